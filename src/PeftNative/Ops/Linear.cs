@@ -1,0 +1,161 @@
+using PeftNative.Tensors;
+
+namespace PeftNative.Ops;
+
+/// <summary>
+/// A linear layer with everything a low-rank or scaling adapter adds to it. With X [M, K], W [N, K]:
+/// <code>
+/// U = (X ⊙ InputScale) Wᵀ + Σ_p scale_p (drop_p(X) A_pᵀ) B_pᵀ      (U is kept in PreScale when that is present)
+/// Y = OutputScale ⊙ (U + Bias) + Residual                          or, with ScaleBeforeBias,
+/// Y = OutputScale ⊙ U + Bias + Residual
+/// </code>
+/// PreScale holds what OutputScale multiplies: U + Bias, or U with ScaleBeforeBias. Absent operands drop out of the formula.
+/// Y may be the same memory as Residual.
+/// LoRA: Hu et al. 2021 (arXiv:2106.09685); IA3: Liu et al. 2022 (arXiv:2205.05638); DoRA: Liu et al. 2024 (arXiv:2402.09353).
+/// </summary>
+public readonly record struct LinearOp
+{
+    /// <summary>Input [M, K].</summary>
+    public Tensor X { get; init; }
+
+    /// <summary>Weight [N, K].</summary>
+    public Tensor W { get; init; }
+
+    /// <summary>The same weight as <see cref="IBackend.Prepare"/> arranged it, or null.</summary>
+    public PreparedWeight? Prepared { get; init; }
+
+    /// <summary>Bias [1, N]; optional.</summary>
+    public Tensor Bias { get; init; }
+
+    /// <summary>Low-rank pairs; only the first <see cref="LowRankCount"/> are used.</summary>
+    public LowRankPair[]? LowRank { get; init; }
+
+    /// <summary>Number of low-rank pairs.</summary>
+    public int LowRankCount { get; init; }
+
+    /// <summary>IA3 on the input [1, K]; optional.</summary>
+    public Tensor InputScale { get; init; }
+
+    /// <summary>IA3 or DoRA on the output [1, N]; optional.</summary>
+    public Tensor OutputScale { get; init; }
+
+    /// <summary>True: the bias is added after the output scale (DoRA); false: before (IA3).</summary>
+    public bool ScaleBeforeBias { get; init; }
+
+    /// <summary>Saved for the gradient of the output scale [M, N]; optional.</summary>
+    public Tensor PreScale { get; init; }
+
+    /// <summary>Added at the end [M, N]; optional.</summary>
+    public Tensor Residual { get; init; }
+
+    /// <summary>Output [M, N].</summary>
+    public Tensor Y { get; init; }
+}
+
+/// <summary>
+/// One low-rank addition <c>scale (drop(X) Aᵀ) Bᵀ</c> for a range of rows (a mixed batch has one pair per adapter and range).
+/// Forward writes S (and DroppedX, if dropout is on); backward reads both.
+/// </summary>
+public record struct LowRankPair
+{
+    /// <summary>Down projection [R, K].</summary>
+    public Tensor A { get; set; }
+
+    /// <summary>Up projection [N, R].</summary>
+    public Tensor B { get; set; }
+
+    /// <summary>The factor, usually lora_alpha / r.</summary>
+    public double Scale { get; set; }
+
+    /// <summary>First row of X this pair works on.</summary>
+    public int RowStart { get; set; }
+
+    /// <summary>Number of rows; S and DroppedX have that many.</summary>
+    public int RowCount { get; set; }
+
+    /// <summary>Saved product drop(X) Aᵀ, without the scale [RowCount, R].</summary>
+    public Tensor S { get; set; }
+
+    /// <summary>Dropout on the input of A; probability 0 when off.</summary>
+    public DropoutMask Dropout { get; set; }
+
+    /// <summary>drop(X) [RowCount, K]; present exactly when dropout is on.</summary>
+    public Tensor DroppedX { get; set; }
+
+    /// <summary>Gradient of A [R, K], <c>+=</c>; absent when A is frozen.</summary>
+    public Tensor GradA { get; set; }
+
+    /// <summary>Gradient of B [N, R], <c>+=</c>; absent when B is frozen.</summary>
+    public Tensor GradB { get; set; }
+}
+
+/// <summary>
+/// Gradients of <see cref="LinearOp"/>. With dU = OutputScale ⊙ dY: dX <c>=</c> or <c>+=</c> InputScale ⊙ (dU W) + Σ drop'(scale dU B A);
+/// all parameter gradients (also those in the pairs) are <c>+=</c>. The gradient of Residual is dY itself and not written anywhere.
+/// </summary>
+public readonly record struct LinearGradients
+{
+    /// <summary>Gradient of the output [M, N].</summary>
+    public Tensor DY { get; init; }
+
+    /// <summary>Gradient of the input [M, K]; absent when nobody needs it. Must not overlap DY.</summary>
+    public Tensor DX { get; init; }
+
+    /// <summary>Whether DX is added to (true) or overwritten (false).</summary>
+    public bool AccumulateDX { get; init; }
+
+    /// <summary>Gradient of the weight [N, K], <c>+=</c>; absent for frozen weights.</summary>
+    public Tensor DW { get; init; }
+
+    /// <summary>Gradient of the bias [1, N], <c>+=</c>.</summary>
+    public Tensor DBias { get; init; }
+
+    /// <summary>Gradient of the input scale [1, K], <c>+=</c>.</summary>
+    public Tensor DInputScale { get; init; }
+
+    /// <summary>Gradient of the output scale [1, N], <c>+=</c>; needs PreScale.</summary>
+    public Tensor DOutputScale { get; init; }
+
+    /// <summary>
+    /// Scratch of the backend: at least M * (N + K + the largest R) elements of the compute type, contiguous, one row.
+    /// </summary>
+    public Tensor Scratch { get; init; }
+}
+
+/// <summary>
+/// DoRA's output scale g = magnitude / ‖W + scale B A‖ by rows: Norm [1, N] is the Euclidean norm of each row of the adapted
+/// weight, G [1, N] the quotient (Liu et al. 2024, arXiv:2402.09353, section 4.3: the norm counts as a constant in the backward).
+/// </summary>
+public readonly record struct DoraScaleOp
+{
+    /// <summary>Weight [N, K].</summary>
+    public Tensor W { get; init; }
+
+    /// <summary>Down projection [R, K].</summary>
+    public Tensor A { get; init; }
+
+    /// <summary>Up projection [N, R].</summary>
+    public Tensor B { get; init; }
+
+    /// <summary>The low-rank factor.</summary>
+    public double Scale { get; init; }
+
+    /// <summary>Trained magnitude [1, N].</summary>
+    public Tensor Magnitude { get; init; }
+
+    /// <summary>Row norms, written [1, N].</summary>
+    public Tensor Norm { get; init; }
+
+    /// <summary>Magnitude / Norm, written [1, N]; optional.</summary>
+    public Tensor G { get; init; }
+}
+
+/// <summary>Gradient of <see cref="DoraScaleOp"/>: DMagnitude <c>+=</c> DG / Norm. The norm is a constant.</summary>
+public readonly record struct DoraScaleGradients
+{
+    /// <summary>Gradient of G [1, N].</summary>
+    public Tensor DG { get; init; }
+
+    /// <summary>Gradient of the magnitude [1, N], <c>+=</c>.</summary>
+    public Tensor DMagnitude { get; init; }
+}

@@ -1,0 +1,90 @@
+using PeftNative.Ops;
+
+namespace PeftNative.Tensors;
+
+/// <summary>A block of a backend's memory. Owned by one <see cref="Arena"/>; frees itself when disposed.</summary>
+public abstract class DeviceMemory(nint pointer, long bytes) : IDisposable
+{
+    /// <summary>Address of the first byte, at least 64-byte aligned.</summary>
+    public nint Pointer { get; protected set; } = pointer;
+
+    /// <summary>Size in bytes.</summary>
+    public long Bytes { get; } = bytes;
+
+    /// <inheritdoc/>
+    public abstract void Dispose();
+}
+
+/// <summary>
+/// Memory of one lifetime (weights, a step, the optimizer): tensors are cut from its end and all given back at once. The first
+/// rounds may take several blocks; <see cref="Reset"/> then replaces them by one block of the size that was needed, so that later
+/// rounds allocate nothing. Not thread-safe.
+/// </summary>
+public sealed class Arena(IBackend backend, string purpose) : IDisposable
+{
+    private const long Alignment = 64;
+    private const long SmallestBlock = 1 << 20;
+
+    private readonly List<DeviceMemory> blocks = [];
+    private int current;
+    private long used;
+    private long before; // bytes of the blocks in front of the current one
+
+    /// <summary>Bytes handed out since the last reset.</summary>
+    public long Used => before + used;
+
+    /// <summary>The most bytes that were ever handed out at once.</summary>
+    public long Peak { get; private set; }
+
+    /// <summary>Bytes held from the backend.</summary>
+    public long Reserved => blocks.Sum(b => b.Bytes);
+
+    /// <summary>Cuts a tensor off; its content is undefined.</summary>
+    /// <exception cref="ResourceException">The backend has no more memory.</exception>
+    public Tensor Allocate(DType type, int rows, int columns)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        ArgumentOutOfRangeException.ThrowIfNegative(columns);
+        var bytes = Math.Max(Alignment, checked(((long)rows * columns * type.Size() + Alignment - 1) / Alignment * Alignment));
+        while (current < blocks.Count && used + bytes > blocks[current].Bytes) NextBlock();
+        if (current == blocks.Count) blocks.Add(backend.Allocate(Math.Max(bytes, SmallestBlock), purpose));
+        var pointer = blocks[current].Pointer + (nint)used;
+        used += bytes;
+        Peak = Math.Max(Peak, Used);
+        return new Tensor(pointer, type, rows, columns, columns);
+    }
+
+    /// <summary>Remembers the present end, for <see cref="Release"/>.</summary>
+    public ArenaMark Mark() => new(current, used, before);
+
+    /// <summary>Gives back everything cut off since the mark.</summary>
+    public void Release(ArenaMark mark) => (current, used, before) = (mark.Block, mark.Used, mark.Before);
+
+    /// <summary>Gives everything back; if more than one block was in use, one block of the peak size takes their place.</summary>
+    public void Reset()
+    {
+        (current, used, before) = (0, 0, 0);
+        if (blocks.Count <= 1) return;
+        var bytes = Math.Max(Peak, blocks.Sum(b => b.Bytes) / 2);
+        foreach (var block in blocks) block.Dispose();
+        blocks.Clear();
+        blocks.Add(backend.Allocate(bytes + Alignment * 64, purpose));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var block in blocks) block.Dispose();
+        blocks.Clear();
+    }
+
+    private void NextBlock()
+    {
+        before += blocks[current].Bytes;
+        current++;
+        used = 0;
+    }
+}
+
+/// <summary>A position in an <see cref="Arena"/>.</summary>
+public readonly record struct ArenaMark(int Block, long Used, long Before);
