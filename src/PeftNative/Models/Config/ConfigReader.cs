@@ -129,7 +129,7 @@ public sealed class ConfigReader
 
     private ModelTask? Task()
     {
-        var architecture = json.GetOptionalStringList("architectures")?.FirstOrDefault() ?? "";
+        var architecture = json.GetOptionalStringList("architectures") is [var first, ..] ? first : "";
         if (architecture.EndsWith("ForSequenceClassification", StringComparison.Ordinal)) return ModelTask.SequenceClassification;
         if (architecture.EndsWith("ForTokenClassification", StringComparison.Ordinal)) return ModelTask.TokenClassification;
         return architecture.EndsWith("ForCausalLM", StringComparison.Ordinal)

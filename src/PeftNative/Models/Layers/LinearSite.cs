@@ -15,7 +15,7 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
     /// <summary>Module path, e.g. model.layers.0.self_attn.q_proj.</summary>
     public string Path { get; } = path;
 
-    /// <summary>The sub-block it belongs to; see <see cref="TransformerModel.DepthOf"/>.</summary>
+    /// <summary>The sub-block it belongs to; see <see cref="Parameter.Depth"/>.</summary>
     public int Depth { get; } = depth;
 
     /// <summary>Weight [out, in].</summary>

@@ -5,38 +5,30 @@ using PeftNative.Tensors;
 namespace PeftNative.Models.Loading;
 
 /// <summary>Builds the module tree of a config, with parameters that have memory but no numbers yet.</summary>
-internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, ModelTask task, int outputs)
+internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, ModelTask task, int outputs, Arena weights)
 {
     private readonly Family family = FamilyTable.Find(config.ModelType, "config.json");
     private readonly List<Parameter> parameters = [];
     private readonly List<LinearSite> linears = [];
     private readonly List<ModuleInfo> modules = [];
-    private readonly Arena weights = new(backend, "weights");
     private int depth = -1;
 
     private ModuleNames Names => family.Names;
 
+    /// <summary>Builds the tree; the model takes over the arena.</summary>
     internal TransformerModel Build()
     {
-        try
+        var embedding = Embedding();
+        var blocks = Enumerable.Range(0, config.LayerCount).SelectMany(Layer).ToArray();
+        depth = 2 * config.LayerCount;
+        var finalNorm = Names.FinalNorm is { } n ? Norm($"{Names.Backbone}.{n}") : null;
+        var pooler = task == ModelTask.SequenceClassification && Names.Pooler is { } p
+            ? Linear($"{Names.Backbone}.{p}", config.HiddenSize, config.HiddenSize, hasBias: true, conv1D: false) : null;
+        var head = new ModelHead(finalNorm, pooler, Output(embedding.Table));
+        return new TransformerModel(backend, family, config, task, weights)
         {
-            var embedding = Embedding();
-            var blocks = Enumerable.Range(0, config.LayerCount).SelectMany(Layer).ToArray();
-            depth = 2 * config.LayerCount;
-            var finalNorm = Names.FinalNorm is { } n ? Norm($"{Names.Backbone}.{n}") : null;
-            var pooler = task == ModelTask.SequenceClassification && Names.Pooler is { } p
-                ? Linear($"{Names.Backbone}.{p}", config.HiddenSize, config.HiddenSize, hasBias: true, conv1D: false) : null;
-            var head = new ModelHead(finalNorm, pooler, Output(embedding.Table));
-            return new TransformerModel(backend, family, config, task, weights)
-            {
-                Embedding = embedding, Blocks = blocks, Head = head, Parameters = parameters, Linears = linears, Modules = modules,
-            };
-        }
-        catch
-        {
-            weights.Dispose();
-            throw;
-        }
+            Embedding = embedding, Blocks = blocks, Head = head, Parameters = parameters, Linears = linears, Modules = modules,
+        };
     }
 
     private EmbeddingSite Embedding()
