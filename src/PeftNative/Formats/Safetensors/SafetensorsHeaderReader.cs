@@ -49,11 +49,10 @@ internal ref struct SafetensorsHeaderReader
         while (NextKey() is { } key)
         {
             if (!seen.Add(key)) throw Error($"The key '{Message.Clip(key)}' appears twice in the header.");
-            if (seen.Count > SafetensorsHeader.MaxTensors + 1)
-                throw Error($"The header lists more than {SafetensorsHeader.MaxTensors} tensors.");
             _tensor = key == "__metadata__" ? null : key;
             if (_tensor is null) ReadMetadata();
-            else _tensors.Add(ReadTensor(key));
+            else if (_tensors.Count < SafetensorsHeader.MaxTensors) _tensors.Add(ReadTensor(key));
+            else throw Error($"The header lists more than {SafetensorsHeader.MaxTensors} tensors.");
         }
         _json.Read(); // only white space may follow; anything else makes the JSON reader throw
     }
