@@ -1,5 +1,6 @@
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Loading;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 
@@ -72,19 +73,24 @@ public static class AdapterFolder
     public static void Save(Adapter adapter, string folder)
     {
         Directory.CreateDirectory(folder);
+        Tensors(adapter).Save(Path.Combine(folder, WeightsName));
+        AtomicFile.WriteText(Path.Combine(folder, ConfigName), PeftJson.Write(adapter.Config.ToJson()));
+    }
+
+    /// <summary>The weights file of an adapter, ready to be written.</summary>
+    internal static SafetensorsWriter Tensors(Adapter adapter)
+    {
         var writer = SafetensorsWriter.ForPyTorch();
         foreach (var entry in adapter.Entries)
         {
             var values = HostValues.Download(adapter.Model.Backend, entry.Parameter.Value);
-            writer.Add(entry.Key, entry.Parameter.StoredShape, StoredOrder(entry.Parameter, values));
+            writer.Add(entry.Key, entry.Parameter.StoredShape, StoredOrder.ToFile(entry.Parameter, values));
         }
-        writer.Save(Path.Combine(folder, WeightsName));
-        AtomicFile.WriteText(Path.Combine(folder, ConfigName), PeftJson.Write(adapter.Config.ToJson()));
+        return writer;
     }
 
-    private static float[] StoredOrder(Parameter parameter, float[] values) => Models.Loading.StoredOrder.ToFile(parameter, values);
-
-    private static void Fill(Adapter adapter, SafetensorsFile file)
+    /// <summary>Gives an adapter the values of a file.</summary>
+    internal static void Fill(Adapter adapter, SafetensorsFile file)
     {
         var places = adapter.Entries.ToDictionary(e => e.Key);
         var problems = new List<string>();
@@ -108,6 +114,6 @@ public static class AdapterFolder
     {
         var values = new float[parameter.Count];
         file.ReadAs(tensor, values);
-        HostValues.Upload(adapter.Model.Backend, Models.Loading.StoredOrder.FromFile(parameter, values), parameter.Value);
+        HostValues.Upload(adapter.Model.Backend, StoredOrder.FromFile(parameter, values), parameter.Value);
     }
 }
