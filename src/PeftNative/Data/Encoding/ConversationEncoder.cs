@@ -19,7 +19,7 @@ internal sealed class ConversationEncoder(ITokenizer tokenizer, EncodingOptions 
         var chat = _template.Render(record.Messages);
         var spans = chat.AssistantSpans.Count > 0 ? chat.AssistantSpans : SpansByPrefix(record, chat.Text);
         var tokens = tokenizer.Encode(chat.Text, addSpecialTokens: false);
-        var row = new TokenRow().Append(tokens, i => !options.MaskPrompt || spans.Any(s => tokens.Starts[i] >= s.Start && tokens.Starts[i] < s.End));
+        var row = new TokenRow().Append(tokens, i => !options.MaskPrompt || spans.Any(span => Touches(tokens, i, span)));
         if (options.AppendEndOfSequence && IsAssistant(record.Messages[^1]) && !Ends(tokens, spans[^1])) row.EndWith(tokenizer.EndOfSequenceId);
         return row.Cut(options.MaxLength).ToExample(record.Origin, row.Length > options.MaxLength);
     }
@@ -33,6 +33,10 @@ internal sealed class ConversationEncoder(ITokenizer tokenizer, EncodingOptions 
         var row = new TokenRow().Append(tokenizer.Encode(text, addSpecialTokens: false), _ => false);
         return row.Cut(options.MaxLength).ToExample(record.Origin, row.Length > options.MaxLength, withLabels: false);
     }
+
+    /// <summary>Whether a token has part in a turn; one that begins with the space before the turn does, as in transformers.</summary>
+    private static bool Touches(TokenSequence tokens, int i, (int Start, int End) turn) =>
+        tokens.Starts[i] < turn.End && (tokens.Starts[i] >= turn.Start || tokens.Ends[i] > turn.Start);
 
     /// <summary>Whether the last turn already has the end token, as templates that end turns with it give.</summary>
     private bool Ends(TokenSequence tokens, (int Start, int End) turn)

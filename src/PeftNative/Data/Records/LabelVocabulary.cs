@@ -41,7 +41,7 @@ public sealed class LabelVocabulary
     /// </summary>
     /// <param name="records">All records of the training data (of the evaluation data where <paramref name="modelLabels"/> is given).</param>
     /// <param name="modelLabels">
-    /// The model's own labels by index, which are kept as they are; placeholders (<c>LABEL_0</c>, <c>LABEL_1</c>…) do not count where the data has names.
+    /// The model's own labels by index, which are kept as they are; placeholders (<c>LABEL_0</c>, <c>LABEL_1</c>…) give way where the data has names.
     /// </param>
     /// <param name="problem">What is to be learned; null: what the labels look like.</param>
     /// <exception cref="DataException">A record has no label, or the labels are of different kinds.</exception>
@@ -52,8 +52,10 @@ public sealed class LabelVocabulary
         foreach (var record in records) survey.Add(record);
         var found = problem ?? survey.Problem;
         if (found == ProblemType.Regression) return new LabelVocabulary(found, ["LABEL_0"], false);
-        var fromModel = modelLabels is not null && !(ArePlaceholders(modelLabels) && survey.HasNames);
-        return new LabelVocabulary(found, fromModel ? Distinct(modelLabels!) : survey.Names(), survey.IsMultiHot);
+        var names = survey.Names();
+        var areNamed = survey.HasNames && names.Except(modelLabels ?? []).Any();
+        var fromModel = modelLabels is not null && !(areNamed && ArePlaceholders(modelLabels));
+        return new LabelVocabulary(found, fromModel ? Distinct(modelLabels!) : names, survey.IsMultiHot);
     }
 
     /// <summary>The labels of a model whose data has none, as in prediction.</summary>

@@ -11,7 +11,10 @@ public static class ShapeDetector
     /// <summary>The shape that all of the first 100 records have.</summary>
     /// <param name="records">The records; at most <see cref="SampleSize"/> are read.</param>
     /// <param name="columns">Names in the file that differ from the fields' usual ones.</param>
-    /// <param name="forPrediction">Whether records may lack what is to be learned (label, tags, completion, output, target).</param>
+    /// <param name="forPrediction">
+    /// Whether records may lack what is to be learned (label, tags, completion, output, target); then it plays no part, and plain text is
+    /// <see cref="RecordShape.TextLabel"/>.
+    /// </param>
     /// <exception cref="DataException">
     /// A record has no known shape, or another than the records before it; the message shows the first such record.
     /// </exception>
@@ -32,9 +35,7 @@ public static class ShapeDetector
     private static ShapeFields ShapeOf(RawRecord record, ColumnMap columns, bool forPrediction)
     {
         bool Has(string field) => columns.NameIn(record.Fields, field) is not null;
-        return Array.Find(ShapeFields.All, s => s.Required.All(Has))
-            ?? (forPrediction ? Array.Find(ShapeFields.All, s => s.Inputs.All(Has)) : null)
-            ?? throw Unknown(record, columns);
+        return Array.Find(ShapeFields.All, s => (forPrediction ? s.Inputs : s.Required).All(Has)) ?? throw Unknown(record, columns);
     }
 
     private static DataException Unknown(RawRecord record, ColumnMap columns)
