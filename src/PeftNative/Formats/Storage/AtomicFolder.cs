@@ -67,7 +67,6 @@ public static class AtomicFolder
 
     private static void Swap(IFileSystem files, string target, ref string staging)
     {
-        var parent = Path.GetDirectoryName(target)!;
         if (!files.FolderExists(target))
         {
             files.MoveFolder(staging, target);
@@ -78,7 +77,6 @@ public static class AtomicFolder
         files.MoveFolder(target, aside);
         try
         {
-            files.FlushFolder(parent);
             files.MoveFolder(staging, target);
         }
         catch (Exception e) when (StorageErrors.IsStorage(e))
