@@ -1,0 +1,87 @@
+using PeftNative.Ops;
+
+namespace PeftNative.Backends.Reference;
+
+public sealed partial class ReferenceBackend
+{
+    /// <inheritdoc/>
+    public void Forward(in LinearOp op)
+    {
+        var x = Matrix.Load(op.X);
+        var u = x.TimesRow(op.InputScale).TimesTransposed(Matrix.Load(op.W));
+        foreach (ref var pair in Pairs(op)) AddLowRank(x, pair, u);
+
+        var scaled = op.ScaleBeforeBias ? u : u.PlusRow(op.Bias);
+        scaled.Store(op.PreScale);
+        var y = scaled.TimesRow(op.OutputScale);
+        if (op.ScaleBeforeBias) y = y.PlusRow(op.Bias);
+        if (op.Residual.IsPresent) y.Add(Matrix.Load(op.Residual));
+        y.Store(op.Y);
+    }
+
+    /// <inheritdoc/>
+    public void Backward(in LinearOp op, in LinearGradients gradients)
+    {
+        var x = Matrix.Load(op.X);
+        var w = Matrix.Load(op.W);
+        var dy = Matrix.Load(gradients.DY);
+        var du = dy.TimesRow(op.OutputScale);
+        var duw = du.Times(w);                      // gradient of X ⊙ InputScale
+        var dx = duw.TimesRow(op.InputScale).Map((v, _, _) => v);
+        foreach (ref var pair in Pairs(op)) LowRankBackward(x, du, pair, dx);
+
+        if (gradients.AccumulateDX) dx.AddTo(gradients.DX);             // +=
+        else dx.Store(gradients.DX);                                    // =
+        if (gradients.DW.IsPresent)
+            du.Transposed().Times(x.TimesRow(op.InputScale)).AddTo(gradients.DW);                       // +=
+        (op.ScaleBeforeBias ? dy : du).ColumnSums().AddTo(gradients.DBias);                             // +=
+        duw.Hadamard(x).ColumnSums().AddTo(gradients.DInputScale);                                      // +=
+        if (gradients.DOutputScale.IsPresent)
+            dy.Hadamard(Matrix.Load(op.PreScale)).ColumnSums().AddTo(gradients.DOutputScale);           // +=
+    }
+
+    /// <inheritdoc/>
+    public void Forward(in DoraScaleOp op)
+    {
+        var adapted = Matrix.Load(op.W);
+        adapted.Add(Matrix.Load(op.B).Times(Matrix.Load(op.A)), op.Scale);
+        for (var n = 0; n < adapted.Rows; n++)
+        {
+            var norm = Math.Sqrt(Matrix.Dot(adapted.Row(n), adapted.Row(n)));
+            var magnitude = Elements.Get(op.Magnitude, 0, n);
+            Elements.Set(op.Norm, 0, n, norm);
+            if (op.G.IsPresent) Elements.Set(op.G, 0, n, magnitude / norm);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Backward(in DoraScaleOp op, in DoraScaleGradients gradients)
+    {
+        var norm = Matrix.Load(op.Norm);
+        Matrix.Load(gradients.DG).Map((g, _, n) => g / norm[0, n]).AddTo(gradients.DMagnitude);         // +=
+    }
+
+    private static Span<LowRankPair> Pairs(in LinearOp op) => op.LowRank.AsSpan(0, op.LowRankCount);
+
+    private static void AddLowRank(Matrix x, in LowRankPair pair, Matrix u)
+    {
+        var input = x.RowRange(pair.RowStart, pair.RowCount);
+        if (pair.Dropout.IsOn) input = Drop(input, pair.Dropout);
+        input.Store(pair.DroppedX);
+        var s = input.TimesTransposed(Matrix.Load(pair.A));
+        s.Store(pair.S);
+        u.Add(s.TimesTransposed(Matrix.Load(pair.B)), pair.Scale, pair.RowStart);
+    }
+
+    private static void LowRankBackward(Matrix x, Matrix dU, in LowRankPair pair, Matrix dX)
+    {
+        var scale = pair.Scale;
+        var du = dU.RowRange(pair.RowStart, pair.RowCount).Map((v, _, _) => v * scale);
+        var ds = du.Times(Matrix.Load(pair.B));
+        var input = pair.Dropout.IsOn ? Matrix.Load(pair.DroppedX) : x.RowRange(pair.RowStart, pair.RowCount);
+        du.Transposed().Times(Matrix.Load(pair.S)).AddTo(pair.GradB);   // +=
+        ds.Transposed().Times(input).AddTo(pair.GradA);                 // +=
+        var dInput = ds.Times(Matrix.Load(pair.A));
+        dX.Add(pair.Dropout.IsOn ? Drop(dInput, pair.Dropout) : dInput, firstRow: pair.RowStart);
+    }
+}

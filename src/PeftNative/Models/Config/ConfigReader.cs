@@ -1,0 +1,161 @@
+using PeftNative.Formats;
+using PeftNative.Models.Families;
+using PeftNative.Ops;
+
+namespace PeftNative.Models;
+
+/// <summary>
+/// Reads a config.json of transformers 4 or 5 for the families: keys by any of their names, activations, rotary settings, labels.
+/// Values that would lead to absurd allocations are refused here.
+/// </summary>
+public sealed class ConfigReader
+{
+    private const int Largest = 1 << 24;
+    private readonly StrictObject json;
+
+    private ConfigReader(StrictObject json) => this.json = json;
+
+    /// <summary>Reads the config.json of a model folder.</summary>
+    /// <exception cref="ModelFormatException">The file is broken, or describes a model that is not supported.</exception>
+    public static TransformerConfig Read(string folder) => Read(StrictJson.ReadFile(Path.Combine(folder, "config.json")));
+
+    /// <summary>Reads a parsed config.json.</summary>
+    /// <exception cref="ModelFormatException">It describes a model that is not supported, or contradicts itself.</exception>
+    public static TransformerConfig Read(StrictObject json)
+    {
+        var reader = new ConfigReader(json);
+        var family = FamilyTable.Find(json.GetString("model_type"), json.File);
+        var config = family.ReadConfig(reader);
+        if (config.HeadCount % config.KvHeadCount != 0)
+            throw reader.Error($"{config.HeadCount} attention heads cannot share {config.KvHeadCount} key/value heads evenly");
+        if (config.Rope is { } rope && (rope.RotaryDim > config.HeadDim || rope.RotaryDim % 2 != 0))
+            throw reader.Error($"rotary positions of {rope.RotaryDim} columns do not fit heads of {config.HeadDim}");
+        return config;
+    }
+
+    /// <summary>What all families share; the required members are placeholders that every family overwrites.</summary>
+    internal TransformerConfig Common() => new()
+    {
+        ModelType = json.GetString("model_type"),
+        HiddenSize = 0, LayerCount = 0, HeadCount = 1, KvHeadCount = 1, HeadDim = 0, FeedForwardSize = 0, VocabularySize = 0,
+        MaxPositions = 0, Norm = NormKind.LayerNorm, NormEpsilon = 0, NormPlacement = NormPlacement.Before,
+        Activation = Ops.Activation.Identity, Causal = false, AttentionScale = 1,
+        InitializerRange = Double("initializer_range", 0.02),
+        Labels = Labels(),
+        ProblemType = Problem(),
+        Task = Task(),
+        BosTokenId = json.GetOptionalInt("bos_token_id"),
+        EosTokenIds = EndIds(),
+        PadTokenId = json.GetOptionalInt("pad_token_id"),
+    };
+
+    /// <summary>A positive size under the first of its names that is there.</summary>
+    internal int Int(params string[] names)
+    {
+        var name = names.FirstOrDefault(json.Has) ?? names[0];
+        return Positive(name, json.GetInt(name));
+    }
+
+    /// <summary>A positive size, or null.</summary>
+    internal int? OptionalInt(string name) => json.GetOptionalInt(name) is { } value ? Positive(name, value) : null;
+
+    /// <summary>A number, or its default.</summary>
+    internal double Double(string name, double fallback) => json.GetDouble(name, fallback);
+
+    /// <summary>True or false, or its default.</summary>
+    internal bool Bool(string name, bool fallback) => json.GetBool(name, fallback);
+
+    /// <summary>A quotient that must be whole.</summary>
+    internal int Divide(string what, int dividend, string by, int divisor) => dividend % divisor == 0
+        ? dividend / divisor
+        : throw Error($"{what} {dividend} is not a multiple of {by} {divisor}");
+
+    /// <summary>An activation under its Hugging Face name.</summary>
+    internal Activation Activation(string key, string fallback) => json.GetString(key, fallback) switch
+    {
+        "gelu" or "gelu_python" => Ops.Activation.Gelu,
+        "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" => Ops.Activation.GeluTanh,
+        "relu" => Ops.Activation.Relu,
+        "silu" or "swish" => Ops.Activation.Silu,
+        "tanh" => Ops.Activation.Tanh,
+        var other => throw json.Error(key, $"The activation '{other}' is not supported.",
+            "Supported: gelu, gelu_new, gelu_pytorch_tanh, relu, silu, tanh."),
+    };
+
+    /// <summary>Rotary settings: rope_parameters (transformers 5), or rope_theta and rope_scaling (4).</summary>
+    internal RopeSettings Rope(int rotaryDim, int maxPositions)
+    {
+        var scaling = json.GetOptionalObject("rope_parameters") ?? json.GetOptionalObject("rope_scaling");
+        var theta = scaling?.GetOptionalDouble("rope_theta") ?? json.GetDouble("rope_theta", 10000);
+        var type = scaling?.GetOptionalString("rope_type") ?? scaling?.GetOptionalString("type") ?? "default";
+        if (scaling is null || type == "default") return new RopeSettings { Theta = theta, RotaryDim = rotaryDim };
+        if (type is not ("linear" or "dynamic" or "llama3" or "yarn"))
+            throw scaling.Error("rope_type", $"The rotary scaling '{type}' is not supported.",
+                "Supported: default, linear, dynamic, llama3, yarn.");
+        return new RopeSettings
+        {
+            Theta = theta,
+            RotaryDim = rotaryDim,
+            Type = type,
+            Factor = scaling.GetDouble("factor"),
+            OriginalMaxPositions = scaling.GetOptionalInt("original_max_position_embeddings")
+                ?? json.GetOptionalInt("original_max_position_embeddings") ?? maxPositions,
+            LowFrequencyFactor = scaling.GetDouble("low_freq_factor", 1),
+            HighFrequencyFactor = scaling.GetDouble("high_freq_factor", 4),
+            BetaFast = scaling.GetDouble("beta_fast", 32),
+            BetaSlow = scaling.GetDouble("beta_slow", 1),
+            AttentionFactor = scaling.GetOptionalDouble("attention_factor"),
+            MScale = scaling.GetOptionalDouble("mscale"),
+            MScaleAllDim = scaling.GetOptionalDouble("mscale_all_dim"),
+            Truncate = scaling.GetBool("truncate", true),
+        };
+    }
+
+    /// <summary>The error for a config.json that contradicts itself.</summary>
+    internal ModelFormatException Error(string what, string? remedy = null) => new($"{what}.", json.File, remedy);
+
+    private int Positive(string name, int value) => value is > 0 and <= Largest
+        ? value
+        : throw json.Error(name, $"'{name}' must be between 1 and {Largest}, found {value}.");
+
+    private ProblemType? Problem() => json.GetOptionalString("problem_type") switch
+    {
+        null => null,
+        "single_label_classification" => Models.ProblemType.SingleLabel,
+        "multi_label_classification" => Models.ProblemType.MultiLabel,
+        "regression" => Models.ProblemType.Regression,
+        var other => throw json.Error("problem_type", $"The problem type '{other}' is not known."),
+    };
+
+    private ModelTask? Task()
+    {
+        var architecture = json.GetOptionalStringList("architectures") is [var first, ..] ? first : "";
+        if (architecture.EndsWith("ForSequenceClassification", StringComparison.Ordinal)) return ModelTask.SequenceClassification;
+        if (architecture.EndsWith("ForTokenClassification", StringComparison.Ordinal)) return ModelTask.TokenClassification;
+        return architecture.EndsWith("ForCausalLM", StringComparison.Ordinal)
+            || architecture.EndsWith("LMHeadModel", StringComparison.Ordinal) ? ModelTask.CausalLm : null;
+    }
+
+    private int[] EndIds()
+    {
+        if (!json.Has("eos_token_id")) return [];
+        var isList = json.Element.GetProperty("eos_token_id").ValueKind == System.Text.Json.JsonValueKind.Array;
+        return isList ? [.. json.GetIntList("eos_token_id")] : [json.GetInt("eos_token_id")];
+    }
+
+    // id2label is an object whose keys are the numbers; labels must be numbered from 0 without holes.
+    private string[] Labels()
+    {
+        if (json.GetOptionalObject("id2label") is not { } map)
+            return json.GetOptionalInt("num_labels") is { } n ? [.. Enumerable.Range(0, Positive("num_labels", n)).Select(i => $"LABEL_{i}")] : [];
+        var keys = map.Keys.ToList();
+        var labels = new string[keys.Count];
+        foreach (var key in keys)
+        {
+            if (!int.TryParse(key, out var id) || id < 0 || id >= labels.Length)
+                throw json.Error("id2label", $"The label number '{key}' is not one of 0 to {labels.Length - 1}.");
+            labels[id] = map.GetString(key);
+        }
+        return labels;
+    }
+}

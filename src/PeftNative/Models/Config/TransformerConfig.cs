@@ -1,0 +1,185 @@
+using PeftNative.Ops;
+
+namespace PeftNative.Models;
+
+/// <summary>What a model is asked to do; decides which head stands on top of the transformer.</summary>
+public enum ModelTask
+{
+    /// <summary>The next token (PEFT: CAUSAL_LM).</summary>
+    CausalLm,
+
+    /// <summary>One label, several labels or a number per sequence (PEFT: SEQ_CLS).</summary>
+    SequenceClassification,
+
+    /// <summary>One label per token (PEFT: TOKEN_CLS).</summary>
+    TokenClassification,
+}
+
+/// <summary>What a sequence classifier predicts, and so its loss.</summary>
+public enum ProblemType
+{
+    /// <summary>One of several labels: cross-entropy.</summary>
+    SingleLabel,
+
+    /// <summary>Any number of labels: binary cross-entropy with logits.</summary>
+    MultiLabel,
+
+    /// <summary>Real numbers: mean squared error.</summary>
+    Regression,
+}
+
+/// <summary>Where the norm of a sub-block (attention, feed-forward) stands.</summary>
+public enum NormPlacement
+{
+    /// <summary>x + body(norm(x)): GPT-2, Llama.</summary>
+    Before,
+
+    /// <summary>norm(x + body(x)): BERT.</summary>
+    After,
+}
+
+/// <summary>
+/// A transformer in the engine's own words: every family reads its config.json into this record, and one model is built from it.
+/// Immutable.
+/// </summary>
+public sealed record TransformerConfig
+{
+    /// <summary>model_type of config.json: gpt2, llama, bert, ...</summary>
+    public required string ModelType { get; init; }
+
+    /// <summary>Width of the residual stream, D.</summary>
+    public required int HiddenSize { get; init; }
+
+    /// <summary>Number of layers, L.</summary>
+    public required int LayerCount { get; init; }
+
+    /// <summary>Query heads, H.</summary>
+    public required int HeadCount { get; init; }
+
+    /// <summary>Key/value heads; divides <see cref="HeadCount"/>.</summary>
+    public required int KvHeadCount { get; init; }
+
+    /// <summary>Width of a head.</summary>
+    public required int HeadDim { get; init; }
+
+    /// <summary>Inner width of the feed-forward block, F.</summary>
+    public required int FeedForwardSize { get; init; }
+
+    /// <summary>Rows of the token embedding, V.</summary>
+    public required int VocabularySize { get; init; }
+
+    /// <summary>Largest sequence the model was made for.</summary>
+    public required int MaxPositions { get; init; }
+
+    /// <summary>Which normalisation.</summary>
+    public required NormKind Norm { get; init; }
+
+    /// <summary>ε of the norms.</summary>
+    public required double NormEpsilon { get; init; }
+
+    /// <summary>Where the norms stand.</summary>
+    public required NormPlacement NormPlacement { get; init; }
+
+    /// <summary>Activation of the feed-forward block.</summary>
+    public required Activation Activation { get; init; }
+
+    /// <summary>Whether the feed-forward block is gated (SwiGLU).</summary>
+    public bool Gated { get; init; }
+
+    /// <summary>Whether a token sees only what came before.</summary>
+    public required bool Causal { get; init; }
+
+    /// <summary>Factor on attention scores.</summary>
+    public required double AttentionScale { get; init; }
+
+    /// <summary>GPT-2's option: layer i divides its attention scores by i + 1.</summary>
+    public bool ScaleAttentionByLayer { get; init; }
+
+    /// <summary>Rotary positions; null where positions are learned.</summary>
+    public RopeSettings? Rope { get; init; }
+
+    /// <summary>Rows of the token type table; 0 where there is none.</summary>
+    public int TypeVocabularySize { get; init; }
+
+    /// <summary>Whether query, key, value and output projections have a bias.</summary>
+    public bool AttentionBias { get; init; }
+
+    /// <summary>Whether the feed-forward projections have a bias.</summary>
+    public bool FeedForwardBias { get; init; }
+
+    /// <summary>Whether the language model head is the token embedding.</summary>
+    public bool TieWordEmbeddings { get; init; }
+
+    /// <summary>Standard deviation for parameters that a checkpoint lacks.</summary>
+    public double InitializerRange { get; init; } = 0.02;
+
+    /// <summary>Labels by number, from id2label; empty where none are given.</summary>
+    public IReadOnlyList<string> Labels { get; init; } = [];
+
+    /// <summary>problem_type of config.json, or null.</summary>
+    public ProblemType? ProblemType { get; init; }
+
+    /// <summary>The task config.json's architecture stands for, or null.</summary>
+    public ModelTask? Task { get; init; }
+
+    /// <summary>Beginning-of-sequence id, or null.</summary>
+    public int? BosTokenId { get; init; }
+
+    /// <summary>End-of-sequence ids; may be empty.</summary>
+    public IReadOnlyList<int> EosTokenIds { get; init; } = [];
+
+    /// <summary>Padding id, or null.</summary>
+    public int? PadTokenId { get; init; }
+
+    /// <summary>Dropout probabilities of the base (hidden states, attention), as config.json has them.</summary>
+    public (double Hidden, double Attention) BaseDropout { get; init; }
+
+    /// <summary>Columns of the query projection.</summary>
+    public int QuerySize => HeadCount * HeadDim;
+
+    /// <summary>Columns of the key (or value) projection.</summary>
+    public int KvSize => KvHeadCount * HeadDim;
+}
+
+/// <summary>Rotary position embedding as config.json describes it, in its transformers 4 or 5 spelling.</summary>
+public sealed record RopeSettings
+{
+    /// <summary>Base of the frequencies.</summary>
+    public required double Theta { get; init; }
+
+    /// <summary>Columns of a head that turn; even.</summary>
+    public required int RotaryDim { get; init; }
+
+    /// <summary>default, linear, dynamic, yarn or llama3.</summary>
+    public string Type { get; init; } = "default";
+
+    /// <summary>Stretching factor.</summary>
+    public double Factor { get; init; } = 1;
+
+    /// <summary>Largest position before stretching.</summary>
+    public int OriginalMaxPositions { get; init; }
+
+    /// <summary>llama3: wavelengths beyond original / this are divided by the factor.</summary>
+    public double LowFrequencyFactor { get; init; } = 1;
+
+    /// <summary>llama3: wavelengths below original / this stay.</summary>
+    public double HighFrequencyFactor { get; init; } = 4;
+
+    /// <summary>yarn: rotations above which a dimension stays.</summary>
+    public double BetaFast { get; init; } = 32;
+
+    /// <summary>yarn: rotations below which a dimension is divided by the factor.</summary>
+    public double BetaSlow { get; init; } = 1;
+
+    /// <summary>yarn: factor on cosines and sines; null for the formula.</summary>
+    public double? AttentionFactor { get; init; }
+
+    /// <summary>yarn: mscale, where given.</summary>
+    public double? MScale { get; init; }
+
+    /// <summary>yarn: mscale_all_dim, where given.</summary>
+    public double? MScaleAllDim { get; init; }
+
+    /// <summary>yarn: whether the ramp's borders are rounded to whole dimensions.</summary>
+    public bool Truncate { get; init; } = true;
+}

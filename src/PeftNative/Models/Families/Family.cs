@@ -1,0 +1,51 @@
+namespace PeftNative.Models.Families;
+
+/// <summary>
+/// One model family: how its config.json reads, where its modules lie, and which modules PEFT adapts by default. A new family is
+/// one such object in <see cref="FamilyTable"/>.
+/// </summary>
+public sealed record Family
+{
+    /// <summary>model_type of config.json.</summary>
+    public required string ModelType { get; init; }
+
+    /// <summary>The module tree.</summary>
+    public required ModuleNames Names { get; init; }
+
+    /// <summary>Reads config.json into the engine's words.</summary>
+    public required Func<ConfigReader, TransformerConfig> ReadConfig { get; init; }
+
+    /// <summary>LoRA's default target modules; empty where PEFT has none.</summary>
+    public string[] LoraTargets { get; init; } = [];
+
+    /// <summary>IA3's default target modules.</summary>
+    public string[] Ia3Targets { get; init; } = [];
+
+    /// <summary>Those of them that IA3 scales at the input.</summary>
+    public string[] Ia3FeedForward { get; init; } = [];
+
+    /// <summary>
+    /// Ends of tensor names that checkpoints of the family hold although nothing is computed from them.
+    /// </summary>
+    public string[] IgnoredTensors { get; init; } = [];
+}
+
+/// <summary>The families the engine knows, by model_type.</summary>
+public static class FamilyTable
+{
+    private static readonly Dictionary<string, Family> Table = new Family[]
+    {
+        Gpt2Family.Instance, LlamaFamily.Instance, BertFamily.Instance,
+    }.ToDictionary(f => f.ModelType);
+
+    /// <summary>All model types, sorted.</summary>
+    public static IReadOnlyList<string> ModelTypes { get; } = [.. Table.Keys.Order(StringComparer.Ordinal)];
+
+    /// <summary>The family of a model type.</summary>
+    /// <exception cref="ModelFormatException">The model type is not among <see cref="ModelTypes"/>.</exception>
+    public static Family Find(string modelType, string where) =>
+        Table.TryGetValue(modelType, out var family)
+            ? family
+            : throw new ModelFormatException($"The model type '{modelType}' is not supported.", where,
+                $"Supported: {string.Join(", ", ModelTypes)}.");
+}

@@ -1,0 +1,52 @@
+using PeftNative.Ops;
+
+namespace PeftNative.Models.Families;
+
+/// <summary>GPT-2 (Radford et al. 2019): learned positions, norms before, fused QKV in Conv1D layers.</summary>
+internal static class Gpt2Family
+{
+    internal static Family Instance { get; } = new()
+    {
+        ModelType = "gpt2",
+        Names = new ModuleNames
+        {
+            Backbone = "transformer", TokenEmbedding = "wte", PositionEmbedding = "wpe", Layer = "h.{0}",
+            FusedQkv = "attn.c_attn", AttentionOutput = "attn.c_proj", AttentionNorm = "ln_1",
+            Up = "mlp.c_fc", Down = "mlp.c_proj", FeedForwardNorm = "ln_2", FinalNorm = "ln_f",
+            LanguageModelHead = "lm_head", SequenceHead = "score", TokenHead = "classifier", HeadBias = (false, true), Conv1D = true,
+        },
+        LoraTargets = ["c_attn"],
+        Ia3Targets = ["c_attn", "mlp.c_proj"],
+        Ia3FeedForward = ["mlp.c_proj"],
+        IgnoredTensors = [".attn.bias", ".attn.masked_bias"],
+        ReadConfig = Read,
+    };
+
+    private static TransformerConfig Read(ConfigReader c)
+    {
+        var hidden = c.Int("n_embd", "hidden_size");
+        var heads = c.Int("n_head", "num_attention_heads");
+        return c.Common() with
+        {
+            HiddenSize = hidden,
+            LayerCount = c.Int("n_layer", "num_hidden_layers"),
+            HeadCount = heads,
+            KvHeadCount = heads,
+            HeadDim = c.Divide("n_embd", hidden, "n_head", heads),
+            FeedForwardSize = c.OptionalInt("n_inner") ?? 4 * hidden,
+            VocabularySize = c.Int("vocab_size"),
+            MaxPositions = c.Int("n_positions", "max_position_embeddings", "n_ctx"),
+            Norm = NormKind.LayerNorm,
+            NormEpsilon = c.Double("layer_norm_epsilon", 1e-5),
+            NormPlacement = NormPlacement.Before,
+            Activation = c.Activation("activation_function", "gelu_new"),
+            Causal = true,
+            AttentionScale = c.Bool("scale_attn_weights", true) ? 1 / Math.Sqrt((double)hidden / heads) : 1,
+            ScaleAttentionByLayer = c.Bool("scale_attn_by_inverse_layer_idx", false),
+            AttentionBias = true,
+            FeedForwardBias = true,
+            TieWordEmbeddings = c.Bool("tie_word_embeddings", true),
+            BaseDropout = (c.Double("resid_pdrop", 0.1), c.Double("attn_pdrop", 0.1)),
+        };
+    }
+}

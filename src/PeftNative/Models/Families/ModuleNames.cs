@@ -1,0 +1,77 @@
+namespace PeftNative.Models.Families;
+
+/// <summary>
+/// Where a family keeps its modules in the Hugging Face module tree. Names of layers are relative to the layer, those of the
+/// backbone relative to <see cref="Backbone"/>.
+/// </summary>
+public sealed record ModuleNames
+{
+    /// <summary>The attribute that holds the backbone inside a model with a head: transformer, model, bert.</summary>
+    public required string Backbone { get; init; }
+
+    /// <summary>Token embedding.</summary>
+    public required string TokenEmbedding { get; init; }
+
+    /// <summary>Learned position embedding, or null.</summary>
+    public string? PositionEmbedding { get; init; }
+
+    /// <summary>Token type embedding, or null.</summary>
+    public string? TypeEmbedding { get; init; }
+
+    /// <summary>Norm after the embeddings, or null.</summary>
+    public string? EmbeddingNorm { get; init; }
+
+    /// <summary>A layer, with {0} for its number.</summary>
+    public required string Layer { get; init; }
+
+    /// <summary>One projection for query, key and value side by side, or null.</summary>
+    public string? FusedQkv { get; init; }
+
+    /// <summary>Query projection; unused when fused.</summary>
+    public string Query { get; init; } = "";
+
+    /// <summary>Key projection; unused when fused.</summary>
+    public string Key { get; init; } = "";
+
+    /// <summary>Value projection; unused when fused.</summary>
+    public string Value { get; init; } = "";
+
+    /// <summary>Attention's output projection.</summary>
+    public required string AttentionOutput { get; init; }
+
+    /// <summary>Norm of the attention sub-block.</summary>
+    public required string AttentionNorm { get; init; }
+
+    /// <summary>Gate projection, or null where the feed-forward block is not gated.</summary>
+    public string? Gate { get; init; }
+
+    /// <summary>Up projection (the first of the feed-forward block).</summary>
+    public required string Up { get; init; }
+
+    /// <summary>Down projection (the last of the feed-forward block).</summary>
+    public required string Down { get; init; }
+
+    /// <summary>Norm of the feed-forward sub-block.</summary>
+    public required string FeedForwardNorm { get; init; }
+
+    /// <summary>Norm after the last layer, or null.</summary>
+    public string? FinalNorm { get; init; }
+
+    /// <summary>Dense layer with tanh in front of a sequence classifier, or null.</summary>
+    public string? Pooler { get; init; }
+
+    /// <summary>Language model head, from the root; null where the family generates nothing.</summary>
+    public string? LanguageModelHead { get; init; }
+
+    /// <summary>Classifier of sequences, from the root.</summary>
+    public required string SequenceHead { get; init; }
+
+    /// <summary>Classifier of tokens, from the root.</summary>
+    public required string TokenHead { get; init; }
+
+    /// <summary>Whether the classifiers have a bias: (sequence, token).</summary>
+    public required (bool Sequence, bool Token) HeadBias { get; init; }
+
+    /// <summary>Whether the layers' linear weights are stored [in, out] (Conv1D).</summary>
+    public bool Conv1D { get; init; }
+}

@@ -1,0 +1,67 @@
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Models;
+
+/// <summary>The input of the model: token, position and type embeddings, and the norm after them where the family has one.</summary>
+public sealed class EmbeddingSite(string path, Parameter table, Parameter? positions, Parameter? types, NormSite? norm)
+{
+    /// <summary>Module path of the token embedding.</summary>
+    public string Path { get; } = path;
+
+    /// <summary>Token embeddings [V, D].</summary>
+    public Parameter Table { get; } = table;
+
+    /// <summary>Position embeddings, or null.</summary>
+    public Parameter? Positions { get; } = positions;
+
+    /// <summary>Token type embeddings, or null.</summary>
+    public Parameter? Types { get; } = types;
+
+    /// <summary>Norm after the embeddings, or null.</summary>
+    public NormSite? Norm { get; } = norm;
+
+    internal Tensor Forward(Pass pass, State state)
+    {
+        var op = new EmbeddingOp
+        {
+            Tokens = pass.Tokens, Positions = pass.Positions, Types = pass.Types,
+            Table = pass.Resolve(Table).Value,
+            PositionTable = pass.Resolve(Positions)?.Value ?? default,
+            TypeTable = pass.Resolve(Types)?.Value ?? default,
+            Virtual = pass.VirtualTokens?.Embeddings ?? default,
+            TokenScale = 1,
+            Y = pass.NewActivation(pass.Rows, Table.Columns),
+        };
+        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeForward(pass, ref op);
+        state.Op = op;
+        pass.Backend.Forward(op);
+        if (Norm is null) return op.Y;
+        var normed = pass.NewActivation(pass.Rows, Table.Columns);
+        Norm.Forward(pass, state.Norm, op.Y, normed);
+        return normed;
+    }
+
+    /// <summary>All gradients <c>+=</c>; d is used up.</summary>
+    internal void Backward(Pass pass, State state, in Tensor d)
+    {
+        Norm?.Backward(pass, state.Norm, d, d, accumulate: false);
+        var gradients = new EmbeddingGradients
+        {
+            DY = d,
+            DTable = pass.Resolve(Table).Gradient,
+            DPositionTable = pass.Resolve(Positions)?.Gradient ?? default,
+            DTypeTable = pass.Resolve(Types)?.Gradient ?? default,
+            DVirtual = pass.VirtualTokens?.Gradient ?? default,
+        };
+        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeBackward(pass, ref gradients);
+        pass.Backend.Backward(state.Op, gradients);
+    }
+
+    /// <summary>What the embedding keeps between forward and backward of a pass.</summary>
+    public sealed class State
+    {
+        internal EmbeddingOp Op { get; set; }
+        internal NormState Norm { get; } = new();
+    }
+}

@@ -1,0 +1,112 @@
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Models;
+
+/// <summary>
+/// A linear layer of the model, and the point at which adapters attach to it. Immutable; what a pass saves is in a
+/// <see cref="LinearState"/>.
+/// </summary>
+public sealed class LinearSite(int index, string path, int depth, Parameter weight, Parameter? bias)
+{
+    /// <summary>Place in the model's list of linear layers.</summary>
+    public int Index { get; } = index;
+
+    /// <summary>Module path, e.g. model.layers.0.self_attn.q_proj.</summary>
+    public string Path { get; } = path;
+
+    /// <summary>The sub-block it belongs to; see <see cref="Parameter.Depth"/>.</summary>
+    public int Depth { get; } = depth;
+
+    /// <summary>Weight [out, in].</summary>
+    public Parameter Weight { get; } = weight;
+
+    /// <summary>Bias [1, out], or null.</summary>
+    public Parameter? Bias { get; } = bias;
+
+    /// <summary>Input width.</summary>
+    public int In => Weight.Columns;
+
+    /// <summary>Output width.</summary>
+    public int Out => Weight.Rows;
+
+    /// <summary>Whether the checkpoint stores the weight [in, out].</summary>
+    public bool IsConv1D => Weight.Layout == StoredLayout.Transposed;
+
+    /// <summary>y = x Wᵀ + b, as the active adapters change it, + residual. y is overwritten.</summary>
+    internal void Forward(Pass pass, LinearState state, in Tensor x, in Tensor y, in Tensor residual = default)
+    {
+        var weight = pass.Resolve(Weight);
+        state.Site = this;
+        state.PairCount = 0;
+        state.Op = new LinearOp
+        {
+            X = x, W = weight.Value, Prepared = weight.Prepared, Bias = pass.Resolve(Bias)?.Value ?? default, Residual = residual, Y = y,
+        };
+        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtLinear(Index)?.BeforeForward(pass, state);
+        state.Op = state.Op with { LowRank = state.Pairs, LowRankCount = state.PairCount };
+        pass.Backend.Forward(state.Op);
+        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtLinear(Index)?.AfterForward(pass, state);
+    }
+
+    /// <summary>Whether anything at this layer is trained.</summary>
+    internal bool IsTrained(Pass pass)
+    {
+        if (pass.Resolve(Weight).Gradient.IsPresent || (pass.Resolve(Bias)?.Gradient.IsPresent ?? false)) return true;
+        for (var i = 0; i < pass.Attachments.Count; i++)
+            if (pass.Attachments[i].AtLinear(Index) is not null) return true;
+        return false;
+    }
+
+    /// <summary>Gradients of parameters <c>+=</c>; dx <c>=</c> or <c>+=</c>, skipped when absent.</summary>
+    internal void Backward(Pass pass, LinearState state, in Tensor dy, in Tensor dx, bool accumulate)
+    {
+        if (!dx.IsPresent && !IsTrained(pass)) return;
+        var mark = pass.Arena.Mark();
+        var rank = 0;
+        for (var i = 0; i < state.PairCount; i++) rank = Math.Max(rank, state.Pairs[i].A.Rows);
+        var gradients = new LinearGradients
+        {
+            DY = dy, DX = dx, AccumulateDX = accumulate, DW = pass.Resolve(Weight).Gradient,
+            DBias = pass.Resolve(Bias)?.Gradient ?? default,
+            Scratch = pass.Arena.Allocate(pass.Type, 1, checked(dy.Rows * (In + Out + rank))),
+        };
+        for (var i = 0; i < pass.Attachments.Count; i++)
+            pass.Attachments[i].AtLinear(Index)?.BeforeBackward(pass, state, ref gradients);
+        pass.Backend.Backward(state.Op, gradients);
+        for (var i = 0; i < pass.Attachments.Count; i++)
+            pass.Attachments[i].AtLinear(Index)?.AfterBackward(pass, state, gradients);
+        pass.Arena.Release(mark);
+    }
+}
+
+/// <summary>What one linear layer keeps between forward and backward of a pass.</summary>
+public sealed class LinearState
+{
+    /// <summary>The layer.</summary>
+    public LinearSite Site { get; internal set; } = null!;
+
+    /// <summary>The record; attachments edit it before it runs.</summary>
+    public LinearOp Op { get; set; }
+
+    /// <summary>Low-rank pairs of the record; the first <see cref="PairCount"/> count.</summary>
+    public LowRankPair[] Pairs { get; private set; } = [];
+
+    /// <summary>Number of low-rank pairs.</summary>
+    public int PairCount { get; internal set; }
+
+    /// <summary>Tensors that an attachment keeps for its backward.</summary>
+    public Tensor[] Saved { get; } = new Tensor[4];
+
+    /// <summary>Adds a low-rank pair.</summary>
+    public void Add(in LowRankPair pair)
+    {
+        if (PairCount == Pairs.Length)
+        {
+            var longer = new LowRankPair[Math.Max(1, 2 * Pairs.Length)];
+            Pairs.CopyTo(longer, 0);
+            Pairs = longer;
+        }
+        Pairs[PairCount++] = pair;
+    }
+}

@@ -1,0 +1,163 @@
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Models;
+
+/// <summary>
+/// What stands on top of the layers: the final norm, a pooler where the family has one, and the output projection. It works only on
+/// the rows somebody asks for, and on scores in chunks, so no matrix [tokens, vocabulary] is ever whole unless asked for.
+/// </summary>
+public sealed class ModelHead(NormSite? finalNorm, LinearSite? pooler, LinearSite output)
+{
+    private const long ChunkBytes = 32 << 20;
+
+    /// <summary>Norm after the last layer, or null.</summary>
+    public NormSite? FinalNorm { get; } = finalNorm;
+
+    /// <summary>Dense layer with tanh in front of the classifier, or null.</summary>
+    public LinearSite? Pooler { get; } = pooler;
+
+    /// <summary>The output projection [labels or vocabulary, D].</summary>
+    public LinearSite Output { get; } = output;
+
+    /// <summary>Scores of the chosen rows of the stream x, [rows, labels or vocabulary].</summary>
+    public Tensor Scores(Pass pass, in Tensor x, int[] rows)
+    {
+        var state = new State();
+        var features = Features(pass, state, x, pass.Upload(rows, 1, rows.Length));
+        var scores = pass.NewActivation(rows.Length, Output.Out);
+        Output.Forward(pass, state.Output, features, scores);
+        return scores;
+    }
+
+    /// <summary>
+    /// The summed loss of the chosen rows. With <paramref name="dx"/> present its gradient times
+    /// <see cref="HeadTargets.GradientScale"/> is written there (=, zero in rows nobody chose), and added to trained parameters of the head.
+    /// </summary>
+    public HeadResult Loss(Pass pass, in Tensor x, HeadTargets targets, bool backward, in Tensor dx)
+    {
+        var state = pass.HeadState;
+        var rows = pass.Upload(targets.Rows, 1, targets.Count);
+        var features = Features(pass, state, x, rows);
+        var needsFeatures = backward && (dx.IsPresent || pass.IsTrained(FinalNorm?.Gamma) || (Pooler?.IsTrained(pass) ?? false));
+        var dFeatures = needsFeatures ? pass.NewActivation(targets.Count, features.Columns) : default;
+        var result = new HeadResult();
+        var chunk = (int)Math.Clamp(ChunkBytes / ((long)Output.Out * pass.Type.Size()), 1, Math.Max(1, targets.Count));
+        for (var start = 0; start < targets.Count; start += chunk)
+        {
+            var count = Math.Min(chunk, targets.Count - start);
+            var mark = pass.Arena.Mark();
+            result += Chunk(pass, state, features.RowRange(start, count), targets, start,
+                backward, needsFeatures ? dFeatures.RowRange(start, count) : default);
+            pass.Arena.Release(mark);
+        }
+        if (needsFeatures) FeaturesBackward(pass, state, dFeatures, rows, dx);
+        return result;
+    }
+
+    private HeadResult Chunk(
+        Pass pass, State state, in Tensor features, HeadTargets targets, int start, bool backward, in Tensor dFeatures)
+    {
+        var count = features.Rows;
+        var scores = pass.NewActivation(count, Output.Out);
+        Output.Forward(pass, state.Output, features, scores);
+        var loss = pass.NewActivation(1, count);
+        var correct = 0;
+        if (targets.Labels is { } labels)
+        {
+            var hits = pass.Arena.Allocate(DType.Int32, 1, count);
+            pass.Backend.Run(new CrossEntropyOp
+            {
+                Logits = scores, Labels = pass.Upload(labels[start..(start + count)], 1, count), Loss = loss, Correct = hits,
+                Gradient = backward, GradientScale = targets.GradientScale,
+            });
+            correct = HostValues.CountOnes(pass.Backend, hits);
+        }
+        else
+        {
+            var values = targets.Values!.AsSpan(start * Output.Out, count * Output.Out);
+            pass.Backend.Run(new RegressionLossOp
+            {
+                Logits = scores, Targets = HostValues.Upload(pass.Backend, values, pass.NewActivation(count, Output.Out)),
+                Kind = targets.ValueLoss, Loss = loss, Gradient = backward, GradientScale = targets.GradientScale,
+            });
+        }
+        if (backward) Output.Backward(pass, state.Output, scores, dFeatures, accumulate: false);
+        return new HeadResult(HostValues.Sum(pass.Backend, loss), correct, count);
+    }
+
+    private Tensor Features(Pass pass, State state, in Tensor x, in Tensor rows)
+    {
+        var picked = pass.NewActivation(rows.Columns, x.Columns);
+        pass.Backend.Forward(new GatherOp { X = x, Rows = rows, Y = picked });
+        if (FinalNorm is not null)
+        {
+            var normed = pass.NewActivation(picked.Rows, picked.Columns);
+            FinalNorm.Forward(pass, state.Norm, picked, normed);
+            picked = normed;
+        }
+        if (Pooler is null) return picked;
+        var dense = pass.NewActivation(picked.Rows, Pooler.Out);
+        Pooler.Forward(pass, state.Pooler, picked, dense);
+        state.Tanh = new GateOp { X = dense, Activation = Activation.Tanh, Y = pass.NewActivation(picked.Rows, Pooler.Out) };
+        pass.Backend.Forward(state.Tanh);
+        return state.Tanh.Y;
+    }
+
+    private void FeaturesBackward(Pass pass, State state, Tensor d, in Tensor rows, in Tensor dx)
+    {
+        if (Pooler is not null)
+        {
+            pass.Backend.Backward(state.Tanh, new GateGradients { DY = d, DX = d });
+            var dPicked = pass.NewActivation(d.Rows, Pooler.In);
+            Pooler.Backward(pass, state.Pooler, d, dPicked, accumulate: false);
+            d = dPicked;
+        }
+        FinalNorm?.Backward(pass, state.Norm, d, d, accumulate: false);
+        if (!dx.IsPresent) return;
+        pass.Backend.Fill(dx, 0);
+        pass.Backend.Backward(default(GatherOp) with { Rows = rows }, new GatherGradients { DY = d, DX = dx });
+    }
+
+    /// <summary>What the head keeps between forward and backward of a pass.</summary>
+    public sealed class State
+    {
+        internal NormState Norm { get; } = new();
+        internal LinearState Pooler { get; } = new();
+        internal LinearState Output { get; } = new();
+        internal GateOp Tanh { get; set; }
+    }
+}
+
+/// <summary>What the head should have said: labels, or values, for chosen rows of the stream.</summary>
+public sealed record HeadTargets
+{
+    /// <summary>Rows of the stream; the first <see cref="Count"/> count.</summary>
+    public required int[] Rows { get; init; }
+
+    /// <summary>Number of rows.</summary>
+    public required int Count { get; init; }
+
+    /// <summary>A label per row; null for losses against values.</summary>
+    public int[]? Labels { get; init; }
+
+    /// <summary>Values per row and output, row by row; null for labels.</summary>
+    public float[]? Values { get; init; }
+
+    /// <summary>The loss against values.</summary>
+    public RegressionLoss ValueLoss { get; init; }
+
+    /// <summary>Factor of the gradient: 1 / (number of loss terms of the whole optimizer step).</summary>
+    public double GradientScale { get; init; }
+}
+
+/// <summary>Summed over rows: the loss (over values also over outputs), the rows whose best score is the label, and the rows.</summary>
+public readonly record struct HeadResult(double LossSum, int Correct, int Count)
+{
+    /// <summary>Adds two results.</summary>
+    public static HeadResult operator +(HeadResult a, HeadResult b) =>
+        new(a.LossSum + b.LossSum, a.Correct + b.Correct, a.Count + b.Count);
+
+    /// <summary>Adds two results.</summary>
+    public static HeadResult Add(HeadResult left, HeadResult right) => left + right;
+}

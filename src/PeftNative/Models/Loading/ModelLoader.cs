@@ -1,0 +1,92 @@
+using PeftNative.Determinism;
+using PeftNative.Formats;
+using PeftNative.Models.Families;
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Models.Loading;
+
+/// <summary>What a caller wants of a model beyond what its folder says.</summary>
+public sealed record ModelOptions
+{
+    /// <summary>The task; null for what config.json says, or what the family is made for.</summary>
+    public ModelTask? Task { get; init; }
+
+    /// <summary>The labels of a classifier; null for those of config.json. Their number decides the size of a head that has to be created.</summary>
+    public IReadOnlyList<string>? Labels { get; init; }
+
+    /// <summary>What a sequence classifier predicts; null for what config.json says.</summary>
+    public ProblemType? ProblemType { get; init; }
+
+    /// <summary>Seed for parameters that the checkpoint lacks.</summary>
+    public ulong Seed { get; init; }
+}
+
+/// <summary>What loading found.</summary>
+/// <param name="Created">Parameters the checkpoint lacks, drawn from the seed: heads and poolers only.</param>
+/// <param name="Unused">Tensors of the checkpoint that the model has no place for.</param>
+public sealed record LoadReport(IReadOnlyList<string> Created, IReadOnlyList<string> Unused);
+
+/// <summary>Loads Hugging Face checkpoint folders as they really are.</summary>
+public static class ModelLoader
+{
+    /// <summary>Loads a model folder: config.json and model.safetensors, or shards with an index.</summary>
+    /// <exception cref="ModelFormatException">A file is broken, the model is not supported, or weights are missing or misshapen.</exception>
+    /// <exception cref="StorageException">The folder cannot be read.</exception>
+    /// <exception cref="ResourceException">There is not enough memory.</exception>
+    public static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder, ModelOptions? options = null)
+    {
+        options ??= new ModelOptions();
+        var config = WithOptions(ConfigReader.Read(folder), options);
+        using var source = WeightSource.Open(folder);
+        var model = Create(backend, config);
+        try
+        {
+            model.Folder = folder;
+            return (model, new WeightFiller(model, source).Fill(options.Seed));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Builds a model with random weights, N(0, initializer_range) as the families initialise theirs: for pretraining and benchmarks.</summary>
+    public static TransformerModel CreateRandom(IBackend backend, TransformerConfig config, ulong seed)
+    {
+        var model = Create(backend, config);
+        foreach (var parameter in model.Parameters.Where(p => p.TiedTo is null))
+            WeightFiller.Initialize(model, parameter, new RandomStream(seed, RandomPurpose.ModelInitialization, (ulong)parameter.Index));
+        return model;
+    }
+
+    private static TransformerModel Create(IBackend backend, TransformerConfig config)
+    {
+        var task = config.Task!.Value;
+        var outputs = Math.Max(1, config.Labels.Count);
+        var weights = new Arena(backend, "weights");
+        try
+        {
+            return new ModelBuilder(backend, config, task, outputs, weights).Build();
+        }
+        catch
+        {
+            weights.Dispose();
+            throw;
+        }
+    }
+
+    private static TransformerConfig WithOptions(TransformerConfig config, ModelOptions options)
+    {
+        var names = FamilyTable.Find(config.ModelType, "config.json").Names;
+        var task = options.Task ?? config.Task
+            ?? (names.LanguageModelHead is null ? ModelTask.SequenceClassification : ModelTask.CausalLm);
+        var labels = options.Labels ?? config.Labels;
+        // transformers gives a classifier without any word about labels two of them.
+        if (task != ModelTask.CausalLm && labels.Count == 0) labels = ["LABEL_0", "LABEL_1"];
+        var problem = options.ProblemType ?? config.ProblemType
+            ?? (task == ModelTask.SequenceClassification && labels.Count == 1 ? ProblemType.Regression : ProblemType.SingleLabel);
+        return config with { Task = task, Labels = labels, ProblemType = problem };
+    }
+}

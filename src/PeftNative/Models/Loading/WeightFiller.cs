@@ -1,0 +1,118 @@
+using PeftNative.Determinism;
+using PeftNative.Formats;
+using PeftNative.Tensors;
+
+namespace PeftNative.Models.Loading;
+
+/// <summary>
+/// Finds each parameter of a model in a checkpoint, under whatever prefix and spelling it was saved, and copies it to the backend.
+/// </summary>
+internal sealed class WeightFiller(TransformerModel model, WeightSource source)
+{
+    // Names of training and wrapper libraries that end up in front of the real ones.
+    private static readonly string[] KnownPrefixes = ["", "module.", "_orig_mod.", "base_model.model.", "base_model."];
+
+    private readonly HashSet<string> used = new(StringComparer.Ordinal);
+
+    private string Backbone => model.Family.Names.Backbone + ".";
+
+    internal LoadReport Fill(ulong seed)
+    {
+        List<string> created = [], missing = [];
+        var prefix = FindPrefix();
+        foreach (var parameter in model.Parameters)
+        {
+            if (Find(parameter, prefix) is { } stored) Copy(parameter, stored);
+            else if (parameter.TiedTo is not null) continue;
+            else if (IsHead(parameter)) created.Add(parameter.Name);
+            else missing.Add(parameter.Name);
+        }
+        if (missing.Count > 0)
+            throw new ModelFormatException($"The checkpoint lacks {missing.Count} weights of a {model.Config.ModelType} model, "
+                + $"the first being {string.Join(", ", missing.Take(3))}.", source.Path,
+                "config.json and the weights are of different models, or the download is incomplete.");
+        foreach (var parameter in model.Parameters.Where(p => created.Contains(p.Name)))
+            Initialize(model, parameter, new RandomStream(seed, RandomPurpose.HeadInitialization, (ulong)parameter.Index));
+        return new LoadReport(created, [.. Unused()]);
+    }
+
+    /// <summary>Gives a parameter the values its family starts from: norms 1 and 0, biases 0, all else N(0, initializer_range).</summary>
+    internal static void Initialize(TransformerModel model, Parameter parameter, RandomStream random)
+    {
+        var values = new float[parameter.Count];
+        var isBias = parameter.Name.EndsWith(".bias", StringComparison.Ordinal);
+        if (parameter.Layout == StoredLayout.Vector && !isBias) values.AsSpan().Fill(1);
+        else if (!isBias) random.FillNormal(values, 0, model.Config.InitializerRange);
+        HostValues.Upload(model.Backend, values, parameter.Value);
+    }
+
+    // The token embedding is there in every checkpoint; what stands before its own name is the file's prefix.
+    private string FindPrefix()
+    {
+        var own = model.Embedding.Table.Name;
+        foreach (var known in KnownPrefixes)
+        {
+            if (source.Contains(known + own)) return known + Backbone;
+            if (source.Contains(known + own[Backbone.Length..])) return known;
+        }
+        var relative = "." + own[Backbone.Length..];
+        var found = source.Tensors.Where(t => t.Name.EndsWith(relative, StringComparison.Ordinal)).ToList();
+        return found.Count == 1 ? found[0].Name[..^(relative.Length - 1)]
+            : throw new ModelFormatException($"The checkpoint has no token embedding '{own}'.", source.Path,
+                $"It is not a {model.Config.ModelType} model, or its weights have names that are not known.");
+    }
+
+    private StoredTensor? Find(Parameter parameter, string prefix)
+    {
+        var isBackbone = parameter.Name.StartsWith(Backbone, StringComparison.Ordinal);
+        var outer = prefix.EndsWith(Backbone, StringComparison.Ordinal) ? prefix[..^Backbone.Length] : prefix;
+        var name = isBackbone ? prefix + parameter.Name[Backbone.Length..] : outer + parameter.Name;
+        return source.Find(name) ?? source.Find(OldSpelling(name)) ?? (isBackbone ? null : source.Find(parameter.Name));
+    }
+
+    // BERT checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta.
+    private static string OldSpelling(string name) => name
+        .Replace("LayerNorm.weight", "LayerNorm.gamma", StringComparison.Ordinal)
+        .Replace("LayerNorm.bias", "LayerNorm.beta", StringComparison.Ordinal);
+
+    private bool IsHead(Parameter parameter) =>
+        !parameter.Name.StartsWith(Backbone, StringComparison.Ordinal)
+        || (model.Head.Pooler is { } pooler && parameter.Name.StartsWith(pooler.Path + ".", StringComparison.Ordinal));
+
+    private void Copy(Parameter parameter, StoredTensor stored)
+    {
+        used.Add(stored.Name);
+        if (parameter.TiedTo is not null) return;
+        if (!stored.Shape.AsSpan().SequenceEqual(parameter.StoredShape))
+            throw new ModelFormatException($"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
+                + $"expected [{string.Join(", ", parameter.StoredShape)}].", source.Path,
+                IsHead(parameter) ? "The head has another number of labels than asked for." : "config.json describes another model.");
+        var values = new float[parameter.Count];
+        source.ReadAs(stored.Name, values);
+        HostValues.Upload(model.Backend, StoredOrder.FromFile(parameter, values), parameter.Value);
+    }
+
+    private IEnumerable<string> Unused() => source.Tensors.Select(t => t.Name).Where(n => !used.Contains(n)
+        && !model.Family.IgnoredTensors.Any(end => n.EndsWith(end, StringComparison.Ordinal)));
+}
+
+/// <summary>Turns matrices between the order of files and the engine's.</summary>
+internal static class StoredOrder
+{
+    /// <summary>A file's values in the engine's order; the array itself when nothing changes.</summary>
+    internal static float[] FromFile(Parameter parameter, float[] values) => parameter.Layout == StoredLayout.Transposed
+        ? Transpose(values, parameter.Columns, parameter.Rows) : values;
+
+    /// <summary>The engine's values in a file's order; the array itself when nothing changes.</summary>
+    internal static float[] ToFile(Parameter parameter, float[] values) => parameter.Layout == StoredLayout.Transposed
+        ? Transpose(values, parameter.Rows, parameter.Columns) : values;
+
+    private static float[] Transpose(float[] values, int rows, int columns)
+    {
+        var result = new float[values.Length];
+        for (var r = 0; r < rows; r++)
+        for (var c = 0; c < columns; c++)
+            result[c * rows + r] = values[r * columns + c];
+        return result;
+    }
+}

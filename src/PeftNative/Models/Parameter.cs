@@ -1,0 +1,77 @@
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Models;
+
+/// <summary>How a parameter lies in a checkpoint file, where that differs from the engine's [out, in] rows.</summary>
+public enum StoredLayout
+{
+    /// <summary>A matrix [rows, columns] as the engine has it.</summary>
+    Matrix,
+
+    /// <summary>A vector [columns].</summary>
+    Vector,
+
+    /// <summary>A matrix stored [columns, rows]: GPT-2's Conv1D.</summary>
+    Transposed,
+
+    /// <summary>A column [rows, 1] that the engine has as one row (IA3 on an output).</summary>
+    Column,
+}
+
+/// <summary>
+/// A named matrix of numbers the model computes with: a weight of the base, or one an adapter trains. Owned by the model or the
+/// adapter that made it.
+/// </summary>
+public sealed class Parameter(string name, int rows, int columns, StoredLayout layout)
+{
+    /// <summary>Full name in the Hugging Face module tree, e.g. model.layers.0.self_attn.q_proj.weight.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>Rows; 1 for vectors.</summary>
+    public int Rows { get; } = rows;
+
+    /// <summary>Columns.</summary>
+    public int Columns { get; } = columns;
+
+    /// <summary>How files store it.</summary>
+    public StoredLayout Layout { get; } = layout;
+
+    /// <summary>
+    /// The sub-block it belongs to: 2 · layer for attention, 2 · layer + 1 for feed-forward, -1 for embeddings, 2 L for what comes after.
+    /// </summary>
+    public int Depth { get; internal init; }
+
+    /// <summary>Place in the model's list of parameters; -1 for parameters of an adapter.</summary>
+    public int Index { get; internal set; } = -1;
+
+    /// <summary>The numbers [rows, columns].</summary>
+    public Tensor Value { get; internal set; }
+
+    /// <summary>Their gradient; absent for frozen parameters.</summary>
+    public Tensor Gradient { get; internal set; }
+
+    /// <summary>The parameter whose numbers this one shares (a tied head), or null.</summary>
+    public Parameter? TiedTo { get; internal init; }
+
+    /// <summary>A frozen weight as the backend arranged it, or null.</summary>
+    public PreparedWeight? Prepared { get; internal set; }
+
+    /// <summary>Number of elements.</summary>
+    public long Count => (long)Rows * Columns;
+
+    /// <summary>The module the parameter belongs to: its name without the last part.</summary>
+    public string Module => Name[..Math.Max(0, Name.LastIndexOf('.'))];
+
+    /// <summary>Shape as files store it.</summary>
+    public long[] StoredShape => Layout switch
+    {
+        StoredLayout.Vector => [Columns],
+        StoredLayout.Transposed => [Columns, Rows],
+        StoredLayout.Column => [Columns, 1],
+        _ => [Rows, Columns],
+    };
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Name} [{string.Join(", ", StoredShape)}]";
+}

@@ -1,0 +1,69 @@
+using PeftNative.Tensors;
+
+namespace PeftNative.Models;
+
+/// <summary>
+/// Keys and values of the tokens seen so far, for generation: each sequence has a fixed room of rows in every layer. Belongs to one pass.
+/// </summary>
+public sealed class KvCache : IDisposable
+{
+    private readonly Arena arena;
+    private readonly (Tensor Keys, Tensor Values)[] layers;
+    private readonly int[] lengths;
+
+    /// <summary>Makes room.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="sequences">Number of sequences.</param>
+    /// <param name="capacity">Rows per sequence, virtual tokens included.</param>
+    /// <exception cref="ResourceException">There is not enough memory.</exception>
+    public KvCache(TransformerModel model, int sequences, int capacity)
+    {
+        Capacity = capacity;
+        lengths = new int[sequences];
+        arena = new Arena(model.Backend, "key/value cache");
+        var config = model.Config;
+        layers = [.. Enumerable.Range(0, config.LayerCount).Select(_ => (
+            arena.Allocate(model.Backend.ComputeType, checked(sequences * capacity), config.KvSize),
+            arena.Allocate(model.Backend.ComputeType, checked(sequences * capacity), config.KvSize)))];
+    }
+
+    /// <summary>Rows per sequence.</summary>
+    public int Capacity { get; }
+
+    /// <summary>Rows of the longest sequence so far.</summary>
+    public int Length => lengths.Max();
+
+    /// <summary>Rows of a sequence so far.</summary>
+    public int LengthOf(int sequence) => lengths[sequence];
+
+    /// <summary>First row of a sequence's room.</summary>
+    public int FirstRow(int sequence) => sequence * Capacity;
+
+    /// <summary>Copies the new rows behind the old ones; returns all keys and values of the layer.</summary>
+    internal (Tensor Keys, Tensor Values) Append(Pass pass, int layer, in Tensor k, in Tensor v)
+    {
+        var (keys, values) = layers[layer];
+        for (var s = 0; s < pass.SequenceCount; s++)
+        {
+            var (first, count) = (pass.RowOffsets[s], pass.RowOffsets[s + 1] - pass.RowOffsets[s]);
+            if (lengths[s] + count > Capacity)
+                throw new UsageException($"The key/value cache has room for {Capacity} rows; {lengths[s] + count} are needed.");
+            var target = FirstRow(s) + lengths[s];
+            pass.Backend.Copy(k.RowRange(first, count), keys.RowRange(target, count));
+            pass.Backend.Copy(v.RowRange(first, count), values.RowRange(target, count));
+        }
+        return (keys, values);
+    }
+
+    /// <summary>Counts the rows of the pass that has just gone through all layers.</summary>
+    internal void Advance(Pass pass)
+    {
+        for (var s = 0; s < pass.SequenceCount; s++) lengths[s] += pass.RowOffsets[s + 1] - pass.RowOffsets[s];
+    }
+
+    /// <summary>Empties the cache.</summary>
+    public void Clear() => lengths.AsSpan().Clear();
+
+    /// <inheritdoc/>
+    public void Dispose() => arena.Dispose();
+}

@@ -1,0 +1,149 @@
+using PeftNative.Models.Families;
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Models;
+
+/// <summary>
+/// A transformer on a backend: frozen parameters, layers, and the head of one task. Adapters never change it (merging aside), so many passes may share
+/// it; it owns the memory of its weights.
+/// </summary>
+public sealed class TransformerModel : IDisposable
+{
+    internal TransformerModel(IBackend backend, Family family, TransformerConfig config, ModelTask task, Arena weights)
+    {
+        (Backend, Family, Config, Task, Weights) = (backend, family, config, task, weights);
+    }
+
+    /// <summary>Executes the operations.</summary>
+    public IBackend Backend { get; }
+
+    /// <summary>The family.</summary>
+    public Family Family { get; }
+
+    /// <summary>The architecture.</summary>
+    public TransformerConfig Config { get; }
+
+    /// <summary>The task of the head.</summary>
+    public ModelTask Task { get; }
+
+    /// <summary>The folder it was loaded from, or null.</summary>
+    public string? Folder { get; internal set; }
+
+    /// <summary>All parameters, tied ones included, in the order of the module tree.</summary>
+    public IReadOnlyList<Parameter> Parameters { get; internal init; } = [];
+
+    /// <summary>All linear layers, in the order of the module tree.</summary>
+    public IReadOnlyList<LinearSite> Linears { get; internal init; } = [];
+
+    /// <summary>All leaf modules, in the order of the module tree.</summary>
+    public IReadOnlyList<ModuleInfo> Modules { get; internal init; } = [];
+
+    /// <summary>The input embeddings.</summary>
+    public required EmbeddingSite Embedding { get; init; }
+
+    /// <summary>The output head.</summary>
+    public required ModelHead Head { get; init; }
+
+    /// <summary>Attention and feed-forward sub-blocks, bottom to top.</summary>
+    internal SubBlock[] Blocks { get; init; } = [];
+
+    internal Arena Weights { get; }
+
+    /// <summary>Number of different parameters (tied ones once).</summary>
+    public long ParameterCount => Parameters.Where(p => p.TiedTo is null).Sum(p => p.Count);
+
+    /// <summary>Runs all layers; returns the stream [rows, D] before the final norm.</summary>
+    public Tensor Forward(Pass pass)
+    {
+        var x = Embedding.Forward(pass, pass.EmbeddingState);
+        foreach (var block in Blocks)
+        {
+            var y = pass.NewActivation(x.Rows, x.Columns);
+            // Below the lowest trained sub-block nothing is read again, so its inner activations go at once.
+            var isKept = pass.IsTraining && block.Depth >= pass.LowestTrainedDepth;
+            var mark = pass.Arena.Mark();
+            block.Forward(pass, pass.StateOf(block.Depth), x, y);
+            if (!isKept) pass.Arena.Release(mark);
+            x = y;
+        }
+        pass.Cache?.Advance(pass);
+        return x;
+    }
+
+    /// <summary>
+    /// Walks back from the gradient of the stream, which is used up, to the lowest trained parameter. Gradients of parameters are added to.
+    /// </summary>
+    public void Backward(Pass pass, in Tensor d)
+    {
+        for (var i = Blocks.Length - 1; i >= Math.Max(0, pass.LowestTrainedDepth); i--)
+            Blocks[i].Backward(pass, pass.StateOf(i), d, needsInput: i > pass.LowestTrainedDepth);
+        if (pass.LowestTrainedDepth < 0) Embedding.Backward(pass, pass.EmbeddingState, d);
+        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AfterBackward(pass);
+    }
+
+    /// <summary>
+    /// Forward, loss and backward of the batch the pass has begun. Gradients are added to the trained parameters.
+    /// </summary>
+    public HeadResult TrainStep(Pass pass, HeadTargets targets)
+    {
+        var x = Forward(pass);
+        var reachesLayers = pass.LowestTrainedDepth < 2 * Config.LayerCount;
+        var dx = reachesLayers ? pass.NewActivation(x.Rows, x.Columns) : default;
+        var result = Head.Loss(pass, x, targets, backward: true, dx);
+        if (reachesLayers) Backward(pass, dx);
+        return result;
+    }
+
+    /// <summary>Forward and loss of the batch the pass has begun.</summary>
+    public HeadResult Evaluate(Pass pass, HeadTargets targets) => Head.Loss(pass, Forward(pass), targets, backward: false, default);
+
+    /// <summary>
+    /// The rows a sequence classifier looks at: the first row of a bidirectional model (virtual tokens included), the last of a causal one.
+    /// </summary>
+    public int[] PooledRows(Pass pass)
+    {
+        var rows = new int[pass.SequenceCount];
+        for (var s = 0; s < rows.Length; s++)
+            rows[s] = Config.Causal ? pass.RowOffsets[s + 1] - 1 : pass.RowOffsets[s];
+        return rows;
+    }
+
+    /// <summary>
+    /// Arranges the frozen weights of linear layers for the backend. Worth its memory when more than a few steps follow.
+    /// </summary>
+    public void PrepareWeights()
+    {
+        foreach (var weight in Linears.Select(l => l.Weight.TiedTo ?? l.Weight).Distinct())
+            weight.Prepared ??= Backend.Prepare(weight.Value);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var parameter in Parameters) parameter.Prepared?.Dispose();
+        Weights.Dispose();
+    }
+}
+
+/// <summary>The kinds of leaf modules adapters may look for.</summary>
+public enum ModuleKind
+{
+    /// <summary>A linear layer.</summary>
+    Linear,
+
+    /// <summary>A linear layer stored [in, out].</summary>
+    Conv1D,
+
+    /// <summary>An embedding table.</summary>
+    Embedding,
+
+    /// <summary>A norm.</summary>
+    Norm,
+}
+
+/// <summary>A leaf of the module tree.</summary>
+/// <param name="Path">Path in the Hugging Face model, e.g. bert.encoder.layer.0.output.dense.</param>
+/// <param name="Kind">Its kind.</param>
+/// <param name="Linear">The linear layer, for the first two kinds.</param>
+public sealed record ModuleInfo(string Path, ModuleKind Kind, LinearSite? Linear);

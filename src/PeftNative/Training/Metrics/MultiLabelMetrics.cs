@@ -1,0 +1,65 @@
+namespace PeftNative.Training.Metrics;
+
+/// <summary>
+/// Scores of records that can have any number of labels, by scikit-learn's definitions; a ratio with a zero denominator is 0.
+/// Labels and scores are one row per record, one column per label.
+/// </summary>
+public sealed class MultiLabelMetrics
+{
+    private readonly bool[][] _labels;
+    private readonly double[][] _scores;
+    private readonly double _threshold;
+
+    /// <summary>Takes the labels, the scores (probabilities or logits) and the score from which a label counts as predicted.</summary>
+    public MultiLabelMetrics(bool[][] labels, double[][] scores, double threshold)
+    {
+        if (labels.Length != scores.Length || labels.Zip(scores).Any(r => r.First.Length != r.Second.Length))
+            throw new ArgumentException("There must be one score per label.");
+        (_labels, _scores, _threshold) = (labels, scores, threshold);
+    }
+
+    private int Width => _labels.Length == 0 ? 0 : _labels[0].Length;
+
+    private IEnumerable<int> Columns => Enumerable.Range(0, Width);
+
+    /// <summary>F1 over the hits and misses of all labels together.</summary>
+    public double F1Micro => Harmonic(Columns.Select(Counts).Aggregate((0, 0), (a, b) => (a.Item1 + b.Hits, a.Item2 + b.Both)));
+
+    /// <summary>The mean of the labels' own F1.</summary>
+    public double F1Macro => Columns.Select(c => Harmonic(Counts(c))).DefaultIfEmpty(0).Average();
+
+    /// <summary>Share of the records for which every label is right (subset accuracy).</summary>
+    public double ExactMatch => ConfusionMatrix.Ratio(
+        _labels.Where((row, r) => !row.Where((label, c) => label != Predicted(r, c)).Any()).Count(), _labels.Length);
+
+    /// <summary>
+    /// The mean over the labels of the area under the receiver operating characteristic: the probability that a record with the label scores
+    /// higher than one without, ties counting half. Labels that all or no records have are left out, as they have no such area; NaN if none is left.
+    /// </summary>
+    public double RocAucMacro => Columns.Select(RocAuc).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
+
+    private double RocAuc(int column)
+    {
+        var ranks = RegressionMetrics.Ranks([.. _scores.Select(row => row[column])]);
+        double positives = _labels.Count(row => row[column]), negatives = _labels.Length - positives;
+        var rankSum = ranks.Where((_, r) => _labels[r][column]).Sum();
+        // Mann and Whitney: the rank sum less its smallest possible value counts the pairs in the right order.
+        return (rankSum - positives * (positives + 1) / 2) / (positives * negatives);
+    }
+
+    private bool Predicted(int row, int column) => _scores[row][column] >= _threshold;
+
+    private (int Hits, int Both) Counts(int column)
+    {
+        var (hits, both) = (0, 0);
+        for (var row = 0; row < _labels.Length; row++)
+        {
+            var (label, predicted) = (_labels[row][column], Predicted(row, column));
+            if (label && predicted) hits++;
+            both += (label ? 1 : 0) + (predicted ? 1 : 0);
+        }
+        return (hits, both);
+    }
+
+    private static double Harmonic((int Hits, int Both) counts) => ConfusionMatrix.Ratio(2.0 * counts.Hits, counts.Both);
+}
