@@ -236,7 +236,9 @@ skip_suite() {
 }
 
 run_native_tests() {
-    if ! compiler_found; then
+    if [[ ! -f $root/CMakeLists.txt ]]; then
+        skip_suite native "there is no native library yet"
+    elif ! compiler_found; then
         skip_suite native "no C++ compiler with CMake here"
     elif grep -q '^GTest_DIR:.*NOTFOUND' "$artifacts/cmake/CMakeCache.txt"; then
         skip_suite native "no GoogleTest here (Debian: apt-get install libgtest-dev)"
