@@ -35,7 +35,10 @@ public static class FamilyTable
 {
     private static readonly Dictionary<string, Family> Table = new Family[]
     {
-        Gpt2Family.Instance, LlamaFamily.Instance, BertFamily.Instance,
+        Gpt2Family.Instance, GptNeoXFamily.Instance, OptFamily.Instance,
+        LlamaFamily.Instance, LlamaRelatives.Mistral, LlamaRelatives.Qwen2, LlamaRelatives.Qwen3, LlamaRelatives.Phi3,
+        GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
+        BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert,
     }.ToDictionary(f => f.ModelType);
 
     /// <summary>All model types, sorted.</summary>
