@@ -36,7 +36,7 @@ public sealed class WeightSource : IDisposable
             var single = System.IO.Path.Combine(path, Single);
             var index = System.IO.Path.Combine(path, Index);
             if (File.Exists(path)) source.AddFile(path);
-            else if (!Directory.Exists(path)) throw StorageErrors.Reading(path, new DirectoryNotFoundException());
+            else if (!Directory.Exists(path) && !AtomicFolder.Recover(path)) throw StorageErrors.Reading(path, new DirectoryNotFoundException());
             else if (File.Exists(single)) source.AddFile(single);
             else if (File.Exists(index)) source.AddShards(index);
             else throw NoWeights(path);
@@ -125,9 +125,9 @@ public sealed class WeightSource : IDisposable
     // Besides the folder itself, links may lead to the blobs of a Hugging Face cache: snapshots/<revision>/x -> ../../blobs/<hash>.
     private static bool IsInside(string folder, string target)
     {
-        var real = new DirectoryInfo(folder).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? System.IO.Path.GetFullPath(folder);
+        var real = LocalFileSystem.Instance.RealPath(folder);
         var parent = System.IO.Path.GetDirectoryName(target);
-        return parent == System.IO.Path.TrimEndingDirectorySeparator(real)
+        return parent == real
             || parent == System.IO.Path.GetFullPath(System.IO.Path.Combine(real, "..", "..", "blobs"));
     }
 

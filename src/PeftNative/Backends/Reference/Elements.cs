@@ -37,6 +37,16 @@ internal static unsafe class Elements
     /// <summary>Element <paramref name="i"/> of an int32 vector.</summary>
     public static int Int(in Tensor tensor, int i) => ((int*)tensor.Pointer)[i];
 
+    /// <summary>A value as it is after being stored in a type.</summary>
+    public static double Round(DType type, double value) => type switch
+    {
+        DType.Float64 => value,
+        DType.Float32 => (float)value,
+        DType.Float16 => (double)(Half)value,
+        DType.BFloat16 => FromBFloat16(ToBFloat16(value)),
+        _ => (int)value,
+    };
+
     public static float FromBFloat16(ushort bits) => BitConverter.UInt32BitsToSingle((uint)bits << 16);
 
     /// <summary>

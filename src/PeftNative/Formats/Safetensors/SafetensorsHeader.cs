@@ -15,10 +15,13 @@ public sealed class SafetensorsHeader
     /// <summary>The largest number of tensors in one file.</summary>
     public const int MaxTensors = 1_000_000;
 
+    /// <summary>The largest number of pairs in <c>__metadata__</c>.</summary>
+    public const int MaxMetadata = 100_000;
+
     /// <summary>The largest number of dimensions of a tensor.</summary>
     public const int MaxRank = 8;
 
-    private SafetensorsHeader(ImmutableArray<StoredTensor> tensors, ImmutableDictionary<string, string> metadata, long dataStart)
+    private SafetensorsHeader(ImmutableArray<StoredTensor> tensors, IReadOnlyDictionary<string, string> metadata, long dataStart)
     {
         Tensors = tensors;
         Metadata = metadata;
@@ -29,7 +32,7 @@ public sealed class SafetensorsHeader
     public ImmutableArray<StoredTensor> Tensors { get; }
 
     /// <summary>The free text pairs of <c>__metadata__</c>; empty where the file has none.</summary>
-    public ImmutableDictionary<string, string> Metadata { get; }
+    public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>The position in the file of the first data byte.</summary>
     public long DataStart { get; }
@@ -46,7 +49,7 @@ public sealed class SafetensorsHeader
         var (tensors, metadata) = SafetensorsHeaderReader.Read(header, file);
         var dataStart = 8L + header.Length;
         CheckContiguous(tensors, fileLength - dataStart, file);
-        return new([.. tensors], metadata, dataStart);
+        return new([.. tensors], metadata.AsReadOnly(), dataStart);
     }
 
     private static ReadOnlySpan<byte> Slice(ReadOnlySpan<byte> head, long fileLength, string file)

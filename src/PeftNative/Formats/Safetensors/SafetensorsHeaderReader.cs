@@ -12,8 +12,7 @@ internal ref struct SafetensorsHeaderReader
 
     private readonly string _file;
     private readonly List<StoredTensor> _tensors = [];
-    private readonly ImmutableDictionary<string, string>.Builder _metadata =
-        ImmutableDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _metadata = new(StringComparer.Ordinal);
     private Utf8JsonReader _json;
     private string? _tensor;
 
@@ -23,7 +22,7 @@ internal ref struct SafetensorsHeaderReader
         _json = new Utf8JsonReader(header, new JsonReaderOptions { MaxDepth = StrictJson.MaxDepth });
     }
 
-    public static (List<StoredTensor> Tensors, ImmutableDictionary<string, string> Metadata) Read(
+    public static (List<StoredTensor> Tensors, Dictionary<string, string> Metadata) Read(
         ReadOnlySpan<byte> header, string file)
     {
         var reader = new SafetensorsHeaderReader(header, file);
@@ -38,7 +37,7 @@ internal ref struct SafetensorsHeaderReader
             throw new ModelFormatException($"The header is not valid JSON (byte {e.BytePositionInLine} of line "
                 + $"{e.LineNumber + 1}).", file, Damaged, e);
         }
-        return (reader._tensors, reader._metadata.ToImmutable());
+        return (reader._tensors, reader._metadata);
     }
 
     private void ReadHeader()
@@ -49,11 +48,10 @@ internal ref struct SafetensorsHeaderReader
         while (NextKey() is { } key)
         {
             if (!seen.Add(key)) throw Error($"The key '{Message.Clip(key)}' appears twice in the header.");
-            if (seen.Count > SafetensorsHeader.MaxTensors + 1)
-                throw Error($"The header lists more than {SafetensorsHeader.MaxTensors} tensors.");
             _tensor = key == "__metadata__" ? null : key;
             if (_tensor is null) ReadMetadata();
-            else _tensors.Add(ReadTensor(key));
+            else if (_tensors.Count < SafetensorsHeader.MaxTensors) _tensors.Add(ReadTensor(key));
+            else throw Error($"The header lists more than {SafetensorsHeader.MaxTensors} tensors.");
         }
         _json.Read(); // only white space may follow; anything else makes the JSON reader throw
     }
@@ -64,6 +62,8 @@ internal ref struct SafetensorsHeaderReader
         while (NextKey() is { } key)
         {
             Expect(JsonTokenType.String, $"The value of '{Message.Clip(key)}' in __metadata__ must be text.");
+            if (_metadata.Count == SafetensorsHeader.MaxMetadata)
+                throw Error($"__metadata__ has more than {SafetensorsHeader.MaxMetadata} pairs.");
             if (!_metadata.TryAdd(key, Text())) throw Error($"The key '{Message.Clip(key)}' appears twice in __metadata__.");
         }
     }

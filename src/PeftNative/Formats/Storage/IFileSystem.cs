@@ -36,8 +36,11 @@ public interface IFileSystem
     /// <summary>Whether there is a folder of this name.</summary>
     bool FolderExists(string path);
 
-    /// <summary>The names of the folders in a folder; none where there is no such folder.</summary>
-    IReadOnlyList<string> FolderNames(string path);
+    /// <summary>The names of the files and folders in a folder; none where there is no such folder.</summary>
+    IReadOnlyList<string> EntryNames(string path);
+
+    /// <summary>The absolute path of a folder; where its name is a link, that of the folder linked to.</summary>
+    string RealPath(string path);
 
     /// <summary>The bytes a user may still write where <paramref name="folder"/> lies, or null where that is unknown.</summary>
     long? FreeBytes(string folder);

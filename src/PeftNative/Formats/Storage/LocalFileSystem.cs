@@ -43,8 +43,17 @@ public sealed class LocalFileSystem : IFileSystem
     public bool FolderExists(string path) => Directory.Exists(path);
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> FolderNames(string path) =>
-        Directory.Exists(path) ? [.. Directory.EnumerateDirectories(path).Select(p => Path.GetFileName(p)!)] : [];
+    public IReadOnlyList<string> EntryNames(string path) =>
+        Directory.Exists(path) ? [.. Directory.EnumerateFileSystemEntries(path).Select(p => Path.GetFileName(p)!)] : [];
+
+    /// <inheritdoc/>
+    public string RealPath(string path)
+    {
+        var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        return Directory.Exists(full) && Directory.ResolveLinkTarget(full, returnFinalTarget: true) is { } target
+            ? target.FullName
+            : full;
+    }
 
     /// <inheritdoc/>
     public long? FreeBytes(string folder)

@@ -1,0 +1,38 @@
+namespace PeftNative.Data;
+
+/// <summary>Gives the batch of any step. Immutable; safe to use from several threads.</summary>
+public sealed class BatchLoader
+{
+    private readonly IReadOnlyList<Example> _examples;
+    private readonly int[][]? _rows;
+    private readonly BatchSampler _sampler;
+
+    /// <summary>Takes the examples and how they are drawn.</summary>
+    /// <param name="examples">The examples.</param>
+    /// <param name="batchSize">Examples per batch; with packing, rows per batch.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="order">The order of drawing.</param>
+    /// <param name="packingBudget">The tokens of a row when packing (usually the maximum length); null: no packing.</param>
+    public BatchLoader(
+        IReadOnlyList<Example> examples, int batchSize, ulong seed, SamplingOrder order = SamplingOrder.Shuffled, int? packingBudget = null)
+    {
+        _examples = examples;
+        int[] lengths = [.. examples.Select(e => e.Length)];
+        if (packingBudget is { } budget)
+        {
+            _rows = Packer.Pack(lengths, budget);
+            lengths = [.. _rows.Select(row => row.Sum(i => lengths[i]))];
+        }
+        _sampler = new BatchSampler(lengths, batchSize, seed, order);
+    }
+
+    /// <summary>Number of batches in an epoch.</summary>
+    public int BatchesPerEpoch => _sampler.BatchesPerEpoch;
+
+    /// <summary>The batch of a step, counted from 0 over all epochs.</summary>
+    public Batch Load(long step)
+    {
+        var items = _sampler.Items(step).ToArray();
+        return Batch.Of([.. (_rows is null ? items : items.SelectMany(row => _rows[row])).Select(i => _examples[i])]);
+    }
+}

@@ -1,0 +1,61 @@
+namespace PeftNative.Data;
+
+/// <summary>A record that gave no example, and why.</summary>
+public sealed record SkippedRecord(RecordOrigin Origin, string Reason);
+
+/// <summary>The examples of a data set. Immutable.</summary>
+public sealed class EncodedData
+{
+    private EncodedData(List<Example> examples, List<SkippedRecord> skipped, long records) =>
+        (Examples, Skipped, Records) = (examples, skipped, records);
+
+    /// <summary>The examples, in the order of the records.</summary>
+    public IReadOnlyList<Example> Examples { get; }
+
+    /// <summary>Records from which nothing could be learned.</summary>
+    public IReadOnlyList<SkippedRecord> Skipped { get; }
+
+    /// <summary>How many records were read.</summary>
+    public long Records { get; }
+
+    /// <summary>Encodes all records; examples in which nothing is trained are left out and reported in <see cref="Skipped"/>.</summary>
+    /// <param name="records">The records.</param>
+    /// <param name="encoder">How they become examples.</param>
+    /// <param name="progress">Told the number of records done, every 256.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="DataException">A record does not fit the task, or no example is left.</exception>
+    public static EncodedData From(
+        IEnumerable<DataRecord> records, ExampleEncoder encoder, IProgress<long>? progress = null, CancellationToken cancellation = default)
+    {
+        var (examples, skipped, count) = (new List<Example>(), new List<SkippedRecord>(), 0L);
+        foreach (var record in records)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Add(encoder.Encode(record), record, examples, skipped);
+            if (++count % 256 == 0) progress?.Report(count);
+        }
+        progress?.Report(count);
+        return examples.Count > 0 ? new EncodedData(examples, skipped, count) : throw NothingLeft(skipped);
+    }
+
+    private static void Add(IEnumerable<Example> encoded, DataRecord record, List<Example> examples, List<SkippedRecord> skipped)
+    {
+        var any = false;
+        foreach (var example in encoded)
+        {
+            any = true;
+            if (example.Ids.Length == 0) skipped.Add(new SkippedRecord(record.Origin, "The text gives no tokens."));
+            else if (example.Labels is null || example.TrainedTokens > 0) examples.Add(example);
+            else skipped.Add(new SkippedRecord(record.Origin, Reason(example)));
+        }
+        if (!any) skipped.Add(new SkippedRecord(record.Origin, "The text is empty."));
+    }
+
+    private static string Reason(Example example) => example.Truncated
+        ? "All that is to be learned was cut off: the prompt alone fills the maximum length."
+        : "No position is trained.";
+
+    private static DataException NothingLeft(List<SkippedRecord> skipped) => skipped is [var first, ..]
+        ? new("No record gives anything to learn. The first: " + first.Reason, first.Origin.ToString(), "Raise max_seq_length, or check the records.")
+        : new("There are no records.");
+}

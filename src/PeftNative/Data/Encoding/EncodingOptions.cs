@@ -1,0 +1,42 @@
+namespace PeftNative.Data;
+
+/// <summary>What a model learns; in brackets PEFT's <c>task_type</c>.</summary>
+public enum LearningTask
+{
+    /// <summary>To continue texts (CAUSAL_LM).</summary>
+    CausalLM,
+
+    /// <summary>A label or a number for a text or a pair of texts (SEQ_CLS).</summary>
+    SequenceClassification,
+
+    /// <summary>A label for each word (TOKEN_CLS).</summary>
+    TokenClassification,
+
+    /// <summary>To turn one text into another, with an encoder and a decoder (SEQ_2_SEQ_LM).</summary>
+    SequenceToSequence,
+}
+
+/// <summary>How records become examples.</summary>
+public sealed record EncodingOptions
+{
+    /// <summary>What is learned.</summary>
+    public required LearningTask Task { get; init; }
+
+    /// <summary>The most tokens an example may have, special tokens included (<c>max_seq_length</c>).</summary>
+    public required int MaxLength { get; init; }
+
+    /// <summary>The labels; needed by the two classification tasks when training.</summary>
+    public LabelVocabulary? Labels { get; init; }
+
+    /// <summary>The model's chat template; needed by conversations.</summary>
+    public IChatTemplate? ChatTemplate { get; init; }
+
+    /// <summary>Whether prompts (and all turns but the assistant's) are left out of the loss (<c>mask_prompt</c>).</summary>
+    public bool MaskPrompt { get; init; } = true;
+
+    /// <summary>Whether the model is to learn when to stop: the end token is appended to texts and completions and trained.</summary>
+    public bool AppendEndOfSequence { get; init; } = true;
+
+    /// <summary>Whether examples are made to predict on: without targets, and without a completion after the prompt.</summary>
+    public bool ForPrediction { get; init; }
+}

@@ -1,0 +1,78 @@
+namespace PeftNative.Data;
+
+/// <summary>Turns records into examples for a task. Immutable; safe to use from several threads if the chat template is.</summary>
+public sealed class ExampleEncoder
+{
+    private readonly ITokenizer _tokenizer;
+    private readonly EncodingOptions _options;
+    private readonly CausalEncoder _causal;
+
+    /// <summary>Takes the tokenizer and the settings.</summary>
+    /// <exception cref="UsageException">The maximum length is below 2, or a classification task has no labels.</exception>
+    public ExampleEncoder(ITokenizer tokenizer, EncodingOptions options)
+    {
+        if (options.MaxLength < 2) throw new UsageException($"max_seq_length must be at least 2, not {options.MaxLength}.");
+        var classifies = options.Task is LearningTask.SequenceClassification or LearningTask.TokenClassification;
+        if (classifies && !options.ForPrediction && options.Labels is null) throw new UsageException("Classification needs its labels.");
+        (_tokenizer, _options, _causal) = (tokenizer, options, new CausalEncoder(tokenizer, options));
+    }
+
+    /// <summary>
+    /// The examples of a record: one, or for a plain text in causal language modelling as many blocks as it takes (none for an empty text).
+    /// </summary>
+    /// <exception cref="DataException">The record does not fit the task, or has a label that is none of the labels.</exception>
+    /// <exception cref="UsageException">The record is a conversation, but there is no chat template.</exception>
+    public IEnumerable<Example> Encode(DataRecord record) => (_options.Task, record) switch
+    {
+        (LearningTask.CausalLM, TextRecord { Pair: null } text) => _causal.Blocks(text),
+        (LearningTask.CausalLM, PromptRecord prompt) => [_causal.Encode(prompt)],
+        (LearningTask.CausalLM, ConversationRecord chat) => [new ConversationEncoder(_tokenizer, _options).Encode(chat)],
+        (LearningTask.SequenceClassification, TextRecord text) => [Classify(text)],
+        (LearningTask.TokenClassification, TaggedRecord tagged) => [new TagEncoder(_tokenizer, _options).Encode(tagged)],
+        (LearningTask.SequenceToSequence, PromptRecord pair) => [Translate(pair)],
+        _ => throw new DataException($"The record does not fit the task {_options.Task}.", record.Origin.ToString(), _options.Task switch
+        {
+            LearningTask.CausalLM => "It needs text, prompt + completion, instruction + output or messages.",
+            LearningTask.SequenceClassification => "It needs text + label or text + text_pair + label.",
+            LearningTask.TokenClassification => "It needs tokens + tags.",
+            _ => "It needs source + target, prompt + completion or instruction + output.",
+        }),
+    };
+
+    private Example Classify(TextRecord record)
+    {
+        var tokens = _tokenizer.Encode(record.Text, record.Pair, addSpecialTokens: true, _options.MaxLength);
+        var example = new Example
+        {
+            Ids = tokens.Ids,
+            TokenTypes = tokens.TokenTypes,
+            Origin = record.Origin,
+            Truncated = tokens.Truncated,
+        };
+        if (_options.ForPrediction) return example;
+        var label = record.Label ?? throw new DataException("The record has no label.", record.Origin.ToString(), "Training needs one in every record.");
+        var labels = _options.Labels!;
+        return labels.Problem switch
+        {
+            ProblemType.SingleLabelClassification => example with { Class = labels.IndexOf(label, record.Origin) },
+            ProblemType.MultiLabelClassification => example with { Targets = labels.TargetsOf(label, record.Origin) },
+            _ => example with { Targets = [LabelVocabulary.NumberOf(label, record.Origin)] },
+        };
+    }
+
+    private Example Translate(PromptRecord record)
+    {
+        var source = _tokenizer.Encode(record.Prompt, null, addSpecialTokens: true, _options.MaxLength);
+        var example = new Example
+        {
+            Ids = source.Ids,
+            TokenTypes = source.TokenTypes,
+            Origin = record.Origin,
+            Truncated = source.Truncated,
+        };
+        if (_options.ForPrediction || record.Completion is null) return example;
+        var target = TokenRow.Of(_tokenizer, record.Completion).EndWith(_tokenizer.EndOfSequenceId);
+        var kept = target.Cut(_options.MaxLength);
+        return example with { DecoderIds = [.. kept.Ids], Truncated = example.Truncated || kept.Length < target.Length };
+    }
+}

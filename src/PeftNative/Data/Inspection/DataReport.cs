@@ -1,0 +1,110 @@
+namespace PeftNative.Data;
+
+/// <summary>A bar of a histogram of lengths: examples with <paramref name="From"/> to <paramref name="To"/> tokens, both included.</summary>
+public sealed record LengthBar(int From, int To, int Count);
+
+/// <summary>What a data set is like once it is encoded. Immutable.</summary>
+public sealed record DataReport
+{
+    private const int Bars = 10;
+    private const double TruncatedShareToWarn = 0.05;
+
+    /// <summary>Records read.</summary>
+    public required long Records { get; init; }
+
+    /// <summary>Examples they gave.</summary>
+    public required int Examples { get; init; }
+
+    /// <summary>Tokens of all examples.</summary>
+    public required long Tokens { get; init; }
+
+    /// <summary>Trained positions; null where the task has no labels per token.</summary>
+    public long? TrainedTokens { get; init; }
+
+    /// <summary>Share of the tokens that is not trained; null where the task has no labels per token.</summary>
+    public double? MaskedShare => TrainedTokens is { } trained && Tokens > 0 ? 1 - (double)trained / Tokens : null;
+
+    /// <summary>Examples of which something was cut off.</summary>
+    public required int Truncated { get; init; }
+
+    /// <summary>The same as a share.</summary>
+    public double TruncatedShare => (double)Truncated / Examples;
+
+    /// <summary>Words whose tag has no token.</summary>
+    public long LostTags { get; init; }
+
+    /// <summary>The shortest, the median, the 95th percentile and the longest example, and the mean, in tokens.</summary>
+    public required (int Least, int Median, int Percentile95, int Most, double Mean) Lengths { get; init; }
+
+    /// <summary>How many examples have which length.</summary>
+    public required IReadOnlyList<LengthBar> Histogram { get; init; }
+
+    /// <summary>How often each label occurs, in the order of the labels; empty where the task has none.</summary>
+    public IReadOnlyList<(string Name, long Count)> LabelCounts { get; init; } = [];
+
+    /// <summary>Records from which nothing could be learned.</summary>
+    public IReadOnlyList<SkippedRecord> Skipped { get; init; } = [];
+
+    /// <summary>Lines that could not be read.</summary>
+    public IReadOnlyList<DataException> BadLines { get; init; } = [];
+
+    /// <summary>Measures a data set.</summary>
+    /// <param name="data">The examples.</param>
+    /// <param name="labels">The labels, where the task has some.</param>
+    /// <param name="badLines">Lines that were left out while reading.</param>
+    public static DataReport Of(EncodedData data, LabelVocabulary? labels = null, IReadOnlyList<DataException>? badLines = null)
+    {
+        var lengths = data.Examples.Select(e => e.Length).Order().ToArray();
+        return new DataReport
+        {
+            Records = data.Records,
+            Examples = lengths.Length,
+            Tokens = lengths.Sum(length => (long)length),
+            TrainedTokens = data.Examples.Any(e => e.Labels is not null) ? data.Examples.Sum(e => (long)e.TrainedTokens) : null,
+            Truncated = data.Examples.Count(e => e.Truncated),
+            LostTags = data.Examples.Sum(e => (long)e.LostTags),
+            Lengths = (lengths[0], At(0.5), At(0.95), lengths[^1], lengths.Average()),
+            Histogram = HistogramOf(lengths),
+            LabelCounts = labels is null or { Problem: ProblemType.Regression } ? [] : LabelCountsOf(data.Examples, labels),
+            Skipped = data.Skipped,
+            BadLines = badLines ?? [],
+        };
+        // The nearest rank: the least length that this share of the examples does not exceed.
+        int At(double share) => lengths[Math.Max(0, (int)Math.Ceiling(share * lengths.Length) - 1)];
+    }
+
+    /// <summary>What a person should know before training, a sentence each.</summary>
+    public IEnumerable<string> Warnings()
+    {
+        if (TruncatedShare > TruncatedShareToWarn) yield return $"{TruncatedShare:P1} of the examples are cut off; a larger max_seq_length keeps them whole.";
+        if (Skipped is [var skipped, ..]) yield return $"{Skipped.Count} records give nothing to learn; the first is {skipped.Origin}: {skipped.Reason}";
+        if (BadLines is [var bad, ..]) yield return $"{BadLines.Count} broken lines were left out; the first is {bad.Where}: {bad.What}";
+        if (LostTags > 0) yield return $"{LostTags} tags have no token, because their words were cut off or give no tokens.";
+        var missing = LabelCounts.Where(l => l.Count == 0).Select(l => l.Name).ToList();
+        if (missing.Count > 0) yield return $"No example has the label {string.Join(", ", missing.Take(10))}.";
+    }
+
+    private static List<LengthBar> HistogramOf(int[] lengths)
+    {
+        var (least, most) = (lengths[0], lengths[^1]);
+        var width = (most - least + Bars) / Bars;
+        var counts = new int[(most - least) / width + 1];
+        foreach (var length in lengths) counts[(length - least) / width]++;
+        return [.. counts.Select((count, i) => new LengthBar(least + i * width, least + (i + 1) * width - 1, count))];
+    }
+
+    private static List<(string, long)> LabelCountsOf(IReadOnlyList<Example> examples, LabelVocabulary labels)
+    {
+        var counts = new long[labels.Count];
+        foreach (var example in examples)
+        {
+            if (example.Class is { } single) counts[single]++;
+            for (var i = 0; i < example.Targets?.Length; i++) counts[i] += example.Targets[i] >= 0.5f ? 1 : 0;
+            foreach (var tag in example.Labels ?? [])
+            {
+                if (tag != Example.Masked) counts[tag]++;
+            }
+        }
+        return [.. labels.Names.Zip(counts)];
+    }
+}

@@ -1,0 +1,40 @@
+using System.Text.Json.Nodes;
+
+namespace PeftNative.Data;
+
+/// <summary>
+/// Which name in the file stands for which field: by default the field's own name or one of its accepted names; a field given here is looked for
+/// under the given name only. Immutable.
+/// </summary>
+public sealed class ColumnMap
+{
+    private readonly IReadOnlyDictionary<string, string> _columns;
+
+    /// <summary>The map in which every field has its usual names.</summary>
+    public static ColumnMap Default { get; } = new(new Dictionary<string, string>());
+
+    /// <summary>Takes the names of the file by field, such as <c>{ ["prompt"] = "question" }</c>.</summary>
+    /// <exception cref="UsageException">A key is not a field of any shape.</exception>
+    public ColumnMap(IReadOnlyDictionary<string, string> columns)
+    {
+        foreach (var field in columns.Keys.Except(ShapeFields.Fields))
+        {
+            throw new UsageException($"columns: there is no field '{field}'.", null,
+                $"Fields: {string.Join(", ", ShapeFields.Fields)}. Write the field first and the name in the file second.");
+        }
+        _columns = columns;
+    }
+
+    /// <summary>The name under which the record has the field; null where it lacks it or has null there.</summary>
+    internal string? NameIn(JsonObject fields, string field)
+    {
+        var names = _columns.TryGetValue(field, out var mapped) ? [mapped] : ShapeFields.NamesOf(field);
+        // A name that stands for another field now is not free for this one.
+        return names.FirstOrDefault(name => fields[name] is not null && !IsTakenByAnother(field, name));
+    }
+
+    /// <summary>Given names that a record does not have.</summary>
+    internal IEnumerable<string> AbsentFrom(JsonObject fields) => _columns.Values.Where(name => !fields.ContainsKey(name));
+
+    private bool IsTakenByAnother(string field, string name) => _columns.Any(c => c.Value == name && c.Key != field);
+}

@@ -1,0 +1,19 @@
+using System.Text.Json.Nodes;
+
+namespace PeftNative.Data;
+
+/// <summary>A record whose fields have been checked and understood. Immutable by convention.</summary>
+/// <param name="Origin">Where it was read.</param>
+public abstract record DataRecord(RecordOrigin Origin);
+
+/// <summary>A text or a pair of texts, with its label where it has one.</summary>
+public sealed record TextRecord(string Text, string? Pair, LabelValue? Label, RecordOrigin Origin) : DataRecord(Origin);
+
+/// <summary>A text to start from and what should follow; no completion in data to predict on.</summary>
+public sealed record PromptRecord(string Prompt, string? Completion, RecordOrigin Origin) : DataRecord(Origin);
+
+/// <summary>A conversation: objects with <c>role</c> and <c>content</c>, as chat templates expect them.</summary>
+public sealed record ConversationRecord(JsonArray Messages, RecordOrigin Origin) : DataRecord(Origin);
+
+/// <summary>Words and a tag for each; no tags in data to predict on.</summary>
+public sealed record TaggedRecord(IReadOnlyList<string> Tokens, IReadOnlyList<LabelValue>? Tags, RecordOrigin Origin) : DataRecord(Origin);

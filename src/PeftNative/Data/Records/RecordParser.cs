@@ -1,0 +1,85 @@
+using System.Text.Json.Nodes;
+
+namespace PeftNative.Data;
+
+/// <summary>Turns raw records of one shape into checked ones. Immutable; safe to use from several threads.</summary>
+/// <param name="shape">The shape all records have.</param>
+/// <param name="columns">Names in the file that differ from the fields' usual ones.</param>
+/// <param name="template">How instructions become prompts.</param>
+/// <param name="forPrediction">Whether records may lack what is to be learned.</param>
+public sealed class RecordParser(
+    RecordShape shape, ColumnMap? columns = null, InstructionTemplate? template = null, bool forPrediction = false)
+{
+    private readonly ColumnMap _columns = columns ?? ColumnMap.Default;
+    private readonly InstructionTemplate _template = template ?? InstructionTemplate.Default;
+    private readonly string? _target = ShapeFields.Of(shape).Target;
+
+    /// <summary>Checks a record and takes its fields.</summary>
+    /// <exception cref="DataException">A field is missing, null or of the wrong type.</exception>
+    public DataRecord Parse(RawRecord record) => shape switch
+    {
+        RecordShape.Text => new TextRecord(Text(record, "text"), null, null, record.Origin),
+        RecordShape.TextLabel => new TextRecord(Text(record, "text"), null, Label(record), record.Origin),
+        RecordShape.TextPairLabel => new TextRecord(Text(record, "text"), Text(record, "text_pair"), Label(record), record.Origin),
+        RecordShape.PromptCompletion => new PromptRecord(Text(record, "prompt"), Target(record), record.Origin),
+        RecordShape.SourceTarget => new PromptRecord(Text(record, "source"), Target(record), record.Origin),
+        RecordShape.Instruction => new PromptRecord(
+            _template.Render(Text(record, "instruction"), OptionalText(record, "input")), Target(record), record.Origin),
+        RecordShape.Messages => new ConversationRecord(Conversation.Normalize(Require(record, "messages"), record.Origin), record.Origin),
+        RecordShape.TokensTags => Tagged(record),
+        _ => throw new ArgumentOutOfRangeException(nameof(record), shape, "There is no such shape."),
+    };
+
+    private TaggedRecord Tagged(RawRecord record)
+    {
+        var tokens = Items(record, "tokens", (text, _) => text, node => node is JsonValue v && v.TryGetValue<string>(out var t) ? t : null);
+        var tags = IsAbsentTarget(record) ? null : Items(record, "tags", (text, _) => LabelValue.FromText(text), LabelValue.FromJson);
+        if (tokens.Count == 0) throw Error(record, "The record has no tokens.", "Leave the record out.");
+        if (tags is not null && tags.Count != tokens.Count)
+            throw Error(record, $"The record has {tokens.Count} tokens, but {tags.Count} tags.", "Give one tag per token.");
+        return new TaggedRecord(tokens, tags, record.Origin);
+    }
+
+    /// <summary>The entries of a list; in csv and tsv the words of a text.</summary>
+    private List<T> Items<T>(RawRecord record, string field, Func<string, int, T> ofWord, Func<JsonNode?, T?> ofNode) where T : class
+    {
+        var node = Require(record, field);
+        if (record.IsDelimited) return [.. node.GetValue<string>().Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(ofWord)];
+        if (node is not JsonArray array) throw WrongType(record, field, "a list", node);
+        return [.. array.Select(item => ofNode(item) ?? throw WrongType(record, field + "[]", field == "tags" ? "a text or a number" : "a text", item))];
+    }
+
+    private LabelValue? Label(RawRecord record)
+    {
+        if (IsAbsentTarget(record)) return null;
+        var node = Require(record, "label");
+        if (!record.IsDelimited) return LabelValue.FromJson(node) ?? throw WrongType(record, "label", "a text, a number or a list of these", node);
+        var text = node.GetValue<string>();
+        return text.Length > 0 ? LabelValue.FromText(text) : throw Error(record, "The label is empty.", "Fill it in or leave the record out.");
+    }
+
+    private string? Target(RawRecord record) => IsAbsentTarget(record) ? null : Text(record, _target!);
+
+    private bool IsAbsentTarget(RawRecord record) => forPrediction && _columns.NameIn(record.Fields, _target!) is null;
+
+    private string Text(RawRecord record, string field)
+    {
+        var node = Require(record, field);
+        return node is JsonValue value && value.TryGetValue<string>(out var text) ? text : throw WrongType(record, field, "a text", node);
+    }
+
+    private string? OptionalText(RawRecord record, string field) => _columns.NameIn(record.Fields, field) is null ? null : Text(record, field);
+
+    private JsonNode Require(RawRecord record, string field)
+    {
+        if (_columns.NameIn(record.Fields, field) is { } name) return record.Fields[name]!;
+        var names = string.Join(", ", record.Fields.Select(f => f.Value is null ? $"{f.Key} (null)" : f.Key));
+        throw Error(record, $"The record has no '{field}'; it has {Excerpt.Of(names, 200)}.",
+            "Add the field, or map its name with columns.");
+    }
+
+    private static DataException WrongType(RawRecord record, string field, string wanted, JsonNode? found) =>
+        Error(record, $"The field '{field}' must be {wanted}, not {Excerpt.Of(found?.ToJsonString() ?? "null")}.", "Correct the record.");
+
+    private static DataException Error(RawRecord record, string what, string remedy) => new(what, record.Origin.ToString(), remedy);
+}

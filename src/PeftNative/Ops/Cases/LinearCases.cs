@@ -1,0 +1,186 @@
+namespace PeftNative.Ops.Cases;
+
+/// <summary>How many low-rank pairs there are and which rows they take.</summary>
+internal enum PairLayout
+{
+    None,
+
+    /// <summary>One pair for all rows.</summary>
+    All,
+
+    /// <summary>Two pairs that split the rows: a mixed batch.</summary>
+    Split,
+
+    /// <summary>Three pairs: one without rows, one for all, one more for the last rows.</summary>
+    Overlapping,
+}
+
+/// <summary>A linear layer with all its options.</summary>
+internal sealed record LinearCase(int M, int K, int N) : OperationCase
+{
+    public PairLayout Pairs { get; init; }
+
+    public int R { get; init; }
+
+    public double Dropout { get; init; }
+
+    public bool FrozenA { get; init; }
+
+    public bool FrozenB { get; init; }
+
+    public bool Bias { get; init; }
+
+    public bool InputScale { get; init; }
+
+    public bool OutputScale { get; init; }
+
+    public bool ScaleBeforeBias { get; init; }
+
+    public bool Residual { get; init; }
+
+    public bool InPlace { get; init; }
+
+    public bool Prepared { get; init; }
+
+    /// <summary>Whether the weight is trained.</summary>
+    public bool DW { get; init; }
+
+    public bool NoDX { get; init; }
+
+    public bool AccumulateDX { get; init; }
+
+    private protected override bool IsProduct => true;
+
+    public static IEnumerable<OperationCase> Sample(CaseRandom random)
+    {
+        for (var i = 0; i < 1400; i++)
+        {
+            var pairs = random.Pick(PairLayout.None, PairLayout.All, PairLayout.All, PairLayout.Split, PairLayout.Overlapping);
+            var trained = random.Chance(0.2);
+            yield return new LinearCase(Sizes.Rows(random), Sizes.Width(random), Sizes.Width(random))
+            {
+                Family = Sizes.Family(random),
+                Strided = random.Chance(0.4),
+                Pairs = pairs,
+                R = pairs == PairLayout.None ? 0 : random.Pick(1, 2, 3, 4, 8, 16, 17),
+                Dropout = pairs != PairLayout.None && random.Chance(0.3) ? random.Pick(0.5, 0.1) : 0,
+                FrozenA = pairs != PairLayout.None && random.Chance(0.1),
+                FrozenB = pairs != PairLayout.None && random.Chance(0.1),
+                Bias = random.Chance(0.5),
+                InputScale = random.Chance(0.2),
+                OutputScale = random.Chance(0.3),
+                ScaleBeforeBias = random.Chance(0.3),
+                Residual = random.Chance(0.4),
+                InPlace = random.Chance(0.5),
+                Prepared = !trained && random.Chance(0.6),
+                DW = trained,
+                NoDX = random.Chance(0.1),
+                AccumulateDX = random.Chance(0.4),
+            };
+        }
+        foreach (var (m, k, n) in new[] { (65, 257, 129), (129, 65, 257), (1, 769, 131), (257, 128, 64), (64, 512, 96) })
+            foreach (var family in Enum.GetValues<Family>())
+                yield return new LinearCase(m, k, n) { Family = family, Pairs = PairLayout.All, R = 8, Bias = true, Prepared = true };
+    }
+
+    internal override void Execute(CaseRun run)
+    {
+        var x = run.Input("x", M, K);
+        var w = run.Weight("w", N, K);
+        var (residual, y) = Residual
+            ? run.Pair(InPlace, "residual", "y", M, N, Match.ExactIntegers)
+            : (default, run.Output("y", M, N, Match.ExactIntegers));
+        var op = new LinearOp
+        {
+            X = x,
+            W = w,
+            Prepared = Prepared ? run.Prepare(w) : null,
+            Bias = Bias ? run.Weight("bias", 1, N) : default,
+            LowRank = PairsOf(run),
+            LowRankCount = PairRanges().Length,
+            InputScale = InputScale ? run.Input("input scale", 1, K) : default,
+            OutputScale = OutputScale ? run.Input("output scale", 1, N) : default,
+            ScaleBeforeBias = ScaleBeforeBias,
+            PreScale = OutputScale ? run.Output("pre-scale", M, N, Match.ExactIntegers) : default,
+            Residual = residual,
+            Y = y,
+        };
+        run.Backend.Forward(op);
+        run.Backend.Backward(op, Gradients(run));
+    }
+
+    private LinearGradients Gradients(CaseRun run) => new()
+    {
+        DY = run.Input("dy", M, N),
+        DX = NoDX ? default
+            : AccumulateDX ? run.InOut("dx", M, K, Match.ExactIntegers)
+            : run.Output("dx", M, K, Match.ExactIntegers),
+        AccumulateDX = AccumulateDX && !NoDX,
+        DW = DW ? run.InOut("dw", N, K, Match.ExactIntegers) : default,
+        DBias = Bias && DW ? run.InOut("dbias", 1, N, Match.ExactIntegers) : default,
+        DInputScale = InputScale ? run.InOut("dinput scale", 1, K, Match.ExactIntegers) : default,
+        DOutputScale = OutputScale ? run.InOut("doutput scale", 1, N, Match.ExactIntegers) : default,
+        Scratch = run.Scratch(1, M * (N + K + R)),
+    };
+
+    private LowRankPair[] PairsOf(CaseRun run) => [.. PairRanges().Select((range, p) => new LowRankPair
+    {
+        A = run.Input($"a{p}", R, K),
+        B = run.Input($"b{p}", N, R),
+        Scale = Family == Family.Integers ? 0.5 : 16.0 / (R + p),
+        RowStart = range.Start,
+        RowCount = range.Count,
+        S = run.Output($"s{p}", range.Count, R, Match.ExactIntegers),
+        Dropout = run.Mask($"mask{p}", Family == Family.Integers && Dropout > 0 ? 0.5 : Dropout),
+        DroppedX = Dropout > 0 ? run.Output($"dropped x{p}", range.Count, K, Match.ExactIntegers) : default,
+        GradA = FrozenA ? default : run.InOut($"da{p}", R, K, Match.ExactIntegers),
+        GradB = FrozenB ? default : run.InOut($"db{p}", N, R, Match.ExactIntegers),
+    })];
+
+    private (int Start, int Count)[] PairRanges() => Pairs switch
+    {
+        PairLayout.None => [],
+        PairLayout.All => [(0, M)],
+        PairLayout.Split => [(0, M / 3), (M / 3, M - M / 3)],
+        _ => [(M / 2, 0), (0, M), (M / 2, M - M / 2)],
+    };
+}
+
+/// <summary>DoRA's scale.</summary>
+internal sealed record DoraScaleCase(int N, int K, int R) : OperationCase
+{
+    public bool NormOnly { get; init; }
+
+    private protected override bool IsProduct => true;
+
+    public static IEnumerable<OperationCase> Sample(CaseRandom random)
+    {
+        for (var i = 0; i < 150; i++)
+            yield return new DoraScaleCase(Sizes.Width(random), Sizes.Width(random), random.Pick(1, 2, 3, 8, 16, 17))
+            {
+                Family = Sizes.Family(random),
+                Strided = random.Chance(0.4),
+                NormOnly = random.Chance(0.2),
+            };
+    }
+
+    internal override void Execute(CaseRun run)
+    {
+        var op = new DoraScaleOp
+        {
+            W = run.Weight("w", N, K),
+            A = run.Input("a", R, K),
+            B = run.Input("b", N, R, shape: (_, r, v) => r == 0 && v == 0 ? 1 : v), // a row of zeros has no norm to divide by
+            Scale = 2.0 / 3,
+            Magnitude = run.Input("magnitude", 1, N),
+            Norm = run.Output("norm", 1, N),
+            G = NormOnly ? default : run.Output("g", 1, N),
+        };
+        run.Backend.Forward(op);
+        run.Backend.Backward(op, new DoraScaleGradients
+        {
+            DG = run.Input("dg", 1, N),
+            DMagnitude = run.InOut("dmagnitude", 1, N),
+        });
+    }
+}

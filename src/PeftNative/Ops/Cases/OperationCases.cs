@@ -1,0 +1,24 @@
+namespace PeftNative.Ops.Cases;
+
+/// <summary>The cases every backend must pass.</summary>
+public static class OperationCases
+{
+    /// <summary>The seed of the tests.</summary>
+    public const ulong DefaultSeed = 20260917;
+
+    /// <summary>
+    /// All cases of all operations, each name once. Which options and sizes are drawn, and the inputs, depend on the seed alone.
+    /// </summary>
+    public static IReadOnlyList<OperationCase> All(ulong seed = DefaultSeed)
+    {
+        Func<CaseRandom, IEnumerable<OperationCase>>[] samplers =
+        [
+            LinearCase.Sample, DoraScaleCase.Sample, EmbeddingCase.Sample, NormCase.Sample, RopeCase.Sample,
+            AttentionCase.Sample, GateCase.Sample, DropoutCase.Sample, GatherCase.Sample, CrossEntropyCase.Sample,
+            RegressionLossCase.Sample, AdamWCase.Sample, SumOfSquaresCase.Sample, ElementwiseCase.Sample,
+        ];
+        return [.. samplers.SelectMany((sample, i) => sample(new CaseRandom(seed, (ulong)i)))
+            .Select(c => c with { Seed = seed })
+            .DistinctBy(c => c.Name)];
+    }
+}

@@ -1,0 +1,174 @@
+using PeftNative.Models;
+using PeftNative.Tensors;
+
+namespace PeftNative.Peft;
+
+/// <summary>A parameter of an adapter under its two names.</summary>
+/// <param name="Parameter">The parameter.</param>
+/// <param name="Key">Its key in adapter_model.safetensors.</param>
+/// <param name="QualifiedName">Its name in the reference's module tree, with the adapter's name in it.</param>
+/// <param name="ReplacesInPlace">Whether the reference trains the base's own tensor here, so that it does not count as an addition.</param>
+public sealed record AdapterEntry(Parameter Parameter, string Key, string QualifiedName, bool ReplacesInPlace = false);
+
+/// <summary>
+/// A small set of trained parameters for one model. The model stays as it is; a pass that lists the adapter computes with it. Owns its
+/// memory. Not thread-safe while training; any number of passes may use one that is not being trained or merged.
+/// </summary>
+public abstract class Adapter : AttachmentSet, IDisposable
+{
+    private readonly List<AdapterEntry> entries = [];
+    private readonly Parameter?[] replacements;
+    private IReadOnlyList<Parameter> trainables = [];
+
+    /// <summary>Begins an adapter; derived classes add entries and then call <see cref="Allocate"/>.</summary>
+    protected Adapter(TransformerModel model, AdapterConfig config, string name)
+    {
+        (Model, Config, Name) = (model, config, name);
+        replacements = new Parameter?[model.Parameters.Count];
+    }
+
+    /// <inheritdoc/>
+    public override string Name { get; }
+
+    /// <summary>The model it was made for.</summary>
+    public TransformerModel Model { get; }
+
+    /// <summary>Its settings.</summary>
+    public AdapterConfig Config { get; }
+
+    /// <summary>Its parameters.</summary>
+    public IReadOnlyList<AdapterEntry> Entries => entries;
+
+    /// <summary>Memory of values and gradients.</summary>
+    public TrainableBuffer Buffer { get; private set; } = null!;
+
+    /// <summary>Whether it has gradients.</summary>
+    public bool IsTrainable => Buffer.Gradients.IsPresent;
+
+    /// <summary>Whether it has been added into the model's weights.</summary>
+    public bool IsMerged { get; private set; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Parameter> Trainables => trainables;
+
+    /// <summary>Number of trained values.</summary>
+    public long ParameterCount => entries.Sum(e => e.Parameter.Count);
+
+    /// <summary>Number of values of model and adapter together, as PEFT counts them.</summary>
+    public long TotalParameterCount => Model.ParameterCount + entries.Where(e => !e.ReplacesInPlace).Sum(e => e.Parameter.Count);
+
+    /// <inheritdoc/>
+    public override Parameter? Replacement(int parameter) => replacements[parameter];
+
+    /// <summary>Adds the adapter into the model's weights; the adapter must not be listed in a pass until it is taken out again.</summary>
+    /// <exception cref="UsageException">The method cannot be merged, or the adapter already is.</exception>
+    public void Merge()
+    {
+        if (IsMerged) throw new UsageException($"The adapter '{Name}' is merged already.");
+        MergeWeights();
+        foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
+        IsMerged = true;
+        DropPrepared();
+    }
+
+    /// <summary>Takes a merged adapter out again. The weights differ from the original ones by rounding.</summary>
+    /// <exception cref="UsageException">The adapter is not merged.</exception>
+    public void Unmerge()
+    {
+        if (!IsMerged) throw new UsageException($"The adapter '{Name}' is not merged.");
+        foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
+        UnmergeWeights();
+        IsMerged = false;
+        DropPrepared();
+    }
+
+    /// <summary>Adds the weight differences to the model; replaced parameters are exchanged by the caller.</summary>
+    protected abstract void MergeWeights();
+
+    /// <summary>Takes the weight differences out of the model.</summary>
+    protected abstract void UnmergeWeights();
+
+    /// <summary>Adds a parameter of the method.</summary>
+    protected Parameter Add(Parameter parameter, string key, string qualifiedName)
+    {
+        entries.Add(new AdapterEntry(parameter, key, qualifiedName));
+        return parameter;
+    }
+
+    /// <summary>Adds a trained copy of one of the model's parameters.</summary>
+    protected void Replace(Parameter original, string key, string qualifiedName, bool inPlace)
+    {
+        if (replacements[original.Index] is not null) return;
+        var copy = new Parameter(original.Name, original.Rows, original.Columns, original.Layout) { Depth = original.Depth };
+        replacements[original.Index] = copy;
+        entries.Add(new AdapterEntry(copy, key, qualifiedName, inPlace));
+    }
+
+    /// <summary>Adds trained copies of everything in the modules whose path ends with one of the names, as PEFT matches modules_to_save.</summary>
+    protected void ReplaceModules(IReadOnlyList<string> names)
+    {
+        foreach (var parameter in Model.Parameters)
+        {
+            if (SavedModule(parameter.Module, names) is not { } module) continue;
+            var rest = parameter.Name[module.Length..];
+            Replace(parameter, $"base_model.model.{parameter.Name}", $"base_model.model.{module}.modules_to_save.{Name}{rest}", inPlace: false);
+        }
+    }
+
+    /// <summary>Gives all entries memory and copies of the replaced parameters; to be called once, at the end of construction.</summary>
+    protected void Allocate(bool trainable)
+    {
+        trainables = [.. entries.Select(e => e.Parameter)];
+        Buffer = new TrainableBuffer(Model.Backend, trainables, trainable);
+        foreach (var (index, copy) in Replaced())
+        {
+            var original = Model.Parameters[index];
+            Model.Backend.Copy((original.TiedTo ?? original).Value, copy.Value);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Buffer?.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    // The outermost module on the path that one of the names ends; no dot boundary is asked for, as in PEFT.
+    private static string? SavedModule(string module, IReadOnlyList<string> names)
+    {
+        for (var end = module.IndexOf('.', StringComparison.Ordinal); ; end = module.IndexOf('.', end + 1))
+        {
+            var path = end < 0 ? module : module[..end];
+            if (names.Any(n => path.EndsWith(n, StringComparison.Ordinal))) return path;
+            if (end < 0) return null;
+        }
+    }
+
+    private IEnumerable<(int Index, Parameter Copy)> Replaced()
+    {
+        for (var i = 0; i < replacements.Length; i++)
+            if (replacements[i] is { } copy) yield return (i, copy);
+    }
+
+    private void SwapValues(Parameter original, Parameter copy)
+    {
+        if (original.TiedTo is not null)
+            throw new UsageException($"{original.Name} is tied to {original.TiedTo.Name}; a trained copy of it cannot be merged.",
+                remedy: "Set tie_word_embeddings to false in the base's config.json and store the head on its own first.");
+        using var scratch = new Arena(Model.Backend, "merge");
+        var kept = scratch.Allocate(original.Value.Type, original.Rows, original.Columns);
+        Model.Backend.Copy(original.Value, kept);
+        Model.Backend.Copy(copy.Value, original.Value);
+        Model.Backend.Copy(kept, copy.Value);
+    }
+
+    private void DropPrepared()
+    {
+        foreach (var parameter in Model.Parameters)
+        {
+            parameter.Prepared?.Dispose();
+            parameter.Prepared = null;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+using System.Text.Json.Nodes;
+using PeftNative.Formats;
+using PeftNative.Models;
+
+namespace PeftNative.Peft;
+
+/// <summary>
+/// What every adapter_config.json has; each method adds its own keys, spelled as in Hugging Face PEFT. Immutable.
+/// </summary>
+public abstract record AdapterConfig
+{
+    /// <summary>The PEFT release whose key set and file format is written.</summary>
+    public const string FormatVersion = "0.21.2";
+
+    /// <summary>peft_type: LORA, IA3, ...</summary>
+    public abstract string PeftType { get; }
+
+    /// <summary>base_model_name_or_path: for people and other tools; never opened by itself.</summary>
+    public string? BaseModel { get; init; }
+
+    /// <summary>revision of the base, or null.</summary>
+    public string? Revision { get; init; }
+
+    /// <summary>modules_to_save: modules trained whole, as copies (a classifier).</summary>
+    public IReadOnlyList<string>? ModulesToSave { get; init; }
+
+    /// <summary>task_type as PEFT spells it, or null.</summary>
+    public string? TaskType { get; init; }
+
+    /// <summary>Makes the adapter for a model; its values are drawn from the seed.</summary>
+    public abstract Adapter Create(TransformerModel model, ulong seed, bool trainable, string name);
+
+    /// <summary>The object for adapter_config.json, with every key PEFT writes.</summary>
+    public abstract JsonObject ToJson();
+
+    /// <summary>PEFT's name of a task.</summary>
+    public static string TaskTypeOf(ModelTask task) => task switch
+    {
+        ModelTask.CausalLm => "CAUSAL_LM",
+        ModelTask.SequenceClassification => "SEQ_CLS",
+        _ => "TOKEN_CLS",
+    };
+
+    /// <summary>
+    /// The modules trained whole for a task: those asked for and, for classifiers, PEFT's two names of heads.
+    /// </summary>
+    protected IReadOnlyList<string> ModulesToSaveFor(TransformerModel model)
+    {
+        var names = (ModulesToSave ?? []).ToList();
+        if (model.Task != ModelTask.CausalLm)
+            foreach (var head in (ReadOnlySpan<string>)["classifier", "score"])
+                if (!names.Contains(head)) names.Add(head);
+        return names;
+    }
+
+    /// <summary>The keys all methods share.</summary>
+    protected JsonObject CommonJson() => new()
+    {
+        ["auto_mapping"] = null,
+        ["base_model_name_or_path"] = BaseModel,
+        ["inference_mode"] = true,
+        ["peft_type"] = PeftType,
+        ["peft_version"] = FormatVersion,
+        ["revision"] = Revision,
+        ["task_type"] = TaskType,
+    };
+
+    /// <summary>A list of names as JSON, or null.</summary>
+    protected static JsonNode? ListJson(IEnumerable<string>? names) =>
+        names is null ? null : new JsonArray([.. names.Select(n => (JsonNode)JsonValue.Create(n))]);
+
+    /// <summary>modules_to_save of a file: a list, or null; doubled names (older PEFT wrote them) count once.</summary>
+    protected static IReadOnlyList<string>? ReadModulesToSave(StrictObject json) =>
+        json.GetOptionalStringList("modules_to_save")?.Distinct().ToList();
+}

@@ -1,0 +1,105 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using PeftNative.Formats;
+
+namespace PeftNative.Peft.Lora;
+
+/// <summary>The keys of LoRA's adapter_config.json that need more than one line.</summary>
+internal static class LoraKeys
+{
+    /// <summary>Keys of features that are not used here; PEFT writes them as null.</summary>
+    internal static readonly string[] NullKeys =
+    [
+        "alora_invocation_tokens", "arrow_config", "corda_config", "eva_config", "kasa_config", "layer_replication",
+        "lora_ga_config", "megatron_config", "monteclora_config", "target_parameters", "trainable_token_indices", "use_bdlora", "velora_config",
+    ];
+
+    /// <summary>Likewise, written as false.</summary>
+    internal static readonly string[] FalseKeys = ["ensure_weight_tying", "lora_bias", "use_qalora"];
+
+    // Keys that are read, or that say nothing about the result.
+    private static readonly HashSet<string> Known =
+    [
+        "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type",
+        "modules_to_save", "r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "target_modules", "exclude_modules",
+        "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "bias", "init_lora_weights", "fan_in_fan_out",
+        "megatron_core", "megatron_config", "qalora_group_size", "runtime_config", "ensure_weight_tying",
+    ];
+
+    /// <summary>
+    /// A key that is neither read nor harmless may stay at null, false or empty; any other value would change the result in silence.
+    /// </summary>
+    internal static void RefuseUnsupported(StrictObject json)
+    {
+        foreach (var key in json.Keys.Where(k => !Known.Contains(k)))
+        {
+            var value = json.Element.GetProperty(key);
+            var isOff = value.ValueKind is JsonValueKind.Null or JsonValueKind.False
+                || (value.ValueKind is JsonValueKind.Object && !value.EnumerateObject().Any())
+                || (value.ValueKind is JsonValueKind.Array && value.GetArrayLength() == 0);
+            if (!isOff)
+                throw json.Error(key, $"The LoRA setting '{key}' is not supported, and ignoring it could change the result.",
+                    "Make the adapter without it, or merge it with the tool that made it.");
+        }
+    }
+
+    internal static TargetModules? ReadTargets(StrictObject json, string key)
+    {
+        if (!json.Has(key)) return null;
+        return json.Element.GetProperty(key).ValueKind == JsonValueKind.String
+            ? new TargetModules(null, json.GetString(key))
+            : new TargetModules(json.GetStringList(key), null);
+    }
+
+    internal static JsonNode? TargetsJson(TargetModules? targets)
+    {
+        if (targets is null) return null;
+        return targets.Names is { } names
+            ? new JsonArray([.. names.Order(StringComparer.Ordinal).Select(n => (JsonNode)JsonValue.Create(n))])
+            : JsonValue.Create(targets.Pattern);
+    }
+
+    internal static IReadOnlyList<(string, double)> ReadPattern(StrictObject json, string key) =>
+        json.GetOptionalObject(key) is { } map ? [.. map.Keys.Select(k => (k, map.GetDouble(k)))] : [];
+
+    internal static JsonObject PatternJson(IReadOnlyList<(string Pattern, double Value)> patterns)
+    {
+        var json = new JsonObject();
+        foreach (var (pattern, value) in patterns) json[pattern] = Number(value);
+        return json;
+    }
+
+    internal static IReadOnlyList<int>? ReadLayers(StrictObject json)
+    {
+        const string Key = "layers_to_transform";
+        if (!json.Has(Key)) return null;
+        return json.Element.GetProperty(Key).ValueKind == JsonValueKind.Number ? [json.GetInt(Key)] : json.GetIntList(Key);
+    }
+
+    internal static BiasTraining ReadBias(StrictObject json) => json.GetString("bias", "none") switch
+    {
+        "none" => BiasTraining.None,
+        "all" => BiasTraining.All,
+        "lora_only" => BiasTraining.LoraOnly,
+        var other => throw json.Error("bias", $"'{other}' is not a value of bias.", "Use none, all or lora_only."),
+    };
+
+    internal static LoraInitialization ReadInitialization(StrictObject json)
+    {
+        const string Key = "init_lora_weights";
+        if (!json.Has(Key)) return LoraInitialization.Default;
+        var value = json.Element.GetProperty(Key);
+        return value.ValueKind switch
+        {
+            JsonValueKind.True => LoraInitialization.Default,
+            JsonValueKind.False => LoraInitialization.Random,
+            JsonValueKind.String when value.GetString() is "gaussian" => LoraInitialization.Gaussian,
+            _ => throw json.Error(Key, $"The initialisation {value.GetRawText()} is not supported.",
+                "It changes the base weights. Convert the adapter to plain LoRA with the tool that made it, or use true, false or gaussian."),
+        };
+    }
+
+    /// <summary>A number the way Python writes it: whole values of an int key without a fraction.</summary>
+    internal static JsonNode Number(double value) => value == Math.Truncate(value) && Math.Abs(value) < 1e15
+        ? JsonValue.Create((long)value) : JsonValue.Create(value);
+}

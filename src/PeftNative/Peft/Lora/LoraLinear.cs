@@ -1,0 +1,151 @@
+using PeftNative.Determinism;
+using PeftNative.Models;
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Peft.Lora;
+
+/// <summary>
+/// LoRA or DoRA at one linear layer. DoRA with dropout needs the base product of the dropped input too
+/// (y = W x + b + (g - 1) W x̃ + g s B A x̃): it runs the record on x̃ and adds W (x - x̃) afterwards.
+/// </summary>
+internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfig config) : ILinearAttachment
+{
+    private const int NormSlot = 0, ScaleSlot = 1, RestSlot = 2, InputSlot = 3;
+
+    private readonly double scale = config.ScaleOf(site.Path);
+    private double[]? mergedNorm;
+
+    internal LinearSite Site => site;
+
+    internal required Parameter A { get; init; }
+
+    internal required Parameter B { get; init; }
+
+    internal Parameter? Magnitude { get; init; }
+
+    private double Scale => scale * adapter.Weight;
+
+    public void BeforeForward(Pass pass, LinearState state)
+    {
+        var rows = state.Op.X.Rows;
+        var dropout = pass.Dropout(config.Dropout, (uint)RandomPurpose.Dropout, site.Index);
+        if (Magnitude is not null)
+        {
+            ScaleOutput(pass, state);
+            if (dropout.IsOn)
+            {
+                DropInput(pass, state, dropout);
+                dropout = default;
+            }
+        }
+        state.Add(new LowRankPair
+        {
+            A = A.Value, B = B.Value, Scale = Scale, RowStart = 0, RowCount = rows, GradA = A.Gradient, GradB = B.Gradient,
+            S = pass.NewActivation(rows, A.Rows), Dropout = dropout,
+            DroppedX = dropout.IsOn ? pass.NewActivation(rows, A.Columns) : default,
+        });
+    }
+
+    public void AfterForward(Pass pass, LinearState state)
+    {
+        if (!state.Saved[RestSlot].IsPresent || Magnitude is null) return;
+        var op = state.Op;
+        pass.Backend.Forward(new LinearOp { X = state.Saved[RestSlot], W = op.W, Prepared = op.Prepared, Residual = op.Y, Y = op.Y });
+    }
+
+    public void BeforeBackward(Pass pass, LinearState state, ref LinearGradients gradients)
+    {
+        if (Magnitude is null) return;
+        var dScale = pass.Arena.Allocate(pass.Type, 1, site.Out);
+        pass.Backend.Fill(dScale, 0);
+        gradients = gradients with { DOutputScale = dScale };
+        if (!state.Saved[RestSlot].IsPresent || !gradients.DX.IsPresent) return;
+        if (!gradients.AccumulateDX) pass.Backend.Fill(gradients.DX, 0);
+        state.Saved[InputSlot] = gradients.DX;
+        gradients = gradients with { DX = pass.NewActivation(gradients.DX.Rows, site.In), AccumulateDX = false };
+    }
+
+    public void AfterBackward(Pass pass, LinearState state, in LinearGradients gradients)
+    {
+        if (Magnitude is null) return;
+        if (Magnitude.Gradient.IsPresent)
+            pass.Backend.Backward(ScaleOp(state.Op.W, state.Saved[NormSlot], default),
+                new DoraScaleGradients { DG = gradients.DOutputScale, DMagnitude = Magnitude.Gradient });
+        if (state.Saved[RestSlot].IsPresent && gradients.DX.IsPresent) RestBackward(pass, state, gradients);
+    }
+
+    internal void InitializeMagnitude(IBackend backend)
+    {
+        if (Magnitude is not null) backend.Forward(ScaleOp(site.Weight.Value, Magnitude.Value, default));
+    }
+
+    internal void Merge(IBackend backend)
+    {
+        mergedNorm = Magnitude is null ? null : RowNorms(backend);
+        LoraMerge.Add(backend, site.Weight.Value, A.Value, B.Value, Scale);
+        if (mergedNorm is not null) LoraMerge.ScaleRows(backend, site.Weight.Value, Magnitudes(backend), mergedNorm);
+    }
+
+    internal void Unmerge(IBackend backend)
+    {
+        if (mergedNorm is not null) LoraMerge.ScaleRows(backend, site.Weight.Value, mergedNorm, Magnitudes(backend));
+        LoraMerge.Add(backend, site.Weight.Value, A.Value, B.Value, -Scale);
+    }
+
+    private double[] Magnitudes(IBackend backend) => HostValues.DownloadDoubles(backend, Magnitude!.Value);
+
+    private double[] RowNorms(IBackend backend)
+    {
+        using var arena = new Arena(backend, "merge");
+        var norm = arena.Allocate(backend.ComputeType, 1, site.Out);
+        backend.Forward(ScaleOp(site.Weight.Value, norm, default));
+        return HostValues.DownloadDoubles(backend, norm);
+    }
+
+    private void ScaleOutput(Pass pass, LinearState state)
+    {
+        state.Saved[NormSlot] = pass.NewActivation(1, site.Out);
+        state.Saved[ScaleSlot] = pass.NewActivation(1, site.Out);
+        state.Saved[RestSlot] = default;
+        pass.Backend.Forward(ScaleOp(state.Op.W, state.Saved[NormSlot], state.Saved[ScaleSlot]));
+        state.Op = state.Op with
+        {
+            OutputScale = state.Saved[ScaleSlot], ScaleBeforeBias = true,
+            PreScale = pass.IsTraining ? pass.NewActivation(state.Op.X.Rows, site.Out) : default,
+        };
+    }
+
+    // x̃ becomes the record's input; x - x̃ is kept for the rest of the base product.
+    private static void DropInput(Pass pass, LinearState state, DropoutMask mask)
+    {
+        var x = state.Op.X;
+        var dropped = pass.NewActivation(x.Rows, x.Columns);
+        var rest = pass.NewActivation(x.Rows, x.Columns);
+        pass.Backend.Forward(new DropoutOp { X = x, Mask = mask, Y = dropped });
+        pass.Backend.Copy(x, rest);
+        pass.Backend.AddScaled(dropped, -1, rest);
+        state.Saved[RestSlot] = rest;
+        state.Op = state.Op with { X = dropped };
+    }
+
+    // dx += drop'(dx̃) + (dy W) - drop'(dy W)
+    private void RestBackward(Pass pass, LinearState state, in LinearGradients gradients)
+    {
+        var mask = pass.Dropout(config.Dropout, (uint)RandomPurpose.Dropout, site.Index);
+        var dx = state.Saved[InputSlot];
+        var dRest = pass.NewActivation(dx.Rows, dx.Columns);
+        pass.Backend.Backward(
+            new LinearOp { X = state.Saved[RestSlot], W = state.Op.W, Prepared = state.Op.Prepared, Y = state.Op.Y },
+            gradients with { DX = dRest, AccumulateDX = false, DBias = default, DOutputScale = default });
+        pass.Backend.AddScaled(dRest, -1, gradients.DX);
+        pass.Backend.Forward(new DropoutOp { X = gradients.DX, Mask = mask, Accumulate = true, Y = dRest });
+        state.Saved[InputSlot] = default;
+        pass.Backend.AddScaled(dRest, 1, dx);
+    }
+
+    private DoraScaleOp ScaleOp(in Tensor weight, in Tensor norm, in Tensor g) => new()
+    {
+        W = weight, A = A.Value, B = B.Value, Scale = Scale, Magnitude = Magnitude!.Value, Norm = norm, G = g,
+    };
+}

@@ -1,0 +1,107 @@
+using System.Text.RegularExpressions;
+using PeftNative.Models;
+
+namespace PeftNative.Peft;
+
+/// <summary>
+/// target_modules as PEFT has it: a list of names or ends of names, or a regular expression for the whole name, or "all-linear".
+/// </summary>
+/// <param name="Names">The list, or null.</param>
+/// <param name="Pattern">The regular expression, or null.</param>
+public sealed record TargetModules(IReadOnlyList<string>? Names, string? Pattern)
+{
+    /// <summary>Whether every linear layer but the output is meant.</summary>
+    public bool IsAllLinear => string.Equals(Pattern, "all-linear", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>A list of names.</summary>
+    public static TargetModules Of(params IReadOnlyList<string> names) => new(names, null);
+}
+
+/// <summary>
+/// Decides which modules a method attaches to, by the rules of PEFT's tuners (reference: BaseTuner's module check in PEFT 0.21).
+/// </summary>
+public sealed record TargetMatcher
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    /// <summary>What to attach to.</summary>
+    public required TargetModules Targets { get; init; }
+
+    /// <summary>exclude_modules: a list of ends of names, or a regular expression.</summary>
+    public TargetModules? Exclude { get; init; }
+
+    /// <summary>modules_to_save: nothing is attached inside them.</summary>
+    public IReadOnlyList<string> ModulesToSave { get; init; } = [];
+
+    /// <summary>layers_to_transform: layer numbers; null for all.</summary>
+    public IReadOnlyList<int>? Layers { get; init; }
+
+    /// <summary>layers_pattern: what stands in front of the layer number; null for any name.</summary>
+    public IReadOnlyList<string>? LayersPattern { get; init; }
+
+    /// <summary>The modules that match, in the order of the model.</summary>
+    /// <exception cref="UsageException">None matches, or a setting contradicts another.</exception>
+    public IReadOnlyList<ModuleInfo> Match(TransformerModel model, Func<ModuleInfo, bool> isAttachable)
+    {
+        if (Targets.Pattern is not null && !Targets.IsAllLinear && (Layers is not null || LayersPattern is not null))
+            throw new UsageException("layers_to_transform and layers_pattern need target_modules as a list.");
+        if (LayersPattern is { Count: > 0 } && Layers is null)
+            throw new UsageException("layers_pattern needs layers_to_transform.");
+        var matched = model.Modules.Where(m => isAttachable(m) && Matches(model, m)).ToList();
+        return matched.Count > 0 ? matched : throw NothingMatched(model, isAttachable);
+    }
+
+    /// <summary>Whether a pattern of rank_pattern or alpha_pattern names a module: it ends the name at a dot.</summary>
+    public static bool PatternApplies(string pattern, string path) => IsMatch($@"^(.*\.)?({pattern})\z", path, "pattern");
+
+    private bool Matches(TransformerModel model, ModuleInfo module)
+    {
+        if (Exclude is { } exclude && IsNamed(exclude, module.Path)) return false;
+        if (ModulesToSave.Any(m => IsMatch($@"(^|.*\.){m}(\z|\..*)", module.Path, "modules_to_save"))) return false;
+        if (Targets.IsAllLinear) return module.Linear is { } linear && linear != model.Head.Output;
+        if (Targets.Pattern is not null) return IsNamed(Targets, module.Path);
+        if (Targets.Names!.Contains(module.Path)) return true;
+        return IsNamed(Targets, module.Path) && IsInLayers(module.Path);
+    }
+
+    private static bool IsNamed(TargetModules targets, string path) => targets.Pattern is { } pattern
+        ? IsMatch($@"\A(?:{pattern})\z", path, "target_modules")
+        : targets.Names!.Any(n => path == n || path.EndsWith("." + n, StringComparison.Ordinal));
+
+    private bool IsInLayers(string path)
+    {
+        if (Layers is null) return true;
+        IEnumerable<string> names = LayersPattern is { Count: > 0 } ? LayersPattern : [@"[^.]*"];
+        foreach (var name in names)
+        {
+            var match = Regex.Match(path, $@"^.*?\.{name}\.(\d+)\.", RegexOptions.None, Patience);
+            if (match.Success) return Layers.Contains(int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture));
+        }
+        return false;
+    }
+
+    private static bool IsMatch(string pattern, string text, string key)
+    {
+        try
+        {
+            return Regex.IsMatch(text, pattern, RegexOptions.CultureInvariant, Patience);
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            throw new UsageException($"The regular expression in {key} takes too long.", pattern, "Write it without nested repetitions.");
+        }
+        catch (ArgumentException e)
+        {
+            throw new UsageException($"The regular expression in {key} cannot be read: {e.Message}", pattern);
+        }
+    }
+
+    private UsageException NothingMatched(TransformerModel model, Func<ModuleInfo, bool> isAttachable)
+    {
+        var asked = Targets.Pattern ?? string.Join(",", Targets.Names!);
+        var ends = model.Modules.Where(isAttachable).Select(m => m.Path[(m.Path.LastIndexOf('.') + 1)..]).Distinct()
+            .OrderBy(n => Spelling.Distance(n, asked)).Take(10);
+        return new UsageException($"target_modules '{asked}' matched no module of this {model.Config.ModelType} model.",
+            remedy: $"Names it has: {string.Join(", ", ends)}.");
+    }
+}

@@ -1,0 +1,131 @@
+using PeftNative.Data;
+using PeftNative.Models;
+using PeftNative.Tensors;
+using PeftNative.Training.Metrics;
+
+namespace PeftNative.Training;
+
+/// <summary>
+/// Measures a model, with or without adapters, on data with answers: loss and what fits the task. Belongs to one thread at a time.
+/// </summary>
+public sealed class Evaluator : IDisposable
+{
+    private readonly TransformerModel model;
+    private readonly BatchLoader loader;
+    private readonly Pass pass;
+    private readonly int outputs;
+
+    /// <summary>Takes the data; examples of similar length do not need to stand together, nothing is padded.</summary>
+    public Evaluator(TransformerModel model, EncodedData data, int batchSize, params IReadOnlyList<AttachmentSet> adapters)
+    {
+        this.model = model;
+        loader = new BatchLoader(data.Examples, batchSize, seed: 0, SamplingOrder.Sequential);
+        pass = new Pass(model, adapters);
+        outputs = model.Head.Output.Out;
+    }
+
+    /// <summary>The metrics by name; null when cancelled.</summary>
+    public IReadOnlyDictionary<string, double>? Run(CancellationToken cancellation = default)
+    {
+        var sum = new HeadResult();
+        long terms = 0;
+        var answers = new Answers(model);
+        for (var i = 0; i < loader.BatchesPerEpoch; i++)
+        {
+            if (cancellation.IsCancellationRequested) return null;
+            var batch = loader.Load(i);
+            var tokens = ModelBatch.Tokens(batch);
+            pass.Begin(tokens, training: false);
+            var targets = ModelBatch.Targets(pass, batch, tokens, 1);
+            var x = model.Forward(pass);
+            if (model.Task != ModelTask.CausalLm && targets.Count > 0)
+                answers.Add(batch, targets, HostValues.Download(model.Backend, model.Head.Scores(pass, x, targets.Rows)), outputs);
+            sum += model.Head.Loss(pass, x, targets, backward: false, default);
+            terms += ModelBatch.TermCount(batch);
+        }
+        var metrics = new Dictionary<string, double> { ["loss"] = sum.LossSum / terms };
+        if (model.Task == ModelTask.CausalLm)
+        {
+            metrics["perplexity"] = Math.Exp(metrics["loss"]);
+            metrics["token_accuracy"] = (double)sum.Correct / sum.Count;
+        }
+        else
+        {
+            answers.Measure(metrics);
+        }
+        return metrics;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => pass.Dispose();
+
+    /// <summary>Collects answers and predictions of classifiers.</summary>
+    private sealed class Answers(TransformerModel model)
+    {
+        private readonly List<int> labels = [], predictions = [];
+        private readonly List<float[]> targets = [], scores = [];
+        private readonly EntityMetrics entities = new();
+
+        internal void Add(Batch batch, HeadTargets wanted, float[] values, int outputs)
+        {
+            var rows = values.Chunk(outputs).ToList();
+            if (wanted.Labels is null)
+            {
+                scores.AddRange(rows);
+                targets.AddRange(wanted.Values!.Chunk(outputs));
+                return;
+            }
+            var best = rows.ConvertAll(r => r.AsSpan().IndexOf(r.Max()));
+            labels.AddRange(wanted.Labels);
+            predictions.AddRange(best);
+            if (model.Task == ModelTask.TokenClassification) AddEntities(batch, wanted.Labels, best);
+        }
+
+        internal void Measure(Dictionary<string, double> metrics)
+        {
+            if (labels.Count > 0) MeasureLabels(metrics);
+            else if (model.Config.ProblemType == Models.ProblemType.MultiLabel) MeasureMultiLabel(metrics);
+            else MeasureNumbers(metrics);
+        }
+
+        private void MeasureLabels(Dictionary<string, double> metrics)
+        {
+            var matrix = ConfusionMatrix.Of([.. labels], [.. predictions], model.Config.Labels.Count);
+            metrics["accuracy"] = matrix.Accuracy;
+            metrics["f1_macro"] = matrix.F1(Averaging.Macro);
+            metrics["matthews_correlation"] = matrix.Matthews;
+            if (model.Task != ModelTask.TokenClassification || !model.Config.Labels.Any(l => l.StartsWith("B-", StringComparison.Ordinal))) return;
+            (metrics["entity_precision"], metrics["entity_recall"], metrics["entity_f1"]) = (entities.Precision, entities.Recall, entities.F1);
+        }
+
+        private void MeasureMultiLabel(Dictionary<string, double> metrics)
+        {
+            // A score of 0 is a probability of one half.
+            var measured = new MultiLabelMetrics(
+                [.. targets.Select(t => Array.ConvertAll(t, v => v > 0.5f))], [.. scores.Select(s => Array.ConvertAll(s, v => (double)v))], 0);
+            (metrics["f1_micro"], metrics["f1_macro"], metrics["exact_match"]) = (measured.F1Micro, measured.F1Macro, measured.ExactMatch);
+            if (double.IsFinite(measured.RocAucMacro)) metrics["roc_auc_macro"] = measured.RocAucMacro;
+        }
+
+        private void MeasureNumbers(Dictionary<string, double> metrics)
+        {
+            double[] wanted = [.. targets.SelectMany(t => t).Select(v => (double)v)], given = [.. scores.SelectMany(s => s).Select(v => (double)v)];
+            metrics["mean_absolute_error"] = RegressionMetrics.MeanAbsoluteError(wanted, given);
+            if (wanted.Distinct().Count() < 2 || given.Distinct().Count() < 2) return;
+            metrics["pearson"] = RegressionMetrics.Pearson(wanted, given);
+            metrics["spearman"] = RegressionMetrics.Spearman(wanted, given);
+        }
+
+        private void AddEntities(Batch batch, int[] wanted, List<int> best)
+        {
+            var at = 0;
+            foreach (var example in batch.Examples)
+            {
+                var count = example.TrainedTokens;
+                string[] Names(IEnumerable<int> ids) => [.. ids.Skip(at).Take(count).Select(id => model.Config.Labels[id])];
+                entities.Add(Names(wanted), Names(best));
+                at += count;
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using PeftNative.Data;
+using PeftNative.Models;
+using PeftNative.Ops;
+
+namespace PeftNative.Training;
+
+/// <summary>The step from data to model: batches as token rows, targets as rows and labels of the head.</summary>
+public static class ModelBatch
+{
+    /// <summary>The tokens of a batch.</summary>
+    public static TokenBatch Tokens(Batch batch) => new(
+        batch.TokenIds, batch.Offsets, batch.Positions, batch.TokenTypes is { } types ? Array.ConvertAll(types, t => (int)t) : null);
+
+    /// <summary>The number of loss terms of a batch: labelled tokens, sequences, or values.</summary>
+    public static int TermCount(Batch batch) => batch.Labels is not null ? batch.TrainedTokens
+        : batch.Classes?.Length ?? batch.Targets?.Length ?? 0;
+
+    /// <summary>The targets of a batch for a pass that has begun it.</summary>
+    /// <param name="pass">The pass.</param>
+    /// <param name="batch">The batch.</param>
+    /// <param name="tokens">Its tokens.</param>
+    /// <param name="gradientScale">1 / (number of loss terms of the whole optimizer step).</param>
+    /// <exception cref="DataException">The batch has no targets for the task, or a label the model does not have.</exception>
+    public static HeadTargets Targets(Pass pass, Batch batch, TokenBatch tokens, double gradientScale)
+    {
+        if (batch.Labels is { } labels) return BatchTargets.PerToken(pass, tokens, labels, gradientScale);
+        if (batch.Classes is { } classes) return BatchTargets.PerSequence(pass, classes, gradientScale);
+        if (batch.Targets is not { } values)
+            throw new DataException("The records have no labels.", batch.Examples[0].Origin.ToString(), "Training and evaluation need them.");
+        var loss = pass.Model.Config.ProblemType == Models.ProblemType.MultiLabel
+            ? RegressionLoss.BinaryCrossEntropy : RegressionLoss.MeanSquaredError;
+        return BatchTargets.Values(pass, values, loss, gradientScale);
+    }
+}

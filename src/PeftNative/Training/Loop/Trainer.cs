@@ -1,0 +1,207 @@
+using System.Diagnostics;
+using PeftNative.Data;
+using PeftNative.Models;
+using PeftNative.Peft;
+using PeftNative.Training.Schedules;
+
+namespace PeftNative.Training;
+
+/// <summary>
+/// Trains an adapter. <see cref="Run"/> does everything; <see cref="Step"/> takes one optimizer step for callers with a loop of their own. What a
+/// step does depends only on the seed, the step's number and the data, so a run that continues from a checkpoint is the run that was not
+/// interrupted. Belongs to one thread at a time.
+/// </summary>
+public sealed class Trainer : IDisposable
+{
+    private const int MostSkipped = 5;
+
+    private readonly TransformerModel model;
+    private readonly TrainerOptions options;
+    private readonly BatchLoader loader;
+    private readonly Evaluator? evaluator;
+    private readonly LearningRateSchedule schedule;
+    private readonly RunFolder? folder;
+    private readonly Pass pass;
+    private int skipped;
+
+    /// <summary>Makes a trainer; continues from a checkpoint where the options name one.</summary>
+    /// <exception cref="UsageException">Options contradict each other, or the adapter is not trainable.</exception>
+    public Trainer(TransformerModel model, Adapter adapter, EncodedData train, EncodedData? eval, TrainerOptions options)
+    {
+        if (!adapter.IsTrainable) throw new UsageException($"The adapter '{adapter.Name}' was loaded for use only.");
+        if (options.GradientAccumulationSteps < 1) throw new UsageException("gradient_accumulation_steps must be at least 1.");
+        (this.model, Adapter, this.options) = (model, adapter, options);
+        loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget);
+        StepsPerEpoch = (loader.BatchesPerEpoch + options.GradientAccumulationSteps - 1) / options.GradientAccumulationSteps;
+        TotalSteps = options.MaxSteps ?? (int)Math.Max(1, Math.Ceiling(options.Epochs * StepsPerEpoch));
+        var warmup = options.WarmupSteps ?? LearningRateSchedule.WarmupSteps(options.WarmupRatio, TotalSteps);
+        schedule = LearningRateSchedule.Create(options.LrScheduler, options.LearningRate, warmup, TotalSteps, options.ScheduleArguments);
+        Optimizer = new AdamW(model.Backend, adapter.Buffer, options.Optimizer);
+        pass = new Pass(model, adapter) { Seed = options.Seed };
+        evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter);
+        folder = options.Output is null ? null : new RunFolder(options.Output, options, train);
+        if (options.ResumeFrom is { } checkpoint) CompletedSteps = RunFolder.Restore(checkpoint, this, options, train);
+        if (options.PrepareWeights && adapter is not ReplacementAdapter) model.PrepareWeights();
+    }
+
+    /// <summary>The adapter.</summary>
+    public Adapter Adapter { get; }
+
+    /// <summary>The optimizer.</summary>
+    public AdamW Optimizer { get; }
+
+    /// <summary>Optimizer steps per pass over the data.</summary>
+    public int StepsPerEpoch { get; }
+
+    /// <summary>Optimizer steps of the whole run.</summary>
+    public int TotalSteps { get; }
+
+    /// <summary>Optimizer steps done, those before resuming included.</summary>
+    public int CompletedSteps { get; private set; }
+
+    /// <summary>The best evaluation so far: its measure, larger is better; null before the first.</summary>
+    public double? BestScore { get; internal set; }
+
+    /// <summary>Evaluations since the best one.</summary>
+    internal int EvaluationsSinceBest { get; set; }
+
+    /// <summary>The most memory a step has taken, in bytes of the backend.</summary>
+    public long PeakStepBytes => pass.Arena.Peak;
+
+    /// <summary>Trains to the end, evaluating and saving on the way.</summary>
+    /// <param name="progress">Receives every event, on the calling thread.</param>
+    /// <param name="cancellation">Ends the run after the present micro-batch, with a checkpoint.</param>
+    /// <exception cref="NumericException">A loss or gradient is not finite; the adapter is that of the last good step.</exception>
+    public TrainResult Run(Action<TrainEvent>? progress = null, CancellationToken cancellation = default)
+    {
+        var clock = Stopwatch.StartNew();
+        var start = CompletedSteps;
+        IReadOnlyDictionary<string, double>? last = null, best = null;
+        var loss = double.NaN;
+        while (CompletedSteps < TotalSteps)
+        {
+            if (cancellation.IsCancellationRequested || Step(cancellation) is not { } step)
+                return new TrainResult(RunEnd.Cancelled, CompletedSteps, loss, best, last, Save(progress));
+            loss = step.Loss;
+            progress?.Invoke(step with { Elapsed = clock.Elapsed, Remaining = Remaining(clock.Elapsed, start) });
+            if (IsDue(options.EvalSteps) && evaluator is not null)
+            {
+                last = Evaluate(progress, cancellation, out var isBest);
+                if (last is null) return new TrainResult(RunEnd.Cancelled, CompletedSteps, loss, best, null, Save(progress));
+                if (isBest) best = last;
+                if (EvaluationsSinceBest >= options.EarlyStoppingPatience) return Finish(RunEnd.EarlyStopped);
+            }
+            if (options.SaveSteps != 0 && IsDue(options.SaveSteps) && CompletedSteps < TotalSteps) Save(progress);
+        }
+        return Finish(RunEnd.Completed);
+
+        TrainResult Finish(RunEnd end)
+        {
+            folder?.SaveAdapter(Adapter);
+            if (options.Output is { } output) progress?.Invoke(new SavedEvent { Step = CompletedSteps, Folder = output });
+            return new TrainResult(end, CompletedSteps, loss, best, last, null);
+        }
+    }
+
+    /// <summary>
+    /// One optimizer step: forward and backward of its micro-batches, clipping, update. Null when it was cancelled; then nothing has changed.
+    /// </summary>
+    /// <exception cref="NumericException">A loss or gradient is not finite; nothing has changed.</exception>
+    public StepEvent? Step(CancellationToken cancellation = default)
+    {
+        var clock = Stopwatch.StartNew();
+        var batches = LoadBatches();
+        var terms = batches.Sum(ModelBatch.TermCount);
+        if (terms == 0)
+            throw new DataException("No token of the step has a label.", batches[0].Examples[0].Origin.ToString(),
+                "Use a larger max_seq_length, or turn mask_prompt off.");
+        Optimizer.ZeroGradients();
+        var sum = new HeadResult();
+        for (var i = 0; i < batches.Count; i++)
+        {
+            if (cancellation.IsCancellationRequested) return null;
+            var tokens = ModelBatch.Tokens(batches[i]);
+            pass.Step = (ulong)CompletedSteps * (ulong)options.GradientAccumulationSteps + (ulong)i;
+            pass.Begin(tokens, training: true);
+            sum += model.TrainStep(pass, ModelBatch.Targets(pass, batches[i], tokens, 1.0 / terms));
+        }
+        var norm = Optimizer.GradientNorm();
+        var rate = schedule.Rate(CompletedSteps);
+        if (double.IsFinite(norm) && double.IsFinite(sum.LossSum))
+        {
+            Optimizer.Step(rate, norm);
+            skipped = 0;
+        }
+        else
+        {
+            SkipOrStop(batches, sum.LossSum, norm);
+        }
+        CompletedSteps++;
+        return new StepEvent
+        {
+            Step = CompletedSteps, TotalSteps = TotalSteps, Epoch = (double)CompletedSteps / StepsPerEpoch, Loss = sum.LossSum / terms,
+            Accuracy = batches[0].Targets is null ? (double)sum.Correct / sum.Count : null, LearningRate = rate, GradientNorm = norm,
+            Tokens = batches.Sum(b => b.Tokens), Duration = clock.Elapsed, Elapsed = clock.Elapsed, Remaining = default,
+        };
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        pass.Dispose();
+        Optimizer.Dispose();
+        evaluator?.Dispose();
+    }
+
+    // The micro-batches of a step; the last step of an epoch may have fewer, so that no step spans two epochs.
+    private List<Batch> LoadBatches()
+    {
+        var (epoch, inEpoch) = (CompletedSteps / StepsPerEpoch, CompletedSteps % StepsPerEpoch);
+        var first = inEpoch * options.GradientAccumulationSteps;
+        var count = Math.Min(options.GradientAccumulationSteps, loader.BatchesPerEpoch - first);
+        var start = (long)epoch * loader.BatchesPerEpoch + first;
+        return [.. Enumerable.Range(0, count).Select(i => loader.Load(start + i))];
+    }
+
+    private void SkipOrStop(List<Batch> batches, double loss, double norm)
+    {
+        if (options.OnNan == OnNan.Skip && ++skipped <= MostSkipped) return;
+        var what = double.IsFinite(loss) ? $"The gradient norm is {norm}" : $"The loss is {loss}";
+        var culprit = Adapter.Entries.FirstOrDefault(e => !double.IsFinite(model.Backend.SumOfSquares(e.Parameter.Gradient)));
+        var origins = string.Join(", ", batches.SelectMany(b => b.Examples).Select(e => e.Origin).Take(4));
+        throw new NumericException($"{what} at step {CompletedSteps + 1}; the first gradient that is not finite is that of "
+            + $"{culprit?.Key ?? "no parameter"}.", $"records {origins}, ...",
+            "Lower the learning rate, or look at these records; the adapter is unchanged by this step.");
+    }
+
+    private IReadOnlyDictionary<string, double>? Evaluate(Action<TrainEvent>? progress, CancellationToken cancellation, out bool isBest)
+    {
+        var clock = Stopwatch.StartNew();
+        isBest = false;
+        var metrics = evaluator!.Run(cancellation);
+        if (metrics is null) return null;
+        if (!metrics.TryGetValue(options.BestMetric, out var measure))
+            throw new UsageException($"There is no metric '{options.BestMetric}'.", remedy: $"There are: {string.Join(", ", metrics.Keys)}.");
+        var score = options.BestMetric is "loss" or "perplexity" ? -measure : measure;
+        isBest = BestScore is null || score > BestScore + options.EarlyStoppingMinDelta;
+        EvaluationsSinceBest = isBest ? 0 : EvaluationsSinceBest + 1;
+        if (isBest)
+        {
+            BestScore = score;
+            folder?.SaveBest(Adapter);
+        }
+        progress?.Invoke(new EvalEvent { Step = CompletedSteps, Metrics = metrics, IsBest = isBest, Duration = clock.Elapsed });
+        return metrics;
+    }
+
+    private string? Save(Action<TrainEvent>? progress)
+    {
+        if (folder?.SaveCheckpoint(this) is not { } saved) return null;
+        progress?.Invoke(new SavedEvent { Step = CompletedSteps, Folder = saved });
+        return saved;
+    }
+
+    private bool IsDue(int? every) => CompletedSteps % (every ?? StepsPerEpoch) == 0 || CompletedSteps == TotalSteps;
+
+    private TimeSpan Remaining(TimeSpan elapsed, int start) => elapsed / (CompletedSteps - start) * (TotalSteps - CompletedSteps);
+}

@@ -1,0 +1,87 @@
+using PeftNative.Data;
+using PeftNative.Training.Schedules;
+
+namespace PeftNative.Training;
+
+/// <summary>What to do when a loss or gradient is not finite.</summary>
+public enum OnNan
+{
+    /// <summary>Stop with a <see cref="NumericException"/>; the weights are those of the last good step.</summary>
+    Stop,
+
+    /// <summary>Leave the step out; five in a row stop the run.</summary>
+    Skip,
+}
+
+/// <summary>How a <see cref="Trainer"/> works. Names and defaults follow transformers' TrainingArguments where these have one.</summary>
+public sealed record TrainerOptions
+{
+    /// <summary>num_train_epochs: passes over the data; ignored when <see cref="MaxSteps"/> is set.</summary>
+    public double Epochs { get; init; } = 3;
+
+    /// <summary>Optimizer steps of the whole run; null to go by epochs.</summary>
+    public int? MaxSteps { get; init; }
+
+    /// <summary>Examples (with packing: rows) per micro-batch.</summary>
+    public int BatchSize { get; init; } = 8;
+
+    /// <summary>Micro-batches per optimizer step. The loss is the mean over all labels of the step, as if it were one batch.</summary>
+    public int GradientAccumulationSteps { get; init; } = 1;
+
+    /// <summary>The highest learning rate.</summary>
+    public double LearningRate { get; init; } = 2e-4;
+
+    /// <summary>Name of the schedule; see <see cref="LearningRateSchedule.Names"/>.</summary>
+    public string LrScheduler { get; init; } = "linear";
+
+    /// <summary>The schedule's own settings.</summary>
+    public ScheduleArguments? ScheduleArguments { get; init; }
+
+    /// <summary>Share of the steps with a rising rate; ignored when <see cref="WarmupSteps"/> is set.</summary>
+    public double WarmupRatio { get; init; }
+
+    /// <summary>Steps with a rising rate; null to go by the share.</summary>
+    public int? WarmupSteps { get; init; }
+
+    /// <summary>AdamW's settings.</summary>
+    public AdamWOptions Optimizer { get; init; } = new();
+
+    /// <summary>The run's seed: order of the data, dropout.</summary>
+    public ulong Seed { get; init; } = 42;
+
+    /// <summary>Order of the examples.</summary>
+    public SamplingOrder Order { get; init; } = SamplingOrder.Shuffled;
+
+    /// <summary>Tokens per row when short texts share rows; null for no packing.</summary>
+    public int? PackingBudget { get; init; }
+
+    /// <summary>Steps between evaluations; null for once per epoch. Needs evaluation data.</summary>
+    public int? EvalSteps { get; init; }
+
+    /// <summary>Steps between checkpoints; null for once per epoch, 0 for none.</summary>
+    public int? SaveSteps { get; init; }
+
+    /// <summary>The most checkpoints kept besides the best adapter.</summary>
+    public int SaveTotalLimit { get; init; } = 2;
+
+    /// <summary>Name of the measure that decides which adapter is best: loss (the smaller the better) or a metric (the larger).</summary>
+    public string BestMetric { get; init; } = "loss";
+
+    /// <summary>Evaluations without improvement after which the run ends; null for never.</summary>
+    public int? EarlyStoppingPatience { get; init; }
+
+    /// <summary>The least change that counts as improvement.</summary>
+    public double EarlyStoppingMinDelta { get; init; }
+
+    /// <summary>What to do when a number is not finite.</summary>
+    public OnNan OnNan { get; init; }
+
+    /// <summary>Folder for the adapter, the best adapter and checkpoints; null to write nothing.</summary>
+    public string? Output { get; init; }
+
+    /// <summary>A checkpoint folder to continue from; null to start afresh.</summary>
+    public string? ResumeFrom { get; init; }
+
+    /// <summary>Whether to arrange frozen weights for the backend before the first step.</summary>
+    public bool PrepareWeights { get; init; } = true;
+}

@@ -1,0 +1,244 @@
+using System.Diagnostics;
+using PeftNative.Inference;
+using PeftNative.Models;
+using PeftNative.Models.Loading;
+using PeftNative.Ops;
+using PeftNative.Peft;
+using PeftNative.Tensors;
+using PeftNative.Training;
+
+namespace PeftNative.Verification;
+
+/// <summary>What replaying one case found: the largest relative errors; null where the reference recorded nothing.</summary>
+public sealed record CaseResult(string Case)
+{
+    /// <summary>Whether everything holds.</summary>
+    public bool Passed { get; init; }
+
+    /// <summary>Logits with the adapter, and of the bare base.</summary>
+    public double? Logits { get; init; }
+
+    /// <summary>Loss before training.</summary>
+    public double? Loss { get; init; }
+
+    /// <summary>The worst gradient.</summary>
+    public double? Gradient { get; init; }
+
+    /// <summary>Losses of the optimizer steps, and parameters after them.</summary>
+    public double? Steps { get; init; }
+
+    /// <summary>Logits after merging.</summary>
+    public double? Merged { get; init; }
+
+    /// <summary>Whether the generated tokens are the same.</summary>
+    public bool? Generated { get; init; }
+
+    /// <summary>Wall time.</summary>
+    public double Seconds { get; init; }
+
+    /// <summary>What failed, in words; null when all is well.</summary>
+    public string? Failure { get; init; }
+}
+
+/// <summary>
+/// Replays a recorded case on a backend: logits, loss, gradients, optimizer steps, merging, generation, and the files of the adapter.
+/// Positions that the attention mask hides are not compared: the engine does not compute padding.
+/// </summary>
+public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
+{
+    private const double OutputLimit = 1e-4, GradientLimit = 1e-4, StepLimit = 1e-4, ParameterLimit = 1e-3;
+
+    private readonly List<string> failures = [];
+
+    /// <summary>Runs the case; errors of the engine count as failures.</summary>
+    public CaseResult Run()
+    {
+        var clock = Stopwatch.StartNew();
+        var result = new CaseResult(recorded.Name);
+        try
+        {
+            result = Replay(result);
+        }
+        catch (PeftNativeException e)
+        {
+            failures.Add(e.Message);
+        }
+        return result with
+        {
+            Passed = failures.Count == 0, Failure = failures.Count == 0 ? null : string.Join("; ", failures), Seconds = clock.Elapsed.TotalSeconds,
+        };
+    }
+
+    private CaseResult Replay(CaseResult result)
+    {
+        var (model, _) = ModelLoader.Load(backend, recorded.Base, recorded.Options());
+        using var owner = model;
+        var (batch, places) = recorded.Batch();
+        using var pass = new Pass(model);
+        if (recorded.Has("base_logits"))
+            result = result with { Logits = Check("base_logits", Logits(pass, batch), places, OutputLimit) };
+
+        using var adapter = CreateAdapter(model);
+        pass.Attachments = [adapter];
+        result = result with { Logits = Worse(result.Logits, Check("logits", Logits(pass, batch), places, OutputLimit)) };
+        result = Train(result, model, adapter, pass, batch, places);
+
+        SetTrainables(adapter, "trainable.");
+        CheckFiles(model, adapter, pass, batch);
+        if (recorded.Has("generated")) result = result with { Generated = CheckGenerated(model, adapter) };
+        if (recorded.Has("merged_logits"))
+        {
+            adapter.Merge();
+            pass.Attachments = [];
+            result = result with { Merged = Check("merged_logits", Logits(pass, batch), places, OutputLimit) };
+        }
+        return result;
+    }
+
+    private Adapter CreateAdapter(TransformerModel model)
+    {
+        AdapterConfig config = recorded.Method switch
+        {
+            "full" => new FullConfig(),
+            "head" => new HeadConfig(),
+            _ => AdapterFolder.ReadConfig(Path.Combine(recorded.Folder, "adapter")),
+        };
+        var adapter = config.Create(model, seed: 1, trainable: true, "default");
+        CheckEqual("trainable_parameters", recorded.Json.GetLong("trainable_parameters"), adapter.ParameterCount);
+        CheckEqual("all_parameters", recorded.Json.GetLong("all_parameters"), adapter.TotalParameterCount);
+        SetTrainables(adapter, "trainable.");
+        return adapter;
+    }
+
+    private void SetTrainables(Adapter adapter, string prefix)
+    {
+        var names = recorded.Names(prefix).ToHashSet();
+        if (names.Count > 0)
+            foreach (var missing in names.Except(adapter.Entries.Select(e => e.QualifiedName)))
+                failures.Add($"the adapter has no parameter {missing}");
+        foreach (var entry in adapter.Entries)
+        {
+            if (!names.Contains(entry.QualifiedName))
+            {
+                if (names.Count > 0) failures.Add($"the reference has no parameter {entry.QualifiedName}");
+                continue;
+            }
+            var values = StoredOrder.FromFile(entry.Parameter, recorded.Floats(prefix + entry.QualifiedName));
+            HostValues.Upload(backend, values, entry.Parameter.Value);
+        }
+    }
+
+    private CaseResult Train(CaseResult result, TransformerModel model, Adapter adapter, Pass pass, TokenBatch batch, int[] places)
+    {
+        var settings = recorded.Json.GetObject("optimizer");
+        using var optimizer = new AdamW(backend, adapter.Buffer, new AdamWOptions
+        {
+            Epsilon = settings.GetDouble("eps"), WeightDecay = settings.GetDouble("weight_decay"),
+            Beta1 = settings.GetDoubleList("betas")[0], Beta2 = settings.GetDoubleList("betas")[1],
+            MaxGradientNorm = settings.GetDouble("max_grad_norm"),
+        });
+        var losses = new float[settings.GetInt("steps")];
+        double? gradient = null;
+        for (var step = 0; step < losses.Length; step++)
+        {
+            optimizer.ZeroGradients();
+            pass.Begin(batch, training: true);
+            var targets = recorded.Targets(pass, batch, places);
+            losses[step] = (float)(model.TrainStep(pass, targets).LossSum * targets.GradientScale);
+            if (step == 0) gradient = CheckGradients(adapter);
+            optimizer.Step(settings.GetDouble("lr"), optimizer.GradientNorm());
+        }
+        var after = CheckAfter(adapter);
+        return result with
+        {
+            Loss = Check("loss", [losses[0]], null, OutputLimit),
+            Gradient = gradient,
+            Steps = Worse(Check("losses", losses, null, StepLimit), after),
+        };
+    }
+
+    private double? CheckGradients(Adapter adapter)
+    {
+        // Some gradients are zero in theory (a key's bias) and rounding noise in practice; the noise of all others is their measure.
+        var noise = 1e-7 * adapter.Entries.Max(e => recorded.Floats("grad." + e.QualifiedName).Max(MathF.Abs));
+        double? worst = null;
+        foreach (var entry in adapter.Entries)
+        {
+            var actual = StoredOrder.ToFile(entry.Parameter, HostValues.Download(backend, entry.Parameter.Gradient));
+            worst = Worse(worst, Check("grad." + entry.QualifiedName, actual, null, GradientLimit, noise));
+        }
+        return worst;
+    }
+
+    private double? CheckAfter(Adapter adapter)
+    {
+        double? worst = null;
+        foreach (var entry in adapter.Entries.Where(e => recorded.Has("after." + e.QualifiedName)))
+        {
+            var expected = recorded.Floats("after." + entry.QualifiedName);
+            var actual = StoredOrder.ToFile(entry.Parameter, HostValues.Download(backend, entry.Parameter.Value));
+            var gradient = recorded.Floats("grad." + entry.QualifiedName);
+            var floor = 1e-6f * gradient.Max(MathF.Abs);
+            for (var i = 0; i < expected.Length; i++)
+                if (!(MathF.Abs(gradient[i]) > floor)) actual[i] = expected[i];
+            worst = Worse(worst, Check("after." + entry.QualifiedName, actual, null, ParameterLimit));
+        }
+        return worst;
+    }
+
+    // What the reference saved must load, and what is saved here must have its keys and settings, and give the same logits bit for bit.
+    private void CheckFiles(TransformerModel model, Adapter adapter, Pass pass, TokenBatch batch)
+    {
+        var folder = Path.Combine(recorded.Folder, "adapter");
+        if (!Directory.Exists(folder)) return;
+        var expected = Logits(pass, batch);
+        using (var loaded = AdapterFolder.Load(model, folder))
+        {
+            pass.Attachments = [loaded];
+            if (!Logits(pass, batch).AsSpan().SequenceEqual(expected)) failures.Add("the reference's adapter files give other logits");
+        }
+        failures.AddRange(AdapterComparison.Differences(adapter, folder));
+        pass.Attachments = [adapter];
+    }
+
+    private bool CheckGenerated(TransformerModel model, Adapter adapter)
+    {
+        var expected = recorded.Integers("generated");
+        var prompt = expected[..5];
+        using var generator = new Generator(model, [adapter]);
+        var tokens = generator.Generate(prompt, new GenerationOptions { MaxTokens = expected.Length - prompt.Length, IgnoreEndOfSequence = true });
+        var same = tokens.SequenceEqual(expected[prompt.Length..]);
+        if (!same) failures.Add($"generated {string.Join(' ', tokens)}, expected {string.Join(' ', expected[prompt.Length..])}");
+        return same;
+    }
+
+    private float[] Logits(Pass pass, TokenBatch batch)
+    {
+        pass.Begin(batch, training: false);
+        var x = pass.Model.Forward(pass);
+        var rows = recorded.Task == ModelTask.SequenceClassification
+            ? pass.Model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows)];
+        return HostValues.Download(backend, pass.Model.Head.Scores(pass, x, rows));
+    }
+
+    private double Check(string name, float[] actual, int[]? places, double limit, double noise = 0)
+    {
+        var expected = recorded.Floats(name);
+        if (places is not null && recorded.Task != ModelTask.SequenceClassification)
+        {
+            var width = (int)recorded.Shape(name)[^1];
+            var all = expected;
+            expected = [.. places.SelectMany(p => all[(p * width)..((p + 1) * width)])];
+        }
+        var error = RelativeError.Of(actual, expected, noise);
+        if (!(error <= limit)) failures.Add($"{name} is off by {error:0.0e0} (limit {limit:0e0})");
+        return error;
+    }
+
+    private void CheckEqual(string what, long expected, long actual)
+    {
+        if (expected != actual) failures.Add($"{what} is {actual}, expected {expected}");
+    }
+
+    private static double? Worse(double? a, double? b) => a is null ? b : b is null ? a : double.IsNaN(a.Value) || !(b > a) ? a : b;
+}

@@ -1,0 +1,134 @@
+using PeftNative.Formats;
+using PeftNative.Models;
+using PeftNative.Models.Loading;
+using PeftNative.Ops;
+
+namespace PeftNative.Verification;
+
+/// <summary>
+/// One recorded case of a reference implementation: a folder with case.json, tensors.safetensors and what the reference saved.
+/// </summary>
+public sealed class RecordedCase : IDisposable
+{
+    private readonly SafetensorsFile tensors;
+
+    /// <summary>Opens a case folder.</summary>
+    public RecordedCase(string root, string folder)
+    {
+        Root = root;
+        Folder = folder;
+        Json = StrictJson.ReadFile(Path.Combine(folder, "case.json"));
+        tensors = SafetensorsFile.Open(Path.Combine(folder, "tensors.safetensors"));
+    }
+
+    /// <summary>The folder that holds bases/ and cases/.</summary>
+    public string Root { get; }
+
+    /// <summary>The case's folder.</summary>
+    public string Folder { get; }
+
+    /// <summary>case.json.</summary>
+    public StrictObject Json { get; }
+
+    /// <summary>Name of the case.</summary>
+    public string Name => Path.GetFileName(Folder);
+
+    /// <summary>train, adapterhub, weighted, mixed or qlora.</summary>
+    public string Kind => Json.GetString("kind");
+
+    /// <summary>What was trained: lora..., dora, full, head, ...</summary>
+    public string Method => Json.GetString("method");
+
+    /// <summary>The checkpoint folder.</summary>
+    public string Base => Path.Combine(Root, Json.GetString("base"));
+
+    /// <summary>The task of the model.</summary>
+    public ModelTask Task => Json.GetString("task") switch
+    {
+        "causal" => ModelTask.CausalLm,
+        "tok" => ModelTask.TokenClassification,
+        "cls" or "reg" or "multi" => ModelTask.SequenceClassification,
+        var other => throw Json.Error("task", $"The task '{other}' is not supported."),
+    };
+
+    /// <summary>Model options of the case: berthub's checkpoint has no head, so its labels come from the recorded logits.</summary>
+    public ModelOptions Options()
+    {
+        var labels = Task == ModelTask.CausalLm ? 0 : (int)tensors.Get("logits").Shape[^1];
+        return new ModelOptions
+        {
+            Task = Task,
+            Labels = [.. Enumerable.Range(0, labels).Select(i => $"LABEL_{i}")],
+            ProblemType = Json.GetString("task") switch
+            {
+                "reg" => ProblemType.Regression,
+                "multi" => ProblemType.MultiLabel,
+                _ => ProblemType.SingleLabel,
+            },
+        };
+    }
+
+    /// <summary>Whether a tensor was recorded.</summary>
+    public bool Has(string name) => tensors.TryGet(name, out _);
+
+    /// <summary>Names of recorded tensors with a prefix, the prefix taken off.</summary>
+    public IEnumerable<string> Names(string prefix) =>
+        tensors.Tensors.Select(t => t.Name).Where(n => n.StartsWith(prefix, StringComparison.Ordinal)).Select(n => n[prefix.Length..]);
+
+    /// <summary>Shape of a recorded tensor.</summary>
+    public long[] Shape(string name) => [.. tensors.Get(name).Shape];
+
+    /// <summary>A recorded float tensor.</summary>
+    public float[] Floats(string name)
+    {
+        var tensor = tensors.Get(name);
+        var values = new float[tensor.ElementCount];
+        tensors.ReadAs(tensor, values);
+        return values;
+    }
+
+    /// <summary>A recorded int64 tensor.</summary>
+    public int[] Integers(string name)
+    {
+        var tensor = tensors.Get(name);
+        var values = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, long>(tensors.Bytes(tensor));
+        var result = new int[values.Length];
+        for (var i = 0; i < result.Length; i++) result[i] = checked((int)values[i]);
+        return result;
+    }
+
+    /// <summary>The recorded batch without its padding, and for every kept token its place in the padded matrix.</summary>
+    public (TokenBatch Batch, int[] Places) Batch()
+    {
+        var ids = Integers("inputs.input_ids");
+        var mask = Has("inputs.attention_mask") ? Integers("inputs.attention_mask") : null;
+        var types = Has("inputs.token_type_ids") ? Integers("inputs.token_type_ids") : null;
+        var shape = Shape("inputs.input_ids");
+        int rows = (int)shape[0], time = (int)shape[1];
+        var places = Enumerable.Range(0, ids.Length).Where(i => mask is null || mask[i] != 0).ToArray();
+        var offsets = Enumerable.Range(0, rows + 1).Select(r => places.Count(p => p < r * time)).ToArray();
+        return (new TokenBatch(Pick(ids), offsets, [.. places.Select(p => p % time)], types is null ? null : Pick(types)), places);
+
+        int[] Pick(int[] values) => [.. places.Select(p => values[p])];
+    }
+
+    /// <summary>The targets of the recorded batch for a pass that has begun it.</summary>
+    public HeadTargets Targets(Pass pass, TokenBatch batch, int[] places)
+    {
+        switch (Json.GetString("task"))
+        {
+            case "causal" or "tok":
+                var labels = Integers("inputs.labels");
+                return BatchTargets.PerToken(pass, batch, [.. places.Select(p => labels[p])]);
+            case "reg":
+                return BatchTargets.Values(pass, Floats("inputs.labels"), RegressionLoss.MeanSquaredError);
+            case "multi":
+                return BatchTargets.Values(pass, Floats("inputs.labels"), RegressionLoss.BinaryCrossEntropy);
+            default:
+                return BatchTargets.PerSequence(pass, Integers("inputs.labels"));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => tensors.Dispose();
+}
