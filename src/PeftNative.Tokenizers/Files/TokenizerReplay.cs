@@ -1,0 +1,171 @@
+namespace PeftNative.Tokenizers.Files;
+
+/// <summary>One recorded call of a tokenizer: what was passed and what came back.</summary>
+internal sealed class RecordedCall(JsonNodeAt node)
+{
+    /// <summary>The name of the case.</summary>
+    public string Name => node.Need("name").AsText();
+
+    /// <summary>The value of a key.</summary>
+    public JsonNodeAt Need(string key) => node.Need(key);
+
+    /// <summary>The value of a key, or null.</summary>
+    public JsonNodeAt? Get(string key) => node.Get(key);
+
+    /// <summary>The options of the call; a padding token that was set before it is looked up.</summary>
+    public EncodeOptions Options(HfTokenizer tokenizer)
+    {
+        var result = new EncodeOptions { AddSpecialTokens = node.Need("add_special_tokens").AsBool() };
+        if (node.Get("options") is not { } options) return result;
+        int? maxLength = options.Get("max_length")?.AsInt(0, int.MaxValue);
+        var truncation = options.Get("truncation");
+        var padding = options.Text("padding");
+        return result with
+        {
+            MaxLength = truncation is null || truncation.Value.Element.ValueKind == System.Text.Json.JsonValueKind.False ? null : maxLength,
+            Truncation = Strategy(truncation),
+            TruncationSide = SideOf(options.Text("truncation_side", "right")),
+            Padding = padding switch { null => Padding.None, "max_length" => Padding.Fixed, "longest" => Padding.Longest, _ => throw options.Error("has an unknown padding") },
+            PadLength = padding == "max_length" ? maxLength ?? 0 : 0,
+            PaddingSide = SideOf(options.Text("padding_side")),
+            PadToMultipleOf = options.Get("pad_to_multiple_of")?.AsInt(0, int.MaxValue) ?? 0,
+            PaddingId = options.Text("pad_token") is { } pad ? tokenizer.IdOf(pad) : null,
+        };
+    }
+
+    private static TruncationStrategy Strategy(JsonNodeAt? node) => node is not { } value
+        || value.Element.ValueKind != System.Text.Json.JsonValueKind.String ? TruncationStrategy.LongestFirst : value.AsText() switch
+        {
+            "longest_first" => TruncationStrategy.LongestFirst,
+            "only_first" => TruncationStrategy.OnlyFirst,
+            "only_second" => TruncationStrategy.OnlySecond,
+            _ => throw value.Error("has an unknown truncation strategy"),
+        };
+
+    private static Side? SideOf(string? name) => name switch { null => null, "left" => Side.Left, _ => Side.Right };
+}
+
+/// <summary>Replays the recorded files of one folder and counts what differs.</summary>
+internal sealed class TokenizerReplay(string folder)
+{
+    private readonly HfTokenizer tokenizer = HfTokenizer.Load(folder);
+
+    /// <summary>How many cases were replayed.</summary>
+    public int Checked { get; private set; }
+
+    /// <summary>How many differed.</summary>
+    public int Failed { get; private set; }
+
+    /// <summary>What differed first.</summary>
+    public string? FirstFailure { get; private set; }
+
+    /// <summary>Replays everything the folder has.</summary>
+    public void Run()
+    {
+        Each("cases.json", call => Cases(call, tokenizer));
+        Each("batches.json", Batches);
+        Each("stream.json", Streams);
+    }
+
+    private void Each(string file, Func<RecordedCall, string?> replay)
+    {
+        var path = Path.Combine(folder, file);
+        if (!File.Exists(path)) return;
+        foreach (var node in JsonNodeAt.ReadList(path, Limits.FileBytes))
+        {
+            var call = new RecordedCall(node);
+            Count($"{file} {call.Name}", Guarded(() => replay(call)));
+        }
+    }
+
+    private static string? Guarded(Func<string?> replay)
+    {
+        try
+        {
+            return replay();
+        }
+        catch (PeftNativeException e) when (e is not StorageException)
+        {
+            return e.Message;
+        }
+    }
+
+    private void Count(string name, string? difference)
+    {
+        Checked++;
+        if (difference is null) return;
+        Failed++;
+        FirstFailure ??= $"{name}: {difference}";
+    }
+
+    private static string? Cases(RecordedCall call, HfTokenizer tokenizer)
+    {
+        // transformers takes an empty second text of a single call for none.
+        var pair = call.Get("text_pair")?.AsText() is { Length: > 0 } second ? second : null;
+        var text = call.Need("text").AsText();
+        var encoding = tokenizer.EncodeText(text, pair, call.Options(tokenizer));
+        var (starts, ends) = encoding.CodePointOffsets(text, pair);
+        return Compare("ids", Ints(call.Need("ids")), encoding.Ids)
+            ?? Compare("attention_mask", call.Get("attention_mask") is { } mask ? Ints(mask) : [.. encoding.Ids.Select(_ => 1)],
+                [.. encoding.AttentionMask.Select(m => (int)m)])
+            ?? CompareTypes(call.Get("token_type_ids"), encoding.TokenTypes)
+            ?? Compare("offsets_utf16", Pairs(call.Need("offsets_utf16")), Interleave(encoding.Starts, encoding.Ends))
+            ?? Compare("offsets_codepoints", Pairs(call.Need("offsets_codepoints")), Interleave(starts, ends))
+            ?? Compare("decoded", call.Need("decoded").AsText(), tokenizer.Decode(encoding.Ids, skipSpecialTokens: false))
+            ?? Compare("decoded_skip_special", call.Need("decoded_skip_special").AsText(), tokenizer.Decode(encoding.Ids, true));
+    }
+
+    private string? Batches(RecordedCall call)
+    {
+        var texts = Texts(call.Need("texts"));
+        var pairs = call.Get("text_pairs") is { } second ? Texts(second) : null;
+        var batch = tokenizer.EncodeBatch(texts, pairs, call.Options(tokenizer));
+        var row = 0;
+        foreach (var ids in call.Need("ids").Items())
+        {
+            var types = call.Get("token_type_ids")?.Items().ElementAt(row);
+            var difference = Compare($"ids of row {row}", Ints(ids), batch.Row(row).ToArray())
+                ?? Compare($"attention_mask of row {row}", Ints(call.Need("attention_mask").Items().ElementAt(row)), Widen(batch.Mask(row)))
+                ?? CompareTypes(types, batch.TokenTypes is null ? null : batch.Types(row).ToArray());
+            if (difference is not null) return difference;
+            row++;
+        }
+        return row == batch.Rows ? null : $"{batch.Rows} rows instead of {row}";
+    }
+
+    private string? Streams(RecordedCall call)
+    {
+        var stream = tokenizer.CreateStream(call.Need("skip_special_tokens").AsBool());
+        var pieces = Ints(call.Need("ids")).Select(stream.Push).ToList();
+        pieces.Add(stream.Close());
+        return Compare("pieces", string.Join('|', Texts(call.Need("pieces"))), string.Join('|', pieces));
+    }
+
+    private static string? CompareTypes(JsonNodeAt? expected, byte[]? actual)
+    {
+        if (expected is null != actual is null) return actual is null ? "token_type_ids are missing" : "token_type_ids where there are none";
+        return expected is { } types ? Compare("token_type_ids", Ints(types), Widen(actual)) : null;
+    }
+
+    private static string? Compare(string what, int[] expected, int[] actual)
+    {
+        if (expected.AsSpan().SequenceEqual(actual)) return null;
+        var at = expected.AsSpan().CommonPrefixLength(actual);
+        return $"{what} differ at {at}: expected {Around(expected, at)}, got {Around(actual, at)}";
+    }
+
+    private static string? Compare(string what, string expected, string actual) =>
+        expected == actual ? null : $"{what}: expected \"{expected}\", got \"{actual}\"";
+
+    private static string Around(int[] values, int at) => $"[{string.Join(", ", values.Skip(at).Take(8))}] of {values.Length}";
+
+    private static int[] Ints(JsonNodeAt node) => [.. node.Items().Select(i => i.AsInt(int.MinValue, int.MaxValue))];
+
+    private static int[] Pairs(JsonNodeAt node) => [.. node.Items().SelectMany(Ints)];
+
+    private static string[] Texts(JsonNodeAt node) => [.. node.Items().Select(i => i.AsText())];
+
+    private static int[] Widen(ReadOnlySpan<byte> values) => [.. values.ToArray().Select(v => (int)v)];
+
+    private static int[] Interleave(int[] starts, int[] ends) => [.. starts.Zip(ends).SelectMany(p => new[] { p.First, p.Second })];
+}
