@@ -24,6 +24,9 @@ public sealed record Family
     /// <summary>Those of them that IA3 scales at the input.</summary>
     public string[] Ia3FeedForward { get; init; } = [];
 
+    /// <summary>Modules that files spell otherwise than the module tree: the tree's spelling to the files'.</summary>
+    public IReadOnlyDictionary<string, string> StoredNames { get; init; } = new Dictionary<string, string>();
+
     /// <summary>
     /// Ends of tensor names that checkpoints of the family hold although nothing is computed from them.
     /// </summary>
