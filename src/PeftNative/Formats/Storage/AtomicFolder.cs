@@ -94,10 +94,12 @@ public static class AtomicFolder
     }
 
     /// <summary>
-    /// Clears up after a crash between the two renames, so that at most one folder is ever set aside.
+    /// Clears up after a crash, so that at most one folder is ever set aside and leftovers do not pile up.
     /// </summary>
     private static void Settle(IFileSystem files, string target)
     {
+        foreach (var leftover in Beside(files, target, "tmp"))
+            TemporaryName.TryDelete(() => files.DeleteFolder(leftover));
         if (Aside(files, target) is not { } aside) return;
         if (!files.FolderExists(target))
         {
@@ -120,11 +122,13 @@ public static class AtomicFolder
         });
     }
 
-    private static string? Aside(IFileSystem files, string target)
+    private static string? Aside(IFileSystem files, string target) => Beside(files, target, "old").FirstOrDefault();
+
+    private static IEnumerable<string> Beside(IFileSystem files, string target, string kind)
     {
-        var (parent, prefix) = (Path.GetDirectoryName(target)!, $".{Path.GetFileName(target)}.old-");
-        var name = files.EntryNames(parent).FirstOrDefault(n => n.StartsWith(prefix, StringComparison.Ordinal));
-        return name is null ? null : Path.Combine(parent, name);
+        var (parent, prefix) = (Path.GetDirectoryName(target)!, $".{Path.GetFileName(target)}.{kind}-");
+        return files.EntryNames(parent).Where(n => n.StartsWith(prefix, StringComparison.Ordinal))
+            .Select(n => Path.Combine(parent, n)).Where(files.FolderExists);
     }
 
     private static bool Restore(IFileSystem files, string aside, string target)
