@@ -50,6 +50,9 @@ public sealed class TransformerModel : IDisposable
 
     internal Arena Weights { get; }
 
+    /// <summary>Bytes held from the backend by weights and their arranged copies.</summary>
+    public long WeightBytes => Weights.Reserved + Parameters.Sum(p => p.Prepared?.Bytes ?? 0);
+
     /// <summary>Number of different parameters (tied ones once).</summary>
     public long ParameterCount => Parameters.Where(p => p.TiedTo is null).Sum(p => p.Count);
 
