@@ -115,9 +115,9 @@ build_solution() {
     stage "Build the solution" dotnet build "$root/PeftNative.sln" -c Release --no-restore -p:ReadyToRun=$ready_to_run
 }
 
-publish_command() {
+publish_command() { # [options of dotnet publish]
     stage "Build the command" dotnet publish "$root/src/PeftNative.Cli" -c Release --no-restore \
-        -p:ReadyToRun=$ready_to_run -o "$artifacts/cli"
+        -p:ReadyToRun=$ready_to_run -o "$artifacts/cli" "$@"
 }
 
 build_all() {
@@ -132,7 +132,7 @@ demo() {
     need_sdk
     build_native peftnative_cpu
     restore "$root/src/PeftNative.Cli"
-    publish_command
+    publish_command -p:RunAnalyzers=false # they take most of the compile time, and whoever wants a demo changed nothing
     printf '\n'
     exec "$command" demo "$@"
 }
