@@ -101,7 +101,6 @@ function Test-Compiler {
 }
 
 function Build-Native([string] $target) {
-    if (-not (Test-Path (Join-Path $root 'CMakeLists.txt'))) { return }
     if (-not (Test-Compiler)) {
         Write-Note 'Native library' `
             'none: no C++ compiler with CMake here, so the managed backend does the work, more slowly'
@@ -246,10 +245,7 @@ function Skip-Suite([string] $name, [string] $reason) {
 function Invoke-NativeTests {
     $folder = Join-Path $artifacts 'cmake'
     $report = Join-Path $results 'native.xml'
-    if (-not (Test-Path (Join-Path $root 'CMakeLists.txt'))) {
-        Skip-Suite 'native' 'there is no native library yet'
-    }
-    elseif (-not (Test-Compiler)) {
+    if (-not (Test-Compiler)) {
         Skip-Suite 'native' 'no C++ compiler with CMake here'
     }
     elseif (Select-String -Quiet -Path (Join-Path $folder 'CMakeCache.txt') -Pattern '^GTest_DIR:.*NOTFOUND') {
