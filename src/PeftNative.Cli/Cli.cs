@@ -7,9 +7,10 @@ namespace PeftNative.Cli;
 /// <summary>The command, callable in a process: arguments and streams in, exit code out.</summary>
 public static class Cli
 {
-    private static readonly Verb[] Verbs = 
+    private static readonly Verb[] Verbs =
     [
-        new EvalVerb(), new PredictVerb(), new GenerateVerb(), new MergeVerb(), new InspectVerb(), new VerifyVerb(), new EnvVerb(),
+        new TrainVerb(), new CheckVerb(), new DataVerb(), new EvalVerb(), new PredictVerb(), new GenerateVerb(), new MergeVerb(), new InspectVerb(),
+        new VerifyVerb(), new BenchVerb(), new EnvVerb(),
     ];
 
     /// <summary>The version of the program.</summary>

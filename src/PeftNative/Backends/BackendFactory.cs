@@ -1,3 +1,4 @@
+using PeftNative.Backends.NativeCpu;
 using PeftNative.Backends.Reference;
 using PeftNative.Ops;
 using PeftNative.Tensors;
@@ -19,7 +20,8 @@ public static class BackendFactory
     private static readonly Entry[] Entries =
     [
         new("cuda", () => "This version has no CUDA backend.", Absent),
-        new("cpu", () => "This version has no native CPU backend.", Absent),
+        new("cpu", () => NativeCpuBackend.IsAvailable(out var reason) ? null : reason,
+            (type, threads) => NativeCpuBackend.Create(CheckSingle(type) ? threads ?? 0 : 0)),
         new("reference", () => null, (type, _) => ReferenceBackend.Create(CheckReference(type))),
         new("ilgpu", () => "This version has no ILGPU backend.", Absent),
         new("ilgpu-cpu", () => "This version has no ILGPU backend.", Absent),
@@ -56,6 +58,9 @@ public static class BackendFactory
         using var backend = entry.Create(DType.Float32, null);
         return backend.Description;
     }
+
+    private static bool CheckSingle(DType type) => type == DType.Float32 ? true
+        : throw new UsageException($"The backend 'cpu' computes in fp32, not {type.Name()}.", "--dtype");
 
     private static DType CheckReference(DType type) => type is DType.Float32 or DType.Float64 ? type
         : throw new UsageException($"The reference backend does not compute in {type.Name()}.", "--dtype", "Use fp32 or fp64, or another backend.");

@@ -24,14 +24,19 @@ public sealed partial class ReferenceBackend
         return fraction >= mask.Probability ? 1 / (1 - (double)mask.Probability) : 0;
     }
 
+    private static uint PhiloxWord(ulong key, ulong element, ulong stream)
+    {
+        var block = PhiloxBlock(key, element / 4, stream);
+        return (element % 4) switch { 0 => block.Item1, 1 => block.Item2, 2 => block.Item3, _ => block.Item4 };
+    }
+
     /// <summary>
-    /// Word (element mod 4) of Philox4x32-10 at counter (element / 4, stream); Salmon et al. 2011, "Parallel random numbers: as
-    /// easy as 1, 2, 3", section 5.
+    /// Philox4x32-10 at the counter (counter, stream), low words first; Salmon et al. 2011, "Parallel random numbers: as easy as
+    /// 1, 2, 3", section 3.
     /// </summary>
-    internal static uint PhiloxWord(ulong key, ulong element, ulong stream)
+    internal static (uint, uint, uint, uint) PhiloxBlock(ulong key, ulong counter, ulong stream)
     {
         var (k0, k1) = ((uint)key, (uint)(key >> 32));
-        var counter = element / 4;
         var (c0, c1) = ((uint)counter, (uint)(counter >> 32));
         var (c2, c3) = ((uint)stream, (uint)(stream >> 32));
         for (var round = 0; round < 10; round++)
@@ -42,6 +47,6 @@ public sealed partial class ReferenceBackend
             k0 = unchecked(k0 + 0x9E3779B9);
             k1 = unchecked(k1 + 0xBB67AE85);
         }
-        return (element % 4) switch { 0 => c0, 1 => c1, 2 => c2, _ => c3 };
+        return (c0, c1, c2, c3);
     }
 }

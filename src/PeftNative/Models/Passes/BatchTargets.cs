@@ -44,11 +44,18 @@ public static class BatchTargets
     }
 
     /// <summary>Values per sequence, row by row: numbers to predict, or 0 and 1 for each of several labels.</summary>
-    public static HeadTargets Values(Pass pass, float[] values, RegressionLoss loss, double? gradientScale = null) => new()
+    public static HeadTargets Values(Pass pass, float[] values, RegressionLoss loss, double? gradientScale = null)
     {
-        Rows = pass.Model.PooledRows(pass), Count = pass.SequenceCount, Values = values, ValueLoss = loss,
-        GradientScale = gradientScale ?? 1.0 / values.Length,
-    };
+        var outputs = pass.Model.Head.Output.Out;
+        if (values.Length != pass.SequenceCount * outputs)
+            throw new DataException($"{pass.SequenceCount} sequences need {outputs} values each, found {values.Length}.",
+                remedy: "Give the model as many outputs as the data has values per record.");
+        return new HeadTargets
+        {
+            Rows = pass.Model.PooledRows(pass), Count = pass.SequenceCount, Values = values, ValueLoss = loss,
+            GradientScale = gradientScale ?? 1.0 / values.Length,
+        };
+    }
 
     private static void CheckLabel(int label, int count)
     {

@@ -1,0 +1,289 @@
+# Builds, tests and packs PeftNative. `./build.ps1 --help` lists the words; build.sh has the same ones.
+# Runs in Windows PowerShell 5.1 and in PowerShell 7.
+$ErrorActionPreference = 'Stop'
+Set-StrictMode -Version 2
+
+$root = $PSScriptRoot
+$artifacts = Join-Path $root 'artifacts'
+$logs = Join-Path $artifacts 'logs'
+$results = Join-Path $artifacts 'test-results'
+$onWindows = $env:OS -eq 'Windows_NT'
+$command = Join-Path (Join-Path $artifacts 'cli') $(if ($onWindows) { 'peftnative.exe' } else { 'peftnative' })
+$solution = Join-Path $root 'PeftNative.sln'
+$commandProject = Join-Path $root 'src/PeftNative.Cli'
+$env:DOTNET_NOLOGO = '1'
+$env:DOTNET_CLI_TELEMETRY_OPTOUT = '1'
+if ($env:CI -eq 'true') {
+    # Leave no process behind.
+    $env:MSBUILDDISABLENODEREUSE = '1'
+    $env:UseSharedCompilation = 'false'
+}
+
+function Show-Help {
+    Write-Host @'
+usage: ./build.ps1 [word] [arguments]
+
+  (none)   build everything into artifacts/; the command is artifacts/cli/peftnative
+  demo     build what is missing and run the demo          (arguments go to peftnative demo)
+  test     build everything and run every test
+  bench    build and run the benchmarks                    (arguments go to BenchmarkDotNet)
+  pack     make the packages in artifacts/packages
+  clean    remove artifacts/
+  --help   this text
+
+Needs the .NET SDK 10. A C++ compiler and CMake give the fast native backend; without them the managed one does the
+work. No GPU is needed.
+'@
+}
+
+function Stop-Build([string] $message, [int] $code = 1) {
+    [Console]::Error.WriteLine($message)
+    exit $code
+}
+
+function Test-Command([string] $name) {
+    return [bool](Get-Command $name -CommandType Application -ErrorAction SilentlyContinue)
+}
+
+function Write-Note([string] $name, [string] $text) { Write-Host ('  {0,-34}{1}' -f $name, $text) }
+
+# Runs a program with its output in a file and returns its exit code.
+function Invoke-Logged([string] $log, [string] $program, [string[]] $arguments) {
+    # Windows PowerShell turns a program's standard error into errors of its own.
+    $ErrorActionPreference = 'Continue'
+    & $program @arguments 2>&1 | ForEach-Object { "$_" } | Out-File -FilePath $log -Encoding utf8
+    return $LASTEXITCODE
+}
+
+# Runs one stage quietly and prints its name and time; a failed one ends the build with the end of its log.
+function Invoke-Stage([string] $name, [string] $program, [string[]] $arguments) {
+    [void](New-Item -ItemType Directory -Force -Path $logs)
+    $log = Join-Path $logs (($name -replace '[^A-Za-z0-9]+', '-') + '.log')
+    Write-Host ('  {0,-34}' -f $name) -NoNewline
+    $watch = [Diagnostics.Stopwatch]::StartNew()
+    $code = Invoke-Logged $log $program $arguments
+    if ($code -eq 0) { Write-Host ('{0,4:0} s' -f $watch.Elapsed.TotalSeconds); return }
+    Write-Host 'failed'
+    Write-Host ''
+    Get-Content -Path $log -Tail 40 | ForEach-Object { [Console]::Error.WriteLine($_) }
+    Stop-Build "`n$name failed. The whole log: $log"
+}
+
+# ---- what the build needs ----------------------------------------------------------------------------------------
+
+function Test-Sdk {
+    if (-not (Test-Command 'dotnet')) { return $false }
+    $ErrorActionPreference = 'Continue'
+    Push-Location $root
+    try { [void](& dotnet --version 2>&1); return $LASTEXITCODE -eq 0 } finally { Pop-Location }
+}
+
+function Assert-Sdk {
+    if (Test-Sdk) { return }
+    Stop-Build 'PeftNative needs the .NET SDK 10. How to get it: https://dotnet.microsoft.com/download/dotnet/10.0'
+}
+
+function Find-VisualStudio {
+    if (-not $onWindows) { return $null }
+    $finder = Join-Path ${env:ProgramFiles(x86)} 'Microsoft Visual Studio\Installer\vswhere.exe'
+    if (-not (Test-Path $finder)) { return $null }
+    & $finder -latest -products * -requires Microsoft.VisualStudio.Component.VC.Tools.x86.x64 -property installationPath
+}
+
+# A compiler inside Visual Studio is not on the path, and neither is the CMake that comes with it; CMake finds the compiler.
+function Test-Compiler {
+    $studio = Find-VisualStudio
+    if ($studio -and -not (Test-Command 'cmake')) {
+        $env:PATH += ';' + (Join-Path $studio 'Common7\IDE\CommonExtensions\Microsoft\CMake\CMake\bin')
+    }
+    $compiler = $studio -or (Test-Command 'cl') -or (Test-Command 'clang++') -or (Test-Command 'g++')
+    return [bool]($compiler -and (Test-Command 'cmake'))
+}
+
+function Build-Native([string] $target) {
+    if (-not (Test-Path (Join-Path $root 'CMakeLists.txt'))) { return }
+    if (-not (Test-Compiler)) {
+        Write-Note 'Native library' `
+            'none: no C++ compiler with CMake here, so the managed backend does the work, more slowly'
+        Write-Note '' 'to get it: Visual Studio Build Tools with "Desktop development with C++" (CMake is part of it)'
+        return
+    }
+    $folder = Join-Path $artifacts 'cmake'
+    Invoke-Stage 'Configure the native library' cmake @('-S', $root, '-B', $folder, '-DCMAKE_BUILD_TYPE=Release')
+    $arguments = @('--build', $folder, '--config', 'Release', '--parallel')
+    if ($target) { $arguments += '--target', $target }
+    Invoke-Stage 'Build the native library' cmake $arguments
+}
+
+# ---- stages ------------------------------------------------------------------------------------------------------
+
+# The command is compiled ahead of time where the SDK's compiler package can be had: it then starts faster.
+function Restore-Packages([string] $project) {
+    if ($env:CI -eq 'true') { Invoke-Stage 'Check the lock files' dotnet @('restore', $solution, '--locked-mode') }
+    $script:readyToRun = 'true'
+    [void](New-Item -ItemType Directory -Force -Path $logs)
+    $code = Invoke-Logged (Join-Path $logs 'Restore-compiler.log') dotnet @('restore', $project, '-p:ReadyToRun=true')
+    if ($code -ne 0) { $script:readyToRun = 'false' }
+    Invoke-Stage 'Restore packages' dotnet @('restore', $project, "-p:ReadyToRun=$readyToRun")
+}
+
+function Build-Solution {
+    Restore-Packages $solution
+    Invoke-Stage 'Build the solution' dotnet `
+        @('build', $solution, '-c', 'Release', '--no-restore', "-p:ReadyToRun=$readyToRun")
+}
+
+function Publish-Command {
+    Invoke-Stage 'Build the command' dotnet @('publish', $commandProject, '-c', 'Release', '--no-restore',
+        "-p:ReadyToRun=$readyToRun", '-o', (Join-Path $artifacts 'cli'))
+}
+
+function Build-All {
+    Assert-Sdk
+    Build-Native
+    Build-Solution
+    Publish-Command
+    Write-Note 'Ready' $command
+}
+
+function Invoke-Demo([string[]] $arguments) {
+    Assert-Sdk
+    Build-Native 'peftnative_cpu'
+    Restore-Packages $commandProject
+    Publish-Command
+    Write-Host ''
+    & $command demo @arguments
+    exit $LASTEXITCODE
+}
+
+function Invoke-Bench([string[]] $arguments) {
+    Assert-Sdk
+    Build-Native 'peftnative_cpu'
+    $project = 'PeftNative.Benchmarks'
+    Invoke-Stage 'Build the benchmarks' dotnet @('build', (Join-Path $root "benchmarks/$project"), '-c', 'Release')
+    if (-not $arguments) { $arguments = '--filter', '*' }
+    Write-Host ''
+    $program = Join-Path $artifacts "bin/$project/release/$project.dll"
+    & dotnet $program --artifacts (Join-Path $artifacts 'benchmarks') @arguments
+    exit $LASTEXITCODE
+}
+
+function Invoke-Pack {
+    Assert-Sdk
+    Build-Native 'peftnative_cpu'
+    $packages = Join-Path $artifacts 'packages'
+    if (Test-Path $packages) { Remove-Item -Recurse -Force $packages }
+    Invoke-Stage 'Make the packages' dotnet @('pack', $solution, '-c', 'Release', '-o', $packages)
+    Get-ChildItem -Path $packages -Filter '*.nupkg' | ForEach-Object { Write-Note '' $_.Name }
+}
+
+function Invoke-Clean {
+    if (Test-Path $artifacts) { Remove-Item -Recurse -Force $artifacts }
+    Write-Note 'Removed' $artifacts
+}
+
+# ---- tests -------------------------------------------------------------------------------------------------------
+
+$passed = 0
+$failed = 0
+$skipped = 0
+
+function Write-Case([string] $word, [string] $name, [string] $text, [string] $log) {
+    Write-Host "    $word  $name"
+    # Without the frame that GoogleTest prints around what a test says.
+    $frame = '^(\[|Running main|Note: Google| *\d+ FAILED TESTS?)|: Skipped$'
+    $lines = @($text.Trim() -split "`r?`n" | Where-Object { $_ -match '\S' -and $_ -notmatch $frame } |
+            Select-Object -First 30)
+    if (-not $lines) { $lines = @("no message: $log has its output") }
+    $lines | ForEach-Object { Write-Host "             $_" }
+}
+
+# Runs a suite and reads its report in JUnit form (xunit and CTest both write it).
+# A suite that crashes or runs nothing counts as one failure.
+function Invoke-Suite([string] $name, [string] $report, [string] $program, [string[]] $arguments) {
+    $watch = [Diagnostics.Stopwatch]::StartNew()
+    $log = Join-Path $logs "test-$name.log"
+    if (Test-Path $report) { Remove-Item -Force $report }
+    $code = Invoke-Logged $log $program $arguments
+    $cases = @()
+    if (Test-Path $report) {
+        $xml = New-Object System.Xml.XmlDocument
+        $xml.Load($report)
+        $cases = @($xml.SelectNodes('//testcase'))
+    }
+    $bad = @($cases | Where-Object { $_.SelectSingleNode('failure | error') })
+    $off = @($cases | Where-Object { -not $_.SelectSingleNode('failure | error') -and
+            ($_.SelectSingleNode('skipped') -or $_.GetAttribute('status') -eq 'disabled') })
+    $good = $cases.Count - $bad.Count - $off.Count
+    $broken = $cases.Count -eq 0 -or ($code -ne 0 -and $bad.Count -eq 0)
+    $failures = $bad.Count + [int]$broken
+    Write-Host ('  {0,-34}{1,4:0} s   {2,5} passed  {3,3} failed  {4,3} skipped' -f `
+            $name, $watch.Elapsed.TotalSeconds, $good, $failures, $off.Count)
+    foreach ($case in $cases) {
+        if ($bad -contains $case) {
+            $reason = $case.SelectSingleNode('failure | error').GetAttribute('message')
+            Write-Case 'failed ' $case.GetAttribute('name') "$reason`n$($case.InnerText.Trim())" $log
+        }
+        elseif ($off -contains $case) { Write-Case 'skipped' $case.GetAttribute('name') $case.InnerText $log }
+    }
+    if ($broken) {
+        $end = "it ended with exit code $code after $($cases.Count) tests. The end of ${log}:"
+        Write-Host "    failed   $name as a whole: $end"
+        Get-Content -Path $log | Where-Object { $_ -notmatch '^ *at ' } | Select-Object -Last 12 |
+            ForEach-Object { Write-Host "             $_" }
+    }
+    $script:passed += $good
+    $script:failed += $failures
+    $script:skipped += $off.Count
+}
+
+function Skip-Suite([string] $name, [string] $reason) {
+    Write-Note $name "skipped: $reason"
+    $script:skipped++
+}
+
+function Invoke-NativeTests {
+    $folder = Join-Path $artifacts 'cmake'
+    $report = Join-Path $results 'native.xml'
+    if (-not (Test-Path (Join-Path $root 'CMakeLists.txt'))) {
+        Skip-Suite 'native' 'there is no native library yet'
+    }
+    elseif (-not (Test-Compiler)) {
+        Skip-Suite 'native' 'no C++ compiler with CMake here'
+    }
+    elseif (Select-String -Quiet -Path (Join-Path $folder 'CMakeCache.txt') -Pattern '^GTest_DIR:.*NOTFOUND') {
+        Skip-Suite 'native' 'no GoogleTest here'
+    }
+    else {
+        Invoke-Suite 'native' $report ctest `
+            @('--test-dir', $folder, '-C', 'Release', '--output-on-failure', '--output-junit', $report)
+    }
+}
+
+function Invoke-Tests {
+    Build-All
+    [void](New-Item -ItemType Directory -Force -Path $results)
+    Write-Host ''
+    foreach ($project in Get-ChildItem -Path (Join-Path $root 'tests/*/*.csproj')) {
+        $name = $project.BaseName
+        $report = Join-Path $results "$name.xml"
+        Invoke-Suite $name $report dotnet @((Join-Path $artifacts "bin/$name/release/$name.dll"),
+            '-noLogo', '-noColor', '-noAutoReporters', '-result-junit', $report)
+    }
+    Invoke-NativeTests
+    Write-Host "`n$passed passed, $failed failed, $skipped skipped"
+    exit [int]($failed -gt 0)
+}
+
+$word, $rest = $args
+$rest = @($rest | Where-Object { $null -ne $_ })
+switch ("$word") {
+    '' { Build-All }
+    'demo' { Invoke-Demo $rest }
+    'test' { Invoke-Tests }
+    'bench' { Invoke-Bench $rest }
+    'pack' { Invoke-Pack }
+    'clean' { Invoke-Clean }
+    { $_ -in '-h', '--help', 'help' } { Show-Help }
+    default { Stop-Build "build.ps1: no such word: $word. ./build.ps1 --help lists them." 2 }
+}

@@ -1,0 +1,283 @@
+#!/usr/bin/env bash
+# Builds, tests and packs PeftNative. `./build.sh --help` lists the words; build.ps1 has the same ones.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+artifacts=$root/artifacts
+logs=$artifacts/logs
+results=$artifacts/test-results
+command=$artifacts/cli/peftnative
+suite_minutes=20
+cxx=${CXX:-c++}
+cxx=${cxx%% *}
+PATH=$PATH:${DOTNET_ROOT:-${HOME:-}/.dotnet}
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+if [[ ${CI:-} == true ]]; then export MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false; fi # leave no process behind
+
+help() {
+    cat <<'TEXT'
+usage: ./build.sh [word] [arguments]
+
+  (none)   build everything into artifacts/; the command is artifacts/cli/peftnative
+  demo     build what is missing and run the demo          (arguments go to peftnative demo)
+  test     build everything and run every test
+  bench    build and run the benchmarks                    (arguments go to BenchmarkDotNet)
+  pack     make the packages in artifacts/packages
+  clean    remove artifacts/
+  --help   this text
+
+Needs the .NET SDK 10. A C++ compiler and CMake give the fast native backend; without them the managed one does the
+work. On Debian and Ubuntu root needs to prepare nothing: what is missing is installed. No GPU is needed.
+TEXT
+}
+
+die() { printf '%s\n' "$1" >&2; exit "${2:-1}"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+note() { printf '  %-34s%s\n' "$1" "$2"; }
+
+# try NAME COMMAND...: runs one stage quietly and prints its name and time; its output is in artifacts/logs.
+try() {
+    local name=$1 started=$SECONDS code=0
+    shift
+    log=$logs/$(tr -cs '[:alnum:]\n' - <<<"$name").log
+    mkdir -p "$logs"
+    printf '  %-34s' "$name"
+    "$@" >"$log" 2>&1 </dev/null || code=$?
+    if ((code == 0)); then printf '%4d s\n' $((SECONDS - started)); else printf 'failed\n'; fi
+    return "$code"
+}
+
+# stage NAME COMMAND...: a stage that nothing can go on without.
+stage() {
+    try "$@" && return
+    printf '\n' >&2
+    tail -n 40 "$log" >&2
+    die "
+$1 failed. The whole log: $log"
+}
+
+# ---- what the build needs ----------------------------------------------------------------------------------------
+
+updated=false
+apt_install() {
+    have apt-get && [[ $(id -u) == 0 ]] || return 1
+    if ! $updated; then try "Update the package lists" apt-get update || return 1; fi
+    updated=true
+    # No package at all is installed where one of them does not exist.
+    try "Install $*" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+sdk_found() { (cd "$root" && dotnet --version) >/dev/null 2>&1; }
+
+need_sdk() {
+    sdk_found || apt_install dotnet-sdk-10.0 || true
+    sdk_found || die "PeftNative needs the .NET SDK 10. How to get it: https://dotnet.microsoft.com/download/dotnet/10.0"
+}
+
+compiler_found() { have cmake && { have "$cxx" || have g++ || have clang++; }; }
+
+need_compiler() { compiler_found || apt_install g++ cmake make || true; }
+
+need_gtest() {
+    if ! compiler_found || "$cxx" -E -x c++ - <<<'#include <gtest/gtest.h>' >/dev/null 2>&1; then return; fi
+    apt_install libgtest-dev || true
+}
+
+build_native() { # [CMake target]
+    need_compiler
+    if [[ ! -f $root/CMakeLists.txt ]]; then return; fi
+    if ! compiler_found; then
+        note "Native library" "none: no C++ compiler with CMake here, so the managed backend does the work, more slowly"
+        note "" "to get it: apt-get install g++ cmake make   (macOS: xcode-select --install; brew install cmake)"
+        return
+    fi
+    stage "Configure the native library" cmake -S "$root" -B "$artifacts/cmake" -DCMAKE_BUILD_TYPE=Release
+    stage "Build the native library" cmake --build "$artifacts/cmake" --parallel ${1:+--target "$1"}
+}
+
+# ---- stages ------------------------------------------------------------------------------------------------------
+
+# The command is compiled ahead of time where the SDK's compiler package can be had: it then starts faster.
+ready_to_run=true
+restore_project() {
+    dotnet restore "$1" -p:ReadyToRun=true && return
+    ready_to_run=false
+    dotnet restore "$1"
+}
+
+restore() {
+    if [[ ${CI:-} == true ]]; then stage "Check the lock files" dotnet restore "$root/PeftNative.sln" --locked-mode; fi
+    stage "Restore packages" restore_project "$1"
+}
+
+build_solution() {
+    restore "$root/PeftNative.sln"
+    stage "Build the solution" dotnet build "$root/PeftNative.sln" -c Release --no-restore -p:ReadyToRun=$ready_to_run
+}
+
+publish_command() {
+    stage "Build the command" dotnet publish "$root/src/PeftNative.Cli" -c Release --no-restore \
+        -p:ReadyToRun=$ready_to_run -o "$artifacts/cli"
+}
+
+build_all() {
+    need_sdk
+    build_native
+    build_solution
+    publish_command
+    note "Ready" "$command"
+}
+
+demo() {
+    need_sdk
+    build_native peftnative_cpu
+    restore "$root/src/PeftNative.Cli"
+    publish_command
+    printf '\n'
+    exec "$command" demo "$@"
+}
+
+bench() {
+    need_sdk
+    build_native peftnative_cpu
+    local project=PeftNative.Benchmarks
+    stage "Build the benchmarks" dotnet build "$root/benchmarks/$project" -c Release
+    if (($# == 0)); then set -- --filter '*'; fi
+    printf '\n'
+    exec dotnet "$artifacts/bin/$project/release/$project.dll" --artifacts "$artifacts/benchmarks" "$@"
+}
+
+pack() {
+    need_sdk
+    build_native peftnative_cpu
+    rm -rf "$artifacts/packages"
+    stage "Make the packages" dotnet pack "$root/PeftNative.sln" -c Release -o "$artifacts/packages"
+    local package
+    for package in "$artifacts"/packages/*.nupkg; do note "" "${package##*/}"; done
+}
+
+clean() {
+    rm -rf "$artifacts"
+    note "Removed" "$artifacts"
+}
+
+# ---- tests -------------------------------------------------------------------------------------------------------
+
+passed=0 failed=0 skipped=0
+
+# summarize REPORT LOG: reads a report in JUnit form (xunit and CTest both write it); prints every failure and skip with
+# its reason, then the three counts.
+summarize() {
+    awk -v log_file="$2" '
+        function attribute(tag, name,   at) {
+            at = match(tag, "[ \t\n]" name "=\"[^\"]*\"")
+            return at ? plain(substr(tag, RSTART + length(name) + 3, RLENGTH - length(name) - 4)) : ""
+        }
+        function plain(text) {
+            gsub(/&#x[Dd];/, "", text); gsub(/&#x[Aa];|&#10;/, "\n", text)
+            gsub(/&lt;/, "<", text); gsub(/&gt;/, ">", text); gsub(/&quot;/, "\"", text); gsub(/&apos;/, "\047", text)
+            gsub(/&amp;/, "\\&", text)
+            return text
+        }
+        # What stands between the tags, without the frame that GoogleTest prints around it.
+        function body(text) {
+            gsub(/[ \t\n]*<[^>]*>/, "\n", text)
+            gsub(/(^|\n)(\[[^\n]*|Running main[^\n]*|Note: Google[^\n]*| *[0-9]+ FAILED TESTS?)/, "\n", text)
+            gsub(/(^|\n)[^\n]*: Skipped\n/, "\n", text)
+            return plain(text)
+        }
+        function show(word, name, text,   lines, count, i, shown) {
+            count = split(text, lines, "\n")
+            printf "    %s  %s\n", word, name
+            for (i = 1; i <= count && shown < 30; i++)
+                if (lines[i] ~ /[^ \t\r]/) { print "             " lines[i]; shown++ }
+            if (!shown) print "             no message: " log_file " has its output"
+        }
+        BEGIN { RS = "<testcase" }
+        NR > 1 {
+            head = substr($0, 1, index($0, ">"))
+            rest = substr($0, length(head) + 1)
+            name = attribute(head, "name")
+            if (rest ~ /<(failure|error)[ >\/]/) {
+                failed++
+                show("failed ", name, attribute(rest, "message") "\n" body(rest))
+            } else if (rest ~ /<skipped[ >\/]/ || head ~ /status="disabled"/) {
+                skipped++
+                show("skipped", name, body(rest))
+            } else passed++
+        }
+        END { printf "%d %d %d\n", passed, failed, skipped }' "$1"
+}
+
+# run_suite NAME REPORT COMMAND...: a suite that crashes, hangs or runs nothing counts as one failure.
+run_suite() {
+    local name=$1 report=$2 started=$SECONDS code=0 details="" counts="0 0 0" p f s
+    shift 2
+    log=$logs/test-$name.log
+    rm -f "$report"
+    if have timeout; then set -- timeout -k 10 "${suite_minutes}m" "$@"; fi
+    { "$@" >"$log" 2>&1 </dev/null; } 2>/dev/null || code=$? # the shell itself says nothing about a crash
+    if [[ -s $report ]]; then
+        details=$(summarize "$report" "$log")
+        counts=${details##*$'\n'}
+        details=${details%"$counts"}
+    fi
+    read -r p f s <<<"$counts"
+    if ((p + f + s == 0 || (code != 0 && f == 0))); then
+        f=$((f + 1))
+        details+="    failed   $name as a whole: it ended with exit code $code after $((p + s)) tests. The end of $log:
+$(grep -v '^ *at ' "$log" | tail -n 12 | sed 's/^/             /')"
+    fi
+    printf '  %-34s%4d s   %5d passed  %3d failed  %3d skipped\n' "$name" $((SECONDS - started)) "$p" "$f" "$s"
+    if [[ -n $details ]]; then printf '%s\n' "${details%$'\n'}"; fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+skip_suite() {
+    note "$1" "skipped: $2"
+    skipped=$((skipped + 1))
+}
+
+run_native_tests() {
+    if [[ ! -f $root/CMakeLists.txt ]]; then
+        skip_suite native "there is no native library yet"
+    elif ! compiler_found; then
+        skip_suite native "no C++ compiler with CMake here"
+    elif grep -q '^GTest_DIR:.*NOTFOUND' "$artifacts/cmake/CMakeCache.txt"; then
+        skip_suite native "no GoogleTest here (Debian: apt-get install libgtest-dev)"
+    else
+        run_suite native "$results/native.xml" \
+            ctest --test-dir "$artifacts/cmake" -C Release --output-on-failure --output-junit "$results/native.xml"
+    fi
+}
+
+run_tests() {
+    need_sdk
+    need_compiler
+    need_gtest
+    build_all
+    mkdir -p "$results"
+    printf '\n'
+    local project name
+    for project in "$root"/tests/*/*.csproj; do
+        name=$(basename "$project" .csproj)
+        run_suite "$name" "$results/$name.xml" dotnet "$artifacts/bin/$name/release/$name.dll" \
+            -noLogo -noColor -noAutoReporters -result-junit "$results/$name.xml"
+    done
+    run_native_tests
+    printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    ((failed == 0))
+}
+
+word=${1:-}
+if (($# > 0)); then shift; fi
+case $word in
+    "") build_all ;;
+    demo) demo "$@" ;;
+    test) run_tests ;;
+    bench) bench "$@" ;;
+    pack) pack ;;
+    clean) clean ;;
+    -h | --help | help) help ;;
+    *) die "build.sh: no such word: $word. ./build.sh --help lists them." 2 ;;
+esac

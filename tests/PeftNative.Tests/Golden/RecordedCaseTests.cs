@@ -1,0 +1,46 @@
+using PeftNative.Backends.Reference;
+using PeftNative.Tensors;
+using PeftNative.Verification;
+using Xunit;
+
+namespace PeftNative.Tests.Golden;
+
+/// <summary>
+/// Recorded cases of the reference implementations: a choice that belongs to the project, and all of them where they lie beside the repository.
+/// </summary>
+public class RecordedCaseTests
+{
+    public static TheoryData<string> OwnCases =>
+        [.. Directory.GetDirectories(Path.Combine(AppContext.BaseDirectory, "golden", "cases")).Select(c => Path.GetFileName(c)).Order(StringComparer.Ordinal)];
+
+    [Theory]
+    [MemberData(nameof(OwnCases))]
+    public void A_case_of_the_project_holds_on_the_reference_backend(string name) =>
+        Run(Path.Combine(AppContext.BaseDirectory, "golden"), name);
+
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("llama")]
+    [InlineData("bert")]
+    public void All_recorded_cases_of_a_family_hold_on_the_reference_backend(string family)
+    {
+        var root = SharedFolder.PathOrSkip("golden");
+        var names = Directory.GetDirectories(Path.Combine(root, "cases")).Select(c => Path.GetFileName(c))
+            .Where(n => n.StartsWith(family, StringComparison.Ordinal) && IsSupported(n)).ToList();
+        Assert.NotEmpty(names);
+        foreach (var name in names) Run(root, name);
+    }
+
+    private static bool IsSupported(string name) =>
+        System.Text.RegularExpressions.Regex.IsMatch(name, "^(gpt2|gpt2hub|llama|llamarope|bert|berthub)-.*-(lora.*|dora|full|head)$");
+
+    private static void Run(string root, string name)
+    {
+        using var backend = ReferenceBackend.Create(DType.Float32);
+        using var recorded = new RecordedCase(root, Path.Combine(root, "cases", name));
+        var result = new CaseRunner(backend, recorded).Run();
+        Assert.True(result.Passed, $"{name}: {result.Failure}");
+        Assert.NotNull(result.Logits);
+        Assert.NotNull(result.Gradient);
+    }
+}

@@ -1,0 +1,67 @@
+using PeftNative.Formats;
+using PeftNative.Models;
+using PeftNative.Models.Loading;
+using PeftNative.Ops;
+
+namespace PeftNative.Tests.Models;
+
+/// <summary>Random models with awkward sizes, one per family and task.</summary>
+internal static class TinyModels
+{
+    internal static readonly Dictionary<string, string> Configs = new()
+    {
+        ["gpt2"] = """
+            {"model_type": "gpt2", "n_embd": 12, "n_head": 3, "n_layer": 2, "n_inner": 15, "vocab_size": 17, "n_positions": 20,
+             "initializer_range": 0.4}
+            """,
+        ["llama"] = """
+            {"model_type": "llama", "hidden_size": 10, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6,
+             "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32, "attention_bias": true,
+             "mlp_bias": true, "tie_word_embeddings": true, "initializer_range": 0.4}
+            """,
+        ["llama-yarn"] = """
+            {"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 9, "num_hidden_layers": 1,
+             "vocab_size": 17, "max_position_embeddings": 32, "initializer_range": 0.4,
+             "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1000.0, "original_max_position_embeddings": 8}}
+            """,
+        ["bert"] = """
+            {"model_type": "bert", "hidden_size": 12, "num_attention_heads": 3, "intermediate_size": 11, "num_hidden_layers": 2,
+             "vocab_size": 17, "max_position_embeddings": 20, "type_vocab_size": 2, "initializer_range": 0.4}
+            """,
+    };
+
+    internal static TransformerModel Create(IBackend backend, string family, ModelTask task, ProblemType? problem = null)
+    {
+        var json = StrictJson.ParseObject(System.Text.Encoding.UTF8.GetBytes(Configs[family]));
+        var config = ConfigReader.Read(json) with
+        {
+            Task = task, ProblemType = problem,
+            Labels = [.. Enumerable.Range(0, problem == ProblemType.Regression ? 1 : 3).Select(i => $"L{i}")],
+        };
+        return ModelLoader.CreateRandom(backend, config, seed: 7);
+    }
+
+    /// <summary>Three sequences of unequal length, one with a gap in its positions.</summary>
+    internal static TokenBatch Batch(bool types = false) => new(
+        [1, 5, 9, 16, 3, 2, 2, 8, 11, 4, 7], [0, 5, 6, 11], [0, 1, 2, 3, 4, 0, 0, 1, 3, 4, 5],
+        types ? [0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1] : null);
+
+    /// <summary>Targets that fit the task, with some tokens left out.</summary>
+    internal static HeadTargets Targets(Pass pass, TokenBatch batch) => pass.Model switch
+    {
+        { Task: ModelTask.CausalLm } => BatchTargets.PerToken(pass, batch, [1, 5, -100, 16, 3, 2, 2, 8, 11, -100, 7]),
+        { Task: ModelTask.TokenClassification } => BatchTargets.PerToken(pass, batch, [0, 1, 2, -100, 0, 2, -100, 1, 1, 0, 2]),
+        { Config.ProblemType: ProblemType.Regression } => BatchTargets.Values(pass, [0.3f, -1, 2], RegressionLoss.MeanSquaredError),
+        { Config.ProblemType: ProblemType.MultiLabel } =>
+            BatchTargets.Values(pass, [1, 0, 1, 0, 0, 1, 1, 1, 0], RegressionLoss.BinaryCrossEntropy),
+        _ => BatchTargets.PerSequence(pass, [2, 0, 1]),
+    };
+
+    /// <summary>The mean loss.</summary>
+    internal static double Loss(Pass pass, TokenBatch batch, bool training = false)
+    {
+        pass.Begin(batch, training);
+        var targets = Targets(pass, batch);
+        return pass.Model.Evaluate(pass, targets).LossSum * targets.GradientScale;
+    }
+}
