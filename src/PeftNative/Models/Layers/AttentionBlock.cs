@@ -16,6 +16,8 @@ internal sealed class AttentionBlock(
 
     internal override SubBlockState NewState() => new State(inputs.Length);
 
+    protected override bool IsTrainedInside(Pass pass) => base.IsTrainedInside(pass) || (pass.Prefix?.GradientAt(layer).Keys.IsPresent ?? false);
+
     protected override void BodyForward(Pass pass, SubBlockState state, in Tensor x, in Tensor y, in Tensor residual)
     {
         var s = (State)state;

@@ -24,6 +24,9 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
     /// <summary>dx <c>=</c> or <c>+=</c> the gradient of the body's input; skipped when absent.</summary>
     protected abstract void BodyBackward(Pass pass, SubBlockState state, in Tensor dy, in Tensor dx, bool accumulate);
 
+    /// <summary>Whether anything in the body is trained.</summary>
+    protected virtual bool IsTrainedInside(Pass pass) => Sites.Any(pass.IsTrained);
+
     /// <summary>The output [M, D] of the sub-block is written to y, which must not be x.</summary>
     internal void Forward(Pass pass, SubBlockState state, in Tensor x, in Tensor y)
     {
@@ -56,7 +59,7 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
         else
         {
             norm.Backward(pass, state.Norm, d, d, accumulate: false);
-            if (needsInput || Sites.Any(pass.IsTrained) || HasBlockAttachment(pass))
+            if (needsInput || IsTrainedInside(pass) || HasBlockAttachment(pass))
             {
                 // The body reads the gradient that the residual connection hands on, so its own part is added from a copy.
                 var dSum = pass.Arena.Allocate(pass.Type, d.Rows, d.Columns);
