@@ -1,7 +1,11 @@
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.PrefixTuning;
+using PeftNative.Peft.PromptTuning;
+using PeftNative.Peft.PTuning;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft;
@@ -37,9 +41,13 @@ public static class AdapterFolder
         return json.GetString("peft_type") switch
         {
             "LORA" => LoraConfig.FromJson(json),
+            "IA3" => Ia3Config.FromJson(json),
+            "PROMPT_TUNING" => PromptTuningConfig.FromJson(json),
+            "P_TUNING" => PTuningConfig.FromJson(json),
+            "PREFIX_TUNING" => PrefixTuningConfig.FromJson(json),
             "FULL" => new FullConfig { BaseModel = json.GetOptionalString("base_model_name_or_path") },
             "HEAD" => new HeadConfig { BaseModel = json.GetOptionalString("base_model_name_or_path") },
-            var other => throw json.Error("peft_type", $"The method {other} is not supported.", "Supported: LORA."),
+            var other => throw json.Error("peft_type", $"The method {other} is not supported.", "Supported: LORA, IA3, PREFIX_TUNING, PROMPT_TUNING, P_TUNING."),
         };
     }
 
@@ -47,18 +55,10 @@ public static class AdapterFolder
     /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are listed.</exception>
     public static Adapter Load(TransformerModel model, string folder, bool trainable = false, string name = "default")
     {
-        var config = ReadConfig(folder);
-        var path = Path.Combine(folder, WeightsName);
-        if (!File.Exists(path))
-            throw new ModelFormatException($"The folder has no {WeightsName}.", folder,
-                File.Exists(Path.Combine(folder, "adapter_model.bin"))
-                    ? "Its .bin file is a pickle, which can run code and is not read; save it again with safe_serialization=True."
-                    : "Get the file from where the adapter came from.");
-        using var file = SafetensorsFile.Open(path);
-        var adapter = config.Create(model, seed: 0, trainable, name);
+        var adapter = ReadConfig(folder).AsStored().Create(model, seed: 0, trainable, name);
         try
         {
-            Fill(adapter, file);
+            Fill(adapter, folder);
             return adapter;
         }
         catch
@@ -73,26 +73,44 @@ public static class AdapterFolder
     public static void Save(Adapter adapter, string folder)
     {
         Directory.CreateDirectory(folder);
-        Tensors(adapter).Save(Path.Combine(folder, WeightsName));
-        AtomicFile.WriteText(Path.Combine(folder, ConfigName), PeftJson.Write(adapter.Config.ToJson()));
+        foreach (var (name, tensors) in TensorFiles(adapter)) tensors.Save(Path.Combine(folder, name));
+        foreach (var (name, text) in TextFiles(adapter)) AtomicFile.WriteText(Path.Combine(folder, name), text);
     }
 
-    /// <summary>The weights file of an adapter, ready to be written.</summary>
-    internal static SafetensorsWriter Tensors(Adapter adapter)
+    /// <summary>The settings files of an adapter.</summary>
+    internal static IEnumerable<(string Name, string Text)> TextFiles(Adapter adapter) =>
+        adapter.Settings.Select(s => (s.File, PeftJson.Write(s.Json)));
+
+    /// <summary>The weights files of an adapter, ready to be written.</summary>
+    internal static IEnumerable<(string Name, SafetensorsWriter Tensors)> TensorFiles(Adapter adapter)
+    {
+        adapter.Fold();
+        return adapter.StoredEntries.GroupBy(e => e.File).Select(g => (g.Key, Tensors(adapter, g, e => e.Key)));
+    }
+
+    /// <summary>Parameters of an adapter under chosen names.</summary>
+    internal static SafetensorsWriter Tensors(Adapter adapter, IEnumerable<AdapterEntry> entries, Func<AdapterEntry, string> name)
     {
         var writer = SafetensorsWriter.ForPyTorch();
-        foreach (var entry in adapter.Entries)
+        foreach (var entry in entries)
         {
             var values = HostValues.Download(adapter.Model.Backend, entry.Parameter.Value);
-            writer.Add(entry.Key, entry.Parameter.StoredShape, StoredOrder.ToFile(entry.Parameter, values));
+            writer.Add(name(entry), entry.Parameter.StoredShape, StoredOrder.ToFile(entry.Parameter, values));
         }
         return writer;
     }
 
-    /// <summary>Gives an adapter the values of a file.</summary>
-    internal static void Fill(Adapter adapter, SafetensorsFile file)
+    /// <summary>Gives an adapter the values of its files.</summary>
+    internal static void Fill(Adapter adapter, string folder)
     {
-        var places = adapter.Entries.ToDictionary(e => e.Key);
+        foreach (var file in adapter.StoredEntries.GroupBy(e => e.File)) Fill(adapter, file, e => e.Key, Path.Combine(folder, file.Key));
+    }
+
+    /// <summary>Gives parameters of an adapter the values of a file.</summary>
+    internal static void Fill(Adapter adapter, IEnumerable<AdapterEntry> entries, Func<AdapterEntry, string> name, string path)
+    {
+        using var file = Open(path);
+        var places = entries.ToDictionary(name);
         var problems = new List<string>();
         foreach (var tensor in file.Tensors)
         {
@@ -103,11 +121,20 @@ public static class AdapterFolder
                 problems.Add($"{tensor.Name} is [{string.Join(", ", tensor.Shape)}], expected [{string.Join(", ", entry.Parameter.StoredShape)}]");
             else Read(adapter, file, tensor, entry.Parameter);
         }
-        problems.AddRange(places.Values.Select(e => $"missing: {e.Key}"));
+        problems.AddRange(places.Keys.Select(k => $"missing: {k}"));
         if (problems.Count > 0)
             throw new ModelFormatException($"The adapter does not fit this {adapter.Model.Config.ModelType} model: "
                 + $"{string.Join("; ", problems.Take(8))}{(problems.Count > 8 ? $"; and {problems.Count - 8} more" : "")}.", file.Path,
                 "It was made for another base, task or number of labels, or its files do not belong together.");
+    }
+
+    private static SafetensorsFile Open(string path)
+    {
+        if (File.Exists(path)) return SafetensorsFile.Open(path);
+        var hasPickle = Directory.EnumerateFiles(Path.GetDirectoryName(path)!, "*.bin").Any();
+        throw new ModelFormatException($"The folder has no {Path.GetFileName(path)}.", Path.GetDirectoryName(path), hasPickle
+            ? "Its .bin file is a pickle, which can run code and is not read; save it again as safetensors."
+            : "Get the file from where the adapter came from.");
     }
 
     private static void Read(Adapter adapter, SafetensorsFile file, StoredTensor tensor, Parameter parameter)
