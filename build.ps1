@@ -13,7 +13,11 @@ $solution = Join-Path $root 'PeftNative.sln'
 $commandProject = Join-Path $root 'src/PeftNative.Cli'
 $env:DOTNET_NOLOGO = '1'
 $env:DOTNET_CLI_TELEMETRY_OPTOUT = '1'
-if ($env:CI -eq 'true') { $env:MSBUILDDISABLENODEREUSE = '1'; $env:UseSharedCompilation = 'false' } # leave no process behind
+if ($env:CI -eq 'true') {
+    # Leave no process behind.
+    $env:MSBUILDDISABLENODEREUSE = '1'
+    $env:UseSharedCompilation = 'false'
+}
 
 function Show-Help {
     Write-Host @'
@@ -27,8 +31,8 @@ usage: ./build.ps1 [word] [arguments]
   clean    remove artifacts/
   --help   this text
 
-Needs the .NET SDK 10. A C++ compiler and CMake give the fast native backend; without them the managed one does the work.
-No GPU is needed.
+Needs the .NET SDK 10. A C++ compiler and CMake give the fast native backend; without them the managed one does the
+work. No GPU is needed.
 '@
 }
 
@@ -37,7 +41,9 @@ function Stop-Build([string] $message, [int] $code = 1) {
     exit $code
 }
 
-function Test-Command([string] $name) { [bool](Get-Command $name -CommandType Application -ErrorAction SilentlyContinue) }
+function Test-Command([string] $name) {
+    return [bool](Get-Command $name -CommandType Application -ErrorAction SilentlyContinue)
+}
 
 function Write-Note([string] $name, [string] $text) { Write-Host ('  {0,-34}{1}' -f $name, $text) }
 
@@ -50,7 +56,7 @@ function Invoke-Logged([string] $log, [string] $program, [string[]] $arguments) 
 }
 
 # Runs one stage quietly and prints its name and time; a failed one ends the build with the end of its log.
-function Invoke-Stage([string] $name, [string] $program, [string[]] $arguments, [switch] $MayFail) {
+function Invoke-Stage([string] $name, [string] $program, [string[]] $arguments) {
     [void](New-Item -ItemType Directory -Force -Path $logs)
     $log = Join-Path $logs (($name -replace '[^A-Za-z0-9]+', '-') + '.log')
     Write-Host ('  {0,-34}' -f $name) -NoNewline
@@ -58,7 +64,6 @@ function Invoke-Stage([string] $name, [string] $program, [string[]] $arguments, 
     $code = Invoke-Logged $log $program $arguments
     if ($code -eq 0) { Write-Host ('{0,4:0} s' -f $watch.Elapsed.TotalSeconds); return }
     Write-Host 'failed'
-    if ($MayFail) { return }
     Write-Host ''
     Get-Content -Path $log -Tail 40 | ForEach-Object { [Console]::Error.WriteLine($_) }
     Stop-Build "`n$name failed. The whole log: $log"
@@ -75,7 +80,7 @@ function Test-Sdk {
 
 function Assert-Sdk {
     if (Test-Sdk) { return }
-    Stop-Build 'PeftNative needs the .NET SDK 10: https://dotnet.microsoft.com/download/dotnet/10.0 tells how to install it.'
+    Stop-Build 'PeftNative needs the .NET SDK 10. How to get it: https://dotnet.microsoft.com/download/dotnet/10.0'
 }
 
 function Find-VisualStudio {
@@ -98,8 +103,9 @@ function Test-Compiler {
 function Build-Native([string] $target) {
     if (-not (Test-Path (Join-Path $root 'CMakeLists.txt'))) { return }
     if (-not (Test-Compiler)) {
-        Write-Note 'Native library' 'none: no C++ compiler with CMake here, so the managed backend does the work, more slowly'
-        Write-Note '' 'to get it: install the Visual Studio Build Tools with "Desktop development with C++" (CMake is part of it)'
+        Write-Note 'Native library' `
+            'none: no C++ compiler with CMake here, so the managed backend does the work, more slowly'
+        Write-Note '' 'to get it: Visual Studio Build Tools with "Desktop development with C++" (CMake is part of it)'
         return
     }
     $folder = Join-Path $artifacts 'cmake'
@@ -111,14 +117,13 @@ function Build-Native([string] $target) {
 
 # ---- stages ------------------------------------------------------------------------------------------------------
 
-# The command is compiled ahead of time where the SDK's compiler package can be had: it then starts in half the time.
+# The command is compiled ahead of time where the SDK's compiler package can be had: it then starts faster.
 function Restore-Packages([string] $project) {
     if ($env:CI -eq 'true') { Invoke-Stage 'Check the lock files' dotnet @('restore', $solution, '--locked-mode') }
     $script:readyToRun = 'true'
     [void](New-Item -ItemType Directory -Force -Path $logs)
-    if ((Invoke-Logged (Join-Path $logs 'Restore-compiler.log') dotnet @('restore', $project, '-p:ReadyToRun=true')) -ne 0) {
-        $script:readyToRun = 'false'
-    }
+    $code = Invoke-Logged (Join-Path $logs 'Restore-compiler.log') dotnet @('restore', $project, '-p:ReadyToRun=true')
+    if ($code -ne 0) { $script:readyToRun = 'false' }
     Invoke-Stage 'Restore packages' dotnet @('restore', $project, "-p:ReadyToRun=$readyToRun")
 }
 
@@ -158,7 +163,8 @@ function Invoke-Bench([string[]] $arguments) {
     Invoke-Stage 'Build the benchmarks' dotnet @('build', (Join-Path $root "benchmarks/$project"), '-c', 'Release')
     if (-not $arguments) { $arguments = '--filter', '*' }
     Write-Host ''
-    & dotnet (Join-Path $artifacts "bin/$project/release/$project.dll") --artifacts (Join-Path $artifacts 'benchmarks') @arguments
+    $program = Join-Path $artifacts "bin/$project/release/$project.dll"
+    & dotnet $program --artifacts (Join-Path $artifacts 'benchmarks') @arguments
     exit $LASTEXITCODE
 }
 
@@ -182,15 +188,18 @@ $passed = 0
 $failed = 0
 $skipped = 0
 
-function Write-Case([string] $word, [string] $name, [string] $text) {
+function Write-Case([string] $word, [string] $name, [string] $text, [string] $log) {
     Write-Host "    $word  $name"
     # Without the frame that GoogleTest prints around what a test says.
-    $text -split "`r?`n" |
-        Where-Object { $_ -match '\S' -and $_ -notmatch '^(\[|Running main|Note: Google| *\d+ FAILED TESTS?)|: Skipped$' } |
-        Select-Object -First 30 | ForEach-Object { Write-Host "             $_" }
+    $frame = '^(\[|Running main|Note: Google| *\d+ FAILED TESTS?)|: Skipped$'
+    $lines = @($text.Trim() -split "`r?`n" | Where-Object { $_ -match '\S' -and $_ -notmatch $frame } |
+            Select-Object -First 30)
+    if (-not $lines) { $lines = @("no message: $log has its output") }
+    $lines | ForEach-Object { Write-Host "             $_" }
 }
 
-# Runs a suite and reads its JUnit report (xunit and CTest both write them). One that crashes or runs nothing counts as one failure.
+# Runs a suite and reads its report in JUnit form (xunit and CTest both write it).
+# A suite that crashes or runs nothing counts as one failure.
 function Invoke-Suite([string] $name, [string] $report, [string] $program, [string[]] $arguments) {
     $watch = [Diagnostics.Stopwatch]::StartNew()
     $log = Join-Path $logs "test-$name.log"
@@ -213,13 +222,15 @@ function Invoke-Suite([string] $name, [string] $report, [string] $program, [stri
     foreach ($case in $cases) {
         if ($bad -contains $case) {
             $reason = $case.SelectSingleNode('failure | error').GetAttribute('message')
-            Write-Case 'failed ' $case.GetAttribute('name') "$reason`n$($case.InnerText)"
+            Write-Case 'failed ' $case.GetAttribute('name') "$reason`n$($case.InnerText.Trim())" $log
         }
-        elseif ($off -contains $case) { Write-Case 'skipped' $case.GetAttribute('name') $case.InnerText }
+        elseif ($off -contains $case) { Write-Case 'skipped' $case.GetAttribute('name') $case.InnerText $log }
     }
     if ($broken) {
-        Write-Host "    failed   $name as a whole: it ended with exit code $code after $($cases.Count) tests. The end of ${log}:"
-        Get-Content -Path $log -Tail 20 | ForEach-Object { Write-Host "             $_" }
+        $end = "it ended with exit code $code after $($cases.Count) tests. The end of ${log}:"
+        Write-Host "    failed   $name as a whole: $end"
+        Get-Content -Path $log | Where-Object { $_ -notmatch '^ *at ' } | Select-Object -Last 12 |
+            ForEach-Object { Write-Host "             $_" }
     }
     $script:passed += $good
     $script:failed += $failures

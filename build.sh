@@ -26,8 +26,8 @@ usage: ./build.sh [word] [arguments]
   clean    remove artifacts/
   --help   this text
 
-Needs the .NET SDK 10. A C++ compiler and CMake give the fast native backend; without them the managed one does the work.
-On Debian and Ubuntu root needs to prepare nothing: what is missing is installed. No GPU is needed.
+Needs the .NET SDK 10. A C++ compiler and CMake give the fast native backend; without them the managed one does the
+work. On Debian and Ubuntu root needs to prepare nothing: what is missing is installed. No GPU is needed.
 TEXT
 }
 
@@ -71,7 +71,7 @@ sdk_found() { (cd "$root" && dotnet --version) >/dev/null 2>&1; }
 
 need_sdk() {
     sdk_found || apt_install dotnet-sdk-10.0 || true
-    sdk_found || die "PeftNative needs the .NET SDK 10: https://dotnet.microsoft.com/download/dotnet/10.0 tells how to install it."
+    sdk_found || die "PeftNative needs the .NET SDK 10. How to get it: https://dotnet.microsoft.com/download/dotnet/10.0"
 }
 
 compiler_found() { have cmake && { have "$cxx" || have g++ || have clang++; }; }
@@ -79,7 +79,8 @@ compiler_found() { have cmake && { have "$cxx" || have g++ || have clang++; }; }
 need_compiler() { compiler_found || apt_install g++ cmake make || true; }
 
 need_gtest() {
-    ! compiler_found || "$cxx" -E -x c++ - <<<'#include <gtest/gtest.h>' >/dev/null 2>&1 || apt_install libgtest-dev || true
+    if ! compiler_found || "$cxx" -E -x c++ - <<<'#include <gtest/gtest.h>' >/dev/null 2>&1; then return; fi
+    apt_install libgtest-dev || true
 }
 
 build_native() { # [CMake target]
@@ -96,7 +97,7 @@ build_native() { # [CMake target]
 
 # ---- stages ------------------------------------------------------------------------------------------------------
 
-# The command is compiled ahead of time where the SDK's compiler package can be had: it then starts in half the time.
+# The command is compiled ahead of time where the SDK's compiler package can be had: it then starts faster.
 ready_to_run=true
 restore_project() {
     dotnet restore "$1" -p:ReadyToRun=true && return
@@ -164,9 +165,10 @@ clean() {
 
 passed=0 failed=0 skipped=0
 
-# Reads a JUnit report (xunit and CTest both write them): every failure and skip with its reason, then the three counts.
+# summarize REPORT LOG: reads a report in JUnit form (xunit and CTest both write it); prints every failure and skip with
+# its reason, then the three counts.
 summarize() {
-    awk '
+    awk -v log_file="$2" '
         function attribute(tag, name,   at) {
             at = match(tag, "[ \t\n]" name "=\"[^\"]*\"")
             return at ? plain(substr(tag, RSTART + length(name) + 3, RLENGTH - length(name) - 4)) : ""
@@ -179,7 +181,7 @@ summarize() {
         }
         # What stands between the tags, without the frame that GoogleTest prints around it.
         function body(text) {
-            gsub(/<[^>]*>/, "", text)
+            gsub(/[ \t\n]*<[^>]*>/, "\n", text)
             gsub(/(^|\n)(\[[^\n]*|Running main[^\n]*|Note: Google[^\n]*| *[0-9]+ FAILED TESTS?)/, "\n", text)
             gsub(/(^|\n)[^\n]*: Skipped\n/, "\n", text)
             return plain(text)
@@ -189,6 +191,7 @@ summarize() {
             printf "    %s  %s\n", word, name
             for (i = 1; i <= count && shown < 30; i++)
                 if (lines[i] ~ /[^ \t\r]/) { print "             " lines[i]; shown++ }
+            if (!shown) print "             no message: " log_file " has its output"
         }
         BEGIN { RS = "<testcase" }
         NR > 1 {
@@ -213,9 +216,9 @@ run_suite() {
     log=$logs/test-$name.log
     rm -f "$report"
     if have timeout; then set -- timeout -k 10 "${suite_minutes}m" "$@"; fi
-    "$@" >"$log" 2>&1 </dev/null || code=$?
+    { "$@" >"$log" 2>&1 </dev/null; } 2>/dev/null || code=$? # the shell itself says nothing about a crash
     if [[ -s $report ]]; then
-        details=$(summarize "$report")
+        details=$(summarize "$report" "$log")
         counts=${details##*$'\n'}
         details=${details%"$counts"}
     fi
@@ -223,7 +226,7 @@ run_suite() {
     if ((p + f + s == 0 || (code != 0 && f == 0))); then
         f=$((f + 1))
         details+="    failed   $name as a whole: it ended with exit code $code after $((p + s)) tests. The end of $log:
-$(tail -n 20 "$log" | sed 's/^/             /')"
+$(grep -v '^ *at ' "$log" | tail -n 12 | sed 's/^/             /')"
     fi
     printf '  %-34s%4d s   %5d passed  %3d failed  %3d skipped\n' "$name" $((SECONDS - started)) "$p" "$f" "$s"
     if [[ -n $details ]]; then printf '%s\n' "${details%$'\n'}"; fi

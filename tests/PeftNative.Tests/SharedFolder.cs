@@ -2,7 +2,9 @@ using Xunit;
 
 namespace PeftNative.Tests;
 
-/// <summary>Recorded reference material that lies beside the repository, in a folder <c>shared</c>; PEFTNATIVE_SHARED overrides.</summary>
+/// <summary>
+/// Recorded reference material that lies beside the repository, in a folder <c>shared</c>; PEFTNATIVE_SHARED overrides.
+/// </summary>
 internal static class SharedFolder
 {
     /// <summary>A path below the folder; skips the test, saying why, where it is absent.</summary>

@@ -3,8 +3,9 @@ using System.Runtime.CompilerServices;
 namespace PeftNative.Determinism;
 
 /// <summary>
-/// Philox4x32 with ten rounds: a bijection of 128-bit counters chosen by a 64-bit key, whose outputs for 0, 1, 2… are random numbers.
-/// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). Pure functions, no state.
+/// Philox4x32 with ten rounds: a bijection of 128-bit counters chosen by a 64-bit key, whose outputs for 0, 1, 2… are
+/// random numbers. Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). Pure
+/// functions, no state.
 /// </summary>
 public static class Philox
 {
@@ -23,7 +24,8 @@ public static class Philox
         {
             var product0 = (ulong)Multiplier0 * x;
             var product1 = (ulong)Multiplier1 * z;
-            (x, y, z, w) = ((uint)(product1 >> 32) ^ y ^ key0, (uint)product1, (uint)(product0 >> 32) ^ w ^ key1, (uint)product0);
+            (x, y, z, w) =
+                ((uint)(product1 >> 32) ^ y ^ key0, (uint)product1, (uint)(product0 >> 32) ^ w ^ key1, (uint)product0);
             key0 += KeyStep0;
             key1 += KeyStep1;
         }

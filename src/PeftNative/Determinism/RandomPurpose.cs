@@ -1,8 +1,8 @@
 namespace PeftNative.Determinism;
 
 /// <summary>
-/// What random numbers are for. Each purpose has its own numbers, so that drawing more of one kind never changes another.
-/// The values are part of what makes a run repeatable: never renumber them.
+/// What random numbers are for. Each purpose has its own numbers, so that drawing more of one kind never changes
+/// another. The values are part of what makes a run repeatable: never renumber them.
 /// </summary>
 public enum RandomPurpose : ushort
 {
@@ -21,7 +21,9 @@ public enum RandomPurpose : ushort
     /// <summary>Initial values of a missing head; the stream is the parameter's index.</summary>
     HeadInitialization = 5,
 
-    /// <summary>Random weights of a whole model (pretraining, benchmarks); the stream is the parameter's index.</summary>
+    /// <summary>
+    /// Random weights of a whole model (pretraining, benchmarks); the stream is the parameter's index.
+    /// </summary>
     ModelInitialization = 6,
 
     /// <summary>Dropout masks; the stream is made of the step and the layer.</summary>

@@ -1,13 +1,15 @@
 namespace PeftNative.Determinism;
 
 /// <summary>
-/// Random numbers by position: number <c>p</c> of the stream (seed, purpose, stream) is a pure function of these four, so nothing has to be
-/// saved to resume exactly, and threads can share a stream. Every draw states which words of the stream it uses; two kinds of draws from
-/// one stream at overlapping positions are not independent, so give each kind a purpose or a stream of its own.
+/// Random numbers by position: number <c>p</c> of the stream (seed, purpose, stream) is a pure function of these four,
+/// so nothing has to be saved to resume exactly, and threads can share a stream. Every draw states which words of the
+/// stream it uses; two kinds of draws from one stream at overlapping positions are not independent, so give each kind a
+/// purpose or a stream of its own.
 /// </summary>
 /// <remarks>
-/// The Philox key is the seed. Of the counter, words 2 and 3 are the stream (low, high), word 0 and the low half of word 1 are the block
-/// number (48 bits) and the high half of word 1 is the purpose. Word <c>p</c> of the stream is word <c>p % 4</c> of block <c>p / 4</c>.
+/// The Philox key is the seed. Of the counter, words 2 and 3 are the stream (low, high), word 0 and the low half of
+/// word 1 are the block number (48 bits) and the high half of word 1 is the purpose. Word <c>p</c> of the stream is
+/// word <c>p % 4</c> of block <c>p / 4</c>.
 /// </remarks>
 /// <param name="seed">The run's seed.</param>
 /// <param name="purpose">What the numbers are for.</param>
@@ -45,8 +47,9 @@ public readonly struct RandomStream(ulong seed, RandomPurpose purpose, ulong str
     }
 
     /// <summary>
-    /// Standard normal by Box and Muller, from the pair of words that holds <paramref name="position"/>: the even one gives the cosine, the
-    /// odd one the sine. The logarithm and the trigonometric functions are the platform's, so the last bit may differ between systems.
+    /// Standard normal by Box and Muller, from the pair of words that holds <paramref name="position"/>: the even one
+    /// gives the cosine, the odd one the sine. The logarithm and the trigonometric functions are the platform's, so the
+    /// last bit may differ between systems.
     /// </summary>
     public double Normal(ulong position)
     {
@@ -56,10 +59,12 @@ public readonly struct RandomStream(ulong seed, RandomPurpose purpose, ulong str
     }
 
     /// <summary>
-    /// A whole number from 0 to <paramref name="count"/> - 1, each exactly equally likely, from block <paramref name="position"/>
-    /// (and, with a probability below 2^-64, blocks position + k 2^40).
+    /// A whole number from 0 to <paramref name="count"/> - 1, each exactly equally likely, from block <paramref
+    /// name="position"/> (and, with a probability below 2^-64, blocks position + k 2^40).
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">The count is not positive, or the position needs more than 40 bits.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The count is not positive, or the position needs more than 40 bits.
+    /// </exception>
     public int Below(int count, ulong position)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
@@ -78,7 +83,9 @@ public readonly struct RandomStream(ulong seed, RandomPurpose purpose, ulong str
         }
     }
 
-    /// <summary>Puts the values into a random order, each order equally likely (Fisher and Yates), from blocks 1 to length - 1.</summary>
+    /// <summary>
+    /// Puts the values into a random order, each order equally likely (Fisher and Yates), from blocks 1 to length - 1.
+    /// </summary>
     public void Shuffle(Span<int> values)
     {
         for (var last = values.Length - 1; last > 0; last--)
@@ -88,14 +95,18 @@ public readonly struct RandomStream(ulong seed, RandomPurpose purpose, ulong str
         }
     }
 
-    /// <summary>Fills with uniform numbers in [low, high): entry i is <c>low + (high - low) UniformSingle(start + i)</c>.</summary>
+    /// <summary>
+    /// Fills with uniform numbers in [low, high): entry i is <c>low + (high - low) UniformSingle(start + i)</c>.
+    /// </summary>
     public void FillUniform(Span<float> values, float low = 0, float high = 1, ulong start = 0)
     {
         for (var i = 0; i < values.Length; i++)
             values[i] = low + (high - low) * UniformSingle(start + (ulong)i);
     }
 
-    /// <summary>Fills with normal numbers: entry i is <c>mean + deviation Normal(start + i)</c>, computed in double precision.</summary>
+    /// <summary>
+    /// Fills with normal numbers: entry i is <c>mean + deviation Normal(start + i)</c>, computed in double precision.
+    /// </summary>
     public void FillNormal(Span<float> values, double mean = 0, double deviation = 1, ulong start = 0)
     {
         for (var i = 0; i < values.Length; i++)

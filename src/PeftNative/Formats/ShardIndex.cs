@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// <c>model.safetensors.index.json</c>: which shard holds which tensor. Shards are bare names of safetensors files in the index's
-/// own folder. Immutable.
+/// <c>model.safetensors.index.json</c>: which shard holds which tensor. Shards are bare names of safetensors files in
+/// the index's own folder. Immutable.
 /// </summary>
 public sealed class ShardIndex
 {
@@ -14,7 +14,8 @@ public sealed class ShardIndex
     public IReadOnlyDictionary<string, string> WeightMap { get; }
 
     /// <summary>The shards' file names in order.</summary>
-    public IEnumerable<string> Shards => WeightMap.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+    public IEnumerable<string> Shards =>
+        WeightMap.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
 
     /// <summary>Reads an index file.</summary>
     /// <exception cref="ModelFormatException">The index is damaged or names a file outside its folder.</exception>
@@ -23,7 +24,8 @@ public sealed class ShardIndex
 
     /// <summary>Parses an index from UTF-8.</summary>
     /// <exception cref="ModelFormatException">As <see cref="Read"/>.</exception>
-    public static ShardIndex Parse(ReadOnlySpan<byte> utf8, string file = "memory") => From(StrictJson.ParseObject(utf8, file));
+    public static ShardIndex Parse(ReadOnlySpan<byte> utf8, string file = "memory") =>
+        From(StrictJson.ParseObject(utf8, file));
 
     private static ShardIndex From(StrictObject index)
     {
@@ -41,7 +43,8 @@ public sealed class ShardIndex
                 throw map.Error(entry.Name, $"weight_map lists more than {SafetensorsHeader.MaxTensors} tensors.");
             shards.Add(entry.Name, shard);
         }
-        return shards.Count > 0 ? new ShardIndex(shards) : throw index.Error("weight_map", "weight_map lists no tensors.");
+        return shards.Count > 0 ? new ShardIndex(shards)
+            : throw index.Error("weight_map", "weight_map lists no tensors.");
     }
 
     // The same rule on every system, so that a model is either good everywhere or nowhere.

@@ -1,15 +1,16 @@
 namespace PeftNative.Formats;
 
 /// <summary>
-/// The weights of a checkpoint folder, whether in one <c>model.safetensors</c> or in shards with an index, as one set of tensors.
-/// Opening reads headers only. Reading is safe from several threads; spans die when it is disposed.
+/// The weights of a checkpoint folder, whether in one <c>model.safetensors</c> or in shards with an index, as one set
+/// of tensors. Opening reads headers only. Reading is safe from several threads; spans die when it is disposed.
 /// </summary>
 public sealed class WeightSource : IDisposable
 {
+    private const string OtherModel = "The index and the shards are of different models; get all of them again.";
     private const string Single = "model.safetensors", Index = "model.safetensors.index.json";
 
     private readonly List<SafetensorsFile> _files = [];
-    private readonly Dictionary<string, (SafetensorsFile File, StoredTensor Tensor)> _tensors = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (SafetensorsFile File, StoredTensor Tensor)> _tensors = [];
 
     private WeightSource(string path) => Path = path;
 
@@ -17,7 +18,8 @@ public sealed class WeightSource : IDisposable
     public string Path { get; }
 
     /// <summary>Every tensor, by name.</summary>
-    public IEnumerable<StoredTensor> Tensors => _tensors.Values.Select(t => t.Tensor).OrderBy(t => t.Name, StringComparer.Ordinal);
+    public IEnumerable<StoredTensor> Tensors =>
+        _tensors.Values.Select(t => t.Tensor).OrderBy(t => t.Name, StringComparer.Ordinal);
 
     /// <summary>The number of tensors.</summary>
     public int Count => _tensors.Count;
@@ -26,7 +28,8 @@ public sealed class WeightSource : IDisposable
     public long ByteLength => _tensors.Values.Sum(t => t.Tensor.ByteLength);
 
     /// <summary>Opens a model folder, or one safetensors file.</summary>
-    /// <exception cref="ModelFormatException">There are no safetensors weights, or they are damaged or do not fit their index.</exception>
+    /// <exception cref="ModelFormatException">There are no safetensors weights, or they are damaged or do not fit their
+    /// index.</exception>
     /// <exception cref="StorageException">There is no such folder, or it cannot be read.</exception>
     public static WeightSource Open(string path)
     {
@@ -36,7 +39,7 @@ public sealed class WeightSource : IDisposable
             var single = System.IO.Path.Combine(path, Single);
             var index = System.IO.Path.Combine(path, Index);
             if (File.Exists(path)) source.AddFile(path);
-            else if (!Directory.Exists(path) && !AtomicFolder.Recover(path)) throw StorageErrors.Reading(path, new DirectoryNotFoundException());
+            else if (!Directory.Exists(path) && !AtomicFolder.Recover(path)) throw StorageErrors.NoFolder(path);
             else if (File.Exists(single)) source.AddFile(single);
             else if (File.Exists(index)) source.AddShards(index);
             else throw NoWeights(path);
@@ -82,7 +85,8 @@ public sealed class WeightSource : IDisposable
     /// <summary>Unmaps the files.</summary>
     public void Dispose() => _files.ForEach(f => f.Dispose());
 
-    private (SafetensorsFile File, StoredTensor Tensor) Locate(string name) => _tensors.TryGetValue(name, out var found) ? found
+    private (SafetensorsFile File, StoredTensor Tensor) Locate(string name) =>
+        _tensors.TryGetValue(name, out var found) ? found
         : throw new ModelFormatException($"The checkpoint has no tensor '{Message.Clip(name)}'.", Path);
 
     private void AddFile(string path)
@@ -91,7 +95,8 @@ public sealed class WeightSource : IDisposable
         _files.Add(file);
         foreach (var tensor in file.Tensors)
             if (!_tensors.TryAdd(tensor.Name, (file, tensor)))
-                throw new ModelFormatException($"The tensor lies in two shards, also in {_tensors[tensor.Name].File.Path}.",
+                throw new ModelFormatException(
+                    $"The tensor lies in two shards, also in {_tensors[tensor.Name].File.Path}.",
                     Message.At(path, tensor.Name), "Save the checkpoint again, or get it from its source again.");
     }
 
@@ -103,11 +108,11 @@ public sealed class WeightSource : IDisposable
         foreach (var (name, shard) in index.WeightMap)
             if (!_tensors.TryGetValue(name, out var found) || System.IO.Path.GetFileName(found.File.Path) != shard)
                 throw new ModelFormatException($"The index places the tensor in {shard}, which does not have it.",
-                    Message.At(indexPath, name), "The index and the shards are of different models; get all of them again.");
+                    Message.At(indexPath, name), OtherModel);
         foreach (var (name, (file, _)) in _tensors)
             if (!index.WeightMap.ContainsKey(name))
-                throw new ModelFormatException("The shard holds a tensor that the index does not list.", Message.At(file.Path, name),
-                    "The index and the shards are of different models; get all of them again.");
+                throw new ModelFormatException("The shard holds a tensor that the index does not list.",
+                    Message.At(file.Path, name), OtherModel);
     }
 
     private static string ShardPath(string folder, string shard, string indexPath)
@@ -116,13 +121,16 @@ public sealed class WeightSource : IDisposable
         if (!File.Exists(path))
             throw new ModelFormatException($"The shard {shard} is missing.", indexPath,
                 "The download is probably incomplete; get the missing file.");
-        if (new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true) is { } target && !IsInside(folder, target.FullName))
-            throw new ModelFormatException($"The shard {shard} is a link to a place outside the model folder: {target.FullName}.",
-                indexPath, "Put the file itself into the folder if you trust it.");
+        if (new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true) is { } target
+            && !IsInside(folder, target.FullName))
+            throw new ModelFormatException(
+                $"The shard {shard} is a link to a place outside the model folder: {target.FullName}.", indexPath,
+                "Put the file itself into the folder if you trust it.");
         return path;
     }
 
-    // Besides the folder itself, links may lead to the blobs of a Hugging Face cache: snapshots/<revision>/x -> ../../blobs/<hash>.
+    // Besides the folder itself, links may lead to the blobs of a Hugging Face cache, which is laid out as
+    // snapshots/<revision>/x -> ../../blobs/<hash>.
     private static bool IsInside(string folder, string target)
     {
         var real = LocalFileSystem.Instance.RealPath(folder);
@@ -135,10 +143,14 @@ public sealed class WeightSource : IDisposable
     {
         var names = Directory.EnumerateFiles(folder).Select(f => System.IO.Path.GetFileName(f)).ToList();
         if (names.Any(n => n.StartsWith("pytorch_model", StringComparison.Ordinal)))
-            return new("The folder has only PyTorch .bin weights, which can run code when loaded and are not read.", folder,
+            return new("The folder has only PyTorch .bin weights, which are not read: loading them can run code.",
+                folder,
                 "Convert them: load the model with transformers and save_pretrained(..., safe_serialization=True).");
-        if (names.Any(n => n.StartsWith("model-", StringComparison.Ordinal) && n.EndsWith(".safetensors", StringComparison.Ordinal)))
-            return new($"The folder has shards, but no {Index}.", folder, "Get the missing file from the model's source.");
-        return new($"The folder has neither {Single} nor {Index}.", folder, "Give the folder of a Hugging Face checkpoint.");
+        if (names.Any(n => n.StartsWith("model-", StringComparison.Ordinal)
+            && n.EndsWith(".safetensors", StringComparison.Ordinal)))
+            return new($"The folder has shards, but no {Index}.", folder,
+                "Get the missing file from the model's source.");
+        return new($"The folder has neither {Single} nor {Index}.", folder,
+            "Give the folder of a Hugging Face checkpoint.");
     }
 }

@@ -50,6 +50,9 @@ public sealed class TransformerModel : IDisposable
 
     internal Arena Weights { get; }
 
+    /// <summary>Bytes held from the backend by weights and their arranged copies.</summary>
+    public long WeightBytes => Weights.Reserved + Parameters.Sum(p => p.Prepared?.Bytes ?? 0);
+
     /// <summary>Number of different parameters (tied ones once).</summary>
     public long ParameterCount => Parameters.Where(p => p.TiedTo is null).Sum(p => p.Count);
 
@@ -57,14 +60,17 @@ public sealed class TransformerModel : IDisposable
     public Tensor Forward(Pass pass)
     {
         var x = Embedding.Forward(pass, pass.EmbeddingState);
+        var layerInput = x;
         foreach (var block in Blocks)
         {
             var y = pass.NewActivation(x.Rows, x.Columns);
             // Below the lowest trained sub-block nothing is read again, so its inner activations go at once.
             var isKept = pass.IsTraining && block.Depth >= pass.LowestTrainedDepth;
             var mark = pass.Arena.Mark();
-            block.Forward(pass, pass.StateOf(block.Depth), x, y);
+            var isSecond = block.Depth % 2 == 1;
+            block.Forward(pass, pass.StateOf(block.Depth), Config.ParallelResidual && isSecond ? layerInput : x, x, y);
             if (!isKept) pass.Arena.Release(mark);
+            if (isSecond) layerInput = y;
             x = y;
         }
         pass.Cache?.Advance(pass);
@@ -77,9 +83,25 @@ public sealed class TransformerModel : IDisposable
     public void Backward(Pass pass, in Tensor d)
     {
         for (var i = Blocks.Length - 1; i >= Math.Max(0, pass.LowestTrainedDepth); i--)
-            Blocks[i].Backward(pass, pass.StateOf(i), d, needsInput: i > pass.LowestTrainedDepth);
+        {
+            if (Config.ParallelResidual && i % 2 == 1) ParallelBackward(pass, i--, d);
+            else Blocks[i].Backward(pass, pass.StateOf(i), d, d, needsInput: i > pass.LowestTrainedDepth);
+        }
         if (pass.LowestTrainedDepth < 0) Embedding.Backward(pass, pass.EmbeddingState, d);
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AfterBackward(pass);
+    }
+
+    // Both sub-blocks read the layer's input, so what the second adds to its gradient must not reach the first.
+    private void ParallelBackward(Pass pass, int second, in Tensor d)
+    {
+        var needsInput = second - 1 > pass.LowestTrainedDepth;
+        var mark = pass.Arena.Mark();
+        var dInput = pass.NewActivation(d.Rows, d.Columns);
+        pass.Backend.Fill(dInput, 0);
+        Blocks[second].Backward(pass, pass.StateOf(second), d, dInput, needsInput);
+        if (second - 1 >= pass.LowestTrainedDepth) Blocks[second - 1].Backward(pass, pass.StateOf(second - 1), d, d, needsInput);
+        pass.Backend.AddScaled(dInput, 1, d);
+        pass.Arena.Release(mark);
     }
 
     /// <summary>

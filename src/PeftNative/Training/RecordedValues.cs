@@ -13,7 +13,8 @@ internal sealed class RecordedValues(string name, double tolerance)
 
     /// <summary>Compares relative to the recorded value, absolutely below 1; a NaN never agrees.</summary>
     public void Expect(string what, double recorded, double actual) =>
-        Count(Math.Abs(actual - recorded) <= tolerance * Math.Max(1, Math.Abs(recorded)), what, $"{recorded:R}", $"{actual:R}");
+        Count(Math.Abs(actual - recorded) <= tolerance * Math.Max(1, Math.Abs(recorded)), what, $"{recorded:R}",
+            $"{actual:R}");
 
     /// <summary>Compares relative to the recorded value alone, for numbers that are small by nature.</summary>
     public void ExpectRelative(string what, double recorded, double actual) =>
@@ -30,7 +31,9 @@ internal sealed class RecordedValues(string name, double tolerance)
         _firstFailure ??= $"{what}: recorded {recorded}, got {actual}";
     }
 
-    /// <summary>Reads a file of recorded values; what is wrong with it becomes a <see cref="DataException"/> that names it.</summary>
+    /// <summary>
+    /// Reads a file of recorded values; what is wrong with it becomes a <see cref="DataException"/> that names it.
+    /// </summary>
     public static T Read<T>(string path, Func<JsonNode, T> use)
     {
         try
@@ -38,10 +41,12 @@ internal sealed class RecordedValues(string name, double tolerance)
             var root = JsonNode.Parse(File.ReadAllBytes(path));
             return use(root ?? throw new JsonException("The file holds null."));
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or KeyNotFoundException
+        catch (Exception e) when (
+            e is JsonException or InvalidOperationException or FormatException or KeyNotFoundException
             or NullReferenceException or ArgumentException)
         {
-            throw new DataException("The recorded values cannot be read: " + e.Message, path, "Use the recorded file as it was delivered.", e);
+            throw new DataException("The recorded values cannot be read: " + e.Message, path,
+                "Use the recorded file as it was delivered.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

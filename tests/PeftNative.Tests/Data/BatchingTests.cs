@@ -43,7 +43,9 @@ public class BatchingTests
     public void Grouping_puts_similar_lengths_together_and_still_mixes()
     {
         static double Spread(BatchSampler sampler) => Enumerable.Range(0, sampler.BatchesPerEpoch)
-            .Average(step => Items(sampler, step) is var items ? items.Max(i => Lengths[i]) - items.Min(i => Lengths[i]) : 0);
+            .Average(step => Items(sampler, step) is var items
+                ? items.Max(i => Lengths[i]) - items.Min(i => Lengths[i])
+                : 0);
         var grouped = new BatchSampler(Lengths, 4, 7, SamplingOrder.GroupedByLength);
         Assert.True(Spread(grouped) < 0.3 * Spread(new BatchSampler(Lengths, 4, 7)));
         var longest = Enumerable.Range(0, 26).Select(step => Items(grouped, step).Max(i => Lengths[i])).ToList();
@@ -124,8 +126,10 @@ public class BatchingTests
         var origin = new RecordOrigin("f", 1);
         var batch = Batch.Of(
         [
-            new Example { Ids = [1], TokenTypes = [0], Class = 2, Targets = [0, 1], DecoderIds = [7, 8], Origin = origin },
-            new Example { Ids = [2, 3], TokenTypes = [0, 1], Class = 0, Targets = [1, 1], DecoderIds = [9], Origin = origin },
+            new Example { Ids = [1], TokenTypes = [0], Class = 2, Targets = [0, 1], DecoderIds = [7, 8],
+                Origin = origin },
+            new Example { Ids = [2, 3], TokenTypes = [0, 1], Class = 0, Targets = [1, 1], DecoderIds = [9],
+                Origin = origin },
         ]);
         Assert.Equal([0, 0, 1], batch.TokenTypes!);
         Assert.Equal([2, 0], batch.Classes!);
@@ -142,11 +146,14 @@ public class BatchingTests
         Example[] examples = [.. Enumerable.Range(1, 20).Select(i => Text([.. Enumerable.Range(i, 1 + i % 5)]))];
         var plain = new BatchLoader(examples, 3, seed: 1);
         Assert.Equal(7, plain.BatchesPerEpoch);
-        Assert.Equal(Enumerable.Range(1, 20), Enumerable.Range(0, 7).SelectMany(s => plain.Load(s).Examples).Select(e => e.Ids[0]).Order());
+        Assert.Equal(Enumerable.Range(1, 20),
+            Enumerable.Range(0, 7).SelectMany(s => plain.Load(s).Examples).Select(e => e.Ids[0]).Order());
         var packed = new BatchLoader(examples, 1, seed: 1, packingBudget: 10);
         Assert.Equal(6, packed.BatchesPerEpoch);
         Assert.All(Enumerable.Range(0, 6), step => Assert.True(packed.Load(step).Tokens <= 10));
-        Assert.Equal(Enumerable.Range(1, 20), Enumerable.Range(0, 6).SelectMany(s => packed.Load(s).Examples).Select(e => e.Ids[0]).Order());
-        Assert.Equal(packed.Load(8).TokenIds, new BatchLoader(examples, 1, seed: 1, packingBudget: 10).Load(8).TokenIds);
+        Assert.Equal(Enumerable.Range(1, 20),
+            Enumerable.Range(0, 6).SelectMany(s => packed.Load(s).Examples).Select(e => e.Ids[0]).Order());
+        Assert.Equal(
+            packed.Load(8).TokenIds, new BatchLoader(examples, 1, seed: 1, packingBudget: 10).Load(8).TokenIds);
     }
 }

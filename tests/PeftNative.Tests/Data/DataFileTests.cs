@@ -13,7 +13,8 @@ public sealed class DataFileTests : IDisposable
     public static TheoryData<string> Names => [.. HostileFiles.All.Select(f => f.ToString())];
 
     [Fact]
-    public void There_are_at_least_sixty_hostile_files() => Assert.True(HostileFiles.All.DistinctBy(f => f.ToString()).Count() >= 60);
+    public void There_are_at_least_sixty_hostile_files() =>
+        Assert.True(HostileFiles.All.DistinctBy(f => f.ToString()).Count() >= 60);
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -34,7 +35,9 @@ public sealed class DataFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("jsonl", "{\"text\":\"a\",\"label\":\"x\"}\nbroken\n{\"text\":\"b\",\"label\":{}}\n{\"text\":\"c\",\"label\":\"x\"}\n", "2,3")]
+    [InlineData("jsonl",
+        "{\"text\":\"a\",\"label\":\"x\"}\nbroken\n{\"text\":\"b\",\"label\":{}}\n{\"text\":\"c\",\"label\":\"x\"}\n",
+        "2,3")]
     [InlineData("csv", "text,label\na,1\nb\nc,\nd,2\n", "3,4")]
     public void Broken_lines_can_be_left_out_and_are_listed(string extension, string text, string lines)
     {
@@ -49,7 +52,8 @@ public sealed class DataFileTests : IDisposable
     [Fact]
     public void A_file_of_broken_lines_only_is_an_error_even_when_they_are_left_out()
     {
-        var error = Assert.Throws<DataException>(() => _folder.Open("data.jsonl", "x\ny\n", new RecordOptions { SkipBadLines = true }));
+        var error = Assert.Throws<DataException>(
+            () => _folder.Open("data.jsonl", "x\ny\n", new RecordOptions { SkipBadLines = true }));
         Assert.Contains("None of the 2 records is valid", error.Message);
     }
 
@@ -109,9 +113,12 @@ public sealed class DataFileTests : IDisposable
     [Fact]
     public void Missing_files_and_folders_are_named()
     {
-        Assert.Contains("does not exist", Assert.Throws<DataException>(() => DataFile.Read(_folder["no.jsonl"]).Count()).Message);
-        Assert.Contains("this is a folder", Assert.Throws<DataException>(() => DataFile.Read(_folder.Root).Count()).Message);
-        Assert.Contains("no such data file", Assert.Throws<DataException>(() => DataSplits.Find(_folder["no"])).Message);
+        Assert.Contains(
+            "does not exist", Assert.Throws<DataException>(() => DataFile.Read(_folder["no.jsonl"]).Count()).Message);
+        Assert.Contains(
+            "this is a folder", Assert.Throws<DataException>(() => DataFile.Read(_folder.Root).Count()).Message);
+        Assert.Contains(
+            "no such data file", Assert.Throws<DataException>(() => DataSplits.Find(_folder["no"])).Message);
     }
 
     [Theory]
@@ -152,7 +159,8 @@ public sealed class DataFileTests : IDisposable
         {
             var seed = seeds[random.Next(seeds.Length)];
             var bytes = seed.Bytes.ToArray();
-            for (var change = random.Next(1, 4); change > 0; change--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            for (var change = random.Next(1, 4); change > 0; change--)
+                bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
             var path = _folder.Write("fuzz." + seed.Extension, bytes[..random.Next(1, bytes.Length + 1)]);
             try
             {

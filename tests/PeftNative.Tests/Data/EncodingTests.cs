@@ -10,7 +10,8 @@ public class EncodingTests
     private static readonly RecordOrigin Here = new("f", 1);
 
     private static Example[] Encode(
-        DataRecord record, ITokenizer tokenizer, LearningTask task = LearningTask.CausalLM, Func<EncodingOptions, EncodingOptions>? with = null)
+        DataRecord record, ITokenizer tokenizer, LearningTask task = LearningTask.CausalLM,
+        Func<EncodingOptions, EncodingOptions>? with = null)
     {
         var options = new EncodingOptions { Task = task, MaxLength = 100 };
         return [.. new ExampleEncoder(tokenizer, with?.Invoke(options) ?? options).Encode(record)];
@@ -32,7 +33,8 @@ public class EncodingTests
         var tokenizer = new ToyTokenizer(begins: begins);
         var example = Assert.Single(Encode(Prompt("Say hello:", " hi there"), tokenizer));
         Assert.Equal(expected, Trained(example, tokenizer));
-        Assert.All(example.Labels!.Zip(example.Ids), p => Assert.True(p.First == Example.Masked || p.First == p.Second));
+        Assert.All(example.Labels!.Zip(example.Ids),
+            p => Assert.True(p.First == Example.Masked || p.First == p.Second));
     }
 
     [Fact]
@@ -46,14 +48,16 @@ public class EncodingTests
     public void The_mask_goes_by_position_so_an_end_token_in_the_prompt_does_no_harm()
     {
         var tokenizer = new ToyTokenizer();
-        Assert.Equal("a</s>[ b][</s>]", Trained(Assert.Single(Encode(Prompt("a</s>", " b</s>"), tokenizer)), tokenizer));
+        Assert.Equal(
+            "a</s>[ b][</s>]", Trained(Assert.Single(Encode(Prompt("a</s>", " b</s>"), tokenizer)), tokenizer));
     }
 
     [Fact]
     public void Prompts_can_be_trained_too_and_the_end_can_be_left_out()
     {
         var tokenizer = new ToyTokenizer();
-        var example = Assert.Single(Encode(Prompt("a b", " c"), tokenizer, with: o => o with { MaskPrompt = false, AppendEndOfSequence = false }));
+        var example = Assert.Single(Encode(
+            Prompt("a b", " c"), tokenizer, with: o => o with { MaskPrompt = false, AppendEndOfSequence = false }));
         Assert.Equal("a[ b][ c]", Trained(example, tokenizer));
         var endless = new ToyTokenizer(ends: false);
         Assert.Equal("a[ c]", Trained(Assert.Single(Encode(Prompt("a", " c"), endless)), endless));
@@ -101,7 +105,8 @@ public class EncodingTests
         var blocks = Encode(record, tokenizer, with: o => o with { MaxLength = 4 });
         Assert.Equal(["<s>[a][ b][ c]", " d[ e][ f][ g]"], blocks.Take(2).Select(b => Trained(b, tokenizer)));
         Assert.Equal(2, blocks.Length);   // the end token alone would be a block with nothing to learn
-        Assert.Equal("<s>[a][ b][ c][ d][ e][ f][ g][</s>]", Trained(Assert.Single(Encode(record, tokenizer)), tokenizer));
+        Assert.Equal(
+            "<s>[a][ b][ c][ d][ e][ f][ g][</s>]", Trained(Assert.Single(Encode(record, tokenizer)), tokenizer));
         Assert.All(blocks, b => Assert.False(b.Truncated));
         Assert.Empty(Encode(record with { Text = "" }, tokenizer));
     }
@@ -111,13 +116,16 @@ public class EncodingTests
     {
         var tokenizer = new ToyTokenizer(Manner.Bert);
         Example One(LabelValue label, LabelVocabulary labels) => Assert.Single(Encode(
-            new TextRecord("abcdef", "gh", label, Here), tokenizer, LearningTask.SequenceClassification, o => o with { Labels = labels }));
-        var example = One(LabelValue.OfName("b"), LabelVocabulary.OfModel(["a", "b"], ProblemType.SingleLabelClassification));
+            new TextRecord("abcdef", "gh", label, Here), tokenizer, LearningTask.SequenceClassification,
+            o => o with { Labels = labels }));
+        var example =
+            One(LabelValue.OfName("b"), LabelVocabulary.OfModel(["a", "b"], ProblemType.SingleLabelClassification));
         Assert.Equal(1, example.Class);
         Assert.Equal("[CLS]abcd##ef[SEP]gh[SEP]", tokenizer.Decode(example.Ids, false));
         Assert.Equal([0, 0, 0, 0, 1, 1], example.TokenTypes!);
         Assert.Null(example.Labels);
-        Assert.Equal([0.5f], One(LabelValue.OfReal(0.5), LabelVocabulary.OfModel(["LABEL_0"], ProblemType.Regression)).Targets!);
+        Assert.Equal(
+            [0.5f], One(LabelValue.OfReal(0.5), LabelVocabulary.OfModel(["LABEL_0"], ProblemType.Regression)).Targets!);
         var several = LabelVocabulary.OfModel(["a", "b"], ProblemType.MultiLabelClassification);
         Assert.Equal([0f, 1f], One(LabelValue.OfList([LabelValue.OfName("b")]), several).Targets!);
         Assert.Throws<DataException>(() => One(LabelValue.OfName("c"), several));
@@ -128,14 +136,17 @@ public class EncodingTests
     {
         var tokenizer = new ToyTokenizer(Manner.Bert);
         var labels = LabelVocabulary.OfModel(["B-PER", "I-PER", "O"], ProblemType.SingleLabelClassification);
-        var record = new TaggedRecord(["Gutenberg", "prints", "", "U.S."], [Tag("B-PER"), Tag("O"), Tag("O"), Tag("I-PER")], Here);
-        var example = Assert.Single(Encode(record, tokenizer, LearningTask.TokenClassification, o => o with { Labels = labels }));
+        var record = new TaggedRecord(
+            ["Gutenberg", "prints", "", "U.S."], [Tag("B-PER"), Tag("O"), Tag("O"), Tag("I-PER")], Here);
+        var example =
+            Assert.Single(Encode(record, tokenizer, LearningTask.TokenClassification, o => o with { Labels = labels }));
         Assert.Equal("[CLS]Gute##nber##gprin##tsU.S.[SEP]", tokenizer.Decode(example.Ids, false));
         Assert.Equal([-100, 0, -100, -100, 2, -100, 1, -100, -100, -100, -100], example.Labels!);
         Assert.Equal(1, example.LostTags);
         Assert.Equal(["Gute:B-PER", "prin:O", "U:I-PER"],
             TokenView.Of(example, tokenizer, labels).Where(p => p.Trained).Select(p => $"{p.Text}:{p.Label}"));
-        var cut = Assert.Single(Encode(record, tokenizer, LearningTask.TokenClassification, o => o with { Labels = labels, MaxLength = 6 }));
+        var cut = Assert.Single(Encode(
+            record, tokenizer, LearningTask.TokenClassification, o => o with { Labels = labels, MaxLength = 6 }));
         Assert.Equal((2, true), (cut.LostTags, cut.Truncated));
     }
 
@@ -145,7 +156,8 @@ public class EncodingTests
         var tokenizer = new ToyTokenizer();
         var labels = LabelVocabulary.OfModel(["A", "B"], ProblemType.SingleLabelClassification);
         var record = new TaggedRecord(["one", "two"], [Tag("A"), Tag("B")], Here);
-        var example = Assert.Single(Encode(record, tokenizer, LearningTask.TokenClassification, o => o with { Labels = labels }));
+        var example =
+            Assert.Single(Encode(record, tokenizer, LearningTask.TokenClassification, o => o with { Labels = labels }));
         Assert.Equal("one| two", string.Join('|', TokenView.Of(example, tokenizer).Select(p => p.Text)));
         Assert.Equal([0, 1], example.Labels!);
     }
@@ -156,8 +168,10 @@ public class EncodingTests
     public void Sources_and_targets_are_encoded_apart_and_targets_end()
     {
         var tokenizer = new ToyTokenizer();
-        var example = Assert.Single(Encode(Prompt("a b", "c d e"), tokenizer, LearningTask.SequenceToSequence, o => o with { MaxLength = 3 }));
-        Assert.Equal(("a b", "c d e"), (tokenizer.Decode(example.Ids, false), tokenizer.Decode(example.DecoderIds!, false)));
+        var example = Assert.Single(
+            Encode(Prompt("a b", "c d e"), tokenizer, LearningTask.SequenceToSequence, o => o with { MaxLength = 3 }));
+        Assert.Equal(
+            ("a b", "c d e"), (tokenizer.Decode(example.Ids, false), tokenizer.Decode(example.DecoderIds!, false)));
         Assert.True(example.Truncated);
         example = Assert.Single(Encode(Prompt("a b", "c"), tokenizer, LearningTask.SequenceToSequence));
         Assert.Equal("c</s>", tokenizer.Decode(example.DecoderIds!, false));
@@ -169,13 +183,17 @@ public class EncodingTests
     public void Records_that_do_not_fit_the_task_are_refused(LearningTask task)
     {
         var labels = LabelVocabulary.OfModel(["a"], ProblemType.SingleLabelClassification);
-        var error = Assert.Throws<DataException>(() => Encode(Prompt("a", "b"), new ToyTokenizer(), task, o => o with { Labels = labels }));
+        var error = Assert.Throws<DataException>(
+            () => Encode(Prompt("a", "b"), new ToyTokenizer(), task, o => o with { Labels = labels }));
         Assert.Contains("does not fit the task", error.Message);
         Assert.Throws<UsageException>(() => Encode(Prompt("a", "b"), new ToyTokenizer(), task));
-        Assert.Throws<UsageException>(() => Encode(Prompt("a", "b"), new ToyTokenizer(), with: o => o with { MaxLength = 1 }));
+        Assert.Throws<UsageException>(
+            () => Encode(Prompt("a", "b"), new ToyTokenizer(), with: o => o with { MaxLength = 1 }));
     }
 
-    /// <summary>A template in the manner of ChatML, with or without marks; a closing line may change with what follows.</summary>
+    /// <summary>
+    /// A template in the manner of ChatML, with or without marks; a closing line may change with what follows.
+    /// </summary>
     private sealed class ToyChat(bool marks, bool ends = true, bool changes = false) : IChatTemplate
     {
         public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false)
@@ -195,7 +213,8 @@ public class EncodingTests
     }
 
     private static ConversationRecord Chat(params string[] turns) =>
-        new(new JsonArray([.. turns.Select((t, i) => new JsonObject { ["role"] = i % 2 == 0 ? "user" : "assistant", ["content"] = t })]), Here);
+        new(new JsonArray([.. turns.Select(
+            (t, i) => new JsonObject { ["role"] = i % 2 == 0 ? "user" : "assistant", ["content"] = t })]), Here);
 
     [Theory]
     [InlineData(true, true, "user: q</s>\nassistant:[ a][</s>]\nuser: r</s>\nassistant:[ b][</s>]\n")]
@@ -204,7 +223,8 @@ public class EncodingTests
     public void Only_the_assistants_turns_are_trained(bool marks, bool ends, string expected)
     {
         var tokenizer = new ToyTokenizer();
-        var example = Assert.Single(Encode(Chat("q", "a", "r", "b"), tokenizer, with: o => o with { ChatTemplate = new ToyChat(marks, ends) }));
+        var example = Assert.Single(
+            Encode(Chat("q", "a", "r", "b"), tokenizer, with: o => o with { ChatTemplate = new ToyChat(marks, ends) }));
         Assert.Equal(expected, Trained(example, tokenizer));
     }
 
@@ -222,15 +242,18 @@ public class EncodingTests
     {
         var chat = new ToyChat(marks: true);
         Assert.Contains("no turn of the assistant",
-            Assert.Throws<DataException>(() => Encode(Chat("q"), new ToyTokenizer(), with: o => o with { ChatTemplate = chat })).Message);
-        Assert.Contains("chat template", Assert.Throws<UsageException>(() => Encode(Chat("q", "a"), new ToyTokenizer())).Message);
+            Assert.Throws<DataException>(
+                () => Encode(Chat("q"), new ToyTokenizer(), with: o => o with { ChatTemplate = chat })).Message);
+        Assert.Contains(
+            "chat template", Assert.Throws<UsageException>(() => Encode(Chat("q", "a"), new ToyTokenizer())).Message);
     }
 
     [Fact]
     public void A_conversation_to_predict_on_ends_where_the_assistant_is_to_speak()
     {
         var tokenizer = new ToyTokenizer();
-        var example = Assert.Single(Encode(Chat("q", "a"), tokenizer, with: o => o with { ChatTemplate = new ToyChat(true), ForPrediction = true }));
+        var example = Assert.Single(Encode(
+            Chat("q", "a"), tokenizer, with: o => o with { ChatTemplate = new ToyChat(true), ForPrediction = true }));
         Assert.Equal("user: q</s>\nassistant: ", tokenizer.Decode(example.Ids, false));
     }
 
@@ -238,20 +261,25 @@ public class EncodingTests
     public void Records_without_anything_to_learn_are_reported()
     {
         var tokenizer = new ToyTokenizer();
-        var encoder = new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = 3 });
-        var data = EncodeAll([Prompt("a", " b"), Prompt("a b c d", " e"), new TextRecord("", null, null, new RecordOrigin("f", 9))], encoder);
+        var encoder =
+            new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = 3 });
+        var data = EncodeAll([Prompt("a", " b"), Prompt("a b c d", " e"),
+            new TextRecord("", null, null, new RecordOrigin("f", 9))], encoder);
         Assert.Equal((1, 3), (data.Examples.Count, data.Records));
         Assert.Contains("the prompt alone fills the maximum length", data.Skipped[0].Reason);
         Assert.Equal(9, data.Skipped[1].Origin.Line);
-        Assert.Contains("No record gives anything to learn", Assert.Throws<DataException>(() => EncodeAll([Prompt("a b c d", " e")], encoder)).Message);
+        Assert.Contains("No record gives anything to learn",
+            Assert.Throws<DataException>(() => EncodeAll([Prompt("a b c d", " e")], encoder)).Message);
     }
 
     [Fact]
     public void A_report_counts_what_a_person_wants_to_know()
     {
         var tokenizer = new ToyTokenizer();
-        var encoder = new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = 4 });
-        var report = DataReport.Of(EncodeAll([Prompt("a", " b"), Prompt("a b", " c"), Prompt("a b", " c d e"), Prompt("a b c d e", " f")], encoder));
+        var encoder =
+            new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = 4 });
+        var report = DataReport.Of(EncodeAll(
+            [Prompt("a", " b"), Prompt("a b", " c"), Prompt("a b", " c d e"), Prompt("a b c d e", " f")], encoder));
         Assert.Equal((4, 3, 11L, 1), (report.Records, report.Examples, report.Tokens, report.Truncated));
         Assert.Equal(6, report.TrainedTokens);
         Assert.Equal(1 - 6.0 / 11, report.MaskedShare!.Value, 12);
@@ -265,7 +293,8 @@ public class EncodingTests
     public void A_report_counts_labels()
     {
         var labels = LabelVocabulary.OfModel(["a", "b", "c"], ProblemType.SingleLabelClassification);
-        var encoder = new ExampleEncoder(new ToyTokenizer(Manner.Bert), new EncodingOptions { Task = LearningTask.SequenceClassification, MaxLength = 8, Labels = labels });
+        var encoder = new ExampleEncoder(new ToyTokenizer(Manner.Bert),
+            new EncodingOptions { Task = LearningTask.SequenceClassification, MaxLength = 8, Labels = labels });
         var records = "abbb".Select(name => new TextRecord("x", null, LabelValue.OfName(name.ToString()), Here));
         var report = DataReport.Of(EncodeAll(records, encoder), labels);
         Assert.Equal([("a", 1L), ("b", 3L), ("c", 0L)], report.LabelCounts);

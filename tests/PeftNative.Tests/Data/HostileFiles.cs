@@ -2,8 +2,11 @@ using System.Text;
 
 namespace PeftNative.Tests.Data;
 
-/// <summary>A data file and what reading it must give: the number of records, or an error that says this, at this line.</summary>
-public sealed record HostileFile(string Name, string Extension, byte[] Bytes, int? Records, string? Error = null, int? Line = null)
+/// <summary>
+/// A data file and what reading it must give: the number of records, or an error that says this, at this line.
+/// </summary>
+public sealed record HostileFile(
+    string Name, string Extension, byte[] Bytes, int? Records, string? Error = null, int? Line = null)
 {
     public override string ToString() => $"{Extension}: {Name}";
 }
@@ -12,7 +15,8 @@ internal static class HostileFiles
 {
     public static IEnumerable<HostileFile> All => [.. JsonLines(), .. Json(), .. Delimited(), .. Text()];
 
-    private static HostileFile Ok(string name, string extension, string text, int records) => new(name, extension, Encoding.Latin1.GetBytes(text), records);
+    private static HostileFile Ok(string name, string extension, string text, int records) =>
+        new(name, extension, Encoding.Latin1.GetBytes(text), records);
 
     /// <summary>Texts are Latin-1, so that every byte can be written.</summary>
     private static HostileFile Bad(string name, string extension, string text, string error, int? line = null) =>
@@ -29,7 +33,8 @@ internal static class HostileFiles
         Ok("escaped line feed and surrogates", "jsonl", "{\"text\":\"a\\nb \\ud83d\\ude00\"}\n", 1),
         Ok("empty text", "jsonl", "{\"text\":\"\"}\n", 1),
         Ok("NUL as escape", "jsonl", "{\"text\":\"\\u0000\"}\n", 1),
-        Ok("lists 60 deep in another field", "jsonl", "{\"text\":\"a\",\"x\":" + new string('[', 60) + new string(']', 60) + "}\n", 1),
+        Ok("lists 60 deep in another field", "jsonl",
+            "{\"text\":\"a\",\"x\":" + new string('[', 60) + new string(']', 60) + "}\n", 1),
         Bad("empty", "jsonl", "", "holds no records"),
         Bad("blank", "jsonl", "\n \r\n\t\n", "holds no records"),
         Bad("byte order mark only", "jsonl", "\u00EF\u00BB\u00BF", "holds no records"),
@@ -59,36 +64,45 @@ internal static class HostileFiles
         Bad("UTF-16, little end first", "jsonl", "\u00FF\u00FE{\0}\0", "UTF-16"),
         Bad("UTF-16, big end first", "jsonl", "\u00FE\u00FF\0{\0}", "UTF-16"),
         Bad("lists 100,000 deep", "jsonl", "{\"text\":" + new string('[', 100_000) + "\n", "not valid JSON", 1),
-        Bad("git-lfs pointer", "jsonl", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
+        Bad("git-lfs pointer", "jsonl", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            "git lfs pull"),
         Bad("gzip", "jsonl", "\u001F\u008B\u0008\0\0\0", "gzip"),
         Bad("zip", "jsonl", "PK\u0003\u0004....", "zip"),
         Bad("Parquet", "jsonl", "PAR1....", "Parquet"),
         Bad("web page", "jsonl", "<!doctype html><html></html>", "web page"),
-        Bad("no known field", "jsonl", "{\"question\":\"a\",\"answer\":\"b\"}\n", "question, answer are no known shape", 1),
+        Bad("no known field", "jsonl", "{\"question\":\"a\",\"answer\":\"b\"}\n", "question, answer are no known shape",
+            1),
         Bad("no field at all", "jsonl", "{}\n", "(none) are no known shape", 1),
         Bad("text is null", "jsonl", "{\"text\":null}\n", "text (null) are no known shape", 1),
         Bad("text is a number", "jsonl", "{\"text\":\"a\"}\n{\"text\":5}\n", "must be a text, not 5", 2),
         Bad("text is a list", "jsonl", "{\"text\":[\"a\"]}\n", "must be a text", 1),
-        Bad("label lacks later", "jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\"}\n", "looks like text (it has text)", 2),
-        Bad("label is null later", "jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\",\"label\":null}\n", "label (null)", 2),
+        Bad("label lacks later", "jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\"}\n",
+            "looks like text (it has text)", 2),
+        Bad("label is null later", "jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\",\"label\":null}\n",
+            "label (null)", 2),
         Bad("label is an object", "jsonl", "{\"text\":\"a\",\"label\":{}}\n", "'label' must be", 1),
         Bad("label is a list of lists", "jsonl", "{\"text\":\"a\",\"label\":[[1]]}\n", "'label' must be", 1),
-        Bad("more tags than tokens", "jsonl", "{\"tokens\":[\"a\"],\"tags\":[\"O\",\"O\"]}\n", "1 tokens, but 2 tags", 1),
+        Bad("more tags than tokens", "jsonl", "{\"tokens\":[\"a\"],\"tags\":[\"O\",\"O\"]}\n", "1 tokens, but 2 tags",
+            1),
         Bad("no tokens", "jsonl", "{\"tokens\":[],\"tags\":[]}\n", "no tokens", 1),
         Bad("tokens is a text", "jsonl", "{\"tokens\":\"a b\",\"tags\":[\"O\"]}\n", "'tokens' must be a list", 1),
         Bad("a token is a number", "jsonl", "{\"tokens\":[1],\"tags\":[\"O\"]}\n", "'tokens[]' must be a text", 1),
         Bad("messages is empty", "jsonl", "{\"messages\":[]}\n", "list of messages", 1),
         Bad("a message is a text", "jsonl", "{\"messages\":[\"hello\"]}\n", "Message 1 is not an object", 1),
         Bad("a message has no role", "jsonl", "{\"messages\":[{\"content\":\"a\"}]}\n", "Message 1 has no role", 1),
-        Bad("a message has no content", "jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\"}]}\n", "Message 2 has no content", 1),
-        Bad("the content is a number", "jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":4}]}\n", "neither text nor", 1),
+        Bad("a message has no content", "jsonl",
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\"}]}\n",
+            "Message 2 has no content", 1),
+        Bad("the content is a number", "jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":4}]}\n",
+            "neither text nor", 1),
     ];
 
     private static IEnumerable<HostileFile> Json() =>
     [
         Ok("array", "json", "[{\"text\":\"a\"},\n {\"text\":\"b\"}]", 2),
         Ok("object with one array", "json", "{\"version\":\"1\",\"data\":[{\"text\":\"a\"}],\"n\":{\"x\":[1]}}", 1),
-        Ok("byte order mark and indentation", "json", "\u00EF\u00BB\u00BF[\r\n  {\r\n    \"text\": \"a\"\r\n  }\r\n]\r\n", 1),
+        Ok("byte order mark and indentation", "json",
+            "\u00EF\u00BB\u00BF[\r\n  {\r\n    \"text\": \"a\"\r\n  }\r\n]\r\n", 1),
         Ok("JSON Lines by another name", "json", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n{\"text\":\"c\"}\n", 3),
         Bad("empty", "json", "", "holds no records"),
         Bad("white space", "json", " \n ", "holds no records"),
@@ -103,7 +117,9 @@ internal static class HostileFiles
         Bad("name twice", "json", "[{\"text\":\"a\"},\n{\"text\":\"b\",\"text\":\"c\"}]", "appears twice", 2),
         Bad("Latin-1", "json", "[\n{\"text\":\"\u00E9\"}]", "not UTF-8", 2),
         Bad("web page", "json", "<html><body>404</body></html>", "web page"),
-        Bad("record of another shape in line 4", "json", "[\n{\"text\":\"a\"},\n{\"text\":\"a\"},\n{\"prompt\":\"a\",\"completion\":\"b\"}]", "looks like prompt + completion", 4),
+        Bad("record of another shape in line 4", "json",
+            "[\n{\"text\":\"a\"},\n{\"text\":\"a\"},\n{\"prompt\":\"a\",\"completion\":\"b\"}]",
+            "looks like prompt + completion", 4),
     ];
 
     private static IEnumerable<HostileFile> Delimited() =>

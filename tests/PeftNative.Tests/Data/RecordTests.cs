@@ -61,24 +61,29 @@ public sealed class RecordTests : IDisposable
     [Fact]
     public void Columns_map_names()
     {
-        var columns = new ColumnMap(new Dictionary<string, string> { ["prompt"] = "question", ["completion"] = "text" });
-        var record = Assert.IsType<PromptRecord>(_folder.Open("a.jsonl", """{"question":"q","text":"t"}""", new RecordOptions { Columns = columns }).Single());
+        var columns =
+            new ColumnMap(new Dictionary<string, string> { ["prompt"] = "question", ["completion"] = "text" });
+        var record = Assert.IsType<PromptRecord>(_folder.Open(
+            "a.jsonl", """{"question":"q","text":"t"}""", new RecordOptions { Columns = columns }).Single());
         Assert.Equal(("q", "t"), (record.Prompt, record.Completion));
     }
 
     [Fact]
     public void Wrong_column_maps_are_explained()
     {
-        Assert.Contains("no field 'promt'", Assert.Throws<UsageException>(() => new ColumnMap(new Dictionary<string, string> { ["promt"] = "q" })).Message);
+        Assert.Contains("no field 'promt'", Assert.Throws<UsageException>(
+            () => new ColumnMap(new Dictionary<string, string> { ["promt"] = "q" })).Message);
         var columns = new ColumnMap(new Dictionary<string, string> { ["text"] = "body" });
-        var error = Assert.Throws<DataException>(() => _folder.Open("a.jsonl", """{"content":"q"}""", new RecordOptions { Columns = columns }));
+        var error = Assert.Throws<DataException>(
+            () => _folder.Open("a.jsonl", """{"content":"q"}""", new RecordOptions { Columns = columns }));
         Assert.Contains("no field 'body', which columns names; it has content", error.Message);
     }
 
     [Fact]
     public void A_named_shape_beats_the_fields()
     {
-        var source = _folder.Open("a.jsonl", """{"text":"a","label":"x"}""", new RecordOptions { Shape = RecordShape.Text });
+        var source = _folder.Open(
+            "a.jsonl", """{"text":"a","label":"x"}""", new RecordOptions { Shape = RecordShape.Text });
         Assert.Null(Assert.IsType<TextRecord>(source.Single()).Label);
     }
 
@@ -88,7 +93,8 @@ public sealed class RecordTests : IDisposable
         var template = new InstructionTemplate("{instruction} / {input} >", "{instruction} >");
         Assert.Equal("use {input} / x {instruction} >", template.Render("use {input}", "x {instruction}"));
         Assert.Equal("do >", template.Render("do", ""));
-        var record = Assert.IsType<PromptRecord>(_folder.Open("a.jsonl", """{"instruction":"Add.","input":"1 2","output":"3"}""").Single());
+        var record = Assert.IsType<PromptRecord>(
+            _folder.Open("a.jsonl", """{"instruction":"Add.","input":"1 2","output":"3"}""").Single());
         Assert.Contains("### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Answer:\n", record.Prompt);
         Assert.Equal("3", record.Completion);
     }
@@ -97,23 +103,25 @@ public sealed class RecordTests : IDisposable
     public void Conversations_get_one_form()
     {
         var record = Assert.IsType<ConversationRecord>(_folder.Open("a.jsonl",
-            """{"conversations":[{"from":"human","value":"q","id":7},{"from":"gpt","value":"a"},{"from":"system","value":"s"}]}""").Single());
+            """{"conversations":[{"from":"human","value":"q","id":7},{"from":"gpt","value":"a"}]}""").Single());
         Assert.Equal(
-            """[{"id":7,"role":"user","content":"q"},{"role":"assistant","content":"a"},{"role":"system","content":"s"}]""",
+            """[{"id":7,"role":"user","content":"q"},{"role":"assistant","content":"a"}]""",
             record.Messages.ToJsonString());
     }
 
     [Fact]
     public void Words_of_csv_are_separated_by_spaces()
     {
-        var record = Assert.IsType<TaggedRecord>(_folder.Open("a.csv", "tokens,tags\nAnn lives here,B-PER O O\n").Single());
+        var record = Assert.IsType<TaggedRecord>(
+            _folder.Open("a.csv", "tokens,tags\nAnn lives here,B-PER O O\n").Single());
         Assert.Equal(["Ann", "lives", "here"], record.Tokens);
         Assert.Equal(["B-PER", "O", "O"], record.Tags!.Select(t => t.Text));
     }
 
     private LabelVocabulary Labels(string labels, string[]? model = null, ProblemType? problem = null)
     {
-        var lines = JsonNode.Parse(labels)!.AsArray().Select(label => new JsonObject { ["text"] = "a", ["label"] = label?.DeepClone() }.ToJsonString());
+        var lines = JsonNode.Parse(labels)!.AsArray()
+            .Select(label => new JsonObject { ["text"] = "a", ["label"] = label?.DeepClone() }.ToJsonString());
         return LabelVocabulary.Find(_folder.Open("labels.jsonl", string.Join('\n', lines)), model, problem);
     }
 
@@ -155,7 +163,8 @@ public sealed class RecordTests : IDisposable
     {
         Assert.Equal(["neg", "pos"], Labels("""["pos","neg"]""", ["LABEL_0", "LABEL_1"]).Names);
         Assert.Equal(["LABEL_0", "LABEL_1", "LABEL_2"], Labels("[0,1]", ["LABEL_0", "LABEL_1", "LABEL_2"]).Names);
-        Assert.Equal(["LABEL_0", "LABEL_1", "LABEL_2"], Labels("""["LABEL_2"]""", ["LABEL_0", "LABEL_1", "LABEL_2"]).Names);
+        Assert.Equal(
+            ["LABEL_0", "LABEL_1", "LABEL_2"], Labels("""["LABEL_2"]""", ["LABEL_0", "LABEL_1", "LABEL_2"]).Names);
     }
 
     [Fact]
@@ -172,9 +181,11 @@ public sealed class RecordTests : IDisposable
     public void Several_labels_become_zeros_and_ones()
     {
         var names = Labels("""[["b","a"],["c"]]""");
-        Assert.Equal([1f, 0f, 1f], names.TargetsOf(LabelValue.OfList([LabelValue.OfName("c"), LabelValue.OfName("a")]), Here));
+        Assert.Equal(
+            [1f, 0f, 1f], names.TargetsOf(LabelValue.OfList([LabelValue.OfName("c"), LabelValue.OfName("a")]), Here));
         var bits = Labels("[[0,1,1],[1,0,0]]");
-        Assert.Equal([0f, 0f, 1f], bits.TargetsOf(LabelValue.OfList([LabelValue.OfWhole(0), LabelValue.OfWhole(0), LabelValue.OfWhole(1)]), Here));
+        Assert.Equal([0f, 0f, 1f], bits.TargetsOf(
+            LabelValue.OfList([LabelValue.OfWhole(0), LabelValue.OfWhole(0), LabelValue.OfWhole(1)]), Here));
         Assert.Throws<DataException>(() => bits.TargetsOf(LabelValue.OfList([LabelValue.OfWhole(0)]), Here));
     }
 
@@ -188,7 +199,8 @@ public sealed class RecordTests : IDisposable
     [Fact]
     public void Labels_of_csv_are_numbers_only_if_all_are()
     {
-        LabelVocabulary Csv(params string[] labels) => LabelVocabulary.Find(_folder.Open("a.csv", "text,label\n" + string.Concat(labels.Select(l => $"a,{l}\n"))));
+        LabelVocabulary Csv(params string[] labels) =>
+            LabelVocabulary.Find(_folder.Open("a.csv", "text,label\n" + string.Concat(labels.Select(l => $"a,{l}\n"))));
         Assert.Equal(["0", "1"], Csv("1", "0", "01").Names);
         Assert.Equal(1, Csv("1", "0", "01").IndexOf(LabelValue.FromText("01"), Here));
         Assert.Equal(["1", "2", "n/a"], Csv("1", "2", "n/a").Names);
@@ -199,5 +211,6 @@ public sealed class RecordTests : IDisposable
 
     [Fact]
     public void Records_without_labels_have_no_vocabulary() =>
-        Assert.Contains("no label", Assert.Throws<DataException>(() => LabelVocabulary.Find(_folder.Open("a.jsonl", """{"text":"a"}"""))).Message);
+        Assert.Contains("no label", Assert.Throws<DataException>(
+            () => LabelVocabulary.Find(_folder.Open("a.jsonl", """{"text":"a"}"""))).Message);
 }

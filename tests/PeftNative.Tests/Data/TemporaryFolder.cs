@@ -20,7 +20,8 @@ internal sealed class TemporaryFolder : IDisposable
         return this[name];
     }
 
-    public RecordSource Open(string name, string text, RecordOptions? options = null) => RecordSource.Open(Write(name, text), options);
+    public RecordSource Open(string name, string text, RecordOptions? options = null) =>
+        RecordSource.Open(Write(name, text), options);
 
     public void Dispose() => Directory.Delete(_path, recursive: true);
 }

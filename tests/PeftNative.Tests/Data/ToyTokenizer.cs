@@ -5,8 +5,9 @@ using PeftNative.Data;
 namespace PeftNative.Tests.Data;
 
 /// <summary>
-/// Tokenizers in miniature. In the manner of GPT-2, tokens are words with the space before them; in the manner of BERT, words are cut into pieces of
-/// four letters between [CLS] and [SEP]; in bytes, every byte is a token. Ids are given in the order in which tokens are first met.
+/// Tokenizers in miniature. In the manner of GPT-2, tokens are words with the space before them; in the manner of BERT,
+/// words are cut into pieces of four letters between [CLS] and [SEP]; in bytes, every byte is a token. Ids are given in
+/// the order in which tokens are first met.
 /// </summary>
 internal sealed partial class ToyTokenizer : ITokenizer
 {
@@ -47,7 +48,8 @@ internal sealed partial class ToyTokenizer : ITokenizer
         }
         var truncated = row.Count > maxLength;
         if (truncated) row.RemoveRange(maxLength!.Value - tail, row.Count - maxLength.Value);
-        return new TokenSequence([.. row.Select(t => Add(t.Token))], HasTokenTypes ? [.. row.Select(t => t.Type)] : null,
+        return new TokenSequence(
+            [.. row.Select(t => Add(t.Token))], HasTokenTypes ? [.. row.Select(t => t.Type)] : null,
             [.. row.Select(t => t.Start)], [.. row.Select(t => t.End)], [.. row.Select(t => t.Source)], truncated);
     }
 
@@ -63,7 +65,8 @@ internal sealed partial class ToyTokenizer : ITokenizer
     {
         if (_manner == Manner.Bytes)
         {
-            return text.EnumerateRunes().SelectMany(r => Encoding.UTF8.GetBytes(r.ToString())).Select((b, i) => ($"{(char)b}", i, i + 1));
+            return text.EnumerateRunes().SelectMany(r => Encoding.UTF8.GetBytes(r.ToString()))
+                .Select((b, i) => ($"{(char)b}", i, i + 1));
         }
         if (_manner == Manner.Gpt) return Words().Matches(text).Select(m => (m.Value, m.Index, m.Index + m.Length));
         return Letters().Matches(text).SelectMany(m => m.Value.Chunk(4).Select((piece, i) =>

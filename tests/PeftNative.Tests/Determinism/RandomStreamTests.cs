@@ -35,7 +35,8 @@ public class RandomStreamTests
         [
             new RandomStream(1, RandomPurpose.Test, 0).Bits(0), new RandomStream(2, RandomPurpose.Test, 0).Bits(0),
             new RandomStream(1, RandomPurpose.Dropout, 0).Bits(0), new RandomStream(1, RandomPurpose.Test, 1).Bits(0),
-            new RandomStream(1UL << 32, RandomPurpose.Test, 0).Bits(0), new RandomStream(1, RandomPurpose.Test, 1UL << 32).Bits(0),
+            new RandomStream(1UL << 32, RandomPurpose.Test, 0).Bits(0),
+            new RandomStream(1, RandomPurpose.Test, 1UL << 32).Bits(0),
         ];
         Assert.Equal(words.Length, words.Distinct().Count());
     }
@@ -129,5 +130,6 @@ public class RandomStreamTests
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 
-    private static double ChiSquare(int[] seen, double expected) => seen.Sum(n => (n - expected) * (n - expected) / expected);
+    private static double ChiSquare(int[] seen, double expected) =>
+        seen.Sum(n => (n - expected) * (n - expected) / expected);
 }

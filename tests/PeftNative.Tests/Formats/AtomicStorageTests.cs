@@ -8,7 +8,8 @@ public class AtomicStorageTests
     private static readonly string Root = Path.GetFullPath(Path.Combine(Path.GetTempPath(), "simulated"));
     private static readonly string Target = Path.Combine(Root, "adapter");
 
-    private static void WriteFolder(IFileSystem files, string text, bool manifest = false) => AtomicFolder.Write(Target, folder =>
+    private static void WriteFolder(IFileSystem files, string text, bool manifest = false) =>
+        AtomicFolder.Write(Target, folder =>
     {
         folder.WriteText("config.json", text);
         folder.WriteText("best/weights", text + text);
@@ -56,11 +57,12 @@ public class AtomicStorageTests
 
                 AtomicFolder.Recover(Target, disk); // as a reader does
                 var found = disk.Dump(Target);
-                Assert.True(found == Whole("new") || found == (replaces ? Whole("old") : null), $"{at} {survives}: {found}");
+                var expected = found == Whole("new") || found == (replaces ? Whole("old") : null);
+                Assert.True(expected, $"{at} {survives}: {found}");
 
                 WriteFolder(disk, "again");
                 Assert.Equal(Whole("again"), disk.Dump(Target));
-                Assert.DoesNotContain(disk.EntryNames(Root), n => n.StartsWith(".adapter.old", StringComparison.Ordinal));
+                Assert.Equal(["adapter"], disk.EntryNames(Root));
             }
     }
 
@@ -100,7 +102,8 @@ public class AtomicStorageTests
                 Crash(disk, second, "newer", survives);
                 AtomicFolder.Recover(Target, disk);
                 var found = disk.Dump(Target);
-                Assert.True(found == Whole("old") || found == Whole("new") || found == Whole("newer"), $"{first} {second}: {found}");
+                string[] expected = [Whole("old"), Whole("new"), Whole("newer")];
+                Assert.True(expected.Contains(found), $"{first} {second}: {found}");
             }
 
         static void Crash(SimulatedDisk disk, int at, string text, SimulatedDisk.Survives survives)
@@ -139,7 +142,8 @@ public class AtomicStorageTests
                 error = e;
             }
             var found = disk.Dump(Target);
-            Assert.True(found == Whole("new") || (error is not null && found == (replaces ? Whole("old") : null)), $"{at}: {found}");
+            var unchanged = error is not null && found == (replaces ? Whole("old") : null);
+            Assert.True(unchanged || found == Whole("new"), $"{at}: {found}");
             if (found != Whole("new")) Assert.StartsWith("The disk is full", error!.What);
             // Only where deleting the old content is itself what failed may some of it stay, under a name nobody reads.
             Assert.True(disk.EntryNames(Root).Count <= 1 || found == Whole("new"), $"{at}: {disk.Dump(Root)}");
@@ -185,7 +189,8 @@ public class AtomicStorageTests
         var e = Assert.Throws<StorageException>(() => AtomicFile.Write(Path.Combine(Root, "f"), _ => { }, 1001, disk));
         Assert.Equal("The disk is full: 1001 bytes are needed, 1000 bytes are free.", e.What);
         Assert.Equal(0, disk.Operations);
-        e = Assert.Throws<StorageException>(() => AtomicFolder.Write(Target, _ => { }, _ => true, bytes: 5000, files: disk));
+        e = Assert.Throws<StorageException>(() =>
+            AtomicFolder.Write(Target, _ => { }, _ => true, bytes: 5000, files: disk));
         Assert.Contains("5000 bytes are needed", e.What);
         var writer = new SafetensorsWriter();
         writer.Add("w", [1000], new float[1000]);
@@ -220,7 +225,8 @@ public class AtomicStorageTests
     public void Names_in_a_folder_cannot_lead_out_of_it()
     {
         var disk = Disk(true, null);
-        foreach (var name in new[] { "", ".", "..", "../x", "a/../../x", "/x", "a//b", "a\\b", "C:x", "x\0", "manifest.json" })
+        foreach (var name in new[] { "", ".", "..", "../x", "a/../../x", "/x", "a//b", "a\\b", "C:x", "x\0",
+            "manifest.json" })
             Assert.Throws<ArgumentException>(() =>
                 AtomicFolder.Write(Target, folder => folder.WriteText(name, ""), manifest: true, files: disk));
         Assert.Null(disk.Dump(Target));
@@ -243,22 +249,28 @@ public class AtomicStorageTests
         Save(2, name => name is "model.safetensors" or "sub" or "manifest.json");
         Assert.Equal(["adapter"], Directory.GetFileSystemEntries(scratch.File("runs")).Select(Path.GetFileName));
         Assert.Equal(["model.safetensors", "sub/note.txt"], FolderManifest.Verify(target));
-        using (var source = WeightSource.Open(target)) Assert.Equal(BitConverter.GetBytes(2f), source.Bytes("w")[..4].ToArray());
+        using (var source = WeightSource.Open(target))
+            Assert.Equal(BitConverter.GetBytes(2f), source.Bytes("w")[..4].ToArray());
 
         File.WriteAllText(Path.Combine(target, "thesis.docx"), "years of work");
-        var refused = Assert.Throws<UsageException>(() => Save(3, name => name is "model.safetensors" or "sub" or "manifest.json"));
+        var refused = Assert.Throws<UsageException>(() =>
+            Save(3, name => name is "model.safetensors" or "sub" or "manifest.json"));
         Assert.Contains("thesis.docx", refused.What);
         Assert.Equal("2", File.ReadAllText(Path.Combine(target, "sub/note.txt")));
 
         File.WriteAllText(Path.Combine(target, "sub/note.txt"), "3");
-        Assert.Contains("content is not", Assert.Throws<ModelFormatException>(() => FolderManifest.Verify(target)).What);
+        Assert.Contains("content is not", Damage(hashes: true));
         FolderManifest.Verify(target, hashes: false);
         File.WriteAllText(Path.Combine(target, "sub/note.txt"), "33");
-        Assert.Contains("manifest says 1", Assert.Throws<ModelFormatException>(() => FolderManifest.Verify(target, false)).What);
+        Assert.Contains("manifest says 1", Damage(hashes: false));
         File.Delete(Path.Combine(target, "sub/note.txt"));
-        Assert.Contains("missing", Assert.Throws<ModelFormatException>(() => FolderManifest.Verify(target, false)).What);
-        File.WriteAllText(Path.Combine(target, "manifest.json"), """{"files":{"../x":{"size":1,"sha256":""}},"version":1}""");
-        Assert.Contains("outside", Assert.Throws<ModelFormatException>(() => FolderManifest.Verify(target)).What);
+        Assert.Contains("missing", Damage(hashes: false));
+        File.WriteAllText(Path.Combine(target, "manifest.json"),
+            """{"files":{"../x":{"size":1,"sha256":""}},"version":1}""");
+        Assert.Contains("outside", Damage(hashes: true));
+
+        string Damage(bool hashes) =>
+            Assert.Throws<ModelFormatException>(() => FolderManifest.Verify(target, hashes)).What;
     }
 
     [Fact]
@@ -292,7 +304,8 @@ public class AtomicStorageTests
     public void Permission_and_missing_folders_are_typed_errors()
     {
         using var scratch = new ScratchFolder();
-        Assert.Contains("does not exist", Assert.Throws<StorageException>(() => AtomicFile.WriteText(scratch.File("no/x"), "")).What);
+        Assert.Contains("does not exist",
+            Assert.Throws<StorageException>(() => AtomicFile.WriteText(scratch.File("no/x"), "")).What);
         scratch.Write("file", "x");
         Assert.Throws<StorageException>(() => AtomicFolder.Write(scratch.File("file"), f => f.WriteText("a", "")));
         Assert.Equal("x", File.ReadAllText(scratch.File("file")));

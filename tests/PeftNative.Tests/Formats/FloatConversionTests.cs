@@ -7,18 +7,21 @@ public class FloatConversionTests
 {
     private static readonly uint[] Edges =
     [
-        0, 1, 0x0000_8000, 0x007F_FFFF, 0x0080_0000, 0x3300_0000, 0x3300_0001, 0x32FF_FFFF, 0x387F_C000, 0x387F_E000, 0x387F_DFFF,
-        0x3880_0000, 0x3F80_0000, 0x3F80_1000, 0x3F80_1001, 0x3F80_3000, 0x3F80_8000, 0x3F81_8000, 0x3F80_8001, 0x477F_E000,
+        0, 1, 0x0000_8000, 0x007F_FFFF, 0x0080_0000, 0x3300_0000, 0x3300_0001, 0x32FF_FFFF, 0x387F_C000, 0x387F_E000,
+        0x387F_DFFF,
+        0x3880_0000, 0x3F80_0000, 0x3F80_1000, 0x3F80_1001, 0x3F80_3000, 0x3F80_8000, 0x3F81_8000, 0x3F80_8001,
+        0x477F_E000,
         0x477F_EFFF, 0x477F_F000, 0x4780_0000, 0x7F7F_FFFF, 0x7F80_0000, 0x7F80_0001, 0x7FC0_0000, 0x7FFF_FFFF,
     ];
 
-    // Every exponent with random mantissas, ties and their neighbours at both cuts, and the edges; each with both signs.
+    // Every exponent with random mantissas, ties and their neighbours at both cuts, and the edges; each with both
+    // signs.
     private static float[] Samples()
     {
         var random = new Random(11);
         var bits = new List<uint>(Edges);
         for (uint exponent = 0; exponent < 256; exponent++)
-            for (var i = 0; i < 300; i++)
+            for (var i = 0; i < 60; i++)
             {
                 var value = (exponent << 23) | (uint)random.Next(1 << 23);
                 var tie = (value & ~0x1FFFu) | 0x1000;
@@ -84,7 +87,8 @@ public class FloatConversionTests
         foreach (var length in Enumerable.Range(0, 40))
         {
             var values = Enumerable.Range(0, length).Select(i => i - 7.5f).ToArray();
-            var (doubles, halves, brains, back) = (new double[length], new Half[length], new BFloat16[length], new float[length]);
+            var (doubles, halves, brains, back) = (new double[length], new Half[length], new BFloat16[length],
+                new float[length]);
             FloatConversion.FromSingle(values, doubles);
             FloatConversion.ToSingle(doubles, back);
             Assert.Equal(values, back);

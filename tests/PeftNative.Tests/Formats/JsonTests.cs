@@ -26,7 +26,8 @@ public class JsonTests
     [InlineData("version https://git-lfs.github.com/spec/v1\noid", "git-lfs pointer", "f.json")]
     public void Broken_text_is_refused_with_its_place(string text, string what, string where)
     {
-        var e = Assert.Throws<ModelFormatException>(() => StrictJson.ParseObject(Encoding.UTF8.GetBytes(text), "f.json"));
+        var e = Assert.Throws<ModelFormatException>(() =>
+            StrictJson.ParseObject(Encoding.UTF8.GetBytes(text), "f.json"));
         Assert.Contains(what, e.What);
         Assert.Contains(where, e.Where);
         Assert.StartsWith("f.json", e.Where);
@@ -36,9 +37,11 @@ public class JsonTests
     public void Depth_size_and_encoding_are_limited()
     {
         Parse(string.Concat(Enumerable.Repeat("{\"a\":", 31)) + "{}" + new string('}', 31));
-        Assert.Throws<ModelFormatException>(() => Parse(string.Concat(Enumerable.Repeat("{\"a\":", 32)) + "{}" + new string('}', 32)));
+        Assert.Throws<ModelFormatException>(() =>
+            Parse(string.Concat(Enumerable.Repeat("{\"a\":", 32)) + "{}" + new string('}', 32)));
         Assert.Throws<ModelFormatException>(() => StrictJson.Parse(Encoding.UTF8.GetBytes(new string('[', 1_000_000))));
-        Assert.Throws<ModelFormatException>(() => StrictJson.ParseObject([(byte)'{', (byte)'"', 0xFF, (byte)'"', (byte)':', (byte)'1', (byte)'}']));
+        Assert.Throws<ModelFormatException>(() =>
+            StrictJson.ParseObject([(byte)'{', (byte)'"', 0xFF, (byte)'"', (byte)':', (byte)'1', (byte)'}']));
         using var scratch = new ScratchFolder();
         var path = scratch.Write("big.json", "{\"a\":\"" + new string('x', 100) + "\"}");
         Assert.Equal(100, StrictJson.ReadFile(path).GetString("a").Length);
@@ -49,7 +52,10 @@ public class JsonTests
     [Fact]
     public void Getters_check_types_and_name_key_expected_and_found()
     {
-        var config = Parse("""{"n": 3, "f": 2.5, "big": 1e999, "b": true, "s": "x", "l": ["p", "q"], "i": [1, 2], "o": {"k": "v"}, "null": null}""");
+        var config = Parse("""
+            {"n": 3, "f": 2.5, "big": 1e999, "b": true, "s": "x", "l": ["p", "q"], "i": [1, 2], "o": {"k": "v"},
+             "null": null}
+            """);
         Assert.Equal(3, config.GetInt("n"));
         Assert.Equal(3L, config.GetLong("n"));
         Assert.Equal(3.0, config.GetDouble("n"));
@@ -83,7 +89,8 @@ public class JsonTests
     [Fact]
     public void Recorded_adapter_configs_are_written_as_PEFT_wrote_them()
     {
-        var configs = Directory.GetFiles(SharedFolder.Require("golden/cases"), "adapter_config.json", SearchOption.AllDirectories);
+        var configs = Directory.GetFiles(SharedFolder.Require("golden/cases"), "adapter_config.json",
+            SearchOption.AllDirectories);
         var ofPeft = configs.Where(c => File.ReadAllText(c).Contains("\"peft_type\"")).ToList();
         Assert.NotEmpty(ofPeft);
         foreach (var path in ofPeft)
@@ -98,13 +105,28 @@ public class JsonTests
     {
         var json = new JsonObject
         {
-            ["z"] = 0.0, ["r"] = 8, ["alpha"] = 16L, ["b"] = true, ["none"] = null, ["single"] = 0.1f, ["big"] = ulong.MaxValue,
-            ["list"] = new JsonArray("q_proj", "é\"\\\n\u007f😀"), ["empty"] = new JsonArray(), ["map"] = new JsonObject(),
+            ["z"] = 0.0, ["r"] = 8, ["alpha"] = 16L, ["b"] = true, ["none"] = null, ["single"] = 0.1f,
+            ["big"] = ulong.MaxValue, ["list"] = new JsonArray("q_proj", "é\"\\\n\u007f😀"), ["empty"] = new JsonArray(),
+            ["map"] = new JsonObject(),
         };
-        const string expected = "{\n  \"alpha\": 16,\n  \"b\": true,\n  \"big\": 18446744073709551615,\n  \"empty\": [],\n  \"list\": [\n"
-            + "    \"q_proj\",\n    \"\\u00e9\\\"\\\\\\n\\u007f\\ud83d\\ude00\"\n  ],\n  \"map\": {},\n  \"none\": null,\n  \"r\": 8,\n"
-            + "  \"single\": 0.1,\n  \"z\": 0.0\n}";
-        Assert.Equal(expected, PeftJson.Write(json));
+        const string expected = """
+            {
+              "alpha": 16,
+              "b": true,
+              "big": 18446744073709551615,
+              "empty": [],
+              "list": [
+                "q_proj",
+                "\u00e9\"\\\n\u007f\ud83d\ude00"
+              ],
+              "map": {},
+              "none": null,
+              "r": 8,
+              "single": 0.1,
+              "z": 0.0
+            }
+            """;
+        Assert.Equal(expected.ReplaceLineEndings("\n"), PeftJson.Write(json));
         Assert.Equal("null", PeftJson.Write(null));
         Assert.Throws<ArgumentException>(() => PeftJson.Write(JsonValue.Create(double.NaN)));
     }
@@ -139,7 +161,8 @@ public class JsonTests
     [Fact]
     public void Keys_are_ordered_by_code_point()
     {
-        string[] keys = ["a", "ab", "b", "\u007f", "é", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0001F600", "\U0010FFFF"];
+        string[] keys = ["a", "ab", "b", "\u007f", "é", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0001F600",
+            "\U0010FFFF"];
         foreach (var (i, left) in keys.Index())
             foreach (var (j, right) in keys.Index())
                 Assert.Equal(i.CompareTo(j), Math.Sign(JsonText.CompareUtf8(left, right)));

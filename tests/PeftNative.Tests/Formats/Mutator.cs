@@ -2,27 +2,36 @@ using System.Text;
 
 namespace PeftNative.Tests.Formats;
 
-/// <summary>Damages bytes in the ways files get damaged, and in the ways attackers choose; the same seed gives the same bytes.</summary>
+/// <summary>
+/// Damages bytes in the ways files get damaged, and in the ways attackers choose; the same seed gives the same bytes.
+/// </summary>
 internal sealed class Mutator(int seed, byte[][] corpus)
 {
     private static readonly string[] Numbers =
     [
-        "0", "1", "2", "7", "8", "-1", "-0", "00", "255", "65536", "2147483647", "2147483648", "4294967296", "9223372036854775807",
-        "9223372036854775808", "18446744073709551615", "18446744073709551616", "1.0", "0.5", "1e3", "1e999", "-1e-999", "NaN",
+        "0", "1", "2", "7", "8", "-1", "-0", "00", "255", "65536", "2147483647", "2147483648", "4294967296",
+        "9223372036854775807",
+        "9223372036854775808", "18446744073709551615", "18446744073709551616", "1.0", "0.5", "1e3", "1e999", "-1e-999",
+        "NaN",
         "99999999999999999999999999999999999999999999999999",
     ];
 
     private static readonly string[] Tokens =
     [
-        "{", "}", "[", "]", ",", ":", "\"", "\\", "\0", "\n", " ", "null", "true", "{}", "[]", "\"\"", "\"a\"", "\"a\":", "\\u0061",
-        "\\ud800", "\ufeff", "//", "é", "\"__metadata__\":", "\"dtype\":", "\"shape\":", "\"data_offsets\":", "\"BOOL\"", "\"F4\"",
-        "\"F6_E2M3\"", "\"F64\"", "\"U8\"", "[1,1,1,1,1,1,1,1,1]", "[0,0]", "../", "[[[[[[[[[[[[[[[[", "{\"a\":{\"a\":{\"a\":", "<html",
+        "{", "}", "[", "]", ",", ":", "\"", "\\", "\0", "\n", " ", "null", "true", "{}", "[]", "\"\"", "\"a\"",
+        "\"a\":", "\\u0061",
+        "\\ud800", "\ufeff", "//", "é", "\"__metadata__\":", "\"dtype\":", "\"shape\":", "\"data_offsets\":",
+        "\"BOOL\"", "\"F4\"",
+        "\"F6_E2M3\"", "\"F64\"", "\"U8\"", "[1,1,1,1,1,1,1,1,1]", "[0,0]", "../", "[[[[[[[[[[[[[[[[",
+        "{\"a\":{\"a\":{\"a\":", "<html",
     ];
 
     private static readonly string[] Texts =
     [
-        "\"\"", "\"a\"", "\"b\"", "\"\\u0061\"", "\"\\ud800\"", "\"__metadata__\"", "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"BOOL\"",
-        "\"F6_E2M3\"", "\"F64\"", "\"f32\"", "\"../x.safetensors\"", "\"weight_map\"", "null", "true", "1", "-1.5", "{}", "[]", "[1]",
+        "\"\"", "\"a\"", "\"b\"", "\"\\u0061\"", "\"\\ud800\"", "\"__metadata__\"", "\"dtype\"", "\"shape\"",
+        "\"data_offsets\"", "\"BOOL\"",
+        "\"F6_E2M3\"", "\"F64\"", "\"f32\"", "\"../x.safetensors\"", "\"weight_map\"", "null", "true", "1", "-1.5",
+        "{}", "[]", "[1]",
         "{\"a\":\"b\"}",
     ];
 
@@ -94,7 +103,8 @@ internal sealed class Mutator(int seed, byte[][] corpus)
         bytes.InsertRange(quotes[first], Encoding.UTF8.GetBytes(Pick(Texts)));
     }
 
-    private static bool Digit(List<byte> bytes, int i) => i >= 0 && i < bytes.Count && char.IsAsciiDigit((char)bytes[i]);
+    private static bool Digit(List<byte> bytes, int i) =>
+        i >= 0 && i < bytes.Count && char.IsAsciiDigit((char)bytes[i]);
 
     private T Pick<T>(T[] choices) => choices[_random.Next(choices.Length)];
 }

@@ -18,8 +18,10 @@ public class SafetensorsRoundTripTests
         using var stream = new MemoryStream();
         writer.WriteTo(stream);
 
-        const string header = "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[0,0]},"
-            + "\"z\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"a\\\"é\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[8,10]},"
+        const string header = "{\"__metadata__\":{\"format\":\"pt\"},"
+            + "\"a\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[0,0]},"
+            + "\"z\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+            + "\"a\\\"é\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[8,10]},"
             + "\"b.weight\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[10,12]}}";
         var bytes = stream.ToArray();
         var length = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
@@ -36,7 +38,8 @@ public class SafetensorsRoundTripTests
         var expected = new Dictionary<string, byte[]>();
         var writer = new SafetensorsWriter(new Dictionary<string, string> { ["k\n"] = "v😀", ["format"] = "pt" });
         foreach (var type in Enum.GetValues<StoredType>())
-            foreach (var (suffix, shape) in new (string, long[])[] { ("odd", [4, 3]), ("empty", [5, 0]), ("four", [4]) })
+            foreach (var (suffix, shape) in new (string, long[])[] { ("odd", [4, 3]), ("empty", [5, 0]),
+                ("four", [4]) })
             {
                 Assert.True(type.TryByteLength(shape, out var length));
                 var bytes = new byte[length];
@@ -60,9 +63,15 @@ public class SafetensorsRoundTripTests
     public void Floats_at_unaligned_positions_are_read()
     {
         using var scratch = new ScratchFolder();
-        const string header = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"f\":{\"dtype\":\"F32\",\"shape\":[3],"
-            + "\"data_offsets\":[1,13]},\"h\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[13,15]},"
-            + "\"b\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[15,17]},\"d\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[17,25]}}";
+        string[] entries =
+        [
+            SafetensorsBytes.Entry("a", "\"U8\"", "[1]", "[0,1]"),
+            SafetensorsBytes.Entry("f", "\"F32\"", "[3]", "[1,13]"),
+            SafetensorsBytes.Entry("h", "\"F16\"", "[1]", "[13,15]"),
+            SafetensorsBytes.Entry("b", "\"BF16\"", "[1]", "[15,17]"),
+            SafetensorsBytes.Entry("d", "\"F64\"", "[1]", "[17,25]"),
+        ];
+        var header = $"{{{string.Join(',', entries)}}}";
         byte[] data = [7, .. BitConverter.GetBytes(1.5f), .. BitConverter.GetBytes(-2f), .. BitConverter.GetBytes(3f),
             .. BitConverter.GetBytes((Half)0.5f), 0x80, 0xBF, .. BitConverter.GetBytes(0.1)];
         var path = scratch.Write("u.safetensors", SafetensorsBytes.Frame(header, data));
@@ -113,7 +122,8 @@ public class SafetensorsRoundTripTests
         Assert.Throws<ArgumentException>(() => writer.Add("__metadata__", StoredType.U8, [1], new byte[1]));
         Assert.Throws<ArgumentException>(() => writer.Add("b", StoredType.U8, [2], new byte[1]));
         Assert.Throws<ArgumentException>(() => writer.Add("c", StoredType.F4, [3], _ => { }));
-        Assert.Throws<ArgumentException>(() => writer.Add("d", StoredType.U8, [1, 1, 1, 1, 1, 1, 1, 1, 1], new byte[1]));
+        Assert.Throws<ArgumentException>(() =>
+            writer.Add("d", StoredType.U8, [1, 1, 1, 1, 1, 1, 1, 1, 1], new byte[1]));
         Assert.Throws<ArgumentException>(() => writer.Add("e", StoredType.U8, [-1], _ => { }));
         Assert.Throws<ArgumentException>(() => writer.Add("f\uD800", StoredType.U8, [1], new byte[1]));
         Assert.Throws<ArgumentException>(() => writer.Add("g", [1], new float[1], StoredType.I32));
@@ -151,10 +161,17 @@ public class SafetensorsRoundTripTests
 
 internal static class SafetensorsBytes
 {
+    /// <summary>One entry of a header; all but the name as JSON.</summary>
+    public static string Entry(string name, string dtype, string shape, string offsets) =>
+        $$"""
+        "{{name}}":{"dtype":{{dtype}},"shape":{{shape}},"data_offsets":{{offsets}}}
+        """;
+
     /// <summary>A file of a header's text and data.</summary>
     public static byte[] Frame(string header, byte[] data) => Frame(Encoding.UTF8.GetBytes(header), data);
 
-    public static byte[] Frame(byte[] header, byte[] data) => [.. BitConverter.GetBytes((long)header.Length), .. header, .. data];
+    public static byte[] Frame(byte[] header, byte[] data) =>
+        [.. BitConverter.GetBytes((long)header.Length), .. header, .. data];
 
     /// <summary>A file whose data is <paramref name="dataLength"/> zeros.</summary>
     public static byte[] Frame(string header, int dataLength) => Frame(header, new byte[dataLength]);

@@ -2,14 +2,17 @@ using Xunit;
 
 namespace PeftNative.Tests.Formats;
 
-/// <summary>Finds the recorded reference files beside the repository; tests that need them are skipped where they are absent.</summary>
+/// <summary>
+/// Finds the recorded reference files beside the repository; tests that need them are skipped where they are absent.
+/// </summary>
 internal static class SharedFolder
 {
     public static string Require(string relative)
     {
         var root = Environment.GetEnvironmentVariable("PEFTNATIVE_SHARED") ?? Search();
         var path = root is null ? null : Path.Combine(root, relative);
-        if (!Path.Exists(path)) Assert.Skip($"shared/{relative} is not on this machine (looked above {AppContext.BaseDirectory}).");
+        if (!Path.Exists(path))
+            Assert.Skip($"shared/{relative} is not on this machine (looked above {AppContext.BaseDirectory}).");
         return path!;
     }
 

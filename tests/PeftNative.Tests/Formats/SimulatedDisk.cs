@@ -5,8 +5,8 @@ using Xunit;
 namespace PeftNative.Tests.Formats;
 
 /// <summary>
-/// A file system in memory that can refuse, or lose power, at its n-th operation (a file's write counts twice: after half of its
-/// bytes, and at its end). It knows what is on the disk and what is only in the cache.
+/// A file system in memory that can refuse, or lose power, at its n-th operation (a file's write counts twice: after
+/// half of its bytes, and at its end). It knows what is on the disk and what is only in the cache.
 /// </summary>
 internal sealed class SimulatedDisk(bool canExchange) : IFileSystem
 {
@@ -37,7 +37,9 @@ internal sealed class SimulatedDisk(bool canExchange) : IFileSystem
     /// <summary>The process is gone; nothing it does afterwards has an effect.</summary>
     public sealed class PowerLost : Exception;
 
-    /// <summary>What of the cache reached the disk before the power went: everything, names but no contents, or nothing.</summary>
+    /// <summary>
+    /// What of the cache reached the disk before the power went: everything, names but no contents, or nothing.
+    /// </summary>
     public enum Survives
     {
         Everything,
@@ -63,8 +65,9 @@ internal sealed class SimulatedDisk(bool canExchange) : IFileSystem
     public int PendingIn(string path) => FolderAt(path).Pending.Count;
 
     /// <summary>
-    /// Starts again after a loss of power with what survived. Where <paramref name="reordered"/> is a folder, of its changes since
-    /// its last flush only those of the bits in <paramref name="mask"/> survived, as on a disk that reorders them.
+    /// Starts again after a loss of power with what survived. Where <paramref name="reordered"/> is a folder, of its
+    /// changes since its last flush only those of the bits in <paramref name="mask"/> survived, as on a disk that
+    /// reorders them.
     /// </summary>
     public void Restart(Survives survives, string? reordered = null, int mask = 0)
     {
@@ -99,7 +102,8 @@ internal sealed class SimulatedDisk(bool canExchange) : IFileSystem
         return string.Join(' ', lines);
     }
 
-    public string? Text(string path) => Find(path) is Content content ? Encoding.UTF8.GetString(content.Bytes.ToArray()) : null;
+    public string? Text(string path) =>
+        Find(path) is Content content ? Encoding.UTF8.GetString(content.Bytes.ToArray()) : null;
 
     public Stream CreateFile(string path) => Do(() =>
     {
@@ -185,7 +189,8 @@ internal sealed class SimulatedDisk(bool canExchange) : IFileSystem
         throw new PowerLost();
     }
 
-    private static string[] Parts(string path) => path.Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries);
+    private static string[] Parts(string path) =>
+        path.Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries);
 
     private object? Find(string path)
     {

@@ -92,8 +92,10 @@ public class WeightSourceTests
             { "weight_map a list", """{"weight_map":["s.safetensors"]}""", "must be an object, found a list" },
             { "weight_map empty", """{"weight_map":{}}""", "lists no tensors" },
             { "duplicate tensor", """{"weight_map":{"a":"s.safetensors","a":"t.safetensors"}}""", "'a' appears twice" },
-            { "duplicate by escape", """{"weight_map":{"a":"s.safetensors","\u0061":"t.safetensors"}}""", "'a' appears twice" },
-            { "duplicate weight_map", """{"weight_map":{"a":"s.safetensors"},"weight_map":{"b":"s.safetensors"}}""", "appears twice" },
+            { "duplicate by escape", """{"weight_map":{"a":"s.safetensors","\u0061":"t.safetensors"}}""",
+                "'a' appears twice" },
+            { "duplicate weight_map", """{"weight_map":{"a":"s.safetensors"},"weight_map":{"b":"s.safetensors"}}""",
+                "appears twice" },
             { "HTML", "<html></html>", "HTML page" },
             { "git-lfs", "version https://git-lfs.github.com/spec/v1", "git-lfs pointer" },
             { "byte order mark", "\ufeff" + good, "byte order mark" },
@@ -107,13 +109,17 @@ public class WeightSourceTests
             data.Add($"value {value}", "{\"weight_map\":{\"a\":" + value + "}}", "must be a file name");
         foreach (var name in new[]
                  {
-                     "../s.safetensors", "..\\s.safetensors", "/etc/s.safetensors", "C:\\s.safetensors", "C:s.safetensors",
-                     "sub/s.safetensors", "./s.safetensors", "sub\\s.safetensors", "\\\\host\\s.safetensors", "s\0.safetensors",
-                     "..", ".", "", "s.bin", "s.safetensors.bin", "pytorch_model.bin", ".safetensors", ".hidden.safetensors",
+                     "../s.safetensors", "..\\s.safetensors", "/etc/s.safetensors", "C:\\s.safetensors",
+                     "C:s.safetensors",
+                     "sub/s.safetensors", "./s.safetensors", "sub\\s.safetensors", "\\\\host\\s.safetensors",
+                     "s\0.safetensors",
+                     "..", ".", "", "s.bin", "s.safetensors.bin", "pytorch_model.bin", ".safetensors",
+                     ".hidden.safetensors",
                      "s.safetensors/", "s.safetensors ", "S.SAFETENSORS", "s?.safetensors", "s\n.safetensors",
                      "file:s.safetensors", new string('x', 300) + ".safetensors",
                  })
-            data.Add($"name '{name}'", "{\"weight_map\":{\"a\":" + JsonSerializer.Serialize(name) + "}}", "is not the bare name");
+            data.Add($"name '{name}'", "{\"weight_map\":{\"a\":" + JsonSerializer.Serialize(name)
+                + "}}", "is not the bare name");
         return data;
     }
 
@@ -126,7 +132,8 @@ public class WeightSourceTests
             Assert.Single(ShardIndex.Parse(Encoding.UTF8.GetBytes(json), name).WeightMap);
             return;
         }
-        var e = Assert.Throws<ModelFormatException>(() => ShardIndex.Parse(Encoding.UTF8.GetBytes(json), "dir/index.json"));
+        var e = Assert.Throws<ModelFormatException>(() =>
+            ShardIndex.Parse(Encoding.UTF8.GetBytes(json), "dir/index.json"));
         Assert.Contains(error, e.What);
         Assert.StartsWith("dir/index.json", e.Where);
     }
@@ -170,8 +177,10 @@ public class WeightSourceTests
     public void A_missing_folder_is_said_to_be_missing()
     {
         using var scratch = new ScratchFolder();
-        Assert.Contains("no such folder", Assert.Throws<StorageException>(() => WeightSource.Open(scratch.File("none"))).What);
-        Assert.Contains("no such folder", Assert.Throws<StorageException>(() => WeightSource.Open(scratch.File("no/ne"))).What);
+        Assert.Contains("no such folder", Assert.Throws<StorageException>(() => WeightSource.Open(scratch.File("none")))
+            .What);
+        Assert.Contains("no such folder",
+            Assert.Throws<StorageException>(() => WeightSource.Open(scratch.File("no/ne"))).What);
     }
 
     [Theory]

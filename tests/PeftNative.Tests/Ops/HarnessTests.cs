@@ -1,3 +1,4 @@
+using PeftNative.Backends.Reference;
 using PeftNative.Ops.Cases;
 using PeftNative.Tensors;
 using Xunit;
@@ -36,6 +37,17 @@ public sealed class HarnessTests
         Assert.True(wrong.Count == 0, string.Join('\n', wrong));
         var expected = fault == Fault.None || IsImpossible(operation, fault) ? 0 : cases.Count / 3;
         Assert.True(applied >= expected, $"the fault was there in only {applied} of {cases.Count} cases");
+    }
+
+    [Fact]
+    public void A_twin_that_gives_other_bits_makes_a_case_fail()
+    {
+        var @case = OperationCases.All().First(c => c.Name.StartsWith("Linear(uniform", StringComparison.Ordinal));
+        using var backend = ReferenceBackend.Create(DType.Float32);
+        using var twin = ReferenceBackend.Create(DType.Float32);
+        using var other = new FaultyBackend(DType.Float32, Fault.Unstable, 0);
+        Assert.True(@case.Run(backend, twin).Passed);
+        Assert.Contains("the twin", @case.Run(backend, other).Failure);
     }
 
     // A number has no neighbours that could be overwritten.

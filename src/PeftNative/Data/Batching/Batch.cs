@@ -1,7 +1,8 @@
 namespace PeftNative.Data;
 
 /// <summary>
-/// Several examples side by side without padding: all tokens in one row, the sequences one after the other. Immutable by convention.
+/// Several examples side by side without padding: all tokens in one row, the sequences one after the other. Immutable
+/// by convention.
 /// </summary>
 public sealed class Batch
 {
@@ -22,7 +23,9 @@ public sealed class Batch
     /// <summary>Puts examples together.</summary>
     /// <exception cref="ArgumentException">There are none, or some have a kind of target that others lack.</exception>
     public static Batch Of(IReadOnlyList<Example> examples) =>
-        examples.Count > 0 ? new Batch(examples) : throw new ArgumentException("A batch needs examples.", nameof(examples));
+        examples.Count > 0
+            ? new Batch(examples)
+            : throw new ArgumentException("A batch needs examples.", nameof(examples));
 
     /// <summary>The examples, with where they were read.</summary>
     public IReadOnlyList<Example> Examples { get; }
@@ -30,7 +33,9 @@ public sealed class Batch
     /// <summary>The ids of all tokens [tokens].</summary>
     public int[] TokenIds { get; }
 
-    /// <summary>Where each sequence begins in <see cref="TokenIds"/>, and at last where the last one ends [sequences + 1].</summary>
+    /// <summary>
+    /// Where each sequence begins in <see cref="TokenIds"/>, and at last where the last one ends [sequences + 1].
+    /// </summary>
     public int[] Offsets { get; }
 
     /// <summary>The place of each token in its own sequence, from 0 [tokens].</summary>
@@ -40,8 +45,8 @@ public sealed class Batch
     public byte[]? TokenTypes { get; }
 
     /// <summary>
-    /// Token labels [tokens], not shifted, <see cref="Example.Masked"/> where nothing is trained (in causal LM always so at the first token of a
-    /// sequence); null where the task has none.
+    /// Token labels [tokens], not shifted, <see cref="Example.Masked"/> where nothing is trained (in causal LM always
+    /// so at the first token of a sequence); null where the task has none.
     /// </summary>
     public int[]? Labels { get; }
 

@@ -12,9 +12,12 @@ public sealed class BatchLoader
     /// <param name="batchSize">Examples per batch; with packing, rows per batch.</param>
     /// <param name="seed">The run's seed.</param>
     /// <param name="order">The order of drawing.</param>
-    /// <param name="packingBudget">The tokens of a row when packing (usually the maximum length); null: no packing.</param>
+    /// <param name="packingBudget">
+    /// The tokens of a row when packing (usually the maximum length); null: no packing.
+    /// </param>
     public BatchLoader(
-        IReadOnlyList<Example> examples, int batchSize, ulong seed, SamplingOrder order = SamplingOrder.Shuffled, int? packingBudget = null)
+        IReadOnlyList<Example> examples, int batchSize, ulong seed, SamplingOrder order = SamplingOrder.Shuffled,
+        int? packingBudget = null)
     {
         _examples = examples;
         int[] lengths = [.. examples.Select(e => e.Length)];

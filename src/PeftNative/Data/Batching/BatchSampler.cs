@@ -16,8 +16,9 @@ public enum SamplingOrder
 }
 
 /// <summary>
-/// Which items (examples, or rows of a <see cref="Packer"/>) make up which batch: a pure function of seed and step, so that resuming needs no
-/// state. Every epoch takes every item once; its last batch may be smaller. Safe to use from several threads.
+/// Which items (examples, or rows of a <see cref="Packer"/>) make up which batch: a pure function of seed and step, so
+/// that resuming needs no state. Every epoch takes every item once; its last batch may be smaller. Safe to use from
+/// several threads.
 /// </summary>
 public sealed class BatchSampler
 {
@@ -32,7 +33,8 @@ public sealed class BatchSampler
 
     /// <summary>Takes the items by their lengths.</summary>
     /// <exception cref="UsageException">There are no items, or the batch size is not positive.</exception>
-    public BatchSampler(IReadOnlyList<int> lengths, int batchSize, ulong seed, SamplingOrder order = SamplingOrder.Shuffled)
+    public BatchSampler(
+        IReadOnlyList<int> lengths, int batchSize, ulong seed, SamplingOrder order = SamplingOrder.Shuffled)
     {
         if (batchSize < 1) throw new UsageException($"batch_size must be at least 1, not {batchSize}.");
         if (lengths.Count == 0) throw new UsageException("There is nothing to draw batches from.");
@@ -59,16 +61,19 @@ public sealed class BatchSampler
     private ReadOnlyMemory<int>[] Arrange(long epoch)
     {
         var items = Enumerable.Range(0, _lengths.Count).ToArray();
-        if (_order != SamplingOrder.Sequential) new RandomStream(_seed, RandomPurpose.ExampleOrder, (ulong)epoch).Shuffle(items);
+        if (_order != SamplingOrder.Sequential)
+            new RandomStream(_seed, RandomPurpose.ExampleOrder, (ulong)epoch).Shuffle(items);
         if (_order != SamplingOrder.GroupedByLength) return Cut(items);
-        var batches = Cut([.. items.Chunk(BatchesPerChunk * _batchSize).SelectMany(chunk => chunk.OrderBy(i => _lengths[i]))]);
+        var batches =
+            Cut([.. items.Chunk(BatchesPerChunk * _batchSize).SelectMany(chunk => chunk.OrderBy(i => _lengths[i]))]);
         var order = Enumerable.Range(0, batches.Length).ToArray();
         new RandomStream(_seed, RandomPurpose.BatchOrder, (ulong)epoch).Shuffle(order);
         return [.. order.Select(i => batches[i])];
     }
 
     private ReadOnlyMemory<int>[] Cut(int[] items) =>
-        [.. Enumerable.Range(0, BatchesPerEpoch).Select(b => (ReadOnlyMemory<int>)items.AsMemory()[(b * _batchSize)..Math.Min(items.Length, (b + 1) * _batchSize)])];
+        [.. Enumerable.Range(0, BatchesPerEpoch).Select(b =>
+            (ReadOnlyMemory<int>)items.AsMemory()[(b * _batchSize)..Math.Min(items.Length, (b + 1) * _batchSize)])];
 
     private sealed record EpochOrder(long Epoch, ReadOnlyMemory<int>[] Batches);
 }

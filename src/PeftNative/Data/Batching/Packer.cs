@@ -1,12 +1,15 @@
 namespace PeftNative.Data;
 
 /// <summary>
-/// Fills rows of a fixed number of tokens with several examples each, so that the rows of a batch do equal work. The examples of a row stay
-/// sequences of their own: attention and positions never cross from one to the next.
+/// Fills rows of a fixed number of tokens with several examples each, so that the rows of a batch do equal work. The
+/// examples of a row stay sequences of their own: attention and positions never cross from one to the next.
 /// </summary>
 public static class Packer
 {
-    /// <summary>Packs by best-fit decreasing: the longest first, each into the fullest row that has room (at most 11/9 of the fewest rows possible, plus one).</summary>
+    /// <summary>
+    /// Packs by best-fit decreasing: the longest first, each into the fullest row that has room (at most 11/9 of the
+    /// fewest rows possible, plus one).
+    /// </summary>
     /// <param name="lengths">Tokens of each example.</param>
     /// <param name="budget">The most tokens of a row.</param>
     /// <returns>The indices of each row's examples, ascending; the rows ordered by their first example.</returns>
@@ -20,7 +23,9 @@ public static class Packer
         foreach (var index in Enumerable.Range(0, lengths.Count).OrderByDescending(i => lengths[i]))
         {
             var length = lengths[index];
-            if (length > budget) throw new ArgumentException($"Example {index} has {length} tokens, a row only {budget}.", nameof(lengths));
+            if (length > budget)
+                throw new ArgumentException(
+                    $"Example {index} has {length} tokens, a row only {budget}.", nameof(lengths));
             var room = rooms.GetViewBetween(length, budget) is { Count: > 0 } fitting ? fitting.Min : budget;
             var row = TakeRow(room);
             rows[row].Add(index);

@@ -18,14 +18,17 @@ public sealed class EncodedData
     /// <summary>How many records were read.</summary>
     public long Records { get; }
 
-    /// <summary>Encodes all records; examples in which nothing is trained are left out and reported in <see cref="Skipped"/>.</summary>
+    /// <summary>
+    /// Encodes all records; examples in which nothing is trained are left out and reported in <see cref="Skipped"/>.
+    /// </summary>
     /// <param name="records">The records.</param>
     /// <param name="encoder">How they become examples.</param>
     /// <param name="progress">Told the number of records done, every 256.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="DataException">A record does not fit the task, or no example is left.</exception>
     public static EncodedData From(
-        IEnumerable<DataRecord> records, ExampleEncoder encoder, IProgress<long>? progress = null, CancellationToken cancellation = default)
+        IEnumerable<DataRecord> records, ExampleEncoder encoder, IProgress<long>? progress = null,
+        CancellationToken cancellation = default)
     {
         var (examples, skipped, count) = (new List<Example>(), new List<SkippedRecord>(), 0L);
         foreach (var record in records)
@@ -38,7 +41,8 @@ public sealed class EncodedData
         return examples.Count > 0 ? new EncodedData(examples, skipped, count) : throw NothingLeft(skipped);
     }
 
-    private static void Add(IEnumerable<Example> encoded, DataRecord record, List<Example> examples, List<SkippedRecord> skipped)
+    private static void Add(
+        IEnumerable<Example> encoded, DataRecord record, List<Example> examples, List<SkippedRecord> skipped)
     {
         var any = false;
         foreach (var example in encoded)
@@ -56,6 +60,7 @@ public sealed class EncodedData
         : "No position is trained.";
 
     private static DataException NothingLeft(List<SkippedRecord> skipped) => skipped is [var first, ..]
-        ? new("No record gives anything to learn. The first: " + first.Reason, first.Origin.ToString(), "Raise max_seq_length, or check the records.")
+        ? new("No record gives anything to learn. The first: " + first.Reason, first.Origin.ToString(),
+            "Raise max_seq_length, or check the records.")
         : new("There are no records.");
 }

@@ -31,12 +31,18 @@ public sealed record EncodingOptions
     /// <summary>The model's chat template; needed by conversations.</summary>
     public IChatTemplate? ChatTemplate { get; init; }
 
-    /// <summary>Whether prompts (and all turns but the assistant's) are left out of the loss (<c>mask_prompt</c>).</summary>
+    /// <summary>
+    /// Whether prompts (and all turns but the assistant's) are left out of the loss (<c>mask_prompt</c>).
+    /// </summary>
     public bool MaskPrompt { get; init; } = true;
 
-    /// <summary>Whether the model is to learn when to stop: the end token is appended to texts and completions and trained.</summary>
+    /// <summary>
+    /// Whether the model is to learn when to stop: the end token is appended to texts and completions and trained.
+    /// </summary>
     public bool AppendEndOfSequence { get; init; } = true;
 
-    /// <summary>Whether examples are made to predict on: without targets, and without a completion after the prompt.</summary>
+    /// <summary>
+    /// Whether examples are made to predict on: without targets, and without a completion after the prompt.
+    /// </summary>
     public bool ForPrediction { get; init; }
 }

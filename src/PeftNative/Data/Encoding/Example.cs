@@ -1,8 +1,8 @@
 namespace PeftNative.Data;
 
 /// <summary>
-/// A record as token ids with what is to be learned from it. Which of the targets is set follows from the task; none is in data to predict on.
-/// Immutable by convention: nobody writes into the arrays.
+/// A record as token ids with what is to be learned from it. Which of the targets is set follows from the task; none is
+/// in data to predict on. Immutable by convention: nobody writes into the arrays.
 /// </summary>
 public sealed record Example
 {
@@ -16,8 +16,8 @@ public sealed record Example
     public byte[]? TokenTypes { get; init; }
 
     /// <summary>
-    /// The token id (causal LM; not shifted, so that position t is predicted from the positions before t) or tag (token classification) to be
-    /// learned at each position, or <see cref="Masked"/> [time].
+    /// The token id (causal LM; not shifted, so that position t is predicted from the positions before t) or tag (token
+    /// classification) to be learned at each position, or <see cref="Masked"/> [time].
     /// </summary>
     public int[]? Labels { get; init; }
 
@@ -36,7 +36,9 @@ public sealed record Example
     /// <summary>Whether something did not fit and was cut off.</summary>
     public bool Truncated { get; init; }
 
-    /// <summary>Words whose tag has no token, because they were cut off or the tokenizer gives nothing for them.</summary>
+    /// <summary>
+    /// Words whose tag has no token, because they were cut off or the tokenizer gives nothing for them.
+    /// </summary>
     public int LostTags { get; init; }
 
     /// <summary>Number of tokens.</summary>

@@ -1,6 +1,8 @@
 namespace PeftNative.Data;
 
-/// <summary>Turns records into examples for a task. Immutable; safe to use from several threads if the chat template is.</summary>
+/// <summary>
+/// Turns records into examples for a task. Immutable; safe to use from several threads if the chat template is.
+/// </summary>
 public sealed class ExampleEncoder
 {
     private readonly ITokenizer _tokenizer;
@@ -8,29 +10,39 @@ public sealed class ExampleEncoder
     private readonly CausalEncoder _causal;
 
     /// <summary>Takes the tokenizer and the settings.</summary>
-    /// <exception cref="UsageException">The maximum length is below 2, or a classification task has no labels.</exception>
+    /// <exception cref="UsageException">
+    /// The maximum length is below 2, or a classification task has no labels.
+    /// </exception>
     public ExampleEncoder(ITokenizer tokenizer, EncodingOptions options)
     {
-        if (options.MaxLength < 2) throw new UsageException($"max_seq_length must be at least 2, not {options.MaxLength}.");
+        if (options.MaxLength < 2)
+            throw new UsageException($"max_seq_length must be at least 2, not {options.MaxLength}.");
         var classifies = options.Task is LearningTask.SequenceClassification or LearningTask.TokenClassification;
-        if (classifies && !options.ForPrediction && options.Labels is null) throw new UsageException("Classification needs its labels.");
+        if (classifies && !options.ForPrediction && options.Labels is null)
+            throw new UsageException("Classification needs its labels.");
         (_tokenizer, _options, _causal) = (tokenizer, options, new CausalEncoder(tokenizer, options));
     }
 
     /// <summary>
-    /// The examples of a record: one, or for a plain text in causal language modelling as many blocks as it takes (none for an empty text).
+    /// The examples of a record: one, or for a plain text in causal language modelling as many blocks as it takes (none
+    /// for an empty text).
     /// </summary>
-    /// <exception cref="DataException">The record does not fit the task, or has a label that is none of the labels.</exception>
+    /// <exception cref="DataException">
+    /// The record does not fit the task, or has a label that is none of the labels.
+    /// </exception>
     /// <exception cref="UsageException">The record is a conversation, but there is no chat template.</exception>
     public IEnumerable<Example> Encode(DataRecord record) => (_options.Task, record) switch
     {
         (LearningTask.CausalLM, TextRecord { Pair: null } text) => _causal.Blocks(text),
         (LearningTask.CausalLM, PromptRecord prompt) => [_causal.Encode(prompt)],
-        (LearningTask.CausalLM, ConversationRecord chat) => [new ConversationEncoder(_tokenizer, _options).Encode(chat)],
+        (LearningTask.CausalLM, ConversationRecord chat) =>
+            [new ConversationEncoder(_tokenizer, _options).Encode(chat)],
         (LearningTask.SequenceClassification, TextRecord text) => [Classify(text)],
-        (LearningTask.TokenClassification, TaggedRecord tagged) => [new TagEncoder(_tokenizer, _options).Encode(tagged)],
+        (LearningTask.TokenClassification, TaggedRecord tagged) =>
+            [new TagEncoder(_tokenizer, _options).Encode(tagged)],
         (LearningTask.SequenceToSequence, PromptRecord pair) => [Translate(pair)],
-        _ => throw new DataException($"The record does not fit the task {_options.Task}.", record.Origin.ToString(), _options.Task switch
+        _ => throw new DataException(
+            $"The record does not fit the task {_options.Task}.", record.Origin.ToString(), _options.Task switch
         {
             LearningTask.CausalLM => "It needs text, prompt + completion, instruction + output or messages.",
             LearningTask.SequenceClassification => "It needs text + label or text + text_pair + label.",
@@ -50,7 +62,8 @@ public sealed class ExampleEncoder
             Truncated = tokens.Truncated,
         };
         if (_options.ForPrediction) return example;
-        var label = record.Label ?? throw new DataException("The record has no label.", record.Origin.ToString(), "Training needs one in every record.");
+        var label = record.Label ?? throw new DataException(
+            "The record has no label.", record.Origin.ToString(), "Training needs one in every record.");
         var labels = _options.Labels!;
         return labels.Problem switch
         {
@@ -73,6 +86,7 @@ public sealed class ExampleEncoder
         if (_options.ForPrediction || record.Completion is null) return example;
         var target = TokenRow.Of(_tokenizer, record.Completion).EndWith(_tokenizer.EndOfSequenceId);
         var kept = target.Cut(_options.MaxLength);
-        return example with { DecoderIds = [.. kept.Ids], Truncated = example.Truncated || kept.Length < target.Length };
+        var truncated = example.Truncated || kept.Length < target.Length;
+        return example with { DecoderIds = [.. kept.Ids], Truncated = truncated };
     }
 }

@@ -1,8 +1,8 @@
 namespace PeftNative.Data;
 
 /// <summary>
-/// Words with tags for token classification: the words are joined with spaces and encoded as one text; the first token of each word gets its tag,
-/// all other positions are masked.
+/// Words with tags for token classification: the words are joined with spaces and encoded as one text; the first token
+/// of each word gets its tag, all other positions are masked.
 /// </summary>
 internal sealed class TagEncoder(ITokenizer tokenizer, EncodingOptions options)
 {
@@ -34,7 +34,8 @@ internal sealed class TagEncoder(ITokenizer tokenizer, EncodingOptions options)
         for (var i = 0; i < tokens.Ids.Length; i++)
         {
             if (tokens.Sources[i] < 0) continue;
-            // Move on while the token begins behind the current word. A token that begins with the space before a word belongs to that word.
+            // Move on while the token begins behind the current word. A token that begins with the space before a word
+            // belongs to that word.
             while (word < words.Count && tokens.Starts[i] >= wordStart + words[word].Length)
             {
                 wordStart += words[word].Length + 1;
@@ -49,7 +50,8 @@ internal sealed class TagEncoder(ITokenizer tokenizer, EncodingOptions options)
 
     private void SetTags(TaggedRecord record, int[] firstTokens, int[] labels)
     {
-        var tags = record.Tags ?? throw new DataException("The record has no tags.", record.Origin.ToString(), "Training needs them in every record.");
+        var tags = record.Tags ?? throw new DataException(
+            "The record has no tags.", record.Origin.ToString(), "Training needs them in every record.");
         for (var word = 0; word < firstTokens.Length; word++)
         {
             var tag = options.Labels!.IndexOf(tags[word], record.Origin);

@@ -13,7 +13,8 @@ internal sealed class TokenRow
     public int Length => _ids.Count;
 
     /// <summary>A text with the tokenizer's special tokens, trained throughout.</summary>
-    public static TokenRow Of(ITokenizer tokenizer, string text) => new TokenRow().Append(tokenizer.Encode(text), _ => true);
+    public static TokenRow Of(ITokenizer tokenizer, string text) =>
+        new TokenRow().Append(tokenizer.Encode(text), _ => true);
 
     /// <summary>Appends tokens; <paramref name="isTrained"/> gets the index of each.</summary>
     public TokenRow Append(TokenSequence tokens, Func<int, bool> isTrained)
@@ -23,7 +24,9 @@ internal sealed class TokenRow
         return this;
     }
 
-    /// <summary>Makes the row end with the end token and trains it there; leaves the row alone where there is no such token.</summary>
+    /// <summary>
+    /// Makes the row end with the end token and trains it there; leaves the row alone where there is no such token.
+    /// </summary>
     public TokenRow EndWith(int? endOfSequence)
     {
         if (endOfSequence is not { } end) return this;
@@ -32,7 +35,9 @@ internal sealed class TokenRow
         return this;
     }
 
-    /// <summary>Drops special tokens that the template put at the end; of an empty text only the begin token is left.</summary>
+    /// <summary>
+    /// Drops special tokens that the template put at the end; of an empty text only the begin token is left.
+    /// </summary>
     public TokenRow WithoutEnd(ITokenizer tokenizer, TokenSequence tokens)
     {
         var kept = Length;

@@ -1,6 +1,9 @@
 namespace PeftNative.Data;
 
-/// <summary>A bar of a histogram of lengths: examples with <paramref name="From"/> to <paramref name="To"/> tokens, both included.</summary>
+/// <summary>
+/// A bar of a histogram of lengths: examples with <paramref name="From"/> to <paramref name="To"/> tokens, both
+/// included.
+/// </summary>
 public sealed record LengthBar(int From, int To, int Count);
 
 /// <summary>What a data set is like once it is encoded. Immutable.</summary>
@@ -33,7 +36,9 @@ public sealed record DataReport
     /// <summary>Words whose tag has no token.</summary>
     public long LostTags { get; init; }
 
-    /// <summary>The shortest, the median, the 95th percentile and the longest example, and the mean, in tokens.</summary>
+    /// <summary>
+    /// The shortest, the median, the 95th percentile and the longest example, and the mean, in tokens.
+    /// </summary>
     public required (int Least, int Median, int Percentile95, int Most, double Mean) Lengths { get; init; }
 
     /// <summary>How many examples have which length.</summary>
@@ -52,7 +57,8 @@ public sealed record DataReport
     /// <param name="data">The examples.</param>
     /// <param name="labels">The labels, where the task has some.</param>
     /// <param name="badLines">Lines that were left out while reading.</param>
-    public static DataReport Of(EncodedData data, LabelVocabulary? labels = null, IReadOnlyList<DataException>? badLines = null)
+    public static DataReport Of(
+        EncodedData data, LabelVocabulary? labels = null, IReadOnlyList<DataException>? badLines = null)
     {
         var lengths = data.Examples.Select(e => e.Length).Order().ToArray();
         return new DataReport
@@ -60,12 +66,16 @@ public sealed record DataReport
             Records = data.Records,
             Examples = lengths.Length,
             Tokens = lengths.Sum(length => (long)length),
-            TrainedTokens = data.Examples.Any(e => e.Labels is not null) ? data.Examples.Sum(e => (long)e.TrainedTokens) : null,
+            TrainedTokens = data.Examples.Any(e => e.Labels is not null)
+                ? data.Examples.Sum(e => (long)e.TrainedTokens)
+                : null,
             Truncated = data.Examples.Count(e => e.Truncated),
             LostTags = data.Examples.Sum(e => (long)e.LostTags),
             Lengths = (lengths[0], At(0.5), At(0.95), lengths[^1], lengths.Average()),
             Histogram = HistogramOf(lengths),
-            LabelCounts = labels is null or { Problem: ProblemType.Regression } ? [] : LabelCountsOf(data.Examples, labels),
+            LabelCounts = labels is null or { Problem: ProblemType.Regression }
+                ? []
+                : LabelCountsOf(data.Examples, labels),
             Skipped = data.Skipped,
             BadLines = badLines ?? [],
         };
@@ -76,10 +86,14 @@ public sealed record DataReport
     /// <summary>What a person should know before training, a sentence each.</summary>
     public IEnumerable<string> Warnings()
     {
-        if (TruncatedShare > TruncatedShareToWarn) yield return $"{TruncatedShare:P1} of the examples are cut off; a larger max_seq_length keeps them whole.";
-        if (Skipped is [var skipped, ..]) yield return $"{Skipped.Count} records give nothing to learn; the first is {skipped.Origin}: {skipped.Reason}";
-        if (BadLines is [var bad, ..]) yield return $"{BadLines.Count} broken lines were left out; the first is {bad.Where}: {bad.What}";
-        if (LostTags > 0) yield return $"{LostTags} tags have no token, because their words were cut off or give no tokens.";
+        if (TruncatedShare > TruncatedShareToWarn)
+            yield return $"{TruncatedShare:P1} of the examples are cut off; a larger max_seq_length keeps them whole.";
+        if (Skipped is [var skipped, ..])
+            yield return $"{Skipped.Count} records teach nothing; the first is {skipped.Origin}: {skipped.Reason}";
+        if (BadLines is [var bad, ..])
+            yield return $"{BadLines.Count} broken lines were left out; the first is {bad.Where}: {bad.What}";
+        if (LostTags > 0)
+            yield return $"{LostTags} tags have no token, because their words were cut off or give no tokens.";
         var missing = LabelCounts.Where(l => l.Count == 0).Select(l => l.Name).ToList();
         if (missing.Count > 0) yield return $"No example has the label {string.Join(", ", missing.Take(10))}.";
     }

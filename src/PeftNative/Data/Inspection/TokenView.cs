@@ -2,7 +2,9 @@ namespace PeftNative.Data;
 
 /// <summary>A piece of an example's text: one token, or the few that make up one character.</summary>
 /// <param name="Text">The text, special tokens as the vocabulary spells them.</param>
-/// <param name="Trained">Whether the model learns to produce it (causal LM) or its label (token classification).</param>
+/// <param name="Trained">
+/// Whether the model learns to produce it (causal LM) or its label (token classification).
+/// </param>
 /// <param name="Label">The name of its label in token classification; otherwise null.</param>
 /// <param name="Start">Index of its first token.</param>
 /// <param name="Count">Number of its tokens.</param>
@@ -11,7 +13,9 @@ public sealed record TokenPiece(string Text, bool Trained, string? Label, int St
 /// <summary>Shows examples as the model sees them, which is the surest way to find a mistake in masking.</summary>
 public static class TokenView
 {
-    /// <summary>UTF-8 characters have at most four bytes, so byte-level tokens that make up one are at most four.</summary>
+    /// <summary>
+    /// UTF-8 characters have at most four bytes, so byte-level tokens that make up one are at most four.
+    /// </summary>
     private const int MaxTokensPerCharacter = 4;
 
     /// <summary>The pieces of an example, in order.</summary>

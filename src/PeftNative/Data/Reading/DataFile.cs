@@ -14,11 +14,12 @@ public static class DataFile
     /// <summary>Reads a file; enumerating the result again reads it again.</summary>
     /// <param name="path">The file.</param>
     /// <param name="badLines">
-    /// Null: the first broken line is thrown. Otherwise broken lines of jsonl, csv and tsv are added here and reading goes on after them;
-    /// a file that is broken as a whole is thrown all the same.
+    /// Null: the first broken line is thrown. Otherwise broken lines of jsonl, csv and tsv are added here and reading
+    /// goes on after them; a file that is broken as a whole is thrown all the same.
     /// </param>
     /// <exception cref="DataException">
-    /// While enumerating: the file does not exist, has an unknown ending, is not what its ending says, holds a broken line or no record at all.
+    /// While enumerating: the file does not exist, has an unknown ending, is not what its ending says, holds a broken
+    /// line or no record at all.
     /// </exception>
     /// <exception cref="StorageException">The file cannot be opened or read.</exception>
     public static IEnumerable<RawRecord> Read(string path, ICollection<DataException>? badLines = null)
@@ -45,10 +46,12 @@ public static class DataFile
     }
 
     internal static DataException Empty(string path) =>
-        new("The data file holds no records.", path, "Check that the right file was given and that writing it was finished.");
+        new("The data file holds no records.", path,
+            "Check that the right file was given and that writing it was finished.");
 
     private static DataException NoneIsValid(string path, ICollection<DataException> badLines) =>
-        new($"None of the {badLines.Count} records is valid. The first: {badLines.First().What}", badLines.First().Where ?? path,
+        new($"None of the {badLines.Count} records is valid. The first: {badLines.First().What}",
+            badLines.First().Where ?? path,
             badLines.First().Remedy);
 
     private static FileStream Open(string path)
@@ -75,19 +78,23 @@ public static class DataFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StorageException("The data file cannot be opened: " + e.Message, path, "Check its permissions.", e);
+            throw new StorageException(
+                "The data file cannot be opened: " + e.Message, path, "Check its permissions.", e);
         }
     }
 
     private static readonly (byte[] Start, string What, string Remedy)[] OtherKinds =
     [
-        ("version https://git-lfs"u8.ToArray(), "This is a git-lfs pointer, not the data itself.", "Run 'git lfs pull' in its repository."),
+        ("version https://git-lfs"u8.ToArray(), "This is a git-lfs pointer, not the data itself.",
+            "Run 'git lfs pull' in its repository."),
         ([0x1F, 0x8B], "The data file is compressed with gzip.", "Decompress it first."),
-        ("PK\x03\x04"u8.ToArray(), "The data file is a zip archive (or an Excel sheet).", "Unpack it, or save the sheet as csv."),
+        ("PK\x03\x04"u8.ToArray(), "The data file is a zip archive (or an Excel sheet).",
+            "Unpack it, or save the sheet as csv."),
         ("PAR1"u8.ToArray(), "The data file is in Parquet format.", "Convert it to jsonl first."),
         ([0xFF, 0xFE], "The data file is in UTF-16.", "Save it as UTF-8."),
         ([0xFE, 0xFF], "The data file is in UTF-16.", "Save it as UTF-8."),
-        ("<!DOCTYPE"u8.ToArray(), "The data file is a web page.", "Download the file itself, not the page that shows it."),
+        ("<!DOCTYPE"u8.ToArray(), "The data file is a web page.",
+            "Download the file itself, not the page that shows it."),
         ("<html"u8.ToArray(), "The data file is a web page.", "Download the file itself, not the page that shows it."),
     ];
 
@@ -99,7 +106,8 @@ public static class DataFile
         foreach (var (magic, what, remedy) in OtherKinds)
         {
             var head = start[..Math.Min(start.Length, magic.Length)];
-            if (head.SequenceEqual(magic) || Ascii.EqualsIgnoreCase(head, magic)) throw new DataException(what, path, remedy);
+            if (head.SequenceEqual(magic) || Ascii.EqualsIgnoreCase(head, magic))
+                throw new DataException(what, path, remedy);
         }
     }
 }

@@ -4,8 +4,9 @@ using System.Text.Json.Nodes;
 namespace PeftNative.Data;
 
 /// <summary>
-/// Comma- or tab-separated values by RFC 4180: a header line, fields that may be quoted, quotes doubled inside quoted fields, which may contain
-/// delimiters and line ends. A quote inside a field that does not begin with one is an ordinary character. Blank lines are left out.
+/// Comma- or tab-separated values by RFC 4180: a header line, fields that may be quoted, quotes doubled inside quoted
+/// fields, which may contain delimiters and line ends. A quote inside a field that does not begin with one is an
+/// ordinary character. Blank lines are left out.
 /// </summary>
 internal sealed class DelimitedReader
 {
@@ -18,7 +19,8 @@ internal sealed class DelimitedReader
 
     private DelimitedReader(LineReader lines, char delimiter) => (_lines, _delimiter) = (lines, delimiter);
 
-    public static IEnumerable<RawRecord> Read(Stream stream, string path, char delimiter, ICollection<DataException>? badLines)
+    public static IEnumerable<RawRecord> Read(
+        Stream stream, string path, char delimiter, ICollection<DataException>? badLines)
     {
         var reader = new DelimitedReader(new LineReader(stream, path), delimiter);
         if (reader.NextRow() is not { } header) yield break;
@@ -95,7 +97,8 @@ internal sealed class DelimitedReader
             else
             {
                 return _at == _line.Length || _line[_at] == _delimiter ? _field.ToString() : throw Error(
-                    $"Text follows the closing quote of a field: {Excerpt.Of(_line[quote..])}", "Double the quotes inside a quoted field.");
+                    $"Text follows the closing quote of a field: {Excerpt.Of(_line[quote..])}",
+                    "Double the quotes inside a quoted field.");
             }
         }
     }
@@ -103,7 +106,8 @@ internal sealed class DelimitedReader
     private void ContinueOnNextLine()
     {
         _field.Append(_line, _at, _line.Length - _at).Append(_lines.LineEnd);
-        if (_field.Length > LineReader.MaxLineBytes) throw Error($"A quoted field is longer than {LineReader.MaxLineBytes >> 20} MB.", CloseQuotes);
+        if (_field.Length > LineReader.MaxLineBytes)
+            throw Error($"A quoted field is longer than {LineReader.MaxLineBytes >> 20} MB.", CloseQuotes);
         if (!_lines.Next()) throw Error($"A quoted field does not end: {Excerpt.Of(_field.ToString())}", CloseQuotes);
         _line = _lines.Text();
         _at = 0;
@@ -119,8 +123,9 @@ internal sealed class DelimitedReader
             throw Error($"Two columns are named '{twice.Key}'.", "Give every column a name of its own.");
         if (header is [var only] && only.IndexOfAny([';', '\t', ',', '|']) is >= 0 and var at)
         {
+            var separator = only[at] == '\t' ? "tab" : only[at].ToString();
             throw Error($"The header has one column only: {Excerpt.Of(only)}",
-                $"The columns seem to be separated by '{(only[at] == '\t' ? "tab" : only[at].ToString())}'; save the file as csv (commas) or tsv (tabs).");
+                $"The columns seem to be separated by '{separator}'; save the file as csv (commas) or tsv (tabs).");
         }
     }
 
@@ -128,7 +133,8 @@ internal sealed class DelimitedReader
     {
         if (row.Count != header.Count)
         {
-            throw Error($"The row has {row.Count} fields, the header {header.Count}: {Excerpt.Of(string.Join(_delimiter, row))}",
+            var shown = Excerpt.Of(string.Join(_delimiter, row));
+            throw Error($"The row has {row.Count} fields, the header {header.Count}: {shown}",
                 "Quote fields that contain the delimiter.");
         }
         var fields = new JsonObject(header.Zip(row, (name, value) => KeyValuePair.Create(name, (JsonNode?)value)));

@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 namespace PeftNative.Data;
 
 /// <summary>
-/// A JSON file: an array of objects, or an object that holds exactly one array. The bytes of the file are held in memory (at most 1 GB; JSON
-/// Lines has no such limit), the records are built one after the other.
+/// A JSON file: an array of objects, or an object that holds exactly one array. The bytes of the file are held in
+/// memory (at most 1 GB; JSON Lines has no such limit), the records are built one after the other.
 /// </summary>
 internal sealed class JsonFileReader
 {
@@ -17,7 +17,8 @@ internal sealed class JsonFileReader
     private int _position, _countedTo;
     private long _line;
 
-    private JsonFileReader(ReadOnlyMemory<byte> array, string path, long line) => (_array, _path, _line) = (array, path, line);
+    private JsonFileReader(ReadOnlyMemory<byte> array, string path, long line) =>
+        (_array, _path, _line) = (array, path, line);
 
     public static IEnumerable<RawRecord> Read(Stream stream, string path)
     {
@@ -43,7 +44,8 @@ internal sealed class JsonFileReader
         catch (JsonException e)
         {
             throw new DataException($"The file is not valid JSON: {JsonErrors.Reason(e)}.",
-                new RecordOrigin(path, 1 + e.LineNumber ?? 0).ToString(), "Correct the file; it may have been cut off.", e);
+                new RecordOrigin(path, 1 + (e.LineNumber ?? 0)).ToString(),
+                "Correct the file; it may have been cut off.", e);
         }
     }
 
@@ -85,12 +87,14 @@ internal sealed class JsonFileReader
             _state = reader.CurrentState;
             return value is JsonObject fields
                 ? new RawRecord(fields, origin)
-                : throw new DataException($"An entry of the array is not an object: {Excerpt.Of(value?.ToJsonString() ?? "null")}",
+                : throw new DataException(
+                    $"An entry of the array is not an object: {Excerpt.Of(value?.ToJsonString() ?? "null")}",
                     origin.ToString(), """Write each record as an object, such as {"text": "..."}.""");
         }
         catch (JsonException e)
         {
-            throw new DataException($"The record is not valid: {JsonErrors.Reason(e)}.", origin.ToString(), "Correct the record.", e);
+            throw new DataException(
+                $"The record is not valid: {JsonErrors.Reason(e)}.", origin.ToString(), "Correct the record.", e);
         }
     }
 

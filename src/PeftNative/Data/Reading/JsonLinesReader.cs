@@ -26,7 +26,10 @@ internal static class JsonLinesReader
         }
     }
 
-    /// <summary>Whether a file named .json holds JSON Lines after all: its first line is a whole object and another line follows.</summary>
+    /// <summary>
+    /// Whether a file named .json holds JSON Lines after all: its first line is a whole object and another line
+    /// follows.
+    /// </summary>
     public static bool Recognizes(Stream stream)
     {
         try
@@ -79,7 +82,9 @@ internal static class JsonLinesReader
         var remedy = text.SequenceEqual("{"u8) || text.SequenceEqual("["u8)
             ? "Each record must be on one line; a file with indented JSON must be named .json."
             : "Correct the line; each line must hold one whole JSON object.";
-        return new DataException($"The line is not valid JSON{JsonErrors.Place(error)}: {JsonErrors.Reason(error)}. It begins: {Excerpt.Of(text)}",
+        return new DataException(
+            $"The line is not valid JSON{JsonErrors.Place(error)}: {JsonErrors.Reason(error)}. "
+                + $"It begins: {Excerpt.Of(text)}",
             lines.Origin.ToString(), remedy, error);
     }
 }

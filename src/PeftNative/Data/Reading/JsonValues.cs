@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 namespace PeftNative.Data;
 
 /// <summary>
-/// Builds JSON values at once and strictly: no duplicate names, no broken surrogates, no number outside the range of a double. (JsonNode.Parse
-/// would find these only when a value is first used, far from the line that has it.)
+/// Builds JSON values at once and strictly: no duplicate names, no broken surrogates, no number outside the range of a
+/// double. (JsonNode.Parse would find these only when a value is first used, far from the line that has it.)
 /// </summary>
 internal static class JsonValues
 {
@@ -34,7 +34,8 @@ internal static class JsonValues
         {
             var name = Text(ref reader);
             reader.Read();
-            if (!result.TryAdd(name, Read(ref reader))) throw new JsonException($"the name '{name}' appears twice in one object");
+            if (!result.TryAdd(name, Read(ref reader)))
+                throw new JsonException($"the name '{name}' appears twice in one object");
         }
         return result;
     }
@@ -62,7 +63,8 @@ internal static class JsonValues
         }
         catch (InvalidOperationException)
         {
-            throw new JsonException("a text holds half of a surrogate pair (\\uD800 to \\uDFFF), which is no character");
+            throw new JsonException(
+                "a text holds half of a surrogate pair (\\uD800 to \\uDFFF), which is no character");
         }
     }
 }

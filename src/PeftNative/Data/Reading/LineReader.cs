@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Unicode;
 
@@ -60,14 +61,15 @@ internal sealed class LineReader(Stream stream, string path)
     internal static DataException NotUtf8(ReadOnlySpan<byte> bytes, RecordOrigin origin)
     {
         var valid = ValidLength(bytes);
-        return new DataException($"The text is not UTF-8: byte {valid + 1} is 0x{bytes[valid]:X2}{Excerpt.After(bytes[..valid])}.",
+        return new DataException(
+            $"The text is not UTF-8: byte {valid + 1} is 0x{bytes[valid]:X2}{Excerpt.After(bytes[..valid])}.",
             origin.ToString(), "Save the file as UTF-8.");
     }
 
     private static int ValidLength(ReadOnlySpan<byte> bytes)
     {
         var valid = 0;
-        while (Rune.DecodeFromUtf8(bytes[valid..], out _, out var length) == System.Buffers.OperationStatus.Done) valid += length;
+        while (Rune.DecodeFromUtf8(bytes[valid..], out _, out var length) == OperationStatus.Done) valid += length;
         return valid;
     }
 
@@ -80,7 +82,8 @@ internal sealed class LineReader(Stream stream, string path)
             searched = _end - _start;
             if (searched > MaxLineBytes)
             {
-                throw new DataException($"The line is longer than {MaxLineBytes >> 20} MB.", new RecordOrigin(path, LineNumber + 1).ToString(),
+                throw new DataException($"The line is longer than {MaxLineBytes >> 20} MB.",
+                    new RecordOrigin(path, LineNumber + 1).ToString(),
                     "Split the record, or check that the lines are separated by line feeds.");
             }
             if (_finished || !Fill()) return -1;
@@ -122,7 +125,8 @@ internal static class Excerpt
     }
 
     /// <summary>The same of UTF-8 bytes, broken ones replaced.</summary>
-    public static string Of(ReadOnlySpan<byte> bytes) => Of(Encoding.UTF8.GetString(bytes[..Math.Min(bytes.Length, 4 * Length)]));
+    public static string Of(ReadOnlySpan<byte> bytes) =>
+        Of(Encoding.UTF8.GetString(bytes[..Math.Min(bytes.Length, 4 * Length)]));
 
     /// <summary><c>, after "…"</c>, or nothing where nothing is before.</summary>
     public static string After(ReadOnlySpan<byte> before) =>

@@ -10,6 +10,7 @@ internal static class TextFileReader
     {
         var file = WholeFile.Read(stream, path, "Split the file, or convert it to jsonl with one text per record.");
         var text = Encoding.UTF8.GetString(file.Span).ReplaceLineEndings("\n");
-        if (!string.IsNullOrWhiteSpace(text)) yield return new RawRecord(new JsonObject { ["text"] = text }, new RecordOrigin(path, 1));
+        if (!string.IsNullOrWhiteSpace(text))
+            yield return new RawRecord(new JsonObject { ["text"] = text }, new RecordOrigin(path, 1));
     }
 }

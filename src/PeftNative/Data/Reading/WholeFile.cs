@@ -11,7 +11,8 @@ internal static class WholeFile
     /// <summary>The bytes of a UTF-8 file without its byte order mark.</summary>
     public static ReadOnlyMemory<byte> Read(Stream stream, string path, string remedyIfTooLarge)
     {
-        if (stream.Length > MaxBytes) throw new DataException($"The file has {stream.Length >> 20} MB; 1024 are possible.", path, remedyIfTooLarge);
+        if (stream.Length > MaxBytes)
+            throw new DataException($"The file has {stream.Length >> 20} MB; it may have 1024.", path, remedyIfTooLarge);
         ReadOnlyMemory<byte> file = ReadBytes(stream, path);
         if (file.Span.StartsWith(Encoding.UTF8.Preamble)) file = file[Encoding.UTF8.Preamble.Length..];
         return Utf8.IsValid(file.Span) ? file : throw NotUtf8(file.Span, path);

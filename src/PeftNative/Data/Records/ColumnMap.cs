@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 namespace PeftNative.Data;
 
 /// <summary>
-/// Which name in the file stands for which field: by default the field's own name or one of its accepted names; a field given here is looked for
-/// under the given name only. Immutable.
+/// Which name in the file stands for which field: by default the field's own name or one of its accepted names; a field
+/// given here is looked for under the given name only. Immutable.
 /// </summary>
 public sealed class ColumnMap
 {
@@ -20,7 +20,7 @@ public sealed class ColumnMap
         foreach (var field in columns.Keys.Except(ShapeFields.Fields))
         {
             throw new UsageException($"columns: there is no field '{field}'.", null,
-                $"Fields: {string.Join(", ", ShapeFields.Fields)}. Write the field first and the name in the file second.");
+                $"Fields: {string.Join(", ", ShapeFields.Fields)}. Write field=name in the file.");
         }
         _columns = columns;
     }
@@ -34,7 +34,8 @@ public sealed class ColumnMap
     }
 
     /// <summary>Given names that a record does not have.</summary>
-    internal IEnumerable<string> AbsentFrom(JsonObject fields) => _columns.Values.Where(name => !fields.ContainsKey(name));
+    internal IEnumerable<string> AbsentFrom(JsonObject fields) =>
+        _columns.Values.Where(name => !fields.ContainsKey(name));
 
     private bool IsTakenByAnother(string field, string name) => _columns.Any(c => c.Value == name && c.Key != field);
 }

@@ -6,8 +6,8 @@ namespace PeftNative.Data;
 internal static class Conversation
 {
     /// <summary>
-    /// A copy in which every message has <c>role</c> and <c>content</c>; <c>from</c> and <c>value</c> are renamed and their speakers (human, gpt…) become
-    /// roles. Other keys stay.
+    /// A copy in which every message has <c>role</c> and <c>content</c>; <c>from</c> and <c>value</c> are renamed and
+    /// their speakers (human, gpt…) become roles. Other keys stay.
     /// </summary>
     public static JsonArray Normalize(JsonNode node, RecordOrigin origin)
     {
@@ -23,7 +23,8 @@ internal static class Conversation
         if (Rename(result, "from", "role") && Text(result, "role") is { } speaker) result["role"] = RoleOf(speaker);
         Rename(result, "value", "content");
         if (string.IsNullOrEmpty(Text(result, "role"))) throw Error($"Message {number} has no role.", origin);
-        if (!result.TryGetPropertyValue("content", out var content)) throw Error($"Message {number} has no content.", origin);
+        if (!result.TryGetPropertyValue("content", out var content))
+            throw Error($"Message {number} has no content.", origin);
         return content is null or JsonArray || Text(result, "content") is not null
             ? result
             : throw Error($"The content of message {number} is neither text nor a list of parts.", origin);

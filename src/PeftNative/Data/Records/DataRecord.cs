@@ -16,4 +16,5 @@ public sealed record PromptRecord(string Prompt, string? Completion, RecordOrigi
 public sealed record ConversationRecord(JsonArray Messages, RecordOrigin Origin) : DataRecord(Origin);
 
 /// <summary>Words and a tag for each; no tags in data to predict on.</summary>
-public sealed record TaggedRecord(IReadOnlyList<string> Tokens, IReadOnlyList<LabelValue>? Tags, RecordOrigin Origin) : DataRecord(Origin);
+public sealed record TaggedRecord(
+    IReadOnlyList<string> Tokens, IReadOnlyList<LabelValue>? Tags, RecordOrigin Origin) : DataRecord(Origin);

@@ -29,7 +29,8 @@ internal sealed class LabelSurvey
                 }
                 break;
             default:
-                throw new DataException("The record has no label.", record.Origin.ToString(), "Training needs a label in every record.");
+                throw new DataException(
+                    "The record has no label.", record.Origin.ToString(), "Training needs a label in every record.");
         }
     }
 
@@ -61,7 +62,9 @@ internal sealed class LabelSurvey
         _first ??= (kind, origin);
         var before = _first.Value;
         if (isUntyped || Group(before.Kind) == Group(kind)) return;
-        throw new DataException($"The label is a {Group(kind)}, the one in line {before.Origin.Line} a {Group(before.Kind)}.", origin.ToString(),
+        throw new DataException(
+            $"The label is a {Group(kind)}, the one in line {before.Origin.Line} a {Group(before.Kind)}.",
+            origin.ToString(),
             "Write all labels the same way.");
     }
 
@@ -89,7 +92,8 @@ internal sealed class LabelSurvey
         }
         if (_hasRealItems && list.Items.Any(i => i.Number is < 0 or > 1))
         {
-            throw new DataException($"The label {Excerpt.Of(list.Text)} has an entry outside 0 to 1.", origin.ToString(),
+            throw new DataException(
+                $"The label {Excerpt.Of(list.Text)} has an entry outside 0 to 1.", origin.ToString(),
                 "A list of numbers must say 0 or 1 for every label.");
         }
         _repeatsItems |= list.Items.Select(i => i.Text).Distinct().Count() < list.Items.Count;

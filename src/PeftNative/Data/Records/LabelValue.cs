@@ -24,7 +24,9 @@ public enum LabelKind
 /// <param name="Text">Its text; of numbers as they are written.</param>
 /// <param name="Number">Its value, where it is a number.</param>
 /// <param name="Items">Its entries, where it is a list; otherwise empty.</param>
-/// <param name="IsUntyped">Whether it is a text of csv or tsv, which may mean a name although it reads as a number.</param>
+/// <param name="IsUntyped">
+/// Whether it is a text of csv or tsv, which may mean a name although it reads as a number.
+/// </param>
 public sealed record LabelValue(
     LabelKind Kind, string Text, double Number, IReadOnlyList<LabelValue> Items, bool IsUntyped = false)
 {
@@ -38,12 +40,15 @@ public sealed record LabelValue(
     public static LabelValue OfReal(double number) => new(LabelKind.Real, TextOf(number), number, []);
 
     /// <summary>A list.</summary>
-    public static LabelValue OfList(IReadOnlyList<LabelValue> items) => new(LabelKind.List, $"[{string.Join(", ", items.Select(i => i.Text))}]", 0, items);
+    public static LabelValue OfList(IReadOnlyList<LabelValue> items) =>
+        new(LabelKind.List, $"[{string.Join(", ", items.Select(i => i.Text))}]", 0, items);
 
     /// <summary>The name of a number as a label.</summary>
     internal static string TextOf(double number) => number.ToString("R", CultureInfo.InvariantCulture);
 
-    /// <summary>Reads a label of JSON; null where it is neither text, number, truth value nor a list of these.</summary>
+    /// <summary>
+    /// Reads a label of JSON; null where it is neither text, number, truth value nor a list of these.
+    /// </summary>
     internal static LabelValue? FromJson(JsonNode? node) => node switch
     {
         JsonArray array => ListFromJson(array),
@@ -57,8 +62,11 @@ public sealed record LabelValue(
     /// <summary>Reads a label of csv or tsv.</summary>
     internal static LabelValue FromText(string text)
     {
-        const NumberStyles real = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
-        var kind = long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _) ? LabelKind.Whole : LabelKind.Real;
+        const NumberStyles real =
+            NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+        var kind = long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _)
+            ? LabelKind.Whole
+            : LabelKind.Real;
         return double.TryParse(text, real, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
             ? new LabelValue(kind, text, number, [], IsUntyped: true)
             : new LabelValue(LabelKind.Name, text, 0, [], IsUntyped: true);

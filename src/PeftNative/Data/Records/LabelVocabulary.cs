@@ -36,12 +36,16 @@ public sealed class LabelVocabulary
     public int Count => Names.Count;
 
     /// <summary>
-    /// Finds the labels of the records. Names are sorted by their code units; whole numbers by value, and as indices themselves where they are
-    /// 0 to n-1; numbers with a decimal point mean regression; lists mean several labels per record.
+    /// Finds the labels of the records. Names are sorted by their code units; whole numbers by value, and as indices
+    /// themselves where they are 0 to n-1; numbers with a decimal point mean regression; lists mean several labels per
+    /// record.
     /// </summary>
-    /// <param name="records">All records of the training data (of the evaluation data where <paramref name="modelLabels"/> is given).</param>
+    /// <param name="records">
+    /// All records of the training data (of the evaluation data where <paramref name="modelLabels"/> is given).
+    /// </param>
     /// <param name="modelLabels">
-    /// The model's own labels by index, which are kept as they are; placeholders (<c>LABEL_0</c>, <c>LABEL_1</c>…) give way where the data has names.
+    /// The model's own labels by index, which are kept as they are; placeholders (<c>LABEL_0</c>, <c>LABEL_1</c>…) give
+    /// way where the data has names.
     /// </param>
     /// <param name="problem">What is to be learned; null: what the labels look like.</param>
     /// <exception cref="DataException">A record has no label, or the labels are of different kinds.</exception>
@@ -73,15 +77,18 @@ public sealed class LabelVocabulary
             if (_indices.TryGetValue(LabelValue.TextOf(label.Number), out index)) return index;
             if (!_namesAreNumbers && label.Number >= 0 && label.Number < Count) return (int)label.Number;
         }
-        throw new DataException($"The label '{Excerpt.Of(label.Text)}' is none of the {Count} labels: {Excerpt.Of(string.Join(", ", Names), 200)}.",
+        var known = Excerpt.Of(string.Join(", ", Names), 200);
+        throw new DataException($"The label '{Excerpt.Of(label.Text)}' is none of the {Count} labels: {known}.",
             origin.ToString(), "Correct the label, or train with data that has it.");
     }
 
     /// <summary>The number to be learned by regression.</summary>
     /// <exception cref="DataException">The label is no number.</exception>
     public static float NumberOf(LabelValue label, RecordOrigin origin) =>
-        label.Kind is LabelKind.Real or LabelKind.Whole && float.IsFinite((float)label.Number) ? (float)label.Number : throw new DataException(
-            $"The label '{Excerpt.Of(label.Text)}' is no number, as regression needs.", origin.ToString(), "Correct the label.");
+        label.Kind is LabelKind.Real or LabelKind.Whole && float.IsFinite((float)label.Number)
+            ? (float)label.Number
+            : throw new DataException($"The label '{Excerpt.Of(label.Text)}' is no number, as regression needs.",
+                origin.ToString(), "Correct the label.");
 
     /// <summary>One number from 0 to 1 for every label: whether the record has it.</summary>
     /// <exception cref="DataException">The label is no list, or one of its entries is none of the labels.</exception>
@@ -97,7 +104,8 @@ public sealed class LabelVocabulary
         }
         if (items.Count != Count)
         {
-            throw new DataException($"The record has {items.Count} label entries, the model {Count} labels.", origin.ToString(),
+            throw new DataException(
+                $"The record has {items.Count} label entries, the model {Count} labels.", origin.ToString(),
                 "Give one 0 or 1 per label, or a list of label names.");
         }
         for (var i = 0; i < Count; i++) targets[i] = (float)items[i].Number;
@@ -109,5 +117,6 @@ public sealed class LabelVocabulary
 
     private static IReadOnlyList<string> Distinct(IReadOnlyList<string> names) =>
         names.Distinct().Count() == names.Count ? names : throw new ModelFormatException(
-            "The model gives two labels the same name.", "id2label in config.json", "Give every label a name of its own.");
+            "The model gives two labels the same name.", "id2label in config.json",
+            "Give every label a name of its own.");
 }

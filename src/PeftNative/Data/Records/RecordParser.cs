@@ -20,42 +20,58 @@ public sealed class RecordParser(
     {
         RecordShape.Text => new TextRecord(Text(record, "text"), null, null, record.Origin),
         RecordShape.TextLabel => new TextRecord(Text(record, "text"), null, Label(record), record.Origin),
-        RecordShape.TextPairLabel => new TextRecord(Text(record, "text"), Text(record, "text_pair"), Label(record), record.Origin),
+        RecordShape.TextPairLabel =>
+            new TextRecord(Text(record, "text"), Text(record, "text_pair"), Label(record), record.Origin),
         RecordShape.PromptCompletion => new PromptRecord(Text(record, "prompt"), Target(record), record.Origin),
         RecordShape.SourceTarget => new PromptRecord(Text(record, "source"), Target(record), record.Origin),
         RecordShape.Instruction => new PromptRecord(
-            _template.Render(Text(record, "instruction"), OptionalText(record, "input")), Target(record), record.Origin),
-        RecordShape.Messages => new ConversationRecord(Conversation.Normalize(Require(record, "messages"), record.Origin), record.Origin),
+            _template.Render(Text(record, "instruction"), OptionalText(record, "input")), Target(record),
+            record.Origin),
+        RecordShape.Messages =>
+            new ConversationRecord(Conversation.Normalize(Require(record, "messages"), record.Origin), record.Origin),
         RecordShape.TokensTags => Tagged(record),
         _ => throw new ArgumentOutOfRangeException(nameof(record), shape, "There is no such shape."),
     };
 
     private TaggedRecord Tagged(RawRecord record)
     {
-        var tokens = Items(record, "tokens", (text, _) => text, node => node is JsonValue v && v.TryGetValue<string>(out var t) ? t : null);
-        var tags = IsAbsentTarget(record) ? null : Items(record, "tags", (text, _) => LabelValue.FromText(text), LabelValue.FromJson);
+        var tokens = Items(record, "tokens", text => text,
+            node => node is JsonValue v && v.TryGetValue<string>(out var t) ? t : null);
+        var tags = IsAbsentTarget(record)
+            ? null
+            : Items(record, "tags", LabelValue.FromText, LabelValue.FromJson);
         if (tokens.Count == 0) throw Error(record, "The record has no tokens.", "Leave the record out.");
         if (tags is not null && tags.Count != tokens.Count)
-            throw Error(record, $"The record has {tokens.Count} tokens, but {tags.Count} tags.", "Give one tag per token.");
+        {
+            throw Error(record, $"The record has {tokens.Count} tokens, but {tags.Count} tags.",
+                "Give one tag per token.");
+        }
         return new TaggedRecord(tokens, tags, record.Origin);
     }
 
     /// <summary>The entries of a list; in csv and tsv the words of a text.</summary>
-    private List<T> Items<T>(RawRecord record, string field, Func<string, int, T> ofWord, Func<JsonNode?, T?> ofNode) where T : class
+    private List<T> Items<T>(
+        RawRecord record, string field, Func<string, T> ofWord, Func<JsonNode?, T?> ofNode) where T : class
     {
         var node = Require(record, field);
-        if (record.IsDelimited) return [.. node.GetValue<string>().Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(ofWord)];
+        if (record.IsDelimited)
+            return [.. node.GetValue<string>().Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(ofWord)];
         if (node is not JsonArray array) throw WrongType(record, field, "a list", node);
-        return [.. array.Select(item => ofNode(item) ?? throw WrongType(record, field + "[]", field == "tags" ? "a text or a number" : "a text", item))];
+        var wanted = field == "tags" ? "a text or a number" : "a text";
+        return [.. array.Select(item => ofNode(item) ?? throw WrongType(record, field + "[]", wanted, item))];
     }
 
     private LabelValue? Label(RawRecord record)
     {
         if (IsAbsentTarget(record)) return null;
         var node = Require(record, "label");
-        if (!record.IsDelimited) return LabelValue.FromJson(node) ?? throw WrongType(record, "label", "a text, a number or a list of these", node);
+        if (!record.IsDelimited)
+            return LabelValue.FromJson(node)
+                ?? throw WrongType(record, "label", "a text, a number or a list of these", node);
         var text = node.GetValue<string>();
-        return text.Length > 0 ? LabelValue.FromText(text) : throw Error(record, "The label is empty.", "Fill it in or leave the record out.");
+        return text.Length > 0
+            ? LabelValue.FromText(text)
+            : throw Error(record, "The label is empty.", "Fill it in or leave the record out.");
     }
 
     private string? Target(RawRecord record) => IsAbsentTarget(record) ? null : Text(record, _target!);
@@ -65,10 +81,13 @@ public sealed class RecordParser(
     private string Text(RawRecord record, string field)
     {
         var node = Require(record, field);
-        return node is JsonValue value && value.TryGetValue<string>(out var text) ? text : throw WrongType(record, field, "a text", node);
+        return node is JsonValue value && value.TryGetValue<string>(out var text)
+            ? text
+            : throw WrongType(record, field, "a text", node);
     }
 
-    private string? OptionalText(RawRecord record, string field) => _columns.NameIn(record.Fields, field) is null ? null : Text(record, field);
+    private string? OptionalText(RawRecord record, string field) =>
+        _columns.NameIn(record.Fields, field) is null ? null : Text(record, field);
 
     private JsonNode Require(RawRecord record, string field)
     {
@@ -79,7 +98,9 @@ public sealed class RecordParser(
     }
 
     private static DataException WrongType(RawRecord record, string field, string wanted, JsonNode? found) =>
-        Error(record, $"The field '{field}' must be {wanted}, not {Excerpt.Of(found?.ToJsonString() ?? "null")}.", "Correct the record.");
+        Error(record, $"The field '{field}' must be {wanted}, not {Excerpt.Of(found?.ToJsonString() ?? "null")}.",
+            "Correct the record.");
 
-    private static DataException Error(RawRecord record, string what, string remedy) => new(what, record.Origin.ToString(), remedy);
+    private static DataException Error(RawRecord record, string what, string remedy) =>
+        new(what, record.Origin.ToString(), remedy);
 }

@@ -12,13 +12,18 @@ public enum RecordShape
     /// <summary><c>instruction</c>, optionally <c>input</c>, and <c>output</c>.</summary>
     Instruction,
 
-    /// <summary><c>messages</c>: a conversation of <c>role</c> and <c>content</c>; also <c>conversations</c> of <c>from</c> and <c>value</c>.</summary>
+    /// <summary>
+    /// <c>messages</c>: a conversation of <c>role</c> and <c>content</c>; also <c>conversations</c> of <c>from</c> and
+    /// <c>value</c>.
+    /// </summary>
     Messages,
 
     /// <summary><c>text</c> and <c>label</c>.</summary>
     TextLabel,
 
-    /// <summary><c>text</c>, <c>text_pair</c> and <c>label</c>; also sentence1 and sentence2, premise and hypothesis.</summary>
+    /// <summary>
+    /// <c>text</c>, <c>text_pair</c> and <c>label</c>; also sentence1 and sentence2, premise and hypothesis.
+    /// </summary>
     TextPairLabel,
 
     /// <summary><c>tokens</c> and <c>tags</c>: words and a tag for each.</summary>
@@ -31,7 +36,9 @@ public enum RecordShape
 /// <summary>The fields of each shape.</summary>
 /// <param name="Shape">The shape.</param>
 /// <param name="Inputs">Fields every record must have.</param>
-/// <param name="Target">The field that holds what is to be learned; null for plain text and conversations. Data to predict on may lack it.</param>
+/// <param name="Target">
+/// The field that holds what is to be learned; null for plain text and conversations. Data to predict on may lack it.
+/// </param>
 /// <param name="Optional">Fields a record may have.</param>
 internal sealed record ShapeFields(RecordShape Shape, string[] Inputs, string? Target, string[] Optional)
 {

@@ -17,12 +17,16 @@ public sealed record RecordOptions
     /// <summary>Whether records may lack what is to be learned.</summary>
     public bool ForPrediction { get; init; }
 
-    /// <summary>Whether broken lines and records are left out and listed in <see cref="RecordSource.BadLines"/> instead of ending the reading.</summary>
+    /// <summary>
+    /// Whether broken lines and records are left out and listed in <see cref="RecordSource.BadLines"/> instead of
+    /// ending the reading.
+    /// </summary>
     public bool SkipBadLines { get; init; }
 }
 
 /// <summary>
-/// The checked records of a data file. Every enumeration reads the file anew, so that large files need no memory; one enumeration at a time.
+/// The checked records of a data file. Every enumeration reads the file anew, so that large files need no memory; one
+/// enumeration at a time.
 /// </summary>
 public sealed class RecordSource : IEnumerable<DataRecord>
 {
@@ -41,11 +45,15 @@ public sealed class RecordSource : IEnumerable<DataRecord>
     /// <summary>The shape of the records.</summary>
     public RecordShape Shape { get; }
 
-    /// <summary>The lines the last enumeration left out; always empty without <see cref="RecordOptions.SkipBadLines"/>.</summary>
+    /// <summary>
+    /// The lines the last enumeration left out; always empty without <see cref="RecordOptions.SkipBadLines"/>.
+    /// </summary>
     public IReadOnlyList<DataException> BadLines { get; private set; } = [];
 
     /// <summary>Opens a file and finds the shape of its records.</summary>
-    /// <exception cref="DataException">The file cannot be read as data, or its records have no common shape.</exception>
+    /// <exception cref="DataException">
+    /// The file cannot be read as data, or its records have no common shape.
+    /// </exception>
     /// <exception cref="StorageException">The file cannot be opened.</exception>
     public static RecordSource Open(string path, RecordOptions? options = null)
     {

@@ -27,7 +27,9 @@ internal static class JsonText
         return json.Append('"');
     }
 
-    /// <summary>The order of the UTF-8 bytes, which is that of the code points; UTF-16 order differs beyond the first plane.</summary>
+    /// <summary>
+    /// The order of the UTF-8 bytes, which is that of the code points; UTF-16 order differs beyond the first plane.
+    /// </summary>
     public static int CompareUtf8(string left, string right)
     {
         var shorter = Math.Min(left.Length, right.Length);

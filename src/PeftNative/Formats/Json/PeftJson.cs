@@ -6,8 +6,9 @@ using System.Text.Json.Nodes;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// Writes JSON as PEFT writes <c>adapter_config.json</c> (Python's <c>json.dumps(indent=2, sort_keys=True)</c>): keys in code point
-/// order, floats that stay floats (<c>0.0</c>, <c>1e-05</c>), explicit nulls, everything beyond ASCII escaped, no newline at the end.
+/// Writes JSON as PEFT writes <c>adapter_config.json</c> (Python's <c>json.dumps(indent=2, sort_keys=True)</c>): keys
+/// in code point order, floats that stay floats (<c>0.0</c>, <c>1e-05</c>), explicit nulls, everything beyond ASCII
+/// escaped, no newline at the end.
 /// </summary>
 public static class PeftJson
 {
@@ -85,7 +86,9 @@ public static class PeftJson
             : value.ToJsonString();
     }
 
-    /// <summary>The shortest decimal that reads back as the same double, laid out as Python's <c>repr</c> does.</summary>
+    /// <summary>
+    /// The shortest decimal that reads back as the same double, laid out as Python's <c>repr</c> does.
+    /// </summary>
     internal static string FloatText(double value)
     {
         if (!double.IsFinite(value)) throw new ArgumentException($"{value} cannot be written as JSON.", nameof(value));

@@ -5,8 +5,8 @@ using System.Text.Unicode;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// Reads JSON that others wrote with no surprises: limits on size and depth, duplicate keys refused, valid text only, and errors
-/// that name file, line and column. What it allocates is bounded by the input's size. Thread-safe.
+/// Reads JSON that others wrote with no surprises: limits on size and depth, duplicate keys refused, valid text only,
+/// and errors that name file, line and column. What it allocates is bounded by the input's size. Thread-safe.
 /// </summary>
 public static class StrictJson
 {
@@ -25,7 +25,8 @@ public static class StrictJson
         {
             var length = new FileInfo(path).Length;
             if (length > maxBytes)
-                throw new ModelFormatException($"The file has {length} bytes; the limit for this kind is {maxBytes}.", path,
+                throw new ModelFormatException(
+                    $"The file has {length} bytes; the limit for this kind is {maxBytes}.", path,
                     "Check that it is the file you mean.");
             return ParseObject(File.ReadAllBytes(path), path);
         }
@@ -51,7 +52,8 @@ public static class StrictJson
         if (ForeignFile.Recognise(utf8, file) is { } foreign) throw foreign;
         if (utf8.StartsWith(Encoding.UTF8.Preamble))
             throw Error("The file starts with a byte order mark.", utf8, 0, file, "Save it as UTF-8 without one.");
-        if (!Utf8.IsValid(utf8)) throw new ModelFormatException("The file is not valid UTF-8.", file, "Save it as UTF-8.");
+        if (!Utf8.IsValid(utf8))
+            throw new ModelFormatException("The file is not valid UTF-8.", file, "Save it as UTF-8.");
         try
         {
             CheckKeysAndText(utf8, file);
@@ -82,7 +84,8 @@ public static class StrictJson
             {
                 var key = Text(ref reader, utf8, file);
                 if (!keys[reader.CurrentDepth - 1]!.Add(key))
-                    throw Error($"The key '{Message.Clip(key)}' appears twice in one object.", utf8, reader.TokenStartIndex, file);
+                    throw Error($"The key '{Message.Clip(key)}' appears twice in one object.",
+                        utf8, reader.TokenStartIndex, file);
             }
             else if (reader.TokenType == JsonTokenType.String && reader.ValueIsEscaped)
             {
@@ -103,7 +106,8 @@ public static class StrictJson
         }
     }
 
-    private static ModelFormatException Error(string what, ReadOnlySpan<byte> utf8, long at, string file, string? remedy = null)
+    private static ModelFormatException Error(
+        string what, ReadOnlySpan<byte> utf8, long at, string file, string? remedy = null)
     {
         var before = utf8[..(int)at];
         var column = at - before.LastIndexOf((byte)'\n');

@@ -3,9 +3,9 @@ using System.Text.Json;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// A JSON object read with type checks. <c>GetX(key)</c> demands the key; <c>GetX(key, fallback)</c> and <c>GetOptionalX(key)</c>
-/// treat a missing key and an explicit null alike. A wrong type is a <see cref="ModelFormatException"/> that names the key, what
-/// was expected and what was found. Immutable and thread-safe.
+/// A JSON object read with type checks. <c>GetX(key)</c> demands the key; <c>GetX(key, fallback)</c> and
+/// <c>GetOptionalX(key)</c> treat a missing key and an explicit null alike. A wrong type is a <see
+/// cref="ModelFormatException"/> that names the key, what was expected and what was found. Immutable and thread-safe.
 /// </summary>
 public sealed class StrictObject
 {
@@ -69,18 +69,21 @@ public sealed class StrictObject
     public string? GetOptionalString(string key) => Has(key) ? GetString(key) : null;
 
     /// <summary>A list of texts.</summary>
-    public IReadOnlyList<string> GetStringList(string key) => RequiredText(key, "a list of texts", e => ToList(e, ToText));
+    public IReadOnlyList<string> GetStringList(string key) =>
+        RequiredText(key, "a list of texts", e => ToList(e, ToText));
 
     /// <summary>A list of texts, or null.</summary>
     public IReadOnlyList<string>? GetOptionalStringList(string key) => Has(key) ? GetStringList(key) : null;
 
     /// <summary>A list of whole numbers.</summary>
     public IReadOnlyList<int> GetIntList(string key) =>
-        RequiredText(key, "a list of whole numbers", e => ToList(e, i => ToInt(i) is { } v ? (object)v : null)?.ConvertAll(o => (int)o));
+        RequiredText(key, "a list of whole numbers", e =>
+            ToList(e, i => ToInt(i) is { } v ? (object)v : null)?.ConvertAll(o => (int)o));
 
     /// <summary>A list of finite numbers.</summary>
     public IReadOnlyList<double> GetDoubleList(string key) =>
-        RequiredText(key, "a list of numbers", e => ToList(e, i => ToDouble(i) is { } v ? (object)v : null)?.ConvertAll(o => (double)o));
+        RequiredText(key, "a list of numbers", e =>
+            ToList(e, i => ToDouble(i) is { } v ? (object)v : null)?.ConvertAll(o => (double)o));
 
     /// <summary>An object in the object.</summary>
     public StrictObject GetObject(string key) => RequiredText(key, "an object", e =>
@@ -118,7 +121,8 @@ public sealed class StrictObject
         _ => Message.Clip(e.GetRawText()),
     };
 
-    private static int? ToInt(JsonElement e) => e.ValueKind == JsonValueKind.Number && e.TryGetInt32(out var value) ? value : null;
+    private static int? ToInt(JsonElement e) =>
+        e.ValueKind == JsonValueKind.Number && e.TryGetInt32(out var value) ? value : null;
 
     private static double? ToDouble(JsonElement e) =>
         e.ValueKind == JsonValueKind.Number && e.TryGetDouble(out var value) && double.IsFinite(value) ? value : null;

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// The 16-bit float with the exponent of a single: a storage type. Conversion from a single rounds to nearest, ties to even; every
-/// NaN stays a NaN; the conversion back is exact.
+/// The 16-bit float with the exponent of a single: a storage type. Conversion from a single rounds to nearest, ties to
+/// even; every NaN stays a NaN; the conversion back is exact.
 /// </summary>
 public readonly struct BFloat16 : IEquatable<BFloat16>
 {

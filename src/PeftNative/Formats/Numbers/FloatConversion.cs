@@ -4,8 +4,9 @@ using System.Runtime.Intrinsics;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// Conversions between stored float types and singles, vectorised; source and destination must have the same length. Narrowing
-/// rounds to nearest, ties to even, overflow goes to infinity and every NaN stays a NaN; widening is exact. Thread-safe.
+/// Conversions between stored float types and singles, vectorised; source and destination must have the same length.
+/// Narrowing rounds to nearest, ties to even, overflow goes to infinity and every NaN stays a NaN; widening is exact.
+/// Thread-safe.
 /// </summary>
 public static class FloatConversion
 {
@@ -100,7 +101,7 @@ public static class FloatConversion
     private static Vector256<uint> ToHalfBits(Vector256<float> value)
     {
         var magnitude = value.AsUInt32() & Vector256.Create(~SignBit);
-        // Normal: round the 13 dropped bits to even, then move the exponent's zero from 127 to 15; too large becomes infinity.
+        // Normal: round the 13 dropped bits to even, move the exponent's zero from 127 to 15; too large is infinity.
         var rounded = (magnitude + Vector256.Create(0x0FFFu) + ((magnitude >> 13) & Vector256<uint>.One)
             - Vector256.Create(112u << 23)) >> 13;
         var normal = Vector256.Min(rounded, Vector256.Create(0x7C00u));
@@ -116,6 +117,7 @@ public static class FloatConversion
     private static void CheckLengths(int source, int destination)
     {
         if (source != destination)
-            throw new ArgumentException($"The lengths differ: {source} values into {destination}.", nameof(destination));
+            throw new ArgumentException($"The lengths differ: {source} values into {destination}.",
+                nameof(destination));
     }
 }

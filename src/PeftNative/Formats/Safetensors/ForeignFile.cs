@@ -8,7 +8,9 @@ internal static class ForeignFile
     private const string DownloadAgain =
         "Download the real file: this is usually an error or login page saved under the model's name.";
 
-    /// <summary>The error to raise for content that starts with <paramref name="head"/>, or null for nothing known.</summary>
+    /// <summary>
+    /// The error to raise for content that starts with <paramref name="head"/>, or null for nothing known.
+    /// </summary>
     public static ModelFormatException? Recognise(ReadOnlySpan<byte> head, string file)
     {
         if (head.StartsWith("version https://git-lfs"u8))
@@ -16,7 +18,7 @@ internal static class ForeignFile
                 "Run 'git lfs pull' in the model folder, or download the file again.");
         if (head.StartsWith("PK\u0003\u0004"u8))
             return new($"{Path.GetFileName(file)} is a zip archive (perhaps a PyTorch .bin).", file,
-                "Convert it to safetensors: load it with transformers and save_pretrained(..., safe_serialization=True).");
+                "Convert it: load the model with transformers and save_pretrained(..., safe_serialization=True).");
         if (LooksLikeHtml(head))
             return new($"{Path.GetFileName(file)} is an HTML page.", file, DownloadAgain);
         return null;
@@ -26,6 +28,7 @@ internal static class ForeignFile
     {
         if (head.StartsWith(Encoding.UTF8.Preamble)) head = head[3..];
         head = head.TrimStart(" \t\r\n"u8);
-        return head.StartsWith("<"u8) && head.Length > 1 && (char.IsAsciiLetter((char)head[1]) || head[1] is (byte)'!' or (byte)'?');
+        return head.StartsWith("<"u8) && head.Length > 1
+            && (char.IsAsciiLetter((char)head[1]) || head[1] is (byte)'!' or (byte)'?');
     }
 }

@@ -7,9 +7,10 @@ using System.Runtime.InteropServices;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// A safetensors file mapped into memory: opening reads the header only, tensors are read where they lie. Reading is safe from
-/// several threads; disposing must wait for them, because spans and pointers handed out die with the file. Nobody may shorten the
-/// file while it is open (the operating system then kills the process); writers that rename a new file into place, as ours do, are safe.
+/// A safetensors file mapped into memory: opening reads the header only, tensors are read where they lie. Reading is
+/// safe from several threads; disposing must wait for them, because spans and pointers handed out die with the file.
+/// Nobody may shorten the file while it is open (the operating system then kills the process); writers that rename a
+/// new file into place, as ours do, are safe.
 /// </summary>
 public sealed unsafe class SafetensorsFile : IDisposable
 {
@@ -18,7 +19,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
     private readonly MemoryMappedViewAccessor _view;
     private byte* _data;
 
-    private SafetensorsFile(string path, MemoryMappedFile map, MemoryMappedViewAccessor view, byte* start, SafetensorsHeader header)
+    private SafetensorsFile(
+        string path, MemoryMappedFile map, MemoryMappedViewAccessor view, byte* start, SafetensorsHeader header)
     {
         Path = path;
         Header = header;
@@ -50,10 +52,12 @@ public sealed unsafe class SafetensorsFile : IDisposable
         byte* start = null;
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 0);
+            using var stream = new FileStream(
+                path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
             var length = stream.Length;
             if (length == 0) SafetensorsHeader.Parse([], 0, path);
-            map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, true);
+            map = MemoryMappedFile.CreateFromFile(
+                stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
             view = map.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
             start += view.PointerOffset;
@@ -72,7 +76,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
     }
 
     /// <summary>Finds a tensor by name.</summary>
-    public bool TryGet(string name, [NotNullWhen(true)] out StoredTensor? tensor) => _byName.TryGetValue(name, out tensor);
+    public bool TryGet(string name, [NotNullWhen(true)] out StoredTensor? tensor) =>
+        _byName.TryGetValue(name, out tensor);
 
     /// <summary>Finds a tensor by name.</summary>
     /// <exception cref="ModelFormatException">The file has no such tensor.</exception>
@@ -92,7 +97,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <exception cref="ResourceException">The tensor is larger than one span can be; read it in parts.</exception>
     public ReadOnlySpan<byte> Bytes(StoredTensor tensor) => tensor.ByteLength <= int.MaxValue
         ? new(Pointer(tensor), (int)tensor.ByteLength)
-        : throw new ResourceException("The tensor is larger than 2 GB.", Message.At(Path, tensor.Name), "Read it in parts.");
+        : throw new ResourceException("The tensor is larger than 2 GB.", Message.At(Path, tensor.Name),
+            "Read it in parts.");
 
     /// <summary>Some of a tensor's bytes, for tensors of any size.</summary>
     public ReadOnlySpan<byte> Bytes(StoredTensor tensor, long offset, int length)
@@ -106,7 +112,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <summary>Reads a float tensor as singles: F32, F16 and BF16 exactly, F64 rounded.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <param name="destination">Receives the elements, C order; exactly as long as they are many.</param>
-    /// <param name="first">The first element to read, to read a tensor in parts; the destination then gives the number.</param>
+    /// <param name="first">The first element to read, to read a tensor in parts; the destination then gives the
+    /// number.</param>
     /// <exception cref="ModelFormatException">The tensor is not of one of these types.</exception>
     public void ReadAs(StoredTensor tensor, Span<float> destination, long? first = null)
     {
@@ -125,13 +132,22 @@ public sealed unsafe class SafetensorsFile : IDisposable
     {
         switch (tensor.Type)
         {
-            case StoredType.F32: MemoryMarshal.Cast<byte, float>(source).CopyTo(destination); break;
-            case StoredType.F16: FloatConversion.ToSingle(MemoryMarshal.Cast<byte, Half>(source), destination); break;
-            case StoredType.BF16: FloatConversion.ToSingle(MemoryMarshal.Cast<byte, BFloat16>(source), destination); break;
-            case StoredType.F64: FloatConversion.ToSingle(MemoryMarshal.Cast<byte, double>(source), destination); break;
+            case StoredType.F32:
+                MemoryMarshal.Cast<byte, float>(source).CopyTo(destination);
+                break;
+            case StoredType.F16:
+                FloatConversion.ToSingle(MemoryMarshal.Cast<byte, Half>(source), destination);
+                break;
+            case StoredType.BF16:
+                FloatConversion.ToSingle(MemoryMarshal.Cast<byte, BFloat16>(source), destination);
+                break;
+            case StoredType.F64:
+                FloatConversion.ToSingle(MemoryMarshal.Cast<byte, double>(source), destination);
+                break;
             default:
-                throw new ModelFormatException($"The tensor is stored as {tensor.Type.Name()}, which is not read as numbers "
-                    + "of single precision.", Message.At(Path, tensor.Name), "Store it as F32, F16, BF16 or F64.");
+                throw new ModelFormatException(
+                    $"The tensor is stored as {tensor.Type.Name()}, which is not read as single precision.",
+                    Message.At(Path, tensor.Name), "Store it as F32, F16, BF16 or F64.");
         }
     }
 

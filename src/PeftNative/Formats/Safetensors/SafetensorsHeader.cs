@@ -4,8 +4,8 @@ using System.Collections.Immutable;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// The validated header of a safetensors file: what tensors there are, of what type and shape, and where. Immutable. Rules follow
-/// the format's reference reader, with duplicates refused and limits on rank and on the number of tensors.
+/// The validated header of a safetensors file: what tensors there are, of what type and shape, and where. Immutable.
+/// Rules follow the format's reference reader, with duplicates refused and limits on rank and on the number of tensors.
 /// </summary>
 public sealed class SafetensorsHeader
 {
@@ -21,7 +21,8 @@ public sealed class SafetensorsHeader
     /// <summary>The largest number of dimensions of a tensor.</summary>
     public const int MaxRank = 8;
 
-    private SafetensorsHeader(ImmutableArray<StoredTensor> tensors, IReadOnlyDictionary<string, string> metadata, long dataStart)
+    private SafetensorsHeader(
+        ImmutableArray<StoredTensor> tensors, IReadOnlyDictionary<string, string> metadata, long dataStart)
     {
         Tensors = tensors;
         Metadata = metadata;
@@ -38,11 +39,12 @@ public sealed class SafetensorsHeader
     public long DataStart { get; }
 
     /// <summary>Reads and checks a header.</summary>
-    /// <param name="headerAndLength">The start of the file: the 8-byte length and at least the whole header after it (more does
-    /// no harm; less than a plausible header's length is reported as a truncated file).</param>
+    /// <param name="headerAndLength">The start of the file: the 8-byte length and at least the whole header after it
+    /// (more does no harm; less than a plausible header's length is reported as a truncated file).</param>
     /// <param name="fileLength">The length of the whole file in bytes.</param>
     /// <param name="file">The file's name for messages.</param>
-    /// <exception cref="ModelFormatException">The header breaks a rule of the format; the message names file and tensor.</exception>
+    /// <exception cref="ModelFormatException">The header breaks a rule of the format; the message names file and
+    /// tensor.</exception>
     public static SafetensorsHeader Parse(ReadOnlySpan<byte> headerAndLength, long fileLength, string file = "memory")
     {
         var header = Slice(headerAndLength, fileLength, file);
@@ -65,7 +67,8 @@ public sealed class SafetensorsHeader
             ? new ModelFormatException($"The header claims {length} bytes; the limit is {MaxHeaderBytes}.", file,
                 "This is not a safetensors file, or it is damaged; get it again.")
             : new ModelFormatException(
-                $"The file is truncated: its header alone needs {8 + length} bytes, the file has {fileLength}.", file, again));
+                $"The file is truncated: its header alone needs {8 + length} bytes, the file has {fileLength}.",
+                file, again));
     }
 
     private static void CheckContiguous(List<StoredTensor> tensors, long dataLength, string file)

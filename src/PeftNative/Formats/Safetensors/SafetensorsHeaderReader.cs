@@ -5,7 +5,9 @@ using System.Text.Unicode;
 
 namespace PeftNative.Formats;
 
-/// <summary>Turns the JSON of a safetensors header into tensors. What it allocates is bounded by the header's length.</summary>
+/// <summary>
+/// Turns the JSON of a safetensors header into tensors. What it allocates is bounded by the header's length.
+/// </summary>
 internal ref struct SafetensorsHeaderReader
 {
     private const string Damaged = "The file is damaged or was not written by a safetensors library; get it again.";
@@ -64,7 +66,8 @@ internal ref struct SafetensorsHeaderReader
             Expect(JsonTokenType.String, $"The value of '{Message.Clip(key)}' in __metadata__ must be text.");
             if (_metadata.Count == SafetensorsHeader.MaxMetadata)
                 throw Error($"__metadata__ has more than {SafetensorsHeader.MaxMetadata} pairs.");
-            if (!_metadata.TryAdd(key, Text())) throw Error($"The key '{Message.Clip(key)}' appears twice in __metadata__.");
+            if (!_metadata.TryAdd(key, Text()))
+                throw Error($"The key '{Message.Clip(key)}' appears twice in __metadata__.");
         }
     }
 
@@ -86,13 +89,15 @@ internal ref struct SafetensorsHeaderReader
             }
             if (twice) throw Error($"'{key}' appears twice in the header's entry.");
         }
-        return Check(name, type ?? throw Missing("dtype"), shape ?? throw Missing("shape"), range ?? throw Missing("data_offsets"));
+        return Check(name, type ?? throw Missing("dtype"), shape ?? throw Missing("shape"),
+            range ?? throw Missing("data_offsets"));
     }
 
-    private readonly StoredTensor Check(string name, StoredType type, ImmutableArray<long> shape, (long Begin, long End) range)
+    private readonly StoredTensor Check(
+        string name, StoredType type, ImmutableArray<long> shape, (long Begin, long End) range)
     {
         if (!type.TryByteLength(shape.AsSpan(), out var bytes))
-            throw Error($"{Describe(type, shape)} is not a possible size: it overflows, or does not end on a whole byte.");
+            throw Error($"{Describe(type, shape)} is not possible: it overflows, or does not end on a whole byte.");
         if (range.End < range.Begin) throw Error($"data_offsets run backwards: {range.Begin} to {range.End}.");
         if (range.End - range.Begin != bytes)
             throw Error($"{Describe(type, shape)} takes {bytes} bytes, data_offsets give {range.End - range.Begin}.");

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
@@ -6,18 +7,21 @@ using System.Text;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// Collects tensors and writes them as one safetensors file, byte for byte as the format's reference writer does: metadata first,
-/// tensors by type (later members of <see cref="StoredType"/> first) and then by name, header padded with spaces to a multiple of 8.
-/// Data is streamed, so a file may be larger than memory. Not thread-safe.
+/// Collects tensors and writes them as one safetensors file, byte for byte as the format's reference writer does:
+/// metadata first, tensors by type (later members of <see cref="StoredType"/> first) and then by name, header padded
+/// with spaces to a multiple of 8. Data is streamed, so a file may be larger than memory. Not thread-safe.
 /// </summary>
 public sealed class SafetensorsWriter
 {
     private readonly SortedDictionary<string, string> _metadata = new(Comparer<string>.Create(JsonText.CompareUtf8));
     private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
 
-    private sealed record Entry(string Name, StoredType Type, ImmutableArray<long> Shape, long Bytes, Action<Stream> Write);
+    private sealed record Entry(
+        string Name, StoredType Type, ImmutableArray<long> Shape, long Bytes, Action<Stream> Write);
 
-    /// <summary>Creates a writer with <c>{"format": "pt"}</c> as its metadata, as PEFT and transformers write and expect it.</summary>
+    /// <summary>
+    /// Creates a writer with <c>{"format": "pt"}</c> as its metadata, as PEFT and transformers write and expect it.
+    /// </summary>
     public static SafetensorsWriter ForPyTorch() => new(new Dictionary<string, string> { ["format"] = "pt" });
 
     /// <summary>Creates a writer.</summary>
@@ -32,14 +36,17 @@ public sealed class SafetensorsWriter
         }
     }
 
-    /// <summary>Adds a tensor whose bytes (little-endian, C order) a callback writes when the file is written.</summary>
+    /// <summary>
+    /// Adds a tensor whose bytes (little-endian, C order) a callback writes when the file is written.
+    /// </summary>
     /// <exception cref="ArgumentException">The name is taken or not valid text, or the shape is impossible.</exception>
     public void Add(string name, StoredType type, ReadOnlySpan<long> shape, Action<Stream> write)
     {
         CheckText(name);
         if (name == "__metadata__") throw new ArgumentException("No tensor can be called __metadata__.", nameof(name));
         if (shape.Length > SafetensorsHeader.MaxRank || !type.TryByteLength(shape, out var bytes))
-            throw new ArgumentException($"Impossible shape for {type.Name()}: [{string.Join(", ", shape.ToArray())}].", nameof(shape));
+            throw new ArgumentException($"Impossible shape for {type.Name()}: [{string.Join(", ", shape.ToArray())}].",
+                nameof(shape));
         if (!_entries.TryAdd(name, new(name, type, [.. shape], bytes, write)))
             throw new ArgumentException($"There is a tensor '{name}' already.", nameof(name));
     }
@@ -53,9 +60,12 @@ public sealed class SafetensorsWriter
         Add(name, type, shape, stream => stream.Write(bytes.Span));
     }
 
-    /// <summary>Adds a tensor of singles, stored as F32, F16, BF16 or F64 (rounded to nearest even). The values are not copied.</summary>
+    /// <summary>
+    /// Adds a tensor of singles, stored as F32, F16, BF16 or F64 (rounded to nearest even). The values are not copied.
+    /// </summary>
     /// <exception cref="ArgumentException">As above, or the type is not one of these.</exception>
-    public void Add(string name, ReadOnlySpan<long> shape, ReadOnlyMemory<float> values, StoredType type = StoredType.F32)
+    public void Add(
+        string name, ReadOnlySpan<long> shape, ReadOnlyMemory<float> values, StoredType type = StoredType.F32)
     {
         if (type is not (StoredType.F32 or StoredType.F16 or StoredType.BF16 or StoredType.F64))
             throw new ArgumentException($"Singles cannot be stored as {type.Name()}.", nameof(type));
@@ -67,7 +77,8 @@ public sealed class SafetensorsWriter
     /// <summary>
     /// Writes the file under a temporary name, flushes it and renames it into place; see <see cref="AtomicFile"/>.
     /// </summary>
-    /// <exception cref="StorageException">The disk is full, permission is missing or the like; an old file is untouched.</exception>
+    /// <exception cref="StorageException">The disk is full, permission is missing or the like; an old file is
+    /// untouched.</exception>
     /// <exception cref="ModelFormatException">The header would exceed the format's limit.</exception>
     public void Save(string path, IFileSystem? files = null)
     {
@@ -132,8 +143,9 @@ public sealed class SafetensorsWriter
         var length = Encoding.UTF8.GetByteCount(text);
         var padded = (length + 7L) / 8 * 8;
         if (padded > SafetensorsHeader.MaxHeaderBytes || _entries.Count > SafetensorsHeader.MaxTensors)
-            throw new ModelFormatException($"{_entries.Count} tensors with a header of {padded} bytes are too much for one file.",
-                path, "Write several files with an index.");
+            throw new ModelFormatException(
+                $"{_entries.Count} tensors with a header of {padded} bytes are too much for one file.", path,
+                "Write several files with an index.");
         var framed = new byte[8 + padded];
         BinaryPrimitives.WriteInt64LittleEndian(framed, padded);
         Encoding.UTF8.GetBytes(text, framed.AsSpan(8));
@@ -151,10 +163,18 @@ public sealed class SafetensorsWriter
             var bytes = buffer.AsSpan(0, part.Length * (type.Bits() / 8));
             switch (type)
             {
-                case StoredType.F16: FloatConversion.FromSingle(part, MemoryMarshal.Cast<byte, Half>(bytes)); break;
-                case StoredType.BF16: FloatConversion.FromSingle(part, MemoryMarshal.Cast<byte, BFloat16>(bytes)); break;
-                case StoredType.F64: FloatConversion.FromSingle(part, MemoryMarshal.Cast<byte, double>(bytes)); break;
-                default: MemoryMarshal.AsBytes(part).CopyTo(bytes); break;
+                case StoredType.F16:
+                    FloatConversion.FromSingle(part, MemoryMarshal.Cast<byte, Half>(bytes));
+                    break;
+                case StoredType.BF16:
+                    FloatConversion.FromSingle(part, MemoryMarshal.Cast<byte, BFloat16>(bytes));
+                    break;
+                case StoredType.F64:
+                    FloatConversion.FromSingle(part, MemoryMarshal.Cast<byte, double>(bytes));
+                    break;
+                default:
+                    MemoryMarshal.AsBytes(part).CopyTo(bytes);
+                    break;
             }
             stream.Write(bytes);
         }
@@ -162,8 +182,11 @@ public sealed class SafetensorsWriter
 
     private static void CheckText(string text)
     {
-        for (var i = 0; i < text.Length; i++)
-            if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1])) i++;
-            else if (char.IsSurrogate(text[i])) throw new ArgumentException("The text holds half a surrogate pair.", nameof(text));
+        for (var rest = text.AsSpan(); !rest.IsEmpty;)
+        {
+            if (Rune.DecodeFromUtf16(rest, out _, out var length) != OperationStatus.Done)
+                throw new ArgumentException("The text holds half a surrogate pair.", nameof(text));
+            rest = rest[length..];
+        }
     }
 }

@@ -3,8 +3,8 @@ using System.Collections.Frozen;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// The element types of a safetensors file, in the format's own order: writers place tensors of later members first. <c>F6</c>
-/// and <c>F4</c> are narrower than a byte; see <see cref="StoredTypes.Bits"/>.
+/// The element types of a safetensors file, in the format's own order: writers place tensors of later members first.
+/// <c>F6</c> and <c>F4</c> are narrower than a byte; see <see cref="StoredTypes.Bits"/>.
 /// </summary>
 public enum StoredType
 {
@@ -84,8 +84,8 @@ public static class StoredTypes
     public static bool TryParse(string name, out StoredType type) => ByName.TryGetValue(name, out type);
 
     /// <summary>
-    /// The bytes that <paramref name="shape"/> elements take. False where the product overflows 63 bits or where elements
-    /// narrower than a byte do not end on one.
+    /// The bytes that <paramref name="shape"/> elements take. False where the product overflows 63 bits or where
+    /// elements narrower than a byte do not end on one.
     /// </summary>
     public static bool TryByteLength(this StoredType type, ReadOnlySpan<long> shape, out long bytes)
     {

@@ -3,17 +3,19 @@ using System.Text;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// Writes a file so that at every moment its name leads to the whole old content or the whole new one: the bytes go to a temporary
-/// name in the same folder, are flushed to the disk and renamed into place, and the folder is flushed.
+/// Writes a file so that at every moment its name leads to the whole old content or the whole new one: the bytes go to
+/// a temporary name in the same folder, are flushed to the disk and renamed into place, and the folder is flushed.
 /// </summary>
 public static class AtomicFile
 {
     /// <summary>Replaces or creates a file.</summary>
     /// <param name="path">The file; its folder must exist.</param>
     /// <param name="write">Writes the content; the stream has no buffer, so write in large pieces.</param>
-    /// <param name="bytes">The size, where known: too little free space is then reported before anything is written.</param>
+    /// <param name="bytes">The size, where known: too little free space is then reported before anything is
+    /// written.</param>
     /// <param name="files">The file system; the machine's own by default.</param>
-    /// <exception cref="StorageException">The disk is full, or permission is missing, or the like; the old file is untouched.</exception>
+    /// <exception cref="StorageException">The disk is full, or permission is missing, or the like; the old file is
+    /// untouched.</exception>
     public static void Write(string path, Action<Stream> write, long? bytes = null, IFileSystem? files = null)
     {
         files ??= LocalFileSystem.Instance;
@@ -56,7 +58,8 @@ public static class AtomicFile
         }
         catch (Exception e) when (StorageErrors.IsStorage(e))
         {
-            throw new StorageException($"The new content is in place, but flushing its folder to the disk failed: {e.Message}", path,
+            throw new StorageException(
+                $"The new content is in place, but flushing its folder failed: {e.Message}", path,
                 "It is safe unless the machine loses power now; write it again to be sure.", e);
         }
     }

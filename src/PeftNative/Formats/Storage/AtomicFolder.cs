@@ -1,29 +1,34 @@
 namespace PeftNative.Formats;
 
 /// <summary>
-/// Writes a folder so that its name leads to the whole old content or the whole new one, also after a crash: the files go to a
-/// hidden folder <c>.&lt;name&gt;.tmp-*</c> beside it, are flushed to the disk, and the names are exchanged. Where the system cannot
-/// exchange names in one step, the old folder waits as <c>.&lt;name&gt;.old-*</c> meanwhile, and <see cref="Recover"/> puts it back
-/// after a crash. Readers ignore both kinds of names. One writer per folder at a time.
+/// Writes a folder so that its name leads to the whole old content or the whole new one, also after a crash: the files
+/// go to a hidden folder <c>.&lt;name&gt;.tmp-*</c> beside it, are flushed to the disk, and the names are exchanged.
+/// Where the system cannot exchange names in one step, the old folder waits as <c>.&lt;name&gt;.old-*</c> meanwhile,
+/// and <see cref="Recover"/> puts it back after a crash. Readers ignore both kinds of names. One writer per folder at a
+/// time.
 /// </summary>
 public static class AtomicFolder
 {
     /// <summary>Replaces or creates a folder.</summary>
     /// <param name="path">The folder; missing ones above it are created.</param>
     /// <param name="fill">Writes the files.</param>
-    /// <param name="mayReplace">Tells which names in an existing folder may vanish; by default none, so that only a new or empty
-    /// folder is accepted. This protects a user who saves into the wrong folder.</param>
-    /// <param name="manifest">Whether to add <c>manifest.json</c> with sizes and hashes; see <see cref="FolderManifest"/>.</param>
-    /// <param name="bytes">The total size, where known: too little free space is then reported before anything is written.</param>
+    /// <param name="mayReplace">Tells which names in an existing folder may vanish; by default none, so that only a new
+    /// or empty folder is accepted. This protects a user who saves into the wrong folder.</param>
+    /// <param name="manifest">Whether to add <c>manifest.json</c> with sizes and hashes; see <see
+    /// cref="FolderManifest"/>.</param>
+    /// <param name="bytes">The total size, where known: too little free space is then reported before anything is
+    /// written.</param>
     /// <param name="files">The file system; the machine's own by default.</param>
     /// <exception cref="UsageException">The folder holds something that may not be replaced.</exception>
-    /// <exception cref="StorageException">The disk is full, permission is missing or the like; the old folder is untouched.</exception>
+    /// <exception cref="StorageException">The disk is full, permission is missing or the like; the old folder is
+    /// untouched.</exception>
     public static void Write(string path, Action<FolderWriter> fill, Func<string, bool>? mayReplace = null,
         bool manifest = false, long? bytes = null, IFileSystem? files = null)
     {
         files ??= LocalFileSystem.Instance;
         var target = files.RealPath(path);
-        var parent = Path.GetDirectoryName(target) ?? throw new UsageException("A root folder cannot be replaced.", path);
+        var parent = Path.GetDirectoryName(target)
+            ?? throw new UsageException("A root folder cannot be replaced.", path);
         var staging = TemporaryName.For(target);
         try
         {
@@ -88,9 +93,13 @@ public static class AtomicFolder
         Retire(files, aside, staging);
     }
 
-    /// <summary>Clears up after a crash between the two renames, so that at most one folder is ever set aside.</summary>
+    /// <summary>
+    /// Clears up after a crash, so that at most one folder is ever set aside and leftovers do not pile up.
+    /// </summary>
     private static void Settle(IFileSystem files, string target)
     {
+        foreach (var leftover in Beside(files, target, "tmp"))
+            TemporaryName.TryDelete(() => files.DeleteFolder(leftover));
         if (Aside(files, target) is not { } aside) return;
         if (!files.FolderExists(target))
         {
@@ -113,11 +122,13 @@ public static class AtomicFolder
         });
     }
 
-    private static string? Aside(IFileSystem files, string target)
+    private static string? Aside(IFileSystem files, string target) => Beside(files, target, "old").FirstOrDefault();
+
+    private static IEnumerable<string> Beside(IFileSystem files, string target, string kind)
     {
-        var (parent, prefix) = (Path.GetDirectoryName(target)!, $".{Path.GetFileName(target)}.old-");
-        var name = files.EntryNames(parent).FirstOrDefault(n => n.StartsWith(prefix, StringComparison.Ordinal));
-        return name is null ? null : Path.Combine(parent, name);
+        var (parent, prefix) = (Path.GetDirectoryName(target)!, $".{Path.GetFileName(target)}.{kind}-");
+        return files.EntryNames(parent).Where(n => n.StartsWith(prefix, StringComparison.Ordinal))
+            .Select(n => Path.Combine(parent, n)).Where(files.FolderExists);
     }
 
     private static bool Restore(IFileSystem files, string aside, string target)
@@ -129,9 +140,9 @@ public static class AtomicFolder
 
     private static void CheckReplaceable(IFileSystem files, string target, Func<string, bool>? mayReplace)
     {
-        var foreign = files.EntryNames(target).Where(n => mayReplace?.Invoke(n) != true).Order(StringComparer.Ordinal).ToList();
-        if (foreign.Count == 0) return;
-        var names = string.Join(", ", foreign.Take(5)) + (foreign.Count > 5 ? $" and {foreign.Count - 5} more" : "");
+        string[] foreign = [.. files.EntryNames(target).Where(n => mayReplace?.Invoke(n) != true).Order()];
+        if (foreign.Length == 0) return;
+        var names = string.Join(", ", foreign.Take(5)) + (foreign.Length > 5 ? $" and {foreign.Length - 5} more" : "");
         throw new UsageException($"Saving here would delete what the folder holds: {names}.", target,
             "Choose a new or empty folder.");
     }

@@ -4,7 +4,9 @@ using System.Text.Json.Nodes;
 
 namespace PeftNative.Formats;
 
-/// <summary>Writes the files of one <see cref="AtomicFolder"/>. Names may lead into sub-folders (<c>a/b.json</c>).</summary>
+/// <summary>
+/// Writes the files of one <see cref="AtomicFolder"/>. Names may lead into sub-folders (<c>a/b.json</c>).
+/// </summary>
 public sealed class FolderWriter
 {
     private readonly IFileSystem _files;
@@ -29,7 +31,8 @@ public sealed class FolderWriter
     }
 
     /// <summary>Writes a text file (UTF-8 without a byte order mark).</summary>
-    public void WriteText(string name, string text) => WriteFile(name, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+    public void WriteText(string name, string text) =>
+        WriteFile(name, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
 
     /// <summary>Writes a safetensors file.</summary>
     public void WriteTensors(string name, SafetensorsWriter tensors) => WriteFile(name, tensors.WriteTo);

@@ -24,7 +24,9 @@ public interface IFileSystem
     /// <summary>Renames a folder to a name that is free.</summary>
     void MoveFolder(string from, string to);
 
-    /// <summary>Swaps the names of two folders in one step; false, and nothing done, where the system has no such call.</summary>
+    /// <summary>
+    /// Swaps the names of two folders in one step; false, and nothing done, where the system has no such call.
+    /// </summary>
     bool TryExchangeFolders(string one, string other);
 
     /// <summary>Deletes a file; no error where there is none.</summary>
@@ -42,6 +44,8 @@ public interface IFileSystem
     /// <summary>The absolute path of a folder; where its name is a link, that of the folder linked to.</summary>
     string RealPath(string path);
 
-    /// <summary>The bytes a user may still write where <paramref name="folder"/> lies, or null where that is unknown.</summary>
+    /// <summary>
+    /// The bytes a user may still write where <paramref name="folder"/> lies, or null where that is unknown.
+    /// </summary>
     long? FreeBytes(string folder);
 }

@@ -13,7 +13,8 @@ public sealed class LocalFileSystem : IFileSystem
     }
 
     /// <inheritdoc/>
-    public Stream CreateFile(string path) => new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
+    public Stream CreateFile(string path) =>
+        new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
 
     /// <inheritdoc/>
     public void FlushFile(Stream stream) => ((FileStream)stream).Flush(flushToDisk: true);

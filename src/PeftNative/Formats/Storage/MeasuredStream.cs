@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 
 namespace PeftNative.Formats;
 
-/// <summary>A write-only stream that counts, and on request hashes, what passes through it. Does not own the inner stream.</summary>
+/// <summary>
+/// A write-only stream that counts, and on request hashes, what passes through it. Does not own the inner stream.
+/// </summary>
 internal sealed class MeasuredStream(Stream inner, IncrementalHash? hash = null) : Stream
 {
     private long _written;

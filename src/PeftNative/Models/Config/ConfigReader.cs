@@ -59,6 +59,20 @@ public sealed class ConfigReader
     /// <summary>A positive size, or null.</summary>
     internal int? OptionalInt(string name) => json.GetOptionalInt(name) is { } value ? Positive(name, value) : null;
 
+    /// <summary>A whole number of any value, or null.</summary>
+    internal int? OptionalIntOrZero(string name) => json.GetOptionalInt(name);
+
+    /// <summary>A text, or null.</summary>
+    internal string? Text(string name) => json.GetOptionalString(name);
+
+    /// <summary>A number, or null.</summary>
+    internal double? OptionalDouble(string name) => json.GetOptionalDouble(name);
+
+    /// <summary>Gemma 3's second rotary base: an entry of rope_parameters, or rope_local_base_freq without any scaling.</summary>
+    internal RopeSettings WindowRope(int headDim, int maxPositions) => json.Has("rope_parameters")
+        ? Rope(headDim, maxPositions, "sliding_attention")
+        : new RopeSettings { Theta = json.GetDouble("rope_local_base_freq", 10000), RotaryDim = headDim };
+
     /// <summary>A number, or its default.</summary>
     internal double Double(string name, double fallback) => json.GetDouble(name, fallback);
 
@@ -82,24 +96,57 @@ public sealed class ConfigReader
             "Supported: gelu, gelu_new, gelu_pytorch_tanh, relu, silu, tanh."),
     };
 
+    /// <summary>The sliding window in use, or 0. Some families keep a width in config.json and a switch beside it.</summary>
+    internal int Window(bool isOn = true) => isOn ? OptionalInt("sliding_window") ?? 0 : 0;
+
+    /// <summary>Which layers have the sliding window: layer_types, or by a rule; empty for all.</summary>
+    internal IReadOnlyList<bool> WindowedLayers(int layers, Func<int, bool>? rule = null)
+    {
+        if (json.GetOptionalStringList("layer_types") is { } types)
+            return types.Count == layers ? [.. types.Select(t => t == "sliding_attention")]
+                : throw json.Error("layer_types", $"layer_types has {types.Count} entries for {layers} layers.");
+        return rule is null ? [] : [.. Enumerable.Range(0, layers).Select(rule)];
+    }
+
     /// <summary>Rotary settings: rope_parameters (transformers 5), or rope_theta and rope_scaling (4).</summary>
-    internal RopeSettings Rope(int rotaryDim, int maxPositions)
+    /// <param name="headDim">Width of a head.</param>
+    /// <param name="maxPositions">Largest position the model was made for.</param>
+    /// <param name="layerType">Where rope_parameters has an entry per type of layer: which.</param>
+    /// <param name="theta">The base, where neither place gives one.</param>
+    /// <param name="share">The share of a head that turns, where config.json does not say.</param>
+    internal RopeSettings Rope(int headDim, int maxPositions, string? layerType = null, double? theta = null, double share = 1)
     {
         var scaling = json.GetOptionalObject("rope_parameters") ?? json.GetOptionalObject("rope_scaling");
-        var theta = scaling?.GetOptionalDouble("rope_theta") ?? json.GetDouble("rope_theta", 10000);
-        var type = scaling?.GetOptionalString("rope_type") ?? scaling?.GetOptionalString("type") ?? "default";
-        if (scaling is null || type == "default") return new RopeSettings { Theta = theta, RotaryDim = rotaryDim };
-        if (type is not ("linear" or "dynamic" or "llama3" or "yarn"))
-            throw scaling.Error("rope_type", $"The rotary scaling '{type}' is not supported.",
-                "Supported: default, linear, dynamic, llama3, yarn.");
-        return new RopeSettings
+        if (layerType is not null && scaling?.GetOptionalObject(layerType) is { } own) scaling = own;
+        share = scaling?.GetOptionalDouble("partial_rotary_factor") ?? json.GetOptionalDouble("partial_rotary_factor") ?? share;
+        var settings = new RopeSettings
         {
-            Theta = theta,
-            RotaryDim = rotaryDim,
-            Type = type,
-            Factor = scaling.GetDouble("factor"),
-            OriginalMaxPositions = scaling.GetOptionalInt("original_max_position_embeddings")
-                ?? json.GetOptionalInt("original_max_position_embeddings") ?? maxPositions,
+            Theta = scaling?.GetOptionalDouble("rope_theta") ?? theta ?? json.GetDouble("rope_theta", 10000),
+            RotaryDim = (int)(headDim * share),
+        };
+        var type = scaling?.GetOptionalString("rope_type") ?? scaling?.GetOptionalString("type") ?? "default";
+        return scaling is null || type == "default" ? settings : Scaled(settings, scaling, type, maxPositions);
+    }
+
+    /// <summary>The error for a config.json that contradicts itself.</summary>
+    internal ModelFormatException Error(string what, string? remedy = null) => new($"{what}.", json.File, remedy);
+
+    private int Positive(string name, int value) => value is > 0 and <= Largest
+        ? value
+        : throw json.Error(name, $"'{name}' must be between 1 and {Largest}, found {value}.");
+
+    private RopeSettings Scaled(RopeSettings settings, StrictObject scaling, string type, int maxPositions)
+    {
+        if (type is not ("linear" or "dynamic" or "llama3" or "yarn" or "longrope" or "su"))
+            throw scaling.Error("rope_type", $"The rotary scaling '{type}' is not supported.",
+                "Supported: default, linear, dynamic, llama3, yarn, longrope.");
+        var original = scaling.GetOptionalInt("original_max_position_embeddings")
+            ?? json.GetOptionalInt("original_max_position_embeddings") ?? maxPositions;
+        settings = settings with
+        {
+            Type = type == "su" ? "longrope" : type,
+            Factor = type is "longrope" or "su" ? (double)maxPositions / original : scaling.GetDouble("factor"),
+            OriginalMaxPositions = original,
             LowFrequencyFactor = scaling.GetDouble("low_freq_factor", 1),
             HighFrequencyFactor = scaling.GetDouble("high_freq_factor", 4),
             BetaFast = scaling.GetDouble("beta_fast", 32),
@@ -109,14 +156,11 @@ public sealed class ConfigReader
             MScaleAllDim = scaling.GetOptionalDouble("mscale_all_dim"),
             Truncate = scaling.GetBool("truncate", true),
         };
+        if (settings.Type != "longrope") return settings;
+        settings = settings with { ShortFactors = scaling.GetDoubleList("short_factor"), LongFactors = scaling.GetDoubleList("long_factor") };
+        return settings.ShortFactors.Count == settings.RotaryDim / 2 && settings.LongFactors.Count == settings.RotaryDim / 2 ? settings
+            : throw scaling.Error("long_factor", $"long_factor and short_factor need {settings.RotaryDim / 2} entries each.");
     }
-
-    /// <summary>The error for a config.json that contradicts itself.</summary>
-    internal ModelFormatException Error(string what, string? remedy = null) => new($"{what}.", json.File, remedy);
-
-    private int Positive(string name, int value) => value is > 0 and <= Largest
-        ? value
-        : throw json.Error(name, $"'{name}' must be between 1 and {Largest}, found {value}.");
 
     private ProblemType? Problem() => json.GetOptionalString("problem_type") switch
     {

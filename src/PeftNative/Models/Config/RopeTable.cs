@@ -24,6 +24,10 @@ public static class RopeTable
             case "llama3":
                 for (var i = 0; i < half; i++) frequencies[i] = Llama3(rope, frequencies[i]);
                 break;
+            case "longrope":
+                var divisors = length > rope.OriginalMaxPositions ? rope.LongFactors : rope.ShortFactors;
+                for (var i = 0; i < half; i++) frequencies[i] = 1f / ((float)divisors[i] * (float)Math.Pow(theta, (float)(2 * i) / rope.RotaryDim));
+                return (frequencies, LongRopeScale(rope));
             case "yarn":
                 Yarn(rope, frequencies);
                 return (frequencies, YarnScale(rope));
@@ -80,6 +84,10 @@ public static class RopeTable
 
     private static double CorrectionDim(RopeSettings rope, double rotations) =>
         rope.RotaryDim * Math.Log(rope.OriginalMaxPositions / (rotations * 2 * Math.PI)) / (2 * Math.Log(rope.Theta));
+
+    // Ding et al. 2024, arXiv:2402.13753, with the attention factor of Phi-3.
+    private static double LongRopeScale(RopeSettings rope) => rope.AttentionFactor
+        ?? (rope.Factor <= 1 ? 1 : Math.Sqrt(1 + Math.Log(rope.Factor) / Math.Log(rope.OriginalMaxPositions)));
 
     private static double YarnScale(RopeSettings rope)
     {

@@ -36,6 +36,9 @@ public enum NormPlacement
 
     /// <summary>norm(x + body(x)): BERT.</summary>
     After,
+
+    /// <summary>x + norm(body(norm(x))): Gemma 2 and 3.</summary>
+    Around,
 }
 
 /// <summary>
@@ -77,8 +80,17 @@ public sealed record TransformerConfig
     /// <summary>ε of the norms.</summary>
     public required double NormEpsilon { get; init; }
 
+    /// <summary>0, or 1 where checkpoints store a norm's gain minus 1 (Gemma).</summary>
+    public double NormGammaOffset { get; init; }
+
     /// <summary>Where the norms stand.</summary>
     public required NormPlacement NormPlacement { get; init; }
+
+    /// <summary>Whether both sub-blocks of a layer read its input: x + attention(norm(x)) + feedforward(norm'(x)) (GPT-NeoX).</summary>
+    public bool ParallelResidual { get; init; }
+
+    /// <summary>Whether queries and keys are normalised head by head (Qwen 3, Gemma 3).</summary>
+    public bool QueryKeyNorm { get; init; }
 
     /// <summary>Activation of the feed-forward block.</summary>
     public required Activation Activation { get; init; }
@@ -95,14 +107,41 @@ public sealed record TransformerConfig
     /// <summary>GPT-2's option: layer i divides its attention scores by i + 1.</summary>
     public bool ScaleAttentionByLayer { get; init; }
 
+    /// <summary>Soft cap of attention scores; 0 for none.</summary>
+    public double AttentionSoftCap { get; init; }
+
+    /// <summary>Soft cap of the language model's scores; 0 for none.</summary>
+    public double FinalSoftCap { get; init; }
+
+    /// <summary>Width of the sliding window in layers that have one; 0 for none.</summary>
+    public int SlidingWindow { get; init; }
+
+    /// <summary>Whether each layer has the sliding window; empty for all when <see cref="SlidingWindow"/> is set.</summary>
+    public IReadOnlyList<bool> WindowedLayers { get; init; } = [];
+
     /// <summary>Rotary positions; null where positions are learned.</summary>
     public RopeSettings? Rope { get; init; }
+
+    /// <summary>Rotary positions of the layers with a sliding window, where they differ (Gemma 3).</summary>
+    public RopeSettings? WindowRope { get; init; }
+
+    /// <summary>Added to every position before the table of learned positions is read (OPT, RoBERTa).</summary>
+    public int PositionOffset { get; init; }
+
+    /// <summary>Factor on token embeddings.</summary>
+    public double EmbeddingScale { get; init; } = 1;
+
+    /// <summary>Whether the factor is on virtual tokens too: it is where the model multiplies after the table.</summary>
+    public bool ScalesVirtualTokens { get; init; }
 
     /// <summary>Rows of the token type table; 0 where there is none.</summary>
     public int TypeVocabularySize { get; init; }
 
-    /// <summary>Whether query, key, value and output projections have a bias.</summary>
+    /// <summary>Whether query, key and value projections have a bias.</summary>
     public bool AttentionBias { get; init; }
+
+    /// <summary>Whether attention's output projection has a bias.</summary>
+    public bool AttentionOutputBias { get; init; }
 
     /// <summary>Whether the feed-forward projections have a bias.</summary>
     public bool FeedForwardBias { get; init; }
@@ -134,6 +173,9 @@ public sealed record TransformerConfig
     /// <summary>Dropout probabilities of the base (hidden states, attention), as config.json has them.</summary>
     public (double Hidden, double Attention) BaseDropout { get; init; }
 
+    /// <summary>Width of a layer's sliding window; 0 for none.</summary>
+    public int WindowOf(int layer) => WindowedLayers.Count == 0 || WindowedLayers[layer] ? SlidingWindow : 0;
+
     /// <summary>Columns of the query projection.</summary>
     public int QuerySize => HeadCount * HeadDim;
 
@@ -150,7 +192,7 @@ public sealed record RopeSettings
     /// <summary>Columns of a head that turn; even.</summary>
     public required int RotaryDim { get; init; }
 
-    /// <summary>default, linear, dynamic, yarn or llama3.</summary>
+    /// <summary>default, linear, dynamic, yarn, llama3 or longrope.</summary>
     public string Type { get; init; } = "default";
 
     /// <summary>Stretching factor.</summary>
@@ -171,7 +213,13 @@ public sealed record RopeSettings
     /// <summary>yarn: rotations below which a dimension is divided by the factor.</summary>
     public double BetaSlow { get; init; } = 1;
 
-    /// <summary>yarn: factor on cosines and sines; null for the formula.</summary>
+    /// <summary>longrope: divisors of the frequencies for sequences up to the original length.</summary>
+    public IReadOnlyList<double> ShortFactors { get; init; } = [];
+
+    /// <summary>longrope: divisors for longer sequences.</summary>
+    public IReadOnlyList<double> LongFactors { get; init; } = [];
+
+    /// <summary>yarn, longrope: factor on cosines and sines; null for the formula.</summary>
     public double? AttentionFactor { get; init; }
 
     /// <summary>yarn: mscale, where given.</summary>

@@ -15,7 +15,7 @@ internal static class BertFamily
             Query = "attention.self.query", Key = "attention.self.key", Value = "attention.self.value",
             AttentionOutput = "attention.output.dense", AttentionNorm = "attention.output.LayerNorm",
             Up = "intermediate.dense", Down = "output.dense", FeedForwardNorm = "output.LayerNorm",
-            Pooler = "pooler.dense", SequenceHead = "classifier", TokenHead = "classifier", HeadBias = (true, true),
+            Pooler = "bert.pooler.dense", SequenceHead = "classifier", TokenHead = "classifier", HeadBias = (true, true),
         },
         LoraTargets = ["query", "value"],
         Ia3Targets = ["key", "value", "output.dense"],
@@ -24,7 +24,7 @@ internal static class BertFamily
         ReadConfig = Read,
     };
 
-    private static TransformerConfig Read(ConfigReader c)
+    internal static TransformerConfig Read(ConfigReader c)
     {
         var hidden = c.Int("hidden_size");
         var heads = c.Int("num_attention_heads");
@@ -49,6 +49,7 @@ internal static class BertFamily
                 : false,
             AttentionScale = 1 / Math.Sqrt(headDim),
             AttentionBias = true,
+            AttentionOutputBias = true,
             FeedForwardBias = true,
             BaseDropout = (c.Double("hidden_dropout_prob", 0.1), c.Double("attention_probs_dropout_prob", 0.1)),
         };

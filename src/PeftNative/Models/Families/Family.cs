@@ -24,6 +24,9 @@ public sealed record Family
     /// <summary>Those of them that IA3 scales at the input.</summary>
     public string[] Ia3FeedForward { get; init; } = [];
 
+    /// <summary>Modules that files spell otherwise than the module tree: the tree's spelling to the files'.</summary>
+    public IReadOnlyDictionary<string, string> StoredNames { get; init; } = new Dictionary<string, string>();
+
     /// <summary>
     /// Ends of tensor names that checkpoints of the family hold although nothing is computed from them.
     /// </summary>
@@ -35,7 +38,10 @@ public static class FamilyTable
 {
     private static readonly Dictionary<string, Family> Table = new Family[]
     {
-        Gpt2Family.Instance, LlamaFamily.Instance, BertFamily.Instance,
+        Gpt2Family.Instance, GptNeoXFamily.Instance, OptFamily.Instance,
+        LlamaFamily.Instance, LlamaRelatives.Mistral, LlamaRelatives.Qwen2, LlamaRelatives.Qwen3, LlamaRelatives.Phi3,
+        GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
+        BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert,
     }.ToDictionary(f => f.ModelType);
 
     /// <summary>All model types, sorted.</summary>

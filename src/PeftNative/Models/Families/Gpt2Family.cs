@@ -44,6 +44,7 @@ internal static class Gpt2Family
             AttentionScale = c.Bool("scale_attn_weights", true) ? 1 / Math.Sqrt((double)hidden / heads) : 1,
             ScaleAttentionByLayer = c.Bool("scale_attn_by_inverse_layer_idx", false),
             AttentionBias = true,
+            AttentionOutputBias = true,
             FeedForwardBias = true,
             TieWordEmbeddings = c.Bool("tie_word_embeddings", true),
             BaseDropout = (c.Double("resid_pdrop", 0.1), c.Double("attn_pdrop", 0.1)),

@@ -52,6 +52,7 @@ internal static class LlamaFamily
             AttentionScale = 1 / Math.Sqrt(headDim),
             Rope = c.Rope(headDim, positions),
             AttentionBias = c.Bool("attention_bias", false),
+            AttentionOutputBias = c.Bool("attention_bias", false),
             FeedForwardBias = c.Bool("mlp_bias", false),
             TieWordEmbeddings = c.Bool("tie_word_embeddings", false),
             BaseDropout = (0, c.Double("attention_dropout", 0)),

@@ -15,6 +15,9 @@ public sealed record ModuleNames
     /// <summary>Learned position embedding, or null.</summary>
     public string? PositionEmbedding { get; init; }
 
+    /// <summary>Whether the position table has as many rows more than positions as its offset says (OPT).</summary>
+    public bool HasPositionMargin { get; init; }
+
     /// <summary>Token type embedding, or null.</summary>
     public string? TypeEmbedding { get; init; }
 
@@ -26,6 +29,9 @@ public sealed record ModuleNames
 
     /// <summary>One projection for query, key and value side by side, or null.</summary>
     public string? FusedQkv { get; init; }
+
+    /// <summary>Whether the fused projection has query, key and value of one head side by side, head after head (GPT-NeoX).</summary>
+    public bool FusedByHead { get; init; }
 
     /// <summary>Query projection; unused when fused.</summary>
     public string Query { get; init; } = "";
@@ -42,11 +48,23 @@ public sealed record ModuleNames
     /// <summary>Norm of the attention sub-block.</summary>
     public required string AttentionNorm { get; init; }
 
+    /// <summary>Second norm of the attention sub-block, where norms stand on both sides.</summary>
+    public string? AttentionPostNorm { get; init; }
+
+    /// <summary>Norm of each query head, or null.</summary>
+    public string? QueryNorm { get; init; }
+
+    /// <summary>Norm of each key head, or null.</summary>
+    public string? KeyNorm { get; init; }
+
     /// <summary>Gate projection, or null where the feed-forward block is not gated.</summary>
     public string? Gate { get; init; }
 
-    /// <summary>Up projection (the first of the feed-forward block).</summary>
-    public required string Up { get; init; }
+    /// <summary>Gate and up projection in one, gate first, or null.</summary>
+    public string? FusedGateUp { get; init; }
+
+    /// <summary>Up projection (the first of the feed-forward block); unused when fused.</summary>
+    public string Up { get; init; } = "";
 
     /// <summary>Down projection (the last of the feed-forward block).</summary>
     public required string Down { get; init; }
@@ -54,11 +72,17 @@ public sealed record ModuleNames
     /// <summary>Norm of the feed-forward sub-block.</summary>
     public required string FeedForwardNorm { get; init; }
 
+    /// <summary>Second norm of the feed-forward sub-block, where norms stand on both sides.</summary>
+    public string? FeedForwardPostNorm { get; init; }
+
     /// <summary>Norm after the last layer, or null.</summary>
     public string? FinalNorm { get; init; }
 
-    /// <summary>Dense layer with tanh in front of a sequence classifier, or null.</summary>
+    /// <summary>Dense layer in front of a sequence classifier, from the root, or null.</summary>
     public string? Pooler { get; init; }
+
+    /// <summary>Activation of the pooler.</summary>
+    public Ops.Activation PoolerActivation { get; init; } = Ops.Activation.Tanh;
 
     /// <summary>Language model head, from the root; null where the family generates nothing.</summary>
     public string? LanguageModelHead { get; init; }

@@ -3,43 +3,56 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Models;
 
-/// <summary>Multi-head attention: projections (apart, or query, key and value in one), rotary positions, attention, output projection.</summary>
-internal sealed class AttentionBlock(
-    TransformerConfig config, int layer, NormSite norm, LinearSite[] inputs, LinearSite output)
-    : SubBlock(2 * layer, config.NormPlacement, norm)
+/// <summary>The linear layers and norms of an attention sub-block.</summary>
+/// <param name="Norm">Norm of the sub-block.</param>
+/// <param name="PostNorm">Second norm, or null.</param>
+/// <param name="Inputs">Query, key and value projections, or one for all three.</param>
+/// <param name="Output">Output projection.</param>
+/// <param name="QueryNorm">Norm of each query head, or null.</param>
+/// <param name="KeyNorm">Norm of each key head, or null.</param>
+internal sealed record AttentionParts(
+    NormSite Norm, NormSite? PostNorm, LinearSite[] Inputs, LinearSite Output, NormSite? QueryNorm, NormSite? KeyNorm);
+
+/// <summary>Multi-head attention: projections, head norms, rotary positions, attention, output projection.</summary>
+internal sealed class AttentionBlock(TransformerConfig config, int layer, AttentionParts parts, bool fusedByHead)
+    : SubBlock(2 * layer, config.NormPlacement, parts.Norm, parts.PostNorm)
 {
     private readonly double scale = config.ScaleAttentionByLayer ? config.AttentionScale / (layer + 1) : config.AttentionScale;
+    private readonly int headStride = fusedByHead ? 3 * config.HeadDim : config.HeadDim;
+    private readonly LinearSite[] inputs = parts.Inputs;
 
     private bool IsFused => inputs.Length == 1;
 
-    internal override IEnumerable<LinearSite> Sites => [.. inputs, output];
+    internal override IEnumerable<LinearSite> Sites => [.. inputs, parts.Output];
 
     internal override SubBlockState NewState() => new State(inputs.Length);
 
-    protected override bool IsTrainedInside(Pass pass) => base.IsTrainedInside(pass) || (pass.Prefix?.GradientAt(layer).Keys.IsPresent ?? false);
+    protected override bool TrainsOthers(Pass pass) => pass.Prefix is not null || pass.IsTrained(parts.QueryNorm?.Gamma) || pass.IsTrained(parts.KeyNorm?.Gamma);
 
     protected override void BodyForward(Pass pass, SubBlockState state, in Tensor x, in Tensor y, in Tensor residual)
     {
         var s = (State)state;
-        (s.Whole, s.Q, s.K, s.V) = Split(pass, x.Rows);
-        Span<Tensor> parts = IsFused ? [s.Whole] : [s.Q, s.K, s.V];
-        for (var i = 0; i < inputs.Length; i++) inputs[i].Forward(pass, s.Inputs[i], x, parts[i]);
+        var projected = Split(pass, x.Rows);
+        for (var i = 0; i < inputs.Length; i++) inputs[i].Forward(pass, s.Inputs[i], x, projected[i]);
+        var (q, k) = (NormHeads(pass, parts.QueryNorm, s.QueryNorm, projected.Q), NormHeads(pass, parts.KeyNorm, s.KeyNorm, projected.K));
         if (config.Rope is not null)
         {
-            pass.Backend.Forward(Rope(pass, s.Q, config.HeadCount));
-            pass.Backend.Forward(Rope(pass, s.K, config.KvHeadCount));
+            pass.Backend.Forward(Rope(pass, q, config.HeadCount));
+            pass.Backend.Forward(Rope(pass, k, config.KvHeadCount));
         }
-        var (keys, values) = pass.Cache?.Append(pass, layer, s.K, s.V) ?? (s.K, s.V);
+        var isCached = pass.Cache is not null;
+        var (keys, values) = pass.Cache?.Append(pass, layer, k, projected.V, headStride) ?? (k, projected.V);
         var prefix = pass.Prefix?.At(layer) ?? default;
         s.Op = new AttentionOp
         {
-            Q = s.Q, K = keys, V = values, PrefixK = prefix.Keys, PrefixV = prefix.Values, Segments = pass.Segments,
+            Q = q, K = keys, V = values, PrefixK = prefix.Keys, PrefixV = prefix.Values, Segments = pass.Segments,
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
-            HeadStride = config.HeadDim, KvHeadStride = config.HeadDim, Scale = scale, Causal = config.Causal,
+            HeadStride = headStride, KvHeadStride = isCached ? config.HeadDim : headStride, Scale = scale, Causal = config.Causal,
+            Window = config.WindowOf(layer), SoftCap = config.AttentionSoftCap,
             Y = pass.NewActivation(x.Rows, config.QuerySize), LogSumExp = pass.NewActivation(x.Rows, config.HeadCount),
         };
         pass.Backend.Forward(s.Op);
-        output.Forward(pass, s.Output, s.Op.Y, y, residual);
+        parts.Output.Forward(pass, s.Output, s.Op.Y, y, residual);
     }
 
     protected override void BodyBackward(Pass pass, SubBlockState state, in Tensor dy, in Tensor dx, bool accumulate)
@@ -47,24 +60,19 @@ internal sealed class AttentionBlock(
         var s = (State)state;
         var mark = pass.Arena.Mark();
         var dAttention = pass.Arena.Allocate(pass.Type, dy.Rows, config.QuerySize);
-        output.Backward(pass, s.Output, dy, dAttention, accumulate: false);
+        parts.Output.Backward(pass, s.Output, dy, dAttention, accumulate: false);
 
-        var (whole, dq, dk, dv) = Split(pass, dy.Rows);
+        var d = Split(pass, dy.Rows);
         var prefix = pass.Prefix?.GradientAt(layer) ?? default;
         var needed = NeededInputs(pass, dx.IsPresent);
         pass.Backend.Backward(s.Op, new AttentionGradients
         {
-            DY = dAttention, DQ = needed.Q ? dq : default, DK = needed.K ? dk : default, DV = needed.V ? dv : default,
+            DY = dAttention, DQ = needed.Q ? d.Q : default, DK = needed.K ? d.K : default, DV = needed.V ? d.V : default,
             DPrefixK = prefix.Keys, DPrefixV = prefix.Values, Delta = pass.Arena.Allocate(pass.Type, dy.Rows, config.HeadCount),
         });
-        if (config.Rope is not null)
-        {
-            if (needed.Q) pass.Backend.Backward(Rope(pass, dq, config.HeadCount));
-            if (needed.K) pass.Backend.Backward(Rope(pass, dk, config.KvHeadCount));
-        }
-        Span<Tensor> parts = IsFused ? [whole] : [dq, dk, dv];
-        for (var i = 0; i < inputs.Length; i++)
-            inputs[i].Backward(pass, s.Inputs[i], parts[i], dx, accumulate || i > 0);
+        if (needed.Q) HeadsBackward(pass, parts.QueryNorm, s.QueryNorm, d.Q, config.HeadCount);
+        if (needed.K) HeadsBackward(pass, parts.KeyNorm, s.KeyNorm, d.K, config.KvHeadCount);
+        for (var i = 0; i < inputs.Length; i++) inputs[i].Backward(pass, s.Inputs[i], d[i], dx, accumulate || i > 0);
         pass.Arena.Release(mark);
     }
 
@@ -72,30 +80,52 @@ internal sealed class AttentionBlock(
     private (bool Q, bool K, bool V) NeededInputs(Pass pass, bool needsInput)
     {
         if (IsFused || needsInput) return (true, true, true);
-        return (inputs[0].IsTrained(pass), inputs[1].IsTrained(pass), inputs[2].IsTrained(pass));
+        return (inputs[0].IsTrained(pass) || pass.IsTrained(parts.QueryNorm?.Gamma),
+            inputs[1].IsTrained(pass) || pass.IsTrained(parts.KeyNorm?.Gamma), inputs[2].IsTrained(pass));
     }
 
-    private (Tensor Whole, Tensor Q, Tensor K, Tensor V) Split(Pass pass, int rows)
+    private Projections Split(Pass pass, int rows)
     {
-        int q = config.QuerySize, kv = config.KvSize;
-        if (!IsFused) return (default, pass.NewActivation(rows, q), pass.NewActivation(rows, kv), pass.NewActivation(rows, kv));
+        int q = config.QuerySize, kv = config.KvSize, h = config.HeadDim;
+        if (!IsFused) return new Projections(default, pass.NewActivation(rows, q), pass.NewActivation(rows, kv), pass.NewActivation(rows, kv));
         var whole = pass.NewActivation(rows, q + 2 * kv);
-        return (whole, whole.Slice(0, q), whole.Slice(q, kv), whole.Slice(q + kv, kv));
+        return fusedByHead
+            ? new Projections(whole, whole.Slice(0, whole.Columns - 2 * h), whole.Slice(h, whole.Columns - 2 * h), whole.Slice(2 * h, whole.Columns - 2 * h))
+            : new Projections(whole, whole.Slice(0, q), whole.Slice(q, kv), whole.Slice(q + kv, kv));
     }
 
-    private RopeOp Rope(Pass pass, in Tensor x, int heads) => new()
+    private static Tensor NormHeads(Pass pass, NormSite? norm, NormState state, in Tensor x)
     {
-        X = x, Heads = heads, HeadStride = config.HeadDim, Positions = pass.Positions, Cos = pass.RopeCos, Sin = pass.RopeSin,
-    };
+        if (norm is null) return x;
+        var normed = pass.NewActivation(x.Rows, x.Columns);
+        norm.Forward(pass, state, x, normed);
+        return normed;
+    }
+
+    private void HeadsBackward(Pass pass, NormSite? norm, NormState state, in Tensor d, int heads)
+    {
+        if (config.Rope is not null) pass.Backend.Backward(Rope(pass, d, heads));
+        norm?.Backward(pass, state, d, d, accumulate: false);
+    }
+
+    private RopeOp Rope(Pass pass, in Tensor x, int heads)
+    {
+        var (cos, sin) = pass.Rope(config.WindowRope is not null && config.WindowOf(layer) > 0);
+        return new RopeOp { X = x, Heads = heads, HeadStride = headStride, Positions = pass.Positions, Cos = cos, Sin = sin };
+    }
+
+    /// <summary>Outputs of the projections: one for all, or one each, and the heads' views of them.</summary>
+    private readonly record struct Projections(Tensor Whole, Tensor Q, Tensor K, Tensor V)
+    {
+        internal Tensor this[int input] => Whole.IsPresent ? Whole : input switch { 0 => Q, 1 => K, _ => V };
+    }
 
     private sealed class State(int inputs) : SubBlockState
     {
         internal LinearState[] Inputs { get; } = [.. Enumerable.Range(0, inputs).Select(_ => new LinearState())];
         internal LinearState Output { get; } = new();
-        internal Tensor Whole { get; set; }
-        internal Tensor Q { get; set; }
-        internal Tensor K { get; set; }
-        internal Tensor V { get; set; }
+        internal NormState QueryNorm { get; } = new();
+        internal NormState KeyNorm { get; } = new();
         internal AttentionOp Op { get; set; }
     }
 }

@@ -4,7 +4,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>The input of the model: token, position and type embeddings, and the norm after them where the family has one.</summary>
-public sealed class EmbeddingSite(string path, Parameter table, Parameter? positions, Parameter? types, NormSite? norm)
+public sealed class EmbeddingSite(
+    string path, TransformerConfig config, Parameter table, Parameter? positions, Parameter? types, NormSite? norm)
 {
     /// <summary>Module path of the token embedding.</summary>
     public string Path { get; } = path;
@@ -29,8 +30,8 @@ public sealed class EmbeddingSite(string path, Parameter table, Parameter? posit
             Table = pass.Resolve(Table).Value,
             PositionTable = pass.Resolve(Positions)?.Value ?? default,
             TypeTable = pass.Resolve(Types)?.Value ?? default,
-            Virtual = pass.VirtualTokens?.Embeddings ?? default,
-            TokenScale = 1,
+            Virtual = Virtual(pass),
+            TokenScale = config.EmbeddingScale,
             Y = pass.NewActivation(pass.Rows, Table.Columns),
         };
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeForward(pass, ref op);
@@ -54,8 +55,29 @@ public sealed class EmbeddingSite(string path, Parameter table, Parameter? posit
             DTypeTable = pass.Resolve(Types)?.Gradient ?? default,
             DVirtual = pass.VirtualTokens?.Gradient ?? default,
         };
+        var dScaled = ScalesVirtual && gradients.DVirtual.IsPresent ? NewLike(pass, gradients.DVirtual) : default;
+        if (dScaled.IsPresent) gradients = gradients with { DVirtual = dScaled };
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeBackward(pass, ref gradients);
         pass.Backend.Backward(state.Op, gradients);
+        if (dScaled.IsPresent) pass.Backend.AddScaled(dScaled, config.EmbeddingScale, pass.VirtualTokens!.Gradient);
+    }
+
+    private bool ScalesVirtual => config.ScalesVirtualTokens && config.EmbeddingScale != 1;
+
+    private Tensor Virtual(Pass pass)
+    {
+        if (pass.VirtualTokens is not { } tokens) return default;
+        if (!ScalesVirtual) return tokens.Embeddings;
+        var scaled = NewLike(pass, tokens.Embeddings);
+        pass.Backend.AddScaled(tokens.Embeddings, config.EmbeddingScale, scaled);
+        return scaled;
+    }
+
+    private static Tensor NewLike(Pass pass, in Tensor like)
+    {
+        var zeros = pass.NewActivation(like.Rows, like.Columns);
+        pass.Backend.Fill(zeros, 0);
+        return zeros;
     }
 
     /// <summary>What the embedding keeps between forward and backward of a pass.</summary>

@@ -7,14 +7,15 @@ namespace PeftNative.Models;
 /// What stands on top of the layers: the final norm, a pooler where the family has one, and the output projection. It works only on
 /// the rows somebody asks for, and on scores in chunks, so no matrix [tokens, vocabulary] is ever whole unless asked for.
 /// </summary>
-public sealed class ModelHead(NormSite? finalNorm, LinearSite? pooler, LinearSite output)
+public sealed class ModelHead(
+    NormSite? finalNorm, LinearSite? pooler, Activation poolerActivation, LinearSite output, double softCap)
 {
     private const long ChunkBytes = 32 << 20;
 
     /// <summary>Norm after the last layer, or null.</summary>
     public NormSite? FinalNorm { get; } = finalNorm;
 
-    /// <summary>Dense layer with tanh in front of the classifier, or null.</summary>
+    /// <summary>Dense layer with an activation in front of the classifier, or null.</summary>
     public LinearSite? Pooler { get; } = pooler;
 
     /// <summary>The output projection [labels or vocabulary, D].</summary>
@@ -27,7 +28,7 @@ public sealed class ModelHead(NormSite? finalNorm, LinearSite? pooler, LinearSit
         var features = Features(pass, state, x, pass.Upload(rows, 1, rows.Length));
         var scores = pass.NewActivation(rows.Length, Output.Out);
         Output.Forward(pass, state.Output, features, scores);
-        return scores;
+        return softCap > 0 ? Cap(pass, scores) : scores;
     }
 
     /// <summary>
@@ -69,7 +70,7 @@ public sealed class ModelHead(NormSite? finalNorm, LinearSite? pooler, LinearSit
             pass.Backend.Run(new CrossEntropyOp
             {
                 Logits = scores, Labels = pass.Upload(labels[start..(start + count)], 1, count), Loss = loss, Correct = hits,
-                Gradient = backward, GradientScale = targets.GradientScale,
+                Gradient = backward, GradientScale = targets.GradientScale, SoftCap = softCap,
             });
             correct = HostValues.CountOnes(pass.Backend, hits);
         }
@@ -86,6 +87,18 @@ public sealed class ModelHead(NormSite? finalNorm, LinearSite? pooler, LinearSit
         return new HeadResult(HostValues.Sum(pass.Backend, loss), correct, count);
     }
 
+    // cap · tanh(scores / cap)
+    private Tensor Cap(Pass pass, in Tensor scores)
+    {
+        var capped = pass.NewActivation(scores.Rows, scores.Columns);
+        pass.Backend.Fill(capped, 0);
+        pass.Backend.AddScaled(scores, 1 / softCap, capped);
+        pass.Backend.Forward(new GateOp { X = capped, Activation = Activation.Tanh, Y = capped });
+        pass.Backend.Fill(scores, 0);
+        pass.Backend.AddScaled(capped, softCap, scores);
+        return scores;
+    }
+
     private Tensor Features(Pass pass, State state, in Tensor x, in Tensor rows)
     {
         var picked = pass.NewActivation(rows.Columns, x.Columns);
@@ -99,16 +112,16 @@ public sealed class ModelHead(NormSite? finalNorm, LinearSite? pooler, LinearSit
         if (Pooler is null) return picked;
         var dense = pass.NewActivation(picked.Rows, Pooler.Out);
         Pooler.Forward(pass, state.Pooler, picked, dense);
-        state.Tanh = new GateOp { X = dense, Activation = Activation.Tanh, Y = pass.NewActivation(picked.Rows, Pooler.Out) };
-        pass.Backend.Forward(state.Tanh);
-        return state.Tanh.Y;
+        state.Activation = new GateOp { X = dense, Activation = poolerActivation, Y = pass.NewActivation(picked.Rows, Pooler.Out) };
+        pass.Backend.Forward(state.Activation);
+        return state.Activation.Y;
     }
 
     private void FeaturesBackward(Pass pass, State state, Tensor d, in Tensor rows, in Tensor dx)
     {
         if (Pooler is not null)
         {
-            pass.Backend.Backward(state.Tanh, new GateGradients { DY = d, DX = d });
+            pass.Backend.Backward(state.Activation, new GateGradients { DY = d, DX = d });
             var dPicked = pass.NewActivation(d.Rows, Pooler.In);
             Pooler.Backward(pass, state.Pooler, d, dPicked, accumulate: false);
             d = dPicked;
@@ -125,7 +138,7 @@ public sealed class ModelHead(NormSite? finalNorm, LinearSite? pooler, LinearSit
         internal NormState Norm { get; } = new();
         internal LinearState Pooler { get; } = new();
         internal LinearState Output { get; } = new();
-        internal GateOp Tanh { get; set; }
+        internal GateOp Activation { get; set; }
     }
 }
 

@@ -4,7 +4,7 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>A norm of the model. Immutable; what a pass saves is in a <see cref="NormState"/>.</summary>
-public sealed class NormSite(string path, NormKind kind, double epsilon, Parameter gamma, Parameter? beta)
+public sealed class NormSite(string path, TransformerConfig config, Parameter gamma, Parameter? beta)
 {
     /// <summary>Module path.</summary>
     public string Path { get; } = path;
@@ -15,15 +15,18 @@ public sealed class NormSite(string path, NormKind kind, double epsilon, Paramet
     /// <summary>Shift [1, D], or null.</summary>
     public Parameter? Beta { get; } = beta;
 
-    /// <summary>y = norm(x); y may be x when no gradient is needed.</summary>
+    /// <summary>
+    /// y = norm(x), each row in as many groups as the gain fits into it; y may be x when no gradient is needed.
+    /// </summary>
     internal void Forward(Pass pass, NormState state, in Tensor x, in Tensor y)
     {
+        var groups = x.Columns / Gamma.Columns;
         state.Op = new NormOp
         {
-            X = x, Y = y, Kind = kind, Epsilon = epsilon, Groups = 1,
+            X = x, Y = y, Kind = config.Norm, Epsilon = config.NormEpsilon, GammaOffset = config.NormGammaOffset, Groups = groups,
             Gamma = pass.Resolve(Gamma).Value, Beta = pass.Resolve(Beta)?.Value ?? default,
-            Mean = kind == NormKind.LayerNorm ? pass.Arena.Allocate(pass.Type, x.Rows, 1) : default,
-            Rstd = pass.Arena.Allocate(pass.Type, x.Rows, 1),
+            Mean = config.Norm == NormKind.LayerNorm ? pass.Arena.Allocate(pass.Type, x.Rows, groups) : default,
+            Rstd = pass.Arena.Allocate(pass.Type, x.Rows, groups),
         };
         pass.Backend.Forward(state.Op);
     }

@@ -3,15 +3,12 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>
-/// Half a transformer layer: a body (attention or feed-forward) with its norm and residual connection,
-/// <c>x + body(norm(x))</c> or <c>norm(x + body(x))</c>.
+/// Half a transformer layer: a body (attention or feed-forward) with its norms and residual connection; see <see cref="NormPlacement"/>.
 /// </summary>
-internal abstract class SubBlock(int depth, NormPlacement placement, NormSite norm)
+internal abstract class SubBlock(int depth, NormPlacement placement, NormSite norm, NormSite? postNorm)
 {
     /// <summary>Place in the model: 2 · layer for attention, 2 · layer + 1 for feed-forward.</summary>
     internal int Depth => depth;
-
-    internal NormSite Norm => norm;
 
     internal abstract IEnumerable<LinearSite> Sites { get; }
 
@@ -24,82 +21,91 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
     /// <summary>dx <c>=</c> or <c>+=</c> the gradient of the body's input; skipped when absent.</summary>
     protected abstract void BodyBackward(Pass pass, SubBlockState state, in Tensor dy, in Tensor dx, bool accumulate);
 
-    /// <summary>Whether anything in the body is trained.</summary>
-    protected virtual bool IsTrainedInside(Pass pass) => Sites.Any(pass.IsTrained);
+    /// <summary>Whether a parameter of the body besides its linear layers is trained.</summary>
+    protected virtual bool TrainsOthers(Pass pass) => false;
 
-    /// <summary>The output [M, D] of the sub-block is written to y, which must not be x.</summary>
-    internal void Forward(Pass pass, SubBlockState state, in Tensor x, in Tensor y)
+    /// <summary>
+    /// The output [M, D] is written to y, which must not be x. The residual is x itself, but in a layer whose sub-blocks work side by side.
+    /// </summary>
+    internal void Forward(Pass pass, SubBlockState state, in Tensor x, in Tensor residual, in Tensor y)
     {
-        if (placement == NormPlacement.Before)
+        if (placement != NormPlacement.After)
         {
             var normed = pass.NewActivation(x.Rows, x.Columns);
             norm.Forward(pass, state.Norm, x, normed);
-            Sum(pass, state, normed, x, y);
+            Sum(pass, state, normed, residual, y);
             return;
         }
         var sum = pass.NewActivation(x.Rows, x.Columns);
-        Sum(pass, state, x, x, sum);
+        Sum(pass, state, x, residual, sum);
         norm.Forward(pass, state.Norm, sum, y);
     }
 
     /// <summary>
-    /// Turns the gradient of the output into that of the input, in place. With <paramref name="needsInput"/> false only parameters get
+    /// With d the gradient of the output: adds that of the input, the residual connection's share not included, to dx (which may be d itself).
+    /// Norms after the sum turn d into the gradient of the sum first. With <paramref name="needsInput"/> false only parameters get
     /// their gradients.
     /// </summary>
-    internal void Backward(Pass pass, SubBlockState state, in Tensor d, bool needsInput)
+    internal void Backward(Pass pass, SubBlockState state, in Tensor d, in Tensor dx, bool needsInput)
     {
         var mark = pass.Arena.Mark();
-        if (placement == NormPlacement.Before)
+        if (placement != NormPlacement.After)
         {
-            var trainsNorm = pass.IsTrained(norm.Gamma) || pass.IsTrained(norm.Beta);
-            var dNormed = needsInput || trainsNorm ? pass.Arena.Allocate(pass.Type, d.Rows, d.Columns) : default;
-            SumBackward(pass, state, d, dNormed, accumulate: false);
-            if (dNormed.IsPresent) norm.Backward(pass, state.Norm, dNormed, d, accumulate: true);
+            var isNeeded = needsInput || pass.IsTrained(norm.Gamma) || pass.IsTrained(norm.Beta);
+            var dNormed = isNeeded ? pass.Arena.Allocate(pass.Type, d.Rows, d.Columns) : default;
+            SumBackward(pass, state, d, dNormed, d, accumulate: false);
+            if (isNeeded) norm.Backward(pass, state.Norm, dNormed, dx, accumulate: true);
         }
         else
         {
             norm.Backward(pass, state.Norm, d, d, accumulate: false);
-            if (needsInput || IsTrainedInside(pass) || HasBlockAttachment(pass))
+            if (needsInput || Sites.Any(pass.IsTrained) || TrainsOthers(pass) || HasBlockAttachment(pass))
             {
-                // The body reads the gradient that the residual connection hands on, so its own part is added from a copy.
+                // The body reads the gradient of the sum while its own share is added to it, so it reads a copy.
                 var dSum = pass.Arena.Allocate(pass.Type, d.Rows, d.Columns);
                 pass.Backend.Copy(d, dSum);
-                SumBackward(pass, state, dSum, needsInput ? d : default, accumulate: true);
+                SumBackward(pass, state, dSum, needsInput ? dx : default, d, accumulate: true);
             }
         }
         pass.Arena.Release(mark);
     }
 
-    // sum = residual + attachments(body(input))
+    // sum = residual + postNorm(attachments(body(input)))
     private void Sum(Pass pass, SubBlockState state, in Tensor input, in Tensor residual, in Tensor sum)
     {
-        if (!HasBlockAttachment(pass))
+        var hasAttachment = HasBlockAttachment(pass);
+        if (!hasAttachment && postNorm is null)
         {
             BodyForward(pass, state, input, sum, residual);
             return;
         }
-        BodyForward(pass, state, input, sum, default);
-        for (var i = 0; i < pass.Attachments.Count; i++)
-            pass.Attachments[i].AtBlock(depth)?.Forward(pass, PostNorm, sum, residual);
+        var body = postNorm is null ? sum : pass.NewActivation(sum.Rows, sum.Columns);
+        BodyForward(pass, state, input, body, default);
+        for (var i = 0; hasAttachment && i < pass.Attachments.Count; i++)
+            pass.Attachments[i].AtBlock(depth)?.Forward(pass, SharedNorm, body, residual);
+        postNorm?.Forward(pass, state.PostNorm, body, sum);
         pass.Backend.AddScaled(residual, 1, sum);
     }
 
-    // The residual's own gradient is d and stays with the caller; attachments that look at the residual add to it.
-    private void SumBackward(Pass pass, SubBlockState state, in Tensor d, in Tensor dInput, bool accumulate)
+    // The residual's own gradient stays with the caller; attachments that look at the residual add to it in dResidual.
+    private void SumBackward(Pass pass, SubBlockState state, in Tensor d, in Tensor dInput, in Tensor dResidual, bool accumulate)
     {
-        if (!HasBlockAttachment(pass))
+        var hasAttachment = HasBlockAttachment(pass);
+        if (!hasAttachment && postNorm is null)
         {
             BodyBackward(pass, state, d, dInput, accumulate);
             return;
         }
         var dBody = pass.Arena.Allocate(pass.Type, d.Rows, d.Columns);
-        pass.Backend.Copy(d, dBody);
-        for (var i = pass.Attachments.Count - 1; i >= 0; i--)
-            pass.Attachments[i].AtBlock(depth)?.Backward(pass, PostNorm, dBody, accumulate && dInput.IsPresent ? dInput : d);
+        if (postNorm is null) pass.Backend.Copy(d, dBody);
+        else postNorm.Backward(pass, state.PostNorm, d, dBody, accumulate: false);
+        for (var i = pass.Attachments.Count - 1; hasAttachment && i >= 0; i--)
+            pass.Attachments[i].AtBlock(depth)?.Backward(pass, SharedNorm, dBody, dResidual);
         BodyBackward(pass, state, dBody, dInput, accumulate);
     }
 
-    private NormSite? PostNorm => placement == NormPlacement.After ? norm : null;
+    // The norm that an attachment may use a second time: the one after the sum.
+    private NormSite? SharedNorm => placement == NormPlacement.After ? norm : null;
 
     private bool HasBlockAttachment(Pass pass)
     {
@@ -113,4 +119,6 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
 internal abstract class SubBlockState
 {
     internal NormState Norm { get; } = new();
+
+    internal NormState PostNorm { get; } = new();
 }

@@ -23,8 +23,8 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
         depth = 2 * config.LayerCount;
         var finalNorm = Names.FinalNorm is { } n ? Norm($"{Names.Backbone}.{n}") : null;
         var pooler = task == ModelTask.SequenceClassification && Names.Pooler is { } p
-            ? Linear($"{Names.Backbone}.{p}", config.HiddenSize, config.HiddenSize, hasBias: true, conv1D: false) : null;
-        var head = new ModelHead(finalNorm, pooler, Output(embedding.Table));
+            ? Linear(p, config.HiddenSize, config.HiddenSize, hasBias: true, conv1D: false) : null;
+        var head = new ModelHead(finalNorm, pooler, Names.PoolerActivation, Output(embedding.Table), config.FinalSoftCap);
         return new TransformerModel(backend, family, config, task, weights)
         {
             Embedding = embedding, Blocks = blocks, Head = head, Parameters = parameters, Linears = linears, Modules = modules,
@@ -34,11 +34,14 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
     private EmbeddingSite Embedding()
     {
         var table = Table(Names.TokenEmbedding, config.VocabularySize);
-        var positions = Names.PositionEmbedding is { } p ? Table(p, config.MaxPositions) : null;
+        var positions = Names.PositionEmbedding is { } p ? Table(p, config.MaxPositions + TableMargin) : null;
         var types = Names.TypeEmbedding is { } t ? Table(t, config.TypeVocabularySize) : null;
         var norm = Names.EmbeddingNorm is { } n ? Norm($"{Names.Backbone}.{n}") : null;
-        return new EmbeddingSite($"{Names.Backbone}.{Names.TokenEmbedding}", table, positions, types, norm);
+        return new EmbeddingSite($"{Names.Backbone}.{Names.TokenEmbedding}", config, table, positions, types, norm);
     }
+
+    // OPT's table has two rows more than positions; RoBERTa counts its margin among them.
+    private int TableMargin => Names.HasPositionMargin ? config.PositionOffset : 0;
 
     private SubBlock[] Layer(int layer)
     {
@@ -54,15 +57,21 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
                 Project(Names.Query, q, d, config.AttentionBias), Project(Names.Key, kv, d, config.AttentionBias),
                 Project(Names.Value, kv, d, config.AttentionBias),
             ];
-        var output = Project(Names.AttentionOutput, d, q, config.AttentionBias);
-        var attention = new AttentionBlock(config, layer, Norm(prefix + Names.AttentionNorm), inputs, output);
+        var output = Project(Names.AttentionOutput, d, q, config.AttentionOutputBias);
+        var attention = new AttentionParts(Norm(prefix + Names.AttentionNorm), Optional(prefix, Names.AttentionPostNorm), inputs, output,
+            Optional(prefix, Names.QueryNorm, config.HeadDim), Optional(prefix, Names.KeyNorm, config.HeadDim));
 
         depth++;
         var gate = Names.Gate is { } g ? Project(g, f, d, config.FeedForwardBias) : null;
-        var up = Project(Names.Up, f, d, config.FeedForwardBias);
+        var up = Names.FusedGateUp is { } fusedUp
+            ? Project(fusedUp, 2 * f, d, config.FeedForwardBias) : Project(Names.Up, f, d, config.FeedForwardBias);
         var down = Project(Names.Down, d, f, config.FeedForwardBias);
-        return [attention, new FeedForwardBlock(config, layer, Norm(prefix + Names.FeedForwardNorm), gate, up, down)];
+        var feedForward = new FeedForwardParts(
+            Norm(prefix + Names.FeedForwardNorm), Optional(prefix, Names.FeedForwardPostNorm), gate, up, down);
+        return [new AttentionBlock(config, layer, attention, Names.FusedByHead), new FeedForwardBlock(config, layer, feedForward)];
     }
+
+    private NormSite? Optional(string prefix, string? name, int? width = null) => name is null ? null : Norm(prefix + name, width);
 
     private LinearSite Output(Parameter table)
     {
@@ -94,12 +103,12 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
         return site;
     }
 
-    private NormSite Norm(string path)
+    private NormSite Norm(string path, int? width = null)
     {
         modules.Add(new ModuleInfo(path, ModuleKind.Norm, null));
-        return new NormSite(path, config.Norm, config.NormEpsilon,
-            Add($"{path}.weight", 1, config.HiddenSize, StoredLayout.Vector),
-            config.Norm == NormKind.LayerNorm ? Add($"{path}.bias", 1, config.HiddenSize, StoredLayout.Vector) : null);
+        var columns = width ?? config.HiddenSize;
+        return new NormSite(path, config, Add($"{path}.weight", 1, columns, StoredLayout.Vector),
+            config.Norm == NormKind.LayerNorm ? Add($"{path}.bias", 1, columns, StoredLayout.Vector) : null);
     }
 
     private Parameter Table(string name, int rows)

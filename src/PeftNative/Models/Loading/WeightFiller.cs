@@ -67,8 +67,13 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
         var isBackbone = parameter.Name.StartsWith(Backbone, StringComparison.Ordinal);
         var outer = prefix.EndsWith(Backbone, StringComparison.Ordinal) ? prefix[..^Backbone.Length] : prefix;
         var name = isBackbone ? prefix + parameter.Name[Backbone.Length..] : outer + parameter.Name;
-        return source.Find(name) ?? source.Find(OldSpelling(name)) ?? (isBackbone ? null : source.Find(parameter.Name));
+        return source.Find(name) ?? source.Find(OldSpelling(name)) ?? StoredSpelling(parameter)
+            ?? (isBackbone ? null : source.Find(parameter.Name));
     }
+
+    private StoredTensor? StoredSpelling(Parameter parameter) =>
+        model.Family.StoredNames.TryGetValue(parameter.Module, out var stored)
+            ? source.Find(stored + parameter.Name[parameter.Module.Length..]) : null;
 
     // BERT checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta.
     private static string OldSpelling(string name) => name

@@ -40,7 +40,7 @@ public sealed class KvCache : IDisposable
     public int FirstRow(int sequence) => sequence * Capacity;
 
     /// <summary>Copies the new rows behind the old ones; returns all keys and values of the layer.</summary>
-    internal (Tensor Keys, Tensor Values) Append(Pass pass, int layer, in Tensor k, in Tensor v)
+    internal (Tensor Keys, Tensor Values) Append(Pass pass, int layer, in Tensor k, in Tensor v, int headStride)
     {
         var (keys, values) = layers[layer];
         for (var s = 0; s < pass.SequenceCount; s++)
@@ -49,10 +49,20 @@ public sealed class KvCache : IDisposable
             if (lengths[s] + count > Capacity)
                 throw new UsageException($"The key/value cache has room for {Capacity} rows; {lengths[s] + count} are needed.");
             var target = FirstRow(s) + lengths[s];
-            pass.Backend.Copy(k.RowRange(first, count), keys.RowRange(target, count));
-            pass.Backend.Copy(v.RowRange(first, count), values.RowRange(target, count));
+            CopyHeads(pass, k.RowRange(first, count), keys.RowRange(target, count), headStride);
+            CopyHeads(pass, v.RowRange(first, count), values.RowRange(target, count), headStride);
         }
         return (keys, values);
+    }
+
+    // Heads that lie apart in the projection lie side by side in the cache.
+    private static void CopyHeads(Pass pass, in Tensor source, in Tensor target, int headStride)
+    {
+        var width = pass.Model.Config.HeadDim;
+        if (headStride == width) pass.Backend.Copy(source, target);
+        else
+            for (var h = 0; h < pass.Model.Config.KvHeadCount; h++)
+                pass.Backend.Copy(source.Slice(h * headStride, width), target.Slice(h * width, width));
     }
 
     /// <summary>Counts the rows of the pass that has just gone through all layers.</summary>

@@ -13,15 +13,15 @@ public sealed class Pass : IDisposable
     private readonly TransformerModel model;
     private readonly SubBlockState[] states;
     private readonly HostBuffers host = new();
-    private int ropeLength = -1;
-    private readonly Arena ropeArena;
+    private readonly RopeTensors? rope, windowRope;
 
     /// <summary>Makes a pass over a model.</summary>
     public Pass(TransformerModel model, params IReadOnlyList<AttachmentSet> attachments)
     {
         this.model = model;
         Arena = new Arena(model.Backend, "step");
-        ropeArena = new Arena(model.Backend, "rotary table");
+        rope = model.Config.Rope is { } r ? new RopeTensors(model.Backend, r) : null;
+        windowRope = model.Config.WindowRope is { } w ? new RopeTensors(model.Backend, w) : null;
         states = [.. model.Blocks.Select(b => b.NewState())];
         Attachments = attachments;
     }
@@ -74,12 +74,6 @@ public sealed class Pass : IDisposable
     /// <summary>Segments of attention; see <see cref="AttentionOp"/>.</summary>
     public Tensor Segments { get; private set; }
 
-    /// <summary>Rotary cosines, or absent.</summary>
-    public Tensor RopeCos { get; private set; }
-
-    /// <summary>Rotary sines, or absent.</summary>
-    public Tensor RopeSin { get; private set; }
-
     /// <summary>Keys and values of earlier passes, or null.</summary>
     public KvCache? Cache { get; set; }
 
@@ -109,12 +103,16 @@ public sealed class Pass : IDisposable
         Positions = Upload(host.Positions, 1, Rows);
         Types = Upload(host.Types, 1, Rows);
         Segments = Upload(host.Segments, SequenceCount, 6);
-        PrepareRope(reach);
+        rope?.Prepare(reach);
+        windowRope?.Prepare(reach);
         for (var i = 0; i < Attachments.Count; i++) Attachments[i].BeforeForward(this);
     }
 
     /// <summary>The row of a token of the batch, counted in its sequence without virtual tokens.</summary>
     public int RowOf(int sequence, int index) => host.RowOffsets[sequence] + VirtualCount + index;
+
+    /// <summary>Rotary cosines and sines of full layers, or of those with a window where they differ.</summary>
+    internal (Tensor Cos, Tensor Sin) Rope(bool windowed) => (windowed ? windowRope! : rope!).Tables;
 
     /// <summary>An activation of the present step; its content is undefined.</summary>
     public Tensor NewActivation(int rows, int columns) => Arena.Allocate(Type, rows, columns);
@@ -158,7 +156,8 @@ public sealed class Pass : IDisposable
     public void Dispose()
     {
         Arena.Dispose();
-        ropeArena.Dispose();
+        rope?.Dispose();
+        windowRope?.Dispose();
     }
 
     private int FindLowestTrainedDepth()
@@ -182,21 +181,6 @@ public sealed class Pass : IDisposable
         return found;
     }
 
-    // The table depends on the longest sequence only for "dynamic" scaling; otherwise a longer table serves shorter batches.
-    private void PrepareRope(int length)
-    {
-        if (model.Config.Rope is not { } rope) return;
-        var needed = rope.Type == "dynamic" ? length : Math.Max(ropeLength, length);
-        if (needed == ropeLength) return;
-        ropeLength = rope.Type == "dynamic" ? length : Math.Max(needed, 2 * ropeLength);
-        var half = rope.RotaryDim / 2;
-        var (cos, sin) = (new double[ropeLength * half], new double[ropeLength * half]);
-        RopeTable.Fill(rope, ropeLength, cos, sin);
-        ropeArena.Reset();
-        RopeCos = HostValues.Upload(Backend, cos, ropeArena.Allocate(Type, ropeLength, half));
-        RopeSin = HostValues.Upload(Backend, sin, ropeArena.Allocate(Type, ropeLength, half));
-    }
-
     /// <summary>Arrays that grow to the largest batch and are then reused.</summary>
     private sealed class HostBuffers
     {
@@ -213,8 +197,8 @@ public sealed class Pass : IDisposable
                 RowOffsets[s] = row;
                 var past = pass.Cache?.LengthOf(s) ?? 0;
                 var virtuals = pass.Cache is null || past == 0 ? pass.VirtualCount : 0;
-                for (var v = 0; v < virtuals; v++, row++) (Tokens[row], Positions[row], Types[row]) = (-1 - v, prefix + v, 0);
-                var begin = prefix + past + virtuals;
+                for (var v = 0; v < virtuals; v++, row++) (Tokens[row], Positions[row], Types[row]) = (-1 - v, config.PositionOffset + prefix + v, 0);
+                var begin = config.PositionOffset + prefix + past + virtuals;
                 for (var i = batch.Offsets[s]; i < batch.Offsets[s + 1]; i++, row++)
                 {
                     Tokens[row] = Check(batch.Tokens[i], config.VocabularySize, "token id");
@@ -225,8 +209,8 @@ public sealed class Pass : IDisposable
                 WriteSegment(pass, s, row, past, prefix);
             }
             RowOffsets[batch.SequenceCount] = row;
-            if (config.Rope is null && reach > config.MaxPositions)
-                throw new DataException($"A sequence reaches position {reach - 1}; the model has {config.MaxPositions} positions.",
+            if (pass.Model.Embedding.Positions is { } table && reach > table.Rows)
+                throw new DataException($"A sequence reaches row {reach - 1} of the model's position table, which has {table.Rows}.",
                     remedy: "Use a smaller max_seq_length.");
             if (config.TypeVocabularySize > 0)
                 for (var i = 0; i < row; i++) Check(Types[i], config.TypeVocabularySize, "token type");

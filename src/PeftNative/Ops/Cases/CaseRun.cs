@@ -51,10 +51,10 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
         Add(name, backend.ComputeType, rows, columns, Role.Input, Drawn(name, setting.InputType, rows, spread, shape));
 
     /// <summary>A frozen weight, in the type of weights.</summary>
-    public Tensor Weight(string name, int rows, int columns, Spread? spread = null)
+    public Tensor Weight(string name, int rows, int columns, Func<int, int, double, double>? shape = null)
     {
         var type = backend.ComputeType == setting.InputType ? setting.WeightType : backend.ComputeType;
-        return Add(name, type, rows, columns, Role.Input, Drawn(name, setting.WeightType, rows, spread, null));
+        return Add(name, type, rows, columns, Role.Input, Drawn(name, setting.WeightType, rows, null, shape));
     }
 
     /// <summary>A result that is overwritten.</summary>
@@ -113,12 +113,16 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
     public DropoutMask Mask(string name, double probability) =>
         probability > 0 ? new((float)probability, setting.Word(name), setting.Word(name + "-stream")) : default;
 
-    /// <summary>The elements of an operand as it was at first, row by row.</summary>
+    /// <summary>The elements of an operand as it was at first, row by row; for a part of a matrix, those of all of it.</summary>
     public double[] Values(Tensor tensor)
     {
         var buffer = BufferOf(tensor);
         return buffer.Decode(buffer.Image);
     }
+
+    /// <summary>The largest finite magnitude among <see cref="Values"/>.</summary>
+    public double Largest(Tensor tensor) =>
+        Values(tensor).Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty().Max();
 
     /// <summary>Allows each element of a result an error of some roundings of the given magnitude (the sign does not matter).</summary>
     public void AllowNoise(Tensor output, Func<int, double> magnitude) => BufferOf(output).Noise = magnitude;
@@ -148,7 +152,8 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
         arena.Dispose();
     }
 
-    private Buffer BufferOf(Tensor tensor) => buffers.Single(b => b.View.Pointer == tensor.Pointer);
+    private Buffer BufferOf(Tensor tensor) => buffers.Single(b =>
+        tensor.Pointer >= b.Whole.Pointer && tensor.Pointer < b.Whole.Pointer + (nint)b.Image.Length);
 
     private Func<int, int, double> Drawn(string name, DType roundTo, int rows, Spread? spread,
         Func<int, int, double, double>? shape) =>

@@ -168,10 +168,10 @@ internal sealed record DoraScaleCase(int N, int K, int R) : OperationCase
     {
         var op = new DoraScaleOp
         {
-            W = run.Weight("w", N, K),
+            W = run.Weight("w", N, K, (_, k, v) => k == 0 ? 1 : v), // a row of zeros has no norm to divide by
             A = run.Input("a", R, K),
-            B = run.Input("b", N, R, shape: (_, r, v) => r == 0 && v == 0 ? 1 : v), // a row of zeros has no norm to divide by
-            Scale = 2.0 / 3,
+            B = run.Input("b", N, R),
+            Scale = 0.7,
             Magnitude = run.Input("magnitude", 1, N),
             Norm = run.Output("norm", 1, N),
             G = NormOnly ? default : run.Output("g", 1, N),

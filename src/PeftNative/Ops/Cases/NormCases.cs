@@ -3,6 +3,8 @@ namespace PeftNative.Ops.Cases;
 /// <summary>LayerNorm and RmsNorm over whole rows and over groups.</summary>
 internal sealed record NormCase(NormKind Kind, int M, int Groups, int D) : OperationCase
 {
+    private const double Epsilon = 1e-5;
+
     public bool Beta { get; init; }
 
     public bool GammaFromOne { get; init; }
@@ -48,7 +50,7 @@ internal sealed record NormCase(NormKind Kind, int M, int Groups, int D) : Opera
             Gamma = gamma,
             Beta = beta,
             Kind = Kind,
-            Epsilon = 1e-5,
+            Epsilon = Epsilon,
             GammaOffset = GammaFromOne ? 1 : 0,
             Groups = Groups,
             Mean = Kind == NormKind.LayerNorm ? run.Output("mean", M, Groups) : default,
@@ -62,6 +64,8 @@ internal sealed record NormCase(NormKind Kind, int M, int Groups, int D) : Opera
         var (dy, dx) = accumulates
             ? (run.Input("dy", M, columns), run.InOut("dx", M, columns))
             : run.Pair(InPlace, "dy", "dx", M, columns);
+        var (x, g, gain) = (run.Values(op.X), run.Values(dy), op.GammaOffset + run.Largest(gamma));
+        run.AllowNoise(dx, e => gain * TermSize(x.AsSpan(e / D * D, D), g.AsSpan(e / D * D, D)));
         run.Backend.Backward(op, new NormGradients
         {
             DY = dy,
@@ -70,6 +74,20 @@ internal sealed record NormCase(NormKind Kind, int M, int Groups, int D) : Opera
             DGamma = Frozen ? default : run.InOut("dgamma", 1, D),
             DBeta = Beta && !Frozen ? run.InOut("dbeta", 1, D) : default,
         });
+    }
+
+    // In groups of one or two elements the terms of dX cancel; this is their size without the gain.
+    private double TermSize(ReadOnlySpan<double> x, ReadOnlySpan<double> dy)
+    {
+        double sum = 0, squares = 0, largest = 0;
+        for (var d = 0; d < x.Length; d++)
+        {
+            sum += x[d];
+            squares += x[d] * x[d];
+            largest = Math.Max(largest, Math.Abs(dy[d]));
+        }
+        var mean = Kind == NormKind.LayerNorm ? sum / x.Length : 0;
+        return largest / Math.Sqrt(Math.Max(0, squares / x.Length - mean * mean) + Epsilon);
     }
 
     private void ForwardInPlace(CaseRun run, in NormOp op)

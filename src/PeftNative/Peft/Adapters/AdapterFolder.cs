@@ -21,6 +21,9 @@ public static class AdapterFolder
     /// <summary>Name of the weights file.</summary>
     public const string WeightsName = "adapter_model.safetensors";
 
+    /// <summary>The methods that can be read, as peft_type spells them.</summary>
+    public static IReadOnlyList<string> Methods { get; } = ["LORA", "FULL", "HEAD"];
+
     /// <summary>Reads the settings of an adapter folder.</summary>
     /// <exception cref="ModelFormatException">The file is broken, or describes an adapter that is not supported.</exception>
     public static AdapterConfig ReadConfig(string folder)

@@ -17,8 +17,9 @@ public enum Averaging
 }
 
 /// <summary>
-/// Counts of (label, prediction) and the scores that follow from them, by scikit-learn's definitions (sklearn.metrics, user guide 3.4.4):
-/// a ratio with a zero denominator is 0; means run over the classes that occur as label or as prediction. Not thread-safe while adding.
+/// Counts of (label, prediction) and the scores that follow from them, by scikit-learn's definitions (sklearn.metrics,
+/// user guide 3.4.4): a ratio with a zero denominator is 0; means run over the classes that occur as label or as
+/// prediction. Not thread-safe while adding.
 /// </summary>
 /// <param name="classes">Number of classes; labels and predictions are 0 to classes - 1.</param>
 public sealed class ConfusionMatrix(int classes)
@@ -60,10 +61,12 @@ public sealed class ConfusionMatrix(int classes)
     public double Recall(Averaging averaging) => Average(averaging, (hits, labelled, _) => Ratio(hits, labelled));
 
     /// <summary>2 tp / (2 tp + fp + fn), the harmonic mean of precision and recall.</summary>
-    public double F1(Averaging averaging) => Average(averaging, (hits, labelled, predicted) => Ratio(2 * hits, labelled + predicted));
+    public double F1(Averaging averaging) =>
+        Average(averaging, (hits, labelled, predicted) => Ratio(2 * hits, labelled + predicted));
 
     /// <summary>
-    /// Matthews' correlation coefficient for any number of classes (Gorodkin 2004): 0 where labels or predictions are all one class.
+    /// Matthews' correlation coefficient for any number of classes (Gorodkin 2004): 0 where labels or predictions are
+    /// all one class.
     /// </summary>
     public double Matthews
     {
@@ -93,7 +96,8 @@ public sealed class ConfusionMatrix(int classes)
         return averaging switch
         {
             Averaging.Binary when classes == 2 => Of(1),
-            Averaging.Binary => throw new UsageException("The binary average is for two classes.", null, "Use macro, micro or weighted."),
+            Averaging.Binary => throw new UsageException(
+                "The binary average is for two classes.", null, "Use macro, micro or weighted."),
             Averaging.Micro => score(Hits, Count, Count),
             Averaging.Weighted => Ratio(present.Sum(c => Of(c) * Labelled(c)), Count),
             _ => present.Select(Of).DefaultIfEmpty(0).Average(),
@@ -107,5 +111,6 @@ public sealed class ConfusionMatrix(int classes)
         return sum;
     }
 
-    internal static double Ratio(double numerator, double denominator) => denominator == 0 ? 0 : numerator / denominator;
+    internal static double Ratio(double numerator, double denominator) =>
+        denominator == 0 ? 0 : numerator / denominator;
 }

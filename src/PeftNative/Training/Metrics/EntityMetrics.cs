@@ -1,9 +1,10 @@
 namespace PeftNative.Training.Metrics;
 
 /// <summary>
-/// Precision, recall and F1 of whole entities in tagged texts, as seqeval computes them in its default (lenient) mode, which follows the CoNLL-2000
-/// evaluation script: tags are <c>O</c> or B, I, E, S with a type after a dash; an I after O or after another type begins an entity too,
-/// and a tag without such a prefix is taken as I with the whole tag as its type. An entity is right where type, first and last word all agree. Not thread-safe while adding.
+/// Precision, recall and F1 of whole entities in tagged texts, as seqeval computes them in its default (lenient) mode,
+/// which follows the CoNLL-2000 evaluation script: tags are <c>O</c> or B, I, E, S with a type after a dash; an I after
+/// O or after another type begins an entity too, and a tag without such a prefix is taken as I with the whole tag as
+/// its type. An entity is right where type, first and last word all agree. Not thread-safe while adding.
 /// </summary>
 public sealed class EntityMetrics
 {
@@ -48,7 +49,8 @@ public sealed class EntityMetrics
 
     /// <summary>Whether a word belongs to the entity of the word before it.</summary>
     private static bool Continues((char Kind, string Type) previous, (char Kind, string Type) current) =>
-        previous.Kind is not ('O' or 'E' or 'S') && current.Kind is not ('O' or 'B' or 'S') && previous.Type == current.Type;
+        previous.Kind is not ('O' or 'E' or 'S') && current.Kind is not ('O' or 'B' or 'S')
+            && previous.Type == current.Type;
 
     private static (char Kind, string Type) Split(string tag) => tag switch
     {

@@ -9,8 +9,9 @@ public static class MetricsVerifier
 
     /// <summary>Compares every recorded number with ours, to 1e-12.</summary>
     /// <param name="path">
-    /// A JSON object with <c>classification</c>, <c>regression</c>, <c>multilabel</c>, <c>token_classification</c> and <c>rouge</c>, each holding
-    /// labels, predictions and the numbers of the reference. A number this version does not know counts as failed.
+    /// A JSON object with <c>classification</c>, <c>regression</c>, <c>multilabel</c>, <c>token_classification</c> and
+    /// <c>rouge</c>, each holding labels, predictions and the numbers of the reference. A number this version does not
+    /// know counts as failed.
     /// </param>
     /// <exception cref="DataException">The file is not such an object.</exception>
     public static VerificationResult Verify(string path) => RecordedValues.Read(path, root =>
@@ -32,7 +33,8 @@ public static class MetricsVerifier
         {
             case "classification":
                 var matrix = ConfusionMatrix.Of(
-                    Array<int>(recorded, "labels"), Array<int>(recorded, "predictions"), recorded["classes"]!.GetValue<int>());
+                    Array<int>(recorded, "labels"), Array<int>(recorded, "predictions"),
+                    recorded["classes"]!.GetValue<int>());
                 CompareConfusion(name, recorded, matrix, values);
                 metric = key => Classification(matrix, key);
                 break;
@@ -48,7 +50,8 @@ public static class MetricsVerifier
                 break;
             case "token_classification":
                 var entities = new EntityMetrics();
-                foreach (var (expected, found) in Rows<string>(recorded, "labels").Zip(Rows<string>(recorded, "predictions")))
+                foreach (var (expected, found) in Rows<string>(recorded, "labels")
+                    .Zip(Rows<string>(recorded, "predictions")))
                     entities.Add(expected, found);
                 metric = key => Entities(entities, key);
                 break;
@@ -62,7 +65,8 @@ public static class MetricsVerifier
         CompareNumbers(name, recorded, metric, values);
     }
 
-    private static void CompareNumbers(string name, JsonObject recorded, Func<string, double?> metric, RecordedValues values)
+    private static void CompareNumbers(
+        string name, JsonObject recorded, Func<string, double?> metric, RecordedValues values)
     {
         string[] inputs = ["labels", "predictions", "scores", "classes", "threshold", "confusion"];
         foreach (var (key, number) in recorded)
@@ -113,19 +117,22 @@ public static class MetricsVerifier
         _ => null,
     };
 
-    private static void CompareConfusion(string name, JsonObject recorded, ConfusionMatrix matrix, RecordedValues values)
+    private static void CompareConfusion(
+        string name, JsonObject recorded, ConfusionMatrix matrix, RecordedValues values)
     {
         var rows = Rows<long>(recorded, "confusion").ToList();
         for (var label = 0; label < rows.Count; label++)
         {
             for (var prediction = 0; prediction < rows[label].Length; prediction++)
-                values.Expect($"{name}, confusion {label} {prediction}", rows[label][prediction], matrix[label, prediction]);
+                values.Expect(
+                    $"{name}, confusion {label} {prediction}", rows[label][prediction], matrix[label, prediction]);
         }
     }
 
     private static void CompareRouge(string name, JsonObject recorded, RecordedValues values)
     {
-        var (reference, prediction) = (recorded["reference"]!.GetValue<string>(), recorded["prediction"]!.GetValue<string>());
+        var (reference, prediction) =
+            (recorded["reference"]!.GetValue<string>(), recorded["prediction"]!.GetValue<string>());
         foreach (var (key, node) in recorded.Where(p => p.Value is JsonObject))
         {
             var score = key switch
@@ -141,7 +148,8 @@ public static class MetricsVerifier
         }
     }
 
-    private static T[] Array<T>(JsonNode recorded, string key) => [.. recorded[key]!.AsArray().Select(x => x!.GetValue<T>())];
+    private static T[] Array<T>(JsonNode recorded, string key) =>
+        [.. recorded[key]!.AsArray().Select(x => x!.GetValue<T>())];
 
     private static IEnumerable<T[]> Rows<T>(JsonNode recorded, string key) =>
         recorded[key]!.AsArray().Select(row => row!.AsArray().Select(x => x!.GetValue<T>()).ToArray());

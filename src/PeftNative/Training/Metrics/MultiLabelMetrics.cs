@@ -1,8 +1,8 @@
 namespace PeftNative.Training.Metrics;
 
 /// <summary>
-/// Scores of records that can have any number of labels, by scikit-learn's definitions; a ratio with a zero denominator is 0.
-/// Labels and scores are one row per record, one column per label.
+/// Scores of records that can have any number of labels, by scikit-learn's definitions; a ratio with a zero denominator
+/// is 0. Labels and scores are one row per record, one column per label.
 /// </summary>
 public sealed class MultiLabelMetrics
 {
@@ -10,7 +10,9 @@ public sealed class MultiLabelMetrics
     private readonly double[][] _scores;
     private readonly double _threshold;
 
-    /// <summary>Takes the labels, the scores (probabilities or logits) and the score from which a label counts as predicted.</summary>
+    /// <summary>
+    /// Takes the labels, the scores (probabilities or logits) and the score from which a label counts as predicted.
+    /// </summary>
     public MultiLabelMetrics(bool[][] labels, double[][] scores, double threshold)
     {
         if (labels.Length != scores.Length || labels.Zip(scores).Any(r => r.First.Length != r.Second.Length))
@@ -23,7 +25,8 @@ public sealed class MultiLabelMetrics
     private IEnumerable<int> Columns => Enumerable.Range(0, Width);
 
     /// <summary>F1 over the hits and misses of all labels together.</summary>
-    public double F1Micro => Harmonic(Columns.Select(Counts).Aggregate((0, 0), (a, b) => (a.Item1 + b.Hits, a.Item2 + b.Both)));
+    public double F1Micro =>
+        Harmonic(Columns.Select(Counts).Aggregate((0, 0), (a, b) => (a.Item1 + b.Hits, a.Item2 + b.Both)));
 
     /// <summary>The mean of the labels' own F1.</summary>
     public double F1Macro => Columns.Select(c => Harmonic(Counts(c))).DefaultIfEmpty(0).Average();
@@ -33,8 +36,9 @@ public sealed class MultiLabelMetrics
         _labels.Where((row, r) => !row.Where((label, c) => label != Predicted(r, c)).Any()).Count(), _labels.Length);
 
     /// <summary>
-    /// The mean over the labels of the area under the receiver operating characteristic: the probability that a record with the label scores
-    /// higher than one without, ties counting half. Labels that all or no records have are left out, as they have no such area; NaN if none is left.
+    /// The mean over the labels of the area under the receiver operating characteristic: the probability that a record
+    /// with the label scores higher than one without, ties counting half. Labels that all or no records have are left
+    /// out, as they have no such area; NaN if none is left.
     /// </summary>
     public double RocAucMacro => Columns.Select(RocAuc).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
 
@@ -61,5 +65,6 @@ public sealed class MultiLabelMetrics
         return (hits, both);
     }
 
-    private static double Harmonic((int Hits, int Both) counts) => ConfusionMatrix.Ratio(2.0 * counts.Hits, counts.Both);
+    private static double Harmonic((int Hits, int Both) counts) =>
+        ConfusionMatrix.Ratio(2.0 * counts.Hits, counts.Both);
 }

@@ -12,11 +12,13 @@ public static class RegressionMetrics
         Mean(labels, predictions, (x, y) => Math.Abs(x - y));
 
     /// <summary>
-    /// Pearson's product-moment correlation (scipy.stats.pearsonr); NaN where labels or predictions are all the same, as it has no value there.
+    /// Pearson's product-moment correlation (scipy.stats.pearsonr); NaN where labels or predictions are all the same,
+    /// as it has no value there.
     /// </summary>
     public static double Pearson(ReadOnlySpan<double> labels, ReadOnlySpan<double> predictions)
     {
-        double labelMean = Mean(labels, labels, (x, _) => x), predictionMean = Mean(predictions, predictions, (x, _) => x);
+        double labelMean = Mean(labels, labels, (x, _) => x),
+            predictionMean = Mean(predictions, predictions, (x, _) => x);
         double product = 0, labelSquare = 0, predictionSquare = 0;
         for (var i = 0; i < labels.Length; i++)
         {
@@ -30,11 +32,16 @@ public static class RegressionMetrics
             : double.NaN;
     }
 
-    /// <summary>Spearman's rank correlation (scipy.stats.spearmanr): Pearson's of the ranks, equal values sharing their mean rank.</summary>
+    /// <summary>
+    /// Spearman's rank correlation (scipy.stats.spearmanr): Pearson's of the ranks, equal values sharing their mean
+    /// rank.
+    /// </summary>
     public static double Spearman(ReadOnlySpan<double> labels, ReadOnlySpan<double> predictions) =>
         Pearson(Ranks(labels), Ranks(predictions));
 
-    /// <summary>The rank of each value from 1; equal values (-0 and 0 are equal) share the mean of their ranks.</summary>
+    /// <summary>
+    /// The rank of each value from 1; equal values (-0 and 0 are equal) share the mean of their ranks.
+    /// </summary>
     internal static double[] Ranks(ReadOnlySpan<double> values)
     {
         var order = Enumerable.Range(0, values.Length).ToArray();
@@ -48,7 +55,8 @@ public static class RegressionMetrics
         return ranks;
     }
 
-    private static double Mean(ReadOnlySpan<double> labels, ReadOnlySpan<double> predictions, Func<double, double, double> term)
+    private static double Mean(
+        ReadOnlySpan<double> labels, ReadOnlySpan<double> predictions, Func<double, double, double> term)
     {
         if (labels.Length != predictions.Length) throw new ArgumentException("There must be one prediction per label.");
         double sum = 0;

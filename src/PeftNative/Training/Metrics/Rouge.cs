@@ -12,12 +12,14 @@ public readonly record struct OverlapScore(double Precision, double Recall, doub
 }
 
 /// <summary>
-/// ROUGE (Lin 2004) as Google's rouge_score package computes it without a stemmer: words are runs of a-z and 0-9 of the lower-cased text.
-/// Pure functions.
+/// ROUGE (Lin 2004) as Google's rouge_score package computes it without a stemmer: words are runs of a-z and 0-9 of the
+/// lower-cased text. Pure functions.
 /// </summary>
 public static class Rouge
 {
-    /// <summary>ROUGE-N: the overlap of runs of <paramref name="n"/> words, each counted as often as both texts have it.</summary>
+    /// <summary>
+    /// ROUGE-N: the overlap of runs of <paramref name="n"/> words, each counted as often as both texts have it.
+    /// </summary>
     public static OverlapScore Ngrams(string reference, string prediction, int n)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(n);

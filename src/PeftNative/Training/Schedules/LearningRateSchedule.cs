@@ -1,8 +1,9 @@
 namespace PeftNative.Training.Schedules;
 
 /// <summary>
-/// The learning rate of every optimizer step, by the names and formulas of transformers (optimization.py and SchedulerType).
-/// Immutable: a pure function of the step, so that resuming needs no state; safe to use from several threads.
+/// The learning rate of every optimizer step, by the names and formulas of transformers (optimization.py and
+/// SchedulerType). Immutable: a pure function of the step, so that resuming needs no state; safe to use from several
+/// threads.
 /// </summary>
 public sealed class LearningRateSchedule
 {
@@ -18,7 +19,8 @@ public sealed class LearningRateSchedule
     /// <summary>The schedules there are.</summary>
     public static IReadOnlyList<string> Names { get; } =
     [
-        "constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "cosine_with_min_lr", "polynomial",
+        "constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "cosine_with_min_lr",
+        "polynomial",
         "inverse_sqrt", "warmup_stable_decay",
     ];
 
@@ -44,14 +46,17 @@ public sealed class LearningRateSchedule
     /// <summary>Makes a schedule.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="learningRate">The highest rate.</param>
-    /// <param name="warmupSteps">Steps of linear increase from 0; <c>constant</c> ignores it, as transformers does.</param>
+    /// <param name="warmupSteps">
+    /// Steps of linear increase from 0; <c>constant</c> ignores it, as transformers does.
+    /// </param>
     /// <param name="totalSteps">Optimizer steps of the whole run.</param>
     /// <param name="arguments">The schedule's own settings.</param>
     /// <exception cref="UsageException">An unknown name, or a value the schedule cannot work with.</exception>
     public static LearningRateSchedule Create(
         string name, double learningRate, long warmupSteps, long totalSteps, ScheduleArguments? arguments = null)
     {
-        Require(double.IsFinite(learningRate) && learningRate >= 0, $"The learning rate must be a number of at least 0, not {learningRate}.");
+        Require(double.IsFinite(learningRate) && learningRate >= 0,
+            $"The learning rate must be a number of at least 0, not {learningRate}.");
         Require(warmupSteps >= 0, $"warmup_steps must be at least 0, not {warmupSteps}.");
         Require(totalSteps > 0, $"A schedule needs at least one step, not {totalSteps}.");
         arguments ??= new ScheduleArguments();
@@ -67,7 +72,8 @@ public sealed class LearningRateSchedule
             "polynomial" => shape.Polynomial(learningRate),
             "inverse_sqrt" => shape.InverseSquareRoot(),
             "warmup_stable_decay" => shape.WarmupStableDecay(),
-            _ => throw new UsageException($"There is no learning rate schedule '{name}'.", null, $"Known: {string.Join(", ", Names)}."),
+            _ => throw new UsageException(
+                $"There is no learning rate schedule '{name}'.", null, $"Known: {string.Join(", ", Names)}."),
         });
     }
 

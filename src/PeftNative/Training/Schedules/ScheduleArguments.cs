@@ -2,10 +2,15 @@ using System.Text.Json.Nodes;
 
 namespace PeftNative.Training.Schedules;
 
-/// <summary>The optional settings of a schedule, under the names transformers gives them in <c>lr_scheduler_kwargs</c>; null: its default.</summary>
+/// <summary>
+/// The optional settings of a schedule, under the names transformers gives them in <c>lr_scheduler_kwargs</c>; null:
+/// its default.
+/// </summary>
 public sealed record ScheduleArguments
 {
-    /// <summary><c>num_cycles</c>: waves of the cosine (default 0.5), or restarts of cosine_with_restarts (default 1).</summary>
+    /// <summary>
+    /// <c>num_cycles</c>: waves of the cosine (default 0.5), or restarts of cosine_with_restarts (default 1).
+    /// </summary>
     public double? NumCycles { get; init; }
 
     /// <summary><c>min_lr</c>: the rate cosine_with_min_lr ends at.</summary>
@@ -29,7 +34,9 @@ public sealed record ScheduleArguments
     /// <summary><c>num_stable_steps</c> of warmup_stable_decay (default: what warm-up and decay leave).</summary>
     public double? NumStableSteps { get; init; }
 
-    /// <summary><c>min_lr_ratio</c> of warmup_stable_decay: the share of the learning rate it starts and ends at (default 0).</summary>
+    /// <summary>
+    /// <c>min_lr_ratio</c> of warmup_stable_decay: the share of the learning rate it starts and ends at (default 0).
+    /// </summary>
     public double? MinLrRatio { get; init; }
 
     /// <summary><c>warmup_type</c> of warmup_stable_decay: linear (default), cosine or 1-sqrt.</summary>
@@ -52,7 +59,8 @@ public sealed record ScheduleArguments
         foreach (var (key, _) in settings)
         {
             if (!Keys.Contains(key))
-                throw new UsageException($"A learning rate schedule has no setting '{key}'.", null, $"Known: {string.Join(", ", Keys)}.");
+                throw new UsageException(
+                    $"A learning rate schedule has no setting '{key}'.", null, $"Known: {string.Join(", ", Keys)}.");
         }
         double? Number(string key) => Value<double>(settings, key, "a number");
         return new ScheduleArguments

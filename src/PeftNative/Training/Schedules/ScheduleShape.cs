@@ -10,7 +10,8 @@ internal sealed class ScheduleShape(double warmup, double total, ScheduleArgumen
     /// <summary>The share of the steps after the warm-up that is over; beyond 1 after the end.</summary>
     public double Progress(double step) => (step - warmup) / Math.Max(1, total - warmup);
 
-    public Func<double, double> WarmedUp(Func<double, double> after) => step => step < warmup ? step / warmup : after(step);
+    public Func<double, double> WarmedUp(Func<double, double> after) => step =>
+        step < warmup ? step / warmup : after(step);
 
     public Func<double, double> Cosine(double floor)
     {
@@ -36,7 +37,8 @@ internal sealed class ScheduleShape(double warmup, double total, ScheduleArgumen
     {
         var end = arguments.LrEnd ?? 1e-7;
         var power = arguments.Power ?? 1;
-        Require(learningRate > end, $"The schedule polynomial needs lr_end ({end}) below the learning rate ({learningRate}).");
+        Require(learningRate > end,
+            $"The schedule polynomial needs lr_end ({end}) below the learning rate ({learningRate}).");
         return WarmedUp(step =>
         {
             if (step > total || total <= warmup) return end / learningRate;
@@ -54,10 +56,12 @@ internal sealed class ScheduleShape(double warmup, double total, ScheduleArgumen
 
     public Func<double, double> WarmupStableDecay()
     {
-        Require(arguments.NumDecaySteps is >= 0, "The schedule warmup_stable_decay needs num_decay_steps, the steps at the end.");
+        Require(arguments.NumDecaySteps is >= 0,
+            "The schedule warmup_stable_decay needs num_decay_steps, the steps at the end.");
         var decay = arguments.NumDecaySteps!.Value;
         var stable = arguments.NumStableSteps ?? total - warmup - decay;
-        Require(stable >= 0, $"warmup_stable_decay: warm-up ({warmup}) and decay ({decay}) are longer than the run ({total} steps).");
+        Require(stable >= 0,
+            $"warmup_stable_decay: warm-up ({warmup}) and decay ({decay}) are longer than the run ({total} steps).");
         var floor = arguments.MinLrRatio ?? 0;
         // A rise is a fall read backwards; num_cycles shapes the decay only.
         var rise = Fall(arguments.WarmupType ?? "linear", "warmup_type", cycles: 0.5);

@@ -10,8 +10,8 @@ public static class ScheduleVerifier
 
     /// <summary>Compares every recorded rate with <see cref="LearningRateSchedule.Rate"/>, to 1e-12 relative.</summary>
     /// <param name="path">
-    /// A JSON array of schedules: <c>name</c>, <c>learning_rate</c>, <c>warmup_steps</c>, <c>total_steps</c>, the schedule's own settings,
-    /// and <c>rates</c>, one per step from 0.
+    /// A JSON array of schedules: <c>name</c>, <c>learning_rate</c>, <c>warmup_steps</c>, <c>total_steps</c>, the
+    /// schedule's own settings, and <c>rates</c>, one per step from 0.
     /// </param>
     /// <exception cref="DataException">The file is not such an array.</exception>
     public static VerificationResult Verify(string path) => RecordedValues.Read(path, root =>
@@ -33,7 +33,8 @@ public static class ScheduleVerifier
             var schedule = LearningRateSchedule.Create(name, recorded["learning_rate"]!.GetValue<double>(), warmup,
                 recorded["total_steps"]!.GetValue<long>(), ScheduleArguments.FromJson(settings));
             for (var step = 0; step < rates.Count; step++)
-                values.ExpectRelative($"{name}, warm-up {warmup}, step {step}", rates[step]!.GetValue<double>(), schedule.Rate(step));
+                values.ExpectRelative(
+                    $"{name}, warm-up {warmup}, step {step}", rates[step]!.GetValue<double>(), schedule.Rate(step));
         }
         catch (UsageException e)
         {

@@ -20,7 +20,8 @@ public class MetricsTests
         try
         {
             File.WriteAllText(path, """
-                {"regression":[{"labels":[1.0,2.0],"predictions":[1.0,4.0],"mse":2.0,"mae":1.5,"kendall":1.0}], "bleu":[{}]}
+                {"regression":[{"labels":[1.0,2.0],"predictions":[1.0,4.0],"mse":2.0,"mae":1.5,"kendall":1.0}],
+                 "bleu":[{}]}
                 """);
             var result = MetricsVerifier.Verify(path);
             Assert.Equal((4, 3), (result.Checked, result.Failed));
@@ -70,7 +71,8 @@ public class MetricsTests
     [InlineData("O O", "")]
     [InlineData("I-PER", "PER 0 0")]
     public void Entities_follow_the_lenient_rule(string tags, string expected) =>
-        Assert.Equal(expected, string.Join(',', EntityMetrics.Entities(tags.Split(' ')).Select(e => $"{e.Type} {e.First} {e.Last}")));
+        Assert.Equal(expected,
+            string.Join(',', EntityMetrics.Entities(tags.Split(' ')).Select(e => $"{e.Type} {e.First} {e.Last}")));
 
     [Fact]
     public void Entities_of_different_texts_are_never_joined()

@@ -45,8 +45,10 @@ public class LearningRateScheduleTests
     [Fact]
     public void Minimum_rate_can_be_given_as_a_rate_or_a_share()
     {
-        var rate = LearningRateSchedule.Create("cosine_with_min_lr", 1e-3, 0, 10, new ScheduleArguments { MinLr = 1e-4 });
-        var share = LearningRateSchedule.Create("cosine_with_min_lr", 1e-3, 0, 10, new ScheduleArguments { MinLrRate = 0.1 });
+        var rate = LearningRateSchedule.Create(
+            "cosine_with_min_lr", 1e-3, 0, 10, new ScheduleArguments { MinLr = 1e-4 });
+        var share = LearningRateSchedule.Create(
+            "cosine_with_min_lr", 1e-3, 0, 10, new ScheduleArguments { MinLrRate = 0.1 });
         Assert.Equal(share.Rate(7), rate.Rate(7), 15);
         Assert.Equal(1e-4, rate.Rate(10), 15);
     }
@@ -56,7 +58,8 @@ public class LearningRateScheduleTests
     [InlineData("cosine_with_min_lr", "exactly one of min_lr and min_lr_rate")]
     [InlineData("warmup_stable_decay", "needs num_decay_steps")]
     public void Impossible_settings_are_named(string name, string message) =>
-        Assert.Contains(message, Assert.Throws<UsageException>(() => LearningRateSchedule.Create(name, 1e-3, 0, 10)).Message);
+        Assert.Contains(
+            message, Assert.Throws<UsageException>(() => LearningRateSchedule.Create(name, 1e-3, 0, 10)).Message);
 
     [Fact]
     public void Impossible_values_are_named()
@@ -71,7 +74,8 @@ public class LearningRateScheduleTests
         Assert.Contains("timescale", Error(() => LearningRateSchedule.Create(
             "inverse_sqrt", 1, 5, 10, new ScheduleArguments { Timescale = 0 })));
         Assert.Contains("'num_cycle'", Error(() => ScheduleArguments.FromJson(new JsonObject { ["num_cycle"] = 2 })));
-        Assert.Contains("must be a number", Error(() => ScheduleArguments.FromJson(new JsonObject { ["power"] = "2" })));
+        Assert.Contains(
+            "must be a number", Error(() => ScheduleArguments.FromJson(new JsonObject { ["power"] = "2" })));
         Assert.Contains("warmup_ratio", Error(() => LearningRateSchedule.WarmupSteps(1.5, 10)));
     }
 

@@ -1,0 +1,87 @@
+#include "core/thread_pool.h"
+
+
+#if defined(PN_X86)
+#include <immintrin.h>
+#endif
+
+namespace pn {
+
+namespace {
+
+inline void relax() {
+#if defined(PN_X86)
+    _mm_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+constexpr int spins_before_yield = 2000;  // some tens of microseconds
+constexpr int yields_before_sleep = 200;
+
+// True as soon as ready() holds; false when it took so long that the thread should sleep.
+template <class Ready>
+bool wait_awake(Ready ready) {
+    for (int i = 0; i < spins_before_yield; i++) {
+        if (ready()) return true;
+        relax();
+    }
+    for (int i = 0; i < yields_before_sleep; i++) {
+        if (ready()) return true;
+        std::this_thread::yield();
+    }
+    return false;
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) : size_(threads < 1 ? 1 : threads), threads_(new std::thread[size_]) {
+    for (int worker = 1; worker < size_; worker++) threads_[worker] = std::thread([this, worker] { work(worker); });
+}
+
+ThreadPool::~ThreadPool() {
+    stopping_ = true;
+    round_.fetch_add(1);
+    round_.notify_all();
+    for (int worker = 1; worker < size_; worker++) threads_[worker].join();
+}
+
+void ThreadPool::run(int workers, Job job, void* argument) {
+    workers = workers > size_ ? size_ : workers;
+    workers_ = workers < 1 ? 1 : workers;
+    claimed_.store(0, std::memory_order_relaxed);
+    if (workers_ == 1) {
+        job(argument, 0);
+        return;
+    }
+    job_ = job;
+    argument_ = argument;
+    running_.store(size_ - 1, std::memory_order_relaxed);
+    round_.fetch_add(1);  // seq_cst: either a worker sees the new round before sleeping or we see it asleep
+    if (sleeping_.load() > 0) round_.notify_all();
+    job(argument, 0);
+    const auto done = [this] { return running_.load(std::memory_order_acquire) == 0; };
+    while (!wait_awake(done)) {
+        const int left = running_.load(std::memory_order_acquire);
+        if (left != 0) running_.wait(left, std::memory_order_acquire);
+    }
+}
+
+void ThreadPool::work(int worker) {
+    for (unsigned seen = 0;;) {
+        if (!wait_awake([&] { return round_.load(std::memory_order_acquire) != seen; })) {
+            sleeping_.fetch_add(1);
+            while (round_.load() == seen) round_.wait(seen);
+            sleeping_.fetch_sub(1);
+        }
+        seen++;
+        if (stopping_) return;
+        if (worker < workers_) job_(argument_, worker);
+        if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_one();
+    }
+}
+
+std::ptrdiff_t ThreadPool::claim() { return claimed_.fetch_add(1, std::memory_order_relaxed); }
+
+}  // namespace pn

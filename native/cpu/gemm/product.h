@@ -1,0 +1,80 @@
+// Matrix products C[i, j] = sum_k left(i, k) right(k, j), blocked for the caches and divided among threads by outputs, so that
+// every element is summed in the same order whatever the division.
+#pragma once
+
+#include "core/context.h"
+#include "gemm/tile.h"
+
+namespace pn::PN_ISA {
+
+// The reduction is cut in equal blocks of at most this many steps (a multiple of panel_width).
+constexpr int block_steps = 768;
+
+// The right operand in panels of 48 columns: step k, column j at data[(j / 48) * panel + k * step + j % 48]. Plain rows have panel = 48.
+struct Right {
+    const float* data;
+    std::ptrdiff_t panel;
+    std::ptrdiff_t step;
+};
+
+// A finished tile: rows x columns sums at sums[r * tile_columns + c], for output rows i.. and columns j.. of one block of the reduction.
+struct Tile {
+    const float* sums;
+    std::ptrdiff_t i, j;
+    int rows, columns;
+    bool first, last;  // whether it is the first or the last block
+};
+
+// What is done with the tiles, and which further segments the last block of the reduction gets.
+struct Sink {
+    virtual void take(const Tile& tile) const = 0;
+    // Writes the further segments of a tile (at most most_extra()) and says how many.
+    virtual int extra_segments(std::ptrdiff_t /*i*/, std::ptrdiff_t /*j*/, int /*rows*/, int /*columns*/, Segment*) const { return 0; }
+    virtual int most_extra() const { return 0; }
+
+protected:
+    ~Sink() = default;
+};
+
+struct Product {
+    std::ptrdiff_t rows, columns, steps;
+    Left left;
+    Right right;
+    bool pack_right = false;  // copy blocks of a plain right operand with long rows into panels first
+};
+
+// Scratch that one worker needs.
+std::ptrdiff_t share_floats(const Product& product, const Sink& sink);
+
+// How many workers the product is worth.
+int workers_for(const pn_context& context, const Product& product);
+
+// Runs the whole product on the context's threads. Zero steps give zero sums (and the extra segments).
+void multiply(pn_context& context, const Product& product, const Sink& sink);
+
+// One worker's share of it, for use inside a job; `scratch` holds share_floats() floats.
+void multiply_share(const Product& product, const Sink& sink, int worker, int workers, float* scratch);
+
+// C (= or +=) scale * product, row by row.
+struct StoreRows final : Sink {
+    float* data;
+    std::ptrdiff_t stride;
+    bool accumulate;
+    float scale = 1.0f;
+    const float* column_scale = nullptr;
+
+    StoreRows(float* d, std::ptrdiff_t s, bool a) : data(d), stride(s), accumulate(a) {}
+    void take(const Tile& tile) const override;
+};
+
+// C^T += scale * product: element (i, j) goes to data[j * stride + i].
+struct AddColumns final : Sink {
+    float* data;
+    std::ptrdiff_t stride;
+    float scale;
+
+    AddColumns(float* d, std::ptrdiff_t s, float factor) : data(d), stride(s), scale(factor) {}
+    void take(const Tile& tile) const override;
+};
+
+}  // namespace pn::PN_ISA

@@ -1,0 +1,75 @@
+// The innermost loop of every matrix product: a tile of up to tile_rows x (tile_vectors * W) elements, kept in registers.
+#pragma once
+
+#include "gemm/panel.h"
+#include "simd/simd.h"
+
+namespace pn::PN_ISA {
+
+constexpr int tile_columns = tile_vectors * W;
+static_assert(panel_width % tile_columns == 0);
+
+// The left operand: row i, step k at data[i * row + (k / 48) * chunk + k % 48]. Plain rows have chunk = 48.
+struct Left {
+    const float* data;
+    std::ptrdiff_t row;
+    std::ptrdiff_t chunk;
+};
+
+// A part of the reduction: left rows times right vectors, steps of them. Right: step k, column j at right[k * stride + j].
+struct Segment {
+    Left left;
+    const float* right;
+    std::ptrdiff_t stride;
+    std::ptrdiff_t steps;
+};
+
+// The last vector of an edge tile reads only the columns that are there (`rest`).
+template <int R, int V, bool Edge>
+PN_INLINE void tile_steps(F (&sum)[R][V], const float* PN_RESTRICT left, std::ptrdiff_t row, const float* PN_RESTRICT right,
+                          std::ptrdiff_t stride, std::ptrdiff_t steps, int rest) {
+    for (std::ptrdiff_t k = 0; k < steps; k++) {
+        F b[V];
+        PN_UNROLL
+        for (int v = 0; v < V; v++) b[v] = Edge && v == V - 1 ? load(right + v * W, rest) : load(right + v * W);
+        PN_UNROLL
+        for (int r = 0; r < R; r++) {
+            const F a = set(left[r * row]);
+            PN_UNROLL
+            for (int v = 0; v < V; v++) sum[r][v] = fma(a, b[v], sum[r][v]);
+        }
+        left++;
+        right += stride;
+    }
+}
+
+template <int R, int V, bool Edge>
+void tile(const Segment* segments, int count, int rest, float* PN_RESTRICT out) {
+    F sum[R][V];
+    PN_UNROLL
+    for (int r = 0; r < R; r++) {
+        PN_UNROLL
+        for (int v = 0; v < V; v++) sum[r][v] = zero();
+    }
+    for (int s = 0; s < count; s++) {
+        const Segment& part = segments[s];
+        const float* left = part.left.data;
+        const float* right = part.right;
+        for (std::ptrdiff_t k = 0; k < part.steps; k += panel_width) {
+            const std::ptrdiff_t steps = smaller<std::ptrdiff_t>(panel_width, part.steps - k);
+            tile_steps<R, V, Edge>(sum, left, part.left.row, right, part.stride, steps, rest);
+            left += part.left.chunk;
+            right += panel_width * part.stride;
+        }
+    }
+    PN_UNROLL
+    for (int r = 0; r < R; r++) {
+        PN_UNROLL
+        for (int v = 0; v < V; v++) store(out + r * tile_columns + v * W, sum[r][v]);
+    }
+}
+
+// Computes rows x columns sums (rows <= tile_rows, columns <= tile_columns) into out[r * tile_columns + column]; elements behind `columns` are undefined.
+void run_tile(const Segment* segments, int count, int rows, int columns, float* out);
+
+}  // namespace pn::PN_ISA

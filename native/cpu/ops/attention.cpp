@@ -1,0 +1,155 @@
+// Forward of attention: strips of queries against blocks of keys with a running softmax (Milakov and Gimelshein 2018,
+// arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135), so that scores never leave the first-level cache.
+#include "ops/attention.h"
+
+#include <cmath>
+#include <limits>
+
+#include "ops/ops.h"
+
+namespace pn::PN_ISA {
+
+namespace {
+
+constexpr std::ptrdiff_t key_block = 4 * panel_width;
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
+
+// A worker's memory for one strip.
+struct Strip {
+    float* sums;  // [strip, head_dim] sum of e^(score - top) V
+    float top[strip], denominator[strip];
+    alignas(64) float scores[tile_rows * key_block];
+    alignas(64) float factors[key_block];
+    alignas(64) float tile[8 * tile_columns];
+};
+
+class Forward {
+public:
+    Forward(const AttentionPlan& plan, const float* keys, Strip& strip, const StripTask& task)
+        : plan(plan), op(plan.op), q(plan.sequence(task.sequence)), head(task.head), kv(plan.kv_head(task.head)),
+          first(task.first), count(task.count), keys(keys), s(strip) {}
+
+    void run() {
+        const std::ptrdiff_t width = op.head_dim;
+        std::memset(s.sums, 0, sizeof(float) * static_cast<std::size_t>(count * width));
+        for (std::ptrdiff_t i = 0; i < count; i++) {
+            s.top[i] = minus_infinity;
+            s.denominator[i] = 0;
+        }
+        const Range all = plan.seen(q, first, count);
+        for (std::ptrdiff_t j = all.begin / panel_width * panel_width; j < all.end; j += key_block)
+            for (std::ptrdiff_t i = 0; i < count; i += tile_rows) block(i, smaller<std::ptrdiff_t>(tile_rows, count - i), j);
+        for (std::ptrdiff_t i = 0; i < count; i++) write(i);
+    }
+
+private:
+    // Rows i.. of the strip against the keys from j on.
+    void block(std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t j) {
+        const Range range = plan.seen(q, first + i, rows);
+        const std::ptrdiff_t end = smaller(range.end, j + key_block);
+        if (end <= j || range.begin >= j + key_block) return;
+        for (std::ptrdiff_t key = j; key < end; key += tile_columns) score_tile(i, rows, key, smaller<std::ptrdiff_t>(tile_columns, end - key), j);
+        for (std::ptrdiff_t r = 0; r < rows; r++) soften(i + r, s.scores + r * key_block, j, end - j);
+        for (std::ptrdiff_t d = 0; d < op.head_dim; d += tile_columns) add_values(i, rows, {j, end}, d);
+    }
+
+    void score_tile(std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t key, std::ptrdiff_t columns, std::ptrdiff_t j) {
+        const float* query = row(op.q, q.first_query + first + i) + head * op.head_stride;
+        const Segment segment{{query, op.q.stride, panel_width}, plan.panel(keys, q, kv, key) + key % panel_width, panel_width, op.head_dim};
+        run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), s.tile);
+        for (std::ptrdiff_t r = 0; r < rows; r++)
+            std::memcpy(s.scores + r * key_block + (key - j), s.tile + r * tile_columns, sizeof(float) * static_cast<std::size_t>(columns));
+    }
+
+    // Scores become e^(score - top); what the row has summed so far follows a new top.
+    void soften(std::ptrdiff_t i, float* scores, std::ptrdiff_t j, std::ptrdiff_t columns) {
+        plan.finish_scores(q, head, first + i, j, columns, scores);
+        float top = s.top[i];
+        for (std::ptrdiff_t c = 0; c < columns; c++) top = larger(top, scores[c]);
+        if (top == minus_infinity) {
+            std::memset(scores, 0, sizeof(float) * static_cast<std::size_t>(columns));
+            return;
+        }
+        if (top != s.top[i]) rescale(i, std::exp(s.top[i] - top));
+        s.top[i] = top;
+        F total = zero();
+        for_vectors(columns, [&](std::ptrdiff_t c, int n) {
+            const F p = keep(exp(load(scores + c, n) - set(top)), n);
+            total += p;
+            store(scores + c, p, n);
+        });
+        s.denominator[i] += sum(total);
+        if (op.dropout.probability > 0) drop(i, scores, j, columns);
+    }
+
+    void rescale(std::ptrdiff_t i, float factor) {
+        s.denominator[i] *= factor;
+        float* sums = s.sums + i * op.head_dim;
+        for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) { store(sums + d, load(sums + d, n) * set(factor), n); });
+    }
+
+    void drop(std::ptrdiff_t i, float* scores, std::ptrdiff_t j, std::ptrdiff_t columns) {
+        plan.keep_factors(q, head, first + i, j, columns, s.factors);
+        for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(scores + c, load(scores + c, n) * load(s.factors + c, n), n); });
+    }
+
+    void add_values(std::ptrdiff_t i, std::ptrdiff_t rows, Range range, std::ptrdiff_t d) {
+        const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, op.head_dim - d);
+        Segment segments[2];
+        const int parts = plan.rows_as_segments(op.v, op.prefix_v, q, kv, range, d, s.scores, key_block, segments);
+        run_tile(segments, parts, static_cast<int>(rows), static_cast<int>(columns), s.tile);
+        for (std::ptrdiff_t r = 0; r < rows; r++) {
+            float* sums = s.sums + (i + r) * op.head_dim + d;
+            const float* from = s.tile + r * tile_columns;
+            for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(sums + c, load(sums + c, n) + load(from + c), n); });
+        }
+    }
+
+    void write(std::ptrdiff_t i) {
+        const std::ptrdiff_t m = q.first_query + first + i;
+        const float denominator = s.denominator[i];
+        const F factor = set(denominator > 0 || denominator != denominator ? 1 / denominator : 0.0f);
+        const float* sums = s.sums + i * op.head_dim;
+        float* y = row(op.y, m) + head * op.head_dim;
+        for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) { store(y + d, load(sums + d, n) * factor, n); });
+        if (present(op.log_sum_exp))
+            row(op.log_sum_exp, m)[head] = s.top[i] == minus_infinity ? minus_infinity : s.top[i] + std::log(denominator);
+    }
+
+    const AttentionPlan& plan;
+    const pn_attention& op;
+    const Sequence& q;
+    const std::ptrdiff_t head, kv, first, count;
+    const float* keys;
+    Strip& s;
+};
+
+}  // namespace
+
+void attention_forward(pn_context& context, const pn_attention& op) {
+    const AttentionPlan plan(context, op);
+    const float* keys = plan.pack(op.k, op.prefix_k);
+    std::ptrdiff_t strips = 0, scores = 0;
+    for (std::ptrdiff_t n = 0; n < plan.sequences; n++) {
+        strips += ceil_div<std::ptrdiff_t>(plan.sequence(n).queries, strip);
+        scores += plan.sequence(n).queries * plan.sequence(n).total;
+    }
+    auto* tasks = static_cast<StripTask*>(context.workspace.bytes(sizeof(StripTask) * static_cast<std::size_t>(strips * op.heads)));
+    std::ptrdiff_t count = 0;
+    for (std::ptrdiff_t n = 0; n < plan.sequences; n++)
+        for (std::ptrdiff_t h = 0; h < op.heads; h++)
+            for (std::ptrdiff_t i = 0; i < plan.sequence(n).queries; i += strip)
+                tasks[count++] = {n, h, i, smaller<std::ptrdiff_t>(strip, plan.sequence(n).queries - i)};
+
+    const int workers = context.workers(static_cast<double>(scores) * op.heads * op.head_dim, 1 << 17);
+    const std::size_t bytes = (sizeof(Strip) + 63) / 64 * 64;
+    auto* memory = static_cast<char*>(context.workspace.bytes(bytes * static_cast<std::size_t>(workers)));
+    float* sums = context.workspace.floats(static_cast<std::ptrdiff_t>(workers) * strip * op.head_dim);
+    context.pool.run(workers, [&](int worker) {
+        auto* s = reinterpret_cast<Strip*>(memory + bytes * static_cast<std::size_t>(worker));
+        s->sums = sums + static_cast<std::ptrdiff_t>(worker) * strip * op.head_dim;
+        for (std::ptrdiff_t t; (t = context.pool.claim()) < count;) Forward(plan, keys, *s, tasks[t]).run();
+    });
+}
+
+}  // namespace pn::PN_ISA

@@ -1,0 +1,83 @@
+// What forward and backward of attention share: which keys a query sees, transposed keys, finished scores.
+#pragma once
+
+#include "gemm/tile.h"
+#include "ops/common.h"
+#include "simd/math.h"
+
+namespace pn::PN_ISA {
+
+constexpr int strip = panel_width;  // queries that are worked on together
+
+// One sequence. Its keys are counted with the prefix in front; key j stands at position j - prefix.
+struct Sequence {
+    std::ptrdiff_t first_query, queries, first_key, keys, first_prefix, prefix;
+    std::ptrdiff_t total;   // prefix + keys
+    std::ptrdiff_t panels;  // panels of 48 keys of the sequences before
+    std::ptrdiff_t before;  // keys of the sequences before
+};
+
+class AttentionPlan {
+public:
+    AttentionPlan(pn_context& context, const pn_attention& op);
+
+    const Sequence& sequence(std::ptrdiff_t s) const { return sequences_[s]; }
+
+    // The keys [begin, end) that query i of a sequence sees.
+    Range seen(const Sequence& q, std::ptrdiff_t i) const {
+        const std::ptrdiff_t place = q.prefix + i + q.keys - q.queries;
+        const std::ptrdiff_t end = op.causal ? larger(q.prefix, smaller(q.total, place + 1)) : q.total;
+        const std::ptrdiff_t begin = op.window > 0 ? larger<std::ptrdiff_t>(0, place - op.window + 1) : 0;
+        return {smaller(begin, end), end};
+    }
+
+    // The keys that any of the queries [i, i + count) sees; both ends grow with the query.
+    Range seen(const Sequence& q, std::ptrdiff_t i, std::ptrdiff_t count) const {
+        const Range first = seen(q, i), last = seen(q, i + count - 1);
+        return {first.begin, last.end};
+    }
+
+    std::ptrdiff_t kv_head(std::ptrdiff_t head) const { return head / (op.heads / op.kv_heads); }
+
+    // All keys (or values) of a key/value head as transposed panels [panel][head_dim][48], for all sequences; made by pack().
+    const float* pack(const pn_tensor& main, const pn_tensor& prefix) const;
+    template <class T>
+    T* panel(T* packed, const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t key) const {
+        return packed + ((q.panels * op.kv_heads + kv * ceil_div<std::ptrdiff_t>(q.total, panel_width)) + key / panel_width) * op.head_dim * panel_width;
+    }
+
+    // Keys or values [begin, end) as steps of a product: up to two segments, prefix and rest; column d of the head first.
+    int rows_as_segments(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, Range keys,
+                         std::ptrdiff_t d, const float* left, std::ptrdiff_t left_stride, Segment* out) const;
+
+    // Turns products Q K of query i with the keys from `key` on into capped scores; unseen ones become -infinity.
+    void finish_scores(const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t i, std::ptrdiff_t key, std::ptrdiff_t count, float* scores) const;
+
+    // Dropout factors of query i and the keys from `key` on.
+    void keep_factors(const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t i, std::ptrdiff_t key, std::ptrdiff_t count, float* factors) const;
+
+    // The bucket of the relative bias for key position minus query position.
+    int bucket(std::ptrdiff_t distance) const { return buckets_[distance + reach_]; }
+
+    std::ptrdiff_t position(const Sequence& q, std::ptrdiff_t i) const { return i + q.keys - q.queries; }
+
+    pn_context& context;
+    const pn_attention& op;
+    std::ptrdiff_t sequences;
+    std::ptrdiff_t all_panels = 0, all_keys = 0;
+
+private:
+    void plan_bias();
+
+    Sequence* sequences_;
+    std::ptrdiff_t reach_ = 0;  // the largest distance between a query and a key
+    int* buckets_ = nullptr;    // by distance + reach
+    float* bias_ = nullptr;     // [head][distance + reach]
+};
+
+// A piece of work: a strip of queries of one head of one sequence.
+struct StripTask {
+    std::ptrdiff_t sequence, head, first, count;
+};
+
+}  // namespace pn::PN_ISA

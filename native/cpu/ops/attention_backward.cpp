@@ -1,0 +1,249 @@
+// Backward of attention. Scores are computed again from Q, K and the saved log of the denominator. One task is one head of one
+// sequence; it keeps its own gradients of keys and values, which are added up over heads and sequences in order afterwards.
+#include <limits>
+
+#include "gemm/pack.h"
+#include "ops/attention.h"
+#include "ops/ops.h"
+
+namespace pn::PN_ISA {
+
+namespace {
+
+constexpr std::ptrdiff_t key_block = panel_width;
+
+// A worker's memory for one strip of queries against one block of keys.
+struct Block {
+    alignas(64) float p[strip * key_block];             // probabilities with dropout, [query][key]
+    alignas(64) float ds[strip * key_block];            // gradients of the scores before the cap
+    alignas(64) float transposed_p[key_block * strip];  // [key][query]
+    alignas(64) float transposed_ds[key_block * strip];
+    alignas(64) float factors[key_block];
+    alignas(64) float tile[8 * tile_columns];
+    alignas(64) float delta[strip];  // dY Y of each query
+    float* dq;                       // [strip, head_dim]
+    float *dy, *y;                   // transposed strips of dY and Y: [head_dim][strip]
+};
+
+// What the tasks of all heads leave behind, by task = sequence * heads + head.
+struct Partials {
+    float *dk, *dv;  // [head][keys of all sequences, prefix in front][head_dim]
+    float* dbias;    // [task][bucket]
+};
+
+class Backward {
+public:
+    Backward(const AttentionPlan& plan, const pn_attention_gradients& g, const float* keys, const float* values,
+             const Partials& partials, Block& block, std::ptrdiff_t task)
+        : plan(plan), op(plan.op), g(g), q(plan.sequence(task / op.heads)), head(task % op.heads), kv(plan.kv_head(head)), keys(keys),
+          values(values), b(block) {
+        const std::ptrdiff_t offset = (head * plan.all_keys + q.before) * op.head_dim;
+        dk = partials.dk + offset;
+        dv = partials.dv + offset;
+        dbias = partials.dbias == nullptr ? nullptr : partials.dbias + task * op.relative_bias.rows;
+    }
+
+    void run() {
+        clear(dk, q.total * op.head_dim);
+        clear(dv, q.total * op.head_dim);
+        if (dbias != nullptr) clear(dbias, op.relative_bias.rows);
+        for (std::ptrdiff_t i = 0; i < q.queries; i += strip) strip_of_queries(i, smaller<std::ptrdiff_t>(strip, q.queries - i));
+    }
+
+private:
+    static void clear(float* p, std::ptrdiff_t count) { std::memset(p, 0, sizeof(float) * static_cast<std::size_t>(count)); }
+
+    const float* query(std::ptrdiff_t i) const { return row(op.q, q.first_query + i) + head * op.head_stride; }
+    const float* dy(std::ptrdiff_t i) const { return row(g.dy, q.first_query + i) + head * op.head_dim; }
+
+    // Summed in the order in which the tiles sum dY V: where one key has all the weight, the two cancel without a rest.
+    void deltas(std::ptrdiff_t i, std::ptrdiff_t count) {
+        pack_panel(dy(i), g.dy.stride, static_cast<int>(count), op.head_dim, nullptr, b.dy);
+        pack_panel(row(op.y, q.first_query + i) + head * op.head_dim, op.y.stride, static_cast<int>(count), op.head_dim, nullptr, b.y);
+        for (std::ptrdiff_t r = 0; r < count; r += W) {
+            F total = zero();
+            for (std::ptrdiff_t d = 0; d < op.head_dim; d++) total = fma(load(b.dy + d * strip + r), load(b.y + d * strip + r), total);
+            store(b.delta + r, total);
+        }
+        for (std::ptrdiff_t r = 0; r < count; r++) row(g.delta, q.first_query + i + r)[head] = b.delta[r];
+    }
+
+    void strip_of_queries(std::ptrdiff_t i, std::ptrdiff_t count) {
+        clear(b.dq, count * op.head_dim);
+        deltas(i, count);
+        const Range all = plan.seen(q, i, count);
+        for (std::ptrdiff_t j = all.begin / panel_width * panel_width; j < all.end; j += key_block)
+            block_of_keys(i, count, j, smaller(key_block, all.end - j));
+        if (!present(g.dq)) return;
+        for (std::ptrdiff_t r = 0; r < count; r++)
+            put(row(g.dq, q.first_query + i + r) + head * op.head_stride, b.dq + r * op.head_dim);
+    }
+
+    void put(float* to, const float* from) const {
+        const F scale = set(static_cast<float>(op.scale));
+        for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) { store(to + d, load(from + d, n) * scale, n); });
+    }
+
+    void block_of_keys(std::ptrdiff_t i, std::ptrdiff_t count, std::ptrdiff_t j, std::ptrdiff_t width) {
+        products(query(i), op.q.stride, keys, count, j, width, b.p);
+        products(dy(i), g.dy.stride, values, count, j, width, b.ds);
+        for (std::ptrdiff_t r = 0; r < count; r++) score_gradients(i + r, j, width, b.p + r * key_block, b.ds + r * key_block);
+        transpose(b.p, key_block, count, width, 1.0f, b.transposed_p, strip);
+        transpose(b.ds, key_block, count, width, 1.0f, b.transposed_ds, strip);
+        const Right rows_of_dy{dy(i), g.dy.stride}, rows_of_q{query(i), op.q.stride};
+        add_products(b.transposed_p, width, rows_of_dy, count, dv + j * op.head_dim);
+        add_products(b.transposed_ds, width, rows_of_q, count, dk + j * op.head_dim);
+        if (present(g.dq)) add_keys(count, {j, j + width});
+    }
+
+    // out[r][key] = row r of x times key j + key, for a block of 48 keys at most.
+    void products(const float* x, std::ptrdiff_t stride, const float* packed, std::ptrdiff_t count, std::ptrdiff_t j, std::ptrdiff_t width, float* out) {
+        for (std::ptrdiff_t r = 0; r < count; r += tile_rows) {
+            const int rows = static_cast<int>(smaller<std::ptrdiff_t>(tile_rows, count - r));
+            for (std::ptrdiff_t c = 0; c < width; c += tile_columns) {
+                const auto columns = static_cast<int>(smaller<std::ptrdiff_t>(tile_columns, width - c));
+                const Segment segment{{x + r * stride, stride, panel_width}, plan.panel(packed, q, kv, j) + c, panel_width, op.head_dim};
+                run_tile(&segment, 1, rows, columns, b.tile);
+                for (int t = 0; t < rows; t++)
+                    std::memcpy(out + (r + t) * key_block + c, b.tile + t * tile_columns, sizeof(float) * static_cast<std::size_t>(columns));
+            }
+        }
+    }
+
+    // With p = e^(score - lse), m the dropout factors and c the slope of the cap: scores become p m, products dY V become
+    // ds = p (m dY V - delta) c.
+    void score_gradients(std::ptrdiff_t i, std::ptrdiff_t j, std::ptrdiff_t width, float* scores, float* products) {
+        plan.finish_scores(q, head, i, j, width, scores);
+        const float lse = row(op.log_sum_exp, q.first_query + i)[head];
+        const bool blind = lse == -std::numeric_limits<float>::infinity();
+        const bool dropping = op.dropout.probability > 0;
+        if (dropping) plan.keep_factors(q, head, i, j, width, b.factors);
+        const F by_cap = set(op.soft_cap > 0 ? static_cast<float>(1 / op.soft_cap) : 0.0f);
+        for_vectors(width, [&](std::ptrdiff_t c, int n) {
+            const F score = load(scores + c, n);
+            const F p = blind ? zero() : exp(score - set(lse));
+            const F m = dropping ? load(b.factors + c, n) : set(1.0f);
+            F ds = p * (m * load(products + c, n) - set(row(g.delta, q.first_query + i)[head]));
+            if (op.soft_cap > 0) {
+                const F t = max(score * by_cap, set(-1.0f));  // an unseen score is -infinity
+                ds = ds * fnma(t, t, set(1.0f));
+            }
+            store(scores + c, p * m, n);
+            store(products + c, ds, n);
+        });
+        if (dbias == nullptr) return;
+        const std::ptrdiff_t distance = j - q.prefix - plan.position(q, i);
+        for (std::ptrdiff_t c = 0; c < width; c++) dbias[plan.bucket(distance + c)] += products[c];
+    }
+
+    struct Right {
+        const float* data;
+        std::ptrdiff_t stride;
+    };
+
+    // sums[key][d] += sum over the strip's queries of left[key][query] * right[query][d].
+    void add_products(const float* left, std::ptrdiff_t width, const Right& right, std::ptrdiff_t count, float* sums) {
+        for (std::ptrdiff_t r = 0; r < width; r += tile_rows) {
+            const std::ptrdiff_t rows = smaller<std::ptrdiff_t>(tile_rows, width - r);
+            for (std::ptrdiff_t d = 0; d < op.head_dim; d += tile_columns) {
+                const Segment segment{{left + r * strip, strip, panel_width}, right.data + d, right.stride, count};
+                add_tile(&segment, 1, rows, d, sums + r * op.head_dim);
+            }
+        }
+    }
+
+    void add_keys(std::ptrdiff_t count, Range range) {
+        for (std::ptrdiff_t r = 0; r < count; r += tile_rows) {
+            const std::ptrdiff_t rows = smaller<std::ptrdiff_t>(tile_rows, count - r);
+            for (std::ptrdiff_t d = 0; d < op.head_dim; d += tile_columns) {
+                Segment segments[2];
+                const int parts = plan.rows_as_segments(op.k, op.prefix_k, q, kv, range, d, b.ds + r * key_block, key_block, segments);
+                add_tile(segments, parts, rows, d, b.dq + r * op.head_dim);
+            }
+        }
+    }
+
+    void add_tile(const Segment* segments, int parts, std::ptrdiff_t rows, std::ptrdiff_t d, float* sums) {
+        const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, op.head_dim - d);
+        run_tile(segments, parts, static_cast<int>(rows), static_cast<int>(columns), b.tile);
+        for (std::ptrdiff_t r = 0; r < rows; r++) {
+            float* to = sums + r * op.head_dim + d;
+            for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(to + c, load(to + c, n) + load(b.tile + r * tile_columns + c), n); });
+        }
+    }
+
+    const AttentionPlan& plan;
+    const pn_attention& op;
+    const pn_attention_gradients& g;
+    const Sequence& q;
+    const std::ptrdiff_t head, kv;
+    const float *keys, *values;
+    Block& b;
+    float *dk, *dv, *dbias;
+};
+
+// Adds up the gradients of keys (or values) that the heads of a group computed: written for the sequence's own rows, added for
+// prefix rows, sequence after sequence. Each worker owns some key/value heads.
+void reduce(const AttentionPlan& plan, const float* partial, float scale, const pn_tensor& target, const pn_tensor& prefix_target) {
+    if (!present(target) && !present(prefix_target)) return;
+    const pn_attention& op = plan.op;
+    const std::ptrdiff_t group = op.heads / op.kv_heads;
+    for_rows(plan.context, op.kv_heads, static_cast<double>(plan.all_keys * op.head_dim * group), [&](std::ptrdiff_t kv) {
+        for (std::ptrdiff_t s = 0; s < plan.sequences; s++) {
+            const Sequence& q = plan.sequence(s);
+            for (std::ptrdiff_t j = 0; j < q.total; j++) {
+                const bool is_prefix = j < q.prefix;
+                const pn_tensor& to_tensor = is_prefix ? prefix_target : target;
+                if (!present(to_tensor)) continue;
+                float* to = is_prefix ? row(to_tensor, q.first_prefix + j) + kv * op.head_dim
+                                      : row(to_tensor, q.first_key + j - q.prefix) + kv * op.kv_head_stride;
+                const float* from = partial + (kv * group * plan.all_keys + q.before + j) * op.head_dim;
+                for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) {
+                    F total = load(from + d, n);
+                    for (std::ptrdiff_t h = 1; h < group; h++) total += load(from + h * plan.all_keys * op.head_dim + d, n);
+                    total = total * set(scale);
+                    store(to + d, is_prefix ? load(to + d, n) + total : total, n);
+                });
+            }
+        }
+    });
+}
+
+void reduce_bias(const AttentionPlan& plan, const float* partial, const pn_tensor& target) {
+    const std::ptrdiff_t heads = plan.op.heads, buckets = target.rows;
+    for (std::ptrdiff_t s = 0; s < plan.sequences; s++)
+        for (std::ptrdiff_t h = 0; h < heads; h++)
+            for (std::ptrdiff_t k = 0; k < buckets; k++) row(target, k)[h] += partial[(s * heads + h) * buckets + k];
+}
+
+}  // namespace
+
+void attention_backward(pn_context& context, const pn_attention& op, const pn_attention_gradients& g) {
+    const AttentionPlan plan(context, op);
+    const float* keys = plan.pack(op.k, op.prefix_k);
+    const float* values = plan.pack(op.v, op.prefix_v);
+    const std::ptrdiff_t tasks = plan.sequences * op.heads, size = op.heads * plan.all_keys * op.head_dim;
+    Partials partials{context.workspace.floats(size), context.workspace.floats(size), nullptr};
+    if (present(g.drelative_bias)) partials.dbias = context.workspace.floats(tasks * op.relative_bias.rows);
+
+    double steps = 0;
+    for (std::ptrdiff_t s = 0; s < plan.sequences; s++)
+        steps += static_cast<double>(plan.sequence(s).queries * plan.sequence(s).total) * op.heads * op.head_dim;
+    const int workers = context.workers(steps, 1 << 16);
+    const std::size_t bytes = (sizeof(Block) + 63) / 64 * 64;
+    auto* memory = static_cast<char*>(context.workspace.bytes(bytes * static_cast<std::size_t>(workers)));
+    const std::ptrdiff_t strip_floats = strip * op.head_dim;
+    float* strips = context.workspace.floats(3 * workers * strip_floats);
+    context.pool.run(workers, [&](int worker) {
+        auto* block = reinterpret_cast<Block*>(memory + bytes * static_cast<std::size_t>(worker));
+        block->dq = strips + 3 * worker * strip_floats;
+        block->dy = block->dq + strip_floats;
+        block->y = block->dy + strip_floats;
+        for (std::ptrdiff_t t; (t = context.pool.claim()) < tasks;) Backward(plan, g, keys, values, partials, *block, t).run();
+    });
+    reduce(plan, partials.dk, static_cast<float>(op.scale), g.dk, g.dprefix_k);
+    reduce(plan, partials.dv, 1.0f, g.dv, g.dprefix_v);
+    if (partials.dbias != nullptr) reduce_bias(plan, partials.dbias, g.drelative_bias);
+}
+
+}  // namespace pn::PN_ISA

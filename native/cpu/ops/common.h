@@ -1,0 +1,55 @@
+// What the operations share: typed access to tensors, division of rows and columns among workers.
+#pragma once
+
+#include "core/context.h"
+#include "simd/simd.h"
+
+namespace pn::PN_ISA {
+
+PN_INLINE bool present(const pn_tensor& t) { return t.data != nullptr; }
+PN_INLINE float* data(const pn_tensor& t) { return static_cast<float*>(t.data); }
+PN_INLINE float* row(const pn_tensor& t, std::ptrdiff_t i) { return data(t) + i * t.stride; }
+PN_INLINE const int* ints(const pn_tensor& t) { return static_cast<const int*>(t.data); }
+
+struct Range {
+    std::ptrdiff_t begin, end;
+};
+
+// Part `index` of [0, count) in `parts` parts, cut at multiples of `unit`.
+PN_INLINE Range part_of(std::ptrdiff_t count, int index, int parts, std::ptrdiff_t unit = 1) {
+    const std::ptrdiff_t units = ceil_div(count, unit);
+    return {smaller(count, units * index / parts * unit), smaller(count, units * (index + 1) / parts * unit)};
+}
+
+// Runs body(row) for all rows, each worker a range of them.
+template <class Body>
+void for_rows(pn_context& context, std::ptrdiff_t rows, double steps_per_row, Body&& body) {
+    const int workers = context.workers(static_cast<double>(rows) * steps_per_row);
+    context.pool.run(workers, [&](int worker) {
+        const Range range = part_of(rows, worker, workers);
+        for (std::ptrdiff_t i = range.begin; i < range.end; i++) body(i);
+    });
+}
+
+constexpr std::ptrdiff_t reduced_rows = 64;  // sums over rows are made in blocks of so many rows
+
+// target[c] += sum over rows of value(row, c, n), which returns up to W values from column c; each worker owns a range of columns.
+template <class Value>
+void add_column_sums(pn_context& context, std::ptrdiff_t rows, std::ptrdiff_t columns, float* target, Value&& value) {
+    const int workers = context.workers(static_cast<double>(rows) * static_cast<double>(columns));
+    context.pool.run(workers, [&](int worker) {
+        const Range range = part_of(columns, worker, workers, 16);
+        for (std::ptrdiff_t c = range.begin; c < range.end; c += W) {
+            const int n = static_cast<int>(smaller<std::ptrdiff_t>(W, range.end - c));
+            F total = load(target + c, n);
+            for (std::ptrdiff_t i = 0; i < rows; i += reduced_rows) {
+                F block = zero();
+                for (std::ptrdiff_t r = i; r < smaller(rows, i + reduced_rows); r++) block += value(r, c, n);
+                total += block;
+            }
+            store(target + c, total, n);
+        }
+    });
+}
+
+}  // namespace pn::PN_ISA

@@ -1,0 +1,25 @@
+#include "ops/common.h"
+#include "ops/ops.h"
+
+namespace pn::PN_ISA {
+
+// Rotates by the angle, or back by it: the transpose has the opposite sine.
+void rope(pn_context& context, const pn_rope& op, bool backward) {
+    const std::ptrdiff_t half = op.cos.columns;
+    const F sign = set(backward ? -1.0f : 1.0f);
+    for_rows(context, op.x.rows, 4.0 * static_cast<double>(half) * op.heads, [&](std::ptrdiff_t m) {
+        const int position = ints(op.positions)[m];
+        const float *cos = row(op.cos, position), *sin = row(op.sin, position);
+        for (int h = 0; h < op.heads; h++) {
+            float* x = row(op.x, m) + static_cast<std::ptrdiff_t>(h) * op.head_stride;
+            for_vectors(half, [&](std::ptrdiff_t i, int n) {
+                const F a = load(x + i, n), b = load(x + half + i, n);
+                const F c = load(cos + i, n), s = load(sin + i, n) * sign;
+                store(x + i, a * c - b * s, n);
+                store(x + half + i, b * c + a * s, n);
+            });
+        }
+    });
+}
+
+}  // namespace pn::PN_ISA

@@ -1,0 +1,20 @@
+#include "ops/table.h"
+
+#include "gemm/pack.h"
+#include "ops/ops.h"
+
+namespace pn::PN_ISA {
+
+const Kernels& kernels() {
+    static const Kernels table{
+        isa_name, pack_weight,
+        linear_forward, linear_backward, dora_scale_forward, dora_scale_backward,
+        embedding_forward, embedding_backward, norm_forward, norm_backward, rope,
+        attention_forward, attention_backward, gate_forward, gate_backward, dropout,
+        gather_forward, gather_backward, cross_entropy, regression_loss, adamw,
+        sum_of_squares, add_scaled, map,
+    };
+    return table;
+}
+
+}  // namespace pn::PN_ISA

@@ -1,0 +1,78 @@
+// AVX2 with FMA: 8 floats, 16 registers.
+#pragma once
+
+#include <immintrin.h>
+
+namespace pn::PN_ISA {
+
+constexpr int W = 8;
+constexpr int tile_rows = 6;
+constexpr int tile_vectors = 2;
+inline constexpr const char* isa_name = "AVX2";
+
+struct F { __m256 v; };
+struct M { __m256 v; };
+
+PN_INLINE __m256i first(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+PN_INLINE F zero() { return {_mm256_setzero_ps()}; }
+PN_INLINE F set(float x) { return {_mm256_set1_ps(x)}; }
+PN_INLINE F load(const float* p) { return {_mm256_loadu_ps(p)}; }
+PN_INLINE F load_part(const float* p, int n) { return {_mm256_maskload_ps(p, first(n))}; }
+PN_INLINE void store(float* p, F a) { _mm256_storeu_ps(p, a.v); }
+PN_INLINE void store_part(float* p, F a, int n) { _mm256_maskstore_ps(p, first(n), a.v); }
+
+PN_INLINE F operator+(F a, F b) { return {_mm256_add_ps(a.v, b.v)}; }
+PN_INLINE F operator-(F a, F b) { return {_mm256_sub_ps(a.v, b.v)}; }
+PN_INLINE F operator*(F a, F b) { return {_mm256_mul_ps(a.v, b.v)}; }
+PN_INLINE F operator/(F a, F b) { return {_mm256_div_ps(a.v, b.v)}; }
+PN_INLINE F fma(F a, F b, F c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+PN_INLINE F fnma(F a, F b, F c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }  // c - a b
+PN_INLINE F min(F a, F b) { return {_mm256_min_ps(a.v, b.v)}; }
+PN_INLINE F max(F a, F b) { return {_mm256_max_ps(a.v, b.v)}; }
+PN_INLINE F sqrt(F a) { return {_mm256_sqrt_ps(a.v)}; }
+PN_INLINE F round(F a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+PN_INLINE F abs(F a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+PN_INLINE F with_sign_of(F magnitude, F sign) {
+    return {_mm256_or_ps(_mm256_and_ps(sign.v, _mm256_set1_ps(-0.0f)), magnitude.v)};
+}
+PN_INLINE F pow2(F n) {  // 2^n for whole n in [-126, 127]
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127)), 23))};
+}
+
+PN_INLINE M operator<(F a, F b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+PN_INLINE M equal(F a, F b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
+PN_INLINE M is_nan(F a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
+PN_INLINE M operator|(M a, M b) { return {_mm256_or_ps(a.v, b.v)}; }
+PN_INLINE F select(M m, F yes, F no) { return {_mm256_blendv_ps(no.v, yes.v, m.v)}; }
+PN_INLINE bool any(M m) { return _mm256_movemask_ps(m.v) != 0; }
+PN_INLINE F keep(F a, int n) { return {_mm256_and_ps(a.v, _mm256_castsi256_ps(first(n)))}; }  // zero behind the first n
+
+PN_INLINE float sum(F a) {
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+}
+PN_INLINE float largest(F a) {
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+}
+
+struct D { __m256d low, high; };  // W doubles
+PN_INLINE D dzero() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
+PN_INLINE D add_square(D s, F a) {
+    const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(a.v));
+    const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1));
+    return {_mm256_fmadd_pd(low, low, s.low), _mm256_fmadd_pd(high, high, s.high)};
+}
+PN_INLINE double sum(D s) {
+    const __m256d both = _mm256_add_pd(s.low, s.high);
+    const __m128d x = _mm_add_pd(_mm256_castpd256_pd128(both), _mm256_extractf128_pd(both, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)));
+}
+
+}  // namespace pn::PN_ISA
+
+#define PN_HAS_TRANSPOSE8 1

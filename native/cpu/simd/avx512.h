@@ -1,0 +1,64 @@
+// AVX-512 (F, BW, DQ, VL): 16 floats, 32 registers, masks for every edge.
+#pragma once
+
+#include <immintrin.h>
+
+namespace pn::PN_ISA {
+
+constexpr int W = 16;
+constexpr int tile_rows = 8;
+constexpr int tile_vectors = 3;
+inline constexpr const char* isa_name = "AVX-512";
+
+struct F { __m512 v; };
+struct M { __mmask16 v; };
+
+PN_INLINE M first(int n) { return {static_cast<__mmask16>((1u << n) - 1u)}; }
+PN_INLINE F zero() { return {_mm512_setzero_ps()}; }
+PN_INLINE F set(float x) { return {_mm512_set1_ps(x)}; }
+PN_INLINE F load(const float* p) { return {_mm512_loadu_ps(p)}; }
+PN_INLINE F load_part(const float* p, int n) { return {_mm512_maskz_loadu_ps(first(n).v, p)}; }
+PN_INLINE void store(float* p, F a) { _mm512_storeu_ps(p, a.v); }
+PN_INLINE void store_part(float* p, F a, int n) { _mm512_mask_storeu_ps(p, first(n).v, a.v); }
+
+PN_INLINE F operator+(F a, F b) { return {_mm512_add_ps(a.v, b.v)}; }
+PN_INLINE F operator-(F a, F b) { return {_mm512_sub_ps(a.v, b.v)}; }
+PN_INLINE F operator*(F a, F b) { return {_mm512_mul_ps(a.v, b.v)}; }
+PN_INLINE F operator/(F a, F b) { return {_mm512_div_ps(a.v, b.v)}; }
+PN_INLINE F fma(F a, F b, F c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+PN_INLINE F fnma(F a, F b, F c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }  // c - a b
+PN_INLINE F min(F a, F b) { return {_mm512_min_ps(a.v, b.v)}; }
+PN_INLINE F max(F a, F b) { return {_mm512_max_ps(a.v, b.v)}; }
+PN_INLINE F sqrt(F a) { return {_mm512_sqrt_ps(a.v)}; }
+PN_INLINE F round(F a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+PN_INLINE F abs(F a) { return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a.v)}; }
+PN_INLINE F with_sign_of(F magnitude, F sign) {
+    return {_mm512_or_ps(_mm512_and_ps(sign.v, _mm512_set1_ps(-0.0f)), magnitude.v)};
+}
+PN_INLINE F pow2(F n) {  // 2^n for whole n in [-126, 127]
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127)), 23))};
+}
+
+PN_INLINE M operator<(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+PN_INLINE M equal(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
+PN_INLINE M is_nan(F a) { return {_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q)}; }
+PN_INLINE M operator|(M a, M b) { return {static_cast<__mmask16>(a.v | b.v)}; }
+PN_INLINE F select(M m, F yes, F no) { return {_mm512_mask_blend_ps(m.v, no.v, yes.v)}; }
+PN_INLINE bool any(M m) { return m.v != 0; }
+PN_INLINE F keep(F a, int n) { return {_mm512_maskz_mov_ps(first(n).v, a.v)}; }  // zero behind the first n
+
+PN_INLINE float sum(F a) { return _mm512_reduce_add_ps(a.v); }
+PN_INLINE float largest(F a) { return _mm512_reduce_max_ps(a.v); }
+
+struct D { __m512d low, high; };  // W doubles
+PN_INLINE D dzero() { return {_mm512_setzero_pd(), _mm512_setzero_pd()}; }
+PN_INLINE D add_square(D s, F a) {
+    const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(a.v));
+    const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1));
+    return {_mm512_fmadd_pd(low, low, s.low), _mm512_fmadd_pd(high, high, s.high)};
+}
+PN_INLINE double sum(D s) { return _mm512_reduce_add_pd(_mm512_add_pd(s.low, s.high)); }
+
+}  // namespace pn::PN_ISA
+
+#define PN_HAS_TRANSPOSE8 1

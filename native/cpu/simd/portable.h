@@ -1,0 +1,75 @@
+// Plain C++: vectors of 4 floats as arrays, which compilers turn into the base instruction set of the target.
+#pragma once
+
+#include <cmath>
+
+namespace pn::PN_ISA {
+
+constexpr int W = 4;
+constexpr int tile_rows = 4;
+constexpr int tile_vectors = 2;
+inline constexpr const char* isa_name = "portable";
+
+struct F { float v[4]; };
+struct M { bool v[4]; };
+
+template <class Lane>
+PN_INLINE F lanes(Lane lane) { return {{lane(0), lane(1), lane(2), lane(3)}}; }
+template <class Lane>
+PN_INLINE M mask_lanes(Lane lane) { return {{lane(0), lane(1), lane(2), lane(3)}}; }
+
+PN_INLINE F zero() { return {}; }
+PN_INLINE F set(float x) { return {{x, x, x, x}}; }
+PN_INLINE F load(const float* p) { return {{p[0], p[1], p[2], p[3]}}; }
+PN_INLINE F load_part(const float* p, int n) { return lanes([=](int i) { return i < n ? p[i] : 0.0f; }); }
+PN_INLINE void store(float* p, F a) { std::memcpy(p, a.v, sizeof a.v); }
+PN_INLINE void store_part(float* p, F a, int n) {
+    for (int i = 0; i < n; i++) p[i] = a.v[i];
+}
+
+PN_INLINE F operator+(F a, F b) { return lanes([&](int i) { return a.v[i] + b.v[i]; }); }
+PN_INLINE F operator-(F a, F b) { return lanes([&](int i) { return a.v[i] - b.v[i]; }); }
+PN_INLINE F operator*(F a, F b) { return lanes([&](int i) { return a.v[i] * b.v[i]; }); }
+PN_INLINE F operator/(F a, F b) { return lanes([&](int i) { return a.v[i] / b.v[i]; }); }
+PN_INLINE F fma(F a, F b, F c) { return lanes([&](int i) { return c.v[i] + a.v[i] * b.v[i]; }); }
+PN_INLINE F fnma(F a, F b, F c) { return lanes([&](int i) { return c.v[i] - a.v[i] * b.v[i]; }); }  // c - a b
+PN_INLINE F min(F a, F b) { return lanes([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; }); }
+PN_INLINE F max(F a, F b) { return lanes([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; }); }
+PN_INLINE F sqrt(F a) { return lanes([&](int i) { return std::sqrt(a.v[i]); }); }
+PN_INLINE F round(F a) { return lanes([&](int i) { return std::nearbyint(a.v[i]); }); }
+PN_INLINE F abs(F a) { return lanes([&](int i) { return std::fabs(a.v[i]); }); }
+PN_INLINE F with_sign_of(F magnitude, F sign) {
+    return lanes([&](int i) { return std::copysign(magnitude.v[i], sign.v[i]); });
+}
+PN_INLINE F pow2(F n) {  // 2^n for whole n in [-126, 127]
+    return lanes([&](int i) {
+        const std::uint32_t bits = static_cast<std::uint32_t>(static_cast<int>(n.v[i]) + 127) << 23;
+        float x;
+        std::memcpy(&x, &bits, sizeof x);
+        return x;
+    });
+}
+
+PN_INLINE M operator<(F a, F b) { return mask_lanes([&](int i) { return a.v[i] < b.v[i]; }); }
+PN_INLINE M equal(F a, F b) { return mask_lanes([&](int i) { return a.v[i] == b.v[i]; }); }
+PN_INLINE M is_nan(F a) { return mask_lanes([&](int i) { return a.v[i] != a.v[i]; }); }
+PN_INLINE M operator|(M a, M b) { return mask_lanes([&](int i) { return a.v[i] || b.v[i]; }); }
+PN_INLINE F select(M m, F yes, F no) { return lanes([&](int i) { return m.v[i] ? yes.v[i] : no.v[i]; }); }
+PN_INLINE bool any(M m) { return m.v[0] || m.v[1] || m.v[2] || m.v[3]; }
+PN_INLINE F keep(F a, int n) { return lanes([&](int i) { return i < n ? a.v[i] : 0.0f; }); }  // zero behind the first n
+
+PN_INLINE float sum(F a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
+PN_INLINE float largest(F a) {
+    const float x = a.v[0] > a.v[1] ? a.v[0] : a.v[1], y = a.v[2] > a.v[3] ? a.v[2] : a.v[3];
+    return x > y ? x : y;
+}
+
+struct D { double v[4]; };  // W doubles
+PN_INLINE D dzero() { return {}; }
+PN_INLINE D add_square(D s, F a) {
+    for (int i = 0; i < W; i++) s.v[i] += static_cast<double>(a.v[i]) * static_cast<double>(a.v[i]);
+    return s;
+}
+PN_INLINE double sum(D s) { return (s.v[0] + s.v[2]) + (s.v[1] + s.v[3]); }
+
+}  // namespace pn::PN_ISA

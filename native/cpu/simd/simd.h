@@ -1,0 +1,51 @@
+// The vectors the kernels are written with: F is a vector of W floats, M a mask over it. Everything that is compiled per
+// instruction set lives in the namespace pn::PN_ISA, so that no code of one set can be linked into another.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(_MSC_VER)
+#define PN_RESTRICT __restrict
+#define PN_INLINE __forceinline
+#define PN_UNROLL
+#else
+#define PN_RESTRICT __restrict__
+#define PN_INLINE inline __attribute__((always_inline))
+#define PN_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#if defined(PN_ISA_avx512)
+#include "simd/avx512.h"
+#elif defined(PN_ISA_avx2)
+#include "simd/avx2.h"
+#else
+#include "simd/portable.h"
+#endif
+
+namespace pn::PN_ISA {
+
+PN_INLINE F operator+=(F& a, F b) { return a = a + b; }
+PN_INLINE F operator-(F a) { return zero() - a; }
+
+template <class T> PN_INLINE T smaller(T a, T b) { return b < a ? b : a; }
+template <class T> PN_INLINE T larger(T a, T b) { return a < b ? b : a; }
+template <class T> PN_INLINE T ceil_div(T a, T b) { return (a + b - 1) / b; }
+
+// Calls body(i, n) for the full vectors (n = W) and the rest (n < W) of count elements.
+template <class Body>
+PN_INLINE void for_vectors(std::ptrdiff_t count, Body&& body) {
+    std::ptrdiff_t i = 0;
+    for (; i + W <= count; i += W) body(i, W);
+    if (i < count) body(i, static_cast<int>(count - i));
+}
+
+// Loads or stores n <= W elements; absent elements read as zero.
+PN_INLINE F load(const float* p, int n) { return n == W ? load(p) : load_part(p, n); }
+PN_INLINE void store(float* p, F v, int n) {
+    if (n == W) store(p, v);
+    else store_part(p, v, n);
+}
+
+}  // namespace pn::PN_ISA

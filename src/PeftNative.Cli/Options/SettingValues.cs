@@ -1,0 +1,64 @@
+using System.Text.Json.Nodes;
+
+namespace PeftNative.Cli.Options;
+
+/// <summary>The settings of one call: flags before the file, the file before defaults. Reading one that was not given yields its default.</summary>
+internal sealed class SettingValues
+{
+    private readonly Dictionary<string, JsonNode> given = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> origins = new(StringComparer.Ordinal);
+
+    /// <summary>Sets a value unless one of higher precedence is there; call in order of precedence.</summary>
+    public void Add(Setting setting, JsonNode value, string origin)
+    {
+        if (!given.TryAdd(setting.Key, value)) return;
+        origins[setting.Key] = origin;
+    }
+
+    /// <summary>Whether the user said something about it.</summary>
+    public bool Has(Setting setting) => given.ContainsKey(setting.Key);
+
+    /// <summary>Where the value comes from, for messages.</summary>
+    public string OriginOf(Setting setting) => origins.GetValueOrDefault(setting.Key, "--" + setting.Key);
+
+    /// <summary>The value or the default; null where there is neither.</summary>
+    public JsonNode? Node(Setting setting) => given.GetValueOrDefault(setting.Key) ?? setting.DefaultValue;
+
+    public string? OptionalText(Setting setting) => Node(setting)?.GetValue<string>();
+
+    public string Text(Setting setting) => OptionalText(setting) ?? throw Missing(setting);
+
+    public long? OptionalWhole(Setting setting) => Node(setting)?.GetValue<long>();
+
+    public long Whole(Setting setting) => OptionalWhole(setting) ?? throw Missing(setting);
+
+    /// <summary>A whole number that fits 32 bits.</summary>
+    public int Int(Setting setting)
+    {
+        var value = Whole(setting);
+        return value is >= int.MinValue and <= int.MaxValue ? (int)value
+            : throw new UsageException($"--{setting.Key} is too large: {value}.", OriginOf(setting), "Give a smaller number.");
+    }
+
+    public double? OptionalNumber(Setting setting) => Node(setting)?.GetValue<double>();
+
+    public double Number(Setting setting) => OptionalNumber(setting) ?? throw Missing(setting);
+
+    public bool Switch(Setting setting) => Node(setting)?.GetValue<bool>() ?? false;
+
+    /// <summary>The entries of a list; empty where none is given.</summary>
+    public IReadOnlyList<string> Texts(Setting setting) => Node(setting) switch
+    {
+        null => [],
+        JsonArray list => [.. list.Select(item => item!.GetValue<string>())],
+        var single => [single.GetValue<string>()],
+    };
+
+    /// <summary>The entries of a map as texts; empty where none is given.</summary>
+    public IReadOnlyDictionary<string, string> Map(Setting setting) => Node(setting) is JsonObject map
+        ? map.ToDictionary(p => p.Key, p => p.Value?.ToString() ?? "") : new Dictionary<string, string>();
+
+    /// <summary>The error for a setting the verb needs.</summary>
+    public static UsageException Missing(Setting setting) =>
+        new($"--{setting.Key} is missing.", null, $"Give {setting.Usage}: {setting.Help}");
+}

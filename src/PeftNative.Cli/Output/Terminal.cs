@@ -1,0 +1,80 @@
+using System.Text.Json.Nodes;
+
+namespace PeftNative.Cli.Output;
+
+/// <summary>Where a verb writes and how: results to the output, everything about them to the error stream.</summary>
+internal sealed class Terminal(TextWriter output, TextWriter error, TextReader input, Interruption interruption)
+{
+    /// <summary>Results.</summary>
+    public TextWriter Out { get; } = output;
+
+    /// <summary>Diagnostics and progress.</summary>
+    public TextWriter Error { get; } = error;
+
+    /// <summary>What is piped in.</summary>
+    public TextReader In { get; } = input;
+
+    /// <summary>Whether results are JSON lines.</summary>
+    public bool Json { get; set; }
+
+    /// <summary>Whether progress is left out.</summary>
+    public bool Quiet { get; set; }
+
+    /// <summary>Whether more is said.</summary>
+    public bool Verbose { get; set; }
+
+    /// <summary>Whether the error stream is a screen, on which a line can be written over.</summary>
+    public bool IsLive { get; init; }
+
+    /// <summary>Whether results may be coloured.</summary>
+    public bool HasColour { get; init; }
+
+    /// <summary>Ctrl-C and its like.</summary>
+    public Interruption Interruption { get; } = interruption;
+
+    /// <summary>Set when the user wants the work to end.</summary>
+    public CancellationToken Cancellation => Interruption.Token;
+
+    /// <summary>A line for people; nothing when results are JSON.</summary>
+    public void Line(string text = "")
+    {
+        if (!Json) Out.WriteLine(text);
+    }
+
+    /// <summary>An object for machines; nothing otherwise.</summary>
+    public void Object(JsonObject value)
+    {
+        if (!Json) return;
+        Out.WriteLine(value.ToJsonString(JsonLines.Options));
+        Out.Flush();
+    }
+
+    /// <summary>A remark about the work.</summary>
+    public void Note(string text)
+    {
+        if (!Quiet) Error.WriteLine(text);
+    }
+
+    /// <summary>Something the user should know.</summary>
+    public void Warn(string text) => Error.WriteLine($"warning: {text}");
+
+    /// <summary>Text in a colour (an SGR code such as 32), where colours are wanted.</summary>
+    public string Paint(string text, int colour) => HasColour ? $"\e[{colour}m{text}\e[0m" : text;
+}
+
+/// <summary>How JSON lines are written.</summary>
+internal static class JsonLines
+{
+    /// <summary>Texts stay readable instead of being escaped for HTML.</summary>
+    public static readonly System.Text.Json.JsonSerializerOptions Options = new()
+    {
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        TypeInfoResolver = System.Text.Json.Serialization.Metadata.JsonTypeInfoResolver.Combine(),
+    };
+
+    /// <summary>A number as JSON; what JSON cannot say is null.</summary>
+    public static JsonNode? Number(double? value) => value is { } v && double.IsFinite(v) ? JsonValue.Create(v) : null;
+
+    /// <summary>Texts as JSON.</summary>
+    public static JsonArray List(IEnumerable<string> items) => [.. items.Select(i => (JsonNode)JsonValue.Create(i))];
+}

@@ -1,0 +1,140 @@
+using System.Text.Json.Nodes;
+using PeftNative.Cli.Inspect;
+using PeftNative.Cli.Options;
+using PeftNative.Cli.Output;
+using PeftNative.Formats;
+using PeftNative.Inspection;
+
+namespace PeftNative.Cli.Verbs;
+
+/// <summary>Shows what weights, adapters, models and checkpoints hold.</summary>
+internal sealed class InspectVerb : Verb
+{
+    private const int RowsShown = 40;
+
+    private static readonly Setting PathArgument = new("path", SettingKind.Text, "A safetensors file, or the folder of an adapter, model, checkpoint or run.")
+    {
+        ValueName = "PATH", IsRequired = true,
+    };
+
+    private static readonly Setting Diff = new("diff", SettingKind.Text, "Compare with this file or folder, tensor by tensor.") { ValueName = "PATH" };
+
+    private static readonly Setting All = new("all", SettingKind.Switch, $"Every tensor, not the first {RowsShown}.");
+
+    public override string Name => "inspect";
+
+    public override string Summary => "shows tensors, norms, settings and hashes of weights, adapters, models, checkpoints";
+
+    public override string Example => "peftnative inspect my-adapter --diff my-adapter/best";
+
+    public override Setting Argument => PathArgument;
+
+    public override IReadOnlyList<Setting> Settings => [Diff, All];
+
+    public override bool ReadsConfig => false;
+
+    public override int Run(SettingValues values, Terminal terminal)
+    {
+        var path = InspectedPath.Find(values.Text(PathArgument));
+        if (values.OptionalText(Diff) is { } other) return Compare(path, InspectedPath.Find(other), values, terminal);
+        var facts = Facts.Of(path);
+        terminal.Line($"{path.Path}: {path.KindName}");
+        foreach (var (key, value) in facts) terminal.Line($"  {key,-24} {Show(value)}");
+        if (path.WeightFiles.Count == 0)
+        {
+            terminal.Object(new JsonObject { ["path"] = path.Path, ["kind"] = path.KindName, ["facts"] = facts });
+            return 0;
+        }
+        using var source = WeightSource.Open(path.WeightPath);
+        PrintFiles(path, source, facts, terminal);
+        PrintTensors(source, values.Switch(All), terminal);
+        return 0;
+    }
+
+    private static string Show(JsonNode? value) => value switch
+    {
+        null => "-",
+        JsonArray list => string.Join(", ", list.Select(Show)),
+        JsonObject => value.ToJsonString(),
+        _ => value.ToString(),
+    };
+
+    private static void PrintFiles(InspectedPath path, WeightSource source, JsonObject facts, Terminal terminal)
+    {
+        var parameters = source.Tensors.Sum(t => t.ElementCount);
+        terminal.Line($"  {"parameters",-24} {Quantity.Count(parameters)} in {Quantity.Of(source.Count, "tensor")}, {Quantity.Bytes(source.ByteLength)}");
+        var files = new JsonArray();
+        foreach (var file in path.WeightFiles)
+        {
+            terminal.Cancellation.ThrowIfCancellationRequested();
+            var (size, hash) = (new FileInfo(file).Length, InspectedPath.Sha256(file));
+            files.Add((JsonNode)new JsonObject { ["name"] = Path.GetFileName(file), ["bytes"] = size, ["sha256"] = hash });
+            terminal.Line($"  {Path.GetFileName(file),-24} {Quantity.Bytes(size)}, sha256 {hash}");
+        }
+        terminal.Object(new JsonObject
+        {
+            ["path"] = path.Path, ["kind"] = path.KindName, ["facts"] = facts, ["parameters"] = parameters, ["tensors"] = source.Count,
+            ["bytes"] = source.ByteLength, ["files"] = files,
+        });
+    }
+
+    private static void PrintTensors(WeightSource source, bool all, Terminal terminal)
+    {
+        var table = new TextTable("tensor", "type", "shape", "norm", "least", "most", "NaN", "Inf");
+        long broken = 0;
+        var shown = 0;
+        using var progress = new ProgressLine(terminal);
+        foreach (var tensor in source.Tensors)
+        {
+            terminal.Cancellation.ThrowIfCancellationRequested();
+            progress.Show($"reading {tensor.Name}");
+            var found = TensorStatistics.Of(source.FileOf(tensor.Name), tensor);
+            broken += found is { } f ? f.NanCount + f.InfinityCount : 0;
+            terminal.Object(ToJson(tensor, found));
+            // Tensors with broken numbers are shown wherever they stand.
+            if (!all && ++shown > RowsShown && found is null or { NanCount: 0, InfinityCount: 0 }) continue;
+            table.Add(tensor.Name, tensor.Type.Name(), $"[{string.Join(", ", tensor.Shape)}]", Text(found?.Norm), Text(found?.Least), Text(found?.Most),
+                found?.NanCount.ToString() ?? "-", found?.InfinityCount.ToString() ?? "-");
+        }
+        progress.Clear();
+        terminal.Line();
+        foreach (var line in table.Lines()) terminal.Line(line);
+        if (!all && shown > RowsShown) terminal.Line($"... {shown - RowsShown} more; --all shows them");
+        terminal.Line(broken == 0 ? "every number is finite" : $"{Quantity.Count(broken)} numbers are not finite");
+    }
+
+    private static JsonObject ToJson(StoredTensor tensor, TensorStatistics? found) => new()
+    {
+        ["tensor"] = tensor.Name, ["dtype"] = tensor.Type.Name(), ["shape"] = new JsonArray([.. tensor.Shape.Select(d => (JsonNode)d)]),
+        ["norm"] = JsonLines.Number(found?.Norm), ["least"] = JsonLines.Number(found?.Least), ["most"] = JsonLines.Number(found?.Most),
+        ["nan"] = found?.NanCount, ["inf"] = found?.InfinityCount,
+    };
+
+    private static int Compare(InspectedPath path, InspectedPath other, SettingValues values, Terminal terminal)
+    {
+        if (path.WeightFiles.Count == 0 || other.WeightFiles.Count == 0)
+            throw new UsageException("Only paths with weights can be compared.", "--diff", "Give safetensors files, adapters or models.");
+        using var first = WeightSource.Open(path.WeightPath);
+        using var second = WeightSource.Open(other.WeightPath);
+        var table = new TextTable("tensor", "is", "largest difference", "relative");
+        var counts = new Dictionary<TensorRelation, int>();
+        foreach (var tensor in TensorComparison.Of(first, second))
+        {
+            terminal.Cancellation.ThrowIfCancellationRequested();
+            counts[tensor.Relation] = counts.GetValueOrDefault(tensor.Relation) + 1;
+            var relation = tensor.Relation.ToString().ToLowerInvariant();
+            terminal.Object(new JsonObject
+            {
+                ["tensor"] = tensor.Name, ["relation"] = relation,
+                ["largest_difference"] = JsonLines.Number(tensor.LargestDifference), ["relative_difference"] = JsonLines.Number(tensor.RelativeDifference),
+            });
+            if (values.Switch(All) || tensor.Relation != TensorRelation.Equal)
+                table.Add(tensor.Name, relation, Text(tensor.LargestDifference), Text(tensor.RelativeDifference));
+        }
+        foreach (var line in table.Lines().Skip(counts.Keys.All(k => k == TensorRelation.Equal) && !values.Switch(All) ? 1 : 0)) terminal.Line(line);
+        terminal.Line(string.Join(", ", counts.OrderBy(c => c.Key).Select(c => $"{c.Value} {c.Key.ToString().ToLowerInvariant()}")));
+        return 0;
+    }
+
+    private static string Text(double? value) => value is { } v ? Quantity.Number(v) : "-";
+}

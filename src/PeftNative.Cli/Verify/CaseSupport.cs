@@ -1,0 +1,26 @@
+using PeftNative.Formats;
+using PeftNative.Models.Families;
+using PeftNative.Peft;
+using PeftNative.Verification;
+
+namespace PeftNative.Cli.Verify;
+
+/// <summary>Tells a case that this version does not cover from one that it gets wrong.</summary>
+internal static class CaseSupport
+{
+    private static readonly string[] Kinds = ["train"];
+
+    /// <summary>Why the case cannot be run; null when it can.</summary>
+    public static string? WhyNot(RecordedCase recorded)
+    {
+        if (!Kinds.Contains(recorded.Kind)) return $"cases of the kind {recorded.Kind} are not supported yet";
+        var config = Path.Combine(recorded.Base, "config.json");
+        if (!File.Exists(config)) return $"the base {recorded.Base} is absent";
+        var family = StrictJson.ReadFile(config).GetString("model_type");
+        if (!FamilyTable.ModelTypes.Contains(family)) return $"the model family {family} is not supported yet";
+        var adapter = Path.Combine(recorded.Folder, "adapter", AdapterFolder.ConfigName);
+        if (!File.Exists(adapter)) return null;
+        var method = StrictJson.ReadFile(adapter).GetString("peft_type", "none");
+        return AdapterFolder.Methods.Contains(method) ? null : $"the method {method} is not supported yet";
+    }
+}

@@ -1,0 +1,119 @@
+using System.Text.Json.Nodes;
+using PeftNative.Data;
+using PeftNative.Tokenizers.Chat.Jinja;
+using PeftNative.Tokenizers.Chat.Jinja.Runtime;
+
+namespace PeftNative.Tokenizers.Chat;
+
+/// <summary>
+/// A model's chat template: Jinja, rendered as transformers' <c>apply_chat_template</c> renders it, text for text. Immutable; several
+/// threads may render at once. A template is untrusted: it sees only what is passed here and cannot exceed its
+/// <see cref="ChatTemplateLimits"/>.
+/// </summary>
+public sealed class ChatTemplate : IChatTemplate
+{
+    private readonly Template _template;
+    private readonly Template? _toolTemplate;
+    private readonly IReadOnlyDictionary<string, JsonNode?> _variables;
+
+    private ChatTemplate(Template template, Template? toolTemplate, IReadOnlyDictionary<string, JsonNode?> variables) =>
+        (_template, _toolTemplate, _variables) = (template, toolTemplate, variables);
+
+    /// <summary>What a rendering may use.</summary>
+    public ChatTemplateLimits Limits { get; init; } = ChatTemplateLimits.Default;
+
+    /// <summary>Where <c>strftime_now</c> reads the local time; the system's clock where not set.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>The variables a template sees besides the arguments of a rendering: <c>bos_token</c> and the like.</summary>
+    public IReadOnlyDictionary<string, JsonNode?> Variables => _variables;
+
+    /// <summary>Parses a template.</summary>
+    /// <param name="template">The Jinja text.</param>
+    /// <param name="variables">The variables it sees besides the arguments of a rendering.</param>
+    /// <param name="limits">What parsing and rendering may use; <see cref="ChatTemplateLimits.Default"/> where null.</param>
+    /// <exception cref="ModelFormatException">The text is not a template, or too long or nested too deep for the limits.</exception>
+    public static ChatTemplate Parse(
+        string template, IReadOnlyDictionary<string, JsonNode?> variables, ChatTemplateLimits? limits = null) =>
+        Parse(template, null, variables, "chat template", limits);
+
+    /// <summary>
+    /// Reads the template of a model folder: <c>chat_template.jinja</c>, <c>chat_template.json</c> or the <c>chat_template</c> of
+    /// <c>tokenizer_config.json</c>. Where there are several by name, "default" is used, and "tool_use" where tools are passed.
+    /// </summary>
+    /// <param name="folder">A folder in the layout of the Hugging Face hub.</param>
+    /// <returns>The template with the special tokens of the folder as variables, or null where the folder has none.</returns>
+    /// <exception cref="ModelFormatException">A file is broken, or the template is.</exception>
+    /// <exception cref="StorageException">A file cannot be read.</exception>
+    public static ChatTemplate? Load(string folder)
+    {
+        var files = ChatTemplateFiles.Read(folder);
+        return files is null ? null : Parse(files.Default, files.ToolUse, files.Variables, files.Path, null);
+    }
+
+    /// <inheritdoc/>
+    public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false) => Render(messages, addGenerationPrompt, null);
+
+    /// <summary>Renders messages with further variables, such as <c>tools</c>, <c>documents</c> or <c>date_string</c>.</summary>
+    /// <param name="messages">The messages; keys with a null value are not shown to the template.</param>
+    /// <param name="addGenerationPrompt">Whether to end with the opening of an assistant's turn.</param>
+    /// <param name="kwargs">
+    /// Variables by name, over those of the tokenizer. <c>tools</c> and <c>documents</c> are none where they are not passed.
+    /// </param>
+    /// <exception cref="DataException">
+    /// The template refuses the messages (raise_exception); <see cref="PeftNativeException.What"/> is its own message.
+    /// </exception>
+    /// <exception cref="ModelFormatException">The template fails, or exceeds its limits.</exception>
+    public RenderedChat Render(JsonArray messages, bool addGenerationPrompt, JsonObject? kwargs)
+    {
+        var template = _toolTemplate is not null && kwargs?["tools"] is not null ? _toolTemplate : _template;
+        try
+        {
+            var (text, spans) = template.Render(i => Define(i, messages, addGenerationPrompt, kwargs), Limits, Clock);
+            return new RenderedChat(text, spans);
+        }
+        catch (JinjaException e)
+        {
+            throw Typed(e, "chat template");
+        }
+    }
+
+    private static ChatTemplate Parse(
+        string template, string? toolTemplate, IReadOnlyDictionary<string, JsonNode?> variables, string where, ChatTemplateLimits? limits)
+    {
+        limits ??= ChatTemplateLimits.Default;
+        try
+        {
+            var tools = toolTemplate is null ? null : Template.Parse(toolTemplate, limits);
+            return new ChatTemplate(Template.Parse(template, limits), tools, variables) { Limits = limits };
+        }
+        catch (JinjaException e)
+        {
+            throw Typed(e, where);
+        }
+    }
+
+    private void Define(Interpreter interpreter, JsonArray messages, bool addGenerationPrompt, JsonObject? kwargs)
+    {
+        var json = new JsonValues(interpreter);
+        interpreter.Define("tools", json.Convert(null));
+        interpreter.Define("documents", json.Convert(null));
+        foreach (var (name, value) in _variables) interpreter.Define(name, json.Convert(value));
+        foreach (var (name, value) in kwargs ?? []) interpreter.Define(name, json.Convert(value));
+        interpreter.Define("messages", json.Messages(messages));
+        interpreter.Define("add_generation_prompt", json.Convert(addGenerationPrompt));
+    }
+
+    private static PeftNativeException Typed(JinjaException error, string where)
+    {
+        if (error.Line > 0) where += $", line {error.Line}";
+        return error.Kind switch
+        {
+            JinjaError.Raised => new DataException(error.Message, where, "The chat template refuses these messages.", error),
+            JinjaError.Limit => new ModelFormatException(error.Message, where, "Raise ChatTemplateLimits if you trust it.", error),
+            JinjaError.Syntax => new ModelFormatException(error.Message, where, null, error),
+            _ => new ModelFormatException(
+                $"The chat template failed: {error.Message}.", where, "Check that the messages have what it reads.", error),
+        };
+    }
+}

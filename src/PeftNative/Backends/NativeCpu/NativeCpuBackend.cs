@@ -1,0 +1,119 @@
+using System.Runtime.InteropServices;
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Backends.NativeCpu;
+
+/// <summary>
+/// The fast CPU backend: operation records run in the native library built from <c>native/cpu</c>, which picks AVX-512, AVX2 or
+/// portable kernels at run time (<c>PEFTNATIVE_CPU=portable|avx2|avx512</c> overrules it). Activations are fp32. The records are
+/// passed as they are: the order of their members is the layout of the records in <c>peftnative.h</c>. An instance owns a pool
+/// of threads and is used by one thread at a time.
+/// </summary>
+public sealed partial class NativeCpuBackend : IBackend
+{
+    private nint context;
+
+    private NativeCpuBackend(nint context)
+    {
+        this.context = context;
+        Description = Marshal.PtrToStringUTF8(GetDescription(context)) ?? "";
+    }
+
+    /// <summary>Opens the backend.</summary>
+    /// <param name="threads">Threads, the caller's included; 0 takes one per processor.</param>
+    /// <param name="instructionSet">portable, avx2 or avx512; null for what PEFTNATIVE_CPU names, else the best there is.</param>
+    /// <exception cref="UsageException">The library is not there or does not fit, or the machine does not have the instruction
+    /// set.</exception>
+    public static NativeCpuBackend Create(int threads = 0, string? instructionSet = null)
+    {
+        if (!IsAvailable(out var reason))
+            throw new UsageException($"The native CPU backend is not available: {reason}.", "--backend cpu",
+                $"Build it with cmake, or set {CpuLibrary.FolderVariable} to its folder.");
+        CpuLibrary.Check(Create(threads, instructionSet, out var context));
+        return new NativeCpuBackend(context);
+    }
+
+    /// <summary>Whether the native library is there and fits this program; if not, why.</summary>
+    public static bool IsAvailable(out string reason)
+    {
+        reason = CpuLibrary.WhyUnavailable ?? "";
+        return reason.Length == 0;
+    }
+
+    /// <inheritdoc/>
+    public string Name => "cpu";
+
+    /// <inheritdoc/>
+    public string Description { get; }
+
+    /// <inheritdoc/>
+    public DType ComputeType => DType.Float32;
+
+    /// <inheritdoc/>
+    public DeviceMemory Allocate(long bytes, string purpose) => new CpuMemory(bytes, purpose);
+
+    /// <inheritdoc/>
+    public unsafe void Upload(ReadOnlySpan<byte> source, in Tensor target)
+    {
+        CheckTransfer(target, source.Length);
+        source.CopyTo(new Span<byte>((void*)target.Pointer, source.Length));
+    }
+
+    /// <inheritdoc/>
+    public unsafe void Download(in Tensor source, Span<byte> target)
+    {
+        CheckTransfer(source, target.Length);
+        new ReadOnlySpan<byte>((void*)source.Pointer, target.Length).CopyTo(target);
+    }
+
+    /// <inheritdoc/>
+    public double SumOfSquares(in Tensor x)
+    {
+        CpuLibrary.Check(SumOfSquares(context, x, out var sum));
+        return sum;
+    }
+
+    /// <inheritdoc/>
+    public void AddScaled(in Tensor x, double scale, in Tensor y) => CpuLibrary.Check(AddScaled(context, x, scale, y));
+
+    /// <inheritdoc/>
+    public void Fill(in Tensor x, double value) => CpuLibrary.Check(Fill(context, x, value));
+
+    /// <inheritdoc/>
+    public void Copy(in Tensor x, in Tensor y) => CpuLibrary.Check(Copy(context, x, y));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Destroy(context);
+        context = 0;
+    }
+
+    private static void CheckTransfer(in Tensor tensor, int bytes)
+    {
+        if (!tensor.IsContiguous || tensor.Count * tensor.Type.Size() != bytes)
+            throw new ArgumentException($"cannot copy {bytes} bytes to or from {tensor}");
+    }
+
+    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_create", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial NativeStatus Create(int threads, string? instructionSet, out nint context);
+
+    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_destroy")]
+    private static partial void Destroy(nint context);
+
+    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_cpu_description")]
+    private static partial nint GetDescription(nint context);
+
+    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_sum_of_squares")]
+    private static partial NativeStatus SumOfSquares(nint context, in Tensor x, out double sum);
+
+    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_add_scaled")]
+    private static partial NativeStatus AddScaled(nint context, in Tensor x, double scale, in Tensor y);
+
+    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_fill")]
+    private static partial NativeStatus Fill(nint context, in Tensor x, double value);
+
+    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_copy")]
+    private static partial NativeStatus Copy(nint context, in Tensor x, in Tensor y);
+}
