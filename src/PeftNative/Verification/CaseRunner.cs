@@ -166,9 +166,22 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
         {
             var actual = StoredOrder.ToFile(entry.Parameter, HostValues.Download(backend, entry.Parameter.Gradient));
             worst = Worse(worst, Check("grad." + entry.QualifiedName, actual, null, GradientLimit, noise));
+            AdoptNoise(entry.Parameter, actual, recorded.Floats("grad." + entry.QualifiedName));
         }
         return worst;
     }
+
+    // AdamW makes a full first step of a gradient that is nothing but rounding, by its sign, and the steps after it feel that. So elements
+    // too small to be compared go on with the recorded gradient.
+    private void AdoptNoise(Parameter parameter, float[] actual, float[] expected)
+    {
+        var floor = Floor(expected);
+        for (var i = 0; i < actual.Length; i++)
+            if (!(MathF.Abs(expected[i]) > floor)) actual[i] = expected[i];
+        HostValues.Upload(backend, StoredOrder.FromFile(parameter, actual), parameter.Gradient);
+    }
+
+    private static float Floor(float[] gradient) => 1e-6f * gradient.Max(MathF.Abs);
 
     private double? CheckAfter(Adapter adapter)
     {
@@ -178,7 +191,7 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
             var expected = recorded.Floats("after." + entry.QualifiedName);
             var actual = StoredOrder.ToFile(entry.Parameter, HostValues.Download(backend, entry.Parameter.Value));
             var gradient = recorded.Floats("grad." + entry.QualifiedName);
-            var floor = 1e-6f * gradient.Max(MathF.Abs);
+            var floor = Floor(gradient);
             for (var i = 0; i < expected.Length; i++)
                 if (!(MathF.Abs(gradient[i]) > floor)) actual[i] = expected[i];
             worst = Worse(worst, Check("after." + entry.QualifiedName, actual, null, ParameterLimit));

@@ -36,7 +36,7 @@ public sealed class PromptTuningAdapter : PromptLearningAdapter, IVirtualTokens
     /// <inheritdoc/>
     public Tensor Gradient => OutputGradient;
 
-    // A longer text is cut off, a shorter one repeated.
+    // As the model sees the tokens, so with its scale. A longer text is cut off, a shorter one repeated.
     private void StartFrom(int[] tokens)
     {
         var width = Model.Config.HiddenSize;
@@ -49,6 +49,7 @@ public sealed class PromptTuningAdapter : PromptLearningAdapter, IVirtualTokens
                     remedy: "The tokenizer and the model do not belong together.");
             HostValues.Download(Model.Backend, table.RowRange(tokens[i], 1), values.AsSpan(i * width, width));
         }
+        foreach (ref var value in values.AsSpan()) value *= (float)Model.Config.EmbeddingScale;
         SetEmbedding(values);
     }
 }
