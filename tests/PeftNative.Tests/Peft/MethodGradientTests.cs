@@ -1,6 +1,7 @@
 using PeftNative.Models;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft;
+using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.PTuning;
 using PeftNative.Tests.Models;
 using Xunit;
@@ -44,6 +45,24 @@ public class MethodGradientTests
     [InlineData("llama")]
     public void Ia3_on_all_linear_layers_matches_finite_differences(string family) => ModelGradients.Check(family, ModelTask.CausalLm, null,
         new Ia3Config { StartsAtOne = false, Targets = new TargetModules(null, "all-linear"), FeedForward = new TargetModules(null, ".*(c_attn|q_proj|up_proj)") });
+
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("llama")]
+    [InlineData("bert")]
+    public void Every_setting_of_bottlenecks_matches_finite_differences(string family)
+    {
+        var task = family == "bert" ? ModelTask.SequenceClassification : ModelTask.CausalLm;
+        var config = BottleneckConfig.Pfeiffer with { AfterAttention = true, NonLinearity = "tanh", ReductionFactor = 2.5 };
+        BottleneckConfig[] settings =
+        [
+            config with { ScalingKind = BottleneckScaling.Channel }, config with { ResidualBeforeNorm = false },
+            config with { ResidualBeforeNorm = false, NormBefore = false, Dropout = 0.3 }, config with { Dropout = 0.3, Scaling = 2 },
+            config with { LeaveOut = [0] }, config with { LayerReductionFactors = new Dictionary<int, double> { [1] = 100 } },
+            BottleneckConfig.Parallel with { AfterAttention = true, Initialization = BottleneckInitialization.Houlsby, NonLinearity = "gelu_new" },
+        ];
+        foreach (var setting in settings) ModelGradients.Check(family, task, null, setting);
+    }
 
     [Fact]
     public void Dropout_between_the_layers_of_an_lstm_matches_finite_differences() => ModelGradients.Check("gpt2", ModelTask.CausalLm, null,

@@ -1,4 +1,5 @@
 using PeftNative.Peft;
+using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.PrefixTuning;
@@ -20,5 +21,8 @@ internal static class Methods
         ["ptuning-lstm"] = new PTuningConfig { VirtualTokenCount = 3, Encoder = PromptEncoderKind.Lstm, EncoderHiddenSize = 5, EncoderLayers = 3 },
         ["prefix"] = new PrefixTuningConfig { VirtualTokenCount = 3 },
         ["prefix-mlp"] = new PrefixTuningConfig { VirtualTokenCount = 2, UsesProjection = true, EncoderHiddenSize = 7 },
+        ["houlsby"] = BottleneckConfig.Houlsby with { ReductionFactor = 5 },
+        ["pfeiffer"] = BottleneckConfig.Pfeiffer with { ReductionFactor = 3, NonLinearity = "gelu", Scaling = 0.7 },
+        ["parallel"] = BottleneckConfig.Parallel with { Initialization = BottleneckInitialization.Bert, ScalingKind = BottleneckScaling.Learned },
     };
 }

@@ -94,19 +94,20 @@ public abstract class Adapter : AttachmentSet, IDisposable
     protected abstract void UnmergeWeights();
 
     /// <summary>Adds a parameter of the method.</summary>
-    protected Parameter Add(Parameter parameter, string key, string qualifiedName)
+    protected Parameter Add(Parameter parameter, string key, string qualifiedName, string file = AdapterFolder.WeightsName)
     {
-        entries.Add(new AdapterEntry(parameter, key, qualifiedName));
+        entries.Add(new AdapterEntry(parameter, key, qualifiedName) { File = file });
         return parameter;
     }
 
     /// <summary>Adds a trained copy of one of the model's parameters.</summary>
-    protected void Replace(Parameter original, string key, string qualifiedName, bool inPlace)
+    protected void Replace(
+        Parameter original, string key, string qualifiedName, bool inPlace, string file = AdapterFolder.WeightsName)
     {
         if (replacements[original.Index] is not null) return;
         var copy = new Parameter(original.Name, original.Rows, original.Columns, original.Layout) { Depth = original.Depth };
         replacements[original.Index] = copy;
-        entries.Add(new AdapterEntry(copy, key, qualifiedName, inPlace));
+        entries.Add(new AdapterEntry(copy, key, qualifiedName, inPlace) { File = file });
     }
 
     /// <summary>

@@ -11,4 +11,7 @@ public sealed record AdapterEntry(Parameter Parameter, string Key, string Qualif
 {
     /// <summary>The file it lies in.</summary>
     public string File { get; init; } = AdapterFolder.WeightsName;
+
+    /// <summary>Whether it is the base's own tensor, stored along but not changed: a file that holds another one is of another base.</summary>
+    public bool IsBase { get; init; }
 }

@@ -1,11 +1,7 @@
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
-using PeftNative.Peft.Ia3;
-using PeftNative.Peft.Lora;
-using PeftNative.Peft.PrefixTuning;
-using PeftNative.Peft.PromptTuning;
-using PeftNative.Peft.PTuning;
+using PeftNative.Peft.Bottleneck;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft;
@@ -22,7 +18,7 @@ public static class AdapterFolder
     public const string WeightsName = "adapter_model.safetensors";
 
     /// <summary>The methods that can be read, as peft_type spells them.</summary>
-    public static IReadOnlyList<string> Methods { get; } = ["LORA", "FULL", "HEAD"];
+    public static IReadOnlyList<string> Methods => [.. MethodTable.Readers.Keys, MethodTable.Bottleneck];
 
     /// <summary>Reads the settings of an adapter folder.</summary>
     /// <exception cref="ModelFormatException">The file is broken, or describes an adapter that is not supported.</exception>
@@ -38,21 +34,18 @@ public static class AdapterFolder
     /// <exception cref="ModelFormatException">They describe an adapter that is not supported.</exception>
     public static AdapterConfig ReadConfig(StrictObject json)
     {
-        if (!json.Has("peft_type"))
-            throw json.Error("peft_type", "The file does not say which method it is for.",
-                json.Has("hidden_size") ? "It is an AdapterHub adapter; these cannot be read yet." : "Add \"peft_type\": \"LORA\" if it is one.");
-        return json.GetString("peft_type") switch
-        {
-            "LORA" => LoraConfig.FromJson(json),
-            "IA3" => Ia3Config.FromJson(json),
-            "PROMPT_TUNING" => PromptTuningConfig.FromJson(json),
-            "P_TUNING" => PTuningConfig.FromJson(json),
-            "PREFIX_TUNING" => PrefixTuningConfig.FromJson(json),
-            "FULL" => new FullConfig { BaseModel = json.GetOptionalString("base_model_name_or_path") },
-            "HEAD" => new HeadConfig { BaseModel = json.GetOptionalString("base_model_name_or_path") },
-            var other => throw json.Error("peft_type", $"The method {other} is not supported.", "Supported: LORA, IA3, PREFIX_TUNING, PROMPT_TUNING, P_TUNING."),
-        };
+        var method = MethodOf(json)
+            ?? throw json.Error("peft_type", "The file does not say which method it is for.", "Add \"peft_type\": \"LORA\" if it is one.");
+        if (method == MethodTable.Bottleneck) return BottleneckConfig.FromJson(json);
+        return MethodTable.Readers.TryGetValue(method, out var read)
+            ? read(json)
+            : throw json.Error("peft_type", $"The method {method} is not supported.", $"Supported: {string.Join(", ", Methods)}.");
     }
+
+    /// <summary>The method that parsed settings are for, as in <see cref="Methods"/>; null when they do not say.</summary>
+    public static string? MethodOf(StrictObject json) => json.GetOptionalString("peft_type")
+        // AdapterHub's file of the same name says it otherwise.
+        ?? (json.Has("config") && json.Has("hidden_size") ? MethodTable.Bottleneck : null);
 
     /// <summary>Loads an adapter onto a model. Every key must find its place and every place its key.</summary>
     /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are listed.</exception>
@@ -94,7 +87,8 @@ public static class AdapterFolder
     /// <summary>Parameters of an adapter under chosen names.</summary>
     internal static SafetensorsWriter Tensors(Adapter adapter, IEnumerable<AdapterEntry> entries, Func<AdapterEntry, string> name)
     {
-        var writer = SafetensorsWriter.ForPyTorch();
+        // PEFT says that its file is of PyTorch; AdapterHub says nothing.
+        var writer = entries.Any(e => e.File != WeightsName) ? new SafetensorsWriter() : SafetensorsWriter.ForPyTorch();
         foreach (var entry in entries)
         {
             var values = HostValues.Download(adapter.Model.Backend, entry.Parameter.Value);
@@ -106,7 +100,12 @@ public static class AdapterFolder
     /// <summary>Gives an adapter the values of its files.</summary>
     internal static void Fill(Adapter adapter, string folder)
     {
-        foreach (var file in adapter.StoredEntries.GroupBy(e => e.File)) Fill(adapter, file, e => e.Key, Path.Combine(folder, file.Key));
+        foreach (var file in adapter.StoredEntries.GroupBy(e => e.File))
+        {
+            // A head that is the base's own may as well be absent.
+            var path = Path.Combine(folder, file.Key);
+            if (!file.All(e => e.IsBase) || File.Exists(path)) Fill(adapter, file, e => e.Key, path);
+        }
     }
 
     /// <summary>Gives parameters of an adapter the values of a file.</summary>
@@ -122,7 +121,7 @@ public static class AdapterFolder
             if (!places.Remove(key, out var entry)) problems.Add($"unexpected: {tensor.Name}");
             else if (!tensor.Shape.AsSpan().SequenceEqual(entry.Parameter.StoredShape))
                 problems.Add($"{tensor.Name} is [{string.Join(", ", tensor.Shape)}], expected [{string.Join(", ", entry.Parameter.StoredShape)}]");
-            else Read(adapter, file, tensor, entry.Parameter);
+            else if (!Read(adapter, file, tensor, entry)) problems.Add($"{tensor.Name} has other values than the base");
         }
         problems.AddRange(places.Keys.Select(k => $"missing: {k}"));
         if (problems.Count > 0)
@@ -140,10 +139,13 @@ public static class AdapterFolder
             : "Get the file from where the adapter came from.");
     }
 
-    private static void Read(Adapter adapter, SafetensorsFile file, StoredTensor tensor, Parameter parameter)
+    private static bool Read(Adapter adapter, SafetensorsFile file, StoredTensor tensor, AdapterEntry entry)
     {
-        var values = new float[parameter.Count];
+        var values = new float[entry.Parameter.Count];
         file.ReadAs(tensor, values);
-        HostValues.Upload(adapter.Model.Backend, StoredOrder.FromFile(parameter, values), parameter.Value);
+        var ordered = StoredOrder.FromFile(entry.Parameter, values);
+        if (entry.IsBase) return HostValues.Download(adapter.Model.Backend, entry.Parameter.Value).AsSpan().SequenceEqual(ordered);
+        HostValues.Upload(adapter.Model.Backend, ordered, entry.Parameter.Value);
+        return true;
     }
 }
