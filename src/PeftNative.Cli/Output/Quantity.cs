@@ -40,6 +40,10 @@ internal static class Quantity
         _ => value.ToString("G4", CultureInfo.InvariantCulture),
     };
 
+    /// <summary>A metric with four decimals, or as a number where it is large or tiny.</summary>
+    public static string Metric(double value) =>
+        Math.Abs(value) is < 1e4 and >= 1e-3 or 0 ? value.ToString("0.0000", CultureInfo.InvariantCulture) : Number(value);
+
     private static string Short(double value) =>
         value.ToString(value >= 100 ? "0" : value >= 10 ? "0.0" : "0.00", CultureInfo.InvariantCulture);
 }

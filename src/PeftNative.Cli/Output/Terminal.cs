@@ -75,6 +75,10 @@ internal static class JsonLines
     /// <summary>A number as JSON; what JSON cannot say is null.</summary>
     public static JsonNode? Number(double? value) => value is { } v && double.IsFinite(v) ? JsonValue.Create(v) : null;
 
+    /// <summary>The number of a node, whatever type it was made from; NaN where there is none.</summary>
+    public static double ToDouble(JsonNode? node) =>
+        node is null ? double.NaN : double.Parse(node.ToJsonString(), System.Globalization.CultureInfo.InvariantCulture);
+
     /// <summary>Texts as JSON.</summary>
     public static JsonArray List(IEnumerable<string> items) => [.. items.Select(i => (JsonNode)JsonValue.Create(i))];
 }

@@ -1,4 +1,7 @@
 using PeftNative.Ops;
+using PeftNative.Tokenizers;
+using PeftNative.Tokenizers.Chat;
+using PeftNative.Training;
 using PeftNative.Training.Metrics;
 using PeftNative.Training.Schedules;
 using PeftNative.Verification;
@@ -13,6 +16,8 @@ internal sealed record VerifyCase(string Name, Func<VerifyLine> Run);
 /// <summary>Finds the cases of a folder of recorded numbers: models, tokenizers and chat templates, schedules and metrics.</summary>
 internal static class GoldenFolder
 {
+    private static readonly (string, Func<string, IEnumerable<VerifyCase>>)[] Kinds = [("tokenizers", Tokenizers), ("training", Training)];
+
     /// <summary>The cases of the folder, models first.</summary>
     /// <exception cref="DataException">The folder is none of the kind.</exception>
     public static IReadOnlyList<VerifyCase> Find(string folder, Func<IBackend> backend)
@@ -20,10 +25,45 @@ internal static class GoldenFolder
         if (!Directory.Exists(folder)) throw new DataException("There is no such folder.", folder, "Check the path.");
         var cases = new List<VerifyCase>();
         cases.AddRange(Models(folder, backend));
-        foreach (var (name, find) in new (string, Func<string, IEnumerable<VerifyCase>>)[] { ("training", Training) })
+        foreach (var (name, find) in Kinds)
             cases.AddRange(find(Path.Combine(folder, name)).Concat(find(folder)));
         return cases.Count > 0 ? cases : throw new DataException("The folder holds no recorded cases.", folder,
             "Give a folder with bases/ and cases/, tokenizers/ or training/, or one of the last two itself.");
+    }
+
+    private static IEnumerable<VerifyCase> Tokenizers(string folder)
+    {
+        if (!Directory.Exists(folder)) yield break;
+        foreach (var tokenizer in Directory.GetDirectories(folder).Order(StringComparer.Ordinal))
+            if (File.Exists(Path.Combine(tokenizer, "cases.json")) && File.Exists(Path.Combine(tokenizer, "tokenizer_config.json")))
+                yield return Case("tokenizer:", tokenizer, () => Of(TokenizerVerifier.Verify(tokenizer)));
+        var chat = Path.Combine(folder, "chat");
+        if (!Directory.Exists(chat)) yield break;
+        foreach (var template in Directory.GetDirectories(chat).Order(StringComparer.Ordinal))
+            yield return Case("chat:", template,
+                () => Of(ChatTemplateVerifier.Verify(template, name => Load(Path.Combine(folder, name)))));
+    }
+
+    private static VerificationResult Of(TokenizerVerification r) => new(r.Name, r.Checked, r.Failed, r.FirstFailure);
+
+    private static VerificationResult Of(ChatVerification r) => new(r.Name, r.Checked, r.Failed, r.FirstFailure);
+
+    private static HfTokenizer? Load(string folder) => Directory.Exists(folder) ? HfTokenizer.Load(folder) : null;
+
+    private static VerifyCase Case(string kind, string folder, Func<VerificationResult> verify)
+    {
+        var name = kind + Path.GetFileName(folder);
+        return new VerifyCase(name, () =>
+        {
+            try
+            {
+                return VerifyLine.Of(verify() with { Name = name });
+            }
+            catch (PeftNativeException e)
+            {
+                return VerifyLine.Broken(name, e);
+            }
+        });
     }
 
     private static IEnumerable<VerifyCase> Models(string folder, Func<IBackend> backend)

@@ -83,5 +83,6 @@ public sealed class ReferenceTests
     }
 
     [Fact]
-    public void It_does_not_compute_in_integers() => Assert.Throws<UsageException>(() => ReferenceBackend.Create(DType.Int32));
+    public void It_does_not_compute_in_integers() =>
+        Assert.Throws<UsageException>(() => ReferenceBackend.Create(DType.Int32));
 }

@@ -31,8 +31,8 @@ public sealed partial class ReferenceBackend
     }
 
     /// <summary>
-    /// Philox4x32-10 at the counter (counter, stream), low words first; Salmon et al. 2011, "Parallel random numbers: as easy as
-    /// 1, 2, 3", section 3.
+    /// Philox4x32-10 at the counter (counter, stream), low words first; Salmon et al. 2011, "Parallel random numbers:
+    /// as easy as 1, 2, 3", section 3.
     /// </summary>
     internal static (uint, uint, uint, uint) PhiloxBlock(ulong key, ulong counter, ulong stream)
     {

@@ -153,7 +153,7 @@ public sealed class SafetensorsWriter
         return framed;
     }
 
-    private static void WriteSingles(Stream stream, ReadOnlySpan<float> values, StoredType type)
+    internal static void WriteSingles(Stream stream, ReadOnlySpan<float> values, StoredType type)
     {
         const int chunk = 1 << 18;
         var buffer = new byte[Math.Min(chunk, values.Length) * (type.Bits() / 8)];

@@ -25,7 +25,8 @@ public sealed record ModelOptions
 /// <summary>What loading found.</summary>
 /// <param name="Created">Parameters the checkpoint lacks, drawn from the seed: heads and poolers only.</param>
 /// <param name="Unused">Tensors of the checkpoint that the model has no place for.</param>
-public sealed record LoadReport(IReadOnlyList<string> Created, IReadOnlyList<string> Unused);
+/// <param name="Sources">For every parameter the checkpoint holds, the name of its tensor there.</param>
+public sealed record LoadReport(IReadOnlyList<string> Created, IReadOnlyList<string> Unused, IReadOnlyDictionary<Parameter, string> Sources);
 
 /// <summary>Loads Hugging Face checkpoint folders as they really are.</summary>
 public static class ModelLoader

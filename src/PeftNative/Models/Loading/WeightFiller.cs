@@ -12,7 +12,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
     // Names of training and wrapper libraries that end up in front of the real ones.
     private static readonly string[] KnownPrefixes = ["", "module.", "_orig_mod.", "base_model.model.", "base_model."];
 
-    private readonly HashSet<string> used = new(StringComparer.Ordinal);
+    private readonly Dictionary<Parameter, string> sources = [];
 
     private string Backbone => model.Family.Names.Backbone + ".";
 
@@ -33,7 +33,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
                 "config.json and the weights are of different models, or the download is incomplete.");
         foreach (var parameter in model.Parameters.Where(p => created.Contains(p.Name)))
             Initialize(model, parameter, new RandomStream(seed, RandomPurpose.HeadInitialization, (ulong)parameter.Index));
-        return new LoadReport(created, [.. Unused()]);
+        return new LoadReport(created, [.. Unused(sources.Values.ToHashSet())], sources);
     }
 
     /// <summary>Gives a parameter the values its family starts from: norms 1 and 0, biases 0, all else N(0, initializer_range).</summary>
@@ -86,7 +86,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
 
     private void Copy(Parameter parameter, StoredTensor stored)
     {
-        used.Add(stored.Name);
+        sources[parameter] = stored.Name;
         if (parameter.TiedTo is not null) return;
         if (!stored.Shape.AsSpan().SequenceEqual(parameter.StoredShape))
             throw new ModelFormatException($"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
@@ -97,7 +97,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
         HostValues.Upload(model.Backend, StoredOrder.FromFile(parameter, values), parameter.Value);
     }
 
-    private IEnumerable<string> Unused() => source.Tensors.Select(t => t.Name).Where(n => !used.Contains(n)
+    private IEnumerable<string> Unused(HashSet<string> used) => source.Tensors.Select(t => t.Name).Where(n => !used.Contains(n)
         && !model.Family.IgnoredTensors.Any(end => n.EndsWith(end, StringComparison.Ordinal)));
 }
 

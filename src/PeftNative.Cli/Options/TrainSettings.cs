@@ -1,0 +1,126 @@
+using System.Text.Json.Nodes;
+using PeftNative.Data;
+using PeftNative.Training;
+using PeftNative.Training.Schedules;
+
+namespace PeftNative.Cli.Options;
+
+/// <summary>Settings of a training run, under the names of transformers' TrainingArguments where these have one.</summary>
+internal static class TrainSettings
+{
+    public static readonly Setting Output = new("output", SettingKind.Text, "Folder for adapter, checkpoints, log and report. Default MODEL-METHOD.")
+    {
+        ValueName = "DIR", Aliases = ["output_dir", "adapter_path", "out_dir"], Group = "What",
+    };
+
+    public static readonly Setting Epochs = Number("epochs", "Passes over the data.", "3", "num_train_epochs", "num_epochs") with { Least = 0 };
+
+    public static readonly Setting MaxSteps = Whole("max_steps", "Optimizer steps, instead of epochs.", null, "iters") with { Least = 1 };
+
+    public static readonly Setting Accumulation = Whole("gradient_accumulation_steps", "Batches per optimizer step.", "1") with { Least = 1 };
+
+    public static readonly Setting LearningRate = Number("learning_rate", "Highest rate. Default 2e-4 for LoRA, 2e-5 full, 1e-3 head.", null, "lr") with { Least = 0 };
+
+    public static readonly Setting Scheduler = new("lr_scheduler", SettingKind.Text, "How the rate changes.")
+    {
+        Default = "linear", Aliases = ["lr_scheduler_type"], Choices = LearningRateSchedule.Names, ValueName = "NAME", Group = "Training",
+    };
+
+    public static readonly Setting SchedulerArguments = new("lr_scheduler_kwargs", SettingKind.Map, "The schedule's own settings.") { Group = "Training" };
+
+    public static readonly Setting WarmupRatio = Number("warmup_ratio", "Share of the steps with a rising rate.", "0") with { Least = 0, Most = 1 };
+
+    public static readonly Setting WarmupSteps = Whole("warmup_steps", "Steps with a rising rate, instead of the share.", null) with { Least = 0 };
+
+    public static readonly Setting WeightDecay = Number("weight_decay", "AdamW's decoupled decay.", "0") with { Least = 0 };
+
+    public static readonly Setting Beta1 = Number("adam_beta1", "AdamW.", "0.9") with { Least = 0, Most = 1 };
+
+    public static readonly Setting Beta2 = Number("adam_beta2", "AdamW.", "0.999") with { Least = 0, Most = 1 };
+
+    public static readonly Setting Epsilon = Number("adam_epsilon", "AdamW.", "1e-8") with { Least = 0 };
+
+    public static readonly Setting MaxGradientNorm = Number("max_grad_norm", "Gradients are clipped to this norm.", "1") with { Least = 0 };
+
+    public static readonly Setting GroupByLength = new("group_by_length", SettingKind.Switch, "Batches of texts of similar length.") { Group = "Training" };
+
+    public static readonly Setting OnNan = new("on_nan", SettingKind.Text, "What to do when a number is not finite.")
+    {
+        Default = "stop", Choices = ["stop", "skip"], Group = "Training",
+    };
+
+    public static readonly Setting EvalSteps = Saving("eval_steps", "Steps between evaluations. Default an epoch.", null);
+
+    public static readonly Setting SaveSteps = Saving("save_steps", "Steps between checkpoints, 0 for none. Default an epoch.", null) with { Least = 0 };
+
+    public static readonly Setting SaveLimit = Saving("save_total_limit", "Checkpoints kept besides the best adapter.", "2");
+
+    public static readonly Setting LoggingSteps = Saving("logging_steps", "Steps between lines where no live line can be shown.", "10");
+
+    public static readonly Setting Metric = new("metric", SettingKind.Text, "What decides which adapter is best: loss, accuracy, ...")
+    {
+        Default = "loss", Aliases = ["metric_for_best_model"], ValueName = "NAME", Group = Save,
+    };
+
+    public static readonly Setting Patience = Saving("early_stopping_patience", "Evaluations without improvement that end the run.", null);
+
+    public static readonly Setting MinDelta = new("early_stopping_min_delta", SettingKind.Number, "The least improvement that counts.")
+    {
+        Default = "0", Least = 0, Group = Save,
+    };
+
+    public static readonly Setting Resume = new("resume", SettingKind.Text, "auto goes on from the newest checkpoint of the output folder.")
+    {
+        Default = "auto", ValueName = "auto|never|PATH", Aliases = ["resume_from_checkpoint"], Group = Save,
+    };
+
+    private const string Save = "Evaluating and saving";
+
+    /// <summary>What a run is: another value makes another adapter. All of these must be as before when a run goes on.</summary>
+    public static readonly Setting[] Defining =
+    [
+        Shared.Model, DataSettings.Data, DataSettings.ValSize, MethodTable.Name, .. MethodTable.Keys, .. DataSettings.Reading, DataSettings.Packing,
+        Epochs, MaxSteps, DataSettings.BatchSize, Accumulation, LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay,
+        Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, Shared.Seed,
+    ];
+
+    /// <summary>All settings of a run.</summary>
+    public static readonly Setting[] All =
+    [
+        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodTable.Name, .. MethodTable.Keys,
+        .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps, LearningRate, Scheduler,
+        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan,
+        Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience, MinDelta, Resume, .. Shared.Machine,
+    ];
+
+    /// <summary>The options of the trainer.</summary>
+    public static TrainerOptions ToOptions(SettingValues values) => new()
+    {
+        Epochs = values.Number(Epochs), MaxSteps = OptionalInt(values, MaxSteps), BatchSize = values.Int(DataSettings.BatchSize),
+        GradientAccumulationSteps = values.Int(Accumulation),
+        LearningRate = values.OptionalNumber(LearningRate) ?? MethodTable.Of(values).LearningRate, LrScheduler = values.Text(Scheduler),
+        ScheduleArguments = values.Node(SchedulerArguments) is JsonObject map ? ScheduleArguments.FromJson(map) : null,
+        WarmupRatio = values.Number(WarmupRatio), WarmupSteps = OptionalInt(values, WarmupSteps),
+        Optimizer = new AdamWOptions
+        {
+            Beta1 = values.Number(Beta1), Beta2 = values.Number(Beta2), Epsilon = values.Number(Epsilon),
+            WeightDecay = values.Number(WeightDecay), MaxGradientNorm = values.Number(MaxGradientNorm),
+        },
+        Seed = (ulong)values.Whole(Shared.Seed),
+        Order = values.Switch(GroupByLength) ? SamplingOrder.GroupedByLength : SamplingOrder.Shuffled,
+        EvalSteps = OptionalInt(values, EvalSteps), SaveSteps = OptionalInt(values, SaveSteps), SaveTotalLimit = values.Int(SaveLimit),
+        BestMetric = values.Text(Metric), EarlyStoppingPatience = OptionalInt(values, Patience), EarlyStoppingMinDelta = values.Number(MinDelta),
+        OnNan = values.Text(OnNan) == "skip" ? Training.OnNan.Skip : Training.OnNan.Stop,
+    };
+
+    private static int? OptionalInt(SettingValues values, Setting setting) => values.Node(setting) is null ? null : values.Int(setting);
+
+    private static Setting Number(string key, string help, string? value, params string[] aliases) =>
+        new(key, SettingKind.Number, help) { Default = value, Aliases = aliases, Group = "Training" };
+
+    private static Setting Whole(string key, string help, string? value, params string[] aliases) =>
+        new(key, SettingKind.Whole, help) { Default = value, Aliases = aliases, Group = "Training", Most = int.MaxValue };
+
+    private static Setting Saving(string key, string help, string? value) =>
+        new(key, SettingKind.Whole, help) { Default = value, Group = Save, Least = 1, Most = int.MaxValue };
+}

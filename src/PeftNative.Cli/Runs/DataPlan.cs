@@ -1,0 +1,150 @@
+using PeftNative.Cli.Options;
+using PeftNative.Cli.Output;
+using PeftNative.Data;
+using PeftNative.Models;
+using PeftNative.Models.Families;
+using PeftNative.Models.Loading;
+using PeftNative.Tokenizers.Chat;
+
+namespace PeftNative.Cli.Runs;
+
+/// <summary>Records that have been read and understood, with the task they are for; encoded once a tokenizer is there.</summary>
+internal sealed class DataPlan
+{
+    private const int UsualLength = 512;
+
+    private readonly SettingValues values;
+    private readonly Terminal terminal;
+
+    private DataPlan(SettingValues values, Terminal terminal) => (this.values, this.terminal) = (values, terminal);
+
+    /// <summary>The file the records are from.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>Their fields.</summary>
+    public required RecordShape Shape { get; init; }
+
+    /// <summary>What is learned from them.</summary>
+    public required LearningTask Task { get; init; }
+
+    /// <summary>The records.</summary>
+    public required IReadOnlyList<DataRecord> Records { get; init; }
+
+    /// <summary>Lines that were left out.</summary>
+    public IReadOnlyList<DataException> BadLines { get; init; } = [];
+
+    /// <summary>Whether the records need not say what is to be learned.</summary>
+    public bool IsForPrediction { get; init; }
+
+    /// <summary>Reads a file.</summary>
+    public static DataPlan Read(string path, SettingValues values, Terminal terminal, bool forPrediction = false)
+    {
+        var source = RecordSource.Open(path, new RecordOptions
+        {
+            Shape = values.OptionalText(DataSettings.Shape) is { } shape ? Enum.Parse<RecordShape>(shape.Replace("_", ""), ignoreCase: true) : null,
+            Columns = values.Has(DataSettings.Columns) ? new ColumnMap(values.Map(DataSettings.Columns)) : ColumnMap.Default,
+            SkipBadLines = values.Switch(DataSettings.SkipBadLines),
+            ForPrediction = forPrediction,
+        });
+        var records = new List<DataRecord>();
+        using var progress = new ProgressLine(terminal);
+        foreach (var record in source)
+        {
+            terminal.Cancellation.ThrowIfCancellationRequested();
+            records.Add(record);
+            if (records.Count % 1024 == 0) progress.Show($"reading {path}: {Quantity.Count(records.Count)} records");
+        }
+        return new DataPlan(values, terminal)
+        {
+            Path = path, Shape = source.Shape, Task = TaskOf(source.Shape, values), Records = records, BadLines = source.BadLines,
+            IsForPrediction = forPrediction,
+        };
+    }
+
+    /// <summary>The same with other records.</summary>
+    public DataPlan With(IReadOnlyList<DataRecord> records) => new(values, terminal)
+    {
+        Path = Path, Shape = Shape, Task = Task, Records = records, BadLines = BadLines, IsForPrediction = IsForPrediction,
+    };
+
+    /// <summary>The task as the model knows it.</summary>
+    /// <exception cref="UsageException">The model is not made for it.</exception>
+    public ModelTask ModelTask(TransformerConfig config)
+    {
+        var isEncoder = FamilyTable.Find(config.ModelType, "config.json").Names.LanguageModelHead is null;
+        return Task switch
+        {
+            LearningTask.SequenceClassification => Models.ModelTask.SequenceClassification,
+            LearningTask.TokenClassification => Models.ModelTask.TokenClassification,
+            LearningTask.CausalLM when isEncoder => throw new UsageException(
+                $"A {config.ModelType} model cannot learn to continue texts, as these records ask for.", Path,
+                "Give records with labels (text + label, or tokens + tags), or another model."),
+            LearningTask.CausalLM => Models.ModelTask.CausalLm,
+            _ => throw new UsageException("Models with encoder and decoder are not supported by this version.", Path,
+                "Rename source to prompt and target to completion to train a decoder on them."),
+        };
+    }
+
+    /// <summary>The labels of a classifier; null for other tasks.</summary>
+    /// <param name="modelLabels">Labels the model has already.</param>
+    public LabelVocabulary? FindLabels(IReadOnlyList<string> modelLabels)
+    {
+        if (Task is LearningTask.CausalLM or LearningTask.SequenceToSequence) return null;
+        var problem = values.OptionalText(DataSettings.ProblemType) switch
+        {
+            "single_label_classification" => Data.ProblemType.SingleLabelClassification,
+            "multi_label_classification" => Data.ProblemType.MultiLabelClassification,
+            "regression" => Data.ProblemType.Regression,
+            _ => (Data.ProblemType?)null,
+        };
+        return LabelVocabulary.Find(Records, modelLabels.Count > 0 ? modelLabels : null, problem);
+    }
+
+    /// <summary>The most tokens of an example for a model.</summary>
+    public static int MaxLength(SettingValues values, TransformerConfig config) => values.Node(DataSettings.MaxLength) is not null
+        ? values.Int(DataSettings.MaxLength) : Math.Min(UsualLength, config.MaxPositions);
+
+    /// <summary>Turns the records into examples.</summary>
+    public EncodedData Encode(ITokenizer tokenizer, string modelFolder, int maxLength, LabelVocabulary? labels)
+    {
+        var encoder = new ExampleEncoder(tokenizer, new EncodingOptions
+        {
+            Task = Task, MaxLength = maxLength, Labels = labels, MaskPrompt = values.Switch(DataSettings.MaskPrompt),
+            ChatTemplate = Shape == RecordShape.Messages ? ChatTemplate.Load(modelFolder) : null, ForPrediction = IsForPrediction,
+        });
+        using var progress = new ProgressLine(terminal);
+        return EncodedData.From(Records, encoder, new Report(progress, Records.Count), terminal.Cancellation);
+    }
+
+    /// <summary>Options to load the model with for training on these records.</summary>
+    public ModelOptions ModelOptions(TransformerConfig config, LabelVocabulary? labels, ulong seed) => new()
+    {
+        Task = ModelTask(config), Labels = labels?.Names, Seed = seed,
+        ProblemType = labels?.Problem switch
+        {
+            Data.ProblemType.MultiLabelClassification => Models.ProblemType.MultiLabel,
+            Data.ProblemType.Regression => Models.ProblemType.Regression,
+            Data.ProblemType.SingleLabelClassification => Models.ProblemType.SingleLabel,
+            _ => null,
+        },
+    };
+
+    private static LearningTask TaskOf(RecordShape shape, SettingValues values) => values.OptionalText(DataSettings.Task) switch
+    {
+        "causal_lm" => LearningTask.CausalLM,
+        "seq_cls" => LearningTask.SequenceClassification,
+        "token_cls" => LearningTask.TokenClassification,
+        _ => shape switch
+        {
+            RecordShape.TextLabel or RecordShape.TextPairLabel => LearningTask.SequenceClassification,
+            RecordShape.TokensTags => LearningTask.TokenClassification,
+            RecordShape.SourceTarget => LearningTask.SequenceToSequence,
+            _ => LearningTask.CausalLM,
+        },
+    };
+
+    private sealed class Report(ProgressLine line, int total) : IProgress<long>
+    {
+        void IProgress<long>.Report(long done) => line.Show($"encoding: {Quantity.Count(done)} of {Quantity.Count(total)} records");
+    }
+}

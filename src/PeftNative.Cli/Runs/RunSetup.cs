@@ -1,0 +1,126 @@
+using PeftNative.Cli.Options;
+using PeftNative.Cli.Output;
+using PeftNative.Data;
+using PeftNative.Models;
+using PeftNative.Models.Loading;
+using PeftNative.Ops;
+using PeftNative.Peft;
+using PeftNative.Tokenizers;
+using PeftNative.Training;
+
+namespace PeftNative.Cli.Runs;
+
+/// <summary>Everything a training run needs, read, checked and in memory; what is only tried out in <c>check</c> is trained in <c>train</c>.</summary>
+internal sealed class RunSetup : IDisposable
+{
+    private RunSetup()
+    {
+    }
+
+    /// <summary>Computes.</summary>
+    public required IBackend Backend { get; init; }
+
+    /// <summary>The base.</summary>
+    public required TransformerModel Model { get; init; }
+
+    /// <summary>What loading it found.</summary>
+    public required LoadReport Loaded { get; init; }
+
+    /// <summary>The tokenizer.</summary>
+    public required HfTokenizer Tokenizer { get; init; }
+
+    /// <summary>The new adapter.</summary>
+    public required Adapter Adapter { get; init; }
+
+    /// <summary>The records to train on.</summary>
+    public required DataPlan Data { get; init; }
+
+    /// <summary>The examples to train on.</summary>
+    public required EncodedData Train { get; init; }
+
+    /// <summary>The examples to evaluate on; null without any.</summary>
+    public EncodedData? Eval { get; init; }
+
+    /// <summary>Where these are from, in words.</summary>
+    public string EvalOrigin { get; init; } = "";
+
+    /// <summary>The labels of a classifier; null for other tasks.</summary>
+    public LabelVocabulary? Labels { get; init; }
+
+    /// <summary>What the training data is like.</summary>
+    public required DataReport Report { get; init; }
+
+    /// <summary>Options of the trainer, without output folder and checkpoint.</summary>
+    public required TrainerOptions Options { get; init; }
+
+    /// <summary>The most tokens of an example.</summary>
+    public required int MaxLength { get; init; }
+
+    /// <summary>Reads and checks everything; settings that were left open are set to what was chosen.</summary>
+    public static RunSetup Prepare(SettingValues values, Terminal terminal)
+    {
+        var folder = values.Text(Shared.Model);
+        var config = ConfigReader.Read(folder);
+        var method = MethodTable.Config(values); // wrong settings should show before anything large is read
+        var options = TrainSettings.ToOptions(values);
+        var tokenizer = HfTokenizer.Load(folder);
+        var (train, eval, evalOrigin) = ReadData(values, terminal);
+        var labels = train.FindLabels(config.Labels);
+        var maxLength = DataPlan.MaxLength(values, config);
+        var examples = train.Encode(tokenizer, folder, maxLength, labels);
+        var evalExamples = eval?.Encode(tokenizer, folder, maxLength, labels);
+        terminal.Cancellation.ThrowIfCancellationRequested();
+
+        var backend = Machine.CreateBackend(values);
+        TransformerModel? model = null;
+        try
+        {
+            using var progress = new ProgressLine(terminal);
+            progress.Show($"loading {folder}");
+            (model, var loaded) = ModelLoader.Load(backend, folder, train.ModelOptions(config, labels, options.Seed));
+            var adapter = method.Create(model, options.Seed, trainable: true, "default");
+            values.Add(DataSettings.MaxLength, (long)maxLength, "chosen");
+            values.Add(TrainSettings.LearningRate, options.LearningRate, "chosen");
+            return new RunSetup
+            {
+                Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter, Data = train, Train = examples,
+                Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels, Report = DataReport.Of(examples, labels, train.BadLines), MaxLength = maxLength,
+                Options = options with { PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null },
+            };
+        }
+        catch
+        {
+            model?.Dispose();
+            backend.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Adapter.Dispose();
+        Model.Dispose();
+        Backend.Dispose();
+    }
+
+    private static (DataPlan Train, DataPlan? Eval, string Origin) ReadData(SettingValues values, Terminal terminal)
+    {
+        var splits = DataSplits.Find(values.Text(DataSettings.Data));
+        var file = splits.Train ?? throw new DataException("The folder has no training data.", values.Text(DataSettings.Data), "Name a file train.jsonl.");
+        var train = DataPlan.Read(file, values, terminal);
+        var evalFile = values.OptionalText(DataSettings.EvalData) is { } given ? DataSplits.Find(given) switch
+        {
+            { Validation: { } validation } => validation,
+            var found => found.Test ?? found.Train,
+        } : splits.Validation;
+        if (values.OptionalNumber(DataSettings.ValSize) is not { } size || size == 0)
+            return (train, evalFile is null ? null : DataPlan.Read(evalFile, values, terminal), evalFile ?? "");
+        if (values.Has(DataSettings.EvalData))
+            throw new UsageException("--eval_data and --val_size exclude each other.", null, "Give one of them.");
+        var held = size < 1 ? Math.Max(1, (int)Math.Round(size * train.Records.Count)) : (int)size;
+        var (rest, chosen) = HoldOut.Split(train.Records.Count, held, (ulong)values.Whole(Shared.Seed));
+        return (train.With([.. rest.Select(i => train.Records[i])]), train.With([.. chosen.Select(i => train.Records[i])]),
+            $"{held} records held out of {file}");
+    }
+}

@@ -1,0 +1,76 @@
+using PeftNative.Cli.Options;
+using PeftNative.Cli.Output;
+using PeftNative.Models;
+using PeftNative.Peft.Lora;
+
+namespace PeftNative.Cli.Runs;
+
+/// <summary>What is about to happen, in a dozen lines: model, data, method, trainable share, steps, memory.</summary>
+internal static class StartPanel
+{
+    // Values, gradients and AdamW's two moments.
+    private const int CopiesOfTrainables = 4;
+
+    /// <summary>The lines, as names and texts.</summary>
+    public static IEnumerable<(string Name, string Text)> Lines(RunSetup setup, SettingValues values, int stepsPerEpoch, int totalSteps)
+    {
+        var (config, report, adapter) = (setup.Model.Config, setup.Report, setup.Adapter);
+        yield return ("model", $"{values.Text(Shared.Model)}: {config.ModelType}, {config.LayerCount} layers, {config.HiddenSize} wide, "
+            + $"{Quantity.Count(setup.Model.ParameterCount)} parameters");
+        yield return ("data", $"{setup.Data.Path}: {Quantity.Of(report.Records, "record")} ({ShapeName(setup)}), {Quantity.Of(report.Examples, "example")}, "
+            + $"{Quantity.Count(report.Tokens)} tokens, {report.Lengths.Median} in the median, {report.Lengths.Most} at most");
+        if (report.MaskedShare is { } masked) yield return ("", $"{Quantity.Count(report.TrainedTokens!.Value)} tokens are learned, {Quantity.Percent(masked)} are masked");
+        if (setup.Labels is { Problem: Data.ProblemType.Regression }) yield return ("labels", "a number per record");
+        else if (setup.Labels is not null) yield return ("labels", Clip(report.LabelCounts.Select(l => $"{l.Name} {Quantity.Count(l.Count)}")));
+        yield return ("evaluation", setup.Eval is { } eval ? $"{setup.EvalOrigin}: {Quantity.Of(eval.Examples.Count, "example")}" : "none (--eval_data FILE or --val_size 0.1 adds some)");
+        yield return ("method", Method(setup, values));
+        yield return ("trained", $"{Quantity.Count(adapter.ParameterCount)} of {Quantity.Count(adapter.TotalParameterCount)} parameters "
+            + $"({Quantity.Percent((double)adapter.ParameterCount / adapter.TotalParameterCount)})");
+        yield return ("steps", $"{Quantity.Count(totalSteps)} of {setup.Options.BatchSize * setup.Options.GradientAccumulationSteps} "
+            + $"{(setup.Options.PackingBudget is null ? "examples" : "packed rows")} ({Quantity.Count(stepsPerEpoch)} per epoch), "
+            + $"learning rate {Quantity.Number(setup.Options.LearningRate)} {setup.Options.LrScheduler}");
+        yield return ("memory", Memory(setup));
+        yield return ("backend", $"{setup.Backend.Name}: {setup.Backend.Description}");
+    }
+
+    /// <summary>What a person should know before training, a sentence each.</summary>
+    public static IEnumerable<string> Warnings(RunSetup setup)
+    {
+        foreach (var warning in setup.Report.Warnings()) yield return warning;
+        var trained = setup.Adapter.Entries.Select(e => e.Parameter.Name).ToHashSet();
+        var random = setup.Loaded.Created.Where(n => !trained.Contains(n)).ToList();
+        if (random.Count > 0) yield return $"the checkpoint lacks {string.Join(", ", random)}; they stay at random numbers, because the method does not train them";
+        if (setup.Tokenizer.PaddingId is { } pad && pad == setup.Tokenizer.EndOfSequenceId && setup.Model.Task == ModelTask.CausalLm)
+            yield return "padding and end of text are the same token here; that does no harm: padding is never computed, and the end is learned";
+    }
+
+    private static string ShapeName(RunSetup setup) => string.Concat(setup.Data.Shape.ToString().Select((c, i) =>
+        i > 0 && char.IsUpper(c) ? " + " + char.ToLowerInvariant(c) : char.ToLowerInvariant(c).ToString()));
+
+    private static string Method(RunSetup setup, SettingValues values)
+    {
+        var name = values.Text(MethodTable.Name);
+        if (setup.Adapter is not LoraAdapter lora) return name;
+        var config = (LoraConfig)lora.Config;
+        var targets = config.Targets!.Names is { } names ? string.Join(", ", names.Order(StringComparer.Ordinal)) : config.Targets.Pattern;
+        var saved = config.ModulesToSave is { Count: > 0 } modules ? $", head {string.Join(", ", modules.Where(m => IsThere(setup.Model, m)))}" : "";
+        return $"{name}, r {config.R}, lora_alpha {Quantity.Number(config.Alpha)}, at {lora.Targets.Count()} modules ({targets}){saved}";
+    }
+
+    private static bool IsThere(TransformerModel model, string module) =>
+        model.Parameters.Any(p => p.Module.EndsWith(module, StringComparison.Ordinal) || p.Module.Contains(module + ".", StringComparison.Ordinal));
+
+    private static string Memory(RunSetup setup)
+    {
+        var size = Tensors.DTypes.Size(setup.Backend.ComputeType);
+        var trained = setup.Adapter.ParameterCount * size * CopiesOfTrainables;
+        return $"weights {Quantity.Bytes(setup.Model.ParameterCount * size)}, adapter with gradients and optimizer {Quantity.Bytes(trained)}; "
+            + $"the machine has {Quantity.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}";
+    }
+
+    private static string Clip(IEnumerable<string> items)
+    {
+        var list = items.ToList();
+        return string.Join(", ", list.Take(8)) + (list.Count > 8 ? $" and {list.Count - 8} more" : "");
+    }
+}

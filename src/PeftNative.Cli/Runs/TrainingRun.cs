@@ -1,0 +1,117 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using PeftNative.Cli.Options;
+using PeftNative.Cli.Output;
+using PeftNative.Cli.Report;
+using PeftNative.Formats;
+using PeftNative.Peft;
+using PeftNative.Training;
+
+namespace PeftNative.Cli.Runs;
+
+/// <summary>A training run with everything around it: panel, log, report, resolved configuration, going on after an interruption.</summary>
+internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal terminal)
+{
+    private readonly string output = values.Text(TrainSettings.Output);
+    private readonly Stopwatch clock = Stopwatch.StartNew();
+
+    /// <summary>Trains; returns the exit code.</summary>
+    public int Run()
+    {
+        var start = RunFolderState.Decide(output, values, terminal);
+        if (start.IsFinished) return 0;
+        using var trainer = new Trainer(setup.Model, setup.Adapter, setup.Train, setup.Eval, setup.Options with { Output = output, ResumeFrom = start.Checkpoint });
+        var panel = StartPanel.Lines(setup, values, trainer.StepsPerEpoch, trainer.TotalSteps).Append(("output", output)).ToList();
+        foreach (var (name, text) in panel) terminal.Line($"{name,-11} {text}");
+        terminal.Line();
+        foreach (var warning in StartPanel.Warnings(setup)) terminal.Warn(warning);
+        if (start.Checkpoint is not null) terminal.Note($"goes on from {start.Checkpoint}, step {trainer.CompletedSteps} of {trainer.TotalSteps}");
+        WriteSettings();
+
+        using var log = new RunLog(output, trainer.CompletedSteps);
+        using var console = new TrainConsole(terminal, values.Int(TrainSettings.LoggingSteps));
+        using var notice = terminal.Cancellation.Register(() => terminal.Note("\ninterrupted: finishing the batch and saving; once more ends at once"));
+        TrainResult? result = null;
+        try
+        {
+            result = trainer.Run(e =>
+            {
+                terminal.Object(log.Add(e));
+                console.Show(e);
+            }, terminal.Cancellation);
+        }
+        finally
+        {
+            // A run that fails is the one whose plots are wanted most.
+            console.Dispose();
+            WriteReport(result, trainer, log, panel);
+        }
+        return Finish(result, trainer);
+    }
+
+    private void WriteSettings()
+    {
+        AtomicFile.WriteText(Path.Combine(output, RunFolderState.ConfigName), ConfigWriter.Write(values, TrainSettings.All));
+        if (setup.Labels is not null)
+            AtomicFile.WriteText(Path.Combine(output, AdapterLabels.FileName),
+                AdapterLabels.Write(setup.Model.Config.Labels, setup.Model.Config.ProblemType ?? Models.ProblemType.SingleLabel));
+    }
+
+    private int Finish(TrainResult result, Trainer trainer)
+    {
+        var summary = Summary(result, trainer);
+        if (result.End == RunEnd.Cancelled)
+        {
+            terminal.Object(summary);
+            terminal.Note($"saved {result.Checkpoint}. The same command goes on from there:\n  peftnative {ResumeCommand()}");
+            return terminal.Interruption.ExitCode;
+        }
+        AtomicFile.WriteText(Path.Combine(output, RunFolderState.SummaryName), PeftJson.Write(summary) + "\n");
+        terminal.Object(summary);
+        terminal.Line();
+        if (result.End == RunEnd.EarlyStopped) terminal.Line($"stopped early: no improvement in {setup.Options.EarlyStoppingPatience} evaluations");
+        terminal.Line($"done in {Quantity.Time(clock.Elapsed.TotalSeconds)}, loss {Quantity.Metric(result.Loss)}, a step took up to {Quantity.Bytes(trainer.PeakStepBytes)}");
+        if (result.Best is { } best) terminal.Line($"best: {string.Join(", ", best.Select(m => $"{m.Key} {Quantity.Metric(m.Value)}"))}");
+        terminal.Line($"adapter  {output}" + (result.Best is null ? "" : $" (the last), {Path.Combine(output, "best")} (the best)"));
+        terminal.Line($"report   {Path.Combine(output, "report.html")}");
+        terminal.Line($"try it   peftnative {TryCommand()}");
+        return 0;
+    }
+
+    private JsonObject Summary(TrainResult result, Trainer trainer) => new()
+    {
+        ["event"] = "end", ["end"] = result.End switch { RunEnd.Cancelled => "interrupted", RunEnd.EarlyStopped => "early_stopped", _ => "completed" },
+        ["step"] = result.Steps, ["loss"] = JsonLines.Number(result.Loss), ["best"] = Metrics(result.Best), ["last"] = Metrics(result.Last),
+        ["output"] = output, ["checkpoint"] = result.Checkpoint, ["trainable"] = setup.Adapter.ParameterCount,
+        ["seconds"] = Math.Round(clock.Elapsed.TotalSeconds, 3), ["peak_step_bytes"] = trainer.PeakStepBytes,
+    };
+
+    private static JsonObject? Metrics(IReadOnlyDictionary<string, double>? metrics) =>
+        metrics is null ? null : new JsonObject(metrics.Select(m => KeyValuePair.Create(m.Key, JsonLines.Number(m.Value))));
+
+    private void WriteReport(TrainResult? result, Trainer trainer, RunLog log, List<(string, string)> panel)
+    {
+        var cards = new List<(string, string)>
+        {
+            ("steps", $"{Quantity.Count(trainer.CompletedSteps)}"), ("final loss", result is null ? "-" : Quantity.Metric(result.Loss)),
+            ("trained parameters", Quantity.Count(setup.Adapter.ParameterCount)), ("time", Quantity.Time(clock.Elapsed.TotalSeconds)),
+        };
+        foreach (var (name, value) in (result?.Best ?? result?.Last ?? new Dictionary<string, double>()).Take(3))
+            cards.Add(($"{name.Replace('_', ' ')}, best evaluation", Quantity.Metric(value)));
+        var title = $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)))}: {values.Text(MethodTable.Name)} on {Path.GetFileName(setup.Data.Path)}";
+        var state = result switch { null => "stopped by an error", { End: RunEnd.Cancelled } => "interrupted", { End: RunEnd.EarlyStopped } => "stopped early", _ => "completed" };
+        AtomicFile.WriteText(Path.Combine(output, "report.html"), HtmlReport.Write(title,
+            $"{state}, {DateTime.Now:yyyy-MM-dd HH:mm}, peftnative {Cli.Version}, {setup.Backend.Description}", cards, log.Lines, panel,
+            ConfigWriter.Write(values, TrainSettings.All)));
+    }
+
+    private string ResumeCommand() => $"train --config {CommandLine.Quote(Path.Combine(output, RunFolderState.ConfigName))}";
+
+    private string TryCommand()
+    {
+        var (model, data) = (CommandLine.Quote(values.Text(Shared.Model)), CommandLine.Quote(setup.Data.Path));
+        var adapter = CommandLine.Quote(output);
+        return setup.Model.Task == Models.ModelTask.CausalLm
+            ? $"generate --model {model} --adapter {adapter} --prompt '...'" : $"predict --model {model} --adapter {adapter} --data {data}";
+    }
+}

@@ -1,0 +1,55 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using PeftNative.Cli.Options;
+using PeftNative.Cli.Output;
+using PeftNative.Cli.Runs;
+using PeftNative.Models.Loading;
+using PeftNative.Training;
+
+namespace PeftNative.Cli.Verbs;
+
+/// <summary>Measures a model on data with answers.</summary>
+internal sealed class EvalVerb : Verb
+{
+    public override string Name => "eval";
+
+    public override string Summary => "measures loss, perplexity, accuracy, F1, correlation on data with answers";
+
+    public override string Example => "peftnative eval --model minilm --adapter sst2-lora --data sst2-dev.jsonl";
+
+    public override string Notes => "Without --adapter the bare model is measured, to compare with.";
+
+    public override IReadOnlyList<Setting> Settings =>
+    [
+        Shared.Model, ModelSession.Adapters, DataSettings.Data, DataSettings.BatchSize with { Group = "Data", Default = "32" }, .. DataSettings.Reading,
+        .. Shared.Machine,
+    ];
+
+    public override int Run(SettingValues values, Terminal terminal)
+    {
+        var data = DataPlan.Read(values.Text(DataSettings.Data), values, terminal);
+        var folder = values.Text(Shared.Model);
+        var config = Models.ConfigReader.Read(folder);
+        var adapters = ModelSession.AdapterSources(values);
+        ModelOptions? asked = adapters.Count == 0 ? null : Peft.AdapterLabels.OptionsFor(adapters[0].Folder, folder);
+        var labels = data.FindLabels(asked?.Labels ?? config.Labels);
+        var fromData = data.ModelOptions(config, labels, 0);
+        using var session = ModelSession.Open(values, terminal, fromData with { ProblemType = asked?.ProblemType ?? fromData.ProblemType });
+        var examples = data.Encode(session.Tokenizer, folder, DataPlan.MaxLength(values, config), labels);
+
+        var clock = Stopwatch.StartNew();
+        using var evaluator = new Evaluator(session.Model, examples, values.Int(DataSettings.BatchSize), [.. session.Active]);
+        using var progress = new ProgressLine(terminal);
+        progress.Show($"evaluating {Quantity.Of(examples.Examples.Count, "example")}");
+        var metrics = evaluator.Run(terminal.Cancellation) ?? throw new OperationCanceledException();
+        progress.Clear();
+        foreach (var (name, value) in metrics) terminal.Line($"{name,-22} {Quantity.Metric(value)}");
+        terminal.Line($"{"examples",-22} {Quantity.Count(examples.Examples.Count)}, {Quantity.Time(clock.Elapsed.TotalSeconds)}");
+        var json = new JsonObject(metrics.Select(m => KeyValuePair.Create(m.Key, JsonLines.Number(m.Value))))
+        {
+            ["examples"] = examples.Examples.Count, ["skipped"] = examples.Skipped.Count, ["seconds"] = Math.Round(clock.Elapsed.TotalSeconds, 3),
+        };
+        terminal.Object(json);
+        return 0;
+    }
+}

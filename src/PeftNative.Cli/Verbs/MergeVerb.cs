@@ -1,0 +1,74 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using PeftNative.Cli.Options;
+using PeftNative.Cli.Output;
+using PeftNative.Cli.Runs;
+using PeftNative.Formats;
+using PeftNative.Peft.Merging;
+
+namespace PeftNative.Cli.Verbs;
+
+/// <summary>Adds adapters into the base and writes a model that needs none.</summary>
+internal sealed class MergeVerb : Verb
+{
+    private static readonly Setting Output = new("output", SettingKind.Text, "New folder for the merged model.")
+    {
+        ValueName = "DIR", Aliases = ["output_dir", "save_path"], Group = "What", IsRequired = true,
+    };
+
+    private static readonly Setting Type = new("dtype", SettingKind.Text, "Type of the stored weights; keep leaves each as it is.")
+    {
+        Default = "keep", Choices = ["keep", "fp32", "bf16", "fp16"],
+    };
+
+    private static readonly Setting ShardSize = new("max_shard_size", SettingKind.Text, "Largest weights file, such as 500MB; larger models get shards.")
+    {
+        Default = "5GB", ValueName = "SIZE",
+    };
+
+    public override string Name => "merge";
+
+    public override string Summary => "adds adapters into the base and writes a whole Hugging Face model folder";
+
+    public override string Example => "peftnative merge --model my-model --adapter my-adapter --output my-merged-model";
+
+    public override string Notes => "The new model is read again and its logits are compared with those of base and adapter.";
+
+    public override IReadOnlyList<Setting> Settings =>
+        [Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize, Shared.Backend, Shared.Threads];
+
+    public override int Run(SettingValues values, Terminal terminal)
+    {
+        using var backend = Backends.BackendFactory.Create(values.Text(Shared.Backend), threads: (int?)values.OptionalWhole(Shared.Threads));
+        using var progress = new ProgressLine(terminal);
+        progress.Show("merging");
+        var output = values.Text(Output);
+        var report = ModelMerger.Merge(backend, values.Text(Shared.Model), ModelSession.AdapterSources(values), output, new MergeOptions
+        {
+            Type = values.Text(Type) switch { "fp32" => StoredType.F32, "bf16" => StoredType.BF16, "fp16" => StoredType.F16, _ => null },
+            MaxShardBytes = ParseSize(values.Text(ShardSize), values.OriginOf(ShardSize)),
+        });
+        progress.Clear();
+        terminal.Line($"{output}: {report.Changed} tensors changed, {report.Kept} kept, in {string.Join(", ", report.Files)}");
+        if (report.Dropped.Count > 0) terminal.Line($"left out, because the model has no place for them: {string.Join(", ", report.Dropped)}");
+        terminal.Line($"logits, merged against base with adapter: they differ by {Quantity.Number(report.LargestDifference)} at most "
+            + $"(the largest is {Quantity.Number(report.LargestLogit)}; the adapter moves them by {Quantity.Number(report.LargestChange)})");
+        if (report.LargestChange == 0) terminal.Warn("the adapter changes nothing: its weights are those of an untrained one");
+        terminal.Object(new JsonObject
+        {
+            ["output"] = output, ["changed"] = report.Changed, ["kept"] = report.Kept, ["added"] = report.Added,
+            ["dropped"] = JsonLines.List(report.Dropped), ["files"] = JsonLines.List(report.Files),
+            ["largest_difference"] = JsonLines.Number(report.LargestDifference), ["largest_logit"] = JsonLines.Number(report.LargestLogit),
+            ["largest_change"] = JsonLines.Number(report.LargestChange),
+        });
+        return 0;
+    }
+
+    private static long ParseSize(string text, string where)
+    {
+        var unit = text.TrimStart([.. "0123456789. "]);
+        var factor = unit.ToUpperInvariant() switch { "GB" => 1e9, "MB" => 1e6, "KB" => 1e3, "" or "B" => 1, _ => 0 };
+        return factor > 0 && double.TryParse(text[..^unit.Length], NumberStyles.Float, CultureInfo.InvariantCulture, out var size) && size * factor is >= 1 and < 1e18
+            ? (long)(size * factor) : throw new UsageException($"'{text}' is no size.", where, "Write it as 500MB or 5GB.");
+    }
+}

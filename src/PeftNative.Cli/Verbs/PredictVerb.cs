@@ -1,0 +1,60 @@
+using System.Text.Json.Nodes;
+using PeftNative.Cli.Options;
+using PeftNative.Cli.Output;
+using PeftNative.Cli.Runs;
+using PeftNative.Formats;
+
+namespace PeftNative.Cli.Verbs;
+
+/// <summary>Writes what a model says about each record.</summary>
+internal sealed class PredictVerb : Verb
+{
+    private static readonly Setting Output = new("output", SettingKind.Text, "File for the predictions, one JSON object per record; standard output without it.")
+    {
+        ValueName = "FILE.jsonl", Group = "What",
+    };
+
+    public override string Name => "predict";
+
+    public override string Summary => "writes labels and scores, tags, or continuations for every record of a file";
+
+    public override string Example => "peftnative predict --model minilm --adapter sst2-lora --data sst2-test.jsonl --output predictions.jsonl";
+
+    public override string Notes => """
+        Texts: {"index":0,"line":1,"label":"positive","score":0.98,"scores":{"negative":0.02,"positive":0.98}}
+        Words: {"index":0,"line":1,"tags":["O","B-PER"]}; prompts: {"index":0,"line":1,"prediction":"..."}
+        """;
+
+    public override IReadOnlyList<Setting> Settings =>
+    [
+        Shared.Model, ModelSession.Adapters, DataSettings.Data, Output, DataSettings.BatchSize with { Group = "Data", Default = "32" },
+        .. DataSettings.Reading, .. GenerateVerb.Sampling, .. Shared.Machine,
+    ];
+
+    public override int Run(SettingValues values, Terminal terminal)
+    {
+        var data = DataPlan.Read(values.Text(DataSettings.Data), values, terminal, forPrediction: true);
+        using var session = ModelSession.Open(values, terminal);
+        var lines = new Predictions(session, data, values, terminal).Lines();
+        if (values.OptionalText(Output) is not { } output)
+        {
+            foreach (var line in lines) terminal.Out.WriteLine(line.ToJsonString(JsonLines.Options));
+            return 0;
+        }
+        var count = 0;
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(output))!);
+        AtomicFile.Write(output, stream =>
+        {
+            using var buffer = new StreamWriter(new BufferedStream(stream, 1 << 16), leaveOpen: true);
+            foreach (var line in lines)
+            {
+                count++;
+                buffer.Write(line.ToJsonString(JsonLines.Options));
+                buffer.Write('\n');
+            }
+        });
+        terminal.Object(new JsonObject { ["output"] = output, ["records"] = count });
+        terminal.Line($"{Quantity.Of(count, "prediction")} in {output}");
+        return 0;
+    }
+}

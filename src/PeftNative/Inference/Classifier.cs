@@ -1,0 +1,75 @@
+using PeftNative.Data;
+using PeftNative.Models;
+using PeftNative.Tensors;
+using PeftNative.Training;
+
+namespace PeftNative.Inference;
+
+/// <summary>
+/// Scores texts, or the words of texts, with a classifier. Owns its pass; one thread at a time; many may share a model.
+/// </summary>
+public sealed class Classifier : IDisposable
+{
+    private readonly TransformerModel model;
+    private readonly Pass pass;
+
+    /// <summary>Makes a classifier.</summary>
+    /// <exception cref="UsageException">The model has no classifier on top.</exception>
+    public Classifier(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
+    {
+        if (model.Task == ModelTask.CausalLm) throw new UsageException("A language model scores no labels.", remedy: "Use it to generate.");
+        this.model = model;
+        pass = new Pass(model, adapters);
+    }
+
+    /// <summary>The scores (logits) of each text, one per label.</summary>
+    public IReadOnlyList<float[]> Score(Batch batch) => Score(batch, () => model.PooledRows(pass));
+
+    /// <summary>The label of each word; null where a word has no token, because it was cut off or the tokenizer gives none.</summary>
+    /// <param name="words">The words.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="maxLength">The most tokens, special tokens included.</param>
+    public IReadOnlyList<string?> Tag(IReadOnlyList<string> words, ITokenizer tokenizer, int maxLength)
+    {
+        var tokens = tokenizer.Encode(string.Join(' ', words), null, addSpecialTokens: true, maxLength);
+        var first = TagEncoder.FirstTokens(words, tokens);
+        var known = first.Where(at => at >= 0).ToArray();
+        var batch = Batch.Of([new Example { Ids = tokens.Ids, TokenTypes = tokens.TokenTypes, Origin = new RecordOrigin("", 0) }]);
+        var scores = known.Length == 0 ? [] : Score(batch, () => [.. known.Select(at => pass.RowOf(0, at))]);
+        var next = 0;
+        return [.. first.Select(at => at < 0 ? null : model.Config.Labels[Best(scores[next++])])];
+    }
+
+    /// <summary>The place of the best score; ties go to the first.</summary>
+    public static int Best(ReadOnlySpan<float> scores)
+    {
+        var best = 0;
+        for (var i = 1; i < scores.Length; i++)
+            if (scores[i] > scores[best]) best = i;
+        return best;
+    }
+
+    /// <summary>Probabilities of scores of which one applies: the softmax.</summary>
+    public static double[] Softmax(ReadOnlySpan<float> scores)
+    {
+        var result = new double[scores.Length];
+        for (var i = 0; i < result.Length; i++) result[i] = Math.Exp((double)scores[i] - scores[Best(scores)]);
+        var sum = result.Sum();
+        for (var i = 0; i < result.Length; i++) result[i] /= sum;
+        return result;
+    }
+
+    /// <summary>Probability of a score that stands alone: the logistic function.</summary>
+    public static double Sigmoid(float score) => 1 / (1 + Math.Exp(-score));
+
+    /// <inheritdoc/>
+    public void Dispose() => pass.Dispose();
+
+    private float[][] Score(Batch batch, Func<int[]> rows)
+    {
+        pass.Begin(ModelBatch.Tokens(batch), training: false);
+        var x = model.Forward(pass);
+        var scores = HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows()));
+        return [.. scores.Chunk(model.Head.Output.Out)];
+    }
+}

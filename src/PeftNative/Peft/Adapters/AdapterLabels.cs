@@ -1,0 +1,91 @@
+using System.Text.Json.Nodes;
+using PeftNative.Formats;
+using PeftNative.Models;
+using PeftNative.Models.Families;
+using PeftNative.Models.Loading;
+
+namespace PeftNative.Peft;
+
+/// <summary>
+/// What a base model must be loaded as for an adapter: PEFT's files hold the task and the head, but not the names of the labels.
+/// Those lie beside them in labels.json, under the keys of config.json.
+/// </summary>
+public static class AdapterLabels
+{
+    /// <summary>Name of the file.</summary>
+    public const string FileName = "labels.json";
+
+    /// <summary>The text of labels.json for a classifier.</summary>
+    public static string Write(IReadOnlyList<string> labels, ProblemType problem) => PeftJson.Write(ToConfig(labels, problem));
+
+    /// <summary>The keys of config.json that say what a classifier's outputs mean.</summary>
+    internal static JsonObject ToConfig(IReadOnlyList<string> labels, ProblemType problem) => new()
+    {
+        ["id2label"] = new JsonObject(labels.Select((label, i) => KeyValuePair.Create($"{i}", (JsonNode?)label))),
+        ["label2id"] = new JsonObject(labels.Select((label, i) => KeyValuePair.Create(label, (JsonNode?)i))),
+        ["problem_type"] = problem switch
+        {
+            ProblemType.MultiLabel => "multi_label_classification",
+            ProblemType.Regression => "regression",
+            _ => "single_label_classification",
+        },
+    };
+
+    /// <summary>
+    /// Options to load a base model with, so that the adapter fits: its task, and its labels from labels.json in its folder or the one above, or
+    /// by number from the head it brings.
+    /// </summary>
+    /// <param name="adapterFolder">The adapter.</param>
+    /// <param name="baseFolder">The base model.</param>
+    /// <exception cref="ModelFormatException">A file is broken, or the adapter is of a kind that is not supported.</exception>
+    public static ModelOptions OptionsFor(string adapterFolder, string baseFolder)
+    {
+        var task = AdapterFolder.ReadConfig(adapterFolder).TaskType switch
+        {
+            "CAUSAL_LM" => ModelTask.CausalLm,
+            "SEQ_CLS" => ModelTask.SequenceClassification,
+            "TOKEN_CLS" => ModelTask.TokenClassification,
+            _ => (ModelTask?)null,
+        };
+        if (task is null or ModelTask.CausalLm) return new ModelOptions { Task = task };
+        var above = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterFolder)));
+        var file = new[] { adapterFolder, above }.OfType<string>().Select(f => Path.Combine(f, FileName)).FirstOrDefault(File.Exists);
+        if (file is not null) return Read(file) with { Task = task };
+        var count = HeadOutputs(adapterFolder, baseFolder, task.Value);
+        var own = ConfigReader.Read(baseFolder).Labels;
+        return new ModelOptions
+        {
+            Task = task, Labels = count is null || own.Count == count ? null : [.. Enumerable.Range(0, count.Value).Select(i => $"LABEL_{i}")],
+        };
+    }
+
+    private static ModelOptions Read(string file)
+    {
+        var json = StrictJson.ReadFile(file);
+        var map = json.GetObject("id2label");
+        return new ModelOptions
+        {
+            Labels = [.. Enumerable.Range(0, map.Keys.Count()).Select(i => map.GetString($"{i}"))],
+            ProblemType = json.GetString("problem_type") switch
+            {
+                "single_label_classification" => ProblemType.SingleLabel,
+                "multi_label_classification" => ProblemType.MultiLabel,
+                "regression" => ProblemType.Regression,
+                var other => throw json.Error("problem_type", $"The problem type '{other}' is not known."),
+            },
+        };
+    }
+
+    // The outputs of the classifier in the adapter's file, where it brings one.
+    private static int? HeadOutputs(string adapterFolder, string baseFolder, ModelTask task)
+    {
+        var path = Path.Combine(adapterFolder, AdapterFolder.WeightsName);
+        if (!File.Exists(path)) return null;
+        var config = ConfigReader.Read(baseFolder);
+        var names = FamilyTable.Find(config.ModelType, baseFolder).Names;
+        var head = task == ModelTask.SequenceClassification ? names.SequenceHead : names.TokenHead;
+        using var file = SafetensorsFile.Open(path);
+        var weight = file.Tensors.FirstOrDefault(t => t.Shape.Length == 2 && t.Name.EndsWith($"{head}.weight", StringComparison.Ordinal));
+        return weight is null ? null : checked((int)weight.Shape[0]);
+    }
+}

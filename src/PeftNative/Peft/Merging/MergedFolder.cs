@@ -1,0 +1,103 @@
+using System.Text.Json.Nodes;
+using PeftNative.Formats;
+using PeftNative.Models;
+
+namespace PeftNative.Peft.Merging;
+
+/// <summary>Writes the folder of a merged model: weights, config.json, and what belongs to the tokenizer.</summary>
+internal static class MergedFolder
+{
+    private static readonly string[] Companions =
+    [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
+        "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", "chat_template.json", "generation_config.json",
+        "LICENSE", "LICENSE.txt", "LICENSE.md",
+    ];
+
+    private static readonly string[] ArchitectureEndings =
+        ["ForSequenceClassification", "ForTokenClassification", "ForMaskedLM", "ForPreTraining", "ForCausalLM", "LMHeadModel", "Model"];
+
+    /// <summary>Writes everything at once or nothing; returns the names of the weights files.</summary>
+    public static IReadOnlyList<string> Write(
+        string baseFolder, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors, long maxShardBytes)
+    {
+        var shards = Shards(tensors, maxShardBytes);
+        var companions = Companions.Select(n => Path.Combine(baseFolder, n)).Where(File.Exists).ToList();
+        var bytes = tensors.Sum(t => t.Bytes) + companions.Sum(f => new FileInfo(f).Length);
+        List<string> names = shards.Count == 1
+            ? ["model.safetensors"] : [.. Enumerable.Range(1, shards.Count).Select(i => $"model-{i:00000}-of-{shards.Count:00000}.safetensors")];
+        AtomicFolder.Write(output, folder =>
+        {
+            for (var i = 0; i < shards.Count; i++) folder.WriteTensors(names[i], Collect(shards[i]));
+            if (shards.Count > 1) folder.WriteText("model.safetensors.index.json", Index(shards, names));
+            folder.WriteText("config.json", PeftJson.Write(Config(baseFolder, model, tensors)) + "\n");
+            foreach (var file in companions) folder.WriteFile(Path.GetFileName(file), stream => Copy(file, stream));
+        }, bytes: bytes);
+        return names;
+    }
+
+    private static List<List<MergedTensor>> Shards(IReadOnlyList<MergedTensor> tensors, long most)
+    {
+        var shards = new List<List<MergedTensor>> { new() };
+        var used = 0L;
+        foreach (var tensor in tensors)
+        {
+            if (used > 0 && used + tensor.Bytes > most)
+            {
+                shards.Add([]);
+                used = 0;
+            }
+            shards[^1].Add(tensor);
+            used += tensor.Bytes;
+        }
+        return shards;
+    }
+
+    private static SafetensorsWriter Collect(List<MergedTensor> tensors)
+    {
+        var writer = SafetensorsWriter.ForPyTorch();
+        foreach (var tensor in tensors) writer.Add(tensor.Name, tensor.Type, tensor.Shape, tensor.Write);
+        return writer;
+    }
+
+    private static string Index(List<List<MergedTensor>> shards, List<string> names) => PeftJson.Write(new JsonObject
+    {
+        ["metadata"] = new JsonObject { ["total_size"] = shards.Sum(s => s.Sum(t => t.Bytes)) },
+        ["weight_map"] = new JsonObject(shards.SelectMany((shard, i) => shard.Select(t => KeyValuePair.Create(t.Name, (JsonNode?)names[i])))),
+    }) + "\n";
+
+    // The base's own config.json, with what the new head makes different.
+    private static JsonObject Config(string baseFolder, TransformerModel model, IReadOnlyList<MergedTensor> tensors)
+    {
+        var config = JsonObject.Create(StrictJson.ReadFile(Path.Combine(baseFolder, "config.json")).Element)!;
+        var types = tensors.Select(t => t.Type).Where(t => t is StoredType.F32 or StoredType.F16 or StoredType.BF16).Distinct().ToList();
+        if (types is [var only])
+            foreach (var key in (string[])["dtype", "torch_dtype"])
+                if (config.ContainsKey(key)) config[key] = only switch { StoredType.F16 => "float16", StoredType.BF16 => "bfloat16", _ => "float32" };
+        if (model.Task == ModelTask.CausalLm) return config;
+        config["architectures"] = new JsonArray(Architecture(config, model));
+        foreach (var (key, value) in AdapterLabels.ToConfig(model.Config.Labels, model.Config.ProblemType ?? ProblemType.SingleLabel))
+            config[key] = value?.DeepClone();
+        if (model.Task == ModelTask.TokenClassification) config.Remove("problem_type");
+        config.Remove("num_labels");
+        return config;
+    }
+
+    private static JsonValue Architecture(JsonObject config, TransformerModel model)
+    {
+        var own = (config["architectures"] as JsonArray)?.FirstOrDefault()?.GetValue<string>() ?? "";
+        var ending = Array.Find(ArchitectureEndings, e => own.EndsWith(e, StringComparison.Ordinal));
+        var stem = ending is not null ? own[..^ending.Length] : model.Family.ModelType switch
+        {
+            "gpt2" => "GPT2",
+            var type => char.ToUpperInvariant(type[0]) + type[1..],
+        };
+        return JsonValue.Create(stem + (model.Task == ModelTask.SequenceClassification ? "ForSequenceClassification" : "ForTokenClassification"));
+    }
+
+    private static void Copy(string file, Stream target)
+    {
+        using var stream = File.OpenRead(file);
+        stream.CopyTo(target, 1 << 20);
+    }
+}

@@ -1,0 +1,84 @@
+using PeftNative.Formats;
+using PeftNative.Models;
+using PeftNative.Models.Loading;
+using PeftNative.Tensors;
+
+namespace PeftNative.Peft.Merging;
+
+/// <summary>A tensor of the new model.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Type">The type it is written in.</param>
+/// <param name="Shape">Its shape.</param>
+/// <param name="IsChanged">Whether its values differ from the base's.</param>
+/// <param name="Write">Writes its bytes.</param>
+internal sealed record MergedTensor(string Name, StoredType Type, long[] Shape, bool IsChanged, Action<Stream> Write)
+{
+    /// <summary>Its size.</summary>
+    public long Bytes => Type.TryByteLength(Shape, out var bytes) ? bytes : 0;
+}
+
+/// <summary>Decides what the files of a merged model hold: everything the base's files hold, under the same names and in the same types.</summary>
+internal static class MergedTensors
+{
+    private const int Chunk = 1 << 24;
+
+    /// <summary>The tensors of a model whose adapters have been merged in memory.</summary>
+    public static List<MergedTensor> Plan(TransformerModel model, LoadReport loaded, WeightSource source, StoredType? type)
+    {
+        // A backbone saved alone has names without the family's prefix; once a head stands beside it, full names are what others expect.
+        var hasNewHead = loaded.Created.Count > 0;
+        var plan = new List<MergedTensor>();
+        foreach (var parameter in model.Parameters)
+        {
+            if (loaded.Sources.TryGetValue(parameter, out var stored))
+                plan.Add(Existing(model, parameter, source, stored, hasNewHead ? parameter.Name : stored, type));
+            else if (parameter.TiedTo is null)
+                plan.Add(New(model, parameter, type ?? source.Get(loaded.Sources.Values.First()).Type));
+        }
+        if (!hasNewHead) plan.AddRange(loaded.Unused.Select(name => Copy(source, name, name, type)));
+        return plan;
+    }
+
+    /// <summary>What of the base's files is not in the new ones.</summary>
+    public static IReadOnlyList<string> Dropped(LoadReport loaded) => loaded.Created.Count > 0 ? loaded.Unused : [];
+
+    private static MergedTensor Existing(
+        TransformerModel model, Parameter parameter, WeightSource source, string stored, string name, StoredType? type)
+    {
+        var tensor = source.Get(stored);
+        var before = new float[tensor.ElementCount];
+        source.ReadAs(stored, before);
+        if (Values(model, parameter).AsSpan().SequenceEqual(before)) return Copy(source, stored, name, type);
+        return new MergedTensor(name, type ?? tensor.Type, [.. tensor.Shape], true, Writer(model, parameter, type ?? tensor.Type));
+    }
+
+    private static MergedTensor New(TransformerModel model, Parameter parameter, StoredType type) =>
+        new(parameter.Name, type, parameter.StoredShape, true, Writer(model, parameter, type));
+
+    private static MergedTensor Copy(WeightSource source, string stored, string name, StoredType? type)
+    {
+        var tensor = source.Get(stored);
+        var isFloat = tensor.Type is StoredType.F32 or StoredType.F16 or StoredType.BF16 or StoredType.F64;
+        if (type is not { } target || !isFloat || target == tensor.Type)
+            return new MergedTensor(name, tensor.Type, [.. tensor.Shape], false, stream => CopyBytes(source, stored, stream));
+        return new MergedTensor(name, target, [.. tensor.Shape], false, stream =>
+        {
+            var values = new float[tensor.ElementCount];
+            source.ReadAs(stored, values);
+            SafetensorsWriter.WriteSingles(stream, values, target);
+        });
+    }
+
+    private static void CopyBytes(WeightSource source, string stored, Stream stream)
+    {
+        var (file, tensor) = (source.FileOf(stored), source.Get(stored));
+        for (var at = 0L; at < tensor.ByteLength; at += Chunk)
+            stream.Write(file.Bytes(tensor, at, (int)Math.Min(Chunk, tensor.ByteLength - at)));
+    }
+
+    private static Action<Stream> Writer(TransformerModel model, Parameter parameter, StoredType type) =>
+        stream => SafetensorsWriter.WriteSingles(stream, Values(model, parameter), type);
+
+    private static float[] Values(TransformerModel model, Parameter parameter) =>
+        StoredOrder.ToFile(parameter, HostValues.Download(model.Backend, (parameter.TiedTo ?? parameter).Value));
+}

@@ -1,0 +1,133 @@
+using PeftNative.Formats;
+using PeftNative.Models;
+using PeftNative.Models.Loading;
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Peft.Merging;
+
+/// <summary>How a merged model is written.</summary>
+public sealed record MergeOptions
+{
+    /// <summary>Element type of every float tensor; null to keep each tensor's own.</summary>
+    public StoredType? Type { get; init; }
+
+    /// <summary>The most bytes of a weights file; larger models are written in shards with an index.</summary>
+    public long MaxShardBytes { get; init; } = 5L << 30;
+}
+
+/// <summary>An adapter folder and how strongly it counts.</summary>
+/// <param name="Folder">The folder.</param>
+/// <param name="Scale">The factor on its change; 1 as it was trained.</param>
+public sealed record AdapterSource(string Folder, double Scale = 1)
+{
+    /// <summary>Loads it onto a model for use.</summary>
+    /// <exception cref="UsageException">It has a scale although its method knows none.</exception>
+    public Adapter Load(TransformerModel model, string name = "default")
+    {
+        var adapter = AdapterFolder.Load(model, Folder, name: name);
+        if (adapter is Lora.LoraAdapter lora) lora.Weight = Scale;
+        else if (Scale != 1)
+        {
+            adapter.Dispose();
+            throw new UsageException($"An adapter of the method {adapter.Config.PeftType} has no scale.", Folder, "Leave the scale out.");
+        }
+        return adapter;
+    }
+}
+
+/// <summary>What merging did.</summary>
+/// <param name="Changed">Tensors with new values.</param>
+/// <param name="Kept">Tensors copied byte for byte, or converted only.</param>
+/// <param name="Added">Tensors that the base lacks (a head).</param>
+/// <param name="Dropped">Tensors of the base that the new model has no place for.</param>
+/// <param name="Files">The weights files.</param>
+/// <param name="LargestDifference">Largest difference of a probe's logits: the written model, read again, against base and adapter.</param>
+/// <param name="LargestLogit">The largest of these logits, as a measure of the difference.</param>
+/// <param name="LargestChange">How far the adapter moves the logits of the bare base; 0 means that it does nothing.</param>
+public sealed record MergeReport(
+    int Changed, int Kept, int Added, IReadOnlyList<string> Dropped, IReadOnlyList<string> Files,
+    double LargestDifference, double LargestLogit, double LargestChange);
+
+/// <summary>Adds adapters into a base and writes a whole Hugging Face folder that needs no adapter any more.</summary>
+public static class ModelMerger
+{
+    /// <summary>Merges and writes, then reads what was written and compares its logits with those of base and adapters.</summary>
+    /// <param name="backend">Computes.</param>
+    /// <param name="baseFolder">The base model; it is not changed.</param>
+    /// <param name="adapters">The adapters; each is added to what the ones before left.</param>
+    /// <param name="output">The new folder; must not exist or be empty.</param>
+    /// <param name="options">How it is written.</param>
+    /// <exception cref="UsageException">A method cannot be merged, or the output folder holds something.</exception>
+    /// <exception cref="ModelFormatException">Base or adapters are broken or do not fit each other.</exception>
+    /// <exception cref="StorageException">The disk is full, or the like; nothing is left behind.</exception>
+    public static MergeReport Merge(
+        IBackend backend, string baseFolder, IReadOnlyList<AdapterSource> adapters, string output, MergeOptions? options = null)
+    {
+        options ??= new MergeOptions();
+        var asked = AdapterLabels.OptionsFor(adapters[0].Folder, baseFolder);
+        var (model, loaded) = ModelLoader.Load(backend, baseFolder, asked);
+        using var owner = model;
+        var probe = Probe.For(model);
+        var bare = probe.Logits(model);
+        var expected = WithAdapters(model, adapters, probe);
+
+        using var source = WeightSource.Open(baseFolder);
+        var plan = MergedTensors.Plan(model, loaded, source, options.Type);
+        var files = MergedFolder.Write(baseFolder, output, model, plan, options.MaxShardBytes);
+
+        var (written, _) = ModelLoader.Load(backend, output);
+        using var again = written;
+        var actual = probe.Logits(written);
+        return new MergeReport(plan.Count(t => t.IsChanged), plan.Count(t => !t.IsChanged), loaded.Created.Count, MergedTensors.Dropped(loaded),
+            files, Probe.Distance(actual, expected), expected.Max(v => Math.Abs((double)v)), Probe.Distance(bare, expected));
+    }
+
+    // Leaves the adapters merged into the model; returns the logits it gave before, with them attached.
+    private static float[] WithAdapters(TransformerModel model, IReadOnlyList<AdapterSource> sources, Probe probe)
+    {
+        var adapters = new List<Adapter>();
+        try
+        {
+            foreach (var source in sources) adapters.Add(source.Load(model, adapters.Count == 0 ? "default" : $"adapter{adapters.Count}"));
+            var logits = probe.Logits(model, [.. adapters]);
+            foreach (var adapter in adapters) adapter.Merge();
+            return logits;
+        }
+        finally
+        {
+            adapters.ForEach(a => a.Dispose());
+        }
+    }
+}
+
+/// <summary>A fixed text of token ids that shows whether two models compute the same.</summary>
+internal sealed class Probe(int[] tokens)
+{
+    private const int Length = 24;
+
+    /// <summary>Ids spread over the vocabulary.</summary>
+    public static Probe For(TransformerModel model)
+    {
+        var length = Math.Min(Length, model.Config.MaxPositions);
+        return new Probe([.. Enumerable.Range(0, length).Select(i => (int)((long)(i + 1) * model.Config.VocabularySize / (length + 2)))]);
+    }
+
+    /// <summary>The logits of every position, or of the whole text for a classifier of texts.</summary>
+    public float[] Logits(TransformerModel model, params Adapter[] adapters)
+    {
+        using var pass = new Pass(model, adapters);
+        pass.Begin(new TokenBatch(tokens, [0, tokens.Length]), training: false);
+        var x = model.Forward(pass);
+        var rows = model.Task == ModelTask.SequenceClassification ? model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows)];
+        return HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows));
+    }
+
+    /// <summary>The largest difference of two logits; NaN where one is not a number.</summary>
+    public static double Distance(float[] a, float[] b)
+    {
+        var most = 0.0;
+        for (var i = 0; i < a.Length; i++) most = Math.Max(most, Math.Abs((double)a[i] - b[i]));
+        return most;
+    }
+}
