@@ -12,7 +12,7 @@ internal static class Corpus
     private const int EveryNthIsExamined = 4;
 
     /// <summary>What separates the sentence from the record that is to follow.</summary>
-    public const string Cue = "\nRecord:";
+    public const string Cue = " Record:";
 
     private static readonly Person[] Taught = [.. Words.People.Where((_, i) => i % EveryNthIsExamined != 0)];
 
