@@ -1,0 +1,56 @@
+using PeftNative.Backends;
+using PeftNative.Cli.Demo.Text;
+using PeftNative.Cli.Output;
+using PeftNative.Cli.Runs;
+using PeftNative.Data;
+using PeftNative.Models;
+using PeftNative.Models.Loading;
+using PeftNative.Ops;
+using PeftNative.Peft;
+using PeftNative.Tokenizers;
+using PeftNative.Training;
+
+namespace PeftNative.Cli.Demo.Base;
+
+/// <summary>
+/// Makes the base that ships with the project: a tokenizer learned from generated texts, random weights, and full training on these texts.
+/// Its result depends on the seed alone, up to the rounding of the processor's instruction set.
+/// </summary>
+internal static class Pretraining
+{
+    private const int Texts = 60_000, HeldOutTexts = 200, RowsPerStep = 16;
+
+    /// <summary>Writes the folder.</summary>
+    public static void Run(string folder, ulong seed, int steps, IBackend backend, Terminal terminal)
+    {
+        BaseFiles.WriteBeginnings(folder, seed);
+        var tokenizer = HfTokenizer.Load(folder);
+        var (train, heldOut) = (Encode(tokenizer, Corpus.Pretraining(Texts, seed)), Encode(tokenizer, Corpus.HeldOut(HeldOutTexts, seed)));
+        using var model = ModelLoader.CreateRandom(backend, ConfigReader.Read(folder), seed);
+        using var trained = new FullConfig().Create(model, seed, trainable: true, "base");
+        terminal.Line($"{Quantity.Count(model.ParameterCount)} parameters, {Quantity.Count(train.Examples.Count)} texts, "
+            + $"{Quantity.Count(train.Examples.Sum(e => (long)e.Length))} tokens; {Quantity.Count(steps)} steps on {backend.Description}");
+        using var trainer = new Trainer(model, trained, train, heldOut, Options(seed, steps));
+        using (var console = new TrainConsole(terminal, loggingSteps: 50)) trainer.Run(console.Show, terminal.Cancellation);
+        BaseFiles.WriteWeights(folder, trained);
+    }
+
+    /// <summary>Texts as the base reads them.</summary>
+    public static EncodedData Encode(HfTokenizer tokenizer, IEnumerable<string> texts) => EncodedData.From(
+        texts.Select((text, i) => new TextRecord(text, null, null, new RecordOrigin("generated", i + 1))),
+        new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = BaseFiles.MaxLength }));
+
+    private static TrainerOptions Options(ulong seed, int steps) => new()
+    {
+        MaxSteps = steps,
+        BatchSize = RowsPerStep,
+        PackingBudget = BaseFiles.MaxLength,
+        LearningRate = 3e-3,
+        LrScheduler = "cosine",
+        WarmupSteps = Math.Min(100, steps / 10),
+        Optimizer = new AdamWOptions { Beta2 = 0.95, WeightDecay = 0.1 },
+        Seed = seed,
+        EvalSteps = 200,
+        SaveSteps = 0,
+    };
+}

@@ -1,0 +1,54 @@
+using PeftNative.Data;
+
+namespace PeftNative.Cli.Demo.Text;
+
+/// <summary>The texts the demo's base was made from, and those it is adapted with; each depends on the seed and its number alone.</summary>
+internal static class Corpus
+{
+    // Beginnings of the numbers of texts, so that no text of one purpose is one of another.
+    private const ulong HeldOutTexts = 1UL << 40, LessonTexts = 2UL << 40, ExamTexts = 3UL << 40;
+
+    // Who appears in the exam appears in no lesson.
+    private const int EveryNthIsExamined = 4;
+
+    /// <summary>What separates the sentence from the record that is to follow.</summary>
+    public const string Cue = " Record:";
+
+    private static readonly Person[] Taught = [.. Words.People.Where((_, i) => i % EveryNthIsExamined != 0)];
+
+    /// <summary>The people of the exam.</summary>
+    public static readonly Person[] Examined = [.. Words.People.Where((_, i) => i % EveryNthIsExamined == 0)];
+
+    /// <summary>The texts of pretraining.</summary>
+    public static IEnumerable<string> Pretraining(int count, ulong seed) => Numbers(count).Select(n => Document(new Dice(seed, n)));
+
+    /// <summary>Texts of the same kind that pretraining never saw.</summary>
+    public static IEnumerable<string> HeldOut(int count, ulong seed) => Numbers(count).Select(n => Document(new Dice(seed, HeldOutTexts + n)));
+
+    /// <summary>Sentences with their records, to learn from.</summary>
+    public static IEnumerable<PromptRecord> Lessons(int count, ulong seed) => Numbers(count).Select(n => Pair(new Dice(seed, LessonTexts + n), Taught, n));
+
+    /// <summary>Sentences with their records about people who are in no lesson.</summary>
+    public static IEnumerable<PromptRecord> Exam(int count, ulong seed) => Numbers(count).Select(n => Pair(new Dice(seed, ExamTexts + n), Examined, n));
+
+    private static IEnumerable<ulong> Numbers(int count) => Enumerable.Range(0, count).Select(i => (ulong)i);
+
+    private static PromptRecord Pair(Dice dice, Person[] people, ulong number)
+    {
+        var inventory = Inventory.Draw(dice, people);
+        return new PromptRecord(inventory.Sentence(dice) + Cue, " " + inventory.ToJson(), new RecordOrigin("demo", (long)number + 1));
+    }
+
+    private static string Document(Dice dice) => dice.Below(20) switch
+    {
+        < 6 => Stories.Possessions(dice),
+        < 8 => Stories.Search(dice),
+        < 9 => Stories.Shopping(dice),
+        < 11 => Stories.Gift(dice),
+        < 13 => Stories.Day(dice),
+        < 15 => Notes.Talk(dice),
+        < 17 => Notes.Spelling(dice),
+        < 18 => Notes.Card(dice),
+        _ => Notes.SomeFacts(dice),
+    };
+}
