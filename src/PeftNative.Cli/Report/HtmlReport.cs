@@ -35,10 +35,11 @@ internal static class HtmlReport
     /// <param name="cards">The few numbers that matter: name and value.</param>
     /// <param name="log">The lines of log.jsonl.</param>
     /// <param name="facts">The start panel.</param>
+    /// <param name="sample">A text, how it goes on in the data, and how the model went on before and after; may be empty.</param>
     /// <param name="config">config.resolved.yaml.</param>
     public static string Write(
         string title, string subtitle, IEnumerable<(string Name, string Value)> cards, IReadOnlyList<JsonObject> log,
-        IEnumerable<(string Name, string Text)> facts, string config)
+        IEnumerable<(string Name, string Text)> facts, IReadOnlyList<(string Name, string Text)> sample, string config)
     {
         var page = new StringBuilder();
         page.Append("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
@@ -47,10 +48,19 @@ internal static class HtmlReport
         foreach (var (name, value) in cards) page.Append($"<div class=\"card\"><b>{Text(value)}</b><span>{Text(name)}</span></div>");
         page.Append("</div>\n<h2>Course of training</h2>\n<div class=\"plots\">").Append(Plots(log)).Append("</div>\n");
         AppendEvaluations(page, log);
-        page.Append("<h2>What was trained</h2><div class=\"scroll\"><table>");
-        foreach (var (name, text) in facts) page.Append($"<tr><th>{Text(name)}</th><td>{Text(text)}</td></tr>");
-        page.Append("</table></div>\n<h2>Configuration</h2>").Append($"<pre>{Text(config)}</pre>\n</body></html>\n");
+        AppendTable(page, "A text before and after", sample);
+        AppendTable(page, "What was trained", facts);
+        page.Append("<h2>Configuration</h2>").Append($"<pre>{Text(config)}</pre>\n</body></html>\n");
         return page.ToString();
+    }
+
+    private static void AppendTable(StringBuilder page, string title, IEnumerable<(string Name, string Text)> rows)
+    {
+        var list = rows.ToList();
+        if (list.Count == 0) return;
+        page.Append($"<h2>{Text(title)}</h2><div class=\"scroll\"><table>");
+        foreach (var (name, text) in list) page.Append($"<tr><th>{Text(name)}</th><td>{Text(text)}</td></tr>");
+        page.Append("</table></div>\n");
     }
 
     private static string Plots(IReadOnlyList<JsonObject> log)
