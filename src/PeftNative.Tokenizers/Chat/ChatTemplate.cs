@@ -20,10 +20,10 @@ public sealed class ChatTemplate : IChatTemplate
         (_template, _toolTemplate, _variables) = (template, toolTemplate, variables);
 
     /// <summary>What a rendering may use.</summary>
-    public ChatTemplateLimits Limits { get; init; } = ChatTemplateLimits.Default;
+    public ChatTemplateLimits Limits { get; private init; } = ChatTemplateLimits.Default;
 
-    /// <summary>Where <c>strftime_now</c> reads the local time; the system's clock where not set.</summary>
-    public TimeProvider Clock { get; init; } = TimeProvider.System;
+    /// <summary>Where <c>strftime_now</c> reads the local time.</summary>
+    public TimeProvider Clock { get; private init; } = TimeProvider.System;
 
     /// <summary>The variables a template sees besides the arguments of a rendering: <c>bos_token</c> and the like.</summary>
     public IReadOnlyDictionary<string, JsonNode?> Variables => _variables;
@@ -50,6 +50,12 @@ public sealed class ChatTemplate : IChatTemplate
         var files = ChatTemplateFiles.Read(folder);
         return files is null ? null : Parse(files.Default, files.ToolUse, files.Variables, files.Path, null);
     }
+
+    /// <summary>The same template with another clock: a fixed one makes renderings repeatable.</summary>
+    public ChatTemplate WithClock(TimeProvider clock) => new(_template, _toolTemplate, _variables) { Limits = Limits, Clock = clock };
+
+    /// <summary>The same template with other limits for its renderings.</summary>
+    public ChatTemplate WithLimits(ChatTemplateLimits limits) => new(_template, _toolTemplate, _variables) { Limits = limits, Clock = Clock };
 
     /// <inheritdoc/>
     public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false) => Render(messages, addGenerationPrompt, null);

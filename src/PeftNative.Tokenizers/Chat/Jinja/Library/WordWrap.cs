@@ -16,32 +16,26 @@ internal static class WordWrap
     private static List<string> Wrap(List<string> chunks, int width, bool breakLong, Budget budget)
     {
         List<string> lines = [];
-        var next = 0;
+        // How much of the chunk in hand is already on a line: a long word is cut into several.
+        var (next, cut) = (0, 0);
         while (next < chunks.Count)
         {
             budget.Items(1);
-            if (lines.Count > 0 && IsSpace(chunks[next])) next++;
+            if (lines.Count > 0 && cut == 0 && IsSpace(chunks[next])) next++;
             List<string> line = [];
             var length = 0;
-            for (; next < chunks.Count && length + chunks[next].Length <= width; next++)
+            for (; next < chunks.Count && length + chunks[next].Length - cut <= width; cut = 0)
             {
-                line.Add(chunks[next]);
-                length += chunks[next].Length;
+                line.Add(chunks[next++][cut..]);
+                length += line[^1].Length;
             }
 
-            if (next < chunks.Count && chunks[next].Length > width)
+            if (next < chunks.Count && chunks[next].Length - cut > width && (breakLong || line.Count == 0))
             {
-                // What does not fit any line is cut, or stands on a line of its own.
-                if (breakLong)
-                {
-                    var room = Math.Max(width - length, length == 0 ? 1 : 0);
-                    line.Add(chunks[next][..room]);
-                    chunks[next] = chunks[next][room..];
-                }
-                else if (line.Count == 0)
-                {
-                    line.Add(chunks[next++]);
-                }
+                var room = breakLong ? Math.Max(width - length, length == 0 ? 1 : 0) : chunks[next].Length;
+                line.Add(chunks[next].Substring(cut, room));
+                cut += room;
+                if (cut == chunks[next].Length) (next, cut) = (next + 1, 0);
             }
 
             if (line.Count > 0 && IsSpace(line[^1])) line.RemoveAt(line.Count - 1);
