@@ -69,7 +69,9 @@ public sealed class ChatTemplateFolderTests : IDisposable
         Write("chat_template.jinja", "plain");
         Directory.CreateDirectory(Path.Combine(_folder, "additional_chat_templates"));
         Write(Path.Combine("additional_chat_templates", "tool_use.jinja"), "with tools");
-        Assert.Equal("with tools", ChatTemplate.Load(_folder)!.Render([], false, new JsonObject { ["tools"] = new JsonArray() }).Text);
+        Assert.Equal(
+            "with tools",
+            ChatTemplate.Load(_folder)!.Render([], false, new JsonObject { ["tools"] = new JsonArray() }).Text);
     }
 
     [Theory]

@@ -16,7 +16,8 @@ public sealed class ChatTemplateRecordedTests
     [MemberData(nameof(Folders))]
     public void Recorded_conversations_render_to_the_same_text_and_spans(string name)
     {
-        if (Recordings is null) Assert.Skip("No recorded chats: neither PEFTNATIVE_SHARED nor a folder 'shared' beside the repository.");
+        if (Recordings is null)
+            Assert.Skip("No recorded chats: neither PEFTNATIVE_SHARED nor a folder 'shared' beside the repository.");
         var result = ChatTemplateVerifier.Verify(Path.Combine(Recordings, name));
         Assert.True(result.Checked > 0);
         Assert.True(result.Failed == 0, $"{result.Failed} of {result.Checked} differ. {result.FirstFailure}");
@@ -26,8 +27,10 @@ public sealed class ChatTemplateRecordedTests
     [MemberData(nameof(Folders))]
     public void A_tokenizer_folder_gives_the_variables_the_recording_names(string name)
     {
-        if (Recordings is null) Assert.Skip("No recorded chats: neither PEFTNATIVE_SHARED nor a folder 'shared' beside the repository.");
-        var context = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(Path.Combine(Recordings, name, "context.json")))!;
+        if (Recordings is null)
+            Assert.Skip("No recorded chats: neither PEFTNATIVE_SHARED nor a folder 'shared' beside the repository.");
+        var context =
+            System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(Path.Combine(Recordings, name, "context.json")))!;
         var folder = Path.Combine(Recordings, "..", context["tokenizer"]!.GetValue<string>());
         var template = ChatTemplate.Load(folder);
         Assert.NotNull(template);
@@ -40,7 +43,8 @@ public sealed class ChatTemplateRecordedTests
 
     private static string? FindRecordings()
     {
-        var shared = Environment.GetEnvironmentVariable("PEFTNATIVE_SHARED") ?? Above(AppContext.BaseDirectory) ?? Above(Environment.CurrentDirectory);
+        var shared = Environment.GetEnvironmentVariable("PEFTNATIVE_SHARED") ?? Above(AppContext.BaseDirectory)
+            ?? Above(Environment.CurrentDirectory);
         var chats = shared is null ? null : Path.Combine(shared, "golden", "tokenizers", "chat");
         return Directory.Exists(chats) ? chats : null;
     }

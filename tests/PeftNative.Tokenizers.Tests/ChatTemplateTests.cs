@@ -38,21 +38,24 @@ public sealed class ChatTemplateTests
     public void Numbers_made_in_code_keep_their_kind_too()
     {
         var template = ChatTemplate.Parse("{{ messages }}", NoVariables);
-        var chat = template.Render([JsonValue.Create(2), JsonValue.Create(2.0), JsonValue.Create(3L), JsonValue.Create(true), "x"]);
+        var chat = template.Render(
+            [JsonValue.Create(2), JsonValue.Create(2.0), JsonValue.Create(3L), JsonValue.Create(true), "x"]);
         Assert.Equal("[2, 2.0, 3, True, 'x']", chat.Text);
     }
 
     [Fact]
     public void Tools_and_documents_are_none_where_they_are_not_passed()
     {
-        var template = ChatTemplate.Parse("{{ tools }} {{ documents is none }} {{ add_generation_prompt }}", NoVariables);
+        var template =
+            ChatTemplate.Parse("{{ tools }} {{ documents is none }} {{ add_generation_prompt }}", NoVariables);
         Assert.Equal("None True True", template.Render([], addGenerationPrompt: true).Text);
     }
 
     [Fact]
     public void Kwargs_win_over_the_tokenizers_variables_and_messages_over_both()
     {
-        var template = ChatTemplate.Parse("{{ bos_token }}{{ x }}{{ messages }}", new Dictionary<string, JsonNode?> { ["bos_token"] = "<s>", ["x"] = 1 });
+        var variables = new Dictionary<string, JsonNode?> { ["bos_token"] = "<s>", ["x"] = 1 };
+        var template = ChatTemplate.Parse("{{ bos_token }}{{ x }}{{ messages }}", variables);
         var kwargs = new JsonObject { ["x"] = 2, ["messages"] = "no" };
         Assert.Equal("<s>2[]", template.Render([], false, kwargs).Text);
     }
@@ -61,14 +64,16 @@ public sealed class ChatTemplateTests
     public void Strftime_now_reads_the_clock_it_is_given()
     {
         var clock = new FixedClock(new DateTimeOffset(2024, 7, 6, 13, 5, 0, TimeSpan.Zero));
-        var template = ChatTemplate.Parse("{{ strftime_now('%d %b %Y|%A %j %H:%M %-d %p %y %B %e %%|%q') }}", NoVariables);
+        var template =
+            ChatTemplate.Parse("{{ strftime_now('%d %b %Y|%A %j %H:%M %-d %p %y %B %e %%|%q') }}", NoVariables);
         Assert.Equal("06 Jul 2024|Saturday 188 13:05 6 PM 24 July  6 %|%q", template.WithClock(clock).Render([]).Text);
     }
 
     [Fact]
     public void Spans_count_utf16_and_turn_into_code_points()
     {
-        var chat = JinjaRenderer.Chat("😀{% for m in [1, 2] %}<{% generation %}é😀{{ m }}{% endgeneration %}>{% endfor %}");
+        var chat =
+            JinjaRenderer.Chat("😀{% for m in [1, 2] %}<{% generation %}é😀{{ m }}{% endgeneration %}>{% endfor %}");
         Assert.Equal("😀<é😀1><é😀2>", chat.Text);
         Assert.Equal([(3, 7), (9, 13)], chat.AssistantSpans);
         Assert.Equal([(2, 5), (7, 10)], AssistantMask.ToCodePoints(chat.Text, chat.AssistantSpans));
@@ -97,7 +102,8 @@ public sealed class ChatTemplateTests
     {
         // A character of three byte tokens: its last token is the first that contains it, as in the reference.
         Assert.Equal([false, true, false, false], AssistantMask.OfTokens([(1, 2)], [0, 1, 1, 1], [1, 2, 2, 2]));
-        Assert.Equal([false, true, true, true, true], AssistantMask.OfTokens([(1, 3)], [0, 1, 1, 1, 2], [1, 2, 2, 2, 3]));
+        Assert.Equal(
+            [false, true, true, true, true], AssistantMask.OfTokens([(1, 3)], [0, 1, 1, 1, 2], [1, 2, 2, 2, 3]));
     }
 
     [Fact]
@@ -134,7 +140,9 @@ public sealed class ChatTemplateTests
     [Fact]
     public void One_template_renders_on_several_threads_at_once()
     {
-        var template = ChatTemplate.Parse("{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + m %}{% endfor %}{{ ns.n }}", NoVariables);
+        var template = ChatTemplate.Parse(
+            "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + m %}{% endfor %}{{ ns.n }}",
+            NoVariables);
         var texts = Enumerable.Range(0, 64).AsParallel()
             .Select(i => (i, template.Render([.. Enumerable.Repeat(i, 50).Select(n => (JsonNode)n)]).Text)).ToArray();
         Assert.All(texts, t => Assert.Equal((t.i * 50).ToString(), t.Text));

@@ -5,10 +5,13 @@ using Xunit;
 
 namespace PeftNative.Tokenizers.Tests;
 
-/// <summary>A template cannot hang, exhaust memory, overflow the stack or reach outside: each try ends in a typed error, soon.</summary>
+/// <summary>
+/// A template cannot hang, exhaust memory, overflow the stack or reach outside: each try ends in a typed error, soon.
+/// </summary>
 public sealed class JinjaHostileTests
 {
-    private const string Doubling = "{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}";
+    private const string Doubling =
+        "{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}";
 
     [Theory]
     // Time
@@ -126,7 +129,9 @@ public sealed class JinjaHostileTests
     {
         var limits = new ChatTemplateLimits { Output = 10 };
         Assert.Equal("0123456789", JinjaRenderer.Chat("0123456789", limits).Text);
-        Assert.Contains("10 characters", Assert.Throws<ModelFormatException>(() => JinjaRenderer.Chat("0123456789a", limits)).Message);
+        Assert.Contains(
+            "10 characters",
+            Assert.Throws<ModelFormatException>(() => JinjaRenderer.Chat("0123456789a", limits)).Message);
     }
 
     [Fact]
@@ -134,7 +139,8 @@ public sealed class JinjaHostileTests
     {
         var limits = new ChatTemplateLimits { Steps = 0 };
         Assert.Equal("x", JinjaRenderer.Chat("x", limits).Text);
-        Assert.Throws<ModelFormatException>(() => JinjaRenderer.Chat("{% for i in range(90000) %}{% endfor %}", limits));
+        Assert.Throws<ModelFormatException>(
+            () => JinjaRenderer.Chat("{% for i in range(90000) %}{% endfor %}", limits));
     }
 
     [Fact]
@@ -153,7 +159,8 @@ public sealed class JinjaHostileTests
             "{% set ns = namespace(t='') %}{% for m in messages %}{% set ns.t = ns.t ~ m.role ~ m.content|trim %}{% endfor %}{{ ns.t }}",
             new Dictionary<string, JsonNode?>());
         var messages = new JsonArray();
-        for (var i = 0; i < 200; i++) messages.Add(new JsonObject { ["role"] = "user", ["content"] = new string('x', 5000) });
+        for (var i = 0; i < 200; i++) messages.Add(
+            new JsonObject { ["role"] = "user", ["content"] = new string('x', 5000) });
         Assert.Equal(200 * 5004, template.Render(messages).Text.Length);
     }
 
@@ -173,7 +180,8 @@ public sealed class JinjaHostileTests
     public void Nothing_of_dotnet_or_python_can_be_reached(string template)
     {
         Assert.Equal("", JinjaRenderer.Render(template));
-        Assert.Throws<ModelFormatException>(() => JinjaRenderer.Render(template.Replace(" }}", "() }}", StringComparison.Ordinal)));
+        Assert.Throws<ModelFormatException>(
+            () => JinjaRenderer.Render(template.Replace(" }}", "() }}", StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -194,14 +202,18 @@ public sealed class JinjaHostileTests
     {
         string[] pieces =
         [
-            "{{", "}}", "{%", "%}", "{#", "#}", "-", "+", " ", "\n", "if ", "for ", "x in ", "l", "endif", "endfor", "else", "set ", "=", "'a'", "1",
-            "(", ")", "[", "]", "{", "}", ":", ",", ".", "|", "upper", "join", "is ", "not ", "s", "~", "*", "**", "%", "//", "macro m()",
-            "endmacro", "generation", "endgeneration", "raw", "endraw", "\\", "\"", "\u00e9", "😀", "0x", "1e", "_", "loop", "namespace", "recursive",
+            "{{", "}}", "{%", "%}", "{#", "#}", "-", "+", " ", "\n", "if ", "for ", "x in ", "l", "endif", "endfor",
+                "else", "set ", "=", "'a'", "1",
+            "(", ")", "[", "]", "{", "}", ":", ",", ".", "|", "upper", "join", "is ", "not ", "s", "~", "*", "**", "%",
+                "//", "macro m()",
+            "endmacro", "generation", "endgeneration", "raw", "endraw", "\\", "\"", "\u00e9", "😀", "0x", "1e", "_",
+                "loop", "namespace", "recursive",
         ];
         var random = new Random(20240706);
         for (var i = 0; i < 20_000; i++)
         {
-            var template = string.Concat(Enumerable.Range(0, random.Next(1, 25)).Select(_ => pieces[random.Next(pieces.Length)]));
+            var template =
+                string.Concat(Enumerable.Range(0, random.Next(1, 25)).Select(_ => pieces[random.Next(pieces.Length)]));
             var error = Record.Exception(() => JinjaRenderer.Render(template));
             Assert.True(error is null or PeftNativeException, $"{template}\n{error}");
         }

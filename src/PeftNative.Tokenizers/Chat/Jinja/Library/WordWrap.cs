@@ -2,7 +2,9 @@ using PeftNative.Tokenizers.Chat.Jinja.Formatting;
 
 namespace PeftNative.Tokenizers.Chat.Jinja.Library;
 
-/// <summary>The <c>wordwrap</c> filter: each line of a text broken where it is too long, as Python's textwrap does.</summary>
+/// <summary>
+/// The <c>wordwrap</c> filter: each line of a text broken where it is too long, as Python's textwrap does.
+/// </summary>
 internal static class WordWrap
 {
     public static string Apply(string text, int width, bool breakLong, string newLine, bool onHyphens, Budget budget)
@@ -55,7 +57,9 @@ internal static class WordWrap
         {
             var isSpace = PythonText.IsSpace(line[at]);
             var end = at + 1;
-            while (end < line.Length && PythonText.IsSpace(line[end]) == isSpace && !(onHyphens && !isSpace && HyphenEnds(line, at, end))) end++;
+            while (end < line.Length && PythonText.IsSpace(line[end]) == isSpace
+                && !(onHyphens && !isSpace && HyphenEnds(line, at, end)))
+                end++;
             chunks.Add(line[at..end]);
             at = end;
         }
@@ -64,6 +68,7 @@ internal static class WordWrap
     }
 
     private static bool HyphenEnds(string line, int start, int end) =>
-        line[end - 1] == '-' && end - 2 >= start && char.IsLetter(line[end - 2]) && end - 3 >= start && char.IsLetterOrDigit(line[end - 3])
+        line[end - 1] == '-' && end - 2 >= start && char.IsLetter(line[end - 2]) && end - 3 >= start
+            && char.IsLetterOrDigit(line[end - 3])
         && end + 1 < line.Length && char.IsLetter(line[end]) && char.IsLetter(line[end + 1]);
 }
