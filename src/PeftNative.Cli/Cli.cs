@@ -9,7 +9,7 @@ public static class Cli
 {
     private static readonly Verb[] Verbs =
     [
-        new TrainVerb(), new EvalVerb(), new PredictVerb(), new GenerateVerb(), new MergeVerb(), new CheckVerb(), new DataVerb(), new InspectVerb(),
+        new TrainVerb(), new CheckVerb(), new DataVerb(), new EvalVerb(), new PredictVerb(), new GenerateVerb(), new MergeVerb(), new InspectVerb(),
         new VerifyVerb(), new DemoVerb(), new BenchVerb(), new EnvVerb(),
     ];
 

@@ -1,7 +1,6 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Models;
-using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 
 namespace PeftNative.Cli.Runs;

@@ -18,6 +18,9 @@ namespace PeftNative.Cli.Demo.Base;
 /// </summary>
 internal static class Pretraining
 {
+    /// <summary>The steps the base that ships with the program was made with.</summary>
+    public const int DefaultSteps = 1600;
+
     private const int Texts = 60_000, HeldOutTexts = 200, RowsPerStep = 16;
 
     /// <summary>Writes the folder.</summary>

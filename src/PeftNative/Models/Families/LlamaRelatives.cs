@@ -1,5 +1,3 @@
-using PeftNative.Ops;
-
 namespace PeftNative.Models.Families;
 
 /// <summary>Families that are Llama with one or two differences.</summary>
