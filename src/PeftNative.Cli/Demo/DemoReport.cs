@@ -16,10 +16,10 @@ internal static class DemoReport
         .pair dt{color:var(--soft)}.pair dd{margin:0;min-width:0;overflow-wrap:anywhere}.pair .ramble{color:var(--soft);font-style:italic}
         .pair code{font:0.9em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}.good{color:var(--a);font-weight:700}.bad{color:var(--b);font-weight:700}
         .key-name{color:var(--soft)}.num{color:var(--b)}.str{color:var(--a)}
-        .squares{display:flex;flex-wrap:wrap;gap:4px;margin:.2rem 0 .9rem}.squares i{width:1.05rem;height:1.05rem;border-radius:.2rem;background:var(--line)}
+        pre{white-space:pre-wrap;overflow-wrap:anywhere}.squares{display:flex;flex-wrap:wrap;gap:4px;margin:.2rem 0 .9rem}.squares i{width:1.05rem;height:1.05rem;border-radius:.2rem;background:var(--line)}
         .squares i.y{background:var(--a)}.bars{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.9rem 1rem}
         .bars div{display:grid;grid-template-columns:9rem 1fr 5.5rem;gap:.6rem;align-items:center;font-size:.92rem;margin:.3rem 0}
-        .bars b{display:block;height:.8rem;border-radius:.2rem;background:var(--a);min-width:2px}.bars b.b{background:var(--b)}
+        .bars b{display:block;height:.8rem;border-radius:.2rem;background:var(--a);min-width:2px}
         .bars span:last-child{text-align:right;font-variant-numeric:tabular-nums}ul.proofs{list-style:none;padding:0;margin:0}ul.proofs li{padding:.25rem 0}
         @media(max-width:32rem){.pair dl{grid-template-columns:1fr;gap:.1rem}.pair dt{margin-top:.4rem}.bars div{grid-template-columns:6.5rem 1fr 4.5rem}}
         """;
@@ -109,8 +109,8 @@ internal static class DemoReport
     private static string Bars(IReadOnlyList<(string Name, double Value, string Text)> rows)
     {
         var most = rows.Max(r => r.Value);
-        return "<div class=\"bars\">" + string.Concat(rows.Select((r, i) => string.Create(CultureInfo.InvariantCulture,
-            $"<div><span>{r.Name}</span><b class=\"{(i % 2 == 0 ? "a" : "b")}\" style=\"width:{100 * r.Value / most:0.##}%\"></b><span>{r.Text}</span></div>"))) + "</div>\n";
+        return "<div class=\"bars\">" + string.Concat(rows.Select(r => string.Create(CultureInfo.InvariantCulture,
+            $"<div><span>{r.Name}</span><b style=\"width:{100 * r.Value / most:0.##}%\"></b><span>{r.Text}</span></div>"))) + "</div>\n";
     }
 
     private static string Proofs(Findings found)

@@ -25,7 +25,8 @@ internal sealed class HtmlPage
         margin-right:.35rem;vertical-align:middle;background:var(--a)}.key.b::before{background:var(--b)}.key.faint::before{opacity:.3}
         .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
         td,th{padding:.32rem .8rem .32rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;overflow-wrap:anywhere}
-        th{font-weight:600;color:var(--soft)}pre{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.8rem;font-size:.85rem}
+        th{font-weight:600;color:var(--soft);white-space:nowrap}@media(max-width:40rem){svg text{font-size:18px}}
+        pre{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.8rem;font-size:.85rem}
         """;
 
     private readonly StringBuilder page = new();

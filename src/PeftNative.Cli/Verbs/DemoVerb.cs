@@ -10,8 +10,6 @@ namespace PeftNative.Cli.Verbs;
 /// <summary>Adapts the small base that ships with the program, and shows what that changes.</summary>
 internal sealed class DemoVerb : Verb
 {
-    private const string Bundled = "demo-base";
-
     private static readonly Setting Output = new("output", SettingKind.Text, "Folder for the adapter and report.html.")
     {
         Default = "peftnative-demo", ValueName = "DIR", Aliases = ["output_dir"],
@@ -47,7 +45,7 @@ internal sealed class DemoVerb : Verb
         var (seed, steps) = ((ulong)values.Whole(Shared.Seed), (int?)values.OptionalWhole(Steps));
         if (values.OptionalText(RebuildBase) is { } folder)
         {
-            Pretraining.Run(folder, seed, steps ?? Pretraining.DefaultSteps, backend, terminal);
+            Pretraining.Run(folder, seed, Pretraining.DefaultTexts, steps ?? Pretraining.DefaultSteps, backend, terminal);
             return 0;
         }
         var plan = DemoPlan.For(backend);
@@ -66,7 +64,7 @@ internal sealed class DemoVerb : Verb
 
     private static string BaseFolder(SettingValues values)
     {
-        var folder = values.OptionalText(Base) ?? Path.Combine(AppContext.BaseDirectory, Bundled);
+        var folder = values.OptionalText(Base) ?? BaseFiles.Bundled;
         return File.Exists(Path.Combine(folder, "model.safetensors")) ? folder
             : throw new ModelFormatException("The demo's base is not there.", folder, "Make it with peftnative demo --rebuild_base DIR, and give --base DIR.");
     }
