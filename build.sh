@@ -58,6 +58,9 @@ $1 failed. The whole log: $log"
 
 # ---- what the build needs ----------------------------------------------------------------------------------------
 
+# As many compilers at once as there are cores: "--parallel" alone starts them all together where make does the work.
+jobs=$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+
 updated=false
 apt_install() {
     have apt-get && [[ $(id -u) == 0 ]] || return 1
@@ -85,14 +88,13 @@ need_gtest() {
 
 build_native() { # [CMake target]
     need_compiler
-    if [[ ! -f $root/CMakeLists.txt ]]; then return; fi
     if ! compiler_found; then
         note "Native library" "none: no C++ compiler with CMake here, so the managed backend does the work, more slowly"
         note "" "to get it: apt-get install g++ cmake make   (macOS: xcode-select --install; brew install cmake)"
         return
     fi
     stage "Configure the native library" cmake -S "$root" -B "$artifacts/cmake" -DCMAKE_BUILD_TYPE=Release
-    stage "Build the native library" cmake --build "$artifacts/cmake" --parallel ${1:+--target "$1"}
+    stage "Build the native library" cmake --build "$artifacts/cmake" --parallel "$jobs" ${1:+--target "$1"}
 }
 
 # ---- stages ------------------------------------------------------------------------------------------------------
@@ -115,9 +117,9 @@ build_solution() {
     stage "Build the solution" dotnet build "$root/PeftNative.sln" -c Release --no-restore -p:ReadyToRun=$ready_to_run
 }
 
-publish_command() {
+publish_command() { # [options of dotnet publish]
     stage "Build the command" dotnet publish "$root/src/PeftNative.Cli" -c Release --no-restore \
-        -p:ReadyToRun=$ready_to_run -o "$artifacts/cli"
+        -p:ReadyToRun=$ready_to_run -o "$artifacts/cli" "$@"
 }
 
 build_all() {
@@ -132,7 +134,7 @@ demo() {
     need_sdk
     build_native peftnative_cpu
     restore "$root/src/PeftNative.Cli"
-    publish_command
+    publish_command -p:RunAnalyzers=false # they take most of the compile time, and whoever wants a demo changed nothing
     printf '\n'
     exec "$command" demo "$@"
 }
@@ -239,9 +241,7 @@ skip_suite() {
 }
 
 run_native_tests() {
-    if [[ ! -f $root/CMakeLists.txt ]]; then
-        skip_suite native "there is no native library yet"
-    elif ! compiler_found; then
+    if ! compiler_found; then
         skip_suite native "no C++ compiler with CMake here"
     elif grep -q '^GTest_DIR:.*NOTFOUND' "$artifacts/cmake/CMakeCache.txt"; then
         skip_suite native "no GoogleTest here (Debian: apt-get install libgtest-dev)"

@@ -7,7 +7,7 @@ namespace PeftNative.Cli;
 /// <summary>The command, callable in a process: arguments and streams in, exit code out.</summary>
 public static class Cli
 {
-    private static readonly Verb[] Verbs =
+    internal static readonly Verb[] Verbs =
     [
         new TrainVerb(), new CheckVerb(), new DataVerb(), new EvalVerb(), new PredictVerb(), new GenerateVerb(), new MergeVerb(), new InspectVerb(),
         new VerifyVerb(), new DemoVerb(), new BenchVerb(), new EnvVerb(),

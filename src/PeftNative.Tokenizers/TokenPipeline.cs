@@ -68,8 +68,9 @@ internal sealed class TokenPipeline
         var values = spans.Values;
         for (var i = 0; i < values.Length; i += 3)
         {
-            var start = pieces.Text.StartOf(piece.Start + values[i + 1]);
-            output.Add(values[i], start, pieces.Text.EndOf(piece.Start + values[i + 2] - 1), SpaceTrim.OfModel);
+            var (id, from, to) = (values[i], piece.Start + values[i + 1], piece.Start + values[i + 2]);
+            var space = model.KeepsText(id) ? SpaceTrim.Measure(pieces.Text.Chars[from..to]) : SpaceTrim.OfModel;
+            output.Add(id, pieces.Text.StartOf(from), pieces.Text.EndOf(to - 1), space);
         }
     }
 }

@@ -24,11 +24,17 @@ struct Segment {
     std::ptrdiff_t steps;
 };
 
+// How far ahead the right operand is asked for: the hardware does not follow the jumps from panel to panel in time.
+constexpr int prefetched_steps = 16;
+constexpr int line_floats = 16;
+
 // The last vector of an edge tile reads only the columns that are there (`rest`).
 template <int R, int V, bool Edge>
 PN_INLINE void tile_steps(F (&sum)[R][V], const float* PN_RESTRICT left, std::ptrdiff_t row, const float* PN_RESTRICT right,
                           std::ptrdiff_t stride, std::ptrdiff_t steps, int rest) {
     for (std::ptrdiff_t k = 0; k < steps; k++) {
+        PN_UNROLL
+        for (int v = 0; v < V * W; v += line_floats) prefetch(right + prefetched_steps * stride + v, true);
         F b[V];
         PN_UNROLL
         for (int v = 0; v < V; v++) b[v] = Edge && v == V - 1 ? load(right + v * W, rest) : load(right + v * W);
@@ -41,6 +47,13 @@ PN_INLINE void tile_steps(F (&sum)[R][V], const float* PN_RESTRICT left, std::pt
         left++;
         right += stride;
     }
+}
+
+// The tile below this one comes next, or soon.
+template <int R>
+PN_INLINE void prefetch_next_rows(const float* left, std::ptrdiff_t row) {
+    for (int r = R; r < 2 * R; r++)
+        for (int line = 0; line < panel_width; line += line_floats) prefetch(left + r * row + line, false);
 }
 
 template <int R, int V, bool Edge>
@@ -57,6 +70,7 @@ void tile(const Segment* segments, int count, int rest, float* PN_RESTRICT out) 
         const float* right = part.right;
         for (std::ptrdiff_t k = 0; k < part.steps; k += panel_width) {
             const std::ptrdiff_t steps = smaller<std::ptrdiff_t>(panel_width, part.steps - k);
+            prefetch_next_rows<R>(left, part.left.row);
             tile_steps<R, V, Edge>(sum, left, part.left.row, right, part.stride, steps, rest);
             left += part.left.chunk;
             right += panel_width * part.stride;

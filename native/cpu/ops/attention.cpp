@@ -64,8 +64,7 @@ private:
     // Scores become e^(score - top); what the row has summed so far follows a new top.
     void soften(std::ptrdiff_t i, float* scores, std::ptrdiff_t j, std::ptrdiff_t columns) {
         plan.finish_scores(q, head, first + i, j, columns, scores);
-        float top = s.top[i];
-        for (std::ptrdiff_t c = 0; c < columns; c++) top = larger(top, scores[c]);
+        const float top = larger(s.top[i], highest(scores, columns));
         if (top == minus_infinity) {
             std::memset(scores, 0, sizeof(float) * static_cast<std::size_t>(columns));
             return;
@@ -80,6 +79,15 @@ private:
         });
         s.denominator[i] += sum(total);
         if (op.dropout.probability > 0) drop(i, scores, j, columns);
+    }
+
+    static float highest(const float* scores, std::ptrdiff_t columns) {
+        F best = set(minus_infinity);
+        std::ptrdiff_t c = 0;
+        for (; c + W <= columns; c += W) best = max(best, load(scores + c));
+        float result = largest(best);
+        for (; c < columns; c++) result = larger(result, scores[c]);
+        return result;
     }
 
     void rescale(std::ptrdiff_t i, float factor) {

@@ -49,20 +49,20 @@ void philox(const pn_dropout_mask& mask, std::uint64_t first, Words (&x)[4]) {
 void dropout_factors(const pn_dropout_mask& mask, std::uint64_t first, std::ptrdiff_t count, float* factors) {
     // word / 2^32 >= probability, exactly: the words below the ceiling of probability * 2^32 are dropped.
     const double bound = static_cast<double>(mask.probability) * 4294967296.0;
-    auto dropped = static_cast<std::uint64_t>(bound);
+    auto dropped = static_cast<std::uint32_t>(bound);
     if (static_cast<double>(dropped) < bound) dropped++;
     const float kept = 1.0f / (1.0f - mask.probability);
-    std::uint64_t element = first;
     const std::uint64_t end = first + static_cast<std::uint64_t>(count);
-    while (element < end) {
+    for (std::uint64_t element = first; element < end;) {
         Words x[4];
-        const std::uint64_t block = element / 4;
-        philox(mask, block, x);
-        const std::uint64_t stop = smaller(end, (block + blocks) * 4);
-        for (; element < stop; element++) {
-            const std::uint32_t word = x[element % 4][element / 4 - block];
-            factors[element - first] = word >= dropped ? kept : 0.0f;
-        }
+        const std::uint64_t start = element / 4 * 4;
+        philox(mask, start / 4, x);
+        float some[4 * blocks];
+        for (int b = 0; b < blocks; b++)
+            for (int w = 0; w < 4; w++) some[4 * b + w] = x[w][b] >= dropped ? kept : 0.0f;
+        const std::uint64_t stop = smaller(end, start + 4 * blocks);
+        std::memcpy(factors + (element - first), some + (element - start), sizeof(float) * (stop - element));
+        element = stop;
     }
 }
 

@@ -41,7 +41,9 @@ Peak peak_of(const float* z, std::ptrdiff_t count, const Cap& cap) {
     for (int i = 0; i < left; i++) value = larger(value, rest[i]);
     for (std::ptrdiff_t i = 0; i < count; i += W) {
         const int n = static_cast<int>(smaller<std::ptrdiff_t>(W, count - i));
-        store(rest, cap(load(z + i, n)));
+        const F scores = cap(load(z + i, n));
+        if (!any(equal(scores, set(value)))) continue;
+        store(rest, scores);
         for (int k = 0; k < n; k++)
             if (rest[k] == value) return {value, i + k};
     }

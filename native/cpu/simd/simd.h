@@ -26,6 +26,17 @@
 
 namespace pn::PN_ISA {
 
+// Asks for a cache line, into the second level or (soon needed) into the first.
+PN_INLINE void prefetch(const float* p, bool soon) {
+#if defined(__GNUC__)
+    if (soon) __builtin_prefetch(p, 0, 3);
+    else __builtin_prefetch(p, 0, 2);
+#else
+    (void)p;
+    (void)soon;
+#endif
+}
+
 PN_INLINE F operator+=(F& a, F b) { return a = a + b; }
 PN_INLINE F operator-(F a) { return zero() - a; }
 

@@ -33,8 +33,21 @@ internal static class Facts
                 facts[property.Name] = JsonNode.Parse(property.Value.GetRawText());
         }
         facts["base"] = json.GetOptionalString("base_model_name_or_path") ?? "(not recorded)";
+        if (File.Exists(Path.Combine(folder, AdapterFolder.WeightsName))) facts["fits"] = Fits(Path.Combine(folder, AdapterFolder.WeightsName));
         facts["supported"] = AdapterFolder.Methods.Contains(json.GetString("peft_type", "none"));
         return facts;
+    }
+
+    // The widths of the layers it was made for, which a base must have.
+    private static string Fits(string weights)
+    {
+        const string A = ".lora_A.weight", B = ".lora_B.weight";
+        using var file = SafetensorsFile.Open(weights);
+        var layers = file.Tensors.Where(t => t.Name.EndsWith(A, StringComparison.Ordinal) && t.Shape.Length == 2)
+            .Select(t => (Path: t.Name[..^A.Length], In: t.Shape[1]))
+            .Where(l => file.TryGet(l.Path + B, out _))
+            .Select(l => $"{l.Path[(l.Path.LastIndexOf('.') + 1)..]} {l.In} to {file.Get(l.Path + B).Shape[0]}").Distinct().ToList();
+        return layers.Count == 0 ? "(see the tensors)" : string.Join(", ", layers);
     }
 
     private static JsonObject Model(string folder)

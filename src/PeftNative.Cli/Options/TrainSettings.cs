@@ -93,6 +93,9 @@ internal static class TrainSettings
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience, MinDelta, Resume, .. Shared.Machine,
     ];
 
+    /// <summary>The settings that are written beside the adapter: all but how the run begins.</summary>
+    public static IEnumerable<Setting> Recorded => All.Where(s => s != Resume);
+
     /// <summary>The options of the trainer.</summary>
     public static TrainerOptions ToOptions(SettingValues values) => new()
     {

@@ -12,14 +12,16 @@ internal static class HtmlReport
     /// <param name="cards">The few numbers that matter: name and value.</param>
     /// <param name="log">The lines of log.jsonl.</param>
     /// <param name="facts">The start panel.</param>
+    /// <param name="sample">A text, how it goes on in the data, and how the model went on before and after; may be empty.</param>
     /// <param name="config">config.resolved.yaml.</param>
     public static string Write(
         string title, string subtitle, IEnumerable<(string Name, string Value)> cards, IReadOnlyList<JsonObject> log,
-        IEnumerable<(string Name, string Text)> facts, string config)
+        IEnumerable<(string Name, string Text)> facts, IReadOnlyList<(string Name, string Text)> sample, string config)
     {
         var page = new HtmlPage(title, subtitle);
         page.Cards(cards).Heading("Course of training").Plots(Plots(log));
         AppendEvaluations(page, log);
+        if (sample.Count > 0) page.Heading("A text before and after").Table(sample);
         page.Heading("What was trained").Table(facts).Heading("Configuration").Pre(config);
         return page.ToString();
     }

@@ -28,6 +28,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         if (start.Checkpoint is not null) terminal.Note($"goes on from {start.Checkpoint}, step {trainer.CompletedSteps} of {trainer.TotalSteps}");
         WriteSettings();
 
+        var sample = start.Checkpoint is null ? Sample.Take(setup, terminal.Cancellation) : null;
         using var log = new RunLog(output, trainer.CompletedSteps);
         using var console = new TrainConsole(terminal, values.Int(TrainSettings.LoggingSteps));
         using var notice = terminal.Cancellation.Register(() => terminal.Note("\ninterrupted: finishing the batch and saving; once more ends at once"));
@@ -44,14 +45,14 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         {
             // A run that fails is the one whose plots are wanted most.
             console.Dispose();
-            WriteReport(result, trainer, log, panel);
+            WriteReport(result, trainer, log, panel, sample);
         }
         return Finish(result, trainer);
     }
 
     private void WriteSettings()
     {
-        AtomicFile.WriteText(Path.Combine(output, RunFolderState.ConfigName), ConfigWriter.Write(values, TrainSettings.All));
+        AtomicFile.WriteText(Path.Combine(output, RunFolderState.ConfigName), ConfigWriter.Write(values, TrainSettings.Recorded));
         if (setup.Labels is not null)
             AtomicFile.WriteText(Path.Combine(output, AdapterLabels.FileName),
                 AdapterLabels.Write(setup.Model.Config.Labels, setup.Model.Config.ProblemType ?? Models.ProblemType.SingleLabel));
@@ -89,7 +90,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
     private static JsonObject? Metrics(IReadOnlyDictionary<string, double>? metrics) =>
         metrics is null ? null : new JsonObject(metrics.Select(m => KeyValuePair.Create(m.Key, JsonLines.Number(m.Value))));
 
-    private void WriteReport(TrainResult? result, Trainer trainer, RunLog log, List<(string, string)> panel)
+    private void WriteReport(TrainResult? result, Trainer trainer, RunLog log, List<(string, string)> panel, Sample? sample)
     {
         var cards = new List<(string, string)>
         {
@@ -101,9 +102,12 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         var title = $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)))}: {values.Text(MethodTable.Name)} on {Path.GetFileName(setup.Data.Path)}";
         var state = result switch { null => "stopped by an error", { End: RunEnd.Cancelled } => "interrupted", { End: RunEnd.EarlyStopped } => "stopped early", _ => "completed" };
         AtomicFile.WriteText(Path.Combine(output, "report.html"), HtmlReport.Write(title,
-            $"{state}, {DateTime.Now:yyyy-MM-dd HH:mm}, peftnative {Cli.Version}, {setup.Backend.Description}", cards, log.Lines, panel,
-            ConfigWriter.Write(values, TrainSettings.All)));
+            $"{state}, {DateTime.Now:yyyy-MM-dd HH:mm}, peftnative {Cli.Version}, {setup.Backend.Description}", cards, log.Lines, panel, result is null ? [] : Samples(sample),
+            ConfigWriter.Write(values, TrainSettings.Recorded)));
     }
+
+    private List<(string, string)> Samples(Sample? sample) => sample is null ? []
+        : [("text", sample.Prompt), ("in the data", sample.Wanted), ("before", sample.Before), ("after", sample.After(setup))];
 
     private string ResumeCommand() => $"train --config {CommandLine.Quote(Path.Combine(output, RunFolderState.ConfigName))}";
 

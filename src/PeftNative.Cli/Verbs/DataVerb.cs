@@ -90,7 +90,9 @@ internal sealed class DataVerb : Verb
         {
             terminal.Line($"\n  {example.Origin}" + (example.Class is { } c ? $"  label {labels!.Names[c]}" : ""));
             var pieces = TokenView.Of(example, tokenizer, data.Task == LearningTask.TokenClassification ? labels : null);
-            terminal.Line("  " + string.Concat(pieces.Select(p => Piece(p, terminal))));
+            // Tokens of WordPiece have no spaces of their own.
+            var between = pieces.Any(p => p.Text.StartsWith(' ')) ? "" : " ";
+            terminal.Line("  " + string.Join(between, pieces.Select(p => Piece(p, example.Labels is null, terminal))));
         }
     }
 
@@ -105,9 +107,10 @@ internal sealed class DataVerb : Verb
         return json;
     }
 
-    private static string Piece(TokenPiece piece, Terminal terminal)
+    private static string Piece(TokenPiece piece, bool isPlain, Terminal terminal)
     {
-        var text = piece.Text.ReplaceLineEndings("⏎") + (piece.Label is null ? "" : $"/{piece.Label} ");
+        var text = piece.Text.ReplaceLineEndings("⏎") + (piece.Label is null ? "" : $"/{piece.Label}");
+        if (isPlain) return text;
         if (terminal.HasColour) return terminal.Paint(text, piece.Trained ? 32 : 90);
         return piece.Trained ? $"⟦{text}⟧" : text;
     }

@@ -3,6 +3,8 @@ using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Formats;
+using PeftNative.Models.Loading;
+using PeftNative.Peft;
 
 namespace PeftNative.Cli.Verbs;
 
@@ -13,6 +15,8 @@ internal sealed class PredictVerb : Verb
     {
         ValueName = "FILE.jsonl", Group = "What",
     };
+
+    private static readonly Setting Labels = new("labels", SettingKind.Names, "Names of the labels by number, for adapters that come without.") { Group = "Data" };
 
     public override string Name => "predict";
 
@@ -28,13 +32,14 @@ internal sealed class PredictVerb : Verb
     public override IReadOnlyList<Setting> Settings =>
     [
         Shared.Model, ModelSession.Adapters, DataSettings.Data, Output, DataSettings.BatchSize with { Group = "Data", Default = "32" },
+        Labels,
         .. DataSettings.Reading, .. GenerateVerb.Sampling, .. Shared.Machine,
     ];
 
     public override int Run(SettingValues values, Terminal terminal)
     {
         var data = DataPlan.Read(values.Text(DataSettings.Data), values, terminal, forPrediction: true);
-        using var session = ModelSession.Open(values, terminal);
+        using var session = ModelSession.Open(values, terminal, OptionsFor(values));
         var lines = new Predictions(session, data, values, terminal).Lines();
         if (values.OptionalText(Output) is not { } output)
         {
@@ -56,5 +61,13 @@ internal sealed class PredictVerb : Verb
         terminal.Object(new JsonObject { ["output"] = output, ["records"] = count });
         terminal.Line($"{Quantity.Of(count, "prediction")} in {output}");
         return 0;
+    }
+
+    private static ModelOptions? OptionsFor(SettingValues values)
+    {
+        if (!values.Has(Labels)) return null;
+        var adapters = ModelSession.AdapterSources(values);
+        var options = adapters.Count > 0 ? AdapterLabels.OptionsFor(adapters[0].Folder, values.Text(Shared.Model)) : new ModelOptions();
+        return options with { Labels = values.Texts(Labels) };
     }
 }

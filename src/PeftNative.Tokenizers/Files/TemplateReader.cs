@@ -7,7 +7,7 @@ internal static class TemplateReader
 {
     /// <summary>Reads a post-processor, or none.</summary>
     public static PostProcessing Read(JsonNodeAt? node) =>
-        node is { } present ? Add(present, new(Template.Plain), 0) : new(Template.Plain);
+        node is { } present ? Add(present, new(Template.Plain, []), 0) : new(Template.Plain, []);
 
     private static PostProcessing Add(JsonNodeAt node, PostProcessing so, int depth)
     {
@@ -18,17 +18,16 @@ internal static class TemplateReader
                 foreach (var child in node.Need("processors").Items()) so = Add(child, so, depth + 1);
                 return so;
             case "ByteLevel":
-                return node.Bool("trim_offsets", true) ? so with { TrimOffsets = true, AddPrefixSpace = node.Bool("add_prefix_space", true) } : so;
+                return Trim(node, so);
             case "TemplateProcessing":
                 CheckFirst(node, so);
                 return so with { Template = ReadTemplate(node) };
             case "BertProcessing":
                 CheckFirst(node, so);
-                return so with { Template = Around(node, 1, [2], [2]) };
+                return so with { Template = Around(node, 1, 1) };
             case "RobertaProcessing":
                 CheckFirst(node, so);
-                so = so with { Template = Around(node, 0, [2, 2], [2]) };
-                return node.Bool("trim_offsets", true) ? so with { TrimOffsets = true, AddPrefixSpace = node.Bool("add_prefix_space", true) } : so;
+                return Trim(node, so with { Template = Around(node, 0, 2) });
             case var type: throw node.Error($"has a post-processor of the unknown type \"{type}\"");
         }
     }
@@ -38,14 +37,17 @@ internal static class TemplateReader
         if (so.Template != Template.Plain) throw node.Error("has two templates in its post-processor");
     }
 
+    private static PostProcessing Trim(JsonNodeAt node, PostProcessing so) =>
+        node.Bool("trim_offsets", true) ? so with { Trims = [.. so.Trims, node.Bool("add_prefix_space", true)] } : so;
+
     // cls A sep, and for pairs cls A sep B sep (BERT) or cls A sep sep B sep (RoBERTa).
-    private static Template Around(JsonNodeAt node, byte secondType, int[] between, int[] after)
+    private static Template Around(JsonNodeAt node, byte secondType, int separators)
     {
         int cls = TokenId(node.Need("cls")), sep = TokenId(node.Need("sep"));
-        TemplatePiece[] single = [new(-1, 0, [cls]), new(0, 0, []), new(-1, 0, [sep])];
-        var middle = between.Select(_ => sep).ToArray();
-        return new(single, [
-            new(-1, 0, [cls]), new(0, 0, []), new(-1, 0, middle), new(1, secondType, []), new(-1, secondType, [.. after.Select(_ => sep)])]);
+        var between = Enumerable.Repeat(sep, separators).ToArray();
+        return new(
+            [new(-1, 0, [cls]), new(0, 0, []), new(-1, 0, [sep])],
+            [new(-1, 0, [cls]), new(0, 0, []), new(-1, 0, between), new(1, secondType, []), new(-1, secondType, [sep])]);
     }
 
     private static int TokenId(JsonNodeAt node) =>

@@ -53,7 +53,7 @@ internal static class TokenizerFolder
         {
             // transformers replaces the post-processor where the configuration speaks of these two.
             processing = new(BeginAndEnd(
-                config.Flag("add_bos_token") == true ? Id("bos_token") : null, config.Flag("add_eos_token") == true ? Id("eos_token") : null));
+                config.Flag("add_bos_token") == true ? Id("bos_token") : null, config.Flag("add_eos_token") == true ? Id("eos_token") : null), []);
         }
         var pipeline = new TokenPipeline(vocabulary, parts.PreTokenizers, parts.Model);
         return new(pipeline, parts.Model, vocabulary, processing, parts.Decoder, parts.Settings);

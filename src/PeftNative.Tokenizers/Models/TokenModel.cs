@@ -18,6 +18,9 @@ internal abstract class TokenModel
     /// <summary>The token of an id, or null.</summary>
     public abstract string? TokenOf(int id);
 
+    /// <summary>Whether a token keeps the text it was found in instead of its own spelling; unknown text of Unigram does.</summary>
+    public virtual bool KeepsText(int id) => false;
+
     /// <summary>Appends the tokens of a word.</summary>
     /// <exception cref="ModelFormatException">The word has unknown characters and the model no token for them.</exception>
     public abstract void Tokenize(ReadOnlySpan<char> word, TokenSpans output);

@@ -48,6 +48,9 @@ internal sealed class UnigramModel : TokenModel
     public override string? TokenOf(int id) => (uint)id < (uint)pieces.Count ? pieces[id].Token : null;
 
     /// <inheritdoc/>
+    public override bool KeepsText(int id) => id == unknownId;
+
+    /// <inheritdoc/>
     public override void Tokenize(ReadOnlySpan<char> word, TokenSpans output)
     {
         if (word.IsEmpty) return;

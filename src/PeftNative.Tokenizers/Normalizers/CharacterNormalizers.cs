@@ -82,12 +82,18 @@ internal sealed class PrependNormalizer(string prefix) : Normalizer
         return true;
     }
 
-    /// <summary>Writes a part of a text with a prefix; the prefix shares the range of the first character.</summary>
+    /// <summary>
+    /// Writes a part of a text with a prefix; the prefix shares the range of the first character, which itself counts as inserted, so that
+    /// with an empty prefix it stands for nothing.
+    /// </summary>
     public static void Prepend(AlignedText source, int start, int length, string prefix, AlignedText target)
     {
         source.CodePointAt(start, out var units);
         foreach (var c in prefix) target.Add(c, source.StartOf(start), source.EndOf(start + units - 1));
-        target.Add(source, start, length);
+        var first = source.CodePointAt(start, out _);
+        if (prefix.Length == 0) target.Add(first, source.StartOf(start), source.StartOf(start));
+        else target.Add(source, start, units);
+        target.Add(source, start + units, length - units);
     }
 }
 

@@ -8,6 +8,7 @@ internal sealed class CharSet
 {
     private readonly List<Func<int, bool>> parts = [];
     private readonly bool[] ascii = new bool[128];
+    private byte[]? known; // of the BMP: 0 not asked yet, 1 no, 2 yes
     private bool negated;
 
     /// <summary>The set of one code point.</summary>
@@ -29,7 +30,7 @@ internal sealed class CharSet
     }
 
     /// <summary>Whether the set holds a code point.</summary>
-    public bool Contains(int c) => (uint)c < 128 ? ascii[c] : Compute(c);
+    public bool Contains(int c) => (uint)c < 128 ? ascii[c] : c < 0x10000 ? Remember(c) : Compute(c);
 
     /// <summary>Adds a range.</summary>
     public CharSet Add(int first, int last)
@@ -76,6 +77,14 @@ internal sealed class CharSet
             case 'k': yield return 0x212A; break;
             case 0xE5: yield return 0x212B; break;
         }
+    }
+
+    // A race between two threads only computes the same answer twice.
+    private bool Remember(int c)
+    {
+        var cache = known ??= new byte[0x10000];
+        if (cache[c] == 0) cache[c] = (byte)(Compute(c) ? 2 : 1);
+        return cache[c] == 2;
     }
 
     private bool Compute(int c)

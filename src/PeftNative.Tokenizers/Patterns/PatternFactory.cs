@@ -6,7 +6,22 @@ internal static class PatternFactory
     /// <summary>GPT-2's pattern, which the ByteLevel pre-tokenizer has built in.</summary>
     public const string Gpt2 = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
+    private const string Llama3 =
+        @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+    private const string Cl100k =
+        @"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+";
+
+    private const string Qwen2 =
+        @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
     /// <summary>The matcher of a pattern.</summary>
     /// <exception cref="ModelFormatException">The pattern cannot be read.</exception>
-    public static SplitPattern Create(string pattern) => new RegexPattern(pattern);
+    public static SplitPattern Create(string pattern) => pattern switch
+    {
+        Gpt2 => new Gpt2Scanner(),
+        Llama3 or Cl100k => new Cl100kScanner(3),
+        Qwen2 => new Cl100kScanner(1),
+        _ => new RegexPattern(pattern),
+    };
 }

@@ -21,7 +21,7 @@ internal sealed class SplitPreTokenizer(SplitPattern pattern, SplitBehavior beha
 /// <summary>A space in front if asked for, GPT-2's split if asked for, and bytes written as printable characters.</summary>
 internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex) : PreTokenizer
 {
-    private static readonly SplitPattern Gpt2 = PatternFactory.Create(PatternFactory.Gpt2);
+    private static readonly Gpt2Scanner Gpt2 = new();
 
     /// <inheritdoc/>
     public override void Apply(PieceList pieces)

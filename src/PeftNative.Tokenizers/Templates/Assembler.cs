@@ -9,7 +9,7 @@ internal readonly record struct Selection(
 /// <summary>Puts the tokens of one or two texts into the template and pads.</summary>
 internal sealed class Assembler(PostProcessing processing, TokenModel model, bool hasTokenTypes)
 {
-    private readonly SpaceTrim? trim = processing.TrimOffsets ? new(model) : null;
+    private readonly SpaceTrim? trim = processing.Trims.Count > 0 ? new(model) : null;
 
     /// <summary>Whether type ids are given out.</summary>
     public bool HasTokenTypes => hasTokenTypes;
@@ -120,7 +120,7 @@ internal sealed class Assembler(PostProcessing processing, TokenModel model, boo
             for (var i = 0; i < count; i++, at++)
             {
                 int start = tokens.Starts[from + i], end = tokens.Ends[from + i];
-                trim?.Apply(tokens, from + i, i, processing.AddPrefixSpace, ref start, ref end);
+                foreach (var addPrefixSpace in processing.Trims) trim!.Apply(tokens, from + i, i, addPrefixSpace, ref start, ref end);
                 (result.Starts[at], result.Ends[at], result.Sources[at]) = (start, end, (sbyte)piece.Source);
             }
         }

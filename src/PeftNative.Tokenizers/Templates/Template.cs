@@ -19,8 +19,10 @@ internal sealed class Template(IReadOnlyList<TemplatePiece> single, IReadOnlyLis
     public bool HasTypes => pair.Any(p => p.TypeId != 0);
 }
 
-/// <summary>What post-processing does: perhaps trim white space off the offsets, then the template.</summary>
+/// <summary>What post-processing does: trim white space off the offsets, then the template.</summary>
 /// <param name="Template">The template.</param>
-/// <param name="TrimOffsets">Whether offsets leave out white space at the ends of a token.</param>
-/// <param name="AddPrefixSpace">Whether the first space of a text may be one that was put in front, and is then not trimmed.</param>
-internal sealed record PostProcessing(Template Template, bool TrimOffsets = false, bool AddPrefixSpace = false);
+/// <param name="Trims">
+/// One entry for each time the offsets are trimmed; it says whether the first space of a text may be one that was put in front, and is
+/// then not trimmed.
+/// </param>
+internal sealed record PostProcessing(Template Template, IReadOnlyList<bool> Trims);

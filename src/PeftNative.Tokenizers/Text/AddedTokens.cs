@@ -48,14 +48,20 @@ internal sealed class AddedTokenFinder
             var token = Longest(text[start..], out var length);
             var end = from = start + length;
             if ((skipSpecial && token.Special) || (token.SingleWord && !StandsAlone(text, start, end))) continue;
-            while (token.LeftStrip && start > done && char.IsWhiteSpace(text[start - 1])) start--;
+            // White space a token took on its right may hold the next token, which then counts as well.
+            if (token.LeftStrip) start = Math.Max(done, LeftOfSpace(text, start));
             while (token.RightStrip && end < text.Length && char.IsWhiteSpace(text[end])) end++;
-            start = Math.Max(start, done);
             if (start > done) pieces.Add(new(offset + done, start - done));
             if (end > start) pieces.Add(new(offset + start, end - start, token.Id));
             done = end;
         }
         if (done < text.Length) pieces.Add(new(offset + done, text.Length - done));
+    }
+
+    private static int LeftOfSpace(ReadOnlySpan<char> text, int start)
+    {
+        while (start > 0 && char.IsWhiteSpace(text[start - 1])) start--;
+        return start;
     }
 
     private AddedToken Longest(ReadOnlySpan<char> text, out int length)

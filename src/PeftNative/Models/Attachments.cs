@@ -85,14 +85,20 @@ public interface IEmbeddingAttachment
 /// </summary>
 public interface IBlockAttachment
 {
+    /// <summary>Makes what a pass keeps for the attachment between forward and backward.</summary>
+    BlockAttachmentState NewState();
+
     /// <summary>Replaces h in place, given the residual input x; both [M, D].</summary>
-    void Forward(Pass pass, NormSite? norm, in Tensor h, in Tensor x);
+    void Forward(Pass pass, BlockAttachmentState state, NormSite? norm, in Tensor h, in Tensor x);
 
     /// <summary>
     /// Turns the gradient of the new h into that of the old one, in place, and adds to the gradient of x (both [M, D]).
     /// </summary>
-    void Backward(Pass pass, NormSite? norm, in Tensor dh, in Tensor dx);
+    void Backward(Pass pass, BlockAttachmentState state, NormSite? norm, in Tensor dh, in Tensor dx);
 }
+
+/// <summary>What an <see cref="IBlockAttachment"/> keeps in a pass.</summary>
+public abstract class BlockAttachmentState;
 
 /// <summary>Trained embeddings that stand in front of every sequence (prompt tuning, P-tuning).</summary>
 public interface IVirtualTokens

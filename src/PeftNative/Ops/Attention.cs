@@ -35,7 +35,7 @@ public readonly record struct RopeOp
 /// values stand in front and are visible to every query of the segment. With Causal, query i sees key j when
 /// j ≤ i + keys - queries; with Window > 0 additionally j > i + keys - queries - Window (the prefix counts as positions before key 0).
 /// cap(x) = SoftCap · tanh(x / SoftCap) when SoftCap > 0. Heads lie HeadStride columns apart in Q (and K, V: KvHeadStride), so that q, k and v may be parts of
-/// one matrix. A query that sees no key gives zeros.
+/// one matrix. A query that sees no key gives zeros. Rows that no segment names are not written.
 /// </summary>
 public readonly record struct AttentionOp
 {
@@ -93,7 +93,8 @@ public readonly record struct AttentionOp
     /// <summary>Whether the buckets tell keys before from keys after (encoders).</summary>
     public bool RelativeBidirectional { get; init; }
 
-    /// <summary>Dropout on the attention probabilities; probability 0 when off. Element index ((row · Heads + h) · 2^20 + key).</summary>
+    /// <summary>Dropout on the attention probabilities; probability 0 when off. Element index ((row · Heads + h) · 2^20 + key),
+    /// keys counted with the prefix in front.</summary>
     public DropoutMask Dropout { get; init; }
 
     /// <summary>Output [M, Heads · HeadDim], contiguous heads.</summary>

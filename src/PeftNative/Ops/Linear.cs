@@ -76,7 +76,7 @@ public record struct LowRankPair
     /// <summary>Saved product drop(X) Aᵀ, without the scale [RowCount, R].</summary>
     public Tensor S { get; set; }
 
-    /// <summary>Dropout on the input of A; probability 0 when off.</summary>
+    /// <summary>Dropout on the input of A; probability 0 when off. Element index as in DroppedX: row 0 is row RowStart of X.</summary>
     public DropoutMask Dropout { get; set; }
 
     /// <summary>drop(X) [RowCount, K]; present exactly when dropout is on.</summary>

@@ -166,9 +166,22 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
         {
             var actual = StoredOrder.ToFile(entry.Parameter, HostValues.Download(backend, entry.Parameter.Gradient));
             worst = Worse(worst, Check("grad." + entry.QualifiedName, actual, null, GradientLimit, noise));
+            AdoptNoise(entry.Parameter, actual, recorded.Floats("grad." + entry.QualifiedName));
         }
         return worst;
     }
+
+    // AdamW makes a full first step of a gradient that is nothing but rounding, by its sign, and the steps after it feel that. So elements
+    // too small to be compared go on with the recorded gradient.
+    private void AdoptNoise(Parameter parameter, float[] actual, float[] expected)
+    {
+        var floor = Floor(expected);
+        for (var i = 0; i < actual.Length; i++)
+            if (!(MathF.Abs(expected[i]) > floor)) actual[i] = expected[i];
+        HostValues.Upload(backend, StoredOrder.FromFile(parameter, actual), parameter.Gradient);
+    }
+
+    private static float Floor(float[] gradient) => 1e-6f * gradient.Max(MathF.Abs);
 
     private double? CheckAfter(Adapter adapter)
     {
@@ -178,7 +191,7 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
             var expected = recorded.Floats("after." + entry.QualifiedName);
             var actual = StoredOrder.ToFile(entry.Parameter, HostValues.Download(backend, entry.Parameter.Value));
             var gradient = recorded.Floats("grad." + entry.QualifiedName);
-            var floor = 1e-6f * gradient.Max(MathF.Abs);
+            var floor = Floor(gradient);
             for (var i = 0; i < expected.Length; i++)
                 if (!(MathF.Abs(gradient[i]) > floor)) actual[i] = expected[i];
             worst = Worse(worst, Check("after." + entry.QualifiedName, actual, null, ParameterLimit));
@@ -186,7 +199,8 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
         return worst;
     }
 
-    // What the reference saved must load, and what is saved here must have its keys and settings, and give the same logits bit for bit.
+    // What the reference saved must load and give the same logits, bit for bit unless the reference has computed something else from what
+    // was trained; and what is saved here must have its keys and settings.
     private void CheckFiles(TransformerModel model, Adapter adapter, Pass pass, TokenBatch batch)
     {
         var folder = Path.Combine(recorded.Folder, "adapter");
@@ -195,7 +209,9 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
         using (var loaded = AdapterFolder.Load(model, folder))
         {
             pass.Attachments = [loaded];
-            if (!Logits(pass, batch).AsSpan().SequenceEqual(expected)) failures.Add("the reference's adapter files give other logits");
+            var error = RelativeError.Of(Logits(pass, batch), expected);
+            if (!(error <= (adapter.StoredEntries == adapter.Entries ? 0 : OutputLimit)))
+                failures.Add($"logits of the reference's adapter files are off by {error:0.0e0}");
         }
         failures.AddRange(AdapterComparison.Differences(adapter, folder));
         pass.Attachments = [adapter];
@@ -224,12 +240,7 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
     private double Check(string name, float[] actual, int[]? places, double limit, double noise = 0)
     {
         var expected = recorded.Floats(name);
-        if (places is not null && recorded.Task != ModelTask.SequenceClassification)
-        {
-            var width = (int)recorded.Shape(name)[^1];
-            var all = expected;
-            expected = [.. places.SelectMany(p => all[(p * width)..((p + 1) * width)])];
-        }
+        if (places is not null && recorded.Task != ModelTask.SequenceClassification) expected = recorded.Rows(name, places);
         var error = RelativeError.Of(actual, expected, noise);
         if (!(error <= limit)) failures.Add($"{name} is off by {error:0.0e0} (limit {limit:0e0})");
         return error;

@@ -87,6 +87,26 @@ public sealed class RecordedCase : IDisposable
         return values;
     }
 
+    /// <summary>
+    /// The rows of a recorded tensor [sequences, time, width] that belong to kept tokens, in the order of the engine. Where its time is
+    /// longer than that of the inputs, each sequence has rows of virtual tokens in front.
+    /// </summary>
+    public float[] Rows(string name, int[] places)
+    {
+        var shape = Shape(name);
+        var (all, width, time) = (Floats(name), (int)shape[2], (int)Shape("inputs.input_ids")[1]);
+        var virtuals = (int)shape[1] - time;
+        var rows = new List<int>();
+        foreach (var place in places)
+        {
+            var (sequence, token) = Math.DivRem(place, time);
+            var first = sequence * (time + virtuals);
+            if (token == 0) rows.AddRange(Enumerable.Range(first, virtuals));
+            rows.Add(first + virtuals + token);
+        }
+        return [.. rows.SelectMany(r => all[(r * width)..((r + 1) * width)])];
+    }
+
     /// <summary>A recorded int64 tensor.</summary>
     public int[] Integers(string name)
     {

@@ -89,7 +89,7 @@ public class JsonTests
     [Fact]
     public void Recorded_adapter_configs_are_written_as_PEFT_wrote_them()
     {
-        var configs = Directory.GetFiles(SharedFolder.Require("golden/cases"), "adapter_config.json",
+        var configs = Directory.GetFiles(SharedFolder.PathOrSkip("golden/cases"), "adapter_config.json",
             SearchOption.AllDirectories);
         var ofPeft = configs.Where(c => File.ReadAllText(c).Contains("\"peft_type\"")).ToList();
         Assert.NotEmpty(ofPeft);

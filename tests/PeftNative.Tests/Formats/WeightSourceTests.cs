@@ -25,7 +25,7 @@ public class WeightSourceTests
     [InlineData("gpt_neox-causal", "gpt_neox.embed_in.weight", StoredType.F16)]
     public void Recorded_checkpoints_open_whatever_their_layout_and_type(string name, string embedding, StoredType type)
     {
-        using var source = WeightSource.Open(SharedFolder.Require($"golden/bases/{name}"));
+        using var source = WeightSource.Open(SharedFolder.PathOrSkip($"golden/bases/{name}"));
         Assert.Equal(type, source.Get(embedding).Type);
         foreach (var tensor in source.Tensors.Where(t => t.Type == type))
         {
@@ -39,7 +39,7 @@ public class WeightSourceTests
     [Fact]
     public void Recorded_files_are_written_again_byte_for_byte()
     {
-        var files = Directory.GetFiles(SharedFolder.Require("golden"), "*.safetensors", SearchOption.AllDirectories);
+        var files = Directory.GetFiles(SharedFolder.PathOrSkip("golden"), "*.safetensors", SearchOption.AllDirectories);
         Assert.NotEmpty(files);
         foreach (var path in files)
         {

@@ -32,7 +32,7 @@ public class RecordedCaseTests
     }
 
     private static bool IsSupported(string name) =>
-        System.Text.RegularExpressions.Regex.IsMatch(name, "^(gpt2|gpt2hub|llama|llamarope|bert|berthub)-.*-(lora.*|dora|full|head)$");
+        System.Text.RegularExpressions.Regex.IsMatch(name, "^(gpt2|gpt2hub|llama|llamarope|bert|berthub)-.*-(lora.*|dora|ia3|prompt|ptuning.*|prefix.*|adapter.*|full|head)$");
 
     private static void Run(string root, string name)
     {

@@ -28,13 +28,16 @@ public enum Fault
     WriteToInput,
 }
 
-/// <summary>The reference with a fault in output number <paramref name="which"/> (modulo their number) of every call.</summary>
+/// <summary>The reference with a fault in output number <paramref name="which"/> (modulo their number) of every
+/// call.</summary>
 internal sealed class FaultyBackend(DType type, Fault fault, int which) : IBackend
 {
     private readonly ReferenceBackend inner = ReferenceBackend.Create(type);
 
     /// <summary>How many faults there were.</summary>
     public int Faults { get; private set; }
+
+    private bool SpoilsValues => fault is Fault.WrongElement or Fault.NotANumber or Fault.Unstable;
 
     public string Name => "faulty";
 
@@ -179,7 +182,7 @@ internal sealed class FaultyBackend(DType type, Fault fault, int which) : IBacke
     {
         var sum = inner.SumOfSquares(x);
         Spoil(x, []);
-        if (fault is not (Fault.WrongElement or Fault.NotANumber or Fault.Unstable) || !double.IsFinite(sum)) return sum;
+        if (!SpoilsValues || !double.IsFinite(sum)) return sum;
         Faults++;
         return fault switch
         {
@@ -213,7 +216,7 @@ internal sealed class FaultyBackend(DType type, Fault fault, int which) : IBacke
         var front = target with { Pointer = target.Pointer - target.Type.Size() };
         if (fault == Fault.WriteInFront) Replace(front, 0, 0, _ => 3);
         if (fault == Fault.WriteBehind) Replace(last, 0, last.Columns, _ => 3);
-        if (fault is Fault.WrongElement or Fault.NotANumber or Fault.Unstable) SpoilLargest(target);
+        if (SpoilsValues) SpoilLargest(target);
     }
 
     private void SpoilLargest(in Tensor target)

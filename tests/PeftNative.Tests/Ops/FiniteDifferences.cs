@@ -6,8 +6,9 @@ using Xunit;
 namespace PeftNative.Tests.Ops;
 
 /// <summary>
-/// Compares hand-written gradients on the fp64 reference with central differences of the loss Σ w ⊙ out, where w is the gradient
-/// of the output. Summed gradients start from a value of their own and overwritten ones from NaN, so that += and = are told apart.
+/// Compares hand-written gradients on the fp64 reference with central differences of the loss Σ w ⊙ out, where w is the
+/// gradient of the output. Summed gradients start from a value of their own and overwritten ones from NaN, so that +=
+/// and = are told apart.
 /// </summary>
 internal sealed class FiniteDifferences : IDisposable
 {

@@ -29,8 +29,10 @@ public sealed class GradientTests
         }
         var op = new LinearOp
         {
-            X = f.Random(M, K), W = f.Random(N, K), Bias = f.Random(1, N), LowRank = [Pair("first", 0, M, 2), Pair("second", 1, 3, 3)],
-            LowRankCount = 2, InputScale = f.Random(1, K), OutputScale = f.Random(1, N), ScaleBeforeBias = scaleBeforeBias,
+            X = f.Random(M, K), W = f.Random(N, K), Bias = f.Random(1, N),
+            LowRank = [Pair("first", 0, M, 2), Pair("second", 1, 3, 3)],
+            LowRankCount = 2, InputScale = f.Random(1, K), OutputScale = f.Random(1, N),
+            ScaleBeforeBias = scaleBeforeBias,
             PreScale = f.Zeros(M, N), Residual = f.Random(M, N), Y = f.Zeros(M, N),
         };
         var dy = f.Random(M, N);
@@ -75,8 +77,10 @@ public sealed class GradientTests
         const int D = 3;
         var op = new EmbeddingOp
         {
-            Tokens = f.Integers(1, 2, -1, 0, 2, -2, 2), Positions = f.Integers(1, 0, 1, 2, 3, 0, 1), Types = f.Integers(1, 0, 1, 1, 0, 0, 1),
-            Table = f.Random(4, D), PositionTable = f.Random(4, D), TypeTable = f.Random(2, D), Virtual = f.Random(2, D), TokenScale = 1.7,
+            Tokens = f.Integers(1, 2, -1, 0, 2, -2, 2), Positions = f.Integers(1, 0, 1, 2, 3, 0, 1),
+            Types = f.Integers(1, 0, 1, 1, 0, 0, 1),
+            Table = f.Random(4, D), PositionTable = f.Random(4, D), TypeTable = f.Random(2, D),
+            Virtual = f.Random(2, D), TokenScale = 1.7,
             A = f.Random(2, 4), B = f.Random(D, 2), LowRankScale = 0.6, Y = f.Zeros(6, D),
         };
         var dy = f.Random(6, D);
@@ -104,7 +108,8 @@ public sealed class GradientTests
         const int M = 3, D = 5;
         var op = new NormOp
         {
-            X = f.Random(M, groups * D), Gamma = f.Random(1, D), Beta = f.Random(1, D), Kind = kind, Epsilon = 1e-3, GammaOffset = 1,
+            X = f.Random(M, groups * D), Gamma = f.Random(1, D), Beta = f.Random(1, D), Kind = kind,
+            Epsilon = 1e-3, GammaOffset = 1,
             Groups = groups, Mean = f.Zeros(M, groups), Rstd = f.Zeros(M, groups), Y = f.Zeros(M, groups * D),
         };
         var dy = f.Random(M, groups * D);
@@ -129,7 +134,8 @@ public sealed class GradientTests
         var turned = f.Zeros(3, 12);
         var op = new RopeOp
         {
-            X = turned, Heads = 2, HeadStride = 6, Positions = f.Integers(1, 0, 2, 1), Cos = f.Random(3, 2), Sin = f.Random(3, 2),
+            X = turned, Heads = 2, HeadStride = 6, Positions = f.Integers(1, 0, 2, 1), Cos = f.Random(3, 2),
+            Sin = f.Random(3, 2),
         };
         var dy = f.Random(3, 12);
         var dx = f.Zeros(3, 12);
@@ -150,25 +156,32 @@ public sealed class GradientTests
         {
             var data = new TheoryData<bool, int, double, bool, bool, bool>();
             for (var i = 0; i < 64; i++)
-                data.Add((i & 1) > 0, (i & 2) > 0 ? 2 : 0, (i & 4) > 0 ? 1.5 : 0, (i & 8) > 0, (i & 16) > 0, (i & 32) > 0);
+                data.Add((i & 1) > 0, (i & 2) > 0 ? 2 : 0, (i & 4) > 0 ? 1.5 : 0,
+                    (i & 8) > 0, (i & 16) > 0, (i & 32) > 0);
             return data;
         }
     }
 
     [Theory]
     [MemberData(nameof(AttentionOptions))]
-    public void Attention_with_grouped_heads(bool causal, int window, double softCap, bool prefix, bool bias, bool dropout)
+    public void Attention_with_grouped_heads(bool causal, int window, double softCap, bool prefix, bool bias,
+        bool dropout)
     {
         using var f = new FiniteDifferences();
         const int Heads = 4, KvHeads = 2, D = 3, M = 6, Mk = 8, P = 3;
         var op = new AttentionOp
         {
             Q = f.Random(M, Heads * D), K = f.Random(Mk, KvHeads * D), V = f.Random(Mk, KvHeads * D),
-            PrefixK = prefix ? f.Random(P, KvHeads * D) : default, PrefixV = prefix ? f.Random(P, KvHeads * D) : default,
+            PrefixK = prefix ? f.Random(P, KvHeads * D) : default,
+            PrefixV = prefix ? f.Random(P, KvHeads * D) : default,
             // Four queries on three keys, none on one, one on one, one on three; the first has a prefix of its own.
-            Segments = f.Integers(4, 0, 4, 0, 3, 0, prefix ? 1 : 0, 4, 0, 3, 1, 0, 0, 4, 1, 4, 1, 1, prefix ? 2 : 0, 5, 1, 5, 3, 1, prefix ? 2 : 0),
-            Heads = Heads, KvHeads = KvHeads, HeadDim = D, HeadStride = D, KvHeadStride = D, Scale = 0.8, Causal = causal, Window = window,
-            SoftCap = softCap, RelativeBias = bias ? f.Random(8, Heads) : default, RelativeMaxDistance = 4, RelativeBidirectional = !causal,
+            Segments = f.Integers(4, [
+                0, 4, 0, 3, 0, prefix ? 1 : 0, 4, 0, 3, 1, 0, 0,
+                4, 1, 4, 1, 1, prefix ? 2 : 0, 5, 1, 5, 3, 1, prefix ? 2 : 0]),
+            Heads = Heads, KvHeads = KvHeads, HeadDim = D, HeadStride = D, KvHeadStride = D, Scale = 0.8,
+            Causal = causal, Window = window,
+            SoftCap = softCap, RelativeBias = bias ? f.Random(8, Heads) : default,
+            RelativeMaxDistance = 4, RelativeBidirectional = !causal,
             Dropout = dropout ? Half : default, Y = f.Zeros(M, Heads * D), LogSumExp = f.Zeros(M, Heads),
         };
         var dy = f.Random(M, Heads * D);
@@ -176,7 +189,8 @@ public sealed class GradientTests
         f.Backend.Backward(op, new AttentionGradients
         {
             DY = dy, DQ = f.Overwritten("q", op.Q), DK = f.Overwritten("k", op.K), DV = f.Overwritten("v", op.V),
-            DPrefixK = prefix ? f.Sum("prefix k", op.PrefixK) : default, DPrefixV = prefix ? f.Sum("prefix v", op.PrefixV) : default,
+            DPrefixK = prefix ? f.Sum("prefix k", op.PrefixK) : default,
+            DPrefixV = prefix ? f.Sum("prefix v", op.PrefixV) : default,
             DRelativeBias = bias ? f.Sum("relative bias", op.RelativeBias) : default, Delta = f.Zeros(M, Heads),
         });
         f.Check(() =>
@@ -194,7 +208,8 @@ public sealed class GradientTests
     public void Gate(Activation activation, bool gated)
     {
         using var f = new FiniteDifferences();
-        var op = new GateOp { X = f.Random(4, 5), Up = gated ? f.Random(4, 5) : default, Activation = activation, Y = f.Zeros(4, 5) };
+        var up = gated ? f.Random(4, 5) : default;
+        var op = new GateOp { X = f.Random(4, 5), Up = up, Activation = activation, Y = f.Zeros(4, 5) };
         var dy = f.Random(4, 5);
         f.Backend.Backward(op, new GateGradients
         {
@@ -246,7 +261,8 @@ public sealed class GradientTests
         f.Backend.Copy(logits, gradient);
         var op = new CrossEntropyOp
         {
-            Logits = logits, Labels = f.Integers(1, 4, 0, 2), Loss = f.Zeros(1, 3), GradientScale = 0.3, SoftCap = softCap,
+            Logits = logits, Labels = f.Integers(1, 4, 0, 2), Loss = f.Zeros(1, 3), GradientScale = 0.3,
+            SoftCap = softCap,
         };
         f.Backend.Run(op with { Logits = gradient, Gradient = true });
         f.Watch("logits", logits, gradient);

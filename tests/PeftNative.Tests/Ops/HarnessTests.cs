@@ -24,7 +24,10 @@ public sealed class HarnessTests
     [MemberData(nameof(Faults))]
     public void A_fault_in_any_output_makes_cases_fail(string operation, Fault fault)
     {
-        var cases = OperationCases.All().Where(c => c.Operation == operation && c.Name.Contains("strided")).Take(40).ToList();
+        var cases = OperationCases.All()
+            .Where(c => c.Operation == operation && c.Name.Contains("strided"))
+            .Take(40)
+            .ToList();
         var applied = 0;
         List<string> wrong = [];
         foreach (var (i, @case) in cases.Index())

@@ -39,7 +39,8 @@ public sealed partial class ReferenceBackend
 
     /// <summary>
     /// With p the probabilities, m the dropout factors, c' the slope of the cap and δ = dY·Y:
-    /// dV_j += p_j m_j dY;  ds_j = p_j (m_j dY·V_j - δ) c'_j;  dbias_j += ds_j;  dQ += Scale ds_j K_j;  dK_j += Scale ds_j Q.
+    /// dV_j += p_j m_j dY;  ds_j = p_j (m_j dY·V_j - δ) c'_j;  dbias_j += ds_j;  dQ += Scale ds_j K_j;  dK_j += Scale
+    /// ds_j Q.
     /// </summary>
     private static void QueryBackward(AttentionQuery query, in AttentionOp op, in AttentionGradients gradients,
         AttentionSums sums)

@@ -6,7 +6,8 @@ namespace PeftNative.Backends.Reference;
 public sealed partial class ReferenceBackend
 {
     /// <summary>One row of <see cref="AttentionOp.Segments"/>.</summary>
-    private readonly record struct Segment(int FirstQuery, int Queries, int FirstKey, int Keys, int FirstPrefix, int Prefix)
+    private readonly record struct Segment(
+        int FirstQuery, int Queries, int FirstKey, int Keys, int FirstPrefix, int Prefix)
     {
         public static Segment Of(in AttentionOp op, int s)
         {
@@ -17,8 +18,9 @@ public sealed partial class ReferenceBackend
     }
 
     /// <summary>
-    /// One head of one query and what it sees. Keys are counted with the prefix in front: j &lt; Prefix is a prefix key, which
-    /// stands at position j - Prefix; the others stand at 0, 1, ... and query i at position i + keys - queries.
+    /// One head of one query and what it sees. Keys are counted with the prefix in front: j &lt; Prefix is a prefix
+    /// key, which stands at position j - Prefix; the others stand at 0, 1, ... and query i at position i + keys -
+    /// queries.
     /// </summary>
     private sealed class AttentionQuery
     {
@@ -80,7 +82,8 @@ public sealed partial class ReferenceBackend
         }
     }
 
-    /// <summary>Gradients of attention with contiguous heads, summed in double precision before they are written once.</summary>
+    /// <summary>Gradients of attention with contiguous heads, summed in double precision before they are written
+    /// once.</summary>
     private sealed class AttentionSums(AttentionOp op)
     {
         public Matrix Q { get; } = new(op.Q.Rows, op.Heads * op.HeadDim);
@@ -108,9 +111,10 @@ public sealed partial class ReferenceBackend
 
     /// <summary>
     /// The bucket of key position minus query position (Raffel et al. 2019, arXiv:1910.10683, section 2.1): with
-    /// <paramref name="bidirectional"/> the upper half of the buckets is for keys after the query, else those share bucket 0. Half
-    /// of what remains holds one distance each, the rest grows logarithmically up to <paramref name="maxDistance"/>. The logarithm
-    /// is in single precision, as where the checkpoints come from, because rounding decides at the edges of buckets.
+    /// <paramref name="bidirectional"/> the upper half of the buckets is for keys after the query, else those share
+    /// bucket 0. Half of what remains holds one distance each, the rest grows logarithmically up to <paramref
+    /// name="maxDistance"/>. The logarithm is in single precision, as where the checkpoints come from, because rounding
+    /// decides at the edges of buckets.
     /// </summary>
     internal static int RelativeBucket(int distance, int buckets, int maxDistance, bool bidirectional)
     {

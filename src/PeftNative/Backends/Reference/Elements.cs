@@ -50,8 +50,8 @@ internal static unsafe class Elements
     public static float FromBFloat16(ushort bits) => BitConverter.UInt32BitsToSingle((uint)bits << 16);
 
     /// <summary>
-    /// Rounds once: the binary32 on the way is rounded to odd (its last bit tells that something was cut off), so that the
-    /// second rounding cannot see a tie that was none.
+    /// Rounds once: the binary32 on the way is rounded to odd (its last bit tells that something was cut off), so that
+    /// the second rounding cannot see a tie that was none.
     /// </summary>
     public static ushort ToBFloat16(double value)
     {

@@ -96,7 +96,8 @@ internal sealed class Matrix(int rows, int columns)
         return result;
     }
 
-    /// <summary>The product with a row vector, element by element; this matrix itself when the vector is absent.</summary>
+    /// <summary>The product with a row vector, element by element; this matrix itself when the vector is
+    /// absent.</summary>
     public Matrix TimesRow(in Tensor vector)
     {
         if (!vector.IsPresent) return this;

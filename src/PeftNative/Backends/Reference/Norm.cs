@@ -45,7 +45,8 @@ public sealed partial class ReferenceBackend
     }
 
     /// <summary>
-    /// With n = (x - mean) · rstd and h = dY ⊙ gain: dX = rstd · (h - n · mean(h ⊙ n) - mean(h)), without the last term for RmsNorm.
+    /// With n = (x - mean) · rstd and h = dY ⊙ gain: dX = rstd · (h - n · mean(h ⊙ n) - mean(h)), without the last term
+    /// for RmsNorm.
     /// </summary>
     private static void NormBackward(in NormOp op, int row, int group, ReadOnlySpan<double> x, ReadOnlySpan<double> dy,
         Span<double> dx, Span<double> dGamma, Span<double> dBeta)

@@ -5,16 +5,16 @@ using PeftNative.Tensors;
 namespace PeftNative.Backends.Reference;
 
 /// <summary>
-/// The oracle: every operation as plain loops, one file per operation. Each operation reads its operands into
-/// <see cref="Matrix"/> values, computes in double precision whatever the compute type, and rounds once when it writes a result,
-/// so operands may overlap in any way. Deliberately naive: no blocking, no threads, no shortcuts. Weights may be of any floating
-/// type.
+/// The oracle: every operation as plain loops, one file per operation, in double precision whatever the compute type; a
+/// result is rounded once, when it is written. Deliberately naive: no blocking, no threads, no shortcuts. Weights may be
+/// of any floating type.
 /// </summary>
 public sealed partial class ReferenceBackend : IBackend
 {
     private ReferenceBackend(DType computeType) => ComputeType = computeType;
 
-    /// <summary>Creates the backend for activations of any floating type; fp64 is the oracle of every other backend.</summary>
+    /// <summary>Creates the backend for activations of any floating type; fp64 is the oracle of every other
+    /// backend.</summary>
     /// <exception cref="UsageException">The type is not a floating type.</exception>
     public static ReferenceBackend Create(DType computeType) => computeType != DType.Int32
         ? new ReferenceBackend(computeType)

@@ -84,16 +84,20 @@ public sealed class ConfigReader
         ? dividend / divisor
         : throw Error($"{what} {dividend} is not a multiple of {by} {divisor}");
 
-    /// <summary>An activation under its Hugging Face name.</summary>
-    internal Activation Activation(string key, string fallback) => json.GetString(key, fallback) switch
+    /// <summary>The activation that a key names.</summary>
+    internal Activation Activation(string key, string fallback) => FindActivation(json.GetString(key, fallback))
+        ?? throw json.Error(key, $"The activation '{json.GetString(key, fallback)}' is not supported.",
+            "Supported: gelu, gelu_new, gelu_pytorch_tanh, relu, silu, tanh.");
+
+    /// <summary>An activation by its Hugging Face name, or null.</summary>
+    internal static Activation? FindActivation(string name) => name switch
     {
         "gelu" or "gelu_python" => Ops.Activation.Gelu,
         "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" => Ops.Activation.GeluTanh,
         "relu" => Ops.Activation.Relu,
         "silu" or "swish" => Ops.Activation.Silu,
         "tanh" => Ops.Activation.Tanh,
-        var other => throw json.Error(key, $"The activation '{other}' is not supported.",
-            "Supported: gelu, gelu_new, gelu_pytorch_tanh, relu, silu, tanh."),
+        _ => null,
     };
 
     /// <summary>The sliding window in use, or 0. Some families keep a width in config.json and a switch beside it.</summary>

@@ -128,11 +128,8 @@ public sealed record TransformerConfig
     /// <summary>Added to every position before the table of learned positions is read (OPT, RoBERTa).</summary>
     public int PositionOffset { get; init; }
 
-    /// <summary>Factor on token embeddings.</summary>
+    /// <summary>Factor on token embeddings; virtual tokens are taken as they are.</summary>
     public double EmbeddingScale { get; init; } = 1;
-
-    /// <summary>Whether the factor is on virtual tokens too: it is where the model multiplies after the table.</summary>
-    public bool ScalesVirtualTokens { get; init; }
 
     /// <summary>Rows of the token type table; 0 where there is none.</summary>
     public int TypeVocabularySize { get; init; }

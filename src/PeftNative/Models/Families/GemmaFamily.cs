@@ -17,14 +17,14 @@ internal static class GemmaFamily
     {
         ModelType = "gemma",
         Ia3Targets = ["q_proj", "v_proj", "down_proj"],
-        ReadConfig = c => Read(c) with { ScalesVirtualTokens = true },
+        ReadConfig = Read,
     };
 
     internal static Family Gemma2 { get; } = Gemma with
     {
         ModelType = "gemma2",
         Names = NamesWithPostNorms,
-        ReadConfig = c => ReadSecond(c, i => i % 2 == 0) with { ScalesVirtualTokens = true },
+        ReadConfig = c => ReadSecond(c, i => i % 2 == 0),
     };
 
     internal static Family Gemma3 { get; } = Gemma with

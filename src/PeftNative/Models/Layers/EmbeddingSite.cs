@@ -30,7 +30,7 @@ public sealed class EmbeddingSite(
             Table = pass.Resolve(Table).Value,
             PositionTable = pass.Resolve(Positions)?.Value ?? default,
             TypeTable = pass.Resolve(Types)?.Value ?? default,
-            Virtual = Virtual(pass),
+            Virtual = pass.VirtualTokens?.Embeddings ?? default,
             TokenScale = config.EmbeddingScale,
             Y = pass.NewActivation(pass.Rows, Table.Columns),
         };
@@ -55,29 +55,8 @@ public sealed class EmbeddingSite(
             DTypeTable = pass.Resolve(Types)?.Gradient ?? default,
             DVirtual = pass.VirtualTokens?.Gradient ?? default,
         };
-        var dScaled = ScalesVirtual && gradients.DVirtual.IsPresent ? NewLike(pass, gradients.DVirtual) : default;
-        if (dScaled.IsPresent) gradients = gradients with { DVirtual = dScaled };
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeBackward(pass, ref gradients);
         pass.Backend.Backward(state.Op, gradients);
-        if (dScaled.IsPresent) pass.Backend.AddScaled(dScaled, config.EmbeddingScale, pass.VirtualTokens!.Gradient);
-    }
-
-    private bool ScalesVirtual => config.ScalesVirtualTokens && config.EmbeddingScale != 1;
-
-    private Tensor Virtual(Pass pass)
-    {
-        if (pass.VirtualTokens is not { } tokens) return default;
-        if (!ScalesVirtual) return tokens.Embeddings;
-        var scaled = NewLike(pass, tokens.Embeddings);
-        pass.Backend.AddScaled(tokens.Embeddings, config.EmbeddingScale, scaled);
-        return scaled;
-    }
-
-    private static Tensor NewLike(Pass pass, in Tensor like)
-    {
-        var zeros = pass.NewActivation(like.Rows, like.Columns);
-        pass.Backend.Fill(zeros, 0);
-        return zeros;
     }
 
     /// <summary>What the embedding keeps between forward and backward of a pass.</summary>

@@ -82,7 +82,7 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
         var body = postNorm is null ? sum : pass.NewActivation(sum.Rows, sum.Columns);
         BodyForward(pass, state, input, body, default);
         for (var i = 0; hasAttachment && i < pass.Attachments.Count; i++)
-            pass.Attachments[i].AtBlock(depth)?.Forward(pass, SharedNorm, body, residual);
+            if (pass.Attachments[i].AtBlock(depth) is { } attachment) attachment.Forward(pass, state.Of(i, attachment), SharedNorm, body, residual);
         postNorm?.Forward(pass, state.PostNorm, body, sum);
         pass.Backend.AddScaled(residual, 1, sum);
     }
@@ -100,8 +100,8 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
         if (postNorm is null) pass.Backend.Copy(d, dBody);
         else postNorm.Backward(pass, state.PostNorm, d, dBody, accumulate: false);
         for (var i = pass.Attachments.Count - 1; hasAttachment && i >= 0; i--)
-            pass.Attachments[i].AtBlock(depth)?.Backward(pass, SharedNorm, dBody, dResidual);
-        BodyBackward(pass, state, dBody, dInput, accumulate);
+            if (pass.Attachments[i].AtBlock(depth) is { } attachment) attachment.Backward(pass, state.Of(i, attachment), SharedNorm, dBody, dResidual);
+        if (dInput.IsPresent || Sites.Any(pass.IsTrained) || TrainsOthers(pass)) BodyBackward(pass, state, dBody, dInput, accumulate);
     }
 
     // The norm that an attachment may use a second time: the one after the sum.
@@ -121,4 +121,14 @@ internal abstract class SubBlockState
     internal NormState Norm { get; } = new();
 
     internal NormState PostNorm { get; } = new();
+
+    private readonly List<(IBlockAttachment Owner, BlockAttachmentState State)> attachments = [];
+
+    /// <summary>What attachment number i keeps; made anew when another one has taken its place.</summary>
+    internal BlockAttachmentState Of(int i, IBlockAttachment attachment)
+    {
+        while (attachments.Count <= i) attachments.Add((attachment, attachment.NewState()));
+        if (attachments[i].Owner != attachment) attachments[i] = (attachment, attachment.NewState());
+        return attachments[i].State;
+    }
 }

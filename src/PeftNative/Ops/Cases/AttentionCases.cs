@@ -59,7 +59,8 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
             var heads = kvHeads * random.Pick(1, 1, 2, 4);
             var prefix = random.Pick(0, 0, 0, 1, 5, 17);
             var bias = random.Chance(0.2);
-            yield return new AttentionCase(SampleLengths(random, self), heads, kvHeads, random.Pick(2, 4, 8, 16, 17, 24, 32, 64))
+            yield return new AttentionCase(SampleLengths(random, self), heads, kvHeads,
+                random.Pick(2, 4, 8, 16, 17, 24, 32, 64))
             {
                 Family = Sizes.Family(random),
                 Strided = random.Chance(0.3),
@@ -84,7 +85,7 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
     {
         var rows = Gap + Sequences.Sum(s => s.Queries + Gap);
         var keyRows = Gap + Sequences.Sum(s => s.Keys + Gap);
-        var inputs = Heads3(run, rows, keyRows, (name, r, c) => run.Input(name, r, c, Spread.Narrow));
+        var inputs = Heads3(rows, keyRows, (name, r, c) => run.Input(name, r, c, Spread.Narrow));
         var prefixRows = SharedPrefix ? Prefix : Prefix * Math.Max(1, Sequences.Length - 1);
         var op = new AttentionOp
         {
@@ -120,7 +121,7 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
     {
         var d = OnlyPrefixGradients
             ? default
-            : Heads3(run, rows, keyRows, (name, r, c) => run.Output("d" + name, r, c));
+            : Heads3(rows, keyRows, (name, r, c) => run.Output("d" + name, r, c));
         var dy = run.Input("dy", rows, Heads * HeadDim, Spread.Narrow);
         var gradients = new AttentionGradients
         {
@@ -156,7 +157,7 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
     }
 
     /// <summary>Queries, keys and values of a layout, in matrices that <paramref name="make"/> makes.</summary>
-    private (Tensor Q, Tensor K, Tensor V) Heads3(CaseRun run, int rows, int keyRows, Func<string, int, int, Tensor> make)
+    private (Tensor Q, Tensor K, Tensor V) Heads3(int rows, int keyRows, Func<string, int, int, Tensor> make)
     {
         var (q, kv) = (Heads * HeadDim, KvHeads * HeadDim);
         if (Layout == HeadLayout.Separate) return (make("q", rows, q), make("k", keyRows, kv), make("v", keyRows, kv));
@@ -207,7 +208,8 @@ internal sealed record RopeCase(int M, int Heads, int HeadDim, int Half) : Opera
         for (var i = 0; i < 200; i++)
         {
             var half = random.Pick(1, 2, 3, 4, 8, 15, 16, 17, 32);
-            yield return new RopeCase(Sizes.Rows(random), random.Pick(1, 2, 3, 5), 2 * half + random.Pick(0, 0, 2, 5), half)
+            yield return new RopeCase(Sizes.Rows(random), random.Pick(1, 2, 3, 5),
+                2 * half + random.Pick(0, 0, 2, 5), half)
             {
                 Family = Sizes.Family(random),
                 Strided = random.Chance(0.4),

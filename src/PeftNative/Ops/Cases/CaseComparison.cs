@@ -1,6 +1,7 @@
 namespace PeftNative.Ops.Cases;
 
-/// <summary>One result of a run: its elements row by row as doubles, and the bytes it was read from with all around it.</summary>
+/// <summary>One result of a run: its elements row by row as doubles, and the bytes it was read from with all around
+/// it.</summary>
 internal sealed record CaseOutput(string Name, Match Match, Func<int, double>? Noise, int Rows, int Columns,
     double[] Values, byte[] Bytes)
 {
@@ -11,8 +12,8 @@ internal sealed record CaseOutput(string Name, Match Match, Func<int, double>? N
 }
 
 /// <summary>
-/// Compares results with those of the reference. An error counts relative to the row it is in (narrow outputs: to the whole), so
-/// that large rows do not hide small ones. Every test is written so that NaN fails it.
+/// Compares results with those of the reference. An error counts relative to the row it is in (narrow outputs: to the
+/// whole), so that large rows do not hide small ones. Every test is written so that NaN fails it.
 /// </summary>
 internal sealed class CaseComparison(CaseLimits limits, Func<IReadOnlyList<CaseOutput>[]> perturb)
 {
@@ -33,7 +34,8 @@ internal sealed class CaseComparison(CaseLimits limits, Func<IReadOnlyList<CaseO
         for (var i = 0; i < expected.Count; i++)
         {
             var (name, match) = (expected[i].Name, expected[i].Match);
-            if (name != actual[i].Name) throw new InvalidOperationException($"outputs {name} and {actual[i].Name} do not pair up");
+            if (name != actual[i].Name)
+                throw new InvalidOperationException($"outputs {name} and {actual[i].Name} do not pair up");
             var exact = match == Match.Exact || (match == Match.ExactIntegers && limits.IntegersAreExact);
             if (exact) CompareExactly(expected[i], actual[i]);
             else CompareGroups(i, expected[i], actual[i]);
@@ -89,7 +91,8 @@ internal sealed class CaseComparison(CaseLimits limits, Func<IReadOnlyList<CaseO
         var limit = expected.Match == Match.Double ? DoubleLimit : limits.Nmse;
         var allowed = limit * size + 16 * noise;
         if (error <= allowed || error <= allowed + 64 * Sensitivity(output, expected, start, width)) return;
-        Fail($"{At(expected, start)}: normalised mean square error {error / size:g3} over {width} elements, limit {limit:g3}");
+        Fail($"{At(expected, start)}: normalised mean square error {error / size:g3} over {width} elements, " +
+            $"limit {limit:g3}");
     }
 
     private static bool MatchesSpecial(CaseOutput expected, double want, double got)

@@ -3,7 +3,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Ops.Cases;
 
 /// <summary>
-/// A stream of random numbers that is a function of a key and a counter (the finaliser of SplitMix64, Steele et al. 2014).
+/// A stream of random numbers that is a function of a key and a counter (the finaliser of SplitMix64, Steele et al.
+/// 2014).
 /// </summary>
 internal sealed class CaseRandom(ulong key, ulong counter)
 {

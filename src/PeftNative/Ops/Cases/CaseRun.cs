@@ -23,8 +23,8 @@ internal enum Match
 }
 
 /// <summary>
-/// The operands of one run of a case on one backend. Every operand lies between guard zones whose bits are all one (a NaN), as do
-/// outputs before they are written: reading outside spoils a result, writing outside is seen in the end.
+/// The operands of one run of a case on one backend. Every operand lies between guard zones whose bits are all one (a
+/// NaN), as do outputs before they are written: reading outside spoils a result, writing outside is seen in the end.
 /// </summary>
 internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposable
 {
@@ -64,7 +64,8 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
     /// <summary>A result that is added to or changed in place.</summary>
     public Tensor InOut(string name, int rows, int columns, Match match = Match.Close,
         Spread? spread = null, Func<int, int, double, double>? shape = null) =>
-        Add(name, backend.ComputeType, rows, columns, Role.Output, Drawn(name, setting.InputType, rows, spread, shape), match);
+        Add(name, backend.ComputeType, rows, columns, Role.Output,
+            Drawn(name, setting.InputType, rows, spread, shape), match);
 
     /// <summary>An input and an output that may be the same memory: with <paramref name="inPlace"/> they are.</summary>
     public (Tensor Source, Tensor Target) Pair(bool inPlace, string source, string target, int rows, int columns,
@@ -81,10 +82,12 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
     public Tensor Scratch(int rows, int columns) =>
         Add("scratch", backend.ComputeType, rows, columns, Role.Scratch, null, strided: false);
 
-    /// <summary>Integers, row by row; also given to the backend as a tensor of their own, should it keep a copy.</summary>
+    /// <summary>Integers, row by row; also given to the backend as a tensor of their own, should it keep a
+    /// copy.</summary>
     public Tensor Integers(string name, int rows, int columns, Func<int, int> value)
     {
-        var tensor = Add(name, DType.Int32, rows, columns, Role.Input, (i, j) => value(i * columns + j), strided: false);
+        double Value(int row, int column) => value(row * columns + column);
+        var tensor = Add(name, DType.Int32, rows, columns, Role.Input, Value, strided: false);
         var bytes = buffers[^1].Image.AsSpan(Guard * sizeof(int), rows * columns * sizeof(int));
         backend.Upload(bytes, tensor);
         return tensor;
@@ -113,7 +116,8 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
     public DropoutMask Mask(string name, double probability) =>
         probability > 0 ? new((float)probability, setting.Word(name), setting.Word(name + "-stream")) : default;
 
-    /// <summary>The elements of an operand as it was at first, row by row; for a part of a matrix, those of all of it.</summary>
+    /// <summary>The elements of an operand as it was at first, row by row; for a part of a matrix, those of all of
+    /// it.</summary>
     public double[] Values(Tensor tensor)
     {
         var buffer = BufferOf(tensor);
@@ -124,7 +128,8 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
     public double Largest(Tensor tensor) =>
         Values(tensor).Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty().Max();
 
-    /// <summary>Allows each element of a result an error of some roundings of the given magnitude (the sign does not matter).</summary>
+    /// <summary>Allows each element of a result an error of some roundings of the given magnitude (the sign does not
+    /// matter).</summary>
     public void AllowNoise(Tensor output, Func<int, double> magnitude) => BufferOf(output).Noise = magnitude;
 
     public int Integer(string operand, int index, int limit) => setting.Integer(operand, index, limit);
@@ -192,7 +197,8 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
                         Elements.Set(OnHost(start), i, j, values(i, j));
         }
 
-        /// <summary>The elements row by row; the one NaN whose bits are all one stands for what was not touched.</summary>
+        /// <summary>The elements row by row; the one NaN whose bits are all one stands for what was not
+        /// touched.</summary>
         public unsafe double[] Decode(byte[] bytes)
         {
             var result = new double[View.Count];

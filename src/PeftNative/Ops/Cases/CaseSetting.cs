@@ -16,7 +16,8 @@ internal sealed record CaseSetting(OperationCase Case, DType InputType, DType We
     /// <summary>0, or the number of a perturbation of the inputs by a few units in the last place.</summary>
     public int Perturbation { get; init; }
 
-    /// <summary>Whether operands that may share memory do so (never for the reference, which shows what is right).</summary>
+    /// <summary>Whether operands that may share memory do so (never for the reference, which shows what is
+    /// right).</summary>
     public bool MayAlias { get; init; }
 
     /// <summary>The limits of the normalised mean square error that hold for the types.</summary>
@@ -75,7 +76,8 @@ internal sealed record CaseSetting(OperationCase Case, DType InputType, DType We
 /// <param name="IntegersAreExact">Whether sums of small integers must be equal.</param>
 internal sealed record CaseLimits(double Nmse, double UnitRoundoff, double SmallestNormal, bool IntegersAreExact);
 
-/// <summary>How far the magnitudes of an input may go, as powers of two: of whole rows, and of single adversarial elements.</summary>
+/// <summary>How far the magnitudes of an input may go, as powers of two: of whole rows, and of single adversarial
+/// elements.</summary>
 internal readonly record struct Spread(int Rows, int Elements)
 {
     public static readonly Spread Wide = new(6, 20);

@@ -73,7 +73,8 @@ internal sealed record AdamWCase(int N, int Step) : OperationCase
     public static IEnumerable<OperationCase> Sample(CaseRandom random)
     {
         for (var i = 0; i < 150; i++)
-            yield return new AdamWCase(random.Pick(0, 1, 3, 15, 16, 17, 33, 101, 1000, 4099), random.Pick(1, 2, 10, 1000, 100_000))
+            yield return new AdamWCase(random.Pick(0, 1, 3, 15, 16, 17, 33, 101, 1000, 4099),
+                random.Pick(1, 2, 10, 1000, 100_000))
             {
                 Family = Sizes.Family(random),
                 Strided = random.Chance(0.4),

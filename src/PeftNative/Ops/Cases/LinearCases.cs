@@ -55,7 +55,8 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
     {
         for (var i = 0; i < 1400; i++)
         {
-            var pairs = random.Pick(PairLayout.None, PairLayout.All, PairLayout.All, PairLayout.Split, PairLayout.Overlapping);
+            var pairs = random.Pick(PairLayout.None, PairLayout.All, PairLayout.All, PairLayout.Split,
+                PairLayout.Overlapping);
             var trained = random.Chance(0.2);
             yield return new LinearCase(Sizes.Rows(random), Sizes.Width(random), Sizes.Width(random))
             {
@@ -78,9 +79,17 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
                 AccumulateDX = random.Chance(0.4),
             };
         }
-        foreach (var (m, k, n) in new[] { (65, 257, 129), (129, 65, 257), (1, 769, 131), (257, 128, 64), (64, 512, 96) })
+        (int, int, int)[] larger = [(65, 257, 129), (129, 65, 257), (1, 769, 131), (257, 128, 64), (64, 512, 96)];
+        foreach (var (m, k, n) in larger)
             foreach (var family in Enum.GetValues<Family>())
-                yield return new LinearCase(m, k, n) { Family = family, Pairs = PairLayout.All, R = 8, Bias = true, Prepared = true };
+                yield return new LinearCase(m, k, n)
+                {
+                    Family = family,
+                    Pairs = PairLayout.All,
+                    R = 8,
+                    Bias = true,
+                    Prepared = true,
+                };
     }
 
     internal override void Execute(CaseRun run)

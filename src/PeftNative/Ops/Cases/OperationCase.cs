@@ -13,7 +13,8 @@ public enum Family
     /// <summary>Normal, with another power of two for every row.</summary>
     Mixed,
 
-    /// <summary>Integers in [-4, 4]: sums of products are exact in any order, so results must be equal, not close.</summary>
+    /// <summary>Integers in [-4, 4]: sums of products are exact in any order, so results must be equal, not
+    /// close.</summary>
     Integers,
 
     /// <summary>Normal, with denormals, zeros of both signs and large values strewn in.</summary>
@@ -27,8 +28,9 @@ public enum Family
 public sealed record OperationResult(bool Passed, double Error, string? Failure);
 
 /// <summary>
-/// One operation with sizes and options, forward and (where it has one) backward, that runs on any backend. Inputs are a pure
-/// function of the seed and the name, so a failure can be repeated from its name. The name lists the options that are on.
+/// One operation with sizes and options, forward and (where it has one) backward, that runs on any backend. Inputs are
+/// a pure function of the seed and the name, so a failure can be repeated from its name. The name lists the options
+/// that are on.
 /// </summary>
 public abstract record OperationCase
 {
@@ -53,24 +55,26 @@ public abstract record OperationCase
     private protected virtual bool IsProduct => false;
 
     /// <summary>
-    /// Runs the case and compares with the reference in fp64: values within the limits of the type, nothing written outside the
-    /// results, inputs left alone, and the same bits when it runs again.
+    /// Runs the case and compares with the reference in fp64: values within the limits of the type, nothing written
+    /// outside the results, inputs left alone, and the same bits when it runs again.
     /// </summary>
     /// <param name="backend">The backend to test.</param>
-    /// <param name="twin">Another instance, for instance with more threads, that must give the same bits; optional.</param>
+    /// <param name="twin">Another instance, for instance with more threads, that must give the same bits;
+    /// optional.</param>
     /// <param name="weightType">The type of frozen weights, where it is not the backend's compute type.</param>
     public OperationResult Run(IBackend backend, IBackend? twin = null, DType? weightType = null)
     {
         var tested = new CaseSetting(this, backend.ComputeType, weightType ?? backend.ComputeType);
+        var aliased = tested with { MayAlias = true };
         try
         {
             using var oracle = ReferenceBackend.Create(DType.Float64);
             var expected = Outputs(tested, oracle);
-            var actual = Outputs(tested with { MayAlias = true }, backend);
+            var actual = Outputs(aliased, backend);
             var comparison = new CaseComparison(tested.Limits(IsProduct), () => Perturbed(tested));
             comparison.Compare(expected, actual);
-            comparison.CompareBits(actual, Outputs(tested with { MayAlias = true }, backend), "a second run");
-            if (twin is not null) comparison.CompareBits(actual, Outputs(tested with { MayAlias = true }, twin), "the twin");
+            comparison.CompareBits(actual, Outputs(aliased, backend), "a second run");
+            if (twin is not null) comparison.CompareBits(actual, Outputs(aliased, twin), "the twin");
             return new(comparison.Failure is null, comparison.Error, comparison.Failure);
         }
         catch (CaseFailedException e)
@@ -98,8 +102,8 @@ public abstract record OperationCase
     }
 
     /// <summary>
-    /// The reference once more, in the tested type and with inputs that differ in their last bits: how much of an error is in the
-    /// nature of the problem (cancellation, ill-conditioned inputs) and not the fault of a backend.
+    /// The reference once more, in the tested type and with inputs that differ in their last bits: how much of an error
+    /// is in the nature of the problem (cancellation, ill-conditioned inputs) and not the fault of a backend.
     /// </summary>
     private IReadOnlyList<CaseOutput>[] Perturbed(CaseSetting tested)
     {
@@ -112,7 +116,8 @@ public abstract record OperationCase
         var builder = new StringBuilder();
         PrintMembers(builder);
         var members = builder.ToString().Split(", ").Select(m => m.Split(" = "));
-        var shown = members.Where(m => m[1] is not ("False" or "" or "None") && (m[1] != "0" || m[0].Length == 1)).Select(m =>
+        var on = members.Where(m => m[1] is not ("False" or "" or "None") && (m[1] != "0" || m[0].Length == 1));
+        var shown = on.Select(m =>
             m[0] == nameof(Family) ? CamelCase(m[1]) : m[1] == "True" ? CamelCase(m[0]) : $"{CamelCase(m[0])}={m[1]}");
         return $"{Operation}({string.Join(",", shown)})";
     }

@@ -7,7 +7,8 @@ public static class OperationCases
     public const ulong DefaultSeed = 20260917;
 
     /// <summary>
-    /// All cases of all operations, each name once. Which options and sizes are drawn, and the inputs, depend on the seed alone.
+    /// All cases of all operations, each name once. Which options and sizes are drawn, and the inputs, depend on the
+    /// seed alone.
     /// </summary>
     public static IReadOnlyList<OperationCase> All(ulong seed = DefaultSeed)
     {

@@ -1,14 +1,8 @@
+using System.Text.Json.Nodes;
 using PeftNative.Models;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft;
-
-/// <summary>A parameter of an adapter under its two names.</summary>
-/// <param name="Parameter">The parameter.</param>
-/// <param name="Key">Its key in adapter_model.safetensors.</param>
-/// <param name="QualifiedName">Its name in the reference's module tree, with the adapter's name in it.</param>
-/// <param name="ReplacesInPlace">Whether the reference trains the base's own tensor here, so that it does not count as an addition.</param>
-public sealed record AdapterEntry(Parameter Parameter, string Key, string QualifiedName, bool ReplacesInPlace = false);
 
 /// <summary>
 /// A small set of trained parameters for one model. The model stays as it is; a pass that lists the adapter computes with it. Owns its
@@ -39,6 +33,12 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <summary>Its parameters.</summary>
     public IReadOnlyList<AdapterEntry> Entries => entries;
 
+    /// <summary>What its files hold: the parameters themselves, unless the method folds them into others.</summary>
+    public virtual IReadOnlyList<AdapterEntry> StoredEntries => entries;
+
+    /// <summary>Its settings files.</summary>
+    public virtual IEnumerable<(string File, JsonObject Json)> Settings => [(AdapterFolder.ConfigName, Config.ToJson())];
+
     /// <summary>Memory of values and gradients.</summary>
     public TrainableBuffer Buffer { get; private set; } = null!;
 
@@ -59,6 +59,11 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <inheritdoc/>
     public override Parameter? Replacement(int parameter) => replacements[parameter];
+
+    /// <summary>Brings <see cref="StoredEntries"/> up to date with <see cref="Entries"/>, where they differ.</summary>
+    public virtual void Fold()
+    {
+    }
 
     /// <summary>Adds the adapter into the model's weights; the adapter must not be listed in a pass until it is taken out again.</summary>
     /// <exception cref="UsageException">The method cannot be merged, or the adapter already is.</exception>
@@ -89,29 +94,34 @@ public abstract class Adapter : AttachmentSet, IDisposable
     protected abstract void UnmergeWeights();
 
     /// <summary>Adds a parameter of the method.</summary>
-    protected Parameter Add(Parameter parameter, string key, string qualifiedName)
+    protected Parameter Add(Parameter parameter, string key, string qualifiedName, string file = AdapterFolder.WeightsName)
     {
-        entries.Add(new AdapterEntry(parameter, key, qualifiedName));
+        entries.Add(new AdapterEntry(parameter, key, qualifiedName) { File = file });
         return parameter;
     }
 
     /// <summary>Adds a trained copy of one of the model's parameters.</summary>
-    protected void Replace(Parameter original, string key, string qualifiedName, bool inPlace)
+    protected void Replace(
+        Parameter original, string key, string qualifiedName, bool inPlace, string file = AdapterFolder.WeightsName)
     {
         if (replacements[original.Index] is not null) return;
         var copy = new Parameter(original.Name, original.Rows, original.Columns, original.Layout) { Depth = original.Depth };
         replacements[original.Index] = copy;
-        entries.Add(new AdapterEntry(copy, key, qualifiedName, inPlace));
+        entries.Add(new AdapterEntry(copy, key, qualifiedName, inPlace) { File = file });
     }
 
-    /// <summary>Adds trained copies of everything in the modules whose path ends with one of the names, as PEFT matches modules_to_save.</summary>
-    protected void ReplaceModules(IReadOnlyList<string> names)
+    /// <summary>
+    /// Adds trained copies of everything in the modules whose path ends with one of the names, as PEFT matches modules_to_save.
+    /// </summary>
+    /// <param name="names">modules_to_save.</param>
+    /// <param name="root">What stands in front of the model's own names; prompt methods wrap the model once less.</param>
+    protected void ReplaceModules(IReadOnlyList<string> names, string root = "base_model.model.")
     {
         foreach (var parameter in Model.Parameters)
         {
             if (SavedModule(parameter.Module, names) is not { } module) continue;
             var rest = parameter.Name[module.Length..];
-            Replace(parameter, $"base_model.model.{parameter.Name}", $"base_model.model.{module}.modules_to_save.{Name}{rest}", inPlace: false);
+            Replace(parameter, $"{root}{parameter.Name}", $"{root}{module}.modules_to_save.{Name}{rest}", inPlace: false);
         }
     }
 
@@ -128,7 +138,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public virtual void Dispose()
     {
         Buffer?.Dispose();
         GC.SuppressFinalize(this);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
 using PeftNative.Models;
@@ -11,6 +12,13 @@ public abstract record AdapterConfig
 {
     /// <summary>The PEFT release whose key set and file format is written.</summary>
     public const string FormatVersion = "0.21.2";
+
+    // Keys of every method that are read, or that say nothing about the result.
+    private static readonly string[] CommonKeys =
+    [
+        "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type",
+        "modules_to_save", "runtime_config",
+    ];
 
     /// <summary>peft_type: LORA, IA3, ...</summary>
     public abstract string PeftType { get; }
@@ -29,6 +37,12 @@ public abstract record AdapterConfig
 
     /// <summary>Makes the adapter for a model; its values are drawn from the seed.</summary>
     public abstract Adapter Create(TransformerModel model, ulong seed, bool trainable, string name);
+
+    /// <summary>
+    /// The settings for an adapter whose weights come from files: those of methods that train through an encoder, which is not stored, then
+    /// make an adapter without it.
+    /// </summary>
+    public virtual AdapterConfig AsStored() => this;
 
     /// <summary>The object for adapter_config.json, with every key PEFT writes.</summary>
     public abstract JsonObject ToJson();
@@ -64,6 +78,23 @@ public abstract record AdapterConfig
         ["revision"] = Revision,
         ["task_type"] = TaskType,
     };
+
+    /// <summary>
+    /// A key that is neither read nor harmless may stay at null, false or empty; any other value would change the result in silence.
+    /// </summary>
+    protected static void RefuseUnsupported(StrictObject json, IReadOnlyCollection<string> known)
+    {
+        foreach (var key in json.Keys.Where(k => !known.Contains(k) && !CommonKeys.Contains(k)))
+        {
+            var value = json.Element.GetProperty(key);
+            var isOff = value.ValueKind is JsonValueKind.Null or JsonValueKind.False
+                || (value.ValueKind is JsonValueKind.Object && !value.EnumerateObject().Any())
+                || (value.ValueKind is JsonValueKind.Array && value.GetArrayLength() == 0);
+            if (!isOff)
+                throw json.Error(key, $"The {json.GetString("peft_type")} setting '{key}' is not supported, and ignoring it could change the result.",
+                    "Make the adapter without it, or merge it with the tool that made it.");
+        }
+    }
 
     /// <summary>A list of names as JSON, or null.</summary>
     protected static JsonNode? ListJson(IEnumerable<string>? names) =>

@@ -1,7 +1,7 @@
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
-using PeftNative.Peft.Lora;
+using PeftNative.Peft.Bottleneck;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft;
@@ -18,7 +18,7 @@ public static class AdapterFolder
     public const string WeightsName = "adapter_model.safetensors";
 
     /// <summary>The methods that can be read, as peft_type spells them.</summary>
-    public static IReadOnlyList<string> Methods { get; } = ["LORA", "FULL", "HEAD"];
+    public static IReadOnlyList<string> Methods => [.. MethodTable.Readers.Keys, MethodTable.Bottleneck];
 
     /// <summary>Reads the settings of an adapter folder.</summary>
     /// <exception cref="ModelFormatException">The file is broken, or describes an adapter that is not supported.</exception>
@@ -34,34 +34,27 @@ public static class AdapterFolder
     /// <exception cref="ModelFormatException">They describe an adapter that is not supported.</exception>
     public static AdapterConfig ReadConfig(StrictObject json)
     {
-        if (!json.Has("peft_type"))
-            throw json.Error("peft_type", "The file does not say which method it is for.",
-                json.Has("hidden_size") ? "It is an AdapterHub adapter; these cannot be read yet." : "Add \"peft_type\": \"LORA\" if it is one.");
-        return json.GetString("peft_type") switch
-        {
-            "LORA" => LoraConfig.FromJson(json),
-            "FULL" => new FullConfig { BaseModel = json.GetOptionalString("base_model_name_or_path") },
-            "HEAD" => new HeadConfig { BaseModel = json.GetOptionalString("base_model_name_or_path") },
-            var other => throw json.Error("peft_type", $"The method {other} is not supported.", "Supported: LORA."),
-        };
+        var method = MethodOf(json)
+            ?? throw json.Error("peft_type", "The file does not say which method it is for.", "Add \"peft_type\": \"LORA\" if it is one.");
+        if (method == MethodTable.Bottleneck) return BottleneckConfig.FromJson(json);
+        return MethodTable.Readers.TryGetValue(method, out var read)
+            ? read(json)
+            : throw json.Error("peft_type", $"The method {method} is not supported.", $"Supported: {string.Join(", ", Methods)}.");
     }
+
+    /// <summary>The method that parsed settings are for, as in <see cref="Methods"/>; null when they do not say.</summary>
+    public static string? MethodOf(StrictObject json) => json.GetOptionalString("peft_type")
+        // AdapterHub's file of the same name says it otherwise.
+        ?? (json.Has("config") && json.Has("hidden_size") ? MethodTable.Bottleneck : null);
 
     /// <summary>Loads an adapter onto a model. Every key must find its place and every place its key.</summary>
     /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are listed.</exception>
     public static Adapter Load(TransformerModel model, string folder, bool trainable = false, string name = "default")
     {
-        var config = ReadConfig(folder);
-        var path = Path.Combine(folder, WeightsName);
-        if (!File.Exists(path))
-            throw new ModelFormatException($"The folder has no {WeightsName}.", folder,
-                File.Exists(Path.Combine(folder, "adapter_model.bin"))
-                    ? "Its .bin file is a pickle, which can run code and is not read; save it again with safe_serialization=True."
-                    : "Get the file from where the adapter came from.");
-        using var file = SafetensorsFile.Open(path);
-        var adapter = config.Create(model, seed: 0, trainable, name);
+        var adapter = ReadConfig(folder).AsStored().Create(model, seed: 0, trainable, name);
         try
         {
-            Fill(adapter, file);
+            Fill(adapter, folder);
             return adapter;
         }
         catch
@@ -76,26 +69,50 @@ public static class AdapterFolder
     public static void Save(Adapter adapter, string folder)
     {
         Directory.CreateDirectory(folder);
-        Tensors(adapter).Save(Path.Combine(folder, WeightsName));
-        AtomicFile.WriteText(Path.Combine(folder, ConfigName), PeftJson.Write(adapter.Config.ToJson()));
+        foreach (var (name, tensors) in TensorFiles(adapter)) tensors.Save(Path.Combine(folder, name));
+        foreach (var (name, text) in TextFiles(adapter)) AtomicFile.WriteText(Path.Combine(folder, name), text);
     }
 
-    /// <summary>The weights file of an adapter, ready to be written.</summary>
-    internal static SafetensorsWriter Tensors(Adapter adapter)
+    /// <summary>The settings files of an adapter.</summary>
+    internal static IEnumerable<(string Name, string Text)> TextFiles(Adapter adapter) =>
+        adapter.Settings.Select(s => (s.File, PeftJson.Write(s.Json)));
+
+    /// <summary>The weights files of an adapter, ready to be written.</summary>
+    internal static IEnumerable<(string Name, SafetensorsWriter Tensors)> TensorFiles(Adapter adapter)
     {
-        var writer = SafetensorsWriter.ForPyTorch();
-        foreach (var entry in adapter.Entries)
+        adapter.Fold();
+        return adapter.StoredEntries.GroupBy(e => e.File).Select(g => (g.Key, Tensors(adapter, g, e => e.Key)));
+    }
+
+    /// <summary>Parameters of an adapter under chosen names.</summary>
+    internal static SafetensorsWriter Tensors(Adapter adapter, IEnumerable<AdapterEntry> entries, Func<AdapterEntry, string> name)
+    {
+        // PEFT says that its file is of PyTorch; AdapterHub says nothing.
+        var writer = entries.Any(e => e.File != WeightsName) ? new SafetensorsWriter() : SafetensorsWriter.ForPyTorch();
+        foreach (var entry in entries)
         {
             var values = HostValues.Download(adapter.Model.Backend, entry.Parameter.Value);
-            writer.Add(entry.Key, entry.Parameter.StoredShape, StoredOrder.ToFile(entry.Parameter, values));
+            writer.Add(name(entry), entry.Parameter.StoredShape, StoredOrder.ToFile(entry.Parameter, values));
         }
         return writer;
     }
 
-    /// <summary>Gives an adapter the values of a file.</summary>
-    internal static void Fill(Adapter adapter, SafetensorsFile file)
+    /// <summary>Gives an adapter the values of its files.</summary>
+    internal static void Fill(Adapter adapter, string folder)
     {
-        var places = adapter.Entries.ToDictionary(e => e.Key);
+        foreach (var file in adapter.StoredEntries.GroupBy(e => e.File))
+        {
+            // A head that is the base's own may as well be absent.
+            var path = Path.Combine(folder, file.Key);
+            if (!file.All(e => e.IsBase) || File.Exists(path)) Fill(adapter, file, e => e.Key, path);
+        }
+    }
+
+    /// <summary>Gives parameters of an adapter the values of a file.</summary>
+    internal static void Fill(Adapter adapter, IEnumerable<AdapterEntry> entries, Func<AdapterEntry, string> name, string path)
+    {
+        using var file = Open(path);
+        var places = entries.ToDictionary(name);
         var problems = new List<string>();
         foreach (var tensor in file.Tensors)
         {
@@ -104,19 +121,31 @@ public static class AdapterFolder
             if (!places.Remove(key, out var entry)) problems.Add($"unexpected: {tensor.Name}");
             else if (!tensor.Shape.AsSpan().SequenceEqual(entry.Parameter.StoredShape))
                 problems.Add($"{tensor.Name} is [{string.Join(", ", tensor.Shape)}], expected [{string.Join(", ", entry.Parameter.StoredShape)}]");
-            else Read(adapter, file, tensor, entry.Parameter);
+            else if (!Read(adapter, file, tensor, entry)) problems.Add($"{tensor.Name} has other values than the base");
         }
-        problems.AddRange(places.Values.Select(e => $"missing: {e.Key}"));
+        problems.AddRange(places.Keys.Select(k => $"missing: {k}"));
         if (problems.Count > 0)
             throw new ModelFormatException($"The adapter does not fit this {adapter.Model.Config.ModelType} model: "
                 + $"{string.Join("; ", problems.Take(8))}{(problems.Count > 8 ? $"; and {problems.Count - 8} more" : "")}.", file.Path,
                 "It was made for another base, task or number of labels, or its files do not belong together.");
     }
 
-    private static void Read(Adapter adapter, SafetensorsFile file, StoredTensor tensor, Parameter parameter)
+    private static SafetensorsFile Open(string path)
     {
-        var values = new float[parameter.Count];
+        if (File.Exists(path)) return SafetensorsFile.Open(path);
+        var hasPickle = Directory.EnumerateFiles(Path.GetDirectoryName(path)!, "*.bin").Any();
+        throw new ModelFormatException($"The folder has no {Path.GetFileName(path)}.", Path.GetDirectoryName(path), hasPickle
+            ? "Its .bin file is a pickle, which can run code and is not read; save it again as safetensors."
+            : "Get the file from where the adapter came from.");
+    }
+
+    private static bool Read(Adapter adapter, SafetensorsFile file, StoredTensor tensor, AdapterEntry entry)
+    {
+        var values = new float[entry.Parameter.Count];
         file.ReadAs(tensor, values);
-        HostValues.Upload(adapter.Model.Backend, StoredOrder.FromFile(parameter, values), parameter.Value);
+        var ordered = StoredOrder.FromFile(entry.Parameter, values);
+        if (entry.IsBase) return HostValues.Download(adapter.Model.Backend, entry.Parameter.Value).AsSpan().SequenceEqual(ordered);
+        HostValues.Upload(adapter.Model.Backend, ordered, entry.Parameter.Value);
+        return true;
     }
 }

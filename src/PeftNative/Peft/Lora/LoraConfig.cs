@@ -118,7 +118,7 @@ public sealed record LoraConfig : AdapterConfig
     /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that would change the result and is not supported.</exception>
     public static LoraConfig FromJson(StrictObject json)
     {
-        LoraKeys.RefuseUnsupported(json);
+        RefuseUnsupported(json, LoraKeys.Known);
         return new LoraConfig
         {
             BaseModel = json.GetOptionalString("base_model_name_or_path"),
@@ -130,12 +130,12 @@ public sealed record LoraConfig : AdapterConfig
             Dropout = json.GetDouble("lora_dropout", 0),
             UseRsLora = json.GetBool("use_rslora", false),
             UseDora = json.GetBool("use_dora", false),
-            Targets = LoraKeys.ReadTargets(json, "target_modules"),
-            Exclude = LoraKeys.ReadTargets(json, "exclude_modules"),
+            Targets = TargetModules.Read(json, "target_modules"),
+            Exclude = TargetModules.Read(json, "exclude_modules"),
             RankPattern = LoraKeys.ReadPattern(json, "rank_pattern"),
             AlphaPattern = LoraKeys.ReadPattern(json, "alpha_pattern"),
             Layers = LoraKeys.ReadLayers(json),
-            LayersPattern = LoraKeys.ReadTargets(json, "layers_pattern") is { } p ? p.Names ?? [p.Pattern!] : null,
+            LayersPattern = TargetModules.Read(json, "layers_pattern") is { } p ? p.Names ?? [p.Pattern!] : null,
             Bias = LoraKeys.ReadBias(json),
             Initialization = LoraKeys.ReadInitialization(json),
             FanInFanOut = json.GetBool("fan_in_fan_out", false),
@@ -150,7 +150,7 @@ public sealed record LoraConfig : AdapterConfig
         foreach (var key in LoraKeys.FalseKeys) json[key] = false;
         json["alpha_pattern"] = LoraKeys.PatternJson(AlphaPattern);
         json["bias"] = Bias switch { BiasTraining.All => "all", BiasTraining.LoraOnly => "lora_only", _ => "none" };
-        json["exclude_modules"] = LoraKeys.TargetsJson(Exclude);
+        json["exclude_modules"] = Exclude?.ToJson();
         json["fan_in_fan_out"] = FanInFanOut;
         json["init_lora_weights"] = Initialization switch
         {
@@ -168,7 +168,7 @@ public sealed record LoraConfig : AdapterConfig
         json["qalora_group_size"] = 16;
         json["r"] = R;
         json["rank_pattern"] = LoraKeys.PatternJson(RankPattern);
-        json["target_modules"] = LoraKeys.TargetsJson(Targets);
+        json["target_modules"] = Targets?.ToJson();
         json["use_dora"] = UseDora;
         json["use_rslora"] = UseRsLora;
         return json;

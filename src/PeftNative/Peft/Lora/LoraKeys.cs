@@ -17,47 +17,13 @@ internal static class LoraKeys
     /// <summary>Likewise, written as false.</summary>
     internal static readonly string[] FalseKeys = ["ensure_weight_tying", "lora_bias", "use_qalora"];
 
-    // Keys that are read, or that say nothing about the result.
-    private static readonly HashSet<string> Known =
+    /// <summary>Keys that are read, or that say nothing about the result.</summary>
+    internal static readonly string[] Known =
     [
-        "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type",
-        "modules_to_save", "r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "target_modules", "exclude_modules",
+        "r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "target_modules", "exclude_modules",
         "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "bias", "init_lora_weights", "fan_in_fan_out",
-        "megatron_core", "megatron_config", "qalora_group_size", "runtime_config", "ensure_weight_tying",
+        "megatron_core", "megatron_config", "qalora_group_size", "ensure_weight_tying",
     ];
-
-    /// <summary>
-    /// A key that is neither read nor harmless may stay at null, false or empty; any other value would change the result in silence.
-    /// </summary>
-    internal static void RefuseUnsupported(StrictObject json)
-    {
-        foreach (var key in json.Keys.Where(k => !Known.Contains(k)))
-        {
-            var value = json.Element.GetProperty(key);
-            var isOff = value.ValueKind is JsonValueKind.Null or JsonValueKind.False
-                || (value.ValueKind is JsonValueKind.Object && !value.EnumerateObject().Any())
-                || (value.ValueKind is JsonValueKind.Array && value.GetArrayLength() == 0);
-            if (!isOff)
-                throw json.Error(key, $"The LoRA setting '{key}' is not supported, and ignoring it could change the result.",
-                    "Make the adapter without it, or merge it with the tool that made it.");
-        }
-    }
-
-    internal static TargetModules? ReadTargets(StrictObject json, string key)
-    {
-        if (!json.Has(key)) return null;
-        return json.Element.GetProperty(key).ValueKind == JsonValueKind.String
-            ? new TargetModules(null, json.GetString(key))
-            : new TargetModules(json.GetStringList(key), null);
-    }
-
-    internal static JsonNode? TargetsJson(TargetModules? targets)
-    {
-        if (targets is null) return null;
-        return targets.Names is { } names
-            ? new JsonArray([.. names.Order(StringComparer.Ordinal).Select(n => (JsonNode)JsonValue.Create(n))])
-            : JsonValue.Create(targets.Pattern);
-    }
 
     internal static IReadOnlyList<(string, double)> ReadPattern(StrictObject json, string key) =>
         json.GetOptionalObject(key) is { } map ? [.. map.Keys.Select(k => (k, map.GetDouble(k)))] : [];

@@ -105,6 +105,8 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
 
     private void ScaleOutput(Pass pass, LinearState state)
     {
+        if (state.Op.OutputScale.IsPresent)
+            throw new UsageException($"Two active adapters scale {site.Path}; only one can.", remedy: "Merge one of them into the base first.");
         state.Saved[NormSlot] = pass.NewActivation(1, site.Out);
         state.Saved[ScaleSlot] = pass.NewActivation(1, site.Out);
         state.Saved[RestSlot] = default;

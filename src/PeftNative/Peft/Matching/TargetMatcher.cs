@@ -4,20 +4,6 @@ using PeftNative.Models;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// target_modules as PEFT has it: a list of names or ends of names, or a regular expression for the whole name, or "all-linear".
-/// </summary>
-/// <param name="Names">The list, or null.</param>
-/// <param name="Pattern">The regular expression, or null.</param>
-public sealed record TargetModules(IReadOnlyList<string>? Names, string? Pattern)
-{
-    /// <summary>Whether every linear layer but the output is meant.</summary>
-    public bool IsAllLinear => string.Equals(Pattern, "all-linear", StringComparison.OrdinalIgnoreCase);
-
-    /// <summary>A list of names.</summary>
-    public static TargetModules Of(params IReadOnlyList<string> names) => new(names, null);
-}
-
-/// <summary>
 /// Decides which modules a method attaches to, by the rules of PEFT's tuners (reference: BaseTuner's module check in PEFT 0.21).
 /// </summary>
 public sealed record TargetMatcher
@@ -54,6 +40,9 @@ public sealed record TargetMatcher
     /// <summary>Whether a pattern of rank_pattern or alpha_pattern names a module: it ends the name at a dot.</summary>
     public static bool PatternApplies(string pattern, string path) => IsMatch($@"^(.*\.)?({pattern})\z", path, "pattern");
 
+    /// <summary>Whether a regular expression, the value of a key, fits a whole name.</summary>
+    public static bool IsWhole(string pattern, string path, string key) => IsMatch($@"\A(?:{pattern})\z", path, key);
+
     private bool Matches(TransformerModel model, ModuleInfo module)
     {
         if (Exclude is { } exclude && IsNamed(exclude, module.Path)) return false;
@@ -65,7 +54,7 @@ public sealed record TargetMatcher
     }
 
     private static bool IsNamed(TargetModules targets, string path) => targets.Pattern is { } pattern
-        ? IsMatch($@"\A(?:{pattern})\z", path, "target_modules")
+        ? IsWhole(pattern, path, "target_modules")
         : targets.Names!.Any(n => path == n || path.EndsWith("." + n, StringComparison.Ordinal));
 
     private bool IsInLayers(string path)

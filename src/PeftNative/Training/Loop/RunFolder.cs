@@ -15,7 +15,7 @@ namespace PeftNative.Training;
 /// </summary>
 public sealed class RunFolder
 {
-    private const string Prefix = "checkpoint-", State = "trainer_state.json", Moments = "optimizer.safetensors";
+    private const string Prefix = "checkpoint-", State = "trainer_state.json", Moments = "optimizer.safetensors", Trainables = "trainables.safetensors";
 
     private readonly string root;
     private readonly TrainerOptions options;
@@ -45,8 +45,9 @@ public sealed class RunFolder
         var adapter = trainer.Adapter;
         AtomicFolder.Write(path, writer =>
         {
-            writer.WriteTensors(AdapterFolder.WeightsName, AdapterFolder.Tensors(adapter));
-            writer.WriteText(AdapterFolder.ConfigName, PeftJson.Write(adapter.Config.ToJson()));
+            foreach (var (name, tensors) in AdapterFolder.TensorFiles(adapter)) writer.WriteTensors(name, tensors);
+            foreach (var (name, text) in AdapterFolder.TextFiles(adapter)) writer.WriteText(name, text);
+            if (IsFolded(adapter)) writer.WriteTensors(Trainables, AdapterFolder.Tensors(adapter, adapter.Entries, e => e.QualifiedName));
             writer.WriteTensors(Moments, MomentTensors(trainer));
             writer.WriteText(State, PeftJson.Write(new JsonObject
             {
@@ -70,12 +71,17 @@ public sealed class RunFolder
         Require(state, "gradient_accumulation_steps", options.GradientAccumulationSteps);
         if (state.GetString("data_sha256") != Digest(train))
             throw state.Error("data_sha256", "The checkpoint was made with other training data.", "Give the same data, or start afresh with --resume never.");
-        using (var file = SafetensorsFile.Open(Path.Combine(checkpoint, AdapterFolder.WeightsName))) AdapterFolder.Fill(trainer.Adapter, file);
+        if (IsFolded(trainer.Adapter))
+            AdapterFolder.Fill(trainer.Adapter, trainer.Adapter.Entries, e => e.QualifiedName, Path.Combine(checkpoint, Trainables));
+        else AdapterFolder.Fill(trainer.Adapter, checkpoint);
         RestoreMoments(checkpoint, trainer);
         trainer.BestScore = state.GetOptionalDouble("best_score");
         trainer.EvaluationsSinceBest = state.GetInt("evaluations_since_best", 0);
         return trainer.Optimizer.StepCount = state.GetInt("step");
     }
+
+    // What is trained is then not what an adapter's own files hold, and a checkpoint needs both.
+    private static bool IsFolded(Adapter adapter) => adapter.StoredEntries != adapter.Entries;
 
     private static SafetensorsWriter MomentTensors(Trainer trainer)
     {

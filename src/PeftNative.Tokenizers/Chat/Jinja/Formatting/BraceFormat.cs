@@ -8,6 +8,7 @@ namespace PeftNative.Tokenizers.Chat.Jinja.Formatting;
 internal sealed class BraceFormat(Arguments arguments, Budget budget)
 {
     private int _automatic;
+    private bool _isNumbered;
 
     public string Apply(string format, int depth = 0)
     {
@@ -69,7 +70,7 @@ internal sealed class BraceFormat(Arguments arguments, Budget budget)
         {
             '\0' => value,
             's' => new StringValue(TextBuilder.TextOf(value, budget)),
-            'r' or 'a' => new StringValue(TextBuilder.ReprOf(value, budget)),
+            'r' or 'a' => new StringValue(PythonText.Repr(value, onlyAscii: conversion == 'a', budget)),
             _ => throw new JinjaException($"Unknown conversion specifier {conversion}"),
         };
         return Format(value, spec, specText.Length == 0);
@@ -102,6 +103,9 @@ internal sealed class BraceFormat(Arguments arguments, Budget budget)
     private Value First(string name)
     {
         var isIndex = int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index);
+        if (isIndex ? _automatic > 0 : name.Length == 0 && _isNumbered)
+            throw new JinjaException("cannot switch between manual field specification and automatic field numbering");
+        _isNumbered |= isIndex;
         if (name.Length == 0) (isIndex, index) = (true, _automatic++);
         if (isIndex)
             return index < arguments.Positional.Count

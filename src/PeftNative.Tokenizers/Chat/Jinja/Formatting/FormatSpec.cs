@@ -74,6 +74,7 @@ internal sealed record FormatSpec
     /// <summary>Writes a text, cut to the precision and padded to the width.</summary>
     public string FormatText(string text, Budget budget)
     {
+        if (Type is not ('\0' or 's')) throw new JinjaException($"Unknown format code '{Type}' for object of type 'str'");
         if (Precision is { } limit && PythonText.CountCodePoints(text) > limit)
             text = ((StringValue)new StringValue(text).Slice(new SliceBounds(null, limit, null), budget)).Text;
         return Pad("", text, '<', budget);

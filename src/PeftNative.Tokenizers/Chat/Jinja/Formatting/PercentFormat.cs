@@ -138,7 +138,7 @@ internal sealed class PercentFormat
                 var text = TextBuilder.TextOf(value, budget);
                 return Plain(spec).FormatText(_isMarkup && value is not StringValue { IsMarkup: true } ? Markup.Escape(text) : text, budget);
             case 'r' or 'a':
-                return Plain(spec).FormatText(TextBuilder.ReprOf(value, budget), budget);
+                return Plain(spec).FormatText(PythonText.Repr(value, onlyAscii: letter == 'a', budget), budget);
             case 'c' when value is StringValue { CodePoints: 1 } one:
                 return Plain(spec).FormatText(one.Text, budget);
             case 'd' or 'i' or 'u':
@@ -170,7 +170,7 @@ internal sealed class PercentFormat
 
         var precision = Math.Min(spec.Precision ?? 0, 1000);
         var text = (spec with { Type = letter, Precision = null }).FormatInteger(number, _output.Budget);
-        return precision == 0 ? text : (spec with { Precision = null }).FormatText(ZeroFilled(text.Trim(), precision), _output.Budget);
+        return precision == 0 ? text : Plain(spec with { Precision = null, Type = '\0' }).FormatText(ZeroFilled(text.Trim(), precision), _output.Budget);
     }
 
     private static string ZeroFilled(string number, int digits)

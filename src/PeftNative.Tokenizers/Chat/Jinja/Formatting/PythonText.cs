@@ -73,6 +73,24 @@ internal static class PythonText
         output.Append(result.Append(quote).ToString());
     }
 
+    /// <summary>Python's repr; where asked for, with escapes for all that is not ASCII.</summary>
+    public static string Repr(Value value, bool onlyAscii, Budget budget)
+    {
+        var text = TextBuilder.ReprOf(value, budget);
+        if (!onlyAscii || text.All(char.IsAscii)) return text;
+        var result = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes())
+            result.Append(rune.IsAscii ? rune.ToString() : Escape(rune));
+        return result.ToString();
+    }
+
+    private static string Escape(Rune rune) => rune.Value switch
+    {
+        <= 0xFF => $"\\x{rune.Value:x2}",
+        <= 0xFFFF => $"\\u{rune.Value:x4}",
+        _ => $"\\U{rune.Value:x8}",
+    };
+
     private static void AppendQuoted(StringBuilder result, Rune rune, char quote)
     {
         _ = rune.Value switch
@@ -83,9 +101,7 @@ internal static class PythonText
             '\t' => result.Append(@"\t"),
             var c when c == quote => result.Append('\\').Append(quote),
             _ when IsPrintable(rune) => result.Append(rune.ToString()),
-            <= 0xFF => result.Append($"\\x{rune.Value:x2}"),
-            <= 0xFFFF => result.Append($"\\u{rune.Value:x4}"),
-            _ => result.Append($"\\U{rune.Value:x8}"),
+            _ => result.Append(Escape(rune)),
         };
     }
 

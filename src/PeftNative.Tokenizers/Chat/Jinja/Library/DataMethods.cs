@@ -60,8 +60,7 @@ internal static class NumberMethods
 {
     private static readonly MethodTable Integers = new(MethodTable.Of(
         Builtin.Of("bit_length", "self", c => new IntValue(Operators.IsInteger(c[0], out var n) ? (long)System.Numerics.BigInteger.Abs(n).GetBitLength() : 0)),
-        Builtin.Of("conjugate", "self", c => c[0]),
-        Builtin.Of("is_integer", "self", _ => BoolValue.True)));
+        Builtin.Of("conjugate", "self", c => c[0])));
 
     private static readonly MethodTable Floats = new(MethodTable.Of(
         Builtin.Of("is_integer", "self", c => BoolValue.Of(double.IsInteger(((FloatValue)c[0]).Number))),

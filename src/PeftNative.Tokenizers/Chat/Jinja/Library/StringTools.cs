@@ -96,7 +96,7 @@ internal static class StringTools
             at = separator is null ? SkipSpace(text, end) : end + separator.Length;
         }
 
-        if (separator is not null || at < text.Length) yield return separator is null ? RestOf(text, at, maximum) : text[at..];
+        if (separator is not null || at < text.Length) yield return text[at..];
     }
 
     public static List<string> SplitFromEnd(string text, string? separator, int maximum, Budget budget)
@@ -112,8 +112,7 @@ internal static class StringTools
             end = separator is null ? PythonText.TrimEnd(text.AsSpan(0, found)).Length : found;
         }
 
-        if (separator is not null) parts.Add(text[..end]);
-        else if (end > 0) parts.Add(PythonText.TrimStart(text.AsSpan(0, end)).ToString());
+        if (separator is not null || end > 0) parts.Add(text[..end]);
         parts.Reverse();
         return parts;
     }
@@ -181,8 +180,4 @@ internal static class StringTools
                 return at;
         return -1;
     }
-
-    /// <summary>What is left when the allowed number of splits is done; without white space at its end.</summary>
-    private static string RestOf(string text, int at, int maximum) =>
-        maximum >= 0 ? PythonText.TrimEnd(text.AsSpan(at)).ToString() : text[at..];
 }

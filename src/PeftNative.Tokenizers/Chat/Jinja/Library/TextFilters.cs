@@ -115,13 +115,14 @@ internal static class TextFilters
 
     private static Value Truncate(Invocation call)
     {
-        if (call[0] is not StringValue text) throw new JinjaException($"truncate needs a string, not {call[0].TypeName}");
+        if (call[0] is UndefinedValue undefined) return undefined;
         var end = call.Text(3, "...");
         var (length, leeway) = (call.Integer(1, 255), call.Integer(4, 5));
         var keep = length - PythonText.CountCodePoints(end);
         if (keep < 0) throw new JinjaException($"expected length >= {PythonText.CountCodePoints(end)}, got {length}");
         if (leeway < 0) throw new JinjaException($"expected leeway >= 0, got {leeway}");
-        if (text.CodePoints <= (long)length + leeway) return text;
+        if (call[0].Length <= (long)length + leeway) return call[0];
+        if (call[0] is not StringValue text) throw new JinjaException($"truncate needs a string, not {call[0].TypeName}");
         var start = ((StringValue)text.Slice(new SliceBounds(null, keep, null), call.Budget)).Text;
         var lastSpace = call.IsTrue(2) ? -1 : start.LastIndexOf(' ');
         return text.With((lastSpace < 0 ? start : start[..lastSpace]) + end);

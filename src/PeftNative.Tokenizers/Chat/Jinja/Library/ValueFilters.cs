@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics;
+using System.Text;
 using PeftNative.Tokenizers.Chat.Jinja.Formatting;
 using PeftNative.Tokenizers.Chat.Jinja.Runtime;
 using PeftNative.Tokenizers.Chat.Jinja.Values;
@@ -101,10 +102,10 @@ internal static class ValueFilters
     private static int CountWords(string text)
     {
         var (count, insideWord) = (0, false);
-        foreach (var c in text)
+        foreach (var rune in text.EnumerateRunes())
         {
-            var isWord = c == '_' || char.IsLetterOrDigit(c) || char.IsSurrogate(c)
-                || char.GetUnicodeCategory(c) is UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber;
+            var isWord = rune.Value == '_' || Rune.IsLetterOrDigit(rune)
+                || Rune.GetUnicodeCategory(rune) is UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber;
             if (isWord && !insideWord) count++;
             insideWord = isWord;
         }

@@ -174,17 +174,19 @@ internal sealed partial class Interpreter
         var items = Iterate(iterable);
         if (statement.Condition is not null) items = items.Where(item => Holds(statement, outer, item));
         var loop = new LoopValue(items, statement.Condition is null ? iterable.Length : null, depth, recurse);
-        var isEmpty = true;
+        // As in the reference, the else block also runs where break or continue cut every round short.
+        var anyCompleted = false;
         while (loop.MoveNext(out var item))
         {
-            isEmpty = false;
             var scope = new Scope(outer);
             Assign(statement.Target, item, scope);
             scope.Set("loop", loop);
-            if (RunIn(scope, statement.Body) == Flow.Break) break;
+            var flow = RunIn(scope, statement.Body);
+            if (flow == Flow.Break) break;
+            anyCompleted |= flow == Flow.Next;
         }
 
-        if (isEmpty && statement.Else is not null) RunIn(new Scope(outer), statement.Else);
+        if (!anyCompleted && statement.Else is not null) RunIn(new Scope(outer), statement.Else);
     }
 
     private bool Holds(For statement, Scope outer, Value item)

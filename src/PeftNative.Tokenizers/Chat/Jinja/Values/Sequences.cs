@@ -137,6 +137,14 @@ internal sealed class RangeValue(long start, long stop, long step, int count) : 
         output.Append(step == 1 ? ")" : $", {step})");
     }
 
+    public override Value? Attribute(string name) => name switch
+    {
+        "start" => new IntValue(start),
+        "stop" => new IntValue(stop),
+        "step" => new IntValue(step),
+        _ => null,
+    };
+
     private IntValue At(int index) => new(start + (index * step));
 }
 

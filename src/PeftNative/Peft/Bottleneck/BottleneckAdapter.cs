@@ -1,0 +1,139 @@
+using System.Text.Json.Nodes;
+using PeftNative.Determinism;
+using PeftNative.Models;
+using PeftNative.Tensors;
+
+namespace PeftNative.Peft.Bottleneck;
+
+/// <summary>
+/// Bottleneck adapters: down to a few features, an activation, up again, added to a sub-block's output. A classifier on top is trained in
+/// place. Files are AdapterHub's: the adapter's own, and the model's head in files of its own.
+/// </summary>
+public sealed class BottleneckAdapter : Adapter
+{
+    private const string AdapterFile = "adapter.safetensors", HeadFile = "model_head.safetensors", HeadConfig = "head_config.json";
+
+    private readonly BottleneckBlock?[] blocks;
+    private readonly IReadOnlyList<AdapterEntry> storedEntries;
+    private readonly BottleneckConfig config;
+
+    internal BottleneckAdapter(TransformerModel model, BottleneckConfig config, ulong seed, bool trainable, string name)
+        : base(model, config, name)
+    {
+        this.config = config;
+        blocks = new BottleneckBlock?[2 * model.Config.LayerCount];
+        var activation = ConfigReader.FindActivation(config.NonLinearity)
+            ?? throw new UsageException($"The non_linearity '{config.NonLinearity}' is not supported.", remedy: "Use relu, gelu, gelu_new, swish or tanh.");
+        for (var depth = 0; depth < blocks.Length; depth++)
+            if ((depth % 2 == 0 ? config.AfterAttention : config.AfterFeedForward) && !config.LeaveOut.Contains(depth / 2))
+                blocks[depth] = NewBlock(depth, activation);
+        if (!blocks.Any(b => b is not null))
+            throw new UsageException("No layer has a bottleneck adapter.", remedy: "Set mh_adapter or output_adapter, and leave fewer layers out.");
+        if (model.Task != ModelTask.CausalLm)
+            foreach (var parameter in HeadParameters) Replace(parameter, parameter.Name, parameter.Name, inPlace: true, HeadFile);
+        Allocate(trainable);
+        storedEntries = [.. Entries, .. model.Task == ModelTask.CausalLm ? HeadParameters.Select(StoredHead) : []];
+        Initialize(seed);
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<AdapterEntry> StoredEntries => storedEntries;
+
+    /// <inheritdoc/>
+    public override IEnumerable<(string File, JsonObject Json)> Settings =>
+    [
+        (AdapterFolder.ConfigName, BottleneckKeys.Describe(config.ToJson(), Model, config)),
+        (HeadConfig, BottleneckKeys.Describe(HeadJson(), Model, config)),
+    ];
+
+    /// <inheritdoc/>
+    public override IBlockAttachment? AtBlock(int depth) => blocks[depth];
+
+    /// <inheritdoc/>
+    protected override void MergeWeights() => throw new UsageException(
+        "A bottleneck adapter cannot be merged: there is an activation in its middle, so no change of a weight does the same.",
+        remedy: "Keep it as an adapter.");
+
+    /// <inheritdoc/>
+    protected override void UnmergeWeights() => MergeWeights();
+
+    private BottleneckBlock NewBlock(int depth, Ops.Activation activation)
+    {
+        var path = BottleneckPlaces.Path(Model, depth, config.AdapterName!);
+        var (d, width) = (Model.Config.HiddenSize, config.WidthOf(depth / 2, Model.Config.HiddenSize));
+        return new BottleneckBlock(config, activation, depth)
+        {
+            DownWeight = Part("adapter_down.0.weight", width, d, StoredLayout.Matrix),
+            DownBias = Part("adapter_down.0.bias", 1, width, StoredLayout.Vector),
+            UpWeight = Part("adapter_up.weight", d, width, StoredLayout.Matrix),
+            UpBias = Part("adapter_up.bias", 1, d, StoredLayout.Vector),
+            Scaling = config.ScalingKind switch
+            {
+                BottleneckScaling.Learned => Part("scaling", 1, 1, StoredLayout.Vector),
+                BottleneckScaling.Channel => Part("scaling", 1, d, StoredLayout.Vector),
+                _ => null,
+            },
+        };
+
+        Parameter Part(string part, int rows, int columns, StoredLayout layout) =>
+            Add(new Parameter(part, rows, columns, layout) { Depth = depth }, $"{path}.{part}", $"{path}.{part}", AdapterFile);
+    }
+
+    // A classifier is trained where it stands; a language model's head is stored, but stays the base's.
+    private IEnumerable<Parameter> HeadParameters =>
+        Model.Parameters.Where(p => !p.Name.StartsWith(Model.Family.Names.Backbone + ".", StringComparison.Ordinal));
+
+    private static AdapterEntry StoredHead(Parameter parameter) =>
+        new(parameter.TiedTo ?? parameter, parameter.Name, parameter.Name) { File = HeadFile, IsBase = true };
+
+    private JsonObject HeadJson()
+    {
+        var labels = Model.Config.Labels is { Count: > 0 } given ? given : ["LABEL_0", "LABEL_1"];
+        var ids = new JsonObject();
+        for (var i = 0; i < labels.Count; i++) ids[labels[i]] = i;
+        return new JsonObject { ["config"] = null, ["label2id"] = ids, ["name"] = null, ["num_labels"] = labels.Count };
+    }
+
+    private void Initialize(ulong seed)
+    {
+        for (var i = 0; i < Entries.Count; i++)
+        {
+            var parameter = Entries[i].Parameter;
+            var values = new float[parameter.Count];
+            var random = new RandomStream(seed, RandomPurpose.AdapterInitialization, (ulong)i);
+            if (parameter.Name == "scaling") values.AsSpan().Fill(1);
+            else if (parameter.Name is "adapter_down.0.weight" or "adapter_up.weight") Draw(random, values, parameter);
+            else continue;
+            HostValues.Upload(Model.Backend, values, parameter.Value);
+        }
+    }
+
+    private void Draw(RandomStream random, float[] values, Parameter parameter)
+    {
+        switch (config.Initialization)
+        {
+            case BottleneckInitialization.Bert:
+                random.FillNormal(values, 0, 0.02);
+                break;
+            case BottleneckInitialization.Houlsby:
+                FillTruncated(random, values);
+                break;
+            case BottleneckInitialization.MamAdapter when parameter.Name == "adapter_down.0.weight":
+                var bound = 1 / MathF.Sqrt(parameter.Columns);
+                random.FillUniform(values, -bound, bound);
+                break;
+        }
+    }
+
+    // Numbers beyond two deviations are drawn again, from a stretch of the stream of their own.
+    private static void FillTruncated(RandomStream random, float[] values)
+    {
+        const double Deviation = 0.01;
+        for (var i = 0; i < values.Length; i++)
+        {
+            var value = random.Normal((ulong)i);
+            for (var retry = 1UL; Math.Abs(value) > 2; retry++) value = random.Normal((retry * (ulong)values.Length) + (ulong)i);
+            values[i] = (float)(Deviation * value);
+        }
+    }
+}

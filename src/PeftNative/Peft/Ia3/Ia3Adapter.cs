@@ -1,0 +1,82 @@
+using PeftNative.Determinism;
+using PeftNative.Models;
+using PeftNative.Tensors;
+
+namespace PeftNative.Peft.Ia3;
+
+/// <summary>
+/// IA3: a trained vector l per target, <c>y = W (l ⊙ x) + b</c> in the feed-forward block and <c>y = l ⊙ (W x + b)</c> elsewhere.
+/// </summary>
+public sealed class Ia3Adapter : Adapter
+{
+    private readonly Ia3Linear?[] linears;
+
+    internal Ia3Adapter(TransformerModel model, Ia3Config config, ulong seed, bool trainable, string name)
+        : base(model, Describe(model, config), name)
+    {
+        linears = new Ia3Linear?[model.Linears.Count];
+        foreach (var module in Matched(model, config)) linears[module.Linear!.Index] = NewLinear(module.Linear, config);
+        ReplaceModules(config.ModulesToSave ?? []);
+        Allocate(trainable);
+        Initialize(config.StartsAtOne, seed);
+    }
+
+    /// <inheritdoc/>
+    public override ILinearAttachment? AtLinear(int site) => linears[site];
+
+    /// <inheritdoc/>
+    protected override void MergeWeights()
+    {
+        foreach (var linear in linears.OfType<Ia3Linear>()) linear.Merge(Model.Backend);
+    }
+
+    /// <inheritdoc/>
+    protected override void UnmergeWeights()
+    {
+        if (linears.OfType<Ia3Linear>().FirstOrDefault(l => !l.IsInvertible(Model.Backend)) is { } stuck)
+            throw new UsageException($"{stuck.Site.Path} was scaled by zero and cannot be scaled back.", remedy: "Load the base model again.");
+        foreach (var linear in linears.OfType<Ia3Linear>()) linear.Unmerge(Model.Backend);
+    }
+
+    private static Ia3Config Describe(TransformerModel model, Ia3Config config)
+    {
+        var matched = Matched(model, config);
+        return config with
+        {
+            FanInFanOut = matched.Any(m => m.Kind == ModuleKind.Conv1D),
+            Targets = config.Targets!.IsAllLinear ? TargetModules.Of([.. matched.Select(m => m.Path)]) : config.Targets,
+        };
+    }
+
+    private static IReadOnlyList<ModuleInfo> Matched(TransformerModel model, Ia3Config config) => new TargetMatcher
+    {
+        Targets = config.Targets!, Exclude = config.Exclude, ModulesToSave = config.ModulesToSave ?? [],
+    }.Match(model, m => m.Linear is not null);
+
+    private Ia3Linear NewLinear(LinearSite site, Ia3Config config)
+    {
+        if (site.Weight.TiedTo is { } tied)
+            throw new UsageException($"{site.Path} is tied to {tied.Name}; IA3 on a tied head is not supported.",
+                remedy: "Leave it out of target_modules.");
+        var isInput = config.IsFeedForward(site.Path);
+        var vector = new Parameter($"{site.Path}.ia3_l", 1, isInput ? site.In : site.Out, isInput ? StoredLayout.Matrix : StoredLayout.Column)
+        {
+            Depth = site.Depth,
+        };
+        var key = $"base_model.model.{site.Path}.ia3_l";
+        return new Ia3Linear(site, Add(vector, key, $"{key}.{Name}"), isInput);
+    }
+
+    private void Initialize(bool startsAtOne, ulong seed)
+    {
+        for (var i = 0; i < Entries.Count; i++)
+        {
+            var parameter = Entries[i].Parameter;
+            if (!parameter.Name.EndsWith(".ia3_l", StringComparison.Ordinal)) continue;
+            var values = new float[parameter.Count];
+            if (startsAtOne) values.AsSpan().Fill(1);
+            else new RandomStream(seed, RandomPurpose.AdapterInitialization, (ulong)i).FillNormal(values);
+            HostValues.Upload(Model.Backend, values, parameter.Value);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+using System.Text.Json.Nodes;
+using PeftNative.Formats;
+using PeftNative.Models;
+
+namespace PeftNative.Peft.Ia3;
+
+/// <summary>IA3's settings under PEFT's names (Liu et al. 2022, arXiv:2205.05638).</summary>
+public sealed record Ia3Config : AdapterConfig
+{
+    private static readonly string[] Known =
+        ["target_modules", "exclude_modules", "feedforward_modules", "fan_in_fan_out", "init_ia3_weights"];
+
+    /// <inheritdoc/>
+    public override string PeftType => "IA3";
+
+    /// <summary>target_modules; null for the family's default.</summary>
+    public TargetModules? Targets { get; init; }
+
+    /// <summary>exclude_modules.</summary>
+    public TargetModules? Exclude { get; init; }
+
+    /// <summary>feedforward_modules: the targets that are scaled at the input; null for the family's default.</summary>
+    public TargetModules? FeedForward { get; init; }
+
+    /// <summary>init_ia3_weights: whether the vectors start at one, so that the adapter changes nothing at first; else normal, for tests.</summary>
+    public bool StartsAtOne { get; init; } = true;
+
+    /// <summary>fan_in_fan_out as the file says; corrected from the model on creation.</summary>
+    public bool FanInFanOut { get; init; }
+
+    /// <summary>Whether a module is scaled at its input. A name in a list may end anywhere, not only at a dot, as in PEFT.</summary>
+    public bool IsFeedForward(string path) => FeedForward?.Names is { } names
+        ? names.Any(n => path.EndsWith(n, StringComparison.Ordinal))
+        : FeedForward?.Pattern is { } pattern && TargetMatcher.IsWhole(pattern, path, "feedforward_modules");
+
+    /// <inheritdoc/>
+    public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name) =>
+        new Ia3Adapter(model, Complete(model), seed, trainable, name);
+
+    /// <summary>The settings with everything filled in that depends on the model.</summary>
+    public Ia3Config Complete(TransformerModel model)
+    {
+        var family = model.Family;
+        if (family.Ia3Targets.Length == 0 && (Targets is null || FeedForward is null))
+            throw new UsageException($"IA3 has no default target_modules for {model.Config.ModelType}.",
+                remedy: "Give --target_modules and --feedforward_modules.");
+        if (Targets?.Names is { } targets && FeedForward?.Names is { } inner && inner.Except(targets).FirstOrDefault() is { } stray)
+            throw new UsageException($"feedforward_modules names '{stray}', which is not among target_modules.");
+        var saved = ModulesToSaveFor(model);
+        return this with
+        {
+            Targets = Targets ?? TargetModules.Of(family.Ia3Targets),
+            FeedForward = FeedForward ?? TargetModules.Of(family.Ia3FeedForward),
+            ModulesToSave = saved.Count > 0 ? saved : null,
+            TaskType = TaskTypeOf(model.Task),
+        };
+    }
+
+    /// <summary>Reads a parsed adapter_config.json.</summary>
+    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not supported.</exception>
+    public static Ia3Config FromJson(StrictObject json)
+    {
+        RefuseUnsupported(json, Known);
+        return new Ia3Config
+        {
+            BaseModel = json.GetOptionalString("base_model_name_or_path"),
+            Revision = json.GetOptionalString("revision"),
+            TaskType = json.GetOptionalString("task_type"),
+            ModulesToSave = ReadModulesToSave(json),
+            Targets = TargetModules.Read(json, "target_modules"),
+            Exclude = TargetModules.Read(json, "exclude_modules"),
+            FeedForward = TargetModules.Read(json, "feedforward_modules"),
+            StartsAtOne = json.GetBool("init_ia3_weights", true),
+            FanInFanOut = json.GetBool("fan_in_fan_out", false),
+        };
+    }
+
+    /// <inheritdoc/>
+    public override JsonObject ToJson()
+    {
+        var json = CommonJson();
+        json["exclude_modules"] = Exclude?.ToJson();
+        json["fan_in_fan_out"] = FanInFanOut;
+        json["feedforward_modules"] = FeedForward?.ToJson();
+        json["init_ia3_weights"] = StartsAtOne;
+        json["modules_to_save"] = ListJson(ModulesToSave);
+        json["target_modules"] = Targets?.ToJson();
+        return json;
+    }
+}

@@ -1,0 +1,49 @@
+using PeftNative.Models;
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Peft.PrefixTuning;
+
+/// <summary>
+/// Prefix tuning: every layer's attention sees trained keys and values in front of the sequence's own. A row of the trained matrix
+/// is a prefix position: for each layer its key, then its value, heads side by side. Keys are used as they are, without rotation. With a
+/// projection the matrix is <c>Linear(tanh(Linear(E)))</c>.
+/// </summary>
+public sealed class PrefixTuningAdapter : PromptLearningAdapter, IPrefix
+{
+    private readonly int kvSize;
+
+    internal PrefixTuningAdapter(TransformerModel model, PrefixTuningConfig config, ulong seed, bool trainable, string name)
+        : base(model, config, name)
+    {
+        kvSize = config.TokenDim!.Value;
+        Count = config.VirtualTokenCount;
+        var (width, h) = (config.LayerCount!.Value * 2 * kvSize, config.EncoderHiddenSize!.Value);
+        var isDirect = config.IsStored || !config.UsesProjection;
+        AddEmbedding(Count, isDirect ? width : kvSize, depth: 0);
+        Finish(isDirect ? null : new MlpEncoder(Activation.Tanh, AddDense("transform.0", h, kvSize), AddDense("transform.2", width, h)),
+            width, trainable, seed);
+        if (config.StartsAtZero) Clear(isDirect);
+    }
+
+    /// <inheritdoc/>
+    public int Count { get; }
+
+    /// <inheritdoc/>
+    public override IPrefix Prefix => this;
+
+    /// <inheritdoc/>
+    public (Tensor Keys, Tensor Values) At(int layer) => Split(Output, layer);
+
+    /// <inheritdoc/>
+    public (Tensor Keys, Tensor Values) GradientAt(int layer) => OutputGradient.IsPresent ? Split(OutputGradient, layer) : default;
+
+    private (Tensor, Tensor) Split(in Tensor all, int layer) => (all.Slice(2 * layer * kvSize, kvSize), all.Slice((2 * layer + 1) * kvSize, kvSize));
+
+    private void Clear(bool isDirect)
+    {
+        foreach (var entry in Entries)
+            if (isDirect ? entry.Parameter.Name == "embedding" : entry.Parameter.Name.StartsWith("transform.2.", StringComparison.Ordinal))
+                Model.Backend.Fill(entry.Parameter.Value, 0);
+    }
+}

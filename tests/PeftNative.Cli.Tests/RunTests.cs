@@ -1,0 +1,151 @@
+using System.Text.Json.Nodes;
+using PeftNative.Cli.Output;
+using Xunit;
+
+namespace PeftNative.Cli.Tests;
+
+/// <summary>Whole ways through the command: train, go on, evaluate, predict, generate, merge.</summary>
+public sealed class RunTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public void A_classifier_is_trained_measured_used_and_merged()
+    {
+        var (model, data, output) = (TinyModels.Bert(folder), TinyModels.Labelled(folder), folder["out"]);
+        var trained = Command.Succeed("train", "--model", model, "--data", data, "--eval_data", data, "--output", output, "--epochs", "30",
+            "--learning_rate", "0.02", "--target_modules", "all-linear", "--backend", "reference");
+        Assert.Contains("labels      no 12, yes 12", trained.Out, StringComparison.Ordinal);
+
+        var measured = Command.Succeed("eval", "--model", model, "--adapter", output, "--data", data, "--json", "--backend", "reference").Lines[0];
+        Assert.True(measured["accuracy"]!.GetValue<double>() > 0.9, measured.ToJsonString());
+
+        Command.Succeed("predict", "--model", model, "--adapter", output, "--data", data, "--output", folder["p.jsonl"], "--backend", "reference");
+        var predictions = File.ReadAllLines(folder["p.jsonl"]).Select(l => JsonNode.Parse(l)!).ToList();
+        Assert.Equal(24, predictions.Count);
+        Assert.Equal("yes", predictions[0]["label"]!.GetValue<string>());
+        Assert.Equal(1, predictions[1]["scores"]!.AsObject().Sum(s => s.Value!.GetValue<double>()), 5);
+
+        var merged = Command.Succeed("merge", "--model", model, "--adapter", output, "--output", folder["merged"], "--json", "--backend", "reference").Lines[0];
+        Assert.InRange(merged["largest_difference"]!.GetValue<double>(), 0, 1e-4);
+        Assert.True(merged["largest_change"]!.GetValue<double>() > 0.1);
+        var alone = Command.Succeed("eval", "--model", folder["merged"], "--data", data, "--json", "--backend", "reference").Lines[0];
+        Assert.Equal(measured["loss"]!.GetValue<double>(), alone["loss"]!.GetValue<double>(), 4);
+    }
+
+    [Fact]
+    public void A_language_model_is_trained_and_generates_with_weighed_adapters()
+    {
+        var (model, data, output) = (TinyModels.Llama(folder), TinyModels.Prompts(folder), folder["out"]);
+        Command.Succeed("train", "--model", model, "--data", data, "--val_size", "4", "--output", output, "--epochs", "2", "--lr", "1e-2", "--backend", "reference");
+        string Generate(params string[] more) => Command.Succeed(
+            ["generate", "--model", model, "--prompt", "3 and 4 is ", "--max_tokens", "6", "--json", "--backend", "reference", .. more]).Lines[0]["text"]!.GetValue<string>();
+        Assert.Equal(Generate(), Generate("--adapter", output + ":0"));
+        Assert.Equal(Generate("--adapter", output), Generate("--adapter", output + ":1.0"));
+        Assert.Equal(Generate("--temperature", "1", "--seed", "3"), Generate("--temperature", "1", "--seed", "3"));
+    }
+
+    [Fact]
+    public void A_prompt_may_be_piped_in()
+    {
+        var model = TinyModels.Llama(folder);
+        var piped = Command.RunWith("hello", "generate", "--model", model, "--max_tokens", "3", "--backend", "reference");
+        Assert.Equal(0, piped.Code);
+        Assert.Equal(piped.Out, Command.Succeed("generate", "--model", model, "--max_tokens", "3", "--prompt", "hello", "--backend", "reference").Out);
+    }
+
+    [Fact]
+    public void The_output_folder_has_everything_and_the_report_needs_nothing_else()
+    {
+        var output = folder["out"];
+        Command.Succeed("train", "--model", TinyModels.Llama(folder), "--data", TinyModels.Prompts(folder), "--val_size", "0.2", "--output", output,
+            "--epochs", "2", "--backend", "reference");
+        foreach (var name in (string[])["adapter_config.json", "adapter_model.safetensors", "best", "config.resolved.yaml", "log.jsonl", "report.html", "summary.json"])
+            Assert.True(Path.Exists(Path.Combine(output, name)), name);
+        var page = File.ReadAllText(Path.Combine(output, "report.html"));
+        Assert.Contains("<svg", page, StringComparison.Ordinal);
+        Assert.Contains("prefers-color-scheme:dark", page, StringComparison.Ordinal);
+        Assert.Contains("width=device-width", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("http", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<script", page, StringComparison.Ordinal);
+        Assert.Contains("A text before and after", page, StringComparison.Ordinal);
+        var log = File.ReadAllLines(Path.Combine(output, "log.jsonl")).Select(l => JsonNode.Parse(l)!).ToList();
+        Assert.Equal(6, log.Count(l => l["event"]!.GetValue<string>() == "step"));
+        Assert.Equal(2, log.Count(l => l["event"]!.GetValue<string>() == "eval"));
+    }
+
+    [Fact]
+    public void An_interrupted_run_goes_on_and_ends_as_if_nothing_had_happened()
+    {
+        string[] call = ["train", "--model", TinyModels.Llama(folder), "--data", TinyModels.Prompts(folder), "--epochs", "4", "--lora_dropout", "0.1", "--backend", "reference"];
+        Command.Succeed([.. call, "--output", folder["whole"]]);
+
+        var interrupted = InterruptAfter(5, [.. call, "--output", folder["cut"]]);
+        Assert.Equal(130, interrupted.Code);
+        Assert.Contains($"peftnative train --config {folder["cut"]}", interrupted.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(folder["cut"], "adapter_model.safetensors")));
+
+        Command.Succeed("train", "--config", Path.Combine(folder["cut"], "config.resolved.yaml"));
+        Assert.Equal(Bytes("whole"), Bytes("cut"));
+        Assert.Equal(12, Steps("cut").Count);
+        Assert.Equal(Steps("whole"), Steps("cut"));
+
+        byte[] Bytes(string run) => File.ReadAllBytes(Path.Combine(folder[run], "adapter_model.safetensors"));
+        List<string> Steps(string run) => [.. File.ReadAllLines(Path.Combine(folder[run], "log.jsonl")).Select(l => JsonNode.Parse(l)!)
+            .Where(l => l["event"]!.GetValue<string>() == "step").Select(l => $"{l["step"]} {l["loss"]} {l["learning_rate"]}")];
+    }
+
+    [Fact]
+    public void A_finished_run_is_not_trained_again_and_another_run_is_not_mixed_with_it()
+    {
+        string[] call = ["train", "--model", TinyModels.Llama(folder), "--data", TinyModels.Prompts(folder), "--max_steps", "2", "--output", folder["out"], "--backend", "reference"];
+        Command.Succeed(call);
+        Assert.Contains("This run is finished", Command.Succeed(call).Out, StringComparison.Ordinal);
+        var error = Command.Fail(2, [.. call, "--lr", "0.5"]);
+        Assert.Contains("another learning_rate: 0.0002 there, 0.5 here", error, StringComparison.Ordinal);
+        Assert.Contains("loss", Command.Succeed([.. call, "--lr", "0.5", "--resume", "never"]).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Check_says_what_train_would_do_and_trains_nothing_for_good()
+    {
+        var output = folder["out"];
+        var checkedOut = Command.Succeed("check", "--model", TinyModels.Llama(folder), "--data", TinyModels.Prompts(folder), "--output", output, "--deep", "--backend", "reference");
+        Assert.Contains("ok: train would start", checkedOut.Out, StringComparison.Ordinal);
+        Assert.Contains("3 steps moved the weights", checkedOut.Out, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(output));
+    }
+
+    [Fact]
+    public void Data_shows_trained_tokens_and_bad_lines()
+    {
+        var data = folder.Write("d.jsonl", "{\"prompt\":\"ab\",\"completion\":\"cd\"}\nnonsense\n{\"prompt\":\"x\",\"completion\":\"y\"}\n");
+        var shown = Command.Succeed("data", "--model", TinyModels.Llama(folder), "--data", data).Out;
+        Assert.Contains("2 records of the shape PromptCompletion", shown, StringComparison.Ordinal);
+        Assert.Contains("d.jsonl:2", shown, StringComparison.Ordinal);
+        Assert.Contains("⟦c⟧", shown, StringComparison.Ordinal);
+        Assert.DoesNotContain("⟦a⟧", shown, StringComparison.Ordinal);
+    }
+
+    private static Outcome InterruptAfter(int steps, string[] args)
+    {
+        using var interruption = new Interruption();
+        using var output = new StepCounter(steps, () => interruption.Request(130));
+        using var error = new StringWriter { NewLine = "\n" };
+        var code = Cli.Run([.. args, "--json"], new Terminal(output, error, TextReader.Null, interruption));
+        return new Outcome(code, "", error.ToString());
+    }
+
+    /// <summary>Sees the steps go by in the output and interrupts after some.</summary>
+    private sealed class StepCounter(int steps, Action interrupt) : StringWriter
+    {
+        private int seen;
+
+        public override void WriteLine(string? value)
+        {
+            if (value!.Contains("\"event\":\"step\"", StringComparison.Ordinal) && ++seen == steps) interrupt();
+        }
+    }
+}

@@ -1,0 +1,113 @@
+using PeftNative.Backends.Reference;
+using PeftNative.Models;
+using PeftNative.Peft;
+using PeftNative.Tensors;
+using PeftNative.Tests.Data;
+using PeftNative.Tests.Models;
+using Xunit;
+
+namespace PeftNative.Tests.Peft;
+
+/// <summary>What holds for the adapters of every method: files, merging, switching on and off.</summary>
+public class AdapterBehaviourTests
+{
+    private static readonly string[] Families = ["gpt2", "llama", "bert"];
+    private static readonly string[] Mergeable = ["lora", "dora", "ia3"];
+
+    public static TheoryData<string, string> Cases
+    {
+        get
+        {
+            var cases = new TheoryData<string, string>();
+            foreach (var method in Methods.All.Keys)
+                foreach (var family in Families)
+                    cases.Add(method, family);
+            return cases;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void A_saved_and_loaded_adapter_gives_the_same_scores_bit_for_bit(string method, string family)
+    {
+        using var setting = new Setting(family, method);
+        using var folder = new TemporaryFolder();
+        var expected = setting.Scores(setting.Adapter);
+        AdapterFolder.Save(setting.Adapter, folder["adapter"]);
+        using var loaded = AdapterFolder.Load(setting.Model, folder["adapter"], name: "other");
+        Assert.Equal(expected, setting.Scores(loaded));
+        Assert.False(loaded.IsTrainable);
+
+        AdapterFolder.Save(loaded, folder["again"]);
+        foreach (var file in Directory.GetFiles(folder["adapter"]))
+            Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(folder["again"], Path.GetFileName(file))));
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void An_adapter_switched_off_leaves_the_base_bit_for_bit_and_comes_back(string method, string family)
+    {
+        using var setting = new Setting(family, method);
+        var bare = setting.Scores();
+        var with = setting.Scores(setting.Adapter);
+        Assert.NotEqual(bare, with);
+        Assert.Equal(bare, setting.Scores());
+        Assert.Equal(with, setting.Scores(setting.Adapter));
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Merging_gives_the_same_scores_or_is_refused_with_a_reason(string method, string family)
+    {
+        using var setting = new Setting(family, method);
+        var (bare, with) = (setting.Scores(), setting.Scores(setting.Adapter));
+        if (!Mergeable.Contains(method))
+        {
+            Assert.Contains("cannot be merged", Assert.Throws<UsageException>(setting.Adapter.Merge).Message, StringComparison.Ordinal);
+            Assert.Equal(bare, setting.Scores());
+            return;
+        }
+        setting.Adapter.Merge();
+        AssertClose(with, setting.Scores());
+        setting.Adapter.Unmerge();
+        AssertClose(bare, setting.Scores());
+    }
+
+    private static void AssertClose(float[] expected, float[] actual)
+    {
+        for (var i = 0; i < expected.Length; i++) Assert.Equal(expected[i], actual[i], 1e-5f);
+    }
+
+    /// <summary>A tiny classifier with an adapter, in double precision.</summary>
+    private sealed class Setting : IDisposable
+    {
+        private readonly ReferenceBackend backend = ReferenceBackend.Create(DType.Float32);
+        private readonly Pass pass;
+
+        internal Setting(string family, string method)
+        {
+            Model = TinyModels.Create(backend, family, ModelTask.SequenceClassification, ProblemType.SingleLabel);
+            Adapter = Methods.All[method].Create(Model, seed: 4, trainable: true, "default");
+            pass = new Pass(Model);
+        }
+
+        internal TransformerModel Model { get; }
+
+        internal Adapter Adapter { get; }
+
+        internal float[] Scores(params IReadOnlyList<AttachmentSet> attachments)
+        {
+            pass.Attachments = attachments;
+            pass.Begin(TinyModels.Batch(), training: false);
+            return HostValues.Download(backend, Model.Head.Scores(pass, Model.Forward(pass), Model.PooledRows(pass)));
+        }
+
+        public void Dispose()
+        {
+            pass.Dispose();
+            Adapter.Dispose();
+            Model.Dispose();
+            backend.Dispose();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using PeftNative.Models;
+using PeftNative.Peft.Ia3;
+using PeftNative.Peft;
+using PeftNative.Peft.Bottleneck;
+using PeftNative.Peft.PTuning;
+using PeftNative.Tests.Models;
+using Xunit;
+
+namespace PeftNative.Tests.Peft;
+
+/// <summary>
+/// Finite differences through whole models for every method, family and task, those that the reference cannot run included (prompt and
+/// P-tuning on token classification).
+/// </summary>
+public class MethodGradientTests
+{
+    private static readonly (string Family, ModelTask Task, ProblemType? Problem)[] Models =
+    [
+        ("gpt2", ModelTask.CausalLm, null), ("gpt2", ModelTask.SequenceClassification, ProblemType.SingleLabel),
+        ("gpt2", ModelTask.TokenClassification, null), ("llama", ModelTask.CausalLm, null),
+        ("llama", ModelTask.SequenceClassification, ProblemType.MultiLabel), ("llama-yarn", ModelTask.CausalLm, null),
+        ("bert", ModelTask.SequenceClassification, ProblemType.SingleLabel),
+        ("bert", ModelTask.SequenceClassification, ProblemType.Regression), ("bert", ModelTask.TokenClassification, null),
+    ];
+
+    public static TheoryData<string, string, ModelTask, ProblemType?> Cases
+    {
+        get
+        {
+            var cases = new TheoryData<string, string, ModelTask, ProblemType?>();
+            foreach (var method in Methods.All.Keys)
+                foreach (var (family, task, problem) in Models)
+                    cases.Add(method, family, task, problem);
+            return cases;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Every_method_matches_finite_differences(string method, string family, ModelTask task, ProblemType? problem) =>
+        ModelGradients.Check(family, task, problem, Methods.All[method]);
+
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("llama")]
+    public void Ia3_on_all_linear_layers_matches_finite_differences(string family) => ModelGradients.Check(family, ModelTask.CausalLm, null,
+        new Ia3Config { StartsAtOne = false, Targets = new TargetModules(null, "all-linear"), FeedForward = new TargetModules(null, ".*(c_attn|q_proj|up_proj)") });
+
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("llama")]
+    [InlineData("bert")]
+    public void Every_setting_of_bottlenecks_matches_finite_differences(string family)
+    {
+        var task = family == "bert" ? ModelTask.SequenceClassification : ModelTask.CausalLm;
+        var config = BottleneckConfig.Pfeiffer with { AfterAttention = true, NonLinearity = "tanh", ReductionFactor = 2.5 };
+        BottleneckConfig[] settings =
+        [
+            config with { ScalingKind = BottleneckScaling.Channel }, config with { ResidualBeforeNorm = false },
+            config with { ResidualBeforeNorm = false, NormBefore = false, Dropout = 0.3 }, config with { Dropout = 0.3, Scaling = 2 },
+            config with { LeaveOut = [0] }, config with { LayerReductionFactors = new Dictionary<int, double> { [1] = 100 } },
+            BottleneckConfig.Parallel with { AfterAttention = true, Initialization = BottleneckInitialization.Houlsby, NonLinearity = "gelu_new" },
+        ];
+        foreach (var setting in settings) ModelGradients.Check(family, task, null, setting);
+    }
+
+    [Fact]
+    public void Dropout_between_the_layers_of_an_lstm_matches_finite_differences() => ModelGradients.Check("gpt2", ModelTask.CausalLm, null,
+        (PTuningConfig)Methods.All["ptuning-lstm"] with { EncoderDropout = 0.4 });
+}

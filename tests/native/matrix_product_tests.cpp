@@ -1,0 +1,110 @@
+// All products of a linear layer against plain loops, on whole numbers: results must be equal, whatever the order of summation.
+#include <array>
+
+#include "instruction_sets.h"
+
+namespace {
+
+using Shape = std::array<int, 3>;  // rows of X, outputs, inputs
+
+constexpr Shape shapes[] = {
+    {1, 1, 1}, {1, 17, 5}, {3, 2, 48}, {7, 9, 49}, {8, 48, 47}, {13, 6, 96}, {16, 50, 97}, {17, 8, 1}, {31, 97, 33}, {47, 5, 769},
+    {48, 96, 48}, {49, 33, 143}, {64, 13, 1537}, {97, 49, 145}, {101, 1, 53}, {2, 103, 800},
+};
+
+class Layer {
+public:
+    Layer(const Shape& shape, int extra)
+        : m(shape[0]), n(shape[1]), k(shape[2]), x(m, k, extra), w(n, k, extra), y(m, n, extra), dy(m, n, extra), dx(m, k, extra), dw(n, k, extra) {
+        x.whole_numbers(1);
+        w.whole_numbers(2);
+        dy.whole_numbers(3);
+        dx.whole_numbers(4);
+        dw.whole_numbers(5);
+    }
+
+    void run(pn_context* context, bool prepared) {
+        const Matrix dx_before = dx, dw_before = dw;
+        pn_linear op{};
+        op.x = x.tensor();
+        op.w = w.tensor();
+        op.y = y.tensor();
+        pn_prepared* weight = nullptr;
+        if (prepared) {
+            ASSERT_EQ(pn_prepare(context, &op.w, &weight), PN_OK);
+        }
+        op.prepared = weight;
+        pn_linear_gradients g{};
+        g.dy = dy.tensor();
+        g.dx = dx.tensor();
+        g.dw = dw.tensor();
+        g.accumulate_dx = 1;
+        ASSERT_EQ(pn_linear_forward(context, &op), PN_OK) << pn_last_error();
+        ASSERT_EQ(pn_linear_backward(context, &op, &g), PN_OK) << pn_last_error();
+        pn_release_prepared(weight);
+        compare(dx_before, dw_before);
+    }
+
+private:
+    void compare(const Matrix& dx_before, const Matrix& dw_before) const {
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j < n; j++) {
+                float sum = 0;
+                for (int s = 0; s < k; s++) sum += x.at(i, s) * w.at(j, s);
+                ASSERT_EQ(y.at(i, j), sum) << "y " << i << " " << j;
+            }
+        for (int i = 0; i < m; i++)
+            for (int s = 0; s < k; s++) {
+                float sum = dx_before.at(i, s);
+                for (int j = 0; j < n; j++) sum += dy.at(i, j) * w.at(j, s);
+                ASSERT_EQ(dx.at(i, s), sum) << "dx " << i << " " << s;
+            }
+        for (int j = 0; j < n; j++)
+            for (int s = 0; s < k; s++) {
+                float sum = dw_before.at(j, s);
+                for (int i = 0; i < m; i++) sum += dy.at(i, j) * x.at(i, s);
+                ASSERT_EQ(dw.at(j, s), sum) << "dw " << j << " " << s;
+            }
+        ASSERT_TRUE(y.guards_hold() && dx.guards_hold() && dw.guards_hold());
+    }
+
+    int m, n, k;
+    Matrix x, w, y, dy, dx, dw;
+};
+
+class MatrixProducts : public InstructionSets {};
+
+TEST_P(MatrixProducts, equal_plain_loops_bit_for_bit_in_all_shapes_and_strides) {
+    for (const int threads : {1, 2, 3}) {
+        const ContextPointer context = open(GetParam(), threads);
+        for (const Shape& shape : shapes)
+            for (const int extra : {0, 3})
+                for (const bool prepared : {false, true}) {
+                    SCOPED_TRACE(testing::Message() << shape[0] << "x" << shape[1] << "x" << shape[2] << " extra " << extra << " prepared " << prepared);
+                    Layer(shape, extra).run(context.get(), prepared);
+                    if (HasFatalFailure()) return;
+                }
+    }
+}
+
+TEST_P(MatrixProducts, give_the_same_bits_for_any_number_of_threads) {
+    Matrix x(150, 1000), w(210, 1000), one(150, 210), other(150, 210);
+    for (int i = 0; i < x.rows; i++)
+        for (int k = 0; k < x.columns; k++) x.at(i, k) = 1.0f / static_cast<float>(1 + i + 7 * k);
+    for (int j = 0; j < w.rows; j++)
+        for (int k = 0; k < w.columns; k++) w.at(j, k) = 1.0f / static_cast<float>(3 + 5 * j + k);
+    pn_linear op{};
+    op.x = x.tensor();
+    op.w = w.tensor();
+    op.y = one.tensor();
+    ASSERT_EQ(pn_linear_forward(open(GetParam(), 1).get(), &op), PN_OK);
+    for (const int threads : {2, 3, 5, 7}) {
+        op.y = other.tensor();
+        ASSERT_EQ(pn_linear_forward(open(GetParam(), threads).get(), &op), PN_OK);
+        ASSERT_EQ(one.values, other.values) << threads << " threads";
+    }
+}
+
+FOR_ALL_INSTRUCTION_SETS(MatrixProducts);
+
+}  // namespace
