@@ -18,12 +18,17 @@ internal static class BaseFiles
     /// <summary>Tokens of the base.</summary>
     public const int VocabularySize = 1024;
 
+    /// <summary>The folder of the base that ships with the program.</summary>
+    public static string Bundled => Path.Combine(AppContext.BaseDirectory, "demo-base");
+
+    private const int TokenizerTexts = 20_000;
+
     /// <summary>Writes config.json and the tokenizer, all that is there before the weights.</summary>
-    public static void WriteBeginnings(string folder, ulong seed)
+    public static void WriteBeginnings(string folder, ulong seed, int texts)
     {
         Directory.CreateDirectory(folder);
         Write(folder, "config.json", Config());
-        Write(folder, "tokenizer.json", Tokenizer(BpeTrainer.Train(Corpus.Pretraining(20_000, seed), VocabularySize - 2)));
+        Write(folder, "tokenizer.json", Tokenizer(BpeTrainer.Train(Corpus.Pretraining(Math.Min(texts, TokenizerTexts), seed), VocabularySize - 2)));
         Write(folder, "tokenizer_config.json", new JsonObject
         {
             ["bos_token"] = Begin, ["eos_token"] = End, ["model_max_length"] = MaxLength, ["clean_up_tokenization_spaces"] = false,

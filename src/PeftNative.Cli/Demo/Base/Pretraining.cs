@@ -18,14 +18,20 @@ namespace PeftNative.Cli.Demo.Base;
 /// </summary>
 internal static class Pretraining
 {
-    private const int Texts = 60_000, HeldOutTexts = 200, RowsPerStep = 16;
+    /// <summary>The steps the base that ships with the program was made with.</summary>
+    public const int DefaultSteps = 1600;
+
+    /// <summary>The texts it was made with.</summary>
+    public const int DefaultTexts = 60_000;
+
+    private const int HeldOutTexts = 200, RowsPerStep = 16;
 
     /// <summary>Writes the folder.</summary>
-    public static void Run(string folder, ulong seed, int steps, IBackend backend, Terminal terminal)
+    public static void Run(string folder, ulong seed, int texts, int steps, IBackend backend, Terminal terminal)
     {
-        BaseFiles.WriteBeginnings(folder, seed);
+        BaseFiles.WriteBeginnings(folder, seed, texts);
         var tokenizer = HfTokenizer.Load(folder);
-        var (train, heldOut) = (Encode(tokenizer, Corpus.Pretraining(Texts, seed)), Encode(tokenizer, Corpus.HeldOut(HeldOutTexts, seed)));
+        var (train, heldOut) = (Encode(tokenizer, Corpus.Pretraining(texts, seed)), Encode(tokenizer, Corpus.HeldOut(HeldOutTexts, seed)));
         using var model = ModelLoader.CreateRandom(backend, ConfigReader.Read(folder), seed);
         using var trained = new FullConfig().Create(model, seed, trainable: true, "base");
         terminal.Line($"{Quantity.Count(model.ParameterCount)} parameters, {Quantity.Count(train.Examples.Count)} texts, "
