@@ -23,7 +23,7 @@ internal static class Facts
     private static JsonObject Adapter(string folder)
     {
         var json = StrictJson.ReadFile(Path.Combine(folder, AdapterFolder.ConfigName));
-        var facts = new JsonObject { ["method"] = json.GetString("peft_type", "none") };
+        var facts = new JsonObject { ["method"] = AdapterFolder.MethodOf(json) ?? "none" };
         foreach (var property in json.Element.EnumerateObject())
         {
             // What is off says nothing about this adapter.
@@ -33,7 +33,7 @@ internal static class Facts
                 facts[property.Name] = JsonNode.Parse(property.Value.GetRawText());
         }
         facts["base"] = json.GetOptionalString("base_model_name_or_path") ?? "(not recorded)";
-        facts["supported"] = AdapterFolder.Methods.Contains(json.GetString("peft_type", "none"));
+        facts["supported"] = AdapterFolder.Methods.Contains(AdapterFolder.MethodOf(json) ?? "none");
         return facts;
     }
 
