@@ -79,8 +79,8 @@ public static class AdapterLabels
     // The outputs of the classifier in the adapter's file, where it brings one.
     private static int? HeadOutputs(string adapterFolder, string baseFolder, ModelTask task)
     {
-        var path = Path.Combine(adapterFolder, AdapterFolder.WeightsName);
-        if (!File.Exists(path)) return null;
+        var path = AdapterFolder.WeightsNames.Select(n => Path.Combine(adapterFolder, n)).LastOrDefault(File.Exists);
+        if (path is null) return null;
         var config = ConfigReader.Read(baseFolder);
         var names = FamilyTable.Find(config.ModelType, baseFolder).Names;
         var head = task == ModelTask.SequenceClassification ? names.SequenceHead : names.TokenHead;
