@@ -127,7 +127,8 @@ public sealed class ChatTemplateTests
     public void Errors_say_what_and_where(string template, string part)
     {
         var messages = Messages("""[{"role":"a"}]""");
-        var error = Assert.Throws<ModelFormatException>(() => ChatTemplate.Parse(template, NoVariables).Render(messages));
+        var error = Assert.Throws<ModelFormatException>(
+            () => ChatTemplate.Parse(template, NoVariables).Render(messages));
         Assert.Contains(part, error.Message);
     }
 

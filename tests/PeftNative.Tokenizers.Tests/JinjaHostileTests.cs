@@ -88,6 +88,15 @@ public sealed class JinjaHostileTests
         "{{ {ns.x: 1} }}")]
     [InlineData("{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}")]
     [InlineData(
+        "{% set ns = namespace(g=[1]) %}{% for i in range(99999) %}{% set ns.g = ns.g|map('string') %}{% endfor %}" +
+        "{{ ns.g|list }}")]
+    [InlineData(
+        "{% set ns = namespace(g=[1]) %}{% for i in range(99999) %}{% set ns.g = ns.g|select %}{% endfor %}" +
+        "{% for x in ns.g %}{% endfor %}")]
+    [InlineData(
+        "{% set ns = namespace(g=[1]) %}{% for i in range(99999) %}{% set ns.g = ns.g|unique|batch(2) %}{% endfor %}" +
+        "{{ ns.g|first }}")]
+    [InlineData(
         "{% set ns = namespace(x=(1,1)) %}{% for i in range(99) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}" +
         "{{ {ns.x: 1} }}")]
     [InlineData(
@@ -165,6 +174,19 @@ public sealed class JinjaHostileTests
         Assert.Equal("x", JinjaRenderer.Chat("x", limits).Text);
         Assert.Throws<ModelFormatException>(
             () => JinjaRenderer.Chat("{% for i in range(90000) %}{% endfor %}", limits));
+    }
+
+    [Theory]
+    [InlineData("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}")]
+    [InlineData("{% set ns = namespace(x=1) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}")]
+    [InlineData("{{ ((((((((((((((((((((((((((((((((((((((((1)))))))))))))))))))))))))))))))))))))))) ~ raise_exception('x') }}")]
+    public void A_small_stack_is_enough_to_fail_in_order(string template)
+    {
+        Exception? error = null;
+        var thread = new Thread(() => error = Record.Exception(() => JinjaRenderer.Render(template)), 256 * 1024);
+        thread.Start();
+        thread.Join();
+        Assert.IsAssignableFrom<PeftNativeException>(error);
     }
 
     [Fact]
