@@ -32,8 +32,12 @@ public sealed class ChatTemplateFolderTests : IDisposable
     [Fact]
     public void Special_tokens_map_fills_in_what_tokenizer_config_lacks()
     {
-        Write("tokenizer_config.json", """{"chat_template": "{{ bos_token }}{{ eos_token }}{{ unk_token }}", "bos_token": "<s>", "unk_token": null}""");
-        Write("special_tokens_map.json", """{"bos_token": "<old>", "eos_token": {"content": "</s>"}, "unk_token": "<unk>"}""");
+        Write("tokenizer_config.json", """
+            {"chat_template": "{{ bos_token }}{{ eos_token }}{{ unk_token }}", "bos_token": "<s>", "unk_token": null}
+            """);
+        Write("special_tokens_map.json", """
+            {"bos_token": "<old>", "eos_token": {"content": "</s>"}, "unk_token": "<unk>"}
+            """);
         Assert.Equal("<s></s>", Render());
     }
 
@@ -56,7 +60,8 @@ public sealed class ChatTemplateFolderTests : IDisposable
     public void Of_named_templates_tool_use_is_taken_where_tools_are_passed()
     {
         Write("tokenizer_config.json", """
-            {"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools {{ tools|length }}"}]}
+            {"chat_template": [
+               {"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools {{ tools|length }}"}]}
             """);
         var template = ChatTemplate.Load(_folder)!;
         Assert.Equal("plain", template.Render([]).Text);
@@ -93,9 +98,12 @@ public sealed class ChatTemplateFolderTests : IDisposable
         Write("chat_template.jinja", "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}");
         Write("context.json", """{"tokenizer": "t", "variables": {"bos_token": "<s>"}}""");
         Write("cases.json", """
-            [{"name": "same", "messages": [{"content": "x"}], "add_generation_prompt": false, "kwargs": {}, "rendered": "<s>x", "error": null},
-             {"name": "other", "messages": [{"content": "x"}], "add_generation_prompt": false, "kwargs": {}, "rendered": "<s>y", "error": null},
-             {"name": "error", "messages": [], "add_generation_prompt": false, "kwargs": {}, "rendered": null, "error": "no"}]
+            [{"name": "same", "messages": [{"content": "x"}], "add_generation_prompt": false, "kwargs": {},
+              "rendered": "<s>x", "error": null},
+             {"name": "other", "messages": [{"content": "x"}], "add_generation_prompt": false, "kwargs": {},
+              "rendered": "<s>y", "error": null},
+             {"name": "error", "messages": [], "add_generation_prompt": false, "kwargs": {},
+              "rendered": null, "error": "no"}]
             """);
         var result = ChatTemplateVerifier.Verify(_folder);
         Assert.Equal((3, 2), (result.Checked, result.Failed));

@@ -85,7 +85,8 @@ public sealed class ChatTemplateTests
         var nested = JinjaRenderer.Chat("{% generation %}a{% generation %}b{% endgeneration %}c{% endgeneration %}");
         Assert.Equal([(0, 1), (0, 3)], nested.AssistantSpans);
         var macro = JinjaRenderer.Chat(
-            "{% macro g(x) %}pre{% generation %}{{ x }}{% endgeneration %}{% endmacro %}start{{ g('q') }}{{ g('rr') }}");
+            "{% macro g(x) %}pre{% generation %}{{ x }}{% endgeneration %}{% endmacro %}" +
+            "start{{ g('q') }}{{ g('rr') }}");
         Assert.Equal([(5, 6), (9, 11)], macro.AssistantSpans);
     }
 
@@ -125,7 +126,9 @@ public sealed class ChatTemplateTests
     [InlineData("{{ 1|nofilter }}", "No filter named 'nofilter'")]
     public void Errors_say_what_and_where(string template, string part)
     {
-        var error = Assert.Throws<ModelFormatException>(() => ChatTemplate.Parse(template, NoVariables).Render(Messages("""[{"role":"a"}]""")));
+        var messages = Messages("""[{"role":"a"}]""");
+        var error = Assert.Throws<ModelFormatException>(
+            () => ChatTemplate.Parse(template, NoVariables).Render(messages));
         Assert.Contains(part, error.Message);
     }
 

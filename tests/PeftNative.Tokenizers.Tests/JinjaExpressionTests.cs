@@ -3,7 +3,8 @@ using Xunit;
 namespace PeftNative.Tokenizers.Tests;
 
 /// <summary>
-/// What expressions give, recorded from Jinja2 3.1.6 (sandboxed, Python 3.11) over the variables of <see cref="JinjaRenderer"/>.
+/// What expressions give, recorded from Jinja2 3.1.6 (sandboxed, Python 3.11) over the variables of
+/// <see cref="JinjaRenderer"/>.
 /// </summary>
 public sealed class JinjaExpressionTests
 {

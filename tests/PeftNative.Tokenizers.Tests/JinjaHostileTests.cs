@@ -22,7 +22,9 @@ public sealed class JinjaHostileTests
     [InlineData("{% set s = 'a' * 9999999 %}{% for a in range(99999) %}{{ s.count('ab') }}{% endfor %}")]
     [InlineData("{% set s = 'a' * 9999999 %}{% for a in range(99999) %}{{ s == s ~ 'b' }}{{ s|length }}{% endfor %}")]
     [InlineData("{% set s = 'a' * 999999 %}{% set d = {s: 1} %}{% for a in range(99999) %}{{ d[s] }}{% endfor %}")]
-    [InlineData("{% set s = 'a' * 9999999 %}{% for a in range(99999) %}{{ s.strip('b')[5] }}{{ s.isalpha() }}{% endfor %}")]
+    [InlineData(
+        "{% set s = 'a' * 9999999 %}{% for a in range(99999) %}" +
+        "{{ s.strip('b')[5] }}{{ s.isalpha() }}{% endfor %}")]
     [InlineData("{% set n = 3 ** 5000 %}{% for a in range(99999) %}{{ n * n // n % 7 }}{% endfor %}")]
     [InlineData("{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}")]
     [InlineData("{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(60) }}")]
@@ -49,9 +51,15 @@ public sealed class JinjaHostileTests
     [InlineData("{% set ns = namespace(n=3) %}{% for i in range(99) %}{% set ns.n = ns.n * ns.n %}{% endfor %}")]
     [InlineData(Doubling)]
     [InlineData("{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}")]
-    [InlineData("{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x.replace('a', 'aaaa') %}{% endfor %}")]
-    [InlineData("{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x.join([ns.x, ns.x]) %}{% endfor %}")]
-    [InlineData("{% for a in range(99999) %}{% for b in range(99999) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}{% endfor %}")]
+    [InlineData(
+        "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x.replace('a', 'aaaa') %}" +
+        "{% endfor %}")]
+    [InlineData(
+        "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x.join([ns.x, ns.x]) %}" +
+        "{% endfor %}")]
+    [InlineData(
+        "{% for a in range(99999) %}{% for b in range(99999) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}" +
+        "{% endfor %}")]
     [InlineData("{% set s = 'a' * 9999999 %}{{ s|list|length }}")]
     [InlineData("{% set s = 'a' * 9999999 %}{{ s.split('a')|length }}")]
     [InlineData("{% set s = 'a' * 9999999 %}{{ s.rsplit('a')|length }}")]
@@ -59,16 +67,41 @@ public sealed class JinjaHostileTests
     [InlineData("{% set s = '<' * 9999999 %}{{ s|urlencode }}{{ s|forceescape|length }}{{ s ~ s ~ s ~ s ~ s }}")]
     // Depth
     [InlineData("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}")]
-    [InlineData("{% macro f() %}{% call f() %}{{ caller() }}{% endcall %}{{ caller() }}{% endmacro %}{% call f() %}{% endcall %}")]
+    [InlineData(
+        "{% macro f() %}{% call f() %}{{ caller() }}{% endcall %}{{ caller() }}{% endmacro %}{% call f() %}" +
+        "{% endcall %}")]
     [InlineData("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}")]
-    [InlineData("{% set ns = namespace(x=1) %}{% for i in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}")]
-    [InlineData("{% set ns = namespace(x=1) %}{% for i in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x|tojson }}")]
-    [InlineData("{% set ns = namespace(x=1,y=1) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% set ns.y = [ns.y] %}{% endfor %}{{ ns.x == ns.y }}")]
-    [InlineData("{% set ns = namespace(x=1,y=1) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% set ns.y = [ns.y] %}{% endfor %}{{ ns.x < ns.y }}")]
-    [InlineData("{% set ns = namespace(x=1) %}{% for i in range(9999) %}{% set ns.x = (ns.x,) %}{% endfor %}{{ {ns.x: 1} }}")]
+    [InlineData(
+        "{% set ns = namespace(x=1) %}{% for i in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}" +
+        "{{ ns.x }}")]
+    [InlineData(
+        "{% set ns = namespace(x=1) %}{% for i in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}" +
+        "{{ ns.x|tojson }}")]
+    [InlineData(
+        "{% set ns = namespace(x=1,y=1) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}" +
+        "{% set ns.y = [ns.y] %}{% endfor %}{{ ns.x == ns.y }}")]
+    [InlineData(
+        "{% set ns = namespace(x=1,y=1) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}" +
+        "{% set ns.y = [ns.y] %}{% endfor %}{{ ns.x < ns.y }}")]
+    [InlineData(
+        "{% set ns = namespace(x=1) %}{% for i in range(9999) %}{% set ns.x = (ns.x,) %}{% endfor %}" +
+        "{{ {ns.x: 1} }}")]
     [InlineData("{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}")]
-    [InlineData("{% set ns = namespace(x=(1,1)) %}{% for i in range(99) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}{{ {ns.x: 1} }}")]
-    [InlineData("{% set ns = namespace(x=[1],y=[1]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}{% endfor %}{{ ns.x == ns.y }}")]
+    [InlineData(
+        "{% set ns = namespace(g=[1]) %}{% for i in range(99999) %}{% set ns.g = ns.g|map('string') %}{% endfor %}" +
+        "{{ ns.g|list }}")]
+    [InlineData(
+        "{% set ns = namespace(g=[1]) %}{% for i in range(99999) %}{% set ns.g = ns.g|select %}{% endfor %}" +
+        "{% for x in ns.g %}{% endfor %}")]
+    [InlineData(
+        "{% set ns = namespace(g=[1]) %}{% for i in range(99999) %}{% set ns.g = ns.g|unique|batch(2) %}{% endfor %}" +
+        "{{ ns.g|first }}")]
+    [InlineData(
+        "{% set ns = namespace(x=(1,1)) %}{% for i in range(99) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}" +
+        "{{ {ns.x: 1} }}")]
+    [InlineData(
+        "{% set ns = namespace(x=[1],y=[1]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}" +
+        "{% set ns.y = [ns.y, ns.y] %}{% endfor %}{{ ns.x == ns.y }}")]
     public void A_template_that_takes_too_much_is_stopped_soon(string template)
     {
         var watch = Stopwatch.StartNew();
@@ -143,6 +176,19 @@ public sealed class JinjaHostileTests
             () => JinjaRenderer.Chat("{% for i in range(90000) %}{% endfor %}", limits));
     }
 
+    [Theory]
+    [InlineData("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}")]
+    [InlineData("{% set ns = namespace(x=1) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}")]
+    [InlineData("{{ ((((((((((((((((((((((((((((((((((((((((1)))))))))))))))))))))))))))))))))))))))) ~ raise_exception('x') }}")]
+    public void A_small_stack_is_enough_to_fail_in_order(string template)
+    {
+        Exception? error = null;
+        var thread = new Thread(() => error = Record.Exception(() => JinjaRenderer.Render(template)), 256 * 1024);
+        thread.Start();
+        thread.Join();
+        Assert.IsAssignableFrom<PeftNativeException>(error);
+    }
+
     [Fact]
     public void Messages_that_nest_too_deep_are_refused()
     {
@@ -156,7 +202,8 @@ public sealed class JinjaHostileTests
     public void Long_conversations_are_no_attack()
     {
         var template = ChatTemplate.Parse(
-            "{% set ns = namespace(t='') %}{% for m in messages %}{% set ns.t = ns.t ~ m.role ~ m.content|trim %}{% endfor %}{{ ns.t }}",
+            "{% set ns = namespace(t='') %}{% for m in messages %}" +
+            "{% set ns.t = ns.t ~ m.role ~ m.content|trim %}{% endfor %}{{ ns.t }}",
             new Dictionary<string, JsonNode?>());
         var messages = new JsonArray();
         for (var i = 0; i < 200; i++) messages.Add(

@@ -15,10 +15,13 @@ internal static class JinjaRenderer
         """;
 
     private const string Variables = """
-        {"tools":[{"type":"function","function":{"name":"get","description":"dé \"q\"","parameters":{"type":"object","properties":
+        {"tools":[{"type":"function","function":{"name":"get","description":"dé \"q\"","parameters":
+           {"type":"object","properties":
            {"x":{"type":"string","enum":["a","b"]},
-            "n":{"type":"number","default":2.0,"min":1e-07,"max":1e+22,"big":123456789012345678901234567890}},"required":["x"]}}}],
-         "d":{"b":2,"a":1,"B":3,"items":5},"l":[3,1,2],"s":"héllo wörld","e":"😀a😀b","f":1.5,"i":7,"z":0,"n":null,"t":true,
+            "n":{"type":"number","default":2.0,"min":1e-07,"max":1e+22,
+              "big":123456789012345678901234567890}},"required":["x"]}}}],
+         "d":{"b":2,"a":1,"B":3,"items":5},"l":[3,1,2],"s":"héllo wörld","e":"😀a😀b",
+         "f":1.5,"i":7,"z":0,"n":null,"t":true,
          "nest":[[1,2],[3,[4,5]]],
          "people":[{"n":"Bob","age":3,"x":{"y":1}},{"n":"alice","age":2,"x":{"y":2}},{"n":"Carl","age":3,"x":{"y":0}}]}
         """;

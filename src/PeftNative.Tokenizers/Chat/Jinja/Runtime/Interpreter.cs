@@ -73,10 +73,16 @@ internal sealed partial class Interpreter
 
     private IEnumerable<Value> Counted(IEnumerable<Value> items)
     {
-        foreach (var item in items)
+        using var source = items.GetEnumerator();
+        while (true)
         {
+            // Lazy filters pull from each other: a long chain of them nests as deep as it is long.
+            Budget.Enter();
+            var hasNext = source.MoveNext();
+            Budget.Leave();
+            if (!hasNext) yield break;
             Budget.Step();
-            yield return item;
+            yield return source.Current;
         }
     }
 
