@@ -6,7 +6,7 @@ namespace PeftNative.Cli.Output;
 /// <summary>Writes help that fits a screen: what the verb does, one whole call to copy, the settings.</summary>
 internal static class HelpPrinter
 {
-    private const int Width = 100;
+    private const int Width = 100, MostRows = 20;
 
     /// <summary>What <c>peftnative</c> alone says.</summary>
     public static void PrintOverview(IReadOnlyList<Verb> verbs, TextWriter to)
@@ -34,17 +34,19 @@ internal static class HelpPrinter
             to.WriteLine();
             WriteRow(to, argument.ValueName!, argument.Help);
         }
+        // A long list would not fit the screen; there the flags alone must do.
+        var isSpacious = inFull || verb.AllSettings.Count() <= MostRows;
+        if (!isSpacious) to.WriteLine();
         foreach (var group in verb.AllSettings.GroupBy(s => s.Group))
         {
-            to.WriteLine();
+            if (isSpacious) to.WriteLine();
             to.WriteLine(group.Key + ":");
             var settings = group.ToList();
-            // A long list would not fit the screen; there the flags alone must do.
-            if (inFull || verb.AllSettings.Count() <= 20) settings.ForEach(s => WriteRow(to, s.Usage, Describe(s, inFull)));
+            if (isSpacious) settings.ForEach(s => WriteRow(to, s.Usage, Describe(s, inFull)));
             else WriteFlags(to, settings);
         }
         if (verb.Notes.Length > 0) to.WriteLine("\n" + verb.Notes);
-        if (!inFull && verb.AllSettings.Count() > 20) to.WriteLine($"\npeftnative {verb.Name} --help --verbose explains each of them.");
+        if (!isSpacious) to.WriteLine($"\npeftnative {verb.Name} --help --verbose explains each of them.");
     }
 
     private static string Describe(Setting setting, bool inFull)
