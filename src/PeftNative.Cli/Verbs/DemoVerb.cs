@@ -15,14 +15,19 @@ internal sealed class DemoVerb : Verb
         Default = "peftnative-demo", ValueName = "DIR", Aliases = ["output_dir"],
     };
 
-    private static readonly Setting Base = new("base", SettingKind.Text, "Folder of another base made with --rebuild_base.") { ValueName = "DIR" };
-
-    private static readonly Setting RebuildBase = new("rebuild_base", SettingKind.Text, "Instead of the demo, make its base again in this folder.")
+    private static readonly Setting Base = new("base", SettingKind.Text, "A base made with --rebuild_base.")
     {
         ValueName = "DIR",
     };
 
-    private static readonly Setting Steps = new("steps", SettingKind.Whole, "Training steps; by default what takes about a minute, or of the base what it was made with.")
+    private static readonly Setting RebuildBase = new(
+        "rebuild_base", SettingKind.Text, "Instead of the demo, make its base again in this folder.")
+    {
+        ValueName = "DIR",
+    };
+
+    private static readonly Setting Steps = new(
+        "steps", SettingKind.Whole, "Training steps; by default as many as take about a minute.")
     {
         Least = 1, Most = 1_000_000, Aliases = ["max_steps"],
     };
@@ -33,9 +38,11 @@ internal sealed class DemoVerb : Verb
 
     public override string Example => "peftnative demo --output my-demo";
 
-    public override string Notes => "The base was made with: peftnative demo --rebuild_base DIR --seed 42";
+    public override string Notes =>
+        $"The base was made with: peftnative demo --rebuild_base DIR --steps {Pretraining.DefaultSteps} --seed 42";
 
-    public override IReadOnlyList<Setting> Settings => [Output, Base, Steps, RebuildBase, Shared.Seed, Shared.Backend, Shared.Threads];
+    public override IReadOnlyList<Setting> Settings =>
+        [Output, Base, Steps, RebuildBase, Shared.Seed, Shared.Backend, Shared.Threads];
 
     public override bool ReadsConfig => false;
 
@@ -45,13 +52,15 @@ internal sealed class DemoVerb : Verb
         var (seed, steps) = ((ulong)values.Whole(Shared.Seed), (int?)values.OptionalWhole(Steps));
         if (values.OptionalText(RebuildBase) is { } folder)
         {
-            Pretraining.Run(folder, seed, Pretraining.DefaultTexts, steps ?? Pretraining.DefaultSteps, backend, terminal);
+            steps ??= Pretraining.DefaultSteps;
+            Pretraining.Run(folder, seed, Pretraining.DefaultTexts, steps.Value, backend, terminal);
             return 0;
         }
         var plan = DemoPlan.For(backend);
         plan = plan with { Steps = steps ?? plan.Steps };
         if (backend.Name == "reference")
-            terminal.Note("The native CPU backend is not here (it needs a C++ compiler and CMake), so this demo trains little; with it, it learns the task.");
+            terminal.Note("This is the slow reference backend, so the demo trains only a little; with the native library "
+                + "(C++ compiler and CMake) it learns the task.");
         var output = values.Text(Output);
         using var run = new DemoRun(BaseFolder(values), Path.Combine(output, "adapter"), plan, seed, backend, terminal);
         DemoConsole.Begin(run.Facts, terminal);
@@ -66,6 +75,7 @@ internal sealed class DemoVerb : Verb
     {
         var folder = values.OptionalText(Base) ?? BaseFiles.Bundled;
         return File.Exists(Path.Combine(folder, "model.safetensors")) ? folder
-            : throw new ModelFormatException("The demo's base is not there.", folder, "Make it with peftnative demo --rebuild_base DIR, and give --base DIR.");
+            : throw new ModelFormatException("The demo's base is not there.", folder,
+                "Make it with peftnative demo --rebuild_base DIR, and give --base DIR.");
     }
 }
