@@ -3,7 +3,6 @@ using PeftNative.Models;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.WeightedMerge;
-using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using Xunit;
 

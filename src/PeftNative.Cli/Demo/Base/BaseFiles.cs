@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Demo.Text;
 using PeftNative.Formats;
-using PeftNative.Models;
 using PeftNative.Peft;
 using PeftNative.Tensors;
 

@@ -1,4 +1,3 @@
-using PeftNative.Backends;
 using PeftNative.Cli.Demo.Text;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;

@@ -1,7 +1,6 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Data;
 using PeftNative.Models;
-using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.PrefixTuning;
@@ -61,7 +60,7 @@ public class TrainerTests
         var start = Values(adapter);
         using var trainer = new Trainer(model, adapter, TokenData(), TokenData(), new TrainerOptions { Epochs = 12, BatchSize = 3, LearningRate = 2e-2 });
         var losses = new List<double>();
-        var result = trainer.Run(e => { if (e is EvalEvent eval) losses.Add(eval.Metrics["loss"]); });
+        var result = trainer.Run(e => { if (e is EvalEvent eval) losses.Add(eval.Metrics["loss"]); }, TestContext.Current.CancellationToken);
 
         Assert.Equal(RunEnd.Completed, result.End);
         Assert.True(losses[^1] < 0.8 * losses[0], string.Join(" ", losses));
@@ -78,7 +77,7 @@ public class TrainerTests
         using var adapter = Config.Create(model, 1, true, "default");
         var start = Values(adapter);
         using var trainer = new Trainer(model, adapter, TokenData(), null, new TrainerOptions { MaxSteps = 3 });
-        var error = Assert.Throws<NumericException>(() => trainer.Run());
+        var error = Assert.Throws<NumericException>(() => trainer.Run(cancellation: TestContext.Current.CancellationToken));
         Assert.Contains("step 1", error.Message, StringComparison.Ordinal);
         Assert.Contains("lora", error.Message, StringComparison.Ordinal);
         Assert.Contains("toy:", error.Message, StringComparison.Ordinal);
@@ -94,11 +93,11 @@ public class TrainerTests
         using var adapter = Config.Create(model, 1, true, "default");
         using var trainer = new Trainer(model, adapter, TokenData(), TokenData(other: true),
             new TrainerOptions { Epochs = 200, LearningRate = 0.05, LrScheduler = "constant", EarlyStoppingPatience = 3, Output = folder["run"], SaveSteps = 0 });
-        var result = trainer.Run();
+        var result = trainer.Run(cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(RunEnd.EarlyStopped, result.End);
         using var best = AdapterFolder.Load(model, folder["run/best"]);
         using var evaluator = new Evaluator(model, TokenData(other: true), 8, best);
-        Assert.Equal(result.Best!["loss"], evaluator.Run()!["loss"]);
+        Assert.Equal(result.Best!["loss"], evaluator.Run(TestContext.Current.CancellationToken)!["loss"]);
     }
 
     private static float[] Train(TrainerOptions options, DType type, AdapterConfig? config = null, int? stopAfter = null)
@@ -120,6 +119,7 @@ public class TrainerTests
         var tokenizer = new ToyTokenizer();
         var texts = Enumerable.Range(0, 7).Select(i => string.Join(' ', Enumerable.Range(0, 3 + i).Select(j => "abcde"[(i * j + (other ? 1 : 0)) % 5])));
         var records = texts.Select((t, i) => new TextRecord(t, null, null, new RecordOrigin("toy", i + 1)));
-        return EncodedData.From(records, new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = 16 }));
+        return EncodedData.From(records, new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = 16 }),
+            cancellation: TestContext.Current.CancellationToken);
     }
 }
