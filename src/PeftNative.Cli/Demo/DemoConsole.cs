@@ -31,7 +31,7 @@ internal static class DemoConsole
     }
 
     /// <summary>
-    /// The answers worth showing: right and wrong ones, in the proportion of the exam, and at least one of each there is.
+    /// The answers worth showing: right and wrong ones in the proportion of the exam, at least one of each there is.
     /// </summary>
     public static IEnumerable<(Answer Before, Answer After)> Choose(Findings found, int count)
     {

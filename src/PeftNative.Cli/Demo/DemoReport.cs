@@ -12,14 +12,16 @@ internal static class DemoReport
 
     private const string Style = """
         p.lead{font-size:1.05rem;max-width:46rem}
-        .pair,.bars{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.9rem 1rem;margin:0 0 .8rem}
+        .pair,.bars{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.9rem 1rem}
+        .pair{margin:0 0 .8rem}
         .pair p{margin:0 0 .5rem;font-weight:600}.pair dt{color:var(--soft)}
         .pair dl{display:grid;grid-template-columns:5.5rem 1fr;gap:.35rem .6rem;margin:0;font-size:.92rem}
         .pair dd{margin:0;min-width:0;overflow-wrap:anywhere}.pair .ramble{color:var(--soft);font-style:italic}
         .pair code{font:.9em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
         .good,.str{color:var(--a)}.bad,.num{color:var(--b)}.good,.bad{font-weight:700}.key-name{color:var(--soft)}
         .squares{display:flex;flex-wrap:wrap;gap:4px;margin:.2rem 0 .9rem}
-        .squares i{width:1.05rem;height:1.05rem;border-radius:.2rem;background:var(--line)}.squares i.y{background:var(--a)}
+        .squares i{width:1.05rem;height:1.05rem;border-radius:.2rem;background:var(--line)}
+        .squares i.y{background:var(--a)}
         .bars div{display:grid;grid-template-columns:9rem 1fr 5.5rem;gap:.6rem;align-items:center;font-size:.92rem}
         .bars div+div{margin-top:.4rem}.bars b{height:.8rem;border-radius:.2rem;background:var(--a);min-width:2px}
         .bars span:last-child{text-align:right;font-variant-numeric:tabular-nums}
@@ -33,10 +35,11 @@ internal static class DemoReport
     public static string Write(Findings found)
     {
         var time = DateTime.Now.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
-        var page = new HtmlPage("A small language model learns a new task", $"peftnative {Cli.Version} demo, {time}", Style);
-        page.Html("<p class=\"lead\">The base has only ever read little stories. A LoRA adapter teaches it to read a sentence "
-            + "and write down as JSON who has what, and where. The people of the exam are in none of the lessons, and "
-            + "nothing in the base is changed.</p>\n");
+        var subtitle = $"peftnative {Cli.Version} demo, {time}";
+        var page = new HtmlPage("A small language model learns a new task", subtitle, Style);
+        page.Html("<p class=\"lead\">The base has only ever read little stories. A LoRA adapter teaches it to read a "
+            + "sentence and write down as JSON who has what, and where. The people of the exam are in none of the "
+            + "lessons, and nothing in the base is changed.</p>\n");
         page.Cards(Cards(found));
         page.Heading("Before and after");
         page.Html(Squares("base", found.Before)).Html(Squares("base with adapter", found.After));
@@ -44,8 +47,8 @@ internal static class DemoReport
         page.Heading("Course of training").Plots(Plots(found));
         page.Heading("The base is what it was").Html(Proofs(found));
         page.Table(found.Base.Files.Select(f => (f.Key, "sha256 " + f.Value)));
-        page.Heading("Nothing is forgotten").Html("<p>Perplexity of texts of the base's own kind, which it has never seen: "
-            + "lower is better. With the adapter off, the base is itself; with it on, it does its new task.</p>\n");
+        page.Heading("Nothing is forgotten").Html("<p>Perplexity of texts of the base's own kind, which it has never "
+            + "seen: lower is better. With the adapter off, the base is itself; with it on, it does its new task.</p>");
         page.Html(OwnText(found.OwnText));
         page.Heading("Sizes").Html(Sizes(found)).Heading("Times").Html(Times(found.Times));
         page.Heading("What was done").Table(found.Facts);
@@ -80,7 +83,8 @@ internal static class DemoReport
         return html.Append("</dl></div>\n").ToString();
     }
 
-    private static string Mark(bool holds) => holds ? "<span class=\"good\">✓</span>" : "<span class=\"bad\">✗</span>";
+    private static string Mark(bool holds) =>
+        holds ? "<span class=\"good\">✓</span>" : "<span class=\"bad\">✗</span>";
 
     // What stands in quotation marks after a colon is a value, elsewhere a name.
     private static string Coloured(string json)
@@ -105,7 +109,10 @@ internal static class DemoReport
         var loss = Trained(s => s.Loss);
         var speed = Trained(s => s.Tokens / s.Duration.TotalSeconds);
         Series[] losses =
-            [new("lessons", "faint", loss), new("smoothed", "a", Series.Smooth(loss)), new("exam", "b", Evaluated("loss"))];
+        [
+            new("lessons", "faint", loss), new("smoothed", "a", Series.Smooth(loss)),
+            new("exam", "b", Evaluated("loss")),
+        ];
         return SvgChart.Draw("Loss", losses, fromZero: true)
             + SvgChart.Draw("Tokens of the exam predicted right", [new("share", "b", Evaluated("token_accuracy"))])
             + SvgChart.Draw("Learning rate", [new("rate", "a", Trained(s => s.LearningRate))], fromZero: true)
@@ -133,7 +140,8 @@ internal static class DemoReport
 
     private static string Times(Times times) => Bars(
     [
-        ("loading", times.Loading, Quantity.Time(times.Loading)), ("first exam", times.Before, Quantity.Time(times.Before)),
+        ("loading", times.Loading, Quantity.Time(times.Loading)),
+        ("first exam", times.Before, Quantity.Time(times.Before)),
         ("training", times.Training, Quantity.Time(times.Training)),
         ("exam and proofs", times.After, Quantity.Time(times.After)),
     ]);

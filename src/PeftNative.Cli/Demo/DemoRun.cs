@@ -52,12 +52,13 @@ internal sealed class DemoRun : IDisposable
     public IReadOnlyList<(string Name, string Text)> Facts =>
     [
         ("base", $"{model.Config.ModelType}, {model.Config.LayerCount} layers, {model.Config.HiddenSize} wide: "
-            + $"{Quantity.Count(model.ParameterCount)} parameters, {Quantity.Bytes(BaseBytes)} in bf16, made by this program"),
+            + $"{Quantity.Count(model.ParameterCount)} parameters, {Quantity.Bytes(BaseBytes)} in bf16, "
+            + "made by this program"),
         ("task", "read a sentence, write down as JSON who has what and where"),
         ("lessons", $"{Quantity.Count((long)plan.Steps * plan.BatchSize)} generated sentences with their records"),
         ("exam", $"{plan.ExamSize} other sentences, about {Corpus.Examined.Length} people who are in no lesson"),
-        ("method", $"LoRA, r {DemoPlan.Method.R}, at all linear layers: {Quantity.Count(adapter.ParameterCount)} trained "
-            + $"parameters ({Quantity.Percent(TrainedShare)})"),
+        ("method", $"LoRA, r {DemoPlan.Method.R}, at all linear layers: {Quantity.Count(adapter.ParameterCount)} "
+            + $"trained parameters ({Quantity.Percent(TrainedShare)})"),
         ("machine", $"backend {backend.Name}: {backend.Description}"),
     ];
 
@@ -135,7 +136,8 @@ internal sealed class DemoRun : IDisposable
     {
         var now = Fingerprint.Of(baseFolder, model, probe);
         using var reloaded = AdapterFolder.Load(model, adapterFolder);
-        var (trained, read) = (Fingerprint.ScoresOf(model, probe, adapter), Fingerprint.ScoresOf(model, probe, reloaded));
+        var trained = Fingerprint.ScoresOf(model, probe, adapter);
+        var read = Fingerprint.ScoresOf(model, probe, reloaded);
         return new Proofs(now.HasFilesOf(before), now.HasScoresOf(before), Fingerprint.AreSame(trained, read));
     }
 

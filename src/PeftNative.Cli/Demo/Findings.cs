@@ -27,8 +27,8 @@ internal sealed record Proofs(bool Files, bool Scores, bool Reloaded)
     public IEnumerable<(bool Holds, string Text)> InWords(Findings found) =>
     [
         (Files, "Every file of the base has the same sha256 as before."),
-        (Scores, $"With the adapter off, all {Quantity.Count(found.Base.Scores.Length)} scores the base gives a probe have "
-            + "the same bits as before."),
+        (Scores, $"With the adapter off, all {Quantity.Count(found.Base.Scores.Length)} scores the base gives a probe "
+            + "have the same bits as before."),
         (Reloaded, "The adapter, saved and loaded again, gives the same bits as the trained one."),
     ];
 }

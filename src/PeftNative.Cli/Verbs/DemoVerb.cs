@@ -59,8 +59,8 @@ internal sealed class DemoVerb : Verb
         var plan = DemoPlan.For(backend);
         plan = plan with { Steps = steps ?? plan.Steps };
         if (backend.Name == "reference")
-            terminal.Note("This is the slow reference backend, so the demo trains only a little; with the native library "
-                + "(C++ compiler and CMake) it learns the task.");
+            terminal.Note("This is the slow reference backend, so the demo trains only a little; with the native "
+                + "library (C++ compiler and CMake) it learns the task.");
         var output = values.Text(Output);
         using var run = new DemoRun(BaseFolder(values), Path.Combine(output, "adapter"), plan, seed, backend, terminal);
         DemoConsole.Begin(run.Facts, terminal);

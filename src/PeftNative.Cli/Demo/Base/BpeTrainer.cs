@@ -4,9 +4,9 @@ using System.Text.RegularExpressions;
 namespace PeftNative.Cli.Demo.Base;
 
 /// <summary>
-/// Learns byte-level byte-pair encoding from texts (Sennrich et al. 2016, arXiv:1508.07909): the two neighbouring pieces
-/// seen most often become one, again and again. Of equally frequent pairs the first in the order of their characters is
-/// taken, so the result depends on the texts alone.
+/// Learns byte-level byte-pair encoding from texts (Sennrich et al. 2016, arXiv:1508.07909): the two neighbouring
+/// pieces seen most often become one, again and again. Of equally frequent pairs the first in the order of their
+/// characters is taken, so the result depends on the texts alone.
 /// </summary>
 internal static partial class BpeTrainer
 {
@@ -33,7 +33,7 @@ internal static partial class BpeTrainer
     }
 
     /// <summary>
-    /// The printable characters GPT-2 writes the 256 bytes with: printable Latin-1 as itself, the others from U+0100 on.
+    /// The characters GPT-2 writes the 256 bytes with: printable Latin-1 as itself, the others from U+0100 on.
     /// </summary>
     private static char[] ByteCharacters()
     {

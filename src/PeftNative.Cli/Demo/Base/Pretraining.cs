@@ -13,7 +13,8 @@ namespace PeftNative.Cli.Demo.Base;
 
 /// <summary>
 /// Makes the base that ships with the project: a tokenizer learned from generated texts, random weights, and full
-/// training on these texts. Its result depends on the seed alone, up to the rounding of the processor's instruction set.
+/// training on these texts. Its result depends on the seed alone, up to the rounding of the processor's
+/// instruction set.
 /// </summary>
 internal static class Pretraining
 {
@@ -35,11 +36,13 @@ internal static class Pretraining
         using var model = ModelLoader.CreateRandom(backend, ConfigReader.Read(folder), seed);
         using var trained = new FullConfig().Create(model, seed, trainable: true, "base");
         var tokens = train.Examples.Sum(e => (long)e.Length);
-        terminal.Line($"{Quantity.Count(model.ParameterCount)} parameters, {Quantity.Count(train.Examples.Count)} texts, "
-            + $"{Quantity.Count(tokens)} tokens; {Quantity.Count(steps)} steps on {backend.Description}");
+        terminal.Line($"{Quantity.Count(model.ParameterCount)} parameters, "
+            + $"{Quantity.Count(train.Examples.Count)} texts, {Quantity.Count(tokens)} tokens; "
+            + $"{Quantity.Count(steps)} steps on {backend.Description}");
         using var trainer = new Trainer(model, trained, train, heldOut, Options(seed, steps));
         using var console = new TrainConsole(terminal, loggingSteps: 50);
-        if (trainer.Run(console.Show, terminal.Cancellation).End != RunEnd.Completed) throw new OperationCanceledException();
+        var result = trainer.Run(console.Show, terminal.Cancellation);
+        if (result.End != RunEnd.Completed) throw new OperationCanceledException();
         BaseFiles.WriteWeights(folder, trained);
     }
 

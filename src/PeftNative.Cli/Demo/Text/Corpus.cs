@@ -3,7 +3,7 @@ using PeftNative.Data;
 namespace PeftNative.Cli.Demo.Text;
 
 /// <summary>
-/// The texts the demo's base was made from, and those it is adapted with; each depends on the seed and its number alone.
+/// The texts the demo's base was made from, and those it is adapted with; each depends on seed and number alone.
 /// </summary>
 internal static class Corpus
 {
@@ -42,7 +42,8 @@ internal static class Corpus
     private static PromptRecord Pair(Dice dice, Person[] people, int number)
     {
         var inventory = Inventory.Draw(dice, people);
-        return new PromptRecord(inventory.Sentence(dice) + Cue, " " + inventory.ToJson(), new RecordOrigin("demo", number));
+        var (prompt, completion) = (inventory.Sentence(dice) + Cue, " " + inventory.ToJson());
+        return new PromptRecord(prompt, completion, new RecordOrigin("demo", number));
     }
 
     private static string Document(Dice dice) => dice.Below(20) switch

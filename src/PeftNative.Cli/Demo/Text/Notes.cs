@@ -7,8 +7,9 @@ internal static class Notes
 {
     private static readonly string[] Facts =
     [
-        "Snow is white.", "Grass is green.", "The sky is blue.", "Coal is black.", "A lemon is yellow.", "Milk is white.",
-        "Ice is cold.", "Fire is hot.", "A bird has two wings.", "A cat has four legs.", "A week has seven days.",
+        "Snow is white.", "Grass is green.", "The sky is blue.", "Coal is black.", "A lemon is yellow.",
+        "Milk is white.", "Ice is cold.", "Fire is hot.", "A bird has two wings.", "A cat has four legs.",
+        "A week has seven days.",
         "A year has twelve months.", "A hand has five fingers.", "Fish live in water.", "Bees make honey.",
         "Cows give milk.", "Hens lay eggs.", "Sheep give wool.", "The sun rises in the east.", "Oslo is in Norway.",
         "Bern is in Switzerland.", "Rome is in Italy.", "Lima is in Peru.", "Cairo is in Egypt.", "Delhi is in India.",
@@ -64,7 +65,7 @@ internal static class Notes
     }
 
     /// <summary>
-    /// A record in braces, as programs write them. Nothing like the demo's task: no inventory, and no sentence before it.
+    /// A record in braces, as programs write them. Nothing like the demo's task: no inventory, no sentence before it.
     /// </summary>
     public static string Card(Dice dice)
     {

@@ -26,7 +26,8 @@ internal static class Stories
         var places = dice.Pick(Words.Places, 3);
         var text = new StringBuilder($"{who.Name} had {coloured}. One day the {thing.One} was gone. ");
         text.Append($"{Words.Capital(who.They)} looked in the {places[0]}, but there was no {thing.One}. ");
-        if (dice.Chance(0.5)) text.Append($"{Words.Capital(who.They)} looked in the {places[1]}, but it was not there. ");
+        if (dice.Chance(0.5))
+            text.Append($"{Words.Capital(who.They)} looked in the {places[1]}, but it was not there. ");
         text.Append(dice.Below(3) switch
         {
             0 => $"{friend.Name} said: \"I saw {coloured} in the {places[2]}.\" ",

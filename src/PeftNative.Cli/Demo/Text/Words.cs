@@ -22,14 +22,14 @@ internal static class Words
         + "Olga Paula Rita Rosa Sara Tina Vera Zoe";
 
     private const string He =
-        "Adam Alex Ben Carl Dan David Erik Felix Finn George Hugo Ivan Jack John Karl Leo Luke Mark Max Nico Noah Oscar "
-        + "Otto Paul Peter Ralf Sam Theo Tom Victor";
+        "Adam Alex Ben Carl Dan David Erik Felix Finn George Hugo Ivan Jack John Karl Leo Luke Mark Max Nico Noah "
+        + "Oscar Otto Paul Peter Ralf Sam Theo Tom Victor";
 
     private const string DeadThings =
-        "apple pear lemon plum carrot potato=potatoes tomato=tomatoes egg cake cookie bottle cup plate spoon pot basket "
-        + "box=boxes bag book pen letter card map picture lamp chair table clock key coin button ball doll drum kite boat "
-        + "train car hat coat shirt scarf=scarves shoe sock ring flower rose tree leaf=leaves stone shell feather candle "
-        + "rope";
+        "apple pear lemon plum carrot potato=potatoes tomato=tomatoes egg cake cookie bottle cup plate spoon pot "
+        + "basket box=boxes bag book pen letter card map picture lamp chair table clock key coin button ball doll drum "
+        + "kite boat train car hat coat shirt scarf=scarves shoe sock ring flower rose tree leaf=leaves stone shell "
+        + "feather candle rope";
 
     private const string LivingThings = "cat dog horse cow goat hen duck rabbit fish=fish frog bird";
 
