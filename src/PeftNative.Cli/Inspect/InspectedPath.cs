@@ -19,6 +19,9 @@ internal sealed record InspectedPath(string Path, PathKind Kind, IReadOnlyList<s
 {
     private const string State = "trainer_state.json";
 
+    // PEFT keeps all in one file, AdapterHub the head in another.
+    private static readonly string[] AdapterWeights = [AdapterFolder.WeightsName, "adapter.safetensors", "model_head.safetensors"];
+
     /// <summary>The kind in words.</summary>
     public string KindName => Kind switch
     {
@@ -38,9 +41,8 @@ internal sealed record InspectedPath(string Path, PathKind Kind, IReadOnlyList<s
     {
         if (File.Exists(path)) return new(path, PathKind.File, [path]);
         if (!Directory.Exists(path)) throw new StorageException("There is no such file or folder.", path, "Check the path.");
-        var adapter = System.IO.Path.Combine(path, AdapterFolder.WeightsName);
         if (File.Exists(System.IO.Path.Combine(path, AdapterFolder.ConfigName)))
-            return new(path, Kind(path), File.Exists(adapter) ? [adapter] : []);
+            return new(path, Kind(path), [.. AdapterWeights.Select(n => System.IO.Path.Combine(path, n)).Where(File.Exists)]);
         if (Directory.Exists(path) && Checkpoints(path).Any()) return new(path, PathKind.Run, []);
         using var source = WeightSource.Open(path);
         return new(path, PathKind.Model, [.. source.Tensors.Select(t => source.FileOf(t.Name).Path).Distinct().Order(StringComparer.Ordinal)]);
