@@ -217,7 +217,8 @@ run_suite() {
     shift 2
     log=$logs/test-$name.log
     rm -f "$report"
-    if have timeout; then set -- timeout -k 10 "${suite_minutes}m" "$@"; fi
+    # In the foreground, so that Ctrl-C reaches the suite.
+    if timeout --foreground 1 true 2>/dev/null; then set -- timeout --foreground -k 10 "${suite_minutes}m" "$@"; fi
     { "$@" >"$log" 2>&1 </dev/null; } 2>/dev/null || code=$? # the shell itself says nothing about a crash
     if [[ -s $report ]]; then
         details=$(summarize "$report" "$log")

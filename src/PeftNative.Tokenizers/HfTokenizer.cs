@@ -71,6 +71,13 @@ public sealed class HfTokenizer : ITokenizer
     /// <exception cref="ModelFormatException">There are none, or they are broken.</exception>
     public static HfTokenizer LoadOlderFiles(string folder) => TokenizerFolder.LoadOlderFiles(folder);
 
+    /// <summary>
+    /// Reads a SentencePiece model so that the ids are those of the SentencePiece library itself: tokens added by transformers are plain text.
+    /// </summary>
+    /// <param name="path">The path of tokenizer.model or spiece.model.</param>
+    /// <exception cref="ModelFormatException">The file is no such model.</exception>
+    public static HfTokenizer LoadSentencePiece(string path) => SentencePieceFolder.ReadNative(new(path));
+
     /// <inheritdoc/>
     public TokenSequence Encode(string text, string? pair = null, bool addSpecialTokens = true, int? maxLength = null)
     {

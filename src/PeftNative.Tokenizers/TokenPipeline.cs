@@ -10,7 +10,7 @@ namespace PeftNative.Tokenizers;
 internal sealed class TokenPipeline
 {
     private readonly AddedVocabulary added;
-    private readonly IReadOnlyList<PreTokenizer> preTokenizers;
+    private readonly PreTokenizer[] preTokenizers;
     private readonly TokenModel model;
     private readonly ConcurrentBag<Scratch> pool = [];
 
@@ -18,7 +18,7 @@ internal sealed class TokenPipeline
     public TokenPipeline(AddedVocabulary added, IReadOnlyList<PreTokenizer> preTokenizers, TokenModel model)
     {
         this.added = added;
-        this.preTokenizers = preTokenizers;
+        this.preTokenizers = [.. preTokenizers];
         this.model = model;
     }
 

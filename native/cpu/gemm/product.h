@@ -19,7 +19,7 @@ struct Right {
 
 // A finished tile: rows x columns sums at sums[r * tile_columns + c], for output rows i.. and columns j.. of one block of the reduction.
 struct Tile {
-    const float* sums;
+    float* sums;  // the sink may change them
     std::ptrdiff_t i, j;
     int rows, columns;
     bool first, last;  // whether it is the first or the last block

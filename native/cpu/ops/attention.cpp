@@ -25,9 +25,9 @@ struct Strip {
 
 class Forward {
 public:
-    Forward(const AttentionPlan& plan, const float* keys, Strip& strip, const StripTask& task)
+    Forward(const AttentionPlan& plan, const float* keys, const float* values, Strip& strip, const StripTask& task)
         : plan(plan), op(plan.op), q(plan.sequence(task.sequence)), head(task.head), kv(plan.kv_head(task.head)),
-          first(task.first), count(task.count), keys(keys), s(strip) {}
+          first(task.first), count(task.count), keys(keys), values(values), s(strip) {}
 
     void run() {
         const std::ptrdiff_t width = op.head_dim;
@@ -103,9 +103,8 @@ private:
 
     void add_values(std::ptrdiff_t i, std::ptrdiff_t rows, Range range, std::ptrdiff_t d) {
         const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, op.head_dim - d);
-        Segment segments[2];
-        const int parts = plan.rows_as_segments(op.v, op.prefix_v, q, kv, range, d, s.scores, key_block, segments);
-        run_tile(segments, parts, static_cast<int>(rows), static_cast<int>(columns), s.tile);
+        const Segment segment{{s.scores, key_block, panel_width}, plan.rows(values, q, kv, range.begin) + d, op.head_dim, range.end - range.begin};
+        run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), s.tile);
         for (std::ptrdiff_t r = 0; r < rows; r++) {
             float* sums = s.sums + (i + r) * op.head_dim + d;
             const float* from = s.tile + r * tile_columns;
@@ -128,7 +127,7 @@ private:
     const pn_attention& op;
     const Sequence& q;
     const std::ptrdiff_t head, kv, first, count;
-    const float* keys;
+    const float *keys, *values;
     Strip& s;
 };
 
@@ -136,7 +135,8 @@ private:
 
 void attention_forward(pn_context& context, const pn_attention& op) {
     const AttentionPlan plan(context, op);
-    const float* keys = plan.pack(op.k, op.prefix_k);
+    const float* keys = plan.transposed_panels(op.k, op.prefix_k);
+    const float* values = plan.contiguous_rows(op.v, op.prefix_v);
     std::ptrdiff_t strips = 0, scores = 0;
     for (std::ptrdiff_t n = 0; n < plan.sequences; n++) {
         strips += ceil_div<std::ptrdiff_t>(plan.sequence(n).queries, strip);
@@ -156,7 +156,7 @@ void attention_forward(pn_context& context, const pn_attention& op) {
     context.pool.run(workers, [&](int worker) {
         auto* s = reinterpret_cast<Strip*>(memory + bytes * static_cast<std::size_t>(worker));
         s->sums = sums + static_cast<std::ptrdiff_t>(worker) * strip * op.head_dim;
-        for (std::ptrdiff_t t; (t = context.pool.claim()) < count;) Forward(plan, keys, *s, tasks[t]).run();
+        for (std::ptrdiff_t t; (t = context.pool.claim()) < count;) Forward(plan, keys, values, *s, tasks[t]).run();
     });
 }
 

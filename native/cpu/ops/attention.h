@@ -39,16 +39,22 @@ public:
 
     std::ptrdiff_t kv_head(std::ptrdiff_t head) const { return head / (op.heads / op.kv_heads); }
 
-    // All keys (or values) of a key/value head as transposed panels [panel][head_dim][48], for all sequences; made by pack().
-    const float* pack(const pn_tensor& main, const pn_tensor& prefix) const;
+    // All keys (or values), prefix in front, as transposed panels: see panel().
+    const float* transposed_panels(const pn_tensor& main, const pn_tensor& prefix) const;
+    // All keys (or values), prefix in front, head by head and row after row: see rows().
+    const float* contiguous_rows(const pn_tensor& main, const pn_tensor& prefix) const;
+
+    // The panel [head_dim][48] of a key/value head in which a key is.
     template <class T>
     T* panel(T* packed, const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t key) const {
         return packed + ((q.panels * op.kv_heads + kv * ceil_div<std::ptrdiff_t>(q.total, panel_width)) + key / panel_width) * op.head_dim * panel_width;
     }
 
-    // Keys or values [begin, end) as steps of a product: up to two segments, prefix and rest; column d of the head first.
-    int rows_as_segments(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, Range keys,
-                         std::ptrdiff_t d, const float* left, std::ptrdiff_t left_stride, Segment* out) const;
+    // The rows [head_dim] of a key/value head from a key on.
+    template <class T>
+    T* rows(T* contiguous, const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t key) const {
+        return contiguous + (q.before * op.kv_heads + kv * q.total + key) * op.head_dim;
+    }
 
     // Turns products Q K of query i with the keys from `key` on into capped scores; unseen ones become -infinity.
     void finish_scores(const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t i, std::ptrdiff_t key, std::ptrdiff_t count, float* scores) const;
@@ -68,6 +74,9 @@ public:
 
 private:
     void plan_bias();
+    // Calls body(sequence, head, key, rows, stride, count) for runs of keys that lie together and stay in one panel.
+    template <class Body>
+    void for_runs(const pn_tensor& main, const pn_tensor& prefix, Body&& body) const;
 
     Sequence* sequences_;
     std::ptrdiff_t reach_ = 0;  // the largest distance between a query and a key

@@ -21,8 +21,14 @@ struct Block {
     alignas(64) float factors[key_block];
     alignas(64) float tile[8 * tile_columns];
     alignas(64) float delta[strip];  // dY Y of each query
-    float* dq;                       // [strip, head_dim]
-    float *dy, *y;                   // transposed strips of dY and Y: [head_dim][strip]
+    std::ptrdiff_t ends[strip];      // keys of the block before the first that a query does not see
+    float *q, *dy, *dq;              // the strip's Q, dY and dQ: [query][head_dim]
+    float *turned_dy, *turned_y;     // [head_dim][query]
+};
+
+// Keys and values in the orders the products read them.
+struct Operands {
+    const float *key_panels, *value_panels, *key_rows;
 };
 
 // What the tasks of all heads leave behind, by task = sequence * heads + head.
@@ -33,10 +39,10 @@ struct Partials {
 
 class Backward {
 public:
-    Backward(const AttentionPlan& plan, const pn_attention_gradients& g, const float* keys, const float* values,
-             const Partials& partials, Block& block, std::ptrdiff_t task)
-        : plan(plan), op(plan.op), g(g), q(plan.sequence(task / op.heads)), head(task % op.heads), kv(plan.kv_head(head)), keys(keys),
-          values(values), b(block) {
+    Backward(const AttentionPlan& plan, const pn_attention_gradients& g, const Operands& operands, const Partials& partials,
+             Block& block, std::ptrdiff_t task)
+        : plan(plan), op(plan.op), g(g), q(plan.sequence(task / op.heads)), head(task % op.heads), kv(plan.kv_head(head)),
+          operands(operands), b(block) {
         const std::ptrdiff_t offset = (head * plan.all_keys + q.before) * op.head_dim;
         dk = partials.dk + offset;
         dv = partials.dv + offset;
@@ -53,22 +59,21 @@ public:
 private:
     static void clear(float* p, std::ptrdiff_t count) { std::memset(p, 0, sizeof(float) * static_cast<std::size_t>(count)); }
 
-    const float* query(std::ptrdiff_t i) const { return row(op.q, q.first_query + i) + head * op.head_stride; }
-    const float* dy(std::ptrdiff_t i) const { return row(g.dy, q.first_query + i) + head * op.head_dim; }
-
     // Summed in the order in which the tiles sum dY V: where one key has all the weight, the two cancel without a rest.
     void deltas(std::ptrdiff_t i, std::ptrdiff_t count) {
-        pack_panel(dy(i), g.dy.stride, static_cast<int>(count), op.head_dim, nullptr, b.dy);
-        pack_panel(row(op.y, q.first_query + i) + head * op.head_dim, op.y.stride, static_cast<int>(count), op.head_dim, nullptr, b.y);
+        pack_panel(b.dy, op.head_dim, static_cast<int>(count), op.head_dim, nullptr, b.turned_dy);
+        pack_panel(row(op.y, q.first_query + i) + head * op.head_dim, op.y.stride, static_cast<int>(count), op.head_dim, nullptr, b.turned_y);
         for (std::ptrdiff_t r = 0; r < count; r += W) {
             F total = zero();
-            for (std::ptrdiff_t d = 0; d < op.head_dim; d++) total = fma(load(b.dy + d * strip + r), load(b.y + d * strip + r), total);
+            for (std::ptrdiff_t d = 0; d < op.head_dim; d++) total = fma(load(b.turned_dy + d * strip + r), load(b.turned_y + d * strip + r), total);
             store(b.delta + r, total);
         }
         for (std::ptrdiff_t r = 0; r < count; r++) row(g.delta, q.first_query + i + r)[head] = b.delta[r];
     }
 
     void strip_of_queries(std::ptrdiff_t i, std::ptrdiff_t count) {
+        copy_rows(row(op.q, q.first_query + i) + head * op.head_stride, op.q.stride, count, op.head_dim, b.q);
+        copy_rows(row(g.dy, q.first_query + i) + head * op.head_dim, g.dy.stride, count, op.head_dim, b.dy);
         clear(b.dq, count * op.head_dim);
         deltas(i, count);
         const Range all = plan.seen(q, i, count);
@@ -85,90 +90,92 @@ private:
     }
 
     void block_of_keys(std::ptrdiff_t i, std::ptrdiff_t count, std::ptrdiff_t j, std::ptrdiff_t width) {
-        products(query(i), op.q.stride, keys, count, j, width, b.p);
-        products(dy(i), g.dy.stride, values, count, j, width, b.ds);
-        for (std::ptrdiff_t r = 0; r < count; r++) score_gradients(i + r, j, width, b.p + r * key_block, b.ds + r * key_block);
+        for (std::ptrdiff_t r = 0; r < count; r++)
+            b.ends[r] = smaller(width, larger<std::ptrdiff_t>(0, plan.seen(q, i + r).end - j));
+        for (std::ptrdiff_t r = 0; r < count; r += tile_rows) {
+            const std::ptrdiff_t rows = smaller<std::ptrdiff_t>(tile_rows, count - r), end = b.ends[r + rows - 1];
+            products(b.q, operands.key_panels, r, rows, j, end, b.p);
+            products(b.dy, operands.value_panels, r, rows, j, end, b.ds);
+            for (std::ptrdiff_t t = r; t < r + rows; t++) {
+                score_gradients(i, t, j, end);
+                clear(b.p + t * key_block + end, width - end);
+                clear(b.ds + t * key_block + end, width - end);
+            }
+        }
         transpose(b.p, key_block, count, width, 1.0f, b.transposed_p, strip);
         transpose(b.ds, key_block, count, width, 1.0f, b.transposed_ds, strip);
-        const Right rows_of_dy{dy(i), g.dy.stride}, rows_of_q{query(i), op.q.stride};
-        add_products(b.transposed_p, width, rows_of_dy, count, dv + j * op.head_dim);
-        add_products(b.transposed_ds, width, rows_of_q, count, dk + j * op.head_dim);
-        if (present(g.dq)) add_keys(count, {j, j + width});
+        add_products(b.transposed_p, width, b.dy, count, dv + j * op.head_dim);
+        add_products(b.transposed_ds, width, b.q, count, dk + j * op.head_dim);
+        if (present(g.dq)) add_keys(count, j);
     }
 
-    // out[r][key] = row r of x times key j + key, for a block of 48 keys at most.
-    void products(const float* x, std::ptrdiff_t stride, const float* packed, std::ptrdiff_t count, std::ptrdiff_t j, std::ptrdiff_t width, float* out) {
-        for (std::ptrdiff_t r = 0; r < count; r += tile_rows) {
-            const int rows = static_cast<int>(smaller<std::ptrdiff_t>(tile_rows, count - r));
-            for (std::ptrdiff_t c = 0; c < width; c += tile_columns) {
-                const auto columns = static_cast<int>(smaller<std::ptrdiff_t>(tile_columns, width - c));
-                const Segment segment{{x + r * stride, stride, panel_width}, plan.panel(packed, q, kv, j) + c, panel_width, op.head_dim};
-                run_tile(&segment, 1, rows, columns, b.tile);
-                for (int t = 0; t < rows; t++)
-                    std::memcpy(out + (r + t) * key_block + c, b.tile + t * tile_columns, sizeof(float) * static_cast<std::size_t>(columns));
-            }
+    // out[r + t][key] = row r + t of x times key j + key, for keys before `end`.
+    void products(const float* x, const float* panels, std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t j, std::ptrdiff_t end, float* out) {
+        for (std::ptrdiff_t c = 0; c < end; c += tile_columns) {
+            const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, end - c);
+            const Segment segment{{x + r * op.head_dim, op.head_dim, panel_width}, plan.panel(panels, q, kv, j) + c, panel_width, op.head_dim};
+            run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), b.tile);
+            for (std::ptrdiff_t t = 0; t < rows; t++)
+                std::memcpy(out + (r + t) * key_block + c, b.tile + t * tile_columns, sizeof(float) * static_cast<std::size_t>(columns));
         }
     }
 
     // With p = e^(score - lse), m the dropout factors and c the slope of the cap: scores become p m, products dY V become
     // ds = p (m dY V - delta) c.
-    void score_gradients(std::ptrdiff_t i, std::ptrdiff_t j, std::ptrdiff_t width, float* scores, float* products) {
-        plan.finish_scores(q, head, i, j, width, scores);
-        const float lse = row(op.log_sum_exp, q.first_query + i)[head];
+    void score_gradients(std::ptrdiff_t i, std::ptrdiff_t r, std::ptrdiff_t j, std::ptrdiff_t width) {
+        float *scores = b.p + r * key_block, *slopes = b.ds + r * key_block;
+        plan.finish_scores(q, head, i + r, j, width, scores);
+        const float lse = row(op.log_sum_exp, q.first_query + i + r)[head];
         const bool blind = lse == -std::numeric_limits<float>::infinity();
         const bool dropping = op.dropout.probability > 0;
-        if (dropping) plan.keep_factors(q, head, i, j, width, b.factors);
-        const F by_cap = set(op.soft_cap > 0 ? static_cast<float>(1 / op.soft_cap) : 0.0f);
+        if (dropping) plan.keep_factors(q, head, i + r, j, width, b.factors);
+        const F by_cap = set(op.soft_cap > 0 ? static_cast<float>(1 / op.soft_cap) : 0.0f), delta = set(b.delta[r]);
         for_vectors(width, [&](std::ptrdiff_t c, int n) {
             const F score = load(scores + c, n);
             const F p = blind ? zero() : exp(score - set(lse));
             const F m = dropping ? load(b.factors + c, n) : set(1.0f);
-            F ds = p * (m * load(products + c, n) - set(row(g.delta, q.first_query + i)[head]));
+            F ds = p * (m * load(slopes + c, n) - delta);
             if (op.soft_cap > 0) {
                 const F t = max(score * by_cap, set(-1.0f));  // an unseen score is -infinity
                 ds = ds * fnma(t, t, set(1.0f));
             }
             store(scores + c, p * m, n);
-            store(products + c, ds, n);
+            store(slopes + c, ds, n);
         });
         if (dbias == nullptr) return;
-        const std::ptrdiff_t distance = j - q.prefix - plan.position(q, i);
-        for (std::ptrdiff_t c = 0; c < width; c++) dbias[plan.bucket(distance + c)] += products[c];
+        const std::ptrdiff_t distance = j - q.prefix - plan.position(q, i + r);
+        for (std::ptrdiff_t c = 0; c < width; c++) dbias[plan.bucket(distance + c)] += slopes[c];
     }
 
-    struct Right {
-        const float* data;
-        std::ptrdiff_t stride;
-    };
-
-    // sums[key][d] += sum over the strip's queries of left[key][query] * right[query][d].
-    void add_products(const float* left, std::ptrdiff_t width, const Right& right, std::ptrdiff_t count, float* sums) {
-        for (std::ptrdiff_t r = 0; r < width; r += tile_rows) {
-            const std::ptrdiff_t rows = smaller<std::ptrdiff_t>(tile_rows, width - r);
-            for (std::ptrdiff_t d = 0; d < op.head_dim; d += tile_columns) {
-                const Segment segment{{left + r * strip, strip, panel_width}, right.data + d, right.stride, count};
-                add_tile(&segment, 1, rows, d, sums + r * op.head_dim);
-            }
+    // sums[key][d] += sum over the strip's queries of left[key][query] * right[query][d]; the first queries may not see the keys.
+    void add_products(const float* left, std::ptrdiff_t width, const float* right, std::ptrdiff_t count, float* sums) {
+        std::ptrdiff_t first = 0;
+        for (std::ptrdiff_t key = 0; key < width; key += tile_rows) {
+            while (first < count && b.ends[first] <= key) first++;
+            if (first == count) return;
+            const Left rows{left + key * strip + first, strip, panel_width};
+            add_tiles(rows, smaller<std::ptrdiff_t>(tile_rows, width - key), right + first * op.head_dim, count - first, sums + key * op.head_dim);
         }
     }
 
-    void add_keys(std::ptrdiff_t count, Range range) {
+    void add_keys(std::ptrdiff_t count, std::ptrdiff_t j) {
+        const float* keys = plan.rows(operands.key_rows, q, kv, j);
         for (std::ptrdiff_t r = 0; r < count; r += tile_rows) {
             const std::ptrdiff_t rows = smaller<std::ptrdiff_t>(tile_rows, count - r);
-            for (std::ptrdiff_t d = 0; d < op.head_dim; d += tile_columns) {
-                Segment segments[2];
-                const int parts = plan.rows_as_segments(op.k, op.prefix_k, q, kv, range, d, b.ds + r * key_block, key_block, segments);
-                add_tile(segments, parts, rows, d, b.dq + r * op.head_dim);
-            }
+            add_tiles({b.ds + r * key_block, key_block, panel_width}, rows, keys, b.ends[r + rows - 1], b.dq + r * op.head_dim);
         }
     }
 
-    void add_tile(const Segment* segments, int parts, std::ptrdiff_t rows, std::ptrdiff_t d, float* sums) {
-        const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, op.head_dim - d);
-        run_tile(segments, parts, static_cast<int>(rows), static_cast<int>(columns), b.tile);
-        for (std::ptrdiff_t r = 0; r < rows; r++) {
-            float* to = sums + r * op.head_dim + d;
-            for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(to + c, load(to + c, n) + load(b.tile + r * tile_columns + c), n); });
+    // sums[row][d] += left * right for all columns d of a head.
+    void add_tiles(const Left& left, std::ptrdiff_t rows, const float* right, std::ptrdiff_t steps, float* sums) {
+        for (std::ptrdiff_t d = 0; d < op.head_dim; d += tile_columns) {
+            const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, op.head_dim - d);
+            const Segment segment{left, right + d, op.head_dim, steps};
+            run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), b.tile);
+            for (std::ptrdiff_t r = 0; r < rows; r++) {
+                float* to = sums + r * op.head_dim + d;
+                for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(to + c, load(to + c, n) + load(b.tile + r * tile_columns + c), n); });
+            }
         }
     }
 
@@ -177,7 +184,7 @@ private:
     const pn_attention_gradients& g;
     const Sequence& q;
     const std::ptrdiff_t head, kv;
-    const float *keys, *values;
+    const Operands& operands;
     Block& b;
     float *dk, *dv, *dbias;
 };
@@ -220,8 +227,8 @@ void reduce_bias(const AttentionPlan& plan, const float* partial, const pn_tenso
 
 void attention_backward(pn_context& context, const pn_attention& op, const pn_attention_gradients& g) {
     const AttentionPlan plan(context, op);
-    const float* keys = plan.pack(op.k, op.prefix_k);
-    const float* values = plan.pack(op.v, op.prefix_v);
+    const Operands operands{plan.transposed_panels(op.k, op.prefix_k), plan.transposed_panels(op.v, op.prefix_v),
+                            plan.contiguous_rows(op.k, op.prefix_k)};
     const std::ptrdiff_t tasks = plan.sequences * op.heads, size = op.heads * plan.all_keys * op.head_dim;
     Partials partials{context.workspace.floats(size), context.workspace.floats(size), nullptr};
     if (present(g.drelative_bias)) partials.dbias = context.workspace.floats(tasks * op.relative_bias.rows);
@@ -233,13 +240,15 @@ void attention_backward(pn_context& context, const pn_attention& op, const pn_at
     const std::size_t bytes = (sizeof(Block) + 63) / 64 * 64;
     auto* memory = static_cast<char*>(context.workspace.bytes(bytes * static_cast<std::size_t>(workers)));
     const std::ptrdiff_t strip_floats = strip * op.head_dim;
-    float* strips = context.workspace.floats(3 * workers * strip_floats);
+    float* strips = context.workspace.floats(5 * workers * strip_floats);
     context.pool.run(workers, [&](int worker) {
         auto* block = reinterpret_cast<Block*>(memory + bytes * static_cast<std::size_t>(worker));
-        block->dq = strips + 3 * worker * strip_floats;
-        block->dy = block->dq + strip_floats;
-        block->y = block->dy + strip_floats;
-        for (std::ptrdiff_t t; (t = context.pool.claim()) < tasks;) Backward(plan, g, keys, values, partials, *block, t).run();
+        float* mine = strips + 5 * worker * strip_floats;
+        for (float** part : {&block->q, &block->dy, &block->dq, &block->turned_dy, &block->turned_y}) {
+            *part = mine;
+            mine += strip_floats;
+        }
+        for (std::ptrdiff_t t; (t = context.pool.claim()) < tasks;) Backward(plan, g, operands, partials, *block, t).run();
     });
     reduce(plan, partials.dk, static_cast<float>(op.scale), g.dk, g.dprefix_k);
     reduce(plan, partials.dv, 1.0f, g.dv, g.dprefix_v);

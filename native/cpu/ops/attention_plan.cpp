@@ -53,35 +53,38 @@ void AttentionPlan::plan_bias() {
     }
 }
 
-const float* AttentionPlan::pack(const pn_tensor& main, const pn_tensor& prefix) const {
-    float* packed = context.workspace.floats(all_panels * op.kv_heads * op.head_dim * panel_width);
-    for_rows(context, sequences * op.kv_heads, static_cast<double>(all_keys) / static_cast<double>(larger<std::ptrdiff_t>(1, sequences)) * op.head_dim, [&](std::ptrdiff_t task) {
+template <class Body>
+void AttentionPlan::for_runs(const pn_tensor& main, const pn_tensor& prefix, Body&& body) const {
+    const std::ptrdiff_t tasks = sequences * op.kv_heads;
+    const double steps = static_cast<double>(all_keys * op.head_dim * op.kv_heads) / static_cast<double>(larger<std::ptrdiff_t>(1, tasks));
+    for_rows(context, tasks, steps, [&](std::ptrdiff_t task) {
         const Sequence& q = sequences_[task / op.kv_heads];
         const std::ptrdiff_t kv = task % op.kv_heads;
-        for (std::ptrdiff_t j = 0; j < q.total; j += panel_width) {
-            float* to = panel(packed, q, kv, j);
-            const std::ptrdiff_t end = smaller(q.total, j + panel_width), split = larger(j, smaller(q.prefix, end));
-            if (split > j)
-                pack_panel(row(prefix, q.first_prefix + j) + kv * op.head_dim, prefix.stride, static_cast<int>(split - j), op.head_dim, nullptr, to);
-            if (end > split)
-                pack_panel(row(main, q.first_key + split - q.prefix) + kv * op.kv_head_stride, main.stride, static_cast<int>(end - split),
-                           op.head_dim, nullptr, to + (split - j));
+        for (std::ptrdiff_t j = 0, end; j < q.total; j = end) {
+            const bool in_prefix = j < q.prefix;
+            end = smaller(in_prefix ? q.prefix : q.total, (j / panel_width + 1) * panel_width);
+            const pn_tensor& t = in_prefix ? prefix : main;
+            const float* from = in_prefix ? row(t, q.first_prefix + j) + kv * op.head_dim
+                                          : row(t, q.first_key + j - q.prefix) + kv * op.kv_head_stride;
+            body(q, kv, j, from, t.stride, end - j);
         }
+    });
+}
+
+const float* AttentionPlan::transposed_panels(const pn_tensor& main, const pn_tensor& prefix) const {
+    float* packed = context.workspace.floats(all_panels * op.kv_heads * op.head_dim * panel_width);
+    for_runs(main, prefix, [&](const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t j, const float* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
+        pack_panel(from, stride, static_cast<int>(count), op.head_dim, nullptr, panel(packed, q, kv, j) + j % panel_width);
     });
     return packed;
 }
 
-int AttentionPlan::rows_as_segments(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, Range keys,
-                                    std::ptrdiff_t d, const float* left, std::ptrdiff_t left_stride, Segment* out) const {
-    int count = 0;
-    const std::ptrdiff_t split = larger(keys.begin, smaller(q.prefix, keys.end));
-    if (split > keys.begin)
-        out[count++] = {{left, left_stride, panel_width}, row(prefix, q.first_prefix + keys.begin) + kv * op.head_dim + d,
-                        prefix.stride, split - keys.begin};
-    if (keys.end > split)
-        out[count++] = {{left + (split - keys.begin), left_stride, panel_width},
-                        row(main, q.first_key + split - q.prefix) + kv * op.kv_head_stride + d, main.stride, keys.end - split};
-    return count;
+const float* AttentionPlan::contiguous_rows(const pn_tensor& main, const pn_tensor& prefix) const {
+    float* packed = context.workspace.floats(all_keys * op.kv_heads * op.head_dim);
+    for_runs(main, prefix, [&](const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t j, const float* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
+        copy_rows(from, stride, count, op.head_dim, rows(packed, q, kv, j));
+    });
+    return packed;
 }
 
 void AttentionPlan::finish_scores(const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t i, std::ptrdiff_t key, std::ptrdiff_t count,

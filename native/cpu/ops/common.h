@@ -11,6 +11,11 @@ PN_INLINE float* data(const pn_tensor& t) { return static_cast<float*>(t.data); 
 PN_INLINE float* row(const pn_tensor& t, std::ptrdiff_t i) { return data(t) + i * t.stride; }
 PN_INLINE const int* ints(const pn_tensor& t) { return static_cast<const int*>(t.data); }
 
+// Rows side by side, each of `columns` elements.
+PN_INLINE void copy_rows(const float* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float* out) {
+    for (std::ptrdiff_t r = 0; r < rows; r++) std::memcpy(out + r * columns, x + r * stride, sizeof(float) * static_cast<std::size_t>(columns));
+}
+
 struct Range {
     std::ptrdiff_t begin, end;
 };

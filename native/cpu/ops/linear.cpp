@@ -50,11 +50,9 @@ private:
 struct OutputSink final : Sink {
     const pn_linear& op;
     const LowRankInput* inputs;
-    float* partial;  // where sums of earlier blocks wait
-    std::ptrdiff_t partial_stride;
+    float* waiting;  // sums of earlier blocks, tile after tile; null where there is one block only
 
-    OutputSink(const pn_linear& op, const LowRankInput* inputs, float* partial, std::ptrdiff_t partial_stride)
-        : op(op), inputs(inputs), partial(partial), partial_stride(partial_stride) {}
+    OutputSink(const pn_linear& op, const LowRankInput* inputs, float* waiting) : op(op), inputs(inputs), waiting(waiting) {}
 
     int most_extra() const override { return op.low_rank_count; }
 
@@ -71,27 +69,45 @@ struct OutputSink final : Sink {
     }
 
     void take(const Tile& t) const override {
-        for (int c = 0; c < t.columns; c += 8) {
-            Octet block[8];
-            for (int r = 0; r < 8; r++) block[r] = load_octet(t.sums + (r < t.rows ? r : 0) * tile_columns + c);
-            transpose_octets(block);
-            for (int e = 0; e < smaller(8, t.columns - c); e++) put(t, t.j + c + e, block[e]);
-        }
+        if (waiting != nullptr) add_waiting(t);
+        if (!t.last) return;
+        if (t.rows == 8) write<8>(t, 8);
+        else write<0>(t, t.rows);
     }
 
 private:
-    void put(const Tile& t, std::ptrdiff_t m, Octet u) const {
-        const int n = t.rows;
-        float* waiting = partial + m * partial_stride + t.i;
-        if (!t.first) u = u + load_octet(waiting, n);
-        if (!t.last) return store_octet(waiting, u, n);
-        const Octet bias = present(op.bias) ? load_octet(data(op.bias) + t.i, n) : octet(0.0f);
-        if (!op.scale_before_bias) u = u + bias;
-        if (present(op.pre_scale)) store_octet(row(op.pre_scale, m) + t.i, u, n);
-        if (present(op.output_scale)) u = u * load_octet(data(op.output_scale) + t.i, n);
-        if (op.scale_before_bias) u = u + bias;
-        if (present(op.residual)) u = u + load_octet(row(op.residual, m) + t.i, n);
-        store_octet(row(op.y, m) + t.i, u, n);
+    void add_waiting(const Tile& t) const {
+        const std::ptrdiff_t tiles = ceil_div<std::ptrdiff_t>(op.x.rows, tile_columns);
+        float* to = waiting + (t.i / tile_rows * tiles + t.j / tile_columns) * tile_rows * tile_columns;
+        float* from = t.last ? t.sums : to;
+        for (int e = 0; e < t.rows * tile_columns; e += W) {
+            const F sum = load(t.sums + e);
+            store(from + e, t.first ? sum : load(to + e) + sum);
+        }
+    }
+
+    // Turns the tile: rows of Y are columns of it, eight outputs wide (or n, where Full is 0).
+    template <int Full>
+    void write(const Tile& t, int n) const {
+        if constexpr (Full != 0) n = Full;
+        const Octet none = octet(0.0f);
+        const Octet bias = present(op.bias) ? load_octet(data(op.bias) + t.i, n) : none;
+        const Octet scale = present(op.output_scale) ? load_octet(data(op.output_scale) + t.i, n) : octet(1.0f);
+        const Octet before = op.scale_before_bias ? none : bias, after = op.scale_before_bias ? bias : none;
+        for (int c = 0; c < t.columns; c += 8) {
+            Octet block[8];
+            for (int r = 0; r < 8; r++) block[r] = load_octet(t.sums + (r < n ? r : 0) * tile_columns + c);
+            transpose_octets(block);
+            const int count = smaller(8, t.columns - c);
+            for (int e = 0; e < count; e++) {
+                const std::ptrdiff_t m = t.j + c + e;
+                Octet u = block[e] + before;
+                if (present(op.pre_scale)) store_octet(row(op.pre_scale, m) + t.i, u, n);
+                u = u * scale + after;
+                if (present(op.residual)) u = u + load_octet(row(op.residual, m) + t.i, n);
+                store_octet(row(op.y, m) + t.i, u, n);
+            }
+        }
     }
 };
 
@@ -151,16 +167,13 @@ void linear_forward(pn_context& context, const pn_linear& op) {
     auto* inputs = static_cast<LowRankInput*>(context.workspace.bytes(sizeof(LowRankInput) * static_cast<std::size_t>(op.low_rank_count)));
     for (int p = 0; p < op.low_rank_count; p++) inputs[p] = low_rank_input(context, op.x, op.low_rank[p], unscaled);
 
-    // Y may be the residual itself, so it cannot hold the sums of earlier blocks.
-    const bool own_partial = present(op.residual) && op.x.columns > block_steps;
-    float* partial = own_partial ? context.workspace.floats(rows * outputs) : data(op.y);
-    const std::ptrdiff_t partial_stride = own_partial ? outputs : op.y.stride;
-
+    const std::ptrdiff_t tiles = ceil_div<std::ptrdiff_t>(rows, tile_columns) * ceil_div<std::ptrdiff_t>(outputs, tile_rows);
+    float* waiting = op.x.columns > block_steps ? context.workspace.floats(tiles * tile_rows * tile_columns) : nullptr;
     const Left left = op.prepared != nullptr
                           ? Left{op.prepared->weight.data, panel_width, outputs * panel_width}
                           : Left{data(op.w), op.w.stride, panel_width};
     const Product product{outputs, rows, op.x.columns, left, {packed, op.x.columns * panel_width, panel_width}};
-    multiply(context, product, OutputSink(op, inputs, partial, partial_stride));
+    multiply(context, product, OutputSink(op, inputs, waiting));
 }
 
 }  // namespace pn::PN_ISA

@@ -14,7 +14,8 @@ using PeftNative.Training;
 namespace PeftNative.Cli.Demo;
 
 /// <summary>
-/// The demo: an exam the base fails, a LoRA trained on other sentences, the exam again, and the proof that the base is what it was.
+/// The demo: an exam the base fails, a LoRA trained on other sentences, the exam again, and the proof that the base is
+/// what it was.
 /// </summary>
 internal sealed class DemoRun : IDisposable
 {
@@ -32,9 +33,11 @@ internal sealed class DemoRun : IDisposable
     private readonly Stopwatch clock = Stopwatch.StartNew();
 
     /// <summary>Loads the base and makes up the exam.</summary>
-    public DemoRun(string baseFolder, string adapterFolder, DemoPlan plan, ulong seed, IBackend backend, Terminal terminal)
+    public DemoRun(
+        string baseFolder, string adapterFolder, DemoPlan plan, ulong seed, IBackend backend, Terminal terminal)
     {
-        (this.baseFolder, this.adapterFolder, this.plan, this.seed, this.backend, this.terminal) = (baseFolder, adapterFolder, plan, seed, backend, terminal);
+        (this.baseFolder, this.adapterFolder, this.plan, this.seed) = (baseFolder, adapterFolder, plan, seed);
+        (this.backend, this.terminal) = (backend, terminal);
         tokenizer = HfTokenizer.Load(baseFolder);
         (model, _) = ModelLoader.Load(backend, baseFolder);
         // Arranged weights may round otherwise than plain ones; all comparisons are made with the former.
@@ -48,13 +51,13 @@ internal sealed class DemoRun : IDisposable
     /// <summary>The base, the task, the method and the machine in words.</summary>
     public IReadOnlyList<(string Name, string Text)> Facts =>
     [
-        ("base", $"a {model.Config.ModelType} with {model.Config.LayerCount} layers, {model.Config.HiddenSize} wide: "
-            + $"{Quantity.Count(model.ParameterCount)} parameters, {Quantity.Bytes(BaseBytes)} in bf16, pretrained by this program"),
+        ("base", $"{model.Config.ModelType}, {model.Config.LayerCount} layers, {model.Config.HiddenSize} wide: "
+            + $"{Quantity.Count(model.ParameterCount)} parameters, {Quantity.Bytes(BaseBytes)} in bf16, made by this program"),
         ("task", "read a sentence, write down as JSON who has what and where"),
         ("lessons", $"{Quantity.Count((long)plan.Steps * plan.BatchSize)} generated sentences with their records"),
         ("exam", $"{plan.ExamSize} other sentences, about {Corpus.Examined.Length} people who are in no lesson"),
-        ("method", $"LoRA, r {DemoPlan.Method.R}, at all linear layers: {Quantity.Count(adapter.ParameterCount)} trained parameters "
-            + $"({Quantity.Percent(TrainedShare)})"),
+        ("method", $"LoRA, r {DemoPlan.Method.R}, at all linear layers: {Quantity.Count(adapter.ParameterCount)} trained "
+            + $"parameters ({Quantity.Percent(TrainedShare)})"),
         ("machine", $"backend {backend.Name}: {backend.Description}"),
     ];
 
@@ -78,11 +81,21 @@ internal sealed class DemoRun : IDisposable
         var proofs = Prove(fingerprint);
         return new Findings
         {
-            Plan = plan, Facts = Facts, Before = before, After = after, Course = course, OwnText = ownText, Base = fingerprint, Proofs = proofs,
-            Times = new Times(loading, beforeTime, trainingTime, Lap()), BaseBytes = BaseBytes,
-            AdapterBytes = new FileInfo(Path.Combine(adapterFolder, "adapter_model.safetensors")).Length,
-            TrainedParameters = adapter.ParameterCount, AllParameters = adapter.TotalParameterCount,
-            BaseFolder = baseFolder, AdapterFolder = adapterFolder,
+            Plan = plan,
+            Facts = Facts,
+            Before = before,
+            After = after,
+            Course = course,
+            OwnText = ownText,
+            Base = fingerprint,
+            Proofs = proofs,
+            Times = new Times(loading, beforeTime, trainingTime, Lap()),
+            BaseBytes = BaseBytes,
+            AdapterBytes = new FileInfo(Path.Combine(adapterFolder, AdapterFolder.WeightsName)).Length,
+            TrainedParameters = adapter.ParameterCount,
+            AllParameters = adapter.TotalParameterCount,
+            BaseFolder = baseFolder,
+            AdapterFolder = adapterFolder,
         };
     }
 
@@ -95,10 +108,12 @@ internal sealed class DemoRun : IDisposable
 
     private List<TrainEvent>? Train()
     {
-        var encoder = new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = 2 * BaseFiles.MaxLength });
+        var options = new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = model.Config.MaxPositions };
+        var encoder = new ExampleEncoder(tokenizer, options);
         var lessons = EncodedData.From(Corpus.Lessons(plan.Steps * plan.BatchSize, seed), encoder);
+        var exam = EncodedData.From(questions, encoder);
         var course = new List<TrainEvent>();
-        using var trainer = new Trainer(model, adapter, lessons, EncodedData.From(questions, encoder), plan.Training(seed));
+        using var trainer = new Trainer(model, adapter, lessons, exam, plan.Training(seed));
         using var console = new TrainConsole(terminal, loggingSteps: int.MaxValue);
         var result = trainer.Run(Note, terminal.Cancellation);
         return result.End == RunEnd.Completed ? course : null;
@@ -120,8 +135,8 @@ internal sealed class DemoRun : IDisposable
     {
         var now = Fingerprint.Of(baseFolder, model, probe);
         using var reloaded = AdapterFolder.Load(model, adapterFolder);
-        var isSame = Fingerprint.AreSame(Fingerprint.ScoresOf(model, probe, adapter), Fingerprint.ScoresOf(model, probe, reloaded));
-        return new Proofs(now.HasFilesOf(before), now.HasScoresOf(before), isSame);
+        var (trained, read) = (Fingerprint.ScoresOf(model, probe, adapter), Fingerprint.ScoresOf(model, probe, reloaded));
+        return new Proofs(now.HasFilesOf(before), now.HasScoresOf(before), Fingerprint.AreSame(trained, read));
     }
 
     private double Lap()

@@ -19,8 +19,8 @@ internal static class Exam
 {
     /// <summary>The answers; greedy, so the same every time.</summary>
     public static List<Answer> Take(
-        IReadOnlyList<PromptRecord> questions, TransformerModel model, HfTokenizer tokenizer, string what, Terminal terminal,
-        params IReadOnlyList<AttachmentSet> adapters)
+        IReadOnlyList<PromptRecord> questions, TransformerModel model, HfTokenizer tokenizer, string what,
+        Terminal terminal, params IReadOnlyList<AttachmentSet> adapters)
     {
         using var generator = new Generator(model, adapters);
         using var progress = new ProgressLine(terminal);
@@ -29,9 +29,10 @@ internal static class Exam
         foreach (var question in questions)
         {
             progress.Show($"{what}: sentence {answers.Count + 1} of {questions.Count}");
-            var tokens = generator.Generate(tokenizer.Encode(question.Prompt).Ids, options, terminal.Cancellation);
-            answers.Add(new Answer(
-                question.Prompt[..^Corpus.Cue.Length], question.Completion!.Trim(), tokenizer.Decode([.. tokens]).ReplaceLineEndings(" ").Trim()));
+            var prompt = tokenizer.Encode(question.Prompt).Ids;
+            var tokens = generator.Generate(prompt, options, terminal.Cancellation);
+            var given = tokenizer.Decode([.. tokens]).ReplaceLineEndings(" ").Trim();
+            answers.Add(new Answer(question.Prompt[..^Corpus.Cue.Length], question.Completion!.Trim(), given));
         }
         return answers;
     }

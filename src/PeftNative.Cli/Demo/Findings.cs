@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using PeftNative.Cli.Output;
 using PeftNative.Training;
 
 namespace PeftNative.Cli.Demo;
@@ -9,7 +10,9 @@ internal sealed record Times(double Loading, double Before, double Training, dou
     public double Total => Loading + Before + Training + After;
 }
 
-/// <summary>How well the base predicts texts of its own kind (perplexity): before, after with the adapter off, and with it on.</summary>
+/// <summary>
+/// How well the base predicts texts of its own kind (perplexity): before, after with the adapter off, and with it on.
+/// </summary>
 internal sealed record OwnText(double Before, double Off, double On);
 
 /// <summary>Whether what had to stay the same did.</summary>
@@ -19,6 +22,15 @@ internal sealed record OwnText(double Before, double Off, double On);
 internal sealed record Proofs(bool Files, bool Scores, bool Reloaded)
 {
     public bool All => Files && Scores && Reloaded;
+
+    /// <summary>Each of them as a sentence.</summary>
+    public IEnumerable<(bool Holds, string Text)> InWords(Findings found) =>
+    [
+        (Files, "Every file of the base has the same sha256 as before."),
+        (Scores, $"With the adapter off, all {Quantity.Count(found.Base.Scores.Length)} scores the base gives a probe have "
+            + "the same bits as before."),
+        (Reloaded, "The adapter, saved and loaded again, gives the same bits as the trained one."),
+    ];
 }
 
 /// <summary>Everything the demo found out.</summary>
@@ -71,10 +83,12 @@ internal sealed record Findings
     public JsonObject ToJson() => new()
     {
         ["exam"] = Before.Count, ["exact_before"] = ExactBefore, ["exact_after"] = ExactAfter,
-        ["steps"] = Plan.Steps, ["first_loss"] = Steps.First().Loss, ["last_loss"] = Steps.Last().Loss, ["tokens_per_s"] = TokensPerSecond,
-        ["own_perplexity_before"] = OwnText.Before, ["own_perplexity_off"] = OwnText.Off, ["own_perplexity_on"] = OwnText.On,
-        ["base_bytes"] = BaseBytes, ["adapter_bytes"] = AdapterBytes, ["trained_parameters"] = TrainedParameters, ["parameters"] = AllParameters,
-        ["base_files_untouched"] = Proofs.Files, ["base_scores_identical"] = Proofs.Scores, ["reloaded_adapter_identical"] = Proofs.Reloaded,
+        ["steps"] = Plan.Steps, ["first_loss"] = Steps.First().Loss, ["last_loss"] = Steps.Last().Loss,
+        ["tokens_per_s"] = TokensPerSecond, ["own_perplexity_before"] = OwnText.Before,
+        ["own_perplexity_off"] = OwnText.Off, ["own_perplexity_on"] = OwnText.On, ["base_bytes"] = BaseBytes,
+        ["adapter_bytes"] = AdapterBytes, ["trained_parameters"] = TrainedParameters, ["parameters"] = AllParameters,
+        ["base_files_untouched"] = Proofs.Files, ["base_scores_identical"] = Proofs.Scores,
+        ["reloaded_adapter_identical"] = Proofs.Reloaded,
         ["training_s"] = Times.Training, ["total_s"] = Times.Total,
     };
 }

@@ -23,7 +23,7 @@ internal static class Facts
     private static JsonObject Adapter(string folder)
     {
         var json = StrictJson.ReadFile(Path.Combine(folder, AdapterFolder.ConfigName));
-        var facts = new JsonObject { ["method"] = AdapterFolder.MethodOf(json) };
+        var facts = new JsonObject { ["method"] = AdapterFolder.MethodOf(json) ?? "none" };
         foreach (var property in json.Element.EnumerateObject())
         {
             // What is off says nothing about this adapter.
@@ -34,7 +34,7 @@ internal static class Facts
         }
         facts["base"] = json.GetOptionalString("base_model_name_or_path") ?? "(not recorded)";
         if (File.Exists(Path.Combine(folder, AdapterFolder.WeightsName))) facts["fits"] = Fits(Path.Combine(folder, AdapterFolder.WeightsName));
-        facts["supported"] = AdapterFolder.MethodOf(json) is { } method && AdapterFolder.Methods.Contains(method);
+        facts["supported"] = AdapterFolder.Methods.Contains(AdapterFolder.MethodOf(json) ?? "none");
         return facts;
     }
 

@@ -19,9 +19,6 @@ internal sealed record InspectedPath(string Path, PathKind Kind, IReadOnlyList<s
 {
     private const string State = "trainer_state.json";
 
-    // PEFT keeps all in one file, AdapterHub the head in another.
-    private static readonly string[] AdapterWeights = [AdapterFolder.WeightsName, "adapter.safetensors", "model_head.safetensors"];
-
     /// <summary>The kind in words.</summary>
     public string KindName => Kind switch
     {
@@ -42,7 +39,7 @@ internal sealed record InspectedPath(string Path, PathKind Kind, IReadOnlyList<s
         if (File.Exists(path)) return new(path, PathKind.File, [path]);
         if (!Directory.Exists(path)) throw new StorageException("There is no such file or folder.", path, "Check the path.");
         if (File.Exists(System.IO.Path.Combine(path, AdapterFolder.ConfigName)))
-            return new(path, Kind(path), [.. AdapterWeights.Select(n => System.IO.Path.Combine(path, n)).Where(File.Exists)]);
+            return new(path, Kind(path), [.. AdapterFolder.WeightsNames.Select(n => System.IO.Path.Combine(path, n)).Where(File.Exists)]);
         if (Directory.Exists(path) && Checkpoints(path).Any()) return new(path, PathKind.Run, []);
         using var source = WeightSource.Open(path);
         return new(path, PathKind.Model, [.. source.Tensors.Select(t => source.FileOf(t.Name).Path).Distinct().Order(StringComparer.Ordinal)]);

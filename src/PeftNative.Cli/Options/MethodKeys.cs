@@ -44,6 +44,7 @@ internal static class MethodKeys
         Key("encoder_dropout", SettingKind.Number, "P-tuning: dropout between the LSTM's layers.") with { Least = 0, Most = 0.999 },
         Key("prompt_tuning_init", SettingKind.Text, "Prompt: how it starts.") with { Choices = ["RANDOM", "SAMPLE_VOCAB", "TEXT"], ValueName = "NAME" },
         Key("prompt_tuning_init_text", SettingKind.Text, "Prompt: a text it starts from."),
+        Key("num_layers", SettingKind.Whole, "top_layers: how many of the last layers.") with { Least = 1, Most = 10000 },
     ];
 
     private static Setting Key(string key, SettingKind kind, string help) => new(key, kind, help) { Group = Group };

@@ -37,11 +37,13 @@ internal static class MethodTable
         [
             "num_virtual_tokens", "encoder_reparameterization_type", "encoder_hidden_size", "encoder_num_layers", "encoder_dropout", "modules_to_save",
         ]),
+        new("bitfit", "BITFIT", 1e-3, []),
+        new("top_layers", "TOP_LAYERS", 1e-4, ["num_layers"]),
         new("full", "FULL", 2e-5, []),
         new("head", "HEAD", 1e-3, []),
     ];
 
-    public static readonly Setting Name = new("method", SettingKind.Text, "How the model is adapted; full and head train it without an adapter.")
+    public static readonly Setting Name = new("method", SettingKind.Text, "How the model is adapted; the last four train parts of it, or all.")
     {
         Default = "lora", Choices = [.. All.Select(m => m.Name)], Group = "What",
     };

@@ -8,7 +8,17 @@ namespace PeftNative.Cli.Report;
 /// <param name="Name">Its name in the legend.</param>
 /// <param name="Style">Its class: a, b (strong), faint.</param>
 /// <param name="Points">Its points, in the order of x; those that are not finite are left out.</param>
-internal sealed record Series(string Name, string Style, IReadOnlyList<(double X, double Y)> Points);
+internal sealed record Series(string Name, string Style, IReadOnlyList<(double X, double Y)> Points)
+{
+    /// <summary>An exponential mean over about a twentieth of the points.</summary>
+    public static List<(double, double)> Smooth(IReadOnlyList<(double X, double Y)> points)
+    {
+        var keep = 1 - 1 / Math.Max(1, points.Count / 20.0);
+        var (result, mean) = (new List<(double, double)>(points.Count), points.Count > 0 ? points[0].Y : 0);
+        foreach (var (x, y) in points) result.Add((x, mean = keep * mean + (1 - keep) * y));
+        return result;
+    }
+}
 
 /// <summary>Draws lines over steps as inline SVG, without scripts; colours come from the page, so that it follows light and dark.</summary>
 internal static class SvgChart

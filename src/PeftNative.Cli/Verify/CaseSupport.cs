@@ -8,7 +8,7 @@ namespace PeftNative.Cli.Verify;
 /// <summary>Tells a case that this version does not cover from one that it gets wrong.</summary>
 internal static class CaseSupport
 {
-    private static readonly string[] Kinds = ["train", "adapterhub"];
+    private static readonly string[] Kinds = ["train", "adapterhub", "weighted", "mixed"];
 
     /// <summary>Why the case cannot be run; null when it can.</summary>
     public static string? WhyNot(RecordedCase recorded)
@@ -20,7 +20,7 @@ internal static class CaseSupport
         if (!FamilyTable.ModelTypes.Contains(family)) return $"the model family {family} is not supported yet";
         var adapter = Path.Combine(recorded.Folder, "adapter", AdapterFolder.ConfigName);
         if (!File.Exists(adapter)) return null;
-        var method = AdapterFolder.MethodOf(StrictJson.ReadFile(adapter)) ?? "of this file";
+        var method = AdapterFolder.MethodOf(StrictJson.ReadFile(adapter)) ?? "none";
         return AdapterFolder.Methods.Contains(method) ? null : $"the method {method} is not supported yet";
     }
 }

@@ -6,9 +6,9 @@ using PeftNative.Tokenizers.Chat.Jinja.Runtime;
 namespace PeftNative.Tokenizers.Chat;
 
 /// <summary>
-/// A model's chat template: Jinja, rendered as transformers' <c>apply_chat_template</c> renders it, text for text. Immutable; several
-/// threads may render at once. A template is untrusted: it sees only what is passed here and cannot exceed its
-/// <see cref="ChatTemplateLimits"/>.
+/// A model's chat template: Jinja, rendered as transformers' <c>apply_chat_template</c> renders it, text for text.
+/// Immutable; several threads may render at once. A template is untrusted: it sees only what is passed here and cannot
+/// exceed its <see cref="ChatTemplateLimits"/>.
 /// </summary>
 public sealed class ChatTemplate : IChatTemplate
 {
@@ -20,29 +20,38 @@ public sealed class ChatTemplate : IChatTemplate
         (_template, _toolTemplate, _variables) = (template, toolTemplate, variables);
 
     /// <summary>What a rendering may use.</summary>
-    public ChatTemplateLimits Limits { get; init; } = ChatTemplateLimits.Default;
+    public ChatTemplateLimits Limits { get; private init; } = ChatTemplateLimits.Default;
 
-    /// <summary>Where <c>strftime_now</c> reads the local time; the system's clock where not set.</summary>
-    public TimeProvider Clock { get; init; } = TimeProvider.System;
+    /// <summary>Where <c>strftime_now</c> reads the local time.</summary>
+    public TimeProvider Clock { get; private init; } = TimeProvider.System;
 
-    /// <summary>The variables a template sees besides the arguments of a rendering: <c>bos_token</c> and the like.</summary>
+    /// <summary>
+    /// The variables a template sees besides the arguments of a rendering: <c>bos_token</c> and the like.
+    /// </summary>
     public IReadOnlyDictionary<string, JsonNode?> Variables => _variables;
 
     /// <summary>Parses a template.</summary>
     /// <param name="template">The Jinja text.</param>
     /// <param name="variables">The variables it sees besides the arguments of a rendering.</param>
-    /// <param name="limits">What parsing and rendering may use; <see cref="ChatTemplateLimits.Default"/> where null.</param>
-    /// <exception cref="ModelFormatException">The text is not a template, or too long or nested too deep for the limits.</exception>
+    /// <param name="limits">
+    /// What parsing and rendering may use; <see cref="ChatTemplateLimits.Default"/> where null.
+    /// </param>
+    /// <exception cref="ModelFormatException">
+    /// The text is not a template, or too long or nested too deep for the limits.
+    /// </exception>
     public static ChatTemplate Parse(
         string template, IReadOnlyDictionary<string, JsonNode?> variables, ChatTemplateLimits? limits = null) =>
         Parse(template, null, variables, "chat template", limits);
 
     /// <summary>
-    /// Reads the template of a model folder: <c>chat_template.jinja</c>, <c>chat_template.json</c> or the <c>chat_template</c> of
-    /// <c>tokenizer_config.json</c>. Where there are several by name, "default" is used, and "tool_use" where tools are passed.
+    /// Reads the template of a model folder: <c>chat_template.jinja</c>, <c>chat_template.json</c> or the
+    /// <c>chat_template</c> of <c>tokenizer_config.json</c>. Where there are several by name, "default" is used, and
+    /// "tool_use" where tools are passed.
     /// </summary>
     /// <param name="folder">A folder in the layout of the Hugging Face hub.</param>
-    /// <returns>The template with the special tokens of the folder as variables, or null where the folder has none.</returns>
+    /// <returns>
+    /// The template with the special tokens of the folder as variables, or null where the folder has none.
+    /// </returns>
     /// <exception cref="ModelFormatException">A file is broken, or the template is.</exception>
     /// <exception cref="StorageException">A file cannot be read.</exception>
     public static ChatTemplate? Load(string folder)
@@ -51,14 +60,26 @@ public sealed class ChatTemplate : IChatTemplate
         return files is null ? null : Parse(files.Default, files.ToolUse, files.Variables, files.Path, null);
     }
 
-    /// <inheritdoc/>
-    public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false) => Render(messages, addGenerationPrompt, null);
+    /// <summary>The same template with another clock: a fixed one makes renderings repeatable.</summary>
+    public ChatTemplate WithClock(TimeProvider clock) =>
+        new(_template, _toolTemplate, _variables) { Limits = Limits, Clock = clock };
 
-    /// <summary>Renders messages with further variables, such as <c>tools</c>, <c>documents</c> or <c>date_string</c>.</summary>
+    /// <summary>The same template with other limits for its renderings.</summary>
+    public ChatTemplate WithLimits(ChatTemplateLimits limits) =>
+        new(_template, _toolTemplate, _variables) { Limits = limits, Clock = Clock };
+
+    /// <inheritdoc/>
+    public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false) =>
+        Render(messages, addGenerationPrompt, null);
+
+    /// <summary>
+    /// Renders messages with further variables, such as <c>tools</c>, <c>documents</c> or <c>date_string</c>.
+    /// </summary>
     /// <param name="messages">The messages; keys with a null value are not shown to the template.</param>
     /// <param name="addGenerationPrompt">Whether to end with the opening of an assistant's turn.</param>
     /// <param name="kwargs">
-    /// Variables by name, over those of the tokenizer. <c>tools</c> and <c>documents</c> are none where they are not passed.
+    /// Variables by name, over those of the tokenizer. <c>tools</c> and <c>documents</c> are none where they are not
+    /// passed.
     /// </param>
     /// <exception cref="DataException">
     /// The template refuses the messages (raise_exception); <see cref="PeftNativeException.What"/> is its own message.
@@ -79,7 +100,8 @@ public sealed class ChatTemplate : IChatTemplate
     }
 
     private static ChatTemplate Parse(
-        string template, string? toolTemplate, IReadOnlyDictionary<string, JsonNode?> variables, string where, ChatTemplateLimits? limits)
+        string template, string? toolTemplate, IReadOnlyDictionary<string, JsonNode?> variables, string where,
+        ChatTemplateLimits? limits)
     {
         limits ??= ChatTemplateLimits.Default;
         try
@@ -109,11 +131,13 @@ public sealed class ChatTemplate : IChatTemplate
         if (error.Line > 0) where += $", line {error.Line}";
         return error.Kind switch
         {
-            JinjaError.Raised => new DataException(error.Message, where, "The chat template refuses these messages.", error),
-            JinjaError.Limit => new ModelFormatException(error.Message, where, "Raise ChatTemplateLimits if you trust it.", error),
+            JinjaError.Raised =>
+                new DataException(error.Message, where, "The chat template refuses these messages.", error),
+            JinjaError.Limit =>
+                new ModelFormatException(error.Message, where, "Raise ChatTemplateLimits if you trust it.", error),
             JinjaError.Syntax => new ModelFormatException(error.Message, where, null, error),
             _ => new ModelFormatException(
-                $"The chat template failed: {error.Message}.", where, "Check that the messages have what it reads.", error),
+                $"The chat template failed: {error.Message}.", where, "Do the messages have what it reads?", error),
         };
     }
 }

@@ -8,7 +8,8 @@ namespace PeftNative.Tokenizers.Chat;
 /// <param name="ToolUse">The template to use where tools are passed, if the folder has one of its own for that.</param>
 /// <param name="Variables">The special tokens by the names templates use.</param>
 /// <param name="Path">The file the template is from.</param>
-internal sealed record ChatTemplateFiles(string Default, string? ToolUse, Dictionary<string, JsonNode?> Variables, string Path)
+internal sealed record ChatTemplateFiles(
+    string Default, string? ToolUse, Dictionary<string, JsonNode?> Variables, string Path)
 {
     private static readonly string[] TokenNames =
         ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
@@ -21,7 +22,8 @@ internal sealed record ChatTemplateFiles(string Default, string? ToolUse, Dictio
         var variables = SpecialTokens(config, ReadObject(System.IO.Path.Combine(folder, "special_tokens_map.json")));
         if (FromJinjaFiles(folder, variables) is { } files) return files;
         var jsonPath = System.IO.Path.Combine(folder, "chat_template.json");
-        return From(ReadObject(jsonPath)?["chat_template"], variables, jsonPath) ?? From(config?["chat_template"], variables, configPath);
+        return From(ReadObject(jsonPath)?["chat_template"], variables, jsonPath)
+            ?? From(config?["chat_template"], variables, configPath);
     }
 
     private static ChatTemplateFiles? FromJinjaFiles(string folder, Dictionary<string, JsonNode?> variables)
@@ -46,14 +48,18 @@ internal sealed record ChatTemplateFiles(string Default, string? ToolUse, Dictio
                     ?? throw new ModelFormatException("None of the chat templates is called 'default'.", path);
                 return new ChatTemplateFiles(template, toolUse, variables, path);
             default:
-                throw new ModelFormatException("'chat_template' is neither a string nor a list of named templates.", path);
+                throw new ModelFormatException(
+                    "'chat_template' is neither a string nor a list of named templates.", path);
         }
     }
 
     private static string? Named(JsonArray templates, string name) =>
-        templates.OfType<JsonObject>().Where(t => TextOf(t["name"]) == name).Select(t => TextOf(t["template"])).FirstOrDefault();
+        templates.OfType<JsonObject>().Where(t => TextOf(t["name"]) == name).Select(t => TextOf(t["template"]))
+            .FirstOrDefault();
 
-    /// <summary>What tokenizer_config.json declares counts; special_tokens_map.json, the older file, fills in what it lacks.</summary>
+    /// <summary>
+    /// What tokenizer_config.json declares counts; special_tokens_map.json, the older file, fills in what it lacks.
+    /// </summary>
     private static Dictionary<string, JsonNode?> SpecialTokens(JsonObject? config, JsonObject? map)
     {
         Dictionary<string, JsonNode?> variables = [];
@@ -80,7 +86,8 @@ internal sealed record ChatTemplateFiles(string Default, string? ToolUse, Dictio
         if (ReadText(path) is not { } text) return null;
         try
         {
-            return JsonNode.Parse(text) as JsonObject ?? throw new ModelFormatException("The file is not a JSON object.", path);
+            return JsonNode.Parse(text) as JsonObject
+                ?? throw new ModelFormatException("The file is not a JSON object.", path);
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
         {

@@ -1,21 +1,25 @@
 namespace PeftNative.Tokenizers.Chat;
 
 /// <summary>
-/// What one rendering may use. A chat template is a program that came with a model file, so none of its loops, strings or nested calls is
-/// trusted. The defaults leave real templates and long conversations a wide margin; passing one is a <see cref="ModelFormatException"/>.
+/// What one rendering may use. A chat template is a program that came with a model file, so none of its loops, strings
+/// or nested calls is trusted. The defaults leave real templates and long conversations a wide margin; passing one is a
+/// <see cref="ModelFormatException"/>.
 /// </summary>
 /// <param name="TemplateLength">The longest template that is parsed, in UTF-16 code units.</param>
 /// <param name="Nesting">How deep blocks and brackets may nest in the template.</param>
 /// <param name="Steps">
-/// How many evaluation steps a rendering may take: one for each expression, statement and item of a loop, more where an operation reads
-/// long text.
+/// How many evaluation steps a rendering may take: one for each expression, statement and item of a loop, more where an
+/// operation reads long text.
 /// </param>
 /// <param name="Output">The longest text a rendering may give, in UTF-16 code units.</param>
 /// <param name="Memory">
-/// How many UTF-16 code units of text a rendering may create in all, what it throws away included; an item of a list counts as 64.
-/// To this and to <paramref name="Steps"/>, 64 are added for each code unit of the messages and variables.
+/// How many UTF-16 code units of text a rendering may create in all, what it throws away included; an item of a list
+/// counts as 64. To this and to <paramref name="Steps"/>, 64 are added for each code unit of the messages and
+/// variables.
 /// </param>
-/// <param name="Depth">How deep evaluation may nest: expressions, macro calls, recursive loops, and data inside data.</param>
+/// <param name="Depth">
+/// How deep evaluation may nest: expressions, macro calls, recursive loops, and data inside data.
+/// </param>
 /// <param name="RangeLength">The most numbers <c>range</c> may give; the reference's own limit.</param>
 /// <param name="IntegerBits">The size of the largest whole number.</param>
 public sealed record ChatTemplateLimits(

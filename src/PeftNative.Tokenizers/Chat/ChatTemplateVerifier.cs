@@ -12,22 +12,24 @@ namespace PeftNative.Tokenizers.Chat;
 public sealed record ChatVerification(string Name, int Checked, int Failed, string? FirstFailure);
 
 /// <summary>
-/// Replays a recorded chat folder (<c>chat_template.jinja</c>, <c>context.json</c>, <c>cases.json</c>): the text or the error, the
-/// assistant's spans, and with a tokenizer the ids and the mask.
+/// Replays a recorded chat folder (<c>chat_template.jinja</c>, <c>context.json</c>, <c>cases.json</c>): the text or the
+/// error, the assistant's spans, and with a tokenizer the ids and the mask.
 /// </summary>
 public static class ChatTemplateVerifier
 {
     /// <summary>Replays a folder.</summary>
     /// <param name="folder">The recorded folder.</param>
     /// <param name="tokenizers">
-    /// Gives the tokenizer of a name in <c>context.json</c>, or null where there is none; without it ids and masks are not compared.
+    /// Gives the tokenizer of a name in <c>context.json</c>, or null where there is none; without it ids and masks are
+    /// not compared.
     /// </param>
     /// <exception cref="ModelFormatException">The recording is broken.</exception>
     public static ChatVerification Verify(string folder, Func<string, ITokenizer?>? tokenizers = null)
     {
         var context = (JsonObject)Read(folder, "context.json");
         var template = ChatTemplate.Parse(
-            File.ReadAllText(Path.Combine(folder, "chat_template.jinja")), context["variables"]?.AsObject().ToDictionary() ?? []);
+            File.ReadAllText(Path.Combine(folder, "chat_template.jinja")),
+            context["variables"]?.AsObject().ToDictionary() ?? []);
         var tokenizer = tokenizers?.Invoke(context["tokenizer"]!.GetValue<string>());
         var (count, failed, first) = (0, 0, (string?)null);
         foreach (var node in Read(folder, "cases.json").AsArray())
@@ -47,7 +49,8 @@ public static class ChatTemplateVerifier
         var path = Path.Combine(folder, file);
         try
         {
-            return JsonNode.Parse(File.ReadAllText(path)) ?? throw new ModelFormatException("The file holds null.", path);
+            return JsonNode.Parse(File.ReadAllText(path))
+                ?? throw new ModelFormatException("The file holds null.", path);
         }
         catch (JsonException e)
         {
@@ -61,14 +64,16 @@ public static class ChatTemplateVerifier
         try
         {
             chat = template.Render(
-                recorded["messages"]!.AsArray(), recorded["add_generation_prompt"]!.GetValue<bool>(), recorded["kwargs"] as JsonObject);
+                recorded["messages"]!.AsArray(), recorded["add_generation_prompt"]!.GetValue<bool>(),
+                recorded["kwargs"] as JsonObject);
         }
         catch (PeftNativeException e)
         {
             return TextDifference("error", recorded["error"]?.GetValue<string>(), e.What);
         }
 
-        if (recorded["rendered"] is not { } rendered) return $"expected the error '{recorded["error"]}', but it was rendered";
+        if (recorded["rendered"] is not { } rendered)
+            return $"expected the error '{recorded["error"]}', but it was rendered";
         return TextDifference("text", rendered.GetValue<string>(), chat.Text)
             ?? SpanDifference(chat, recorded)
             ?? (tokenizer is null ? null : TokenDifference(chat, recorded, tokenizer));
@@ -108,10 +113,12 @@ public static class ChatTemplateVerifier
 
     private static string At(int[] numbers, int at) => at < numbers.Length ? numbers[at].ToString() : "the end";
 
-    private static int[]? Numbers(JsonNode? node) => node is JsonArray list ? [.. list.Select(n => n!.GetValue<int>())] : null;
+    private static int[]? Numbers(JsonNode? node) =>
+        node is JsonArray list ? [.. list.Select(n => n!.GetValue<int>())] : null;
 
     private static int[]? Pairs(JsonNode? node) =>
         node is JsonArray list ? [.. list.SelectMany(p => Numbers(p)!)] : null;
 
-    private static int[] Flat(IReadOnlyList<(int Start, int End)> spans) => [.. spans.SelectMany(s => new[] { s.Start, s.End })];
+    private static int[] Flat(IReadOnlyList<(int Start, int End)> spans) =>
+        [.. spans.SelectMany(s => new[] { s.Start, s.End })];
 }

@@ -17,7 +17,9 @@ internal sealed class JsonValues(Interpreter interpreter)
         new([.. messages.Select(m => m is JsonObject message ? Object(message, skipNulls: true) : Convert(m))]);
 
     /// <summary>Any JSON value.</summary>
-    /// <exception cref="DataException">The JSON is broken: a key twice, half a surrogate pair, a number out of range.</exception>
+    /// <exception cref="DataException">
+    /// The JSON is broken: a key twice, half a surrogate pair, a number out of range.
+    /// </exception>
     public Value Convert(JsonNode? node)
     {
         interpreter.Budget.Admit(1);
@@ -46,7 +48,8 @@ internal sealed class JsonValues(Interpreter interpreter)
         }
         catch (ArgumentException e)
         {
-            throw new DataException("A JSON object has the same key twice.", "messages or variables of a chat template", null, e);
+            throw new DataException(
+                "A JSON object has the same key twice.", "messages or variables of a chat template", null, e);
         }
         finally
         {
@@ -104,6 +107,7 @@ internal sealed class JsonValues(Interpreter interpreter)
             return new FloatValue(double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture));
         return text.Length <= MostDigits
             ? new IntValue(BigInteger.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture))
-            : throw new DataException($"A whole number has more than {MostDigits} digits.", "messages or variables of a chat template");
+            : throw new DataException(
+                $"A whole number has more than {MostDigits} digits.", "messages or variables of a chat template");
     }
 }

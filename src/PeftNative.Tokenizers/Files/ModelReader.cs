@@ -12,8 +12,8 @@ internal static class ModelReader
         "BPE" => ReadBpe(node),
         "WordPiece" => new WordPieceModel(
             ReadVocabulary(node.Need("vocab")), node.Text("unk_token", "[UNK]")!, node.Text("continuing_subword_prefix", "##")!,
-            node.Get("max_input_chars_per_word")?.AsInt(0, int.MaxValue) ?? 100),
-        "WordLevel" => new WordPieceModel(ReadVocabulary(node.Need("vocab")), node.Text("unk_token", "<unk>")!, "", 0, wholeWords: true),
+            node.Get("max_input_chars_per_word")?.AsInt(0, int.MaxValue) ?? 100, node.Where),
+        "WordLevel" => new WordLevelModel(ReadVocabulary(node.Need("vocab")), node.Text("unk_token", "<unk>")!),
         "Unigram" => ReadUnigram(node),
         var kind => throw node.Error($"has a model of the unknown type \"{kind}\""),
     };

@@ -40,15 +40,8 @@ internal static class TemplateReader
     private static PostProcessing Trim(JsonNodeAt node, PostProcessing so) =>
         node.Bool("trim_offsets", true) ? so with { Trims = [.. so.Trims, node.Bool("add_prefix_space", true)] } : so;
 
-    // cls A sep, and for pairs cls A sep B sep (BERT) or cls A sep sep B sep (RoBERTa).
-    private static Template Around(JsonNodeAt node, byte secondType, int separators)
-    {
-        int cls = TokenId(node.Need("cls")), sep = TokenId(node.Need("sep"));
-        var between = Enumerable.Repeat(sep, separators).ToArray();
-        return new(
-            [new(-1, 0, [cls]), new(0, 0, []), new(-1, 0, [sep])],
-            [new(-1, 0, [cls]), new(0, 0, []), new(-1, 0, between), new(1, secondType, []), new(-1, secondType, [sep])]);
-    }
+    private static Template Around(JsonNodeAt node, byte secondType, int separators) =>
+        Template.Around(TokenId(node.Need("cls")), TokenId(node.Need("sep")), secondType, separators);
 
     private static int TokenId(JsonNodeAt node) =>
         node.Items().ToArray() is [_, var id] ? id.AsInt(0, Limits.MaxId) : throw node.Error("is not a token and its id");

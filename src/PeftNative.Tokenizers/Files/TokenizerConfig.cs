@@ -42,6 +42,12 @@ internal sealed class TokenizerConfig
     /// <summary>Special tokens by role.</summary>
     public IReadOnlyDictionary<string, string> SpecialTokens => special;
 
+    /// <summary>The class without "Tokenizer" and "Fast", or null.</summary>
+    public string? Family => ClassName?.Replace("Fast", "").Replace("Tokenizer", "");
+
+    /// <summary>How many sentinel tokens a T5 tokenizer adds.</summary>
+    public int ExtraIds => config?.Get("extra_ids")?.AsInt(0, Limits.Tokens) ?? (Family is "T5" or "MT5" or "UMT5" ? 100 : 0);
+
     /// <summary>A truth value of tokenizer_config.json, or null.</summary>
     public bool? Flag(string key) => config?.Get(key)?.AsBool();
 
@@ -59,6 +65,9 @@ internal sealed class TokenizerConfig
         }
         return tokens;
     }
+
+    /// <summary>Sets a special token that the configuration does not mention.</summary>
+    public void DefaultSpecial(string role, string token) => special.TryAdd(role, token);
 
     /// <summary>The settings; what tokenizer.json says of padding and truncation counts only where the configuration is silent.</summary>
     public TokenizerSettings Settings(JsonNodeAt? padding = null, JsonNodeAt? truncation = null)
@@ -119,8 +128,6 @@ internal sealed class TokenizerConfig
         if (ClassName is not { } name) return null;
         return TypedFamilies.Contains(Family) || name is "PreTrainedTokenizerFast" or "TokenizersBackend";
     }
-
-    private string? Family => ClassName?.Replace("Fast", "").Replace("Tokenizer", "");
 
     private Side? ReadSide(string key, JsonNodeAt? fallback) => (config?.Text(key) ?? fallback?.Text("direction"))?.ToLowerInvariant() switch
     {

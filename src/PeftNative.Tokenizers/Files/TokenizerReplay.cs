@@ -65,16 +65,48 @@ internal sealed class TokenizerReplay(string folder)
         Each("cases.json", call => Cases(call, tokenizer));
         Each("batches.json", Batches);
         Each("stream.json", Streams);
+        ReplayOlderFiles();
+        ReplaySentencePiece();
     }
 
-    private void Each(string file, Func<RecordedCall, string?> replay)
+    /// <summary>
+    /// The older files of a folder must give the recorded ids as well, where the folder names the class that says how to read them.
+    /// </summary>
+    private void ReplayOlderFiles()
+    {
+        if (!OlderFiles.Exist(folder) || new TokenizerConfig(folder).ClassName is null or "PreTrainedTokenizerFast") return;
+        var older = HfTokenizer.LoadOlderFiles(folder);
+        Each("cases.json", call => Compare("ids", Ints(call.Need("ids")), Encode(call, older).Ids), "older files, ");
+    }
+
+    /// <summary>A SentencePiece model read directly must give the recorded ids, and where none are recorded those of tokenizer.json.</summary>
+    private void ReplaySentencePiece()
+    {
+        var differences = Path.Combine(folder, "sentencepiece_differs.json");
+        var model = OlderFiles.SentencePieceModel(folder);
+        if (!File.Exists(differences) || model is null) return;
+        var native = HfTokenizer.LoadSentencePiece(model);
+        // A name with a slash repeats the case before it without special tokens.
+        var recorded = JsonNodeAt.ReadList(differences, Limits.FileBytes)
+            .ToDictionary(n => n.Need("name").AsText(), n => Ints(n.Need("sentencepiece_ids")));
+        var bare = new EncodeOptions { AddSpecialTokens = false };
+        Each("cases.json", call =>
+        {
+            if (call.Get("text_pair") is not null || call.Get("options") is not null) return null;
+            var text = call.Need("text").AsText();
+            var expected = recorded.GetValueOrDefault(call.Name.Split('/')[0]) ?? tokenizer.EncodeText(text, null, bare).Ids;
+            return Compare("ids", expected, native.EncodeText(text, null, bare).Ids);
+        }, "sentencepiece, ");
+    }
+
+    private void Each(string file, Func<RecordedCall, string?> replay, string how = "")
     {
         var path = Path.Combine(folder, file);
         if (!File.Exists(path)) return;
         foreach (var node in JsonNodeAt.ReadList(path, Limits.FileBytes))
         {
             var call = new RecordedCall(node);
-            Count($"{file} {call.Name}", Guarded(() => replay(call)));
+            Count($"{how}{file} {call.Name}", Guarded(() => replay(call)));
         }
     }
 
@@ -100,10 +132,8 @@ internal sealed class TokenizerReplay(string folder)
 
     private static string? Cases(RecordedCall call, HfTokenizer tokenizer)
     {
-        // transformers takes an empty second text of a single call for none.
-        var pair = call.Get("text_pair")?.AsText() is { Length: > 0 } second ? second : null;
-        var text = call.Need("text").AsText();
-        var encoding = tokenizer.EncodeText(text, pair, call.Options(tokenizer));
+        var (text, pair) = Texts(call);
+        var encoding = Encode(call, tokenizer);
         var (starts, ends) = encoding.CodePointOffsets(text, pair);
         return Compare("ids", Ints(call.Need("ids")), encoding.Ids)
             ?? Compare("attention_mask", call.Get("attention_mask") is { } mask ? Ints(mask) : [.. encoding.Ids.Select(_ => 1)],
@@ -114,6 +144,13 @@ internal sealed class TokenizerReplay(string folder)
             ?? Compare("decoded", call.Need("decoded").AsText(), tokenizer.Decode(encoding.Ids, skipSpecialTokens: false))
             ?? Compare("decoded_skip_special", call.Need("decoded_skip_special").AsText(), tokenizer.Decode(encoding.Ids, true));
     }
+
+    // transformers takes an empty second text of a single call for none.
+    private static (string Text, string? Pair) Texts(RecordedCall call) =>
+        (call.Need("text").AsText(), call.Get("text_pair")?.AsText() is { Length: > 0 } pair ? pair : null);
+
+    private static TokenEncoding Encode(RecordedCall call, HfTokenizer tokenizer) =>
+        tokenizer.EncodeText(Texts(call).Text, Texts(call).Pair, call.Options(tokenizer));
 
     private string? Batches(RecordedCall call)
     {

@@ -40,9 +40,6 @@ internal sealed class TokenSpans
     /// <summary>Forgets the tokens.</summary>
     public void Clear() => Count = 0;
 
-    /// <summary>Drops the tokens from a count on.</summary>
-    public void Truncate(int count) => Count = count;
-
     /// <summary>Adds a token.</summary>
     public void Add(int id, int start, int end)
     {

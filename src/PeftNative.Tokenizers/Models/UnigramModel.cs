@@ -1,5 +1,10 @@
 namespace PeftNative.Tokenizers.Models;
 
+/// <summary>What the SentencePiece library does otherwise: scores in single precision, and only some of the pieces.</summary>
+/// <param name="LeastScore">The least score of a normal piece.</param>
+/// <param name="CanSegment">Whether the segmentation can use the piece of an id.</param>
+internal sealed record SentencePieceScoring(double LeastScore, Func<int, bool> CanSegment);
+
 /// <summary>
 /// The segmentation of the highest total score (Viterbi), in the order of additions and with the tie rule of the tokenizers library. Ours
 /// because Microsoft.ML.Tokenizers 2.0.1 reads no Unigram model from tokenizer.json and breaks ties as SentencePiece does.
@@ -13,19 +18,22 @@ internal sealed class UnigramModel : TokenModel
     private readonly double unknownScore;
     private readonly int unknownId;
     private readonly int[]? byteIds;
+    private readonly SentencePieceScoring? scoring;
 
     [ThreadStatic] private static Path[]? scratch;
     [ThreadStatic] private static List<(int Start, int End)>? cuts;
 
     /// <summary>Builds the model; an unknown id of -1 means there is none.</summary>
-    public UnigramModel(IReadOnlyList<(string Token, double Score)> pieces, int unknownId, bool byteFallback)
+    public UnigramModel(
+        IReadOnlyList<(string Token, double Score)> pieces, int unknownId, bool byteFallback, SentencePieceScoring? scoring = null)
     {
         this.pieces = pieces;
+        this.scoring = scoring;
         this.unknownId = unknownId;
         var ids = new Dictionary<string, int>(pieces.Count);
         for (var id = 0; id < pieces.Count; id++) ids[pieces[id].Token] = id;
         vocabulary = new(ids);
-        unknownScore = pieces.Select(p => p.Score).DefaultIfEmpty(0).Min() - UnknownPenalty;
+        unknownScore = (scoring?.LeastScore ?? pieces.Select(p => p.Score).DefaultIfEmpty(0).Min()) - UnknownPenalty;
         trie = BuildTrie();
         if (byteFallback) byteIds = [.. Enumerable.Range(0, 256).Select(b => vocabulary.IdOf($"<0x{b:X2}>"))];
     }
@@ -92,16 +100,18 @@ internal sealed class UnigramModel : TokenModel
             if (!single)
             {
                 if (unknownId < 0) throw new ModelFormatException("The text has an unknown character and the model no token for it.");
-                Offer(ref best[start + units], unknownId, unknownScore + soFar, start);
+                Offer(ref best[start + units], unknownId, Round(unknownScore + soFar), start);
             }
             start += units;
         }
     }
 
-    private static void Offer(ref Path target, int id, double score, int start)
+    private void Offer(ref Path target, int id, double score, int start)
     {
-        if (target.Start < 0 || score > target.Score) target = new(id, score, start);
+        if (target.Start < 0 || score > target.Score) target = new(id, Round(score), start);
     }
+
+    private double Round(double score) => scoring is null ? score : (float)score;
 
     private void Emit(ReadOnlySpan<char> word, int start, int end, TokenSpans output)
     {
@@ -135,6 +145,7 @@ internal sealed class UnigramModel : TokenModel
         var nodes = 0;
         foreach (var (token, id) in vocabulary.Items)
         {
+            if (scoring?.CanSegment(id) == false) continue;
             var node = 0;
             for (var i = 0; i < token.Length; i++)
             {

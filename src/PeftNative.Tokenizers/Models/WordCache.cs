@@ -6,8 +6,8 @@ namespace PeftNative.Tokenizers.Models;
 /// </summary>
 internal sealed class WordCache
 {
-    private const int MaxWord = 128, Slots = 1 << 15, MaxEntries = Slots / 2, TextSize = MaxEntries * 16, TokenSize = MaxEntries * 12;
-    private readonly (uint Hash, int Text, int Length, int Tokens, int Count)[] table = new (uint, int, int, int, int)[Slots];
+    private const int MaxWord = 128, MaxEntries = 1 << 16, TextSize = MaxEntries * 16, TokenSize = MaxEntries * 12;
+    private (uint Hash, int Text, int Length, int Tokens, int Count)[] table = new (uint, int, int, int, int)[1024];
     private char[] text = new char[4096];
     private int[] tokens = new int[4096];
     private int entries, textUsed, tokensUsed;
@@ -21,8 +21,8 @@ internal sealed class WordCache
             return;
         }
         var hash = Hash(word);
-        var slot = (int)(hash & (Slots - 1));
-        for (; table[slot].Length > 0; slot = (slot + 1) & (Slots - 1))
+        var mask = table.Length - 1;
+        for (var slot = (int)hash & mask; table[slot].Length > 0; slot = (slot + 1) & mask)
         {
             ref var entry = ref table[slot];
             if (entry.Hash != hash || entry.Length != word.Length || !word.SequenceEqual(text.AsSpan(entry.Text, entry.Length))) continue;
@@ -31,26 +31,43 @@ internal sealed class WordCache
         }
         var before = output.Values.Length;
         model.Tokenize(word, output);
-        Remember(slot, hash, word, output.Values[before..]);
+        Remember(hash, word, output.Values[before..]);
     }
 
-    private void Remember(int slot, uint hash, ReadOnlySpan<char> word, ReadOnlySpan<int> result)
+    private void Remember(uint hash, ReadOnlySpan<char> word, ReadOnlySpan<int> result)
     {
         if (word.IsEmpty) return;
         if (entries == MaxEntries || textUsed + word.Length > TextSize || tokensUsed + result.Length > TokenSize)
         {
             Array.Clear(table);
             entries = textUsed = tokensUsed = 0;
-            slot = (int)(hash & (Slots - 1));
         }
+        else if (entries * 2 >= table.Length) Rehash();
         Grow(ref text, textUsed + word.Length);
         Grow(ref tokens, tokensUsed + result.Length);
         word.CopyTo(text.AsSpan(textUsed));
         result.CopyTo(tokens.AsSpan(tokensUsed));
-        table[slot] = (hash, textUsed, word.Length, tokensUsed, result.Length);
+        Insert((hash, textUsed, word.Length, tokensUsed, result.Length));
         textUsed += word.Length;
         tokensUsed += result.Length;
         entries++;
+    }
+
+    private void Insert((uint Hash, int Text, int Length, int Tokens, int Count) entry)
+    {
+        var slot = (int)entry.Hash & (table.Length - 1);
+        while (table[slot].Length > 0) slot = (slot + 1) & (table.Length - 1);
+        table[slot] = entry;
+    }
+
+    private void Rehash()
+    {
+        var old = table;
+        table = new (uint, int, int, int, int)[old.Length * 2];
+        foreach (var entry in old)
+        {
+            if (entry.Length > 0) Insert(entry);
+        }
     }
 
     private static void Grow<T>(ref T[] array, int needed)

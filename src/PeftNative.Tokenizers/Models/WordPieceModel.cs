@@ -1,13 +1,46 @@
+using System.Text;
+using Microsoft.ML.Tokenizers;
+
 namespace PeftNative.Tokenizers.Models;
 
-/// <summary>The longest tokens from the left; a word that cannot be covered is unknown. Also WordLevel: no parts, whole words only.</summary>
-internal sealed class WordPieceModel(
-    Vocabulary vocabulary, string unknownToken, string prefix, int maxCharacters, bool wholeWords = false) : TokenModel
+/// <summary>
+/// The longest tokens from the left; a word that cannot be covered is unknown. Microsoft.ML.Tokenizers does the work; only the limit on the
+/// length of a word is ours, since the library counts UTF-16 code units where the reference counts characters.
+/// </summary>
+internal sealed class WordPieceModel : TokenModel
 {
-    [ThreadStatic] private static char[]? scratch;
+    // The library puts a word on the stack and takes cubic time, so a larger limit in the file (BERT's is 100) is not believed.
+    private const int LongestWord = 1000;
+
+    private readonly Vocabulary vocabulary;
+    private readonly WordPieceTokenizer inner;
+    private readonly int maxCharacters;
+    private readonly int unknownId;
+
+    /// <summary>Builds the model.</summary>
+    /// <exception cref="ModelFormatException">The unknown token is not in the vocabulary.</exception>
+    public WordPieceModel(Vocabulary vocabulary, string unknownToken, string prefix, int maxCharacters, string where)
+    {
+        this.vocabulary = vocabulary;
+        this.maxCharacters = Math.Min(maxCharacters, LongestWord);
+        unknownId = vocabulary.IdOf(unknownToken);
+        if (unknownId < 0)
+        {
+            throw new ModelFormatException($"The unknown token \"{unknownToken}\" is not in the vocabulary.", where);
+        }
+        using var lines = new MemoryStream(Encoding.UTF8.GetBytes(Lines(vocabulary)));
+        inner = WordPieceTokenizer.Create(lines, new WordPieceOptions
+        {
+            PreTokenizer = null,
+            Normalizer = null,
+            UnknownToken = unknownToken,
+            ContinuingSubwordPrefix = prefix,
+            MaxInputCharsPerWord = 2 * LongestWord,
+        });
+    }
 
     /// <inheritdoc/>
-    public override string Kind => wholeWords ? "WordLevel" : "WordPiece";
+    public override string Kind => "WordPiece";
 
     /// <inheritdoc/>
     public override int Count => vocabulary.Count;
@@ -24,40 +57,15 @@ internal sealed class WordPieceModel(
     /// <inheritdoc/>
     public override void Tokenize(ReadOnlySpan<char> word, TokenSpans output)
     {
-        if (wholeWords)
+        if (CountCharacters(word) > maxCharacters)
         {
-            var id = vocabulary.IdOf(word);
-            output.Add(id >= 0 ? id : UnknownId(), 0, word.Length);
+            output.Add(unknownId, 0, word.Length);
             return;
         }
-        var before = output.Count;
-        if (CountCharacters(word) <= maxCharacters && Cover(word, output)) return;
-        output.Truncate(before);
-        output.Add(UnknownId(), 0, word.Length);
-    }
-
-    private bool Cover(ReadOnlySpan<char> word, TokenSpans output)
-    {
-        var size = prefix.Length + word.Length;
-        if (scratch is null || scratch.Length < size) scratch = new char[Math.Max(256, size)];
-        prefix.CopyTo(scratch);
-        for (var start = 0; start < word.Length;)
+        foreach (var token in inner.EncodeToTokens(word, out _, considerPreTokenization: false, considerNormalization: false))
         {
-            var rest = word[start..];
-            rest.CopyTo(scratch.AsSpan(prefix.Length));
-            var extra = start == 0 ? 0 : prefix.Length;
-            ReadOnlySpan<char> candidate = start == 0 ? rest : scratch.AsSpan(0, prefix.Length + rest.Length);
-            var length = Math.Min(rest.Length, vocabulary.MaxLength - extra);
-            var id = -1;
-            for (; length > 0 && (id = vocabulary.IdOf(candidate[..(length + extra)])) < 0; length--)
-            {
-                if (length > 1 && char.IsSurrogatePair(rest[length - 2], rest[length - 1])) length--;
-            }
-            if (id < 0) return false;
-            output.Add(id, start, start + length);
-            start += length;
+            output.Add(token.Id, token.Offset.Start.Value, token.Offset.End.Value);
         }
-        return true;
     }
 
     private static int CountCharacters(ReadOnlySpan<char> word)
@@ -70,6 +78,43 @@ internal sealed class WordPieceModel(
         return count;
     }
 
-    private int UnknownId() => vocabulary.IdOf(unknownToken) is var id and >= 0 ? id
-        : throw new ModelFormatException($"The unknown token \"{unknownToken}\" is not in the vocabulary.", "tokenizer.json");
+    /// <summary>The vocabulary as the library takes it: a token a line, its id the number of the line. Gaps get a noncharacter.</summary>
+    private static string Lines(Vocabulary vocabulary)
+    {
+        var lines = new StringBuilder();
+        for (var id = 0; id <= vocabulary.MaxId; id++)
+        {
+            var token = vocabulary.TokenOf(id);
+            var fits = token is not null && token.AsSpan().IndexOfAny('\n', '\r') < 0;
+            lines.Append(fits ? token : $"\uFFFF{id}").Append('\n');
+        }
+        return lines.ToString();
+    }
+}
+
+/// <summary>Whole words only. Ours because Microsoft.ML.Tokenizers has no such model.</summary>
+internal sealed class WordLevelModel(Vocabulary vocabulary, string unknownToken) : TokenModel
+{
+    /// <inheritdoc/>
+    public override string Kind => "WordLevel";
+
+    /// <inheritdoc/>
+    public override int Count => vocabulary.Count;
+
+    /// <inheritdoc/>
+    public override int MaxId => vocabulary.MaxId;
+
+    /// <inheritdoc/>
+    public override int IdOf(ReadOnlySpan<char> token) => vocabulary.IdOf(token);
+
+    /// <inheritdoc/>
+    public override string? TokenOf(int id) => vocabulary.TokenOf(id);
+
+    /// <inheritdoc/>
+    public override void Tokenize(ReadOnlySpan<char> word, TokenSpans output)
+    {
+        var id = vocabulary.IdOf(word) is var known and >= 0 ? known : vocabulary.IdOf(unknownToken);
+        if (id < 0) throw new ModelFormatException($"The unknown token \"{unknownToken}\" is not in the vocabulary.", "tokenizer.json");
+        output.Add(id, 0, word.Length);
+    }
 }

@@ -11,22 +11,20 @@ internal abstract class Normalizer
 }
 
 /// <summary>Runs a chain of normalizers over one part of a text.</summary>
-internal sealed class NormalizerChain(IReadOnlyList<Normalizer> steps)
+internal sealed class NormalizerChain(IEnumerable<Normalizer> normalizers)
 {
+    private readonly Normalizer[] steps = [.. normalizers];
     [ThreadStatic] private static (AlignedText First, AlignedText Second)? scratch;
-
-    /// <summary>Whether there is nothing to do.</summary>
-    public bool IsEmpty => steps.Count == 0;
 
     /// <summary>Appends the normalized form of an original text, which begins at an offset of the whole, to a target.</summary>
     public void Apply(ReadOnlySpan<char> original, int offset, AlignedText target)
     {
         var (current, next) = scratch ??= (new AlignedText(), new AlignedText());
-        current.Clear();
+        current.Truncate();
         current.AddOriginal(original, offset);
         foreach (var step in steps)
         {
-            next.Clear();
+            next.Truncate();
             if (step.Apply(current, 0, current.Length, next)) (current, next) = (next, current);
         }
         target.Add(current, 0, current.Length);

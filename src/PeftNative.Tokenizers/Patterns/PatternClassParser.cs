@@ -15,13 +15,13 @@ internal readonly ref struct PatternClassParser
     public CharSet Set { get; }
 
     /// <summary>Reads an escape from just after its backslash.</summary>
-    public static CharSet ParseEscape(string pattern, ref int position)
+    public static CharSet ParseEscape(string pattern, ref int position, bool inClass = false)
     {
         var c = pattern[position];
         switch (c)
         {
             case 's' or 'S': position++; return CharSet.Of(UnicodeTables.IsWhiteSpace, c == 'S');
-            case 'w' or 'W': position++; return CharSet.Of(UnicodeTables.IsRegexWord, c == 'W');
+            case 'w' or 'W': position++; return CharSet.Of(inClass ? UnicodeTables.IsRegexWordInClass : UnicodeTables.IsRegexWord, c == 'W');
             case 'd' or 'D': position++; return CharSet.Of(x => UnicodeTables.Category(x) == UnicodeCategory.DecimalDigitNumber, c == 'D');
             case 'h' or 'H': position++; return CharSet.Of(x => x < 128 && char.IsAsciiHexDigit((char)x), c == 'H');
             case 'p' or 'P': position++; return ParseProperty(pattern, ref position, c == 'P');
@@ -68,7 +68,7 @@ internal readonly ref struct PatternClassParser
         if (pattern[position] == '\\' && position + 1 < pattern.Length && "sSwWdDhHpP".Contains(pattern[position + 1]))
         {
             position++;
-            set.Add(ParseEscape(pattern, ref position));
+            set.Add(ParseEscape(pattern, ref position, inClass: true));
             return;
         }
         var first = ParseCharacter(pattern, ref position);
@@ -139,7 +139,7 @@ internal readonly ref struct PatternClassParser
         if (close < 0) return null;
         var name = pattern[(position + 1)..close];
         var negate = name.StartsWith('^');
-        if (PatternProperties.Find(negate ? name[1..] : name) is not { } set) return null;
+        if (PatternProperties.FindInClass(negate ? name[1..] : name) is not { } set) return null;
         position = close + 2;
         return negate ? CharSet.Of(set.Contains, negate: true) : set;
     }

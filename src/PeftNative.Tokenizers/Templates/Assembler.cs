@@ -9,7 +9,7 @@ internal readonly record struct Selection(
 /// <summary>Puts the tokens of one or two texts into the template and pads.</summary>
 internal sealed class Assembler(PostProcessing processing, TokenModel model, bool hasTokenTypes)
 {
-    private readonly SpaceTrim? trim = processing.Trims.Count > 0 ? new(model) : null;
+    private readonly SpaceTrim? trim = processing.Trims.Length > 0 ? new(model) : null;
 
     /// <summary>Whether type ids are given out.</summary>
     public bool HasTokenTypes => hasTokenTypes;

@@ -17,7 +17,13 @@ internal sealed class AddedVocabulary
     private readonly NormalizerChain normalizer;
 
     /// <summary>Adds tokens in order; a later one of the same text replaces the earlier.</summary>
-    public AddedVocabulary(IEnumerable<AddedToken> added, TokenModel model, NormalizerChain normalizer, bool splitSpecial)
+    /// <param name="added">The tokens.</param>
+    /// <param name="model">The model, which knows some of them.</param>
+    /// <param name="normalizer">What normalizes texts.</param>
+    /// <param name="tokenNormalizer">What normalizes the tokens themselves.</param>
+    /// <param name="splitSpecial">Whether special tokens in a text are plain text.</param>
+    public AddedVocabulary(
+        IEnumerable<AddedToken> added, TokenModel model, NormalizerChain normalizer, NormalizerChain tokenNormalizer, bool splitSpecial)
     {
         this.normalizer = normalizer;
         var next = model.Count;
@@ -25,7 +31,7 @@ internal sealed class AddedVocabulary
         {
             if (token.Content.Length == 0) continue;
             var id = IdOf(token.Content) ?? (model.IdOf(token.Content) is var known and >= 0 ? known : next++);
-            if (token.Normalized && normalizer.Apply(token.Content) is var changed && changed != token.Content) normalized[id] = changed;
+            if (token.Normalized && tokenNormalizer.Apply(token.Content) is var changed && changed != token.Content) normalized[id] = changed;
             else normalized.Remove(id);
             ids[token.Content] = id;
             tokens[id] = token with { Id = id };

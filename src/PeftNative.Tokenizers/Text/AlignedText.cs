@@ -21,8 +21,8 @@ internal sealed class AlignedText
     /// <summary>Where in the original text the character at a position ends.</summary>
     public int EndOf(int position) => ends[position];
 
-    /// <summary>Forgets the characters.</summary>
-    public void Clear() => Length = 0;
+    /// <summary>Forgets the characters from a position on.</summary>
+    public void Truncate(int length = 0) => Length = length;
 
     /// <summary>Changes one code unit where it stands.</summary>
     public void Set(int position, char c) => chars[position] = c;

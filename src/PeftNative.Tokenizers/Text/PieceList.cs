@@ -27,14 +27,14 @@ internal sealed class PieceList
     /// <summary>Forgets text and pieces.</summary>
     public void Clear()
     {
-        Text.Clear();
+        Text.Truncate();
         Items.Clear();
     }
 
     /// <summary>Writes every piece anew: the function writes a piece's new characters to the target.</summary>
     public void Rewrite(Action<PieceList, Piece, AlignedText> write)
     {
-        spareText.Clear();
+        spareText.Truncate();
         spareItems.Clear();
         foreach (var piece in Items)
         {

@@ -15,6 +15,7 @@ internal static class UnicodeTables
     private static readonly CodePointSet NonSpacingLess = Data.Set("nonspacing-mark -");
     private static readonly CodePointSet OtherLess = Data.Set("other -");
     private static readonly CodePointSet WordMore = Data.Set("word +"), RegexWordMore = Data.Set("regex-word +");
+    private static readonly CodePointSet AlphaMore = Data.Set("alpha +"), UpperMore = Data.Set("upper +"), LowerMore = Data.Set("lower +");
 
     private static UnicodeResource Data => UnicodeResource.Instance;
 
@@ -62,8 +63,20 @@ internal static class UnicodeTables
     /// <summary>\w of the Rust regex library: the Whitespace pre-tokenizer and the single_word rule.</summary>
     public static bool IsWord(int c) => IsWordCategory(c) || (c >= 128 && WordMore.Contains(c));
 
-    /// <summary>\w of the Oniguruma library: patterns in tokenizer.json.</summary>
-    public static bool IsRegexWord(int c) => IsWordCategory(c) || (c >= 128 && RegexWordMore.Contains(c));
+    /// <summary>\w of the Oniguruma library inside brackets.</summary>
+    public static bool IsRegexWordInClass(int c) => IsWordCategory(c) || (c >= 128 && RegexWordMore.Contains(c));
+
+    /// <summary>\w of the Oniguruma library on its own, where it holds the superscripts and fractions of Latin-1 as well.</summary>
+    public static bool IsRegexWord(int c) => IsRegexWordInClass(c) || c is 0xB2 or 0xB3 or 0xB9 or 0xBC or 0xBD or 0xBE;
+
+    /// <summary>The property Alphabetic.</summary>
+    public static bool IsAlphabetic(int c) => Category(c) is <= UnicodeCategory.OtherLetter or UnicodeCategory.LetterNumber || AlphaMore.Contains(c);
+
+    /// <summary>The property Uppercase.</summary>
+    public static bool IsUppercase(int c) => Category(c) == UnicodeCategory.UppercaseLetter || UpperMore.Contains(c);
+
+    /// <summary>The property Lowercase.</summary>
+    public static bool IsLowercase(int c) => Category(c) == UnicodeCategory.LowercaseLetter || LowerMore.Contains(c);
 
     /// <summary>Chinese characters as BERT's original code lists them.</summary>
     public static bool IsChinese(int c) => c is (>= 0x4E00 and <= 0x9FFF) or (>= 0x3400 and <= 0x4DBF)

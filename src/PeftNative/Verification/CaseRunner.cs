@@ -4,6 +4,9 @@ using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
+using PeftNative.Peft.Lora;
+using PeftNative.Peft.Mixed;
+using PeftNative.Peft.WeightedMerge;
 using PeftNative.Tensors;
 using PeftNative.Training;
 
@@ -57,7 +60,13 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
         var result = new CaseResult(recorded.Name);
         try
         {
-            result = Replay(result);
+            result = recorded.Kind switch
+            {
+                "train" or "adapterhub" => Replay(result),
+                "mixed" => ReplayMixed(result),
+                "weighted" => ReplayWeighted(result),
+                var other => throw recorded.Json.Error("kind", $"Cases of the kind '{other}' are not supported."),
+            };
         }
         catch (PeftNativeException e)
         {
@@ -93,6 +102,41 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
             result = result with { Merged = Check("merged_logits", Logits(pass, batch), places, OutputLimit) };
         }
         return result;
+    }
+
+    private CaseResult ReplayMixed(CaseResult result) => Combined(result, (model, adapters) =>
+        MixedAdapters.ByName(model, adapters, recorded.Json.GetStringList("adapter_names")));
+
+    private CaseResult ReplayWeighted(CaseResult result)
+    {
+        var (rule, usesSvd) = WeightedMergeOptions.Parse(recorded.Json.GetString("combination_type"));
+        var options = new WeightedMergeOptions
+        {
+            Rule = rule, UsesSvd = usesSvd, SvdRank = recorded.Json.GetOptionalInt("svd_rank"), Density = recorded.Json.GetDouble("density", 1),
+            SignMethod = recorded.Json.GetString("majority_sign_method", "total") == "frequency" ? SignMethod.Frequency : SignMethod.Total,
+        };
+        return Combined(result, (_, adapters) =>
+            LoraCombiner.Combine([.. adapters.Values.Cast<LoraAdapter>()], recorded.Json.GetDoubleList("weights"), options));
+    }
+
+    private CaseResult Combined(CaseResult result, Func<TransformerModel, IReadOnlyDictionary<string, Adapter>, AttachmentSet> combine)
+    {
+        var (model, _) = ModelLoader.Load(backend, recorded.Base, recorded.Options());
+        using var owner = model;
+        var adapters = recorded.Json.GetStringList("adapters")
+            .ToDictionary(n => n, n => AdapterFolder.Load(model, Path.Combine(recorded.Folder, n), name: n));
+        var (batch, places) = recorded.Batch();
+        var combined = combine(model, adapters);
+        try
+        {
+            using var pass = new Pass(model, combined);
+            return result with { Logits = Check("logits", Logits(pass, batch), places, OutputLimit) };
+        }
+        finally
+        {
+            (combined as IDisposable)?.Dispose();
+            foreach (var adapter in adapters.Values) adapter.Dispose();
+        }
     }
 
     private Adapter CreateAdapter(TransformerModel model)

@@ -18,21 +18,18 @@ public class RecordedCaseTests
     public void A_case_of_the_project_holds_on_the_reference_backend(string name) =>
         Run(Path.Combine(AppContext.BaseDirectory, "golden"), name);
 
+    public static TheoryData<string> Families => ["bert", "distilbert", "gemma", "gpt2", "gpt_neox", "llama", "mistral", "opt", "phi3", "qwen", "roberta"];
+
     [Theory]
-    [InlineData("gpt2")]
-    [InlineData("llama")]
-    [InlineData("bert")]
+    [MemberData(nameof(Families))]
     public void All_recorded_cases_of_a_family_hold_on_the_reference_backend(string family)
     {
         var root = SharedFolder.PathOrSkip("golden");
         var names = Directory.GetDirectories(Path.Combine(root, "cases")).Select(c => Path.GetFileName(c))
-            .Where(n => n.StartsWith(family, StringComparison.Ordinal) && IsSupported(n)).ToList();
+            .Where(n => n.StartsWith(family, StringComparison.Ordinal) && !n.Contains("-qlora-", StringComparison.Ordinal)).ToList();
         Assert.NotEmpty(names);
         foreach (var name in names) Run(root, name);
     }
-
-    private static bool IsSupported(string name) =>
-        System.Text.RegularExpressions.Regex.IsMatch(name, "^(gpt2|gpt2hub|llama|llamarope|bert|berthub)-.*-(lora.*|dora|ia3|prompt|ptuning.*|prefix.*|adapter.*|full|head)$");
 
     private static void Run(string root, string name)
     {
@@ -41,6 +38,6 @@ public class RecordedCaseTests
         var result = new CaseRunner(backend, recorded).Run();
         Assert.True(result.Passed, $"{name}: {result.Failure}");
         Assert.NotNull(result.Logits);
-        Assert.NotNull(result.Gradient);
+        if (recorded.Kind is "train" or "adapterhub") Assert.NotNull(result.Gradient);
     }
 }

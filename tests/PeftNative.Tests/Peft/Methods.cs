@@ -24,5 +24,7 @@ internal static class Methods
         ["houlsby"] = BottleneckConfig.Houlsby with { ReductionFactor = 5 },
         ["pfeiffer"] = BottleneckConfig.Pfeiffer with { ReductionFactor = 3, NonLinearity = "gelu", Scaling = 0.7 },
         ["parallel"] = BottleneckConfig.Parallel with { Initialization = BottleneckInitialization.Bert, ScalingKind = BottleneckScaling.Learned },
+        ["bitfit"] = new BitFitConfig(),
+        ["top-layers"] = new TopLayersConfig(),
     };
 }

@@ -11,23 +11,25 @@ namespace PeftNative.Cli.Demo.Base;
 internal static class BaseFiles
 {
     private const string Begin = "<s>", End = "</s>";
-
-    /// <summary>The most tokens the base has seen in a row.</summary>
-    public const int MaxLength = 128;
+    private const int TokenizerTexts = 20_000, MaxPositions = 256;
 
     /// <summary>Tokens of the base.</summary>
     public const int VocabularySize = 1024;
 
+    /// <summary>The folder of the base that ships with the program.</summary>
+    public static string Bundled => Path.Combine(AppContext.BaseDirectory, "demo-base");
+
     /// <summary>Writes config.json and the tokenizer, all that is there before the weights.</summary>
-    public static void WriteBeginnings(string folder, ulong seed)
+    public static void WriteBeginnings(string folder, ulong seed, int texts)
     {
         Directory.CreateDirectory(folder);
         Write(folder, "config.json", Config());
-        Write(folder, "tokenizer.json", Tokenizer(BpeTrainer.Train(Corpus.Pretraining(20_000, seed), VocabularySize - 2)));
+        var sample = Corpus.Pretraining(Math.Min(texts, TokenizerTexts), seed);
+        Write(folder, "tokenizer.json", Tokenizer(BpeTrainer.Train(sample, VocabularySize - 2)));
         Write(folder, "tokenizer_config.json", new JsonObject
         {
-            ["bos_token"] = Begin, ["eos_token"] = End, ["model_max_length"] = MaxLength, ["clean_up_tokenization_spaces"] = false,
-            ["tokenizer_class"] = "PreTrainedTokenizerFast",
+            ["bos_token"] = Begin, ["eos_token"] = End, ["model_max_length"] = MaxPositions,
+            ["clean_up_tokenization_spaces"] = false, ["tokenizer_class"] = "PreTrainedTokenizerFast",
         });
     }
 
@@ -36,7 +38,10 @@ internal static class BaseFiles
     {
         var writer = SafetensorsWriter.ForPyTorch();
         foreach (var (parameter, key, _, _) in trained.Entries)
-            writer.Add(key, parameter.StoredShape, HostValues.Download(trained.Model.Backend, parameter.Value), StoredType.BF16);
+        {
+            var values = HostValues.Download(trained.Model.Backend, parameter.Value);
+            writer.Add(key, parameter.StoredShape, values, StoredType.BF16);
+        }
         writer.Save(Path.Combine(folder, "model.safetensors"));
     }
 
@@ -51,7 +56,7 @@ internal static class BaseFiles
         ["num_attention_heads"] = 6,
         ["num_key_value_heads"] = 6,
         ["head_dim"] = 32,
-        ["max_position_embeddings"] = 256,
+        ["max_position_embeddings"] = MaxPositions,
         ["hidden_act"] = "silu",
         ["rms_norm_eps"] = 1e-5,
         ["rope_theta"] = 10000.0,
@@ -74,10 +79,14 @@ internal static class BaseFiles
         {
             ["type"] = "TemplateProcessing",
             ["single"] = new JsonArray(SpecialPiece(0), SequencePiece("A", 0)),
-            ["pair"] = new JsonArray(SpecialPiece(0), SequencePiece("A", 0), SpecialPiece(1), SequencePiece("B", 1)),
+            ["pair"] = new JsonArray(
+                SpecialPiece(0), SequencePiece("A", 0), SpecialPiece(1), SequencePiece("B", 1)),
             ["special_tokens"] = new JsonObject
             {
-                [Begin] = new JsonObject { ["id"] = Begin, ["ids"] = new JsonArray(0), ["tokens"] = new JsonArray(Begin) },
+                [Begin] = new JsonObject
+                {
+                    ["id"] = Begin, ["ids"] = new JsonArray(0), ["tokens"] = new JsonArray(Begin),
+                },
             },
         },
         ["decoder"] = ByteLevel(),
@@ -91,14 +100,16 @@ internal static class BaseFiles
             ["fuse_unk"] = false,
             ["byte_fallback"] = false,
             ["ignore_merges"] = false,
-            ["vocab"] = new JsonObject(bpe.Pieces.Prepend(End).Prepend(Begin).Select((piece, id) => KeyValuePair.Create(piece, (JsonNode?)id))),
+            ["vocab"] = new JsonObject(bpe.Pieces.Prepend(End).Prepend(Begin)
+                .Select((piece, id) => KeyValuePair.Create(piece, (JsonNode?)id))),
             ["merges"] = new JsonArray([.. bpe.Merges.Select(m => (JsonNode)new JsonArray(m.Left, m.Right))]),
         },
     };
 
     private static JsonObject Special(int id, string text) => new()
     {
-        ["id"] = id, ["content"] = text, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = true,
+        ["id"] = id, ["content"] = text, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false,
+        ["normalized"] = false, ["special"] = true,
     };
 
     private static JsonObject ByteLevel() => new()
@@ -106,9 +117,11 @@ internal static class BaseFiles
         ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true, ["use_regex"] = true,
     };
 
-    private static JsonObject SpecialPiece(int type) => new() { ["SpecialToken"] = new JsonObject { ["id"] = Begin, ["type_id"] = type } };
+    private static JsonObject SpecialPiece(int type) =>
+        new() { ["SpecialToken"] = new JsonObject { ["id"] = Begin, ["type_id"] = type } };
 
-    private static JsonObject SequencePiece(string which, int type) => new() { ["Sequence"] = new JsonObject { ["id"] = which, ["type_id"] = type } };
+    private static JsonObject SequencePiece(string which, int type) =>
+        new() { ["Sequence"] = new JsonObject { ["id"] = which, ["type_id"] = type } };
 
     private static void Write(string folder, string name, JsonObject json) =>
         AtomicFile.WriteText(Path.Combine(folder, name), PeftJson.Write(json) + "\n");

@@ -4,9 +4,9 @@ using System.Text.RegularExpressions;
 namespace PeftNative.Cli.Demo.Base;
 
 /// <summary>
-/// Learns byte-level byte-pair encoding from texts (Sennrich et al. 2016, arXiv:1508.07909): the two neighbouring pieces seen most often
-/// become one, again and again. Of equally frequent pairs the first in the order of their characters is taken, so the result depends on the
-/// texts alone.
+/// Learns byte-level byte-pair encoding from texts (Sennrich et al. 2016, arXiv:1508.07909): the two neighbouring pieces
+/// seen most often become one, again and again. Of equally frequent pairs the first in the order of their characters is
+/// taken, so the result depends on the texts alone.
 /// </summary>
 internal static partial class BpeTrainer
 {
@@ -32,11 +32,14 @@ internal static partial class BpeTrainer
         return new Result(vocabulary, merges);
     }
 
-    /// <summary>The printable characters GPT-2 writes the 256 bytes with: printable Latin-1 as itself, the others from U+0100 on.</summary>
+    /// <summary>
+    /// The printable characters GPT-2 writes the 256 bytes with: printable Latin-1 as itself, the others from U+0100 on.
+    /// </summary>
     private static char[] ByteCharacters()
     {
         var next = (char)256;
-        return [.. Enumerable.Range(0, 256).Select(b => b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or >= 0xAE ? (char)b : next++)];
+        return [.. Enumerable.Range(0, 256)
+            .Select(b => b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or >= 0xAE ? (char)b : next++)];
     }
 
     private static List<Word> Words(IEnumerable<string> texts)
@@ -49,7 +52,8 @@ internal static partial class BpeTrainer
             counts[word] = counts.GetValueOrDefault(word) + 1;
         }
         var characters = ByteCharacters();
-        return [.. counts.Select(c => new Word([.. Encoding.UTF8.GetBytes(c.Key).Select(b => characters[b].ToString())], c.Value))];
+        List<string> Bytes(string word) => [.. Encoding.UTF8.GetBytes(word).Select(b => characters[b].ToString())];
+        return [.. counts.Select(c => new Word(Bytes(c.Key), c.Value))];
     }
 
     private static (string Left, string Right)? Best(List<Word> words)
@@ -74,7 +78,7 @@ internal static partial class BpeTrainer
         }
     }
 
-    // How GPT-2 cuts text into words before it merges: contractions, letters, digits or signs, each with a space before it.
+    // How GPT-2 cuts text into words before it merges: contractions; letters, digits or signs with a space before them.
     [GeneratedRegex(@"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")]
     private static partial Regex Split();
 }

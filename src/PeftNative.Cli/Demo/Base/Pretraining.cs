@@ -13,38 +13,47 @@ using PeftNative.Training;
 namespace PeftNative.Cli.Demo.Base;
 
 /// <summary>
-/// Makes the base that ships with the project: a tokenizer learned from generated texts, random weights, and full training on these texts.
-/// Its result depends on the seed alone, up to the rounding of the processor's instruction set.
+/// Makes the base that ships with the project: a tokenizer learned from generated texts, random weights, and full
+/// training on these texts. Its result depends on the seed alone, up to the rounding of the processor's instruction set.
 /// </summary>
 internal static class Pretraining
 {
-    private const int Texts = 60_000, HeldOutTexts = 200, RowsPerStep = 16;
+    /// <summary>The steps the base that ships with the program was made with.</summary>
+    public const int DefaultSteps = 1600;
+
+    /// <summary>The texts it was made with.</summary>
+    public const int DefaultTexts = 60_000;
+
+    private const int HeldOutTexts = 200, RowsPerStep = 16, RowTokens = 128;
 
     /// <summary>Writes the folder.</summary>
-    public static void Run(string folder, ulong seed, int steps, IBackend backend, Terminal terminal)
+    public static void Run(string folder, ulong seed, int texts, int steps, IBackend backend, Terminal terminal)
     {
-        BaseFiles.WriteBeginnings(folder, seed);
+        BaseFiles.WriteBeginnings(folder, seed, texts);
         var tokenizer = HfTokenizer.Load(folder);
-        var (train, heldOut) = (Encode(tokenizer, Corpus.Pretraining(Texts, seed)), Encode(tokenizer, Corpus.HeldOut(HeldOutTexts, seed)));
+        var train = Encode(tokenizer, Corpus.Pretraining(texts, seed));
+        var heldOut = Encode(tokenizer, Corpus.HeldOut(HeldOutTexts, seed));
         using var model = ModelLoader.CreateRandom(backend, ConfigReader.Read(folder), seed);
         using var trained = new FullConfig().Create(model, seed, trainable: true, "base");
+        var tokens = train.Examples.Sum(e => (long)e.Length);
         terminal.Line($"{Quantity.Count(model.ParameterCount)} parameters, {Quantity.Count(train.Examples.Count)} texts, "
-            + $"{Quantity.Count(train.Examples.Sum(e => (long)e.Length))} tokens; {Quantity.Count(steps)} steps on {backend.Description}");
+            + $"{Quantity.Count(tokens)} tokens; {Quantity.Count(steps)} steps on {backend.Description}");
         using var trainer = new Trainer(model, trained, train, heldOut, Options(seed, steps));
-        using (var console = new TrainConsole(terminal, loggingSteps: 50)) trainer.Run(console.Show, terminal.Cancellation);
+        using var console = new TrainConsole(terminal, loggingSteps: 50);
+        if (trainer.Run(console.Show, terminal.Cancellation).End != RunEnd.Completed) throw new OperationCanceledException();
         BaseFiles.WriteWeights(folder, trained);
     }
 
     /// <summary>Texts as the base reads them.</summary>
     public static EncodedData Encode(HfTokenizer tokenizer, IEnumerable<string> texts) => EncodedData.From(
         texts.Select((text, i) => new TextRecord(text, null, null, new RecordOrigin("generated", i + 1))),
-        new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = BaseFiles.MaxLength }));
+        new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = RowTokens }));
 
     private static TrainerOptions Options(ulong seed, int steps) => new()
     {
         MaxSteps = steps,
         BatchSize = RowsPerStep,
-        PackingBudget = BaseFiles.MaxLength,
+        PackingBudget = RowTokens,
         LearningRate = 3e-3,
         LrScheduler = "cosine",
         WarmupSteps = Math.Min(100, steps / 10),

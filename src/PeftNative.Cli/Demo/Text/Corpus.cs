@@ -2,7 +2,9 @@ using PeftNative.Data;
 
 namespace PeftNative.Cli.Demo.Text;
 
-/// <summary>The texts the demo's base was made from, and those it is adapted with; each depends on the seed and its number alone.</summary>
+/// <summary>
+/// The texts the demo's base was made from, and those it is adapted with; each depends on the seed and its number alone.
+/// </summary>
 internal static class Corpus
 {
     // Beginnings of the numbers of texts, so that no text of one purpose is one of another.
@@ -20,23 +22,27 @@ internal static class Corpus
     public static readonly Person[] Examined = [.. Words.People.Where((_, i) => i % EveryNthIsExamined == 0)];
 
     /// <summary>The texts of pretraining.</summary>
-    public static IEnumerable<string> Pretraining(int count, ulong seed) => Numbers(count).Select(n => Document(new Dice(seed, n)));
+    public static IEnumerable<string> Pretraining(int count, ulong seed) => Texts(count, seed, 0);
 
     /// <summary>Texts of the same kind that pretraining never saw.</summary>
-    public static IEnumerable<string> HeldOut(int count, ulong seed) => Numbers(count).Select(n => Document(new Dice(seed, HeldOutTexts + n)));
+    public static IEnumerable<string> HeldOut(int count, ulong seed) => Texts(count, seed, HeldOutTexts);
 
     /// <summary>Sentences with their records, to learn from.</summary>
-    public static IEnumerable<PromptRecord> Lessons(int count, ulong seed) => Numbers(count).Select(n => Pair(new Dice(seed, LessonTexts + n), Taught, n));
+    public static IEnumerable<PromptRecord> Lessons(int count, ulong seed) => Pairs(count, seed, LessonTexts, Taught);
 
     /// <summary>Sentences with their records about people who are in no lesson.</summary>
-    public static IEnumerable<PromptRecord> Exam(int count, ulong seed) => Numbers(count).Select(n => Pair(new Dice(seed, ExamTexts + n), Examined, n));
+    public static IEnumerable<PromptRecord> Exam(int count, ulong seed) => Pairs(count, seed, ExamTexts, Examined);
 
-    private static IEnumerable<ulong> Numbers(int count) => Enumerable.Range(0, count).Select(i => (ulong)i);
+    private static IEnumerable<string> Texts(int count, ulong seed, ulong first) =>
+        Enumerable.Range(0, count).Select(n => Document(new Dice(seed, first + (ulong)n)));
 
-    private static PromptRecord Pair(Dice dice, Person[] people, ulong number)
+    private static IEnumerable<PromptRecord> Pairs(int count, ulong seed, ulong first, Person[] people) =>
+        Enumerable.Range(0, count).Select(n => Pair(new Dice(seed, first + (ulong)n), people, n + 1));
+
+    private static PromptRecord Pair(Dice dice, Person[] people, int number)
     {
         var inventory = Inventory.Draw(dice, people);
-        return new PromptRecord(inventory.Sentence(dice) + Cue, " " + inventory.ToJson(), new RecordOrigin("demo", (long)number + 1));
+        return new PromptRecord(inventory.Sentence(dice) + Cue, " " + inventory.ToJson(), new RecordOrigin("demo", number));
     }
 
     private static string Document(Dice dice) => dice.Below(20) switch

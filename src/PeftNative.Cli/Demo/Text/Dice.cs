@@ -2,7 +2,9 @@ using PeftNative.Determinism;
 
 namespace PeftNative.Cli.Demo.Text;
 
-/// <summary>Random choices, one after the other, that depend on a seed and the number of the text alone. Not thread-safe.</summary>
+/// <summary>
+/// Random choices, one after the other, that depend on a seed and the number of the text alone. Not thread-safe.
+/// </summary>
 internal sealed class Dice(ulong seed, ulong text)
 {
     private readonly RandomStream random = new(seed, RandomPurpose.SyntheticData, text);

@@ -25,11 +25,14 @@ internal sealed record Inventory(Person Who, string? Place, IReadOnlyList<Item> 
 
     private bool IsOne => Items is [{ Count: 1 }];
 
+    private string Be => IsOne ? "is" : "are";
+
     /// <summary>Makes one up.</summary>
     public static Inventory Draw(Dice dice, IReadOnlyList<Person> people)
     {
         var things = dice.Pick(Words.Things, dice.Pick([1, 2, 2, 2, 3]));
-        return new Inventory(dice.Pick(people), dice.Chance(0.6) ? dice.Pick(Words.Places) : null, [.. things.Select(t => Draw(dice, t))]);
+        var (who, place) = (dice.Pick(people), dice.Chance(0.6) ? dice.Pick(Words.Places) : null);
+        return new Inventory(who, place, [.. things.Select(t => Draw(dice, t))]);
     }
 
     /// <summary>A sentence that says it.</summary>
@@ -57,7 +60,7 @@ internal sealed record Inventory(Person Who, string? Place, IReadOnlyList<Item> 
         0 => $"In the {Place}, {Who.Name} keeps {List}.",
         1 => $"There {(Items[0].Count == 1 ? "is" : "are")} {List} in {Who.Name}'s {Place}.",
         2 => $"{Who.Name} went to the {Place} and found {List}.",
-        3 => $"{Words.Capital(List)} {(IsOne ? "is" : "are")} in the {Place}. {(IsOne ? "It belongs" : "They belong")} to {Who.Name}.",
+        3 => $"{Words.Capital(List)} {Be} in the {Place}. {(IsOne ? "It belongs" : "They belong")} to {Who.Name}.",
         _ => $"{Who.Name} has {List} in the {Place}.",
     };
 

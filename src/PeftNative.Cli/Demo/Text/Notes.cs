@@ -7,29 +7,34 @@ internal static class Notes
 {
     private static readonly string[] Facts =
     [
-        "Snow is white.", "Grass is green.", "The sky is blue.", "Coal is black.", "A lemon is yellow.", "Milk is white.", "Ice is cold.", "Fire is hot.",
-        "A bird has two wings.", "A cat has four legs.", "A week has seven days.", "A year has twelve months.", "A hand has five fingers.",
-        "Fish live in water.", "Bees make honey.", "Cows give milk.", "Hens lay eggs.", "Sheep give wool.", "The sun rises in the east.",
-        "Oslo is in Norway.", "Bern is in Switzerland.", "Rome is in Italy.", "Lima is in Peru.", "Cairo is in Egypt.", "Delhi is in India.",
-        "Paris is in France.", "Tokyo is in Japan.", "Iron is heavy.", "A feather is light.", "Wood comes from trees.", "Bread is made from flour.",
+        "Snow is white.", "Grass is green.", "The sky is blue.", "Coal is black.", "A lemon is yellow.", "Milk is white.",
+        "Ice is cold.", "Fire is hot.", "A bird has two wings.", "A cat has four legs.", "A week has seven days.",
+        "A year has twelve months.", "A hand has five fingers.", "Fish live in water.", "Bees make honey.",
+        "Cows give milk.", "Hens lay eggs.", "Sheep give wool.", "The sun rises in the east.", "Oslo is in Norway.",
+        "Bern is in Switzerland.", "Rome is in Italy.", "Lima is in Peru.", "Cairo is in Egypt.", "Delhi is in India.",
+        "Paris is in France.", "Tokyo is in Japan.", "Iron is heavy.", "A feather is light.", "Wood comes from trees.",
+        "Bread is made from flour.",
     ];
 
     /// <summary>A few facts.</summary>
-    public static string SomeFacts(Dice dice) => string.Join(' ', Enumerable.Range(0, 2 + dice.Below(3)).Select(_ => Fact(dice)));
+    public static string SomeFacts(Dice dice) =>
+        string.Join(' ', Enumerable.Range(0, 2 + dice.Below(3)).Select(_ => Fact(dice)));
 
     /// <summary>Two people talk, as in a play.</summary>
     public static string Talk(Dice dice)
     {
         var two = dice.Pick(Words.People, 2);
         var (a, b) = (two[0].Name, two[1].Name);
-        var thing = dice.Pick(Words.Things);
-        var (colour, place, count) = (dice.Pick(Words.Colours), dice.Pick(Words.Places), 2 + dice.Below(11));
+        var (thing, colour, place) = (dice.Pick(Words.Things), dice.Pick(Words.Colours), dice.Pick(Words.Places));
+        var count = 2 + dice.Below(11);
+        var many = $"{Words.Numbers[count]} {thing.Many}";
         var text = new StringBuilder($"{a} and {b} are talking.\n");
         text.Append(dice.Below(3) switch
         {
             0 => $"{a}: Where is my {colour} {thing.One}?\n{b}: The {thing.One} is in the {place}.\n",
-            1 => $"{a}: I have {Words.Numbers[count]} {thing.Many}.\n{b}: What colour are they?\n{a}: They are {colour}.\n{b}: {count} {colour} {thing.Many}!\n",
-            _ => $"{a}: Do you have {Words.Article(thing.One)} {thing.One}?\n{b}: I have {Words.Numbers[count]} {thing.Many} in the {place}.\n",
+            1 => $"{a}: I have {many}.\n{b}: What colour are they?\n{a}: They are {colour}.\n"
+                + $"{b}: {count} {colour} {thing.Many}!\n",
+            _ => $"{a}: Do you have {Words.Article(thing.One)} {thing.One}?\n{b}: I have {many} in the {place}.\n",
         });
         return text.Append($"{a}: Thank you, {b}.\n{b}: Good bye, {a}.").ToString();
     }
@@ -49,23 +54,33 @@ internal static class Notes
         };
         return dice.Below(4) switch
         {
-            0 => $"{who.Name} learns the word {word}. {Words.Capital(who.They)} writes \"{word}\" on a card. The card says \"{word}\".",
-            1 => $"{who.Name} writes a word. The word is {word}. Now there are two words on the paper: \"{who.Name}\" and \"{word}\".",
+            0 => $"{who.Name} learns the word {word}. {Words.Capital(who.They)} writes \"{word}\" on a card. "
+                + $"The card says \"{word}\".",
+            1 => $"{who.Name} writes a word. The word is {word}. Now there are two words on the paper: "
+                + $"\"{who.Name}\" and \"{word}\".",
             2 => $"How do you write {word}? \"{word}\". It has {word.Length} letters.",
             _ => $"\"{word}\" is a word. {who.Name} reads it aloud: {word}.",
         };
     }
 
-    /// <summary>A record in braces, as programs write them. Nothing like the demo's task: no inventory, and no sentence before it.</summary>
-    public static string Card(Dice dice) => dice.Below(4) switch
+    /// <summary>
+    /// A record in braces, as programs write them. Nothing like the demo's task: no inventory, and no sentence before it.
+    /// </summary>
+    public static string Card(Dice dice)
     {
-        0 => $"{{\"town\": \"{dice.Pick(Words.Towns)}\", \"day\": \"{dice.Pick(Words.Days)}\", \"rain\": {dice.Below(30)}}}",
-        1 => $"{{\"book\": {dice.Below(99)}, \"reader\": \"{dice.Pick(Words.People).Name}\", \"days\": [{dice.Below(9)}, {dice.Below(9)}]}}",
-        2 => $"{{\"team\": [{{\"name\": \"{dice.Pick(Words.People).Name}\", \"age\": {dice.Below(90)}}}, "
-            + $"{{\"name\": \"{dice.Pick(Words.People).Name}\", \"age\": {dice.Below(90)}}}]}}",
-        _ => $"{{\"shop\": \"{dice.Pick(Words.Towns)}\", \"sold\": [{{\"item\": \"{dice.Pick(Words.Things).One}\", \"price\": {dice.Below(99)}}}], "
-            + $"\"open\": \"{dice.Pick(Words.Days)}\"}}",
-    };
+        string Name() => $"\"{dice.Pick(Words.People).Name}\"";
+        string Town() => $"\"{dice.Pick(Words.Towns)}\"";
+        string Day() => $"\"{dice.Pick(Words.Days)}\"";
+        string Player() => $"{{\"name\": {Name()}, \"age\": {dice.Below(90)}}}";
+        return dice.Below(4) switch
+        {
+            0 => $"{{\"town\": {Town()}, \"day\": {Day()}, \"rain\": {dice.Below(30)}}}",
+            1 => $"{{\"book\": {dice.Below(99)}, \"reader\": {Name()}, \"days\": [{dice.Below(9)}, {dice.Below(9)}]}}",
+            2 => $"{{\"team\": [{Player()}, {Player()}]}}",
+            _ => $"{{\"shop\": {Town()}, \"sold\": [{{\"item\": \"{dice.Pick(Words.Things).One}\", "
+                + $"\"price\": {dice.Below(99)}}}], \"open\": {Day()}}}",
+        };
+    }
 
     private static string Fact(Dice dice)
     {

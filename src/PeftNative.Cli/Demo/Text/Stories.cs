@@ -2,7 +2,9 @@ using System.Text;
 
 namespace PeftNative.Cli.Demo.Text;
 
-/// <summary>Little stories in which what is said once matters again: who has what, how many, which colour, where.</summary>
+/// <summary>
+/// Little stories in which what is said once matters again: who has what, how many, which colour, where.
+/// </summary>
 internal static class Stories
 {
     /// <summary>Somebody has things; questions about them and the answers.</summary>
@@ -11,7 +13,8 @@ internal static class Stories
         var inventory = Inventory.Draw(dice, Words.People);
         var text = new StringBuilder(inventory.Sentence(dice));
         if (dice.Chance(0.5)) text.Append(' ').Append(Remark(dice, inventory));
-        for (var questions = 1 + dice.Below(3); questions > 0; questions--) text.Append(dice.Chance(0.5) ? ' ' : '\n').Append(Question(dice, inventory));
+        for (var questions = 1 + dice.Below(3); questions > 0; questions--)
+            text.Append(dice.Chance(0.5) ? ' ' : '\n').Append(Question(dice, inventory));
         return text.ToString();
     }
 
@@ -19,14 +22,14 @@ internal static class Stories
     public static string Search(Dice dice)
     {
         var (who, friend) = Two(dice);
-        var thing = Lone(dice, out var colour);
+        var (thing, coloured) = Lone(dice, out var colour);
         var places = dice.Pick(Words.Places, 3);
-        var text = new StringBuilder($"{who.Name} had {Words.Article(colour)} {colour} {thing.One}. One day the {thing.One} was gone. ");
+        var text = new StringBuilder($"{who.Name} had {coloured}. One day the {thing.One} was gone. ");
         text.Append($"{Words.Capital(who.They)} looked in the {places[0]}, but there was no {thing.One}. ");
         if (dice.Chance(0.5)) text.Append($"{Words.Capital(who.They)} looked in the {places[1]}, but it was not there. ");
         text.Append(dice.Below(3) switch
         {
-            0 => $"{friend.Name} said: \"I saw {Words.Article(colour)} {colour} {thing.One} in the {places[2]}.\" ",
+            0 => $"{friend.Name} said: \"I saw {coloured} in the {places[2]}.\" ",
             1 => $"\"Did you look in the {places[2]}?\" asked {friend.Name}. ",
             _ => $"Then {friend.Name} came and said: \"It is in the {places[2]}!\" ",
         });
@@ -41,20 +44,22 @@ internal static class Stories
         var things = dice.Pick(Words.Things, 2 + dice.Below(2));
         var counts = things.Select(_ => 2 + dice.Below(11)).ToArray();
         var day = dice.Pick(Words.Days);
-        var text = new StringBuilder($"On {day} {who.Name} goes shopping. {Words.Capital(who.They)} needs ");
-        text.Append(string.Join(" and ", things.Zip(counts, (t, c) => $"{Words.Numbers[c]} {t.Many}"))).Append($". The list says:\n");
+        var needs = string.Join(" and ", things.Zip(counts, (t, c) => $"{Words.Numbers[c]} {t.Many}"));
+        var text = new StringBuilder($"On {day} {who.Name} goes shopping. ");
+        text.Append($"{Words.Capital(who.They)} needs {needs}. The list says:\n");
         foreach (var (thing, count) in things.Zip(counts)) text.Append($"- {count} {thing.Many}\n");
-        return text.Append(dice.Chance(0.5) ? $"{who.Name} pays and goes home." : $"When did {who.Name} go? On {day}.").ToString();
+        return text + (dice.Chance(0.5) ? $"{who.Name} pays and goes home." : $"When did {who.Name} go? On {day}.");
     }
 
     /// <summary>One gives the other something; who has it now?</summary>
     public static string Gift(Dice dice)
     {
         var (giver, taker) = Two(dice);
-        var thing = Lone(dice, out var colour);
+        var (thing, _) = Lone(dice, out var colour);
         var (count, given) = (4 + dice.Below(9), 1 + dice.Below(3));
-        var text = $"{giver.Name} has {Words.Numbers[count]} {colour} {thing.Many}. {Words.Capital(giver.They)} gives {Words.Numbers[given]} of them to "
-            + $"{taker.Name}. Now {giver.Name} has {Words.Numbers[count - given]} {thing.Many} and {taker.Name} has {Words.Numbers[given]}. ";
+        var text = $"{giver.Name} has {Words.Numbers[count]} {colour} {thing.Many}. {Words.Capital(giver.They)} gives "
+            + $"{Words.Numbers[given]} of them to {taker.Name}. Now {giver.Name} has {Words.Numbers[count - given]} "
+            + $"{thing.Many} and {taker.Name} has {Words.Numbers[given]}. ";
         return text + dice.Below(3) switch
         {
             0 => $"\"Thank you, {giver.Name},\" says {taker.Name}.",
@@ -67,37 +72,41 @@ internal static class Stories
     public static string Day(Dice dice)
     {
         var (who, friend) = Two(dice);
-        var place = dice.Pick(Words.Places);
-        var animal = dice.Pick(Words.Animals);
+        var (place, animal) = (dice.Pick(Words.Places), dice.Pick(Words.Animals).One);
         var colour = dice.Pick(Words.Colours);
-        var text = new StringBuilder($"{who.Name} lives in {dice.Pick(Words.Towns)}. {Words.Capital(who.They)} has {Words.Article(colour)} {colour} {animal.One}. ");
+        var text = new StringBuilder($"{who.Name} lives in {dice.Pick(Words.Towns)}. ");
+        text.Append($"{Words.Capital(who.They)} has {Words.Article(colour)} {colour} {animal}. ");
         text.Append(dice.Below(3) switch
         {
-            0 => $"Every {dice.Pick(Words.Days)} {who.Name} plays with the {animal.One} in the {place}. ",
-            1 => $"The {animal.One} sleeps in the {place}. ",
-            _ => $"In the morning {who.They} feeds the {animal.One} in the {place}. ",
+            0 => $"Every {dice.Pick(Words.Days)} {who.Name} plays with the {animal} in the {place}. ",
+            1 => $"The {animal} sleeps in the {place}. ",
+            _ => $"In the morning {who.They} feeds the {animal} in the {place}. ",
         });
-        text.Append($"{who.Their switch { "her" => "Her", _ => "His" }} friend {friend.Name} likes the {animal.One} too. ");
+        text.Append($"{Words.Capital(who.Their)} friend {friend.Name} likes the {animal} too. ");
         return text.Append(Ending(dice, who, friend)).ToString();
     }
 
-    private static string Remark(Dice dice, Inventory inventory) => dice.Below(4) switch
+    private static string Remark(Dice dice, Inventory inventory)
     {
-        0 => $"{inventory.Who.Name} is happy.",
-        1 => $"{Words.Capital(inventory.Who.They)} likes the {inventory.Items[0].Thing.Of(inventory.Items[0].Count)} best.",
-        2 => $"{Words.Capital(inventory.Who.They)} shows {dice.Pick(Words.People).Name} the {inventory.Items[^1].Thing.Of(inventory.Items[^1].Count)}.",
-        _ => $"It is {dice.Pick(Words.Days)}.",
-    };
+        var (who, first, last) = (inventory.Who, inventory.Items[0], inventory.Items[^1]);
+        return dice.Below(4) switch
+        {
+            0 => $"{who.Name} is happy.",
+            1 => $"{Words.Capital(who.They)} likes the {first.Thing.Of(first.Count)} best.",
+            2 => $"{Words.Capital(who.They)} shows {dice.Pick(Words.People).Name} the {last.Thing.Of(last.Count)}.",
+            _ => $"It is {dice.Pick(Words.Days)}.",
+        };
+    }
 
     private static string Question(Dice dice, Inventory inventory)
     {
         var item = dice.Pick(inventory.Items);
-        var (thing, isOne) = (item.Thing.Of(item.Count), item.Count == 1);
+        var thing = $"{(item.Count == 1 ? "is" : "are")} the {item.Thing.Of(item.Count)}";
         return dice.Below(4) switch
         {
-            0 when item.Colour is not null => $"What colour {(isOne ? "is" : "are")} the {thing}? {Words.Capital(item.Colour)}.",
-            1 when inventory.Place is not null => $"Where {(isOne ? "is" : "are")} the {thing}? In the {inventory.Place}.",
-            2 => $"Whose {(isOne ? "is" : "are")} the {thing}? {inventory.Who.Name}'s.",
+            0 when item.Colour is not null => $"What colour {thing}? {Words.Capital(item.Colour)}.",
+            1 when inventory.Place is not null => $"Where {thing}? In the {inventory.Place}.",
+            2 => $"Whose {thing}? {inventory.Who.Name}'s.",
             _ => $"How many {item.Thing.Many} are there? {Words.Capital(Words.Numbers[item.Count])}.",
         };
     }
@@ -116,9 +125,11 @@ internal static class Stories
         return (two[0], two[1]);
     }
 
-    private static Thing Lone(Dice dice, out string colour)
+    // A thing, and the same with its colour: a red apple.
+    private static (Thing Thing, string Coloured) Lone(Dice dice, out string colour)
     {
         colour = dice.Pick(Words.Colours);
-        return dice.Pick(Words.Things);
+        var thing = dice.Pick(Words.Things);
+        return (thing, $"{Words.Article(colour)} {colour} {thing.One}");
     }
 }

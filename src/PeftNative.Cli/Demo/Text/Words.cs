@@ -18,26 +18,32 @@ internal sealed record Thing(string One, string Many)
 internal static class Words
 {
     private const string She =
-        "Ada Amy Anna Bella Clara Daisy Emma Eva Fay Gina Hanna Ida Iris Jane Julia Kate Lea Lily Lucy Maya Mia Nora Olga Paula Rita Rosa Sara Tina Vera Zoe";
+        "Ada Amy Anna Bella Clara Daisy Emma Eva Fay Gina Hanna Ida Iris Jane Julia Kate Lea Lily Lucy Maya Mia Nora "
+        + "Olga Paula Rita Rosa Sara Tina Vera Zoe";
 
     private const string He =
-        "Adam Alex Ben Carl Dan David Erik Felix Finn George Hugo Ivan Jack John Karl Leo Luke Mark Max Nico Noah Oscar Otto Paul Peter Ralf Sam Theo Tom Victor";
+        "Adam Alex Ben Carl Dan David Erik Felix Finn George Hugo Ivan Jack John Karl Leo Luke Mark Max Nico Noah Oscar "
+        + "Otto Paul Peter Ralf Sam Theo Tom Victor";
 
     private const string DeadThings =
-        "apple pear lemon plum carrot potato=potatoes tomato=tomatoes egg cake cookie bottle cup plate spoon pot basket box=boxes bag book pen letter card map "
-        + "picture lamp chair table clock key coin button ball doll drum kite boat train car hat coat shirt scarf=scarves shoe sock ring flower rose tree leaf=leaves "
-        + "stone shell feather candle rope";
+        "apple pear lemon plum carrot potato=potatoes tomato=tomatoes egg cake cookie bottle cup plate spoon pot basket "
+        + "box=boxes bag book pen letter card map picture lamp chair table clock key coin button ball doll drum kite boat "
+        + "train car hat coat shirt scarf=scarves shoe sock ring flower rose tree leaf=leaves stone shell feather candle "
+        + "rope";
+
+    private const string LivingThings = "cat dog horse cow goat hen duck rabbit fish=fish frog bird";
 
     /// <summary>Everybody.</summary>
     public static readonly Person[] People =
         [.. She.Split(' ').Select(n => new Person(n, true)), .. He.Split(' ').Select(n => new Person(n, false))];
 
-    public static readonly Thing[] Animals = [.. "cat dog horse cow goat hen duck rabbit fish=fish frog bird".Split(' ').Select(Parse)];
+    public static readonly Thing[] Animals = [.. LivingThings.Split(' ').Select(Parse)];
 
     /// <summary>Everything that is owned, bought and counted.</summary>
     public static readonly Thing[] Things = [.. DeadThings.Split(' ').Select(Parse), .. Animals];
 
-    public static readonly string[] Colours = "red green blue yellow white black brown grey pink orange purple golden".Split(' ');
+    public static readonly string[] Colours =
+        "red green blue yellow white black brown grey pink orange purple golden".Split(' ');
 
     public static readonly string[] Places =
         "kitchen garden cellar attic garage hall bedroom shed office barn classroom yard".Split(' ');

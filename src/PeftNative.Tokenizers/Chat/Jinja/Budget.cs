@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 namespace PeftNative.Tokenizers.Chat.Jinja;
 
 /// <summary>
-/// Counts what one rendering uses and stops it at the limits. Everything a template can make large passes through here before it is made.
+/// Counts what one rendering uses and stops it at the limits. Everything a template can make large passes through here
+/// before it is made.
 /// </summary>
 internal sealed class Budget(ChatTemplateLimits limits)
 {
@@ -48,7 +49,9 @@ internal sealed class Budget(ChatTemplateLimits limits)
         Step(count);
     }
 
-    /// <summary>Goes one level deeper; each call needs its <see cref="Leave"/> unless an exception ends the rendering.</summary>
+    /// <summary>
+    /// Goes one level deeper; each call needs its <see cref="Leave"/> unless an exception ends the rendering.
+    /// </summary>
     public void Enter()
     {
         if (++_depth > Limits.Depth || !RuntimeHelpers.TryEnsureSufficientExecutionStack())

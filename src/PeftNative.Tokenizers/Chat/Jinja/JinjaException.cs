@@ -6,7 +6,9 @@ internal enum JinjaError
     /// <summary>The template text is not a template.</summary>
     Syntax,
 
-    /// <summary>The template did something Python does not allow: an undefined value, a wrong type, a division by zero.</summary>
+    /// <summary>
+    /// The template did something Python does not allow: an undefined value, a wrong type, a division by zero.
+    /// </summary>
     Runtime,
 
     /// <summary>The template called raise_exception; the message is its own.</summary>

@@ -25,6 +25,7 @@ public sealed class ModelHead(
     public Tensor Scores(Pass pass, in Tensor x, int[] rows)
     {
         var state = new State();
+        pass.PickedRows = rows;
         var features = Features(pass, state, x, pass.Upload(rows, 1, rows.Length));
         var scores = pass.NewActivation(rows.Length, Output.Out);
         Output.Forward(pass, state.Output, features, scores);
@@ -38,6 +39,7 @@ public sealed class ModelHead(
     public HeadResult Loss(Pass pass, in Tensor x, HeadTargets targets, bool backward, in Tensor dx)
     {
         var state = pass.HeadState;
+        pass.PickedRows = targets.Rows.AsMemory(0, targets.Count);
         var rows = pass.Upload(targets.Rows, 1, targets.Count);
         var features = Features(pass, state, x, rows);
         var needsFeatures = backward && (dx.IsPresent || pass.IsTrained(FinalNorm?.Gamma) || (Pooler?.IsTrained(pass) ?? false));
@@ -61,6 +63,7 @@ public sealed class ModelHead(
     {
         var count = features.Rows;
         var scores = pass.NewActivation(count, Output.Out);
+        pass.PickedRows = targets.Rows.AsMemory(start, count);
         Output.Forward(pass, state.Output, features, scores);
         var loss = pass.NewActivation(1, count);
         var correct = 0;

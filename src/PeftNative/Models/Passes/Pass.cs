@@ -62,6 +62,9 @@ public sealed class Pass : IDisposable
     /// <summary>Virtual tokens in front of each sequence.</summary>
     public int VirtualCount { get; private set; }
 
+    /// <summary>The rows of the stream that the head works on at present.</summary>
+    internal ReadOnlyMemory<int> PickedRows { get; set; }
+
     /// <summary>Token ids, int32 [1, rows].</summary>
     public Tensor Tokens { get; private set; }
 

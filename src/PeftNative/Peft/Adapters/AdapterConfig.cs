@@ -42,7 +42,10 @@ public abstract record AdapterConfig
     /// The settings for an adapter whose weights come from files: those of methods that train through an encoder, which is not stored, then
     /// make an adapter without it.
     /// </summary>
-    public virtual AdapterConfig AsStored() => this;
+    public AdapterConfig AsStored() => this with { IsStored = true };
+
+    /// <summary>Whether the weights come from files.</summary>
+    public bool IsStored { get; init; }
 
     /// <summary>The object for adapter_config.json, with every key PEFT writes.</summary>
     public abstract JsonObject ToJson();
@@ -55,13 +58,17 @@ public abstract record AdapterConfig
         _ => "TOKEN_CLS",
     };
 
+    /// <summary>The task to write: that of the model, but for files that name none.</summary>
+    protected string? TaskTypeFor(TransformerModel model) => IsStored && TaskType is null ? null : TaskTypeOf(model.Task);
+
     /// <summary>
     /// The modules trained whole for a task: those asked for and, for classifiers, PEFT's two names of heads.
     /// </summary>
     protected IReadOnlyList<string> ModulesToSaveFor(TransformerModel model)
     {
         var names = (ModulesToSave ?? []).ToList();
-        if (model.Task != ModelTask.CausalLm)
+        // PEFT writes no head where it was told no task.
+        if (model.Task != ModelTask.CausalLm && !(IsStored && TaskType is null))
             foreach (var head in (ReadOnlySpan<string>)["classifier", "score"])
                 if (!names.Contains(head)) names.Add(head);
         return names;

@@ -17,6 +17,9 @@ public static class AdapterFolder
     /// <summary>Name of the weights file.</summary>
     public const string WeightsName = "adapter_model.safetensors";
 
+    /// <summary>Names that weights files have: PEFT's, and AdapterHub's two.</summary>
+    public static IReadOnlyList<string> WeightsNames { get; } = [WeightsName, BottleneckAdapter.AdapterFile, BottleneckAdapter.HeadFile];
+
     /// <summary>The methods that can be read, as peft_type spells them.</summary>
     public static IReadOnlyList<string> Methods => [.. MethodTable.Readers.Keys, MethodTable.Bottleneck];
 

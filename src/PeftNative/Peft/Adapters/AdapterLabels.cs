@@ -57,19 +57,16 @@ public static class AdapterLabels
         };
     }
 
-    // PEFT names the task; AdapterHub the class of the model.
     private static ModelTask? TaskOf(string folder)
     {
-        var task = AdapterFolder.ReadConfig(folder).TaskType;
-        var modelClass = StrictJson.ReadFile(Path.Combine(folder, AdapterFolder.ConfigName)).GetString("model_class", "");
-        return task switch
+        // The baselines have no settings of their own, so their reader does not keep the task.
+        var type = AdapterFolder.ReadConfig(folder).TaskType
+            ?? StrictJson.ReadFile(Path.Combine(folder, AdapterFolder.ConfigName)).GetOptionalString("task_type");
+        return type switch
         {
             "CAUSAL_LM" => ModelTask.CausalLm,
             "SEQ_CLS" => ModelTask.SequenceClassification,
             "TOKEN_CLS" => ModelTask.TokenClassification,
-            _ when modelClass.EndsWith("ForSequenceClassification", StringComparison.Ordinal) => ModelTask.SequenceClassification,
-            _ when modelClass.EndsWith("ForTokenClassification", StringComparison.Ordinal) => ModelTask.TokenClassification,
-            _ when modelClass.EndsWith("LMHeadModel", StringComparison.Ordinal) || modelClass.EndsWith("ForCausalLM", StringComparison.Ordinal) => ModelTask.CausalLm,
             _ => null,
         };
     }
@@ -100,8 +97,8 @@ public static class AdapterLabels
     // The outputs of the classifier in the adapter's file, where it brings one.
     private static int? HeadOutputs(string adapterFolder, string baseFolder, ModelTask task)
     {
-        var path = Path.Combine(adapterFolder, AdapterFolder.WeightsName);
-        if (!File.Exists(path)) return null;
+        var path = AdapterFolder.WeightsNames.Select(n => Path.Combine(adapterFolder, n)).LastOrDefault(File.Exists);
+        if (path is null) return null;
         var config = ConfigReader.Read(baseFolder);
         var names = FamilyTable.Find(config.ModelType, baseFolder).Names;
         var head = task == ModelTask.SequenceClassification ? names.SequenceHead : names.TokenHead;

@@ -21,6 +21,11 @@ internal static class MethodTable
         ["PROMPT_TUNING"] = PromptTuningConfig.FromJson,
         ["P_TUNING"] = PTuningConfig.FromJson,
         ["FULL"] = json => new FullConfig { BaseModel = json.GetOptionalString("base_model_name_or_path") },
+        ["BITFIT"] = json => new BitFitConfig { BaseModel = json.GetOptionalString("base_model_name_or_path") },
+        ["TOP_LAYERS"] = json => new TopLayersConfig
+        {
+            BaseModel = json.GetOptionalString("base_model_name_or_path"), LayerCount = json.GetInt("num_layers", 1),
+        },
         ["HEAD"] = json => new HeadConfig { BaseModel = json.GetOptionalString("base_model_name_or_path") },
     };
 }

@@ -28,13 +28,60 @@ public sealed record HeadConfig : AdapterConfig
     {
         if (model.Task == ModelTask.CausalLm)
             throw new UsageException("A language model has no head of its own to train.", remedy: "Use another method.");
-        var backbone = model.Family.Names.Backbone + ".";
         return new ReplacementAdapter(model, this with { TaskType = TaskTypeOf(model.Task) }, trainable, name,
-            p => !p.Name.StartsWith(backbone, StringComparison.Ordinal));
+            p => ReplacementAdapter.IsClassifier(model, p));
     }
 
     /// <inheritdoc/>
     public override JsonObject ToJson() => CommonJson();
+}
+
+/// <summary>Settings of BitFit (Ben Zaken et al. 2021, arXiv:2106.10199): all biases are trained, and a classifier's head.</summary>
+public sealed record BitFitConfig : AdapterConfig
+{
+    /// <inheritdoc/>
+    public override string PeftType => "BITFIT";
+
+    /// <inheritdoc/>
+    public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
+    {
+        if (!model.Parameters.Any(IsBias))
+            throw new UsageException($"A {model.Config.ModelType} model has no biases to train.", remedy: "Use another method.");
+        return new ReplacementAdapter(model, this with { TaskType = TaskTypeOf(model.Task) }, trainable, name,
+            p => IsBias(p) || ReplacementAdapter.IsClassifier(model, p));
+    }
+
+    /// <inheritdoc/>
+    public override JsonObject ToJson() => CommonJson();
+
+    private static bool IsBias(Parameter parameter) => parameter.Name.EndsWith(".bias", StringComparison.Ordinal);
+}
+
+/// <summary>Settings of training the uppermost layers: these, the norm above them, and a classifier's head.</summary>
+public sealed record TopLayersConfig : AdapterConfig
+{
+    /// <inheritdoc/>
+    public override string PeftType => "TOP_LAYERS";
+
+    /// <summary>num_layers: how many.</summary>
+    public int LayerCount { get; init; } = 1;
+
+    /// <inheritdoc/>
+    public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
+    {
+        var all = model.Config.LayerCount;
+        if (LayerCount < 1 || LayerCount > all) throw new UsageException($"num_layers must be between 1 and {all}, not {LayerCount}.");
+        var lowest = 2 * (all - LayerCount);
+        return new ReplacementAdapter(model, this with { TaskType = TaskTypeOf(model.Task) }, trainable, name, p => p.Depth >= lowest);
+    }
+
+    /// <inheritdoc/>
+    public override JsonObject ToJson()
+    {
+        var json = CommonJson();
+        json["num_layers"] = LayerCount;
+        return json;
+    }
 }
 
 /// <summary>Trains copies of the base's own parameters under their own names; the base stays as it is.</summary>
@@ -47,6 +94,10 @@ public sealed class ReplacementAdapter : Adapter
             Replace(parameter, parameter.Name, parameter.Name, inPlace: true);
         Allocate(trainable);
     }
+
+    /// <summary>Whether a parameter belongs to a classifier on top of the model.</summary>
+    internal static bool IsClassifier(TransformerModel model, Parameter parameter) => model.Task != ModelTask.CausalLm
+        && !parameter.Name.StartsWith(model.Family.Names.Backbone + ".", StringComparison.Ordinal);
 
     /// <inheritdoc/>
     protected override void MergeWeights()

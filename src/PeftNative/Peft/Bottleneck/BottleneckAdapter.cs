@@ -11,7 +11,13 @@ namespace PeftNative.Peft.Bottleneck;
 /// </summary>
 public sealed class BottleneckAdapter : Adapter
 {
-    private const string AdapterFile = "adapter.safetensors", HeadFile = "model_head.safetensors", HeadConfig = "head_config.json";
+    /// <summary>Name of the head's weights file.</summary>
+    internal const string HeadFile = "model_head.safetensors";
+
+    /// <summary>Name of the weights file.</summary>
+    internal const string AdapterFile = "adapter.safetensors";
+
+    private const string HeadConfig = "head_config.json";
 
     private readonly BottleneckBlock?[] blocks;
     private readonly IReadOnlyList<AdapterEntry> storedEntries;

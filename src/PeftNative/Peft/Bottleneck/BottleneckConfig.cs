@@ -108,7 +108,7 @@ public sealed record BottleneckConfig : AdapterConfig
         if (!double.IsFinite(Scaling)) throw new UsageException($"scaling must be a finite number, not {Scaling}.");
         var completed = this with
         {
-            AdapterName = AdapterName ?? name, TaskType = TaskTypeOf(model.Task),
+            AdapterName = AdapterName ?? name, TaskType = TaskTypeFor(model),
             ModelName = ModelName ?? BaseModel ?? (model.Folder is { } folder ? Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)) : null),
         };
         return new BottleneckAdapter(model, completed, seed, trainable, name);

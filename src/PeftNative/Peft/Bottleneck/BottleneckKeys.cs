@@ -32,7 +32,8 @@ internal static class BottleneckKeys
 
     internal static BottleneckConfig Read(StrictObject json)
     {
-        var config = json.GetObject("config");
+        // Settings of a command line are not wrapped in an object; what they leave out is that of "pfeiffer".
+        var config = json.GetOptionalObject("config") ?? json;
         if (config.GetOptionalString("architecture") is { } other)
             throw config.Error("architecture", $"AdapterHub's '{other}' is not supported.", "Bottleneck adapters are; save other methods with PEFT.");
         foreach (var key in Decisive) RefuseOther(config, key);
@@ -40,12 +41,12 @@ internal static class BottleneckKeys
         var (scaling, kind) = ReadScaling(config);
         return new BottleneckConfig
         {
-            AfterAttention = config.GetBool("mh_adapter"),
-            AfterFeedForward = config.GetBool("output_adapter"),
+            AfterAttention = config.GetBool("mh_adapter", false),
+            AfterFeedForward = config.GetBool("output_adapter", true),
             ReductionFactor = factor,
             LayerReductionFactors = byLayer,
-            NonLinearity = config.GetString("non_linearity"),
-            NormBefore = config.GetBool("original_ln_before", false),
+            NonLinearity = config.GetString("non_linearity", "relu"),
+            NormBefore = config.GetBool("original_ln_before", true),
             ResidualBeforeNorm = config.GetBool("residual_before_ln", true),
             IsParallel = config.GetBool("is_parallel", false),
             Scaling = scaling,
@@ -53,8 +54,10 @@ internal static class BottleneckKeys
             Dropout = config.GetDouble("dropout", 0),
             LeaveOut = config.Has("leave_out") ? config.GetIntList("leave_out") : [],
             Initialization = ReadInitialization(config),
-            AdapterName = json.GetString("name"),
+            AdapterName = json.GetOptionalString("name"),
             ModelName = json.GetOptionalString("model_name"),
+            BaseModel = json.GetOptionalString("base_model_name_or_path"),
+            TaskType = BottleneckPlaces.TaskType(json.GetOptionalString("model_class")),
         };
     }
 
@@ -102,6 +105,7 @@ internal static class BottleneckKeys
     private static (double, Dictionary<int, double>) ReadReduction(StrictObject config)
     {
         const string Key = "reduction_factor";
+        if (!config.Has(Key)) return (16, []);
         if (config.Element.GetProperty(Key).ValueKind == JsonValueKind.Number) return (config.GetDouble(Key), []);
         var map = config.GetObject(Key);
         var byLayer = new Dictionary<int, double>();

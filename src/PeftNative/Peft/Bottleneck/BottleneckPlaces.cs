@@ -25,6 +25,16 @@ internal static class BottleneckPlaces
         return $"{names.Backbone}.{layer}.{place}.adapters.{name}";
     }
 
+    /// <summary>The task that a class of transformers is for, as PEFT spells it; null where it does not say.</summary>
+    internal static string? TaskType(string? modelClass) => modelClass switch
+    {
+        null => null,
+        _ when modelClass.EndsWith("ForSequenceClassification", StringComparison.Ordinal) => "SEQ_CLS",
+        _ when modelClass.EndsWith("ForTokenClassification", StringComparison.Ordinal) => "TOKEN_CLS",
+        _ when modelClass.EndsWith("ForCausalLM", StringComparison.Ordinal) || modelClass.EndsWith("LMHeadModel", StringComparison.Ordinal) => "CAUSAL_LM",
+        _ => null,
+    };
+
     /// <summary>The class of the model in transformers, e.g. BertForSequenceClassification.</summary>
     internal static string ModelClass(TransformerModel model)
     {

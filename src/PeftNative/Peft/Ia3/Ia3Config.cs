@@ -52,7 +52,7 @@ public sealed record Ia3Config : AdapterConfig
             Targets = Targets ?? TargetModules.Of(family.Ia3Targets),
             FeedForward = FeedForward ?? TargetModules.Of(family.Ia3FeedForward),
             ModulesToSave = saved.Count > 0 ? saved : null,
-            TaskType = TaskTypeOf(model.Task),
+            TaskType = TaskTypeFor(model),
         };
     }
 

@@ -4,6 +4,9 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Lora;
 
+/// <summary>A low-rank pair: A [r, in], B [out, r], and the factor on their product.</summary>
+internal sealed record LoraPair(Parameter A, Parameter B, double Scale);
+
 /// <summary>
 /// LoRA: y = W x + scale · B A x at chosen linear layers and at the token embedding, with everything PEFT's everyday settings add.
 /// </summary>
@@ -32,6 +35,20 @@ public sealed class LoraAdapter : Adapter
 
     /// <summary>Attached linear layers.</summary>
     public IEnumerable<LinearSite> Targets => linears.OfType<LoraLinear>().Select(l => l.Site);
+
+    /// <summary>Its settings.</summary>
+    public LoraConfig LoraConfig => (LoraConfig)Config;
+
+    /// <summary>The low-rank pairs by module, in the order of the model.</summary>
+    internal IReadOnlyDictionary<string, LoraPair> Pairs
+    {
+        get
+        {
+            var pairs = linears.OfType<LoraLinear>().ToDictionary(l => l.Site.Path, l => new LoraPair(l.A, l.B, l.Scale));
+            if (embedding is not null) pairs[Model.Embedding.Path] = embedding.Pair;
+            return pairs;
+        }
+    }
 
     /// <inheritdoc/>
     public override ILinearAttachment? AtLinear(int site) => linears[site];

@@ -110,7 +110,7 @@ public sealed record LoraConfig : AdapterConfig
         {
             Targets = Targets ?? TargetModules.Of(defaults),
             ModulesToSave = saved.Count > 0 ? saved : null,
-            TaskType = TaskTypeOf(model.Task),
+            TaskType = TaskTypeFor(model),
         };
     }
 

@@ -6,6 +6,8 @@ namespace PeftNative.Peft.Lora;
 /// <summary>LoRA at the token embedding: row t becomes Table[t] + scale · A[:, t]ᵀ Bᵀ.</summary>
 internal sealed class LoraEmbedding(LoraAdapter adapter, double scale, Parameter a, Parameter b) : IEmbeddingAttachment
 {
+    internal LoraPair Pair => new(a, b, scale * adapter.Weight);
+
     public void BeforeForward(Pass pass, ref EmbeddingOp op)
     {
         if (op.A.IsPresent) throw new UsageException("Two active adapters target the token embedding; only one can.");

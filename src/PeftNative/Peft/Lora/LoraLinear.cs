@@ -24,11 +24,10 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
 
     internal Parameter? Magnitude { get; init; }
 
-    private double Scale => scale * adapter.Weight;
+    internal double Scale => scale * adapter.Weight;
 
     public void BeforeForward(Pass pass, LinearState state)
     {
-        var rows = state.Op.X.Rows;
         var dropout = pass.Dropout(config.Dropout, (uint)RandomPurpose.Dropout, site.Index);
         if (Magnitude is not null)
         {
@@ -39,13 +38,16 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
                 dropout = default;
             }
         }
-        state.Add(new LowRankPair
-        {
-            A = A.Value, B = B.Value, Scale = Scale, RowStart = 0, RowCount = rows, GradA = A.Gradient, GradB = B.Gradient,
-            S = pass.NewActivation(rows, A.Rows), Dropout = dropout,
-            DroppedX = dropout.IsOn ? pass.NewActivation(rows, A.Columns) : default,
-        });
+        AddPair(pass, state, 0, state.Op.X.Rows, dropout);
     }
+
+    /// <summary>Adds the low-rank pair for a range of rows.</summary>
+    internal void AddPair(Pass pass, LinearState state, int first, int count, DropoutMask dropout = default) => state.Add(new LowRankPair
+    {
+        A = A.Value, B = B.Value, Scale = Scale, RowStart = first, RowCount = count, GradA = A.Gradient, GradB = B.Gradient,
+        S = pass.NewActivation(count, A.Rows), Dropout = dropout,
+        DroppedX = dropout.IsOn ? pass.NewActivation(count, A.Columns) : default,
+    });
 
     public void AfterForward(Pass pass, LinearState state)
     {

@@ -28,12 +28,6 @@ public abstract record PromptLearningConfig : AdapterConfig
     /// <summary>num_transformer_submodules: 2 for an encoder with a decoder, else 1; filled in from the model.</summary>
     public int? SubmoduleCount { get; init; }
 
-    /// <summary>Whether the weights come from files, which hold what the encoder gives but not the encoder.</summary>
-    public bool IsStored { get; init; }
-
-    /// <inheritdoc/>
-    public override AdapterConfig AsStored() => this with { IsStored = true };
-
     /// <summary>Fills in what depends on the model.</summary>
     protected PromptLearningConfig Complete(TransformerModel model)
     {
@@ -47,7 +41,7 @@ public abstract record PromptLearningConfig : AdapterConfig
             HeadCount = model.Config.HeadCount,
             SubmoduleCount = 1,
             ModulesToSave = saved.Count > 0 ? saved : null,
-            TaskType = TaskTypeOf(model.Task),
+            TaskType = TaskTypeFor(model),
         };
     }
 

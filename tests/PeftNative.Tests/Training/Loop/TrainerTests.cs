@@ -4,6 +4,8 @@ using PeftNative.Models;
 using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.PrefixTuning;
+using PeftNative.Peft.PTuning;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;
@@ -16,17 +18,26 @@ public class TrainerTests
 {
     private static readonly LoraConfig Config = new() { R = 2, Dropout = 0.2, Targets = new TargetModules(null, "all-linear") };
 
-    [Fact]
-    public void A_resumed_run_is_bitwise_the_run_that_was_not_interrupted()
+    public static TheoryData<string> Methods => ["lora", "ptuning", "prefix"];
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void A_resumed_run_is_bitwise_the_run_that_was_not_interrupted(string method)
     {
         using var folder = new TemporaryFolder();
+        AdapterConfig config = method switch
+        {
+            "ptuning" => new PTuningConfig { VirtualTokenCount = 3 },
+            "prefix" => new PrefixTuningConfig { VirtualTokenCount = 3, UsesProjection = true },
+            _ => Config,
+        };
         var options = new TrainerOptions { MaxSteps = 9, BatchSize = 2, GradientAccumulationSteps = 2, LearningRate = 1e-2, Output = folder["whole"] };
-        var whole = Train(options, DType.Float32);
+        var whole = Train(options, DType.Float32, config);
         foreach (var stop in (int[])[1, 4, 5])
         {
             var output = folder[$"stopped at {stop}"];
-            Train(options with { Output = output }, DType.Float32, stopAfter: stop);
-            var resumed = Train(options with { Output = output, ResumeFrom = RunFolder.FindLast(output) }, DType.Float32);
+            Train(options with { Output = output }, DType.Float32, config, stopAfter: stop);
+            var resumed = Train(options with { Output = output, ResumeFrom = RunFolder.FindLast(output) }, DType.Float32, config);
             Assert.Equal(whole, resumed);
         }
     }
@@ -90,7 +101,7 @@ public class TrainerTests
         Assert.Equal(result.Best!["loss"], evaluator.Run()!["loss"]);
     }
 
-    private static float[] Train(TrainerOptions options, DType type, LoraConfig? config = null, int? stopAfter = null)
+    private static float[] Train(TrainerOptions options, DType type, AdapterConfig? config = null, int? stopAfter = null)
     {
         using var backend = ReferenceBackend.Create(type);
         using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLm);

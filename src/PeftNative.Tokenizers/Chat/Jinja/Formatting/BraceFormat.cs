@@ -98,7 +98,9 @@ internal sealed class BraceFormat(Arguments arguments, Budget budget)
         path.AsSpan(from).IndexOfAny('.', '[') is var next and >= 0 ? from + next : path.Length;
 
     private static Value ItemKey(string key) =>
-        long.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? new IntValue(index) : new StringValue(key);
+        long.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var index)
+            ? new IntValue(index)
+            : new StringValue(key);
 
     private Value First(string name)
     {

@@ -4,7 +4,9 @@ using System.Text;
 
 namespace PeftNative.Tokenizers.Chat.Jinja.Formatting;
 
-/// <summary>Floats as text, digit for digit as Python writes them; ties round to the even digit of the exact binary value.</summary>
+/// <summary>
+/// Floats as text, digit for digit as Python writes them; ties round to the even digit of the exact binary value.
+/// </summary>
 internal static class FloatText
 {
     /// <summary>The shortest text that reads back as the same float: 2.0, 1e-07, 1e+16.</summary>
@@ -34,7 +36,9 @@ internal static class FloatText
         return Scientific(digits, exponent, letter);
     }
 
-    /// <summary>Python's <c>%.Ng</c> of a finite, non-negative number; trailing zeros stay where <paramref name="keepZeros"/>.</summary>
+    /// <summary>
+    /// Python's <c>%.Ng</c> of a finite, non-negative number; trailing zeros stay where <paramref name="keepZeros"/>.
+    /// </summary>
     public static string General(double number, int precision, char letter, bool keepZeros, int plainLimit = 0)
     {
         precision = Math.Max(precision, 1);
@@ -51,7 +55,7 @@ internal static class FloatText
         if (!double.IsFinite(number) || decimals > 323) return number;
         if (decimals < -308) return Math.CopySign(0, number);
         var scaled = Scaled(Math.Abs(number), decimals);
-        var text = scaled.ToString(CultureInfo.InvariantCulture) + "e" + (-decimals).ToString(CultureInfo.InvariantCulture);
+        var text = string.Create(CultureInfo.InvariantCulture, $"{scaled}e{-decimals}");
         var result = double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);
         if (double.IsInfinity(result)) throw new JinjaException("rounded value too large to represent");
         return Math.CopySign(result, number);

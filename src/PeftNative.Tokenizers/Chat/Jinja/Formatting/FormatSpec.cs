@@ -5,14 +5,18 @@ using PeftNative.Tokenizers.Chat.Jinja.Values;
 
 namespace PeftNative.Tokenizers.Chat.Jinja.Formatting;
 
-/// <summary>Where a value stands in its field, and how it is written: what <c>%5.2f</c> and <c>{:&gt;8,.1f}</c> say.</summary>
+/// <summary>
+/// Where a value stands in its field, and how it is written: what <c>%5.2f</c> and <c>{:&gt;8,.1f}</c> say.
+/// </summary>
 internal sealed record FormatSpec
 {
     private const int LargestPrecision = 1000;
 
     public string Fill { get; init; } = " ";
 
-    /// <summary><c>&lt;</c> left, <c>&gt;</c> right, <c>^</c> centre, <c>=</c> between sign and digits, NUL where not said.</summary>
+    /// <summary>
+    /// <c>&lt;</c> left, <c>&gt;</c> right, <c>^</c> centre, <c>=</c> between sign and digits, NUL where not said.
+    /// </summary>
     public char Alignment { get; init; }
 
     /// <summary><c>+</c>, <c>-</c> or a space: what stands before numbers that are not negative.</summary>
@@ -54,7 +58,8 @@ internal sealed record FormatSpec
         if (at < text.Length && text[at] == '.')
         {
             at++;
-            spec = spec with { Precision = ReadNumber(text, ref at) ?? throw new JinjaException("Format specifier missing precision") };
+            var precision = ReadNumber(text, ref at) ?? throw new JinjaException("Format specifier missing precision");
+            spec = spec with { Precision = precision };
         }
 
         if (at < text.Length) spec = spec with { Type = text[at++] };
@@ -66,7 +71,8 @@ internal sealed record FormatSpec
         var start = at;
         while (at < text.Length && char.IsAsciiDigit(text[at])) at++;
         if (at == start) return null;
-        return int.TryParse(text.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        return int.TryParse(
+            text.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
             : throw new JinjaException("Too many decimal digits in format string");
     }
@@ -74,7 +80,8 @@ internal sealed record FormatSpec
     /// <summary>Writes a text, cut to the precision and padded to the width.</summary>
     public string FormatText(string text, Budget budget)
     {
-        if (Type is not ('\0' or 's')) throw new JinjaException($"Unknown format code '{Type}' for object of type 'str'");
+        if (Type is not ('\0' or 's'))
+            throw new JinjaException($"Unknown format code '{Type}' for object of type 'str'");
         if (Precision is { } limit && PythonText.CountCodePoints(text) > limit)
             text = ((StringValue)new StringValue(text).Slice(new SliceBounds(null, limit, null), budget)).Text;
         return Pad("", text, '<', budget);
@@ -83,7 +90,8 @@ internal sealed record FormatSpec
     /// <summary>Writes a whole number as decimal (d, and where no letter is given), x, X, o, b or c.</summary>
     public string FormatInteger(BigInteger number, Budget budget)
     {
-        if (Type is 'e' or 'E' or 'f' or 'F' or 'g' or 'G' or '%') return FormatFloat(Operators.ToDouble(number), budget);
+        if (Type is 'e' or 'E' or 'f' or 'F' or 'g' or 'G' or '%')
+            return FormatFloat(Operators.ToDouble(number), budget);
         if (Type == 'c') return Pad("", CodePoint(number), '<', budget);
         var magnitude = BigInteger.Abs(number);
         var (prefix, digits) = Type switch
@@ -134,7 +142,8 @@ internal sealed record FormatSpec
     {
         if (number.IsZero) return "0";
         var digits = new StringBuilder();
-        for (; !number.IsZero; number >>= bitsPerDigit) digits.Insert(0, (char)('0' + (int)(number & ((1 << bitsPerDigit) - 1))));
+        for (; !number.IsZero; number >>= bitsPerDigit)
+            digits.Insert(0, (char)('0' + (int)(number & ((1 << bitsPerDigit) - 1))));
         return digits.ToString();
     }
 

@@ -35,7 +35,9 @@ internal sealed class JsonWriter(TextBuilder output)
     }
 
     private static string FloatOf(double number) =>
-        double.IsNaN(number) ? "NaN" : double.IsInfinity(number) ? (number > 0 ? "Infinity" : "-Infinity") : FloatText.Repr(number);
+        double.IsFinite(number) ? FloatText.Repr(number)
+        : double.IsNaN(number) ? "NaN"
+        : number > 0 ? "Infinity" : "-Infinity";
 
     private void WriteList(SequenceValue list)
     {

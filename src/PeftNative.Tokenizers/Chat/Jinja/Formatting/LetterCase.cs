@@ -3,8 +3,8 @@ using System.Text;
 namespace PeftNative.Tokenizers.Chat.Jinja.Formatting;
 
 /// <summary>
-/// Upper, lower and title case as Python has them: by Unicode's tables, with the letters that become several (ß, the ligatures) and the
-/// final sigma.
+/// Upper, lower and title case as Python has them: by Unicode's tables, with the letters that become several (ß, the
+/// ligatures) and the final sigma.
 /// </summary>
 internal static class LetterCase
 {
@@ -84,7 +84,8 @@ internal static class LetterCase
         return upper.Length > letter.Length && letter.Length == 1 ? upper[..1] + Lower(upper[1..]) : upper;
     }
 
-    private static bool IsCased(string letter) => Rune.TryGetRuneAt(letter, 0, out var rune) && (Rune.IsUpper(rune) || Rune.IsLower(rune));
+    private static bool IsCased(string letter) =>
+        Rune.TryGetRuneAt(letter, 0, out var rune) && (Rune.IsUpper(rune) || Rune.IsLower(rune));
 
     private static bool IsUpper(string letter) => Rune.TryGetRuneAt(letter, 0, out var rune) && Rune.IsUpper(rune);
 
@@ -110,7 +111,8 @@ internal static class LetterCase
         {
             if (text[i] == '\u0130') result.Append("i\u0307");
             else if (text[i] == '\u03a3') result.Append(IsFinalSigma(text, i) ? 'ς' : 'σ');
-            else if (i + 1 < text.Length && char.IsSurrogatePair(text, i)) result.Append(text.Substring(i++, 2).ToLowerInvariant());
+            else if (i + 1 < text.Length && char.IsSurrogatePair(text, i))
+                result.Append(text.Substring(i++, 2).ToLowerInvariant());
             else result.Append(char.ToLowerInvariant(text[i]));
         }
 

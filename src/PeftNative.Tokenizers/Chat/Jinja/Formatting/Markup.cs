@@ -11,7 +11,8 @@ internal static class Markup
     public static string Escape(StringValue value) => value.IsMarkup ? value.Text : Escape(value.Text);
 
     public static string Escape(string text) => new StringBuilder(text)
-        .Replace("&", "&amp;").Replace(">", "&gt;").Replace("<", "&lt;").Replace("'", "&#39;").Replace("\"", "&#34;").ToString();
+        .Replace("&", "&amp;").Replace(">", "&gt;").Replace("<", "&lt;").Replace("'", "&#39;").Replace("\"", "&#34;")
+        .ToString();
 
     /// <summary>Text without comments and tags, with single spaces and its entities resolved.</summary>
     public static string StripTags(string text)

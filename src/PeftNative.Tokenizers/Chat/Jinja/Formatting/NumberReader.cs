@@ -14,7 +14,8 @@ internal static class NumberReader
         var rest = PythonText.Trim(text);
         var isNegative = rest.StartsWith('-');
         if (isNegative || rest.StartsWith('+')) rest = rest[1..];
-        var prefixed = rest.Length > 1 && rest[0] == '0' ? char.ToLowerInvariant(rest[1]) switch { 'x' => 16, 'o' => 8, 'b' => 2, _ => 0 } : 0;
+        var prefixed = rest is not ['0', var letter, ..] ? 0
+            : char.ToLowerInvariant(letter) switch { 'x' => 16, 'o' => 8, 'b' => 2, _ => 0 };
         if (numberBase == 0) numberBase = prefixed > 0 ? prefixed : 10;
         if (prefixed == numberBase)
         {
@@ -44,7 +45,8 @@ internal static class NumberReader
             case "inf" or "infinity": return trimmed[0] == '-' ? double.NegativeInfinity : double.PositiveInfinity;
         }
 
-        const NumberStyles style = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+        const NumberStyles style =
+            NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
         return WithoutUnderscores(trimmed) is { } digits && digits.All(c => char.IsAsciiDigit(c) || "+-.eE".Contains(c))
             && double.TryParse(digits, style, CultureInfo.InvariantCulture, out var number)
             ? number
@@ -56,8 +58,11 @@ internal static class NumberReader
     {
         if (!text.Contains('_')) return text.ToString();
         for (var i = 0; i < text.Length; i++)
-            if (text[i] == '_' && (i == 0 || i + 1 == text.Length || !char.IsLetterOrDigit(text[i - 1]) || !char.IsLetterOrDigit(text[i + 1])))
+            if (text[i] == '_' && !(IsDigitAt(text, i - 1) && IsDigitAt(text, i + 1)))
                 return null;
         return text.ToString().Replace("_", "", StringComparison.Ordinal);
     }
+
+    private static bool IsDigitAt(ReadOnlySpan<char> text, int at) =>
+        at >= 0 && at < text.Length && char.IsLetterOrDigit(text[at]);
 }

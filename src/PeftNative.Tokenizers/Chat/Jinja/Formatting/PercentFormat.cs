@@ -109,7 +109,8 @@ internal sealed class PercentFormat
         var start = _at;
         while (char.IsAsciiDigit(Peek())) _at++;
         if (_at == start) return null;
-        return int.TryParse(_format.AsSpan(start, _at - start), NumberStyles.None, CultureInfo.InvariantCulture, out var width)
+        return int.TryParse(
+            _format.AsSpan(start, _at - start), NumberStyles.None, CultureInfo.InvariantCulture, out var width)
             ? width
             : throw JinjaException.Limit("A field is too wide.");
     }
@@ -136,7 +137,8 @@ internal sealed class PercentFormat
         {
             case 's':
                 var text = TextBuilder.TextOf(value, budget);
-                return Plain(spec).FormatText(_isMarkup && value is not StringValue { IsMarkup: true } ? Markup.Escape(text) : text, budget);
+                if (_isMarkup && value is not StringValue { IsMarkup: true }) text = Markup.Escape(text);
+                return Plain(spec).FormatText(text, budget);
             case 'r' or 'a':
                 return Plain(spec).FormatText(PythonText.Repr(value, onlyAscii: letter == 'a', budget), budget);
             case 'c' when value is StringValue { CodePoints: 1 } one:
@@ -146,7 +148,8 @@ internal sealed class PercentFormat
             case 'x' or 'X' or 'o' or 'c':
                 return FormatInteger(spec, letter, value);
             case 'e' or 'E' or 'f' or 'F' or 'g' or 'G':
-                if (!Operators.IsNumber(value, out var real)) throw new JinjaException($"must be real number, not {value.TypeName}");
+                if (!Operators.IsNumber(value, out var real))
+                    throw new JinjaException($"must be real number, not {value.TypeName}");
                 return (spec with { Type = letter }).FormatFloat(real, budget);
             default:
                 throw new JinjaException($"unsupported format character '{letter}'");
@@ -163,14 +166,21 @@ internal sealed class PercentFormat
         if (!Operators.IsInteger(value, out var number))
         {
             if (letter != 'd' || value is not FloatValue real)
-                throw new JinjaException($"%{letter} format: {(letter == 'd' ? "a real number" : "an integer")} is required, not {value.TypeName}");
-            if (!double.IsFinite(real.Number)) throw new JinjaException($"cannot convert float {real.Number} to integer");
+            {
+                var wanted = letter == 'd' ? "a real number" : "an integer";
+                throw new JinjaException($"%{letter} format: {wanted} is required, not {value.TypeName}");
+            }
+
+            if (!double.IsFinite(real.Number))
+                throw new JinjaException($"cannot convert float {real.Number} to integer");
             number = new System.Numerics.BigInteger(real.Number);
         }
 
         var precision = Math.Min(spec.Precision ?? 0, 1000);
         var text = (spec with { Type = letter, Precision = null }).FormatInteger(number, _output.Budget);
-        return precision == 0 ? text : Plain(spec with { Precision = null, Type = '\0' }).FormatText(ZeroFilled(text.Trim(), precision), _output.Budget);
+        if (precision == 0) return text;
+        var field = Plain(spec with { Precision = null, Type = '\0' });
+        return field.FormatText(ZeroFilled(text.Trim(), precision), _output.Budget);
     }
 
     private static string ZeroFilled(string number, int digits)

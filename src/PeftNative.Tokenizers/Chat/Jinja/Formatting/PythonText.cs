@@ -48,7 +48,8 @@ internal static class PythonText
         var common = left.AsSpan().CommonPrefixLength(right);
         if (common == left.Length || common == right.Length) return left.Length.CompareTo(right.Length);
         var (a, b) = (left[common], right[common]);
-        return char.IsSurrogate(a) == char.IsSurrogate(b) ? a.CompareTo(b) : char.IsSurrogate(a) ? Rank(a, b) : -Rank(b, a);
+        if (char.IsSurrogate(a) == char.IsSurrogate(b)) return a.CompareTo(b);
+        return char.IsSurrogate(a) ? Rank(a, b) : -Rank(b, a);
     }
 
     /// <summary>A surrogate stands for a code point beyond every other code unit.</summary>
@@ -118,7 +119,8 @@ internal static class PythonText
             var end = start;
             while (end < text.Length && !IsLineBreak(text[end])) end++;
             var next = end;
-            if (next < text.Length) next += text[next] == '\r' && next + 1 < text.Length && text[next + 1] == '\n' ? 2 : 1;
+            if (next < text.Length)
+                next += text[next] == '\r' && next + 1 < text.Length && text[next + 1] == '\n' ? 2 : 1;
             yield return text[start..(keepEnds ? next : end)];
             start = next;
         }

@@ -31,8 +31,14 @@ internal static class TextSearch
     {
         budget.Step();
         if (part.Length > end) return -1;
-        budget.Read(end + part.Length);
-        if (part.Length <= ShortNeedle) return text.AsSpan(0, end).LastIndexOf(part, StringComparison.Ordinal);
+        if (part.Length <= ShortNeedle)
+        {
+            var at = text.AsSpan(0, end).LastIndexOf(part, StringComparison.Ordinal);
+            budget.Read(end - Math.Max(at, 0));
+            return at;
+        }
+
+        budget.Read(2L * (end + part.Length));
         var found = KnuthMorrisPratt(Reversed(text.AsSpan(0, end)), Reversed(part));
         return found < 0 ? -1 : end - found - part.Length;
     }

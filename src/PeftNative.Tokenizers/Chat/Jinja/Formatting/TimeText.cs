@@ -3,7 +3,9 @@ using PeftNative.Tokenizers.Chat.Jinja.Values;
 
 namespace PeftNative.Tokenizers.Chat.Jinja.Formatting;
 
-/// <summary>The <c>strftime</c> of C in its own locale, with glibc's flags (<c>%-d</c>, <c>%_H</c>, <c>%^a</c>).</summary>
+/// <summary>
+/// The <c>strftime</c> of C in its own locale, with glibc's flags (<c>%-d</c>, <c>%_H</c>, <c>%^a</c>).
+/// </summary>
 internal static class TimeText
 {
     public static string Format(string format, DateTimeOffset time, Budget budget)

@@ -1,3 +1,4 @@
+using System.Numerics;
 using PeftNative.Tokenizers.Chat.Jinja.Runtime;
 using PeftNative.Tokenizers.Chat.Jinja.Values;
 
@@ -8,7 +9,8 @@ internal static class DictMethods
 {
     private static readonly MethodTable Table = new(
         MethodTable.Of(
-            Builtin.Of("get", "self key | default", c => c[0].Index(Hashable(c[1])) ?? c.Optional(2) ?? NoneValue.Instance),
+            Builtin.Of(
+                "get", "self key | default", c => c[0].Index(Hashable(c[1])) ?? c.Optional(2) ?? NoneValue.Instance),
             Builtin.Of("keys", "self", c => View("dict_keys", c, e => e.Key)),
             Builtin.Of("values", "self", c => View("dict_values", c, e => e.Value)),
             Builtin.Of("items", "self", c => View("dict_items", c, e => new TupleValue([e.Key, e.Value]))),
@@ -47,7 +49,8 @@ internal static class SequenceMethods
     private static IntValue IndexOf(Invocation call)
     {
         var elements = ((SequenceValue)call[0]).Elements;
-        var (start, step, count) = new SliceBounds(call.Integer(2, 0), call.Integer(3, int.MaxValue), null).Resolve(elements.Count);
+        var (start, step, count) = new SliceBounds(call.Integer(2, 0), call.Integer(3, int.MaxValue), null)
+            .Resolve(elements.Count);
         for (var i = start; i < start + count; i += step)
             if (Operators.AreEqual(elements[i], call[1], call.Budget))
                 return new IntValue(i);
@@ -59,7 +62,8 @@ internal static class SequenceMethods
 internal static class NumberMethods
 {
     private static readonly MethodTable Integers = new(MethodTable.Of(
-        Builtin.Of("bit_length", "self", c => new IntValue(Operators.IsInteger(c[0], out var n) ? (long)System.Numerics.BigInteger.Abs(n).GetBitLength() : 0)),
+        Builtin.Of("bit_length", "self", c =>
+            new IntValue(Operators.IsInteger(c[0], out var n) ? BigInteger.Abs(n).GetBitLength() : 0)),
         Builtin.Of("conjugate", "self", c => c[0])));
 
     private static readonly MethodTable Floats = new(MethodTable.Of(

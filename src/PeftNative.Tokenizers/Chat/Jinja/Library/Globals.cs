@@ -25,7 +25,8 @@ internal static class Globals
         foreach (var argument in call.All.Positional)
         {
             if (!Operators.IsInteger(argument, out var number))
-                throw argument is UndefinedValue u ? u.Error() : new JinjaException($"'{argument.TypeName}' object cannot be interpreted as an integer");
+                throw argument is UndefinedValue u ? u.Error()
+                    : new JinjaException($"'{argument.TypeName}' object cannot be interpreted as an integer");
             if (number.GetBitLength() > 40) throw JinjaException.Limit("A bound of range() is too large.");
             numbers.Add((long)number);
         }
@@ -48,17 +49,21 @@ internal static class Globals
     private static DictValue NewDict(Invocation call)
     {
         List<KeyValuePair<Value, Value>> entries = [];
-        if (call.All.Positional.Count > 1) throw new JinjaException($"dict expected at most 1 argument, got {call.All.Positional.Count}");
+        if (call.All.Positional.Count > 1)
+            throw new JinjaException($"dict expected at most 1 argument, got {call.All.Positional.Count}");
         if (call.All.Positional is [DictValue source]) entries.AddRange(source.Entries);
-        else if (call.All.Positional is [var pairs]) entries.AddRange(call.Interpreter.Iterate(pairs).Select(p => Pair(p, call)));
+        else if (call.All.Positional is [var pairs])
+            entries.AddRange(call.Interpreter.Iterate(pairs).Select(p => Pair(p, call)));
         foreach (var (name, value) in call.All.Named) entries.Add(new(new StringValue(name), value));
         return call.Interpreter.NewDict(entries);
     }
 
-    private static KeyValuePair<Value, Value> Pair(Value pair, Invocation call) => call.Interpreter.Iterate(pair).Take(3).ToList() switch
+    private static KeyValuePair<Value, Value> Pair(Value pair, Invocation call) =>
+        call.Interpreter.Iterate(pair).Take(3).ToList() switch
     {
         [var key, var value] => new(key, value),
-        var other => throw new JinjaException($"dictionary update sequence element has length {other.Count}; 2 is required"),
+        var other =>
+            throw new JinjaException($"dictionary update sequence element has length {other.Count}; 2 is required"),
     };
 }
 

@@ -4,7 +4,9 @@ using PeftNative.Tokenizers.Chat.Jinja.Values;
 
 namespace PeftNative.Tokenizers.Chat.Jinja.Library;
 
-/// <summary>The lazy filters that call another filter or test for each item: map, select, reject, selectattr, rejectattr.</summary>
+/// <summary>
+/// The lazy filters that call another filter or test for each item: map, select, reject, selectattr, rejectattr.
+/// </summary>
 internal static class ItemFilters
 {
     public static Builtin[] Filters { get; } =
@@ -17,8 +19,8 @@ internal static class ItemFilters
     ];
 
     /// <summary>
-    /// Gets an attribute of an item, along a path such as <c>function.name</c> or <c>0.text</c>; the item itself where the attribute is
-    /// None. What is missing becomes the fallback where there is one.
+    /// Gets an attribute of an item, along a path such as <c>function.name</c> or <c>0.text</c>; the item itself where
+    /// the attribute is None. What is missing becomes the fallback where there is one.
     /// </summary>
     public static Func<Value, Value> Getter(Invocation call, Value attribute, Value? fallback = null)
     {
@@ -59,7 +61,8 @@ internal static class ItemFilters
         {
             var fallback = arguments.Find("default");
             foreach (var (name, _) in arguments.Named)
-                if (name is not ("attribute" or "default")) throw new JinjaException($"Unexpected keyword argument '{name}'");
+                if (name is not ("attribute" or "default"))
+                    throw new JinjaException($"Unexpected keyword argument '{name}'");
             return Getter(call, attribute, fallback is NoneValue ? null : fallback);
         }
 
@@ -73,7 +76,8 @@ internal static class ItemFilters
     {
         var (input, arguments) = (call.All.Positional[0], call.All.Skip(1));
         if (!input.IsTrue) yield break;
-        if (byAttribute && arguments.Positional.Count == 0) throw new JinjaException("Missing parameter for attribute name");
+        if (byAttribute && arguments.Positional.Count == 0)
+            throw new JinjaException("Missing parameter for attribute name");
         var get = byAttribute ? Getter(call, arguments.Positional[0]) : item => item;
         var holds = Tester(call, byAttribute ? arguments.Skip(1) : arguments);
         foreach (var item in call.Interpreter.Iterate(input))

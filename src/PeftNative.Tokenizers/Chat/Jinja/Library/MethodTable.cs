@@ -4,8 +4,8 @@ using PeftNative.Tokenizers.Chat.Jinja.Values;
 namespace PeftNative.Tokenizers.Chat.Jinja.Library;
 
 /// <summary>
-/// The methods of one Python type. <c>Forbidden</c> ones exist in Python but would change the value, which the sandbox of the reference
-/// does not allow.
+/// The methods of one Python type. <c>Forbidden</c> ones exist in Python but would change the value, which the sandbox
+/// of the reference does not allow.
 /// </summary>
 internal sealed class MethodTable(Dictionary<string, Builtin> methods, params string[] forbidden)
 {

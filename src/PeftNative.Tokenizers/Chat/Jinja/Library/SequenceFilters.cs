@@ -10,16 +10,20 @@ internal static class SequenceFilters
     public static Builtin[] Filters { get; } =
     [
         Builtin.Of("list", "value", c => new ListValue(ToList(c, 0))),
-        Builtin.Of("first", "seq", c => c.Items(0).FirstOrDefault() ?? new UndefinedValue("No first item, sequence was empty.")),
-        Builtin.Of("last", "seq", c => Reversed(c).FirstOrDefault() ?? new UndefinedValue("No last item, sequence was empty.")),
+        Builtin.Of("first", "seq", c =>
+            c.Items(0).FirstOrDefault() ?? new UndefinedValue("No first item, sequence was empty.")),
+        Builtin.Of("last", "seq", c =>
+            Reversed(c).FirstOrDefault() ?? new UndefinedValue("No last item, sequence was empty.")),
         Builtin.Of("reverse", "value", Reverse),
         Builtin.Of("join", "value | d attribute", Join),
         Builtin.Of("items", "value", Items),
         Builtin.Of("dictsort", "value | case_sensitive by reverse", DictSort),
         Builtin.Of("sort", "value | reverse case_sensitive attribute", Sort),
         Builtin.Of("unique", "value | case_sensitive attribute", c => new GeneratorValue(Unique(c))),
-        Builtin.Of("min", "value | case_sensitive attribute", c => Extreme(c, (a, b) => Operators.IsLess(a, b, c.Budget))),
-        Builtin.Of("max", "value | case_sensitive attribute", c => Extreme(c, (a, b) => Operators.IsLess(b, a, c.Budget))),
+        Builtin.Of(
+            "min", "value | case_sensitive attribute", c => Extreme(c, (a, b) => Operators.IsLess(a, b, c.Budget))),
+        Builtin.Of(
+            "max", "value | case_sensitive attribute", c => Extreme(c, (a, b) => Operators.IsLess(b, a, c.Budget))),
         Builtin.Of("sum", "iterable | attribute start", Sum),
         Builtin.Of("groupby", "value attribute | default case_sensitive", GroupBy),
         Builtin.Of("batch", "value linecount | fill_with", c => new GeneratorValue(Batch(c))),
@@ -54,7 +58,8 @@ internal static class SequenceFilters
     {
         var items = call.Items(0);
         if (call.Given(2) is { } attribute) items = items.Select(ItemFilters.Getter(call, attribute));
-        return new StringValue(StringTools.Join(call.Text(1, ""), items.Select(i => TextBuilder.TextOf(i, call.Budget)), call.Budget));
+        return new StringValue(
+            StringTools.Join(call.Text(1, ""), items.Select(i => TextBuilder.TextOf(i, call.Budget)), call.Budget));
     }
 
     private static GeneratorValue Items(Invocation call) => new(call[0] switch
@@ -67,35 +72,42 @@ internal static class SequenceFilters
     private static ListValue DictSort(Invocation call)
     {
         if (call[0] is UndefinedValue undefined) throw undefined.Error();
-        if (call[0] is not DictValue dict) throw new JinjaException($"'{call[0].TypeName}' object has no attribute 'items'");
+        if (call[0] is not DictValue dict)
+            throw new JinjaException($"'{call[0].TypeName}' object has no attribute 'items'");
         var by = call.Text(2, "key");
         if (by is not ("key" or "value")) throw new JinjaException("You can only sort by either \"key\" or \"value\"");
         var fold = Fold(call.IsTrue(1));
-        var pairs = dict.Entries.Select(e => (Key: fold(by == "key" ? e.Key : e.Value), Item: (Value)new TupleValue([e.Key, e.Value])));
+        var pairs = dict.Entries.Select(e =>
+            (Key: fold(by == "key" ? e.Key : e.Value), Item: (Value)new TupleValue([e.Key, e.Value])));
         return Sorted(call, [.. pairs], call.IsTrue(3));
     }
 
     private static ListValue Sort(Invocation call)
     {
         var fold = Fold(call.IsTrue(2));
-        var attributes = call.Given(3) is StringValue names ? names.Text.Split(',').Select(n => (Value)new StringValue(n)) : [call.Given(3) ?? NoneValue.Instance];
+        var attributes = call.Given(3) is StringValue names
+            ? names.Text.Split(',').Select(n => (Value)new StringValue(n))
+            : [call.Given(3) ?? NoneValue.Instance];
         var getters = attributes.Select(a => ItemFilters.Getter(call, a)).ToArray();
         return Sorted(call, [.. ToList(call, 0).Select(i => (KeyOf(i), i))], call.IsTrue(1));
 
-        Value KeyOf(Value item) => getters is [var only] ? fold(only(item)) : new ListValue([.. getters.Select(g => fold(g(item)))]);
+        Value KeyOf(Value item) =>
+            getters is [var only] ? fold(only(item)) : new ListValue([.. getters.Select(g => fold(g(item)))]);
     }
 
     private static ListValue Sorted(Invocation call, List<(Value Key, Value Item)> items, bool reverse)
     {
         call.Budget.Items(items.Count);
-        return new ListValue([.. Sorting.Sort(items, (a, b) => Operators.IsLess(a.Key, b.Key, call.Budget), reverse).Select(i => i.Item)]);
+        var sorted = Sorting.Sort(items, (a, b) => Operators.IsLess(a.Key, b.Key, call.Budget), reverse);
+        return new ListValue([.. sorted.Select(i => i.Item)]);
     }
 
     /// <summary>Strings compare without regard to case unless the template asks for it.</summary>
     private static Func<Value, Value> Fold(bool caseSensitive) =>
         caseSensitive ? v => v : v => v is StringValue text ? new StringValue(LetterCase.Lower(text.Text)) : v;
 
-    private static Func<Value, Value> FoldedGetter(Invocation call, Value? attribute, bool caseSensitive, Value? fallback = null)
+    private static Func<Value, Value> FoldedGetter(
+        Invocation call, Value? attribute, bool caseSensitive, Value? fallback = null)
     {
         var (get, fold) = (ItemFilters.Getter(call, attribute ?? NoneValue.Instance, fallback), Fold(caseSensitive));
         return item => fold(get(item));
@@ -139,7 +151,8 @@ internal static class SequenceFilters
         var key = FoldedGetter(call, call[1], call.IsTrue(3), call.Given(2));
         var plainKey = ItemFilters.Getter(call, call[1], call.Given(2));
         var sorted = Sorting.Sort(
-            [.. ToList(call, 0).Select(i => (Key: key(i), Item: i))], (a, b) => Operators.IsLess(a.Key, b.Key, call.Budget));
+            [.. ToList(call, 0).Select(i => (Key: key(i), Item: i))], (a, b) =>
+                Operators.IsLess(a.Key, b.Key, call.Budget));
         List<Value> groups = [];
         for (var start = 0; start < sorted.Count;)
         {

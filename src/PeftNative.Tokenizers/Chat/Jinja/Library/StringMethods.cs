@@ -19,22 +19,31 @@ internal static class StringMethods
         Map("strip", "| chars", (c, s) => StringTools.Strip(s, Chars(c), true, true)),
         Map("lstrip", "| chars", (c, s) => StringTools.Strip(s, Chars(c), true, false)),
         Map("rstrip", "| chars", (c, s) => StringTools.Strip(s, Chars(c), false, true)),
-        Map("removeprefix", "prefix", (c, s) => s.StartsWith(c.String(1), StringComparison.Ordinal) ? s[c.String(1).Length..] : s),
-        Map("removesuffix", "suffix", (c, s) => s.EndsWith(c.String(1), StringComparison.Ordinal) ? s[..^c.String(1).Length] : s),
-        Map("replace", "old new | count", (c, s) => StringTools.Replace(s, c.String(1), Escaped(c, 2), c.Integer(3, -1), c.Budget)),
-        Map("join", "items", (c, s) => StringTools.Join(s, c.Items(1).Select((item, i) => JoinPart(c, item, i)), c.Budget)),
+        Map("removeprefix", "prefix", (c, s) =>
+            s.StartsWith(c.String(1), StringComparison.Ordinal) ? s[c.String(1).Length..] : s),
+        Map("removesuffix", "suffix", (c, s) =>
+            s.EndsWith(c.String(1), StringComparison.Ordinal) ? s[..^c.String(1).Length] : s),
+        Map("replace", "old new | count", (c, s) =>
+            StringTools.Replace(s, c.String(1), Escaped(c, 2), c.Integer(3, -1), c.Budget)),
+        Map("join", "items", (c, s) =>
+            StringTools.Join(s, c.Items(1).Select((item, i) => JoinPart(c, item, i)), c.Budget)),
         Map("center", "width | fill", (c, s) => Pad(c, s, '^')),
         Map("ljust", "width | fill", (c, s) => Pad(c, s, '<')),
         Map("rjust", "width | fill", (c, s) => Pad(c, s, '>')),
         Map("zfill", "width", (c, s) => StringTools.ZeroFill(s, c.Integer(1), c.Budget)),
         Map("expandtabs", "| tabsize", (c, s) => StringTools.ExpandTabs(s, c.Integer(1, 8), c.Budget)),
-        Of("split", "| sep maxsplit", (c, s) => Parts(c, StringTools.Split(s, Separator(c), c.Integer(2, -1), c.Budget))),
-        Of("rsplit", "| sep maxsplit", (c, s) => Parts(c, StringTools.SplitFromEnd(s, Separator(c), c.Integer(2, -1), c.Budget))),
+        Of("split", "| sep maxsplit", (c, s) =>
+            Parts(c, StringTools.Split(s, Separator(c), c.Integer(2, -1), c.Budget))),
+        Of("rsplit", "| sep maxsplit", (c, s) =>
+            Parts(c, StringTools.SplitFromEnd(s, Separator(c), c.Integer(2, -1), c.Budget))),
         Of("splitlines", "| keepends", (c, s) => Parts(c, PythonText.SplitLines(s, c.IsTrue(1)))),
         Of("partition", "sep", (c, s) => Partition(c, TextSearch.IndexOf(s, NotEmpty(c), 0, c.Budget), fromEnd: false)),
-        Of("rpartition", "sep", (c, s) => Partition(c, TextSearch.LastIndexOf(s, NotEmpty(c), s.Length, c.Budget), fromEnd: true)),
-        Of("startswith", "prefix | start end", (c, _) => HasAffix(c, (s, part) => s.StartsWith(part, StringComparison.Ordinal))),
-        Of("endswith", "suffix | start end", (c, _) => HasAffix(c, (s, part) => s.EndsWith(part, StringComparison.Ordinal))),
+        Of("rpartition", "sep", (c, s) =>
+            Partition(c, TextSearch.LastIndexOf(s, NotEmpty(c), s.Length, c.Budget), fromEnd: true)),
+        Of("startswith", "prefix | start end", (c, _) =>
+            HasAffix(c, (s, part) => s.StartsWith(part, StringComparison.Ordinal))),
+        Of("endswith", "suffix | start end", (c, _) =>
+            HasAffix(c, (s, part) => s.EndsWith(part, StringComparison.Ordinal))),
         Of("find", "sub | start end", (c, _) => new IntValue(Position(c, fromEnd: false))),
         Of("rfind", "sub | start end", (c, _) => new IntValue(Position(c, fromEnd: true))),
         Of("index", "sub | start end", (c, _) => Found(Position(c, fromEnd: false))),
@@ -53,7 +62,8 @@ internal static class StringMethods
         Is("isprintable", s => s.EnumerateRunes().All(PythonText.IsPrintable)),
         Is("isidentifier", s => All(s, r => Rune.IsLetterOrDigit(r) || r.Value == '_') && !char.IsDigit(s[0])),
         Builtin.Variadic("format", c => Self(c).With(new BraceFormat(c.All.Skip(1), c.Budget).Apply(Self(c).Text))),
-        Builtin.Of("format_map", "self mapping", c => Self(c).With(new BraceFormat(NamedBy(c[1]), c.Budget).Apply(Self(c).Text)))));
+        Builtin.Of("format_map", "self mapping", c =>
+            Self(c).With(new BraceFormat(NamedBy(c[1]), c.Budget).Apply(Self(c).Text)))));
 
     public static Value? Find(StringValue self, string name) => Table.Find(self, name);
 
@@ -89,7 +99,8 @@ internal static class StringMethods
 
     private static string JoinPart(Invocation call, Value item, int index)
     {
-        if (Self(call).IsMarkup) return item is StringValue safe ? Markup.Escape(safe) : TextBuilder.TextOf(item, call.Budget);
+        if (Self(call).IsMarkup) return item is StringValue safe ? Markup.Escape(safe)
+            : TextBuilder.TextOf(item, call.Budget);
         return item is StringValue text
             ? text.Text
             : throw new JinjaException($"sequence item {index}: expected str instance, {item.TypeName} found");
@@ -98,7 +109,8 @@ internal static class StringMethods
     private static string Pad(Invocation call, string text, char alignment)
     {
         var fill = call.Text(2, " ");
-        if (PythonText.CountCodePoints(fill) != 1) throw new JinjaException("The fill character must be exactly one character long");
+        if (PythonText.CountCodePoints(fill) != 1)
+            throw new JinjaException("The fill character must be exactly one character long");
         return StringTools.Pad(text, call.Integer(1), fill, alignment, call.Budget);
     }
 
@@ -141,7 +153,8 @@ internal static class StringMethods
         {
             call.Budget.Step();
             if (affix is not StringValue part)
-                throw new JinjaException($"startswith/endswith first arg must be str or a tuple of str, not {affix.TypeName}");
+                throw new JinjaException(
+                    $"startswith/endswith first arg must be str or a tuple of str, not {affix.TypeName}");
             call.Budget.Read(part.Text.Length);
             if (matches(text, part.Text)) return BoolValue.True;
         }

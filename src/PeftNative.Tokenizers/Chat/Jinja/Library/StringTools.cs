@@ -80,7 +80,13 @@ internal static class StringTools
     {
         if (part.Length == 0) return PythonText.CountCodePoints(text) + 1;
         var count = 0;
-        for (var at = 0; TextSearch.IndexOf(text, part, at, budget) is var found and >= 0; at = found + part.Length) count++;
+        var at = 0;
+        while (TextSearch.IndexOf(text, part, at, budget) is var found and >= 0)
+        {
+            count++;
+            at = found + part.Length;
+        }
+
         return count;
     }
 
@@ -106,7 +112,8 @@ internal static class StringTools
         while (parts.Count != maximum)
         {
             budget.Items(1);
-            var found = separator is null ? PreviousSpace(text, end) : TextSearch.LastIndexOf(text, separator, end, budget);
+            var found = separator is null ? PreviousSpace(text, end)
+                : TextSearch.LastIndexOf(text, separator, end, budget);
             if (found < 0) break;
             parts.Add(text[(found + (separator?.Length ?? 1))..end]);
             end = separator is null ? PythonText.TrimEnd(text.AsSpan(0, found)).Length : found;

@@ -51,7 +51,8 @@ internal static class Tests
         return tests;
     }
 
-    private static Builtin Of(string name, Func<Value, bool> holds) => Builtin.Of(name, "value", c => BoolValue.Of(holds(c[0])));
+    private static Builtin Of(string name, Func<Value, bool> holds) =>
+        Builtin.Of(name, "value", c => BoolValue.Of(holds(c[0])));
 
     private static Builtin Ordered(string name, string symbol) =>
         Builtin.Of(name, "a b", c => BoolValue.Of(Operators.IsOrdered(c[0], symbol, c[1], c.Budget)));
@@ -61,5 +62,6 @@ internal static class Tests
 
     /// <summary>Identity; constants that Python keeps once are the same where they are equal.</summary>
     private static bool IsSame(Value left, Value right, Budget budget) => ReferenceEquals(left, right)
-        || (left.GetType() == right.GetType() && left is IntValue or StringValue or FloatValue && Operators.AreEqual(left, right, budget));
+        || (left is IntValue or StringValue or FloatValue && left.GetType() == right.GetType()
+            && Operators.AreEqual(left, right, budget));
 }

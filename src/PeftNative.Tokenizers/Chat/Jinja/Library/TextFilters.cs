@@ -33,7 +33,8 @@ internal static class TextFilters
 
     /// <summary>A filter whose result is markup where its input is.</summary>
     private static Builtin Soft(string name, string parameters, Func<Invocation, string, string> body) =>
-        Builtin.Of(name, "s " + parameters, c => new StringValue(body(c, c.Text(0)), c[0] is StringValue { IsMarkup: true }));
+        Builtin.Of(
+            name, "s " + parameters, c => new StringValue(body(c, c.Text(0)), c[0] is StringValue { IsMarkup: true }));
 
     private static Builtin Plain(string name, string parameters, Func<Invocation, string, string> body) =>
         Builtin.Of(name, "s " + parameters, c => new StringValue(body(c, c.Text(0))));
@@ -42,7 +43,9 @@ internal static class TextFilters
 
     private static string Escape(string text) => Formatting.Markup.Escape(text);
 
-    /// <summary>The title filter begins words after white space, a hyphen or an opening bracket; the method has other rules.</summary>
+    /// <summary>
+    /// The title filter begins words after white space, a hyphen or an opening bracket; the method has other rules.
+    /// </summary>
     private static string TitleWords(string text)
     {
         var result = new StringBuilder(text.Length);
@@ -50,7 +53,8 @@ internal static class TextFilters
         {
             var end = at;
             while (end < text.Length && !BeginsWord(text[end])) end++;
-            if (end > at) result.Append(LetterCase.Upper(text[at..(at + 1)])).Append(LetterCase.Lower(text[(at + 1)..end]));
+            if (end > at)
+                result.Append(LetterCase.Upper(text[at..(at + 1)])).Append(LetterCase.Lower(text[(at + 1)..end]));
             for (at = end; at < text.Length && BeginsWord(text[at]); at++) result.Append(text[at]);
         }
 
@@ -64,7 +68,8 @@ internal static class TextFilters
         var value = call[0];
         if (value is StringValue || value.Items is null) return Quote(call.Text(0), "/");
         var pairs = value is DictValue dict ? dict.Entries.Select(e => (e.Key, e.Value)) : call.Items(0).Select(PairOf);
-        return StringTools.Join("&", pairs.Select(p => QuoteForm(p.Item1, call) + "=" + QuoteForm(p.Item2, call)), call.Budget);
+        return StringTools.Join(
+            "&", pairs.Select(p => QuoteForm(p.Item1, call) + "=" + QuoteForm(p.Item2, call)), call.Budget);
     }
 
     private static (Value, Value) PairOf(Value item) => item is SequenceValue { Elements: [var key, var value] }
@@ -79,7 +84,8 @@ internal static class TextFilters
         var result = new StringBuilder(text.Length);
         foreach (var b in Encoding.UTF8.GetBytes(text))
         {
-            if (b < 128 && (char.IsAsciiLetterOrDigit((char)b) || "_.-~".Contains((char)b) || safe.Contains((char)b))) result.Append((char)b);
+            var c = (char)b;
+            if (char.IsAsciiLetterOrDigit(c) || "_.-~".Contains(c) || safe.Contains(c)) result.Append(c);
             else result.Append($"%{b:X2}");
         }
 
@@ -122,7 +128,8 @@ internal static class TextFilters
         if (keep < 0) throw new JinjaException($"expected length >= {PythonText.CountCodePoints(end)}, got {length}");
         if (leeway < 0) throw new JinjaException($"expected leeway >= 0, got {leeway}");
         if (call[0].Length <= (long)length + leeway) return call[0];
-        if (call[0] is not StringValue text) throw new JinjaException($"truncate needs a string, not {call[0].TypeName}");
+        if (call[0] is not StringValue text)
+            throw new JinjaException($"truncate needs a string, not {call[0].TypeName}");
         var start = ((StringValue)text.Slice(new SliceBounds(null, keep, null), call.Budget)).Text;
         var lastSpace = call.IsTrue(2) ? -1 : start.LastIndexOf(' ');
         return text.With((lastSpace < 0 ? start : start[..lastSpace]) + end);
@@ -137,7 +144,8 @@ internal static class TextFilters
         var format = input as StringValue ?? new StringValue(TextBuilder.TextOf(input, call.Budget));
         Value values = arguments.Named.Count == 0
             ? new TupleValue(arguments.Positional)
-            : call.Interpreter.NewDict(arguments.Named.Select(n => new KeyValuePair<Value, Value>(new StringValue(n.Key), n.Value)));
+            : call.Interpreter.NewDict(
+                arguments.Named.Select(n => new KeyValuePair<Value, Value>(new StringValue(n.Key), n.Value)));
         return PercentFormat.Apply(format, values, call.Budget);
     }
 }

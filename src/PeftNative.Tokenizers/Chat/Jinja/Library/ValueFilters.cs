@@ -64,9 +64,11 @@ internal static class ValueFilters
     private static Value Round(Invocation call)
     {
         var (precision, method) = (call.Integer(1, 0), call.Text(2, "common"));
-        if (method is not ("common" or "ceil" or "floor")) throw new JinjaException("method must be common, ceil or floor");
+        if (method is not ("common" or "ceil" or "floor"))
+            throw new JinjaException("method must be common, ceil or floor");
         if (call[0] is UndefinedValue undefined) throw undefined.Error();
-        if (!Operators.IsNumber(call[0], out var number)) throw new JinjaException($"type {call[0].TypeName} doesn't define __round__ method");
+        if (!Operators.IsNumber(call[0], out var number))
+            throw new JinjaException($"type {call[0].TypeName} doesn't define __round__ method");
         if (method == "common")
             return Operators.IsInteger(call[0], out var integer)
                 ? new IntValue(RoundInteger(integer, precision))
@@ -157,7 +159,8 @@ internal static class ValueFilters
         {
             if (value is NoneValue or UndefinedValue) continue;
             var name = TextBuilder.TextOf(key, call.Budget);
-            if (name.Any(c => " \t\n\r\v\f/>=".Contains(c))) throw new JinjaException($"Invalid character in attribute name: '{name}'");
+            if (name.Any(c => " \t\n\r\v\f/>=".Contains(c)))
+                throw new JinjaException($"Invalid character in attribute name: '{name}'");
             items.Add($"{Markup.Escape(name)}=\"{Markup.Escape(TextBuilder.TextOf(value, call.Budget))}\"");
         }
 

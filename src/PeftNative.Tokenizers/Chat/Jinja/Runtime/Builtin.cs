@@ -39,7 +39,8 @@ internal sealed record Builtin(string Name, string[]? Parameters, int Required, 
     {
         var bound = new Value?[Parameters!.Length];
         if (arguments.Positional.Count > bound.Length)
-            throw new JinjaException($"{Name}() takes at most {bound.Length} arguments ({arguments.Positional.Count} given)");
+            throw new JinjaException(
+                $"{Name}() takes at most {bound.Length} arguments ({arguments.Positional.Count} given)");
         for (var i = 0; i < arguments.Positional.Count; i++) bound[i] = arguments.Positional[i];
         foreach (var (name, value) in arguments.Named)
         {
@@ -56,7 +57,9 @@ internal sealed record Builtin(string Name, string[]? Parameters, int Required, 
     }
 }
 
-/// <summary>One call of a <see cref="Builtin"/>: its arguments, and the interpreter that counts and calls back.</summary>
+/// <summary>
+/// One call of a <see cref="Builtin"/>: its arguments, and the interpreter that counts and calls back.
+/// </summary>
 internal sealed class Invocation(string name, Interpreter interpreter, Arguments arguments, Value?[] bound)
 {
     public Interpreter Interpreter { get; } = interpreter;
@@ -78,7 +81,8 @@ internal sealed class Invocation(string name, Interpreter interpreter, Arguments
     /// <summary>An argument as text, whatever its kind.</summary>
     public string Text(int index) => TextBuilder.TextOf(this[index], Budget);
 
-    public string Text(int index, string fallback) => Given(index) is { } value ? TextBuilder.TextOf(value, Budget) : fallback;
+    public string Text(int index, string fallback) =>
+        Given(index) is { } value ? TextBuilder.TextOf(value, Budget) : fallback;
 
     /// <summary>An argument that must be a string.</summary>
     public string String(int index) => bound[index] switch
@@ -116,5 +120,7 @@ internal sealed class FunctionValue(Builtin builtin, Value? self = null) : Value
         builtin.Invoke(interpreter, self is null ? arguments : arguments.After(self));
 
     public override void WriteRepr(TextBuilder output) =>
-        output.Append(self is null ? $"<function {builtin.Name}>" : $"<built-in method {builtin.Name} of {self.TypeName} object>");
+        output.Append(self is null
+            ? $"<function {builtin.Name}>"
+            : $"<built-in method {builtin.Name} of {self.TypeName} object>");
 }

@@ -41,7 +41,8 @@ internal sealed partial class Interpreter
         Unary unary => Arithmetic.Sign(unary.Operator, Evaluate(unary.Operand)),
         ListDisplay list => new ListValue(EvaluateAll(list.Items)),
         TupleDisplay tuple => new TupleValue(EvaluateAll(tuple.Items)),
-        DictDisplay dict => NewDict(dict.Pairs.Select(p => new KeyValuePair<Value, Value>(Evaluate(p.Key), Evaluate(p.Value)))),
+        DictDisplay dict =>
+            NewDict(dict.Pairs.Select(p => new KeyValuePair<Value, Value>(Evaluate(p.Key), Evaluate(p.Value)))),
         _ => throw new InvalidOperationException(expression.GetType().Name),
     };
 
@@ -100,13 +101,15 @@ internal sealed partial class Interpreter
 
     private void AddDoubleStar(List<KeyValuePair<string, Value>> named, Value values)
     {
-        if (values is not DictValue dict) throw new JinjaException($"argument after ** must be a mapping, not {values.TypeName}");
+        if (values is not DictValue dict)
+            throw new JinjaException($"argument after ** must be a mapping, not {values.TypeName}");
         var taken = named.Select(n => n.Key).ToHashSet();
         foreach (var (key, value) in dict.Entries)
         {
             Budget.Items(1);
             if (key is not StringValue name) throw new JinjaException("keywords must be strings");
-            if (!taken.Add(name.Text)) throw new JinjaException($"got multiple values for keyword argument '{name.Text}'");
+            if (!taken.Add(name.Text))
+                throw new JinjaException($"got multiple values for keyword argument '{name.Text}'");
             named.Add(new(name.Text, value));
         }
     }

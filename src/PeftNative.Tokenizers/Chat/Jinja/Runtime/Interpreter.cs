@@ -5,7 +5,8 @@ using PeftNative.Tokenizers.Chat.Jinja.Values;
 namespace PeftNative.Tokenizers.Chat.Jinja.Runtime;
 
 /// <summary>
-/// Evaluates one template once. This part runs statements and keeps the scopes; <c>Interpreter.Expressions.cs</c> evaluates expressions.
+/// Evaluates one template once. This part runs statements and keeps the scopes; <c>Interpreter.Expressions.cs</c>
+/// evaluates expressions.
 /// </summary>
 internal sealed partial class Interpreter
 {
@@ -72,10 +73,16 @@ internal sealed partial class Interpreter
 
     private IEnumerable<Value> Counted(IEnumerable<Value> items)
     {
-        foreach (var item in items)
+        using var source = items.GetEnumerator();
+        while (true)
         {
+            // Lazy filters pull from each other: a long chain of them nests as deep as it is long.
+            Budget.Enter();
+            var hasNext = source.MoveNext();
+            Budget.Leave();
+            if (!hasNext) yield break;
             Budget.Step();
-            yield return item;
+            yield return source.Current;
         }
     }
 
@@ -144,7 +151,8 @@ internal sealed partial class Interpreter
             case With with: return RunWith(with);
             case NamedBlock block: return RunIn(new Scope(block.IsScoped ? _scope : _template), block.Body);
             case Autoescape block: return RunAutoescape(block);
-            case LoadTemplate load: throw new JinjaException($"'{load.Tag}' needs another template, and a chat template has none.");
+            case LoadTemplate load:
+                throw new JinjaException($"'{load.Tag}' needs another template, and a chat template has none.");
             default: throw new InvalidOperationException(statement.GetType().Name);
         }
 
@@ -170,7 +178,8 @@ internal sealed partial class Interpreter
     private void RunFor(For statement, Value iterable, int depth)
     {
         var outer = _scope;
-        Func<Value, LoopValue, Value>? recurse = statement.IsRecursive ? (items, loop) => Recurse(statement, outer, items, loop) : null;
+        Func<Value, LoopValue, Value>? recurse =
+            statement.IsRecursive ? (items, loop) => Recurse(statement, outer, items, loop) : null;
         var items = Iterate(iterable);
         if (statement.Condition is not null) items = items.Where(item => Holds(statement, outer, item));
         var loop = new LoopValue(items, statement.Condition is null ? iterable.Length : null, depth, recurse);
@@ -241,7 +250,8 @@ internal sealed partial class Interpreter
 
     private Flow RunAutoescape(Autoescape block)
     {
-        if (Evaluate(block.Enabled).IsTrue) throw new JinjaException("autoescape is not supported: chat templates give text, not HTML.");
+        if (Evaluate(block.Enabled).IsTrue)
+            throw new JinjaException("autoescape is not supported: chat templates give text, not HTML.");
         return RunIn(new Scope(_scope), block.Body);
     }
 
@@ -272,7 +282,8 @@ internal sealed partial class Interpreter
         if (values.Count > target.Items.Count)
             throw new JinjaException($"too many values to unpack (expected {target.Items.Count})");
         if (values.Count < target.Items.Count)
-            throw new JinjaException($"not enough values to unpack (expected {target.Items.Count}, got {values.Count})");
+            throw new JinjaException(
+                $"not enough values to unpack (expected {target.Items.Count}, got {values.Count})");
         for (var i = 0; i < values.Count; i++) Assign(target.Items[i], values[i], scope);
     }
 }

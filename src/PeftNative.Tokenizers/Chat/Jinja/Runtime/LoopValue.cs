@@ -3,8 +3,8 @@ using PeftNative.Tokenizers.Chat.Jinja.Values;
 namespace PeftNative.Tokenizers.Chat.Jinja.Runtime;
 
 /// <summary>
-/// The <c>loop</c> of a for block. It takes items from a lazy source and looks one ahead only where the template asks for it, so that a
-/// filtered loop sees what its own body changed, as in the reference.
+/// The <c>loop</c> of a for block. It takes items from a lazy source and looks one ahead only where the template asks
+/// for it, so that a filtered loop sees what its own body changed, as in the reference.
 /// </summary>
 internal sealed class LoopValue : Value
 {
@@ -61,7 +61,8 @@ internal sealed class LoopValue : Value
 
     public override Value Call(Interpreter interpreter, Arguments arguments)
     {
-        if (_recurse is null) throw new JinjaException("The loop must have the 'recursive' marker to be called recursively.");
+        if (_recurse is null)
+            throw new JinjaException("The loop must have the 'recursive' marker to be called recursively.");
         return arguments.Positional.Count == 1
             ? _recurse(arguments.Positional[0], this)
             : throw new JinjaException("loop() takes 1 argument");

@@ -3,7 +3,9 @@ using PeftNative.Tokenizers.Chat.Jinja.Values;
 
 namespace PeftNative.Tokenizers.Chat.Jinja.Runtime;
 
-/// <summary>A macro with the scope it was defined in, whose names it sees; also the <c>caller</c> of a call block.</summary>
+/// <summary>
+/// A macro with the scope it was defined in, whose names it sees; also the <c>caller</c> of a call block.
+/// </summary>
 internal sealed class MacroValue(MacroDefinition definition, Scope closure) : Value
 {
     public override string TypeName => "Macro";
@@ -58,13 +60,15 @@ internal sealed class MacroValue(MacroDefinition definition, Scope closure) : Va
     private void BindRest(Scope scope, Arguments arguments, Dictionary<string, Value> named, Interpreter interpreter)
     {
         if (definition.TakesKwargs)
-            scope.Set("kwargs", interpreter.NewDict(named.Select(n => new KeyValuePair<Value, Value>(new StringValue(n.Key), n.Value))));
+            scope.Set("kwargs", interpreter.NewDict(
+                named.Select(n => new KeyValuePair<Value, Value>(new StringValue(n.Key), n.Value))));
         else if (named.Count > 0)
             throw new JinjaException($"macro '{definition.Name}' takes no keyword argument '{named.First().Key}'");
         var excess = arguments.Positional.Count - definition.Parameters.Count;
         if (definition.TakesVarargs)
             scope.Set("varargs", new TupleValue([.. arguments.Positional.Skip(definition.Parameters.Count)]));
         else if (excess > 0)
-            throw new JinjaException($"macro '{definition.Name}' takes not more than {definition.Parameters.Count} argument(s)");
+            throw new JinjaException(
+                $"macro '{definition.Name}' takes not more than {definition.Parameters.Count} argument(s)");
     }
 }

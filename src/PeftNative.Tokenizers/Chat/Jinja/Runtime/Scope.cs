@@ -2,7 +2,9 @@ using PeftNative.Tokenizers.Chat.Jinja.Values;
 
 namespace PeftNative.Tokenizers.Chat.Jinja.Runtime;
 
-/// <summary>The names of one block; a name it lacks is looked up in the blocks around it, a name it sets stays its own.</summary>
+/// <summary>
+/// The names of one block; a name it lacks is looked up in the blocks around it, a name it sets stays its own.
+/// </summary>
 internal sealed class Scope(Scope? parent)
 {
     private readonly Dictionary<string, Value> _names = [];

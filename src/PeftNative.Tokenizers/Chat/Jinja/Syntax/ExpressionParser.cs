@@ -2,12 +2,17 @@ using PeftNative.Tokenizers.Chat.Jinja.Values;
 
 namespace PeftNative.Tokenizers.Chat.Jinja.Syntax;
 
-/// <summary>Parses expressions, from the weakest binding (inline if) to the strongest (a name, a literal, a bracket).</summary>
+/// <summary>
+/// Parses expressions, from the weakest binding (inline if) to the strongest (a name, a literal, a bracket).
+/// </summary>
 internal sealed class ExpressionParser(TokenReader tokens)
 {
     private static readonly string[] Comparisons = ["==", "!=", "<", "<=", ">", ">="];
 
-    /// <summary>The names read since the innermost macro began; a macro learns from them whether it uses varargs, kwargs or caller.</summary>
+    /// <summary>
+    /// The names read since the innermost macro began; a macro learns from them whether it uses varargs, kwargs or
+    /// caller.
+    /// </summary>
     public HashSet<string> NamesRead { get; set; } = [];
 
     public Expression Parse()
@@ -81,7 +86,8 @@ internal sealed class ExpressionParser(TokenReader tokens)
 
     private string? ComparisonOperator()
     {
-        if (tokens.Current.Kind == TokenKind.Operator && Comparisons.Contains(tokens.Current.Text)) return tokens.Take().Text;
+        if (tokens.Current.Kind == TokenKind.Operator && Comparisons.Contains(tokens.Current.Text))
+            return tokens.Take().Text;
         if (tokens.SkipName("in")) return "in";
         if (!tokens.Current.IsName("not") || !tokens.Following.IsName("in")) return null;
         tokens.Take();
@@ -239,7 +245,8 @@ internal sealed class ExpressionParser(TokenReader tokens)
         return new TupleDisplay(items);
     }
 
-    private Expression? SlicePart() => tokens.Current.IsOperator(":") || tokens.Current.IsOperator("]") ? null : Parse();
+    private Expression? SlicePart() =>
+        tokens.Current.IsOperator(":") || tokens.Current.IsOperator("]") ? null : Parse();
 
     private Expression ParseFilters(Expression target)
     {
@@ -277,7 +284,8 @@ internal sealed class ExpressionParser(TokenReader tokens)
         }
         else if (BeginsTestOperand())
         {
-            if (tokens.Current.IsName("is")) throw JinjaException.Syntax("Tests with 'is' cannot be chained.", tokens.Line);
+            if (tokens.Current.IsName("is"))
+                throw JinjaException.Syntax("Tests with 'is' cannot be chained.", tokens.Line);
             arguments = new ArgumentList([ParsePostfix(ParsePrimary())], [], null, null);
         }
 
@@ -324,5 +332,6 @@ internal sealed class ExpressionParser(TokenReader tokens)
     }
 
     private Expression Once(bool isAllowed) =>
-        isAllowed ? Parse() : throw JinjaException.Syntax("The arguments of a call are in the wrong order.", tokens.Line);
+        isAllowed ? Parse()
+            : throw JinjaException.Syntax("The arguments of a call are in the wrong order.", tokens.Line);
 }

@@ -10,8 +10,8 @@ internal sealed class ExpressionScanner(string source, List<Token> tokens)
 {
     private static readonly string[] Operators =
     [
-        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|",
-        ",", ";",
+        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=",
+        ".", ":", "|", ",", ";",
     ];
 
     /// <summary>Adds the token at a position and returns the position after it.</summary>
@@ -67,7 +67,9 @@ internal sealed class ExpressionScanner(string source, List<Token> tokens)
             (end, isFloat) = (exponentEnd, true);
         var text = source[start..end].Replace("_", "", StringComparison.Ordinal);
         tokens.Add(isFloat
-            ? new Token(TokenKind.Float, text, line, new FloatValue(double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture)))
+            ? new Token(
+                TokenKind.Float, text, line,
+                new FloatValue(double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture)))
             : new Token(TokenKind.Integer, text, line, new IntValue(ParseInteger(text, line))));
         return end;
     }
@@ -96,7 +98,8 @@ internal sealed class ExpressionScanner(string source, List<Token> tokens)
 
     private static int RadixOf(char c) => c switch { 'x' or 'X' => 16, 'o' or 'O' => 8, 'b' or 'B' => 2, _ => 0 };
 
-    private int Digit(int at) => char.IsAsciiHexDigit(source[at]) ? Convert.ToInt32(source[at].ToString(), 16) : int.MaxValue;
+    private int Digit(int at) =>
+        char.IsAsciiHexDigit(source[at]) ? Convert.ToInt32(source[at].ToString(), 16) : int.MaxValue;
 
     private int ReadRadix(int at, int radix, int line)
     {
@@ -160,7 +163,8 @@ internal sealed class ExpressionScanner(string source, List<Token> tokens)
         }
 
         if (rest.Length <= digits
-            || !uint.TryParse(rest.Slice(1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code)
+            || !uint.TryParse(
+                rest.Slice(1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code)
             || code > 0x10FFFF)
             throw JinjaException.Syntax($"A broken escape '\\{c}' in a string.", line);
         AppendCodePoint(result, code);
@@ -170,7 +174,8 @@ internal sealed class ExpressionScanner(string source, List<Token> tokens)
     private static int AppendOctal(StringBuilder result, ReadOnlySpan<char> rest)
     {
         var (count, code) = (0, 0u);
-        while (count < 3 && count < rest.Length && rest[count] is >= '0' and <= '7') code = (code * 8) + rest[count++] - '0';
+        while (count < 3 && count < rest.Length && rest[count] is >= '0' and <= '7')
+            code = (code * 8) + rest[count++] - '0';
         AppendCodePoint(result, code);
         return count;
     }

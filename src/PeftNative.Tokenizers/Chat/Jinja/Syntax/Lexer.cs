@@ -3,9 +3,9 @@ using PeftNative.Tokenizers.Chat.Jinja.Formatting;
 namespace PeftNative.Tokenizers.Chat.Jinja.Syntax;
 
 /// <summary>
-/// Cuts a template into tokens with the settings of chat templates: <c>trim_blocks</c> (a block tag takes the line break after it) and
-/// <c>lstrip_blocks</c> (it takes the spaces before it, back to the line's beginning). A <c>-</c> in a tag takes all white space on its
-/// side, a <c>+</c> takes none. One line break at the template's end is dropped.
+/// Cuts a template into tokens with the settings of chat templates: <c>trim_blocks</c> (a block tag takes the line
+/// break after it) and <c>lstrip_blocks</c> (it takes the spaces before it, back to the line's beginning). A <c>-</c>
+/// in a tag takes all white space on its side, a <c>+</c> takes none. One line break at the template's end is dropped.
 /// </summary>
 internal sealed class Lexer
 {
@@ -49,10 +49,10 @@ internal sealed class Lexer
 
     private int NextTag()
     {
-        for (var at = _source.IndexOf('{', _position); at >= 0 && at + 1 < _source.Length; at = _source.IndexOf('{', at + 1))
-            if (_source[at + 1] is '%' or '{' or '#')
-                return at;
-        return -1;
+        var at = _source.IndexOf('{', _position);
+        while (at >= 0 && at + 1 < _source.Length && _source[at + 1] is not ('%' or '{' or '#'))
+            at = _source.IndexOf('{', at + 1);
+        return at + 1 < _source.Length ? at : -1;
     }
 
     private void ReadData(int tag, char sign, bool stripsLine)
@@ -151,7 +151,8 @@ internal sealed class Lexer
 
     private bool TagEnds(TokenKind begin, string end)
     {
-        var sign = _source[_position] is '-' || (_source[_position] == '+' && begin == TokenKind.BlockBegin) ? _source[_position] : '\0';
+        var sign = _source[_position] is '-' || (_source[_position] == '+' && begin == TokenKind.BlockBegin)
+            ? _source[_position] : '\0';
         var at = sign == '\0' ? _position : _position + 1;
         if (!Follows(at, end)) return false;
         Add(begin == TokenKind.BlockBegin ? TokenKind.BlockEnd : TokenKind.VariableEnd, end);

@@ -23,7 +23,8 @@ internal sealed record Binary(string Operator, Expression Left, Expression Right
 internal sealed record Concatenation(IReadOnlyList<Expression> Parts) : Expression;
 
 /// <summary><c>a &lt; b &lt;= c</c>: a chain, each operand evaluated once.</summary>
-internal sealed record Comparison(Expression First, IReadOnlyList<(string Operator, Expression Operand)> Rest) : Expression;
+internal sealed record Comparison(Expression First, IReadOnlyList<(string Operator, Expression Operand)> Rest)
+    : Expression;
 
 internal sealed record And(Expression Left, Expression Right) : Expression;
 
@@ -41,14 +42,17 @@ internal sealed record Slice(Expression Target, Expression? Start, Expression? S
 
 internal sealed record Call(Expression Callee, ArgumentList Arguments) : Expression;
 
-/// <summary>A filter; without an input in a filter block or a filtered set block, where the body's text is the input.</summary>
+/// <summary>
+/// A filter; without an input in a filter block or a filtered set block, where the body's text is the input.
+/// </summary>
 internal sealed record Filter(Expression? Input, string Name, ArgumentList Arguments) : Expression;
 
 internal sealed record Test(Expression Input, string Name, ArgumentList Arguments) : Expression;
 
 /// <summary>The arguments of a call as written, <c>*args</c> and <c>**kwargs</c> included.</summary>
 internal sealed record ArgumentList(
-    IReadOnlyList<Expression> Positional, IReadOnlyList<(string Name, Expression Value)> Named, Expression? Star, Expression? DoubleStar)
+    IReadOnlyList<Expression> Positional, IReadOnlyList<(string Name, Expression Value)> Named, Expression? Star,
+    Expression? DoubleStar)
 {
     public static ArgumentList None { get; } = new([], [], null, null);
 }
@@ -70,9 +74,11 @@ internal sealed record TemplateText(int Line, string Text) : Statement(Line);
 internal sealed record Print(int Line, Expression Value) : Statement(Line);
 
 internal sealed record For(
-    int Line, Target Target, Expression Iterable, Expression? Condition, bool IsRecursive, Block Body, Block? Else) : Statement(Line);
+    int Line, Target Target, Expression Iterable, Expression? Condition, bool IsRecursive, Block Body, Block? Else)
+    : Statement(Line);
 
-internal sealed record If(int Line, IReadOnlyList<(Expression Test, Block Body)> Branches, Block? Else) : Statement(Line);
+internal sealed record If(int Line, IReadOnlyList<(Expression Test, Block Body)> Branches, Block? Else)
+    : Statement(Line);
 
 internal sealed record Set(int Line, Target Target, Expression Value) : Statement(Line);
 
@@ -84,7 +90,8 @@ internal sealed record CallBlock(int Line, Call Call, MacroDefinition Caller) : 
 
 internal sealed record FilterBlock(int Line, Filter Filter, Block Body) : Statement(Line);
 
-internal sealed record With(int Line, IReadOnlyList<(Target Target, Expression Value)> Bindings, Block Body) : Statement(Line);
+internal sealed record With(int Line, IReadOnlyList<(Target Target, Expression Value)> Bindings, Block Body)
+    : Statement(Line);
 
 internal sealed record NamedBlock(int Line, bool IsScoped, Block Body) : Statement(Line);
 
@@ -97,7 +104,9 @@ internal sealed record Break(int Line) : Statement(Line);
 
 internal sealed record Continue(int Line) : Statement(Line);
 
-/// <summary>include, import, from and extends: there is no other template to load, which is an error only where it is reached.</summary>
+/// <summary>
+/// include, import, from and extends: there is no other template to load, which is an error only where it is reached.
+/// </summary>
 internal sealed record LoadTemplate(int Line, string Tag) : Statement(Line);
 
 internal sealed record Block(IReadOnlyList<Statement> Statements);
@@ -110,5 +119,5 @@ internal sealed record Block(IReadOnlyList<Statement> Statements);
 /// <param name="TakesKwargs">The same for <c>kwargs</c>.</param>
 /// <param name="TakesCaller">Whether the body uses <c>caller</c>, and so may be used in a call block.</param>
 internal sealed record MacroDefinition(
-    string Name, IReadOnlyList<(string Name, Expression? Default)> Parameters, Block Body, bool TakesVarargs, bool TakesKwargs,
-    bool TakesCaller);
+    string Name, IReadOnlyList<(string Name, Expression? Default)> Parameters, Block Body, bool TakesVarargs,
+    bool TakesKwargs, bool TakesCaller);

@@ -1,6 +1,8 @@
 namespace PeftNative.Tokenizers.Chat.Jinja.Syntax;
 
-/// <summary>Parses a template to a tree: text, output and statements. Expressions are left to <see cref="ExpressionParser"/>.</summary>
+/// <summary>
+/// Parses a template to a tree: text, output and statements. Expressions are left to <see cref="ExpressionParser"/>.
+/// </summary>
 internal sealed class Parser
 {
     private readonly TokenReader _tokens;
@@ -21,7 +23,9 @@ internal sealed class Parser
         return new Parser(new TokenReader(Lexer.Tokenize(template), limits.Nesting)).ParseBlock([]);
     }
 
-    /// <summary>Statements up to one of some end tags, which is left as the current token (past its <c>{%</c>).</summary>
+    /// <summary>
+    /// Statements up to one of some end tags, which is left as the current token (past its <c>{%</c>).
+    /// </summary>
     private Block ParseBlock(ReadOnlySpan<string> endTags)
     {
         _tokens.Enter();
@@ -236,8 +240,7 @@ internal sealed class Parser
     {
         List<Target> items = [];
         var isTuple = false;
-        while (!(_tokens.Current.IsOperator(")") || _tokens.Current.IsOperator("=") || _tokens.Current.Kind == TokenKind.BlockEnd
-                 || (endName is not null && _tokens.Current.IsName(endName))))
+        while (!AtTargetEnd(endName))
         {
             items.Add(ParseSingleTarget());
             if (!_tokens.SkipOperator(",")) break;
@@ -247,6 +250,10 @@ internal sealed class Parser
         if (items.Count == 0) throw _tokens.Unexpected("a name to assign to");
         return isTuple ? new TupleTarget(items) : items[0];
     }
+
+    private bool AtTargetEnd(string? endName) =>
+        _tokens.Current.IsOperator(")") || _tokens.Current.IsOperator("=") || _tokens.Current.Kind == TokenKind.BlockEnd
+        || (endName is not null && _tokens.Current.IsName(endName));
 
     private Target ParseSingleTarget()
     {

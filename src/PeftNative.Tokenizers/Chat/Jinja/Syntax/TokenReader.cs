@@ -47,14 +47,17 @@ internal sealed class TokenReader(List<Token> tokens, int maximumNesting)
         if (!SkipOperator(symbol)) throw Unexpected($"'{symbol}'");
     }
 
-    public Token Expect(TokenKind kind, string description) => Current.Kind == kind ? Take() : throw Unexpected(description);
+    public Token Expect(TokenKind kind, string description) =>
+        Current.Kind == kind ? Take() : throw Unexpected(description);
 
-    public JinjaException Unexpected(string expected) => JinjaException.Syntax($"Expected {expected} but found {Current}.", Line);
+    public JinjaException Unexpected(string expected) =>
+        JinjaException.Syntax($"Expected {expected} but found {Current}.", Line);
 
     public void Enter()
     {
         if (++_nesting > maximumNesting || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
-            throw new JinjaException($"The template nests deeper than {maximumNesting} levels.", JinjaError.Limit) { Line = Line };
+            throw new JinjaException(
+                $"The template nests deeper than {maximumNesting} levels.", JinjaError.Limit) { Line = Line };
     }
 
     public void Leave() => _nesting--;

@@ -3,7 +3,9 @@ using PeftNative.Tokenizers.Chat.Jinja.Formatting;
 
 namespace PeftNative.Tokenizers.Chat.Jinja.Values;
 
-/// <summary>The arithmetic of Python: ints of any size, true division, floor division and modulo with the divisor's sign.</summary>
+/// <summary>
+/// The arithmetic of Python: ints of any size, true division, floor division and modulo with the divisor's sign.
+/// </summary>
 internal static class Arithmetic
 {
     public static Value Apply(string symbol, Value left, Value right, Budget budget)
@@ -11,8 +13,10 @@ internal static class Arithmetic
         if (left is UndefinedValue a) throw a.Error();
         if (symbol == "%" && left is StringValue format) return PercentFormat.Apply(format, right, budget);
         if (right is UndefinedValue b) throw b.Error();
-        return Operators.IsInteger(left, out var i) && Operators.IsInteger(right, out var j) ? Integers(symbol, i, j, budget)
-            : Operators.IsNumber(left, out var x) && Operators.IsNumber(right, out var y) ? new FloatValue(Floats(symbol, x, y))
+        return Operators.IsInteger(left, out var i) && Operators.IsInteger(right, out var j)
+            ? Integers(symbol, i, j, budget)
+            : Operators.IsNumber(left, out var x) && Operators.IsNumber(right, out var y)
+            ? new FloatValue(Floats(symbol, x, y))
             : symbol == "+" ? Join(left, right, budget)
             : symbol == "*" && Operators.IsInteger(right, out j) && IsRepeatable(left) ? Repeat(left, j, budget)
             : symbol == "*" && Operators.IsInteger(left, out i) && IsRepeatable(right) ? Repeat(right, i, budget)
@@ -46,7 +50,8 @@ internal static class Arithmetic
             case "**": return Power(left, right, budget);
         }
 
-        if (right.IsZero) throw new JinjaException(symbol == "/" ? "division by zero" : "integer division or modulo by zero");
+        if (right.IsZero)
+            throw new JinjaException(symbol == "/" ? "division by zero" : "integer division or modulo by zero");
         if (symbol == "/") return new FloatValue(Divide(left, right));
         var quotient = BigInteger.DivRem(left, right, out var remainder);
         var borrows = !remainder.IsZero && remainder.Sign != right.Sign;
@@ -66,7 +71,8 @@ internal static class Arithmetic
         if (!remainder.IsZero) quotient = (quotient << 1) + (left.Sign == right.Sign ? 1 : -1);
         else quotient <<= 1;
         var result = Math.ScaleB((double)quotient, -shift - 1);
-        return double.IsInfinity(result) ? throw new JinjaException("integer division result too large for a float") : result;
+        return double.IsInfinity(result) ? throw new JinjaException("integer division result too large for a float")
+            : result;
     }
 
     private static Value Power(BigInteger left, BigInteger right, Budget budget)

@@ -21,9 +21,11 @@ internal sealed class DictValue(ValueComparer comparer) : Value
 
     public override IEnumerable<Value> ItemsReversed => Entries.Keys.Reverse();
 
-    public override Value? Index(Value key) => comparer.CanBeKey(key) && Entries.TryGetValue(key, out var value) ? value : null;
+    public override Value? Index(Value key) =>
+        comparer.CanBeKey(key) && Entries.TryGetValue(key, out var value) ? value : null;
 
-    public override Value Slice(SliceBounds bounds, Budget budget) => throw new JinjaException("unhashable type: 'slice'");
+    public override Value Slice(SliceBounds bounds, Budget budget) =>
+        throw new JinjaException("unhashable type: 'slice'");
 
     public override Value? Attribute(string name) => DictMethods.Find(this, name);
 

@@ -72,7 +72,9 @@ internal static class Operators
         return equal;
     }
 
-    /// <summary>The order of two numbers, exact between int and float; null where one is no number or not a number at all (NaN).</summary>
+    /// <summary>
+    /// The order of two numbers, exact between int and float; null where one is no number or not a number at all (NaN).
+    /// </summary>
     private static int? CompareNumbers(Value left, Value right)
     {
         if (IsInteger(left, out var a) && IsInteger(right, out var b)) return a.CompareTo(b);
@@ -157,7 +159,8 @@ internal static class Operators
                 return dict.Entries.ContainsKey(item);
         }
 
-        var items = container.Items ?? throw new JinjaException($"argument of type '{container.TypeName}' is not iterable");
+        var items = container.Items
+            ?? throw new JinjaException($"argument of type '{container.TypeName}' is not iterable");
         return items.Any(other => AreEqual(item, other, budget));
     }
 

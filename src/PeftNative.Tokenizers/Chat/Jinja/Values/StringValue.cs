@@ -5,8 +5,8 @@ using PeftNative.Tokenizers.Chat.Jinja.Library;
 namespace PeftNative.Tokenizers.Chat.Jinja.Values;
 
 /// <summary>
-/// Python's str. Lengths, indices and slices count Unicode code points, though the text is kept in UTF-16. A string made by the
-/// <c>safe</c> or <c>escape</c> filter is "markup": adding plain text to it escapes that text.
+/// Python's str. Lengths, indices and slices count Unicode code points, though the text is kept in UTF-16. A string
+/// made by the <c>safe</c> or <c>escape</c> filter is "markup": adding plain text to it escapes that text.
 /// </summary>
 internal sealed class StringValue(string text, bool isMarkup = false) : Value
 {

@@ -3,8 +3,8 @@ using PeftNative.Tokenizers.Chat.Jinja.Runtime;
 namespace PeftNative.Tokenizers.Chat.Jinja.Values;
 
 /// <summary>
-/// A value of a template, with the behaviour of its Python counterpart. The hierarchy is closed: a template reaches nothing but these,
-/// and each lists its own attributes, so that there is no way from a template to an object of .NET.
+/// A value of a template, with the behaviour of its Python counterpart. The hierarchy is closed: a template reaches
+/// nothing but these, and each lists its own attributes, so that there is no way from a template to an object of .NET.
 /// </summary>
 internal abstract class Value
 {
@@ -67,8 +67,8 @@ internal sealed class NoneValue : Value
 }
 
 /// <summary>
-/// The value of a name or attribute that does not exist. Printing it gives nothing and looping over it does nothing; any other use is an
-/// error that tells what was missing.
+/// The value of a name or attribute that does not exist. Printing it gives nothing and looping over it does nothing;
+/// any other use is an error that tells what was missing.
 /// </summary>
 internal sealed class UndefinedValue(string message) : Value
 {
@@ -90,7 +90,8 @@ internal sealed class UndefinedValue(string message) : Value
 
     public static UndefinedValue OfName(string name) => new($"'{name}' is undefined");
 
-    public static UndefinedValue OfAttribute(Value owner, string name) => new($"'{Describe(owner)}' has no attribute '{name}'");
+    public static UndefinedValue OfAttribute(Value owner, string name) =>
+        new($"'{Describe(owner)}' has no attribute '{name}'");
 
     public static UndefinedValue OfItem(Value owner, string key) => new($"{Describe(owner)} has no element {key}");
 

@@ -1,0 +1,40 @@
+using PeftNative.Models;
+using PeftNative.Peft.Lora;
+
+namespace PeftNative.Peft.Mixed;
+
+/// <summary>A linear layer in a mixed batch.</summary>
+internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinearAttachment
+{
+    /// <summary>Whether an adapter does anything at a layer.</summary>
+    internal static bool IsAt(Adapter adapter, LinearSite site) => adapter.AtLinear(site.Index) is not null || Replaces(adapter, site);
+
+    public void BeforeForward(Pass pass, LinearState state)
+    {
+        foreach (var (adapter, first, count) in mixed.Runs(pass, Picked(pass)))
+            if (Pair(adapter) is { } lora) lora.AddPair(pass, state, first, count);
+    }
+
+    // The rows' own record overwrites what the shared one has left in them.
+    public void AfterForward(Pass pass, LinearState state)
+    {
+        var op = state.Op;
+        foreach (var (adapter, first, count) in mixed.Runs(pass, Picked(pass)))
+        {
+            if (Pair(adapter) is not null || !IsAt(adapter, site)) continue;
+            pass.Attachments = [adapter];
+            site.Forward(pass, new LinearState(), op.X.RowRange(first, count), op.Y.RowRange(first, count),
+                op.Residual.IsPresent ? op.Residual.RowRange(first, count) : default);
+            pass.Attachments = [mixed];
+        }
+    }
+
+    private LoraLinear? Pair(Adapter adapter) =>
+        adapter.AtLinear(site.Index) is LoraLinear { Magnitude: null } lora && !Replaces(adapter, site) ? lora : null;
+
+    private static bool Replaces(Adapter adapter, LinearSite site) =>
+        adapter.Replacement(site.Weight.Index) is not null || (site.Bias is { } bias && adapter.Replacement(bias.Index) is not null);
+
+    // What stands on top of the layers sees only some rows of the stream.
+    private ReadOnlySpan<int> Picked(Pass pass) => site.Depth == 2 * pass.Model.Config.LayerCount ? pass.PickedRows.Span : [];
+}

@@ -1,0 +1,116 @@
+using System.Text.Json.Nodes;
+using PeftNative.Tokenizers.Chat;
+using Xunit;
+
+namespace PeftNative.Tokenizers.Tests;
+
+public sealed class ChatTemplateFolderTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("chat-template-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void A_folder_without_a_template_gives_null()
+    {
+        Assert.Null(ChatTemplate.Load(_folder));
+        Write("tokenizer_config.json", """{"bos_token": "<s>"}""");
+        Assert.Null(ChatTemplate.Load(_folder));
+    }
+
+    [Fact]
+    public void The_template_of_tokenizer_config_sees_its_special_tokens()
+    {
+        Write("tokenizer_config.json", """
+            {"chat_template": "{{ bos_token }}{{ eos_token }}{{ pad_token is defined }}{{ image_token }}",
+             "bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "pad_token": null,
+             "extra_special_tokens": {"image_token": "<image>"}}
+            """);
+        Assert.Equal("<s></s>False<image>", Render());
+    }
+
+    [Fact]
+    public void Special_tokens_map_fills_in_what_tokenizer_config_lacks()
+    {
+        Write("tokenizer_config.json", """
+            {"chat_template": "{{ bos_token }}{{ eos_token }}{{ unk_token }}", "bos_token": "<s>", "unk_token": null}
+            """);
+        Write("special_tokens_map.json", """
+            {"bos_token": "<old>", "eos_token": {"content": "</s>"}, "unk_token": "<unk>"}
+            """);
+        Assert.Equal("<s></s>", Render());
+    }
+
+    [Fact]
+    public void A_jinja_file_wins_over_tokenizer_config()
+    {
+        Write("tokenizer_config.json", """{"chat_template": "old", "eos_token": "</s>"}""");
+        Write("chat_template.jinja", "new{{ eos_token }}\n");
+        Assert.Equal("new</s>", Render());
+    }
+
+    [Fact]
+    public void An_older_chat_template_json_is_read()
+    {
+        Write("chat_template.json", """{"chat_template": "from json"}""");
+        Assert.Equal("from json", Render());
+    }
+
+    [Fact]
+    public void Of_named_templates_tool_use_is_taken_where_tools_are_passed()
+    {
+        Write("tokenizer_config.json", """
+            {"chat_template": [
+               {"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools {{ tools|length }}"}]}
+            """);
+        var template = ChatTemplate.Load(_folder)!;
+        Assert.Equal("plain", template.Render([]).Text);
+        Assert.Equal("tools 1", template.Render([], false, new JsonObject { ["tools"] = new JsonArray("a") }).Text);
+    }
+
+    [Fact]
+    public void A_tool_use_file_beside_the_jinja_file_is_taken_where_tools_are_passed()
+    {
+        Write("chat_template.jinja", "plain");
+        Directory.CreateDirectory(Path.Combine(_folder, "additional_chat_templates"));
+        Write(Path.Combine("additional_chat_templates", "tool_use.jinja"), "with tools");
+        Assert.Equal(
+            "with tools",
+            ChatTemplate.Load(_folder)!.Render([], false, new JsonObject { ["tools"] = new JsonArray() }).Text);
+    }
+
+    [Theory]
+    [InlineData("{ not json")]
+    [InlineData("[]")]
+    [InlineData("""{"chat_template": 5}""")]
+    [InlineData("""{"chat_template": [{"name": "rag", "template": "x"}]}""")]
+    [InlineData("""{"chat_template": "{% if %}"}""")]
+    public void A_broken_folder_is_a_typed_error_that_names_the_file(string config)
+    {
+        Write("tokenizer_config.json", config);
+        var error = Assert.Throws<ModelFormatException>(() => ChatTemplate.Load(_folder));
+        Assert.Contains("tokenizer_config.json", error.Where);
+    }
+
+    [Fact]
+    public void The_verifier_counts_and_describes_what_differs()
+    {
+        Write("chat_template.jinja", "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}");
+        Write("context.json", """{"tokenizer": "t", "variables": {"bos_token": "<s>"}}""");
+        Write("cases.json", """
+            [{"name": "same", "messages": [{"content": "x"}], "add_generation_prompt": false, "kwargs": {},
+              "rendered": "<s>x", "error": null},
+             {"name": "other", "messages": [{"content": "x"}], "add_generation_prompt": false, "kwargs": {},
+              "rendered": "<s>y", "error": null},
+             {"name": "error", "messages": [], "add_generation_prompt": false, "kwargs": {},
+              "rendered": null, "error": "no"}]
+            """);
+        var result = ChatTemplateVerifier.Verify(_folder);
+        Assert.Equal((3, 2), (result.Checked, result.Failed));
+        Assert.Equal("other: text differs at 3: expected '<s>y', got '<s>x'", result.FirstFailure);
+    }
+
+    private string Render() => ChatTemplate.Load(_folder)!.Render([]).Text;
+
+    private void Write(string name, string text) => File.WriteAllText(Path.Combine(_folder, name), text);
+}
