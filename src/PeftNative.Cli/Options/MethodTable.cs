@@ -2,34 +2,22 @@ using System.Text;
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
 using PeftNative.Peft;
+using PeftNative.Peft.Bottleneck;
 
 namespace PeftNative.Cli.Options;
 
-/// <summary>A way to adapt: its PEFT type, its keys under PEFT's names, and what it fixes by its name.</summary>
-internal sealed record Method(string Name, string PeftType, double LearningRate, Setting[] Keys, params (string Key, bool Value)[] Fixed);
+/// <summary>A way to adapt: its type, a usual learning rate, its keys, and what its name stands for beyond the type.</summary>
+internal sealed record Method(string Name, string Type, double LearningRate, string[] Keys, params (string Key, bool Value)[] Fixed);
 
-/// <summary>The methods of --method and their settings, spelled as in PEFT's adapter_config.json.</summary>
+/// <summary>The methods of --method; keys are spelled as in PEFT's adapter_config.json, those of bottlenecks as AdapterHub spells them.</summary>
 internal static class MethodTable
 {
-    private const string Group = "LoRA, spelled as in adapter_config.json";
+    private const string Bottleneck = "BOTTLENECK";
 
-    private static readonly Setting[] Lora =
+    private static readonly string[] Lora =
     [
-        Key("r", SettingKind.Whole, "Rank.") with { Aliases = ["lora_r", "lora_rank", "rank"], Least = 1, Most = 65536 },
-        Key("lora_alpha", SettingKind.Number, "The low-rank product is scaled by lora_alpha / r."),
-        Key("lora_dropout", SettingKind.Number, "Dropout on the input of the low-rank pair.") with { Least = 0, Most = 0.999 },
-        Key("target_modules", SettingKind.NamesOrPattern, "Modules to adapt: ends of names, a regular expression, or all-linear.")
-            with { Aliases = ["lora_target", "lora_target_modules"] },
-        Key("exclude_modules", SettingKind.NamesOrPattern, "Modules not to adapt."),
-        Key("modules_to_save", SettingKind.Names, "Modules trained whole; a classifier's head is added by itself."),
-        Key("bias", SettingKind.Text, "Which biases are trained.") with { Choices = ["none", "all", "lora_only"] },
-        Key("use_dora", SettingKind.Switch, "DoRA: magnitude and direction apart."),
-        Key("use_rslora", SettingKind.Switch, "Scale by lora_alpha / sqrt(r)."),
-        Key("rank_pattern", SettingKind.Map, "Another r for modules that a pattern names."),
-        Key("alpha_pattern", SettingKind.Map, "Another lora_alpha for modules that a pattern names."),
-        Key("layers_to_transform", SettingKind.Wholes, "Only these layers, from 0."),
-        Key("layers_pattern", SettingKind.Names, "What stands before the layer number in names."),
-        Key("init_lora_weights", SettingKind.SwitchOrText, "true, gaussian, or false for both random.") with { ValueName = "true|false|gaussian" },
+        "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "modules_to_save", "bias", "use_dora", "use_rslora", "rank_pattern",
+        "alpha_pattern", "layers_to_transform", "layers_pattern", "init_lora_weights",
     ];
 
     /// <summary>All methods, the default first.</summary>
@@ -37,51 +25,87 @@ internal static class MethodTable
     [
         new("lora", "LORA", 2e-4, Lora),
         new("dora", "LORA", 2e-4, Lora, ("use_dora", true)),
+        new("ia3", "IA3", 1e-2, ["target_modules", "exclude_modules", "feedforward_modules", "modules_to_save", "init_ia3_weights"]),
+        new("bottleneck", Bottleneck, 1e-3,
+        [
+            "mh_adapter", "output_adapter", "reduction_factor", "non_linearity", "original_ln_before", "residual_before_ln", "is_parallel", "scaling",
+            "dropout", "leave_out", "init_weights",
+        ]),
+        new("prefix", "PREFIX_TUNING", 1e-2, ["num_virtual_tokens", "prefix_projection", "encoder_hidden_size", "init_weights", "modules_to_save"]),
+        new("prompt", "PROMPT_TUNING", 3e-2, ["num_virtual_tokens", "prompt_tuning_init", "prompt_tuning_init_text", "modules_to_save"]),
+        new("p_tuning", "P_TUNING", 1e-2,
+        [
+            "num_virtual_tokens", "encoder_reparameterization_type", "encoder_hidden_size", "encoder_num_layers", "encoder_dropout", "modules_to_save",
+        ]),
+        new("bitfit", "BITFIT", 1e-3, []),
+        new("top_layers", "TOP_LAYERS", 1e-4, ["num_layers"]),
         new("full", "FULL", 2e-5, []),
         new("head", "HEAD", 1e-3, []),
     ];
 
-    public static readonly Setting Name = new("method", SettingKind.Text, "How the model is adapted; full and head train it without an adapter.")
+    public static readonly Setting Name = new("method", SettingKind.Text, "How the model is adapted; the last four train parts of it, or all.")
     {
         Default = "lora", Choices = [.. All.Select(m => m.Name)], Group = "What",
     };
 
     /// <summary>The keys of all methods.</summary>
-    public static readonly Setting[] Keys = [.. All.SelectMany(m => m.Keys).Distinct()];
+    public static readonly Setting[] Keys = MethodKeys.All;
 
     /// <summary>The method asked for.</summary>
     public static Method Of(SettingValues values) => All.First(m => m.Name == values.Text(Name));
+
+    /// <summary>The keys of a method that the user has set.</summary>
+    public static IEnumerable<Setting> Given(SettingValues values) => Keys.Where(values.Has);
 
     /// <summary>The settings of the adapter asked for.</summary>
     /// <exception cref="UsageException">A key belongs to another method, or a value is impossible.</exception>
     public static AdapterConfig Config(SettingValues values)
     {
         var method = Of(values);
-        var json = new JsonObject { ["peft_type"] = method.PeftType, ["base_model_name_or_path"] = values.Text(Shared.Model) };
+        var json = new JsonObject();
         foreach (var (key, value) in method.Fixed) json[key] = value;
-        foreach (var setting in Keys.Where(values.Has))
+        foreach (var setting in Given(values))
         {
-            if (!method.Keys.Contains(setting))
-                throw new UsageException($"{setting.Key} is no setting of the method {method.Name}.", values.OriginOf(setting), method.Keys.Length == 0
-                    ? "It has none." : $"It has: {string.Join(", ", method.Keys.Select(k => k.Key))}.");
+            if (!method.Keys.Contains(setting.Key))
+                throw new UsageException($"{setting.Key} is no setting of the method {method.Name}.", values.OriginOf(setting),
+                    method.Keys.Length == 0 ? "It has none." : $"It has: {string.Join(", ", method.Keys)}.");
             if (method.Fixed.Any(f => f.Key == setting.Key && f.Value != values.Switch(setting)))
                 throw new UsageException($"The method {method.Name} needs {setting.Key}.", values.OriginOf(setting), "Leave it out, or use --method lora.");
             json[setting.Key] = values.Node(setting)!.DeepClone();
         }
-        return Read(json);
+        return method.Type == Bottleneck ? ReadBottleneck(json, values.Text(Shared.Model)) : ReadPeft(json, method, values.Text(Shared.Model));
     }
 
-    private static AdapterConfig Read(JsonObject json)
+    private static AdapterConfig ReadPeft(JsonObject json, Method method, string model)
+    {
+        json["peft_type"] = method.Type;
+        json["base_model_name_or_path"] = model;
+        if (method.Keys.Contains("num_virtual_tokens")) json["num_virtual_tokens"] ??= 20;
+        if (json.ContainsKey("prompt_tuning_init_text")) (json["prompt_tuning_init"], json["tokenizer_name_or_path"]) = ("TEXT", model);
+        return Read(json, AdapterFolder.ReadConfig);
+    }
+
+    // The places and the kind of a bottleneck that nobody asks about are those of AdapterHub's "seq_bn" (Pfeiffer).
+    private static AdapterConfig ReadBottleneck(JsonObject config, string model)
+    {
+        config["mh_adapter"] ??= false;
+        config["output_adapter"] ??= true;
+        config["reduction_factor"] ??= 16;
+        config["non_linearity"] ??= "relu";
+        config["original_ln_before"] ??= !config["mh_adapter"]!.GetValue<bool>();
+        if (config["scaling"] is JsonValue scaling && double.TryParse(scaling.ToString(), out var number)) config["scaling"] = number;
+        return Read(new JsonObject { ["config"] = config, ["name"] = "default" }, BottleneckConfig.FromJson) with { BaseModel = model };
+    }
+
+    private static T Read<T>(JsonObject json, Func<StrictObject, T> read)
     {
         try
         {
-            return AdapterFolder.ReadConfig(StrictJson.ParseObject(Encoding.UTF8.GetBytes(json.ToJsonString()), "method settings"));
+            return read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(json.ToJsonString()), "method settings"));
         }
         catch (ModelFormatException e)
         {
             throw new UsageException(e.What, e.Where, e.Remedy, e);
         }
     }
-
-    private static Setting Key(string key, SettingKind kind, string help) => new(key, kind, help) { Group = Group };
 }

@@ -5,6 +5,7 @@ using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
+using PeftNative.Peft.PromptTuning;
 using PeftNative.Tokenizers;
 using PeftNative.Training;
 
@@ -64,6 +65,7 @@ internal sealed class RunSetup : IDisposable
         var method = MethodTable.Config(values); // wrong settings should show before anything large is read
         var options = TrainSettings.ToOptions(values);
         var tokenizer = HfTokenizer.Load(folder);
+        if (method is PromptTuningConfig { Initialization: PromptInitialization.Text } prompt) method = prompt.WithText(tokenizer);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
         var labels = train.FindLabels(config.Labels);
         var maxLength = DataPlan.MaxLength(values, config);

@@ -50,7 +50,8 @@ internal static class StartPanel
     private static string Method(RunSetup setup, SettingValues values)
     {
         var name = values.Text(MethodTable.Name);
-        if (setup.Adapter is not LoraAdapter lora) return name;
+        if (setup.Adapter is not LoraAdapter lora)
+            return string.Join(", ", MethodTable.Given(values).Select(s => $"{s.Key} {values.Node(s)}").Prepend(name));
         var config = (LoraConfig)lora.Config;
         var targets = config.Targets!.Names is { } names ? string.Join(", ", names.Order(StringComparer.Ordinal)) : config.Targets.Pattern;
         var saved = config.ModulesToSave is { Count: > 0 } modules ? $", head {string.Join(", ", modules.Where(m => IsThere(setup.Model, m)))}" : "";

@@ -15,6 +15,8 @@ public static class AdapterLabels
     /// <summary>Name of the file.</summary>
     public const string FileName = "labels.json";
 
+    private const string HubHead = "head_config.json";
+
     /// <summary>The text of labels.json for a classifier.</summary>
     public static string Write(IReadOnlyList<string> labels, ProblemType problem) => PeftJson.Write(ToConfig(labels, problem));
 
@@ -40,23 +42,39 @@ public static class AdapterLabels
     /// <exception cref="ModelFormatException">A file is broken, or the adapter is of a kind that is not supported.</exception>
     public static ModelOptions OptionsFor(string adapterFolder, string baseFolder)
     {
-        var task = AdapterFolder.ReadConfig(adapterFolder).TaskType switch
-        {
-            "CAUSAL_LM" => ModelTask.CausalLm,
-            "SEQ_CLS" => ModelTask.SequenceClassification,
-            "TOKEN_CLS" => ModelTask.TokenClassification,
-            _ => (ModelTask?)null,
-        };
+        var task = TaskOf(adapterFolder);
         if (task is null or ModelTask.CausalLm) return new ModelOptions { Task = task };
         var above = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterFolder)));
         var file = new[] { adapterFolder, above }.OfType<string>().Select(f => Path.Combine(f, FileName)).FirstOrDefault(File.Exists);
         if (file is not null) return Read(file) with { Task = task };
+        var hub = Path.Combine(adapterFolder, HubHead);
+        if (File.Exists(hub)) return new ModelOptions { Task = task, Labels = ReadHub(StrictJson.ReadFile(hub)) };
         var count = HeadOutputs(adapterFolder, baseFolder, task.Value);
         var own = ConfigReader.Read(baseFolder).Labels;
         return new ModelOptions
         {
             Task = task, Labels = count is null || own.Count == count ? null : [.. Enumerable.Range(0, count.Value).Select(i => $"LABEL_{i}")],
         };
+    }
+
+    private static ModelTask? TaskOf(string folder)
+    {
+        // The baselines have no settings of their own, so their reader does not keep the task.
+        var type = AdapterFolder.ReadConfig(folder).TaskType
+            ?? StrictJson.ReadFile(Path.Combine(folder, AdapterFolder.ConfigName)).GetOptionalString("task_type");
+        return type switch
+        {
+            "CAUSAL_LM" => ModelTask.CausalLm,
+            "SEQ_CLS" => ModelTask.SequenceClassification,
+            "TOKEN_CLS" => ModelTask.TokenClassification,
+            _ => null,
+        };
+    }
+
+    private static string[]? ReadHub(StrictObject head)
+    {
+        if (head.GetOptionalObject("label2id") is { } map) return [.. map.Keys.OrderBy(map.GetInt)];
+        return head.GetOptionalInt("num_labels") is { } count ? [.. Enumerable.Range(0, count).Select(i => $"LABEL_{i}")] : null;
     }
 
     private static ModelOptions Read(string file)
