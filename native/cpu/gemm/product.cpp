@@ -6,7 +6,7 @@ namespace pn::PN_ISA {
 
 namespace {
 
-using TileFunction = void (*)(const Segment*, int, int, float*);
+using TileFunction = void (*)(const Segment*, int, int, float*, std::ptrdiff_t);
 
 template <int R, int V>
 constexpr void fill_tiles(TileFunction (&full)[tile_vectors], TileFunction (&edge)[tile_vectors]) {
@@ -150,10 +150,10 @@ private:
 
 }  // namespace
 
-void run_tile(const Segment* segments, int count, int rows, int columns, float* out) {
+void run_tile(const Segment* segments, int count, int rows, int columns, float* out, std::ptrdiff_t stride) {
     const int vectors = ceil_div(columns, W), rest = columns - (vectors - 1) * W;
     const auto& table = rest == W ? tiles.full : tiles.edge;
-    table[rows - 1][vectors - 1](segments, count, rest, out);
+    table[rows - 1][vectors - 1](segments, count, rest, out, stride);
 }
 
 std::ptrdiff_t share_floats(const Product& p, const Sink& sink) {

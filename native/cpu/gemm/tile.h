@@ -57,7 +57,7 @@ PN_INLINE void prefetch_next_rows(const float* left, std::ptrdiff_t row) {
 }
 
 template <int R, int V, bool Edge>
-void tile(const Segment* segments, int count, int rest, float* PN_RESTRICT out) {
+void tile(const Segment* segments, int count, int rest, float* PN_RESTRICT out, std::ptrdiff_t stride) {
     F sum[R][V];
     PN_UNROLL
     for (int r = 0; r < R; r++) {
@@ -79,11 +79,12 @@ void tile(const Segment* segments, int count, int rest, float* PN_RESTRICT out) 
     PN_UNROLL
     for (int r = 0; r < R; r++) {
         PN_UNROLL
-        for (int v = 0; v < V; v++) store(out + r * tile_columns + v * W, sum[r][v]);
+        for (int v = 0; v < V; v++) store(out + r * stride + v * W, sum[r][v]);
     }
 }
 
-// Computes rows x columns sums (rows <= tile_rows, columns <= tile_columns) into out[r * tile_columns + column]; elements behind `columns` are undefined.
-void run_tile(const Segment* segments, int count, int rows, int columns, float* out);
+// Computes rows x columns sums (rows <= tile_rows, columns <= tile_columns) into out[r * stride + column]. Whole vectors are
+// written: up to the next multiple of W the elements behind `columns` become undefined.
+void run_tile(const Segment* segments, int count, int rows, int columns, float* out, std::ptrdiff_t stride = tile_columns);
 
 }  // namespace pn::PN_ISA

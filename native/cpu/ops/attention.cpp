@@ -56,9 +56,7 @@ private:
     void score_tile(std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t key, std::ptrdiff_t columns, std::ptrdiff_t j) {
         const float* query = row(op.q, q.first_query + first + i) + head * op.head_stride;
         const Segment segment{{query, op.q.stride, panel_width}, plan.panel(keys, q, kv, key) + key % panel_width, panel_width, op.head_dim};
-        run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), s.tile);
-        for (std::ptrdiff_t r = 0; r < rows; r++)
-            std::memcpy(s.scores + r * key_block + (key - j), s.tile + r * tile_columns, sizeof(float) * static_cast<std::size_t>(columns));
+        run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), s.scores + (key - j), key_block);
     }
 
     // Scores become e^(score - top); what the row has summed so far follows a new top.

@@ -114,9 +114,7 @@ private:
         for (std::ptrdiff_t c = 0; c < end; c += tile_columns) {
             const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, end - c);
             const Segment segment{{x + r * op.head_dim, op.head_dim, panel_width}, plan.panel(panels, q, kv, j) + c, panel_width, op.head_dim};
-            run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), b.tile);
-            for (std::ptrdiff_t t = 0; t < rows; t++)
-                std::memcpy(out + (r + t) * key_block + c, b.tile + t * tile_columns, sizeof(float) * static_cast<std::size_t>(columns));
+            run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), out + r * key_block + c, key_block);
         }
     }
 

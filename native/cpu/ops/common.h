@@ -13,7 +13,8 @@ PN_INLINE const int* ints(const pn_tensor& t) { return static_cast<const int*>(t
 
 // Rows side by side, each of `columns` elements.
 PN_INLINE void copy_rows(const float* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float* out) {
-    for (std::ptrdiff_t r = 0; r < rows; r++) std::memcpy(out + r * columns, x + r * stride, sizeof(float) * static_cast<std::size_t>(columns));
+    for (std::ptrdiff_t r = 0; r < rows; r++)
+        for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(out + r * columns + c, load(x + r * stride + c, n), n); });
 }
 
 struct Range {
