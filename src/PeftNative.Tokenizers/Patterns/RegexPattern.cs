@@ -3,8 +3,8 @@ using PeftNative.Tokenizers.Text;
 namespace PeftNative.Tokenizers.Patterns;
 
 /// <summary>
-/// Matches a regular expression by backtracking over Unicode code points. The number of steps is limited in proportion to the length of
-/// the text, so that a hostile pattern ends in an error instead of running for years.
+/// Matches a regular expression by backtracking over Unicode code points. The number of steps is limited in proportion
+/// to the length of the text, so that a hostile pattern ends in an error instead of running for years.
 /// </summary>
 internal sealed class RegexPattern : SplitPattern
 {
@@ -23,7 +23,9 @@ internal sealed class RegexPattern : SplitPattern
         (code, registers) = PatternProgram.Compile(PatternParser.Parse(pattern));
     }
 
-    /// <summary>A point to go back to. Min: -1 for a plain one, -2 for a register to restore, else the least end of a loop.</summary>
+    /// <summary>
+    /// A point to go back to. Min: -1 for a plain one, -2 for a register to restore, else the least end of a loop.
+    /// </summary>
     private record struct Frame(int Pc, int Position, int Min);
 
     /// <inheritdoc/>
@@ -58,7 +60,8 @@ internal sealed class RegexPattern : SplitPattern
                 case PatternOp.Match:
                     return position;
                 case PatternOp.One:
-                    ok = position < text.Length && instruction.Set!.Contains(AlignedText.CodePoint(text, position, out var units))
+                    ok = position < text.Length
+                        && instruction.Set!.Contains(AlignedText.CodePoint(text, position, out var units))
                         && (position += units) > 0;
                     pc++;
                     break;
@@ -110,7 +113,8 @@ internal sealed class RegexPattern : SplitPattern
         var set = loop.Set!;
         int least = position, count = 0;
         var want = loop.Mode == RepeatMode.Lazy ? loop.X : loop.Y < 0 ? int.MaxValue : loop.Y;
-        while (count < want && position < text.Length && set.Contains(AlignedText.CodePoint(text, position, out var units)))
+        while (count < want && position < text.Length
+            && set.Contains(AlignedText.CodePoint(text, position, out var units)))
         {
             position += units;
             if (++count == loop.X) least = position;
@@ -158,7 +162,8 @@ internal sealed class RegexPattern : SplitPattern
 
     private bool TakeOneMore(ReadOnlySpan<char> text, int count, ref int pc, ref int position, ref int depth)
     {
-        if (position >= text.Length || !code[pc].Set!.Contains(AlignedText.CodePoint(text, position, out var units))) return false;
+        if (position >= text.Length || !code[pc].Set!.Contains(AlignedText.CodePoint(text, position, out var units)))
+            return false;
         position += units;
         PushLazy(code[pc], pc, position, count + 1, ref depth);
         pc++;
@@ -166,7 +171,8 @@ internal sealed class RegexPattern : SplitPattern
     }
 
     private bool LookAround(
-        ReadOnlySpan<char> text, in PatternInstruction look, int pc, int position, Span<int> marks, int depth, ref long steps)
+        ReadOnlySpan<char> text, in PatternInstruction look, int pc, int position, Span<int> marks, int depth,
+            ref long steps)
     {
         var at = position;
         for (var back = look.Back; back > 0; back--)
@@ -184,7 +190,8 @@ internal sealed class RegexPattern : SplitPattern
         AnchorKind.LineEnd => position == text.Length || text[position] == '\n',
         AnchorKind.TextStart => position == 0,
         AnchorKind.TextEnd => position == text.Length,
-        AnchorKind.TextEndOrLastNewline => position == text.Length || (position == text.Length - 1 && text[position] == '\n'),
+        AnchorKind.TextEndOrLastNewline =>
+            position == text.Length || (position == text.Length - 1 && text[position] == '\n'),
         AnchorKind.WordBoundary => IsWordBoundary(text, position),
         _ => !IsWordBoundary(text, position),
     };
