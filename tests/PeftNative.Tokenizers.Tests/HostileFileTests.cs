@@ -172,6 +172,7 @@ public class HostileFileTests
     [InlineData("(a+)+$")]
     [InlineData("(a|aa)+$")]
     [InlineData("(?:a*)*b")]
+    [InlineData("a(?=a*b)|a")]
     public void A_pattern_that_backtracks_without_end_stops_with_an_error(string pattern)
     {
         var split = $$$"""{"type":"Split","pattern":{"Regex":"{{{pattern}}}"},"behavior":"Isolated","invert":false}""";

@@ -81,6 +81,14 @@ public class HostileInputTests
         Assert.Throws<UsageException>(() => tokenizer.EncodeBatch(["x"], ["x", "x"]));
     }
 
+    [Fact]
+    public void Trailing_space_patterns_take_linear_time_on_long_runs()
+    {
+        var split = """{"type":"Split","pattern":{"Regex":"\\s+$"},"behavior":"Isolated","invert":false}""";
+        var tokenizer = TestTokenizer.Load(TestTokenizer.Json(TestTokenizer.Words, split));
+        Assert.Equal(2, tokenizer.EncodeText(new string(' ', 500_000) + "x  ").Ids.Length);
+    }
+
     private static TimeSpan Time(HfTokenizer tokenizer, string text)
     {
         var watch = Stopwatch.StartNew();

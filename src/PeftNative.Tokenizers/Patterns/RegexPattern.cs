@@ -8,12 +8,13 @@ namespace PeftNative.Tokenizers.Patterns;
 /// </summary>
 internal sealed class RegexPattern : SplitPattern
 {
-    private const long StepsPerCharacter = 2_000, StepsAtLeast = 2_000_000;
+    private const long StepsPerCharacter = 2_000, StepsAtLeast = 200_000;
     private readonly PatternInstruction[] code;
     private readonly int registers;
     private readonly string pattern;
 
     [ThreadStatic] private static Frame[]? stack;
+    [ThreadStatic] private static long spent; // steps since the search began at the start of a text
 
     /// <summary>Compiles a pattern.</summary>
     /// <exception cref="ModelFormatException">The pattern cannot be read.</exception>
@@ -31,19 +32,40 @@ internal sealed class RegexPattern : SplitPattern
     /// <inheritdoc/>
     public override bool Next(ReadOnlySpan<char> text, int from, out int start, out int end)
     {
-        var steps = StepsAtLeast + (StepsPerCharacter * text.Length);
+        var budget = StepsAtLeast + (StepsPerCharacter * text.Length);
+        if (from == 0) spent = 0;
+        var steps = budget - spent;
         Span<int> marks = stackalloc int[Math.Min(registers, 64)];
         if (registers > marks.Length) marks = new int[registers];
-        for (start = from; start <= text.Length;)
+        for (start = from; start <= text.Length; start = NextStart(text, start))
         {
             end = Run(text, 0, start, marks, 0, ref steps);
-            if (end >= 0) return true;
-            if (start == text.Length) break;
-            AlignedText.CodePoint(text, start, out var units);
-            start += units;
+            if (end >= 0)
+            {
+                spent = budget - steps;
+                return true;
+            }
         }
         end = start;
         return false;
+    }
+
+    /// <summary>
+    /// Where to try after a place without a match. A pattern that begins with x+ and found none from the start of a run of x
+    /// finds none from inside the run either, since it tried every end of it: this keeps \s+$ linear.
+    /// </summary>
+    private int NextStart(ReadOnlySpan<char> text, int start)
+    {
+        var skipsRun = code[0] is { Op: PatternOp.Loop, X: 1, Y: < 0, Mode: RepeatMode.Greedy };
+        do
+        {
+            if (start == text.Length) return start + 1;
+            var c = AlignedText.CodePoint(text, start, out var units);
+            start += units;
+            if (skipsRun) skipsRun = code[0].Set!.Contains(c);
+        }
+        while (skipsRun && start < text.Length && code[0].Set!.Contains(AlignedText.CodePoint(text, start, out _)));
+        return start;
     }
 
     /// <summary>Runs the program from an instruction; the result is the end of the match or -1.</summary>

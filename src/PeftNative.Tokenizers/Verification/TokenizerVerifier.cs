@@ -1,4 +1,4 @@
-using PeftNative.Tokenizers.Files;
+using PeftNative.Tokenizers.Verification;
 
 namespace PeftNative.Tokenizers;
 
