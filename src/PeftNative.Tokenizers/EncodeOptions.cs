@@ -36,7 +36,9 @@ public enum Padding
     Fixed,
 }
 
-/// <summary>What <see cref="HfTokenizer.EncodeText"/> and <see cref="HfTokenizer.EncodeBatch"/> do beyond the bare ids.</summary>
+/// <summary>
+/// What <see cref="HfTokenizer.EncodeText"/> and <see cref="HfTokenizer.EncodeBatch"/> do beyond the bare ids.
+/// </summary>
 public sealed record EncodeOptions
 {
     /// <summary>Special tokens, no limit, no padding.</summary>

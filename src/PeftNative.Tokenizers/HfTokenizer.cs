@@ -8,8 +8,8 @@ using PeftNative.Tokenizers.Text;
 namespace PeftNative.Tokenizers;
 
 /// <summary>
-/// A tokenizer as Hugging Face folders describe it; its ids, offsets and decoded text equal those of the tokenizers and transformers
-/// libraries. Immutable and safe to use from several threads.
+/// A tokenizer as Hugging Face folders describe it; its ids, offsets and decoded text equal those of the tokenizers and
+/// transformers libraries. Immutable and safe to use from several threads.
 /// </summary>
 public sealed class HfTokenizer : ITokenizer
 {
@@ -21,7 +21,8 @@ public sealed class HfTokenizer : ITokenizer
     private readonly TokenizerSettings settings;
 
     internal HfTokenizer(
-        TokenPipeline pipeline, TokenModel model, AddedVocabulary added, PostProcessing processing, TokenDecoder decoder,
+        TokenPipeline pipeline, TokenModel model, AddedVocabulary added, PostProcessing processing,
+            TokenDecoder decoder,
         TokenizerSettings settings)
     {
         this.pipeline = pipeline;
@@ -52,7 +53,9 @@ public sealed class HfTokenizer : ITokenizer
     /// <inheritdoc/>
     public bool HasTokenTypes => assembler.HasTokenTypes;
 
-    /// <summary>The special tokens the folder declares, by role: <c>bos_token</c>, <c>eos_token</c>, <c>pad_token</c> and so on.</summary>
+    /// <summary>
+    /// The special tokens the folder declares, by role: <c>bos_token</c>, <c>eos_token</c>, <c>pad_token</c> and so on.
+    /// </summary>
     public IReadOnlyDictionary<string, string> SpecialTokens => settings.SpecialTokens;
 
     /// <summary>The longest input the model was made for, or null where the folder does not say.</summary>
@@ -61,18 +64,24 @@ public sealed class HfTokenizer : ITokenizer
     /// <summary>The tokens that are found in the text itself.</summary>
     public IReadOnlyCollection<AddedToken> AddedTokens => added.Tokens;
 
-    /// <summary>Reads the tokenizer of a model folder: tokenizer.json, or the older files where it is missing.</summary>
+    /// <summary>
+    /// Reads the tokenizer of a model folder: tokenizer.json, or the older files where it is missing.
+    /// </summary>
     /// <param name="folder">The folder.</param>
     /// <exception cref="ModelFormatException">A file is missing, broken or uses something unknown.</exception>
     public static HfTokenizer Load(string folder) => TokenizerFolder.Load(folder);
 
-    /// <summary>Reads the older files of a folder (vocab.json and merges.txt, vocab.txt, tokenizer.model, spiece.model) even where tokenizer.json exists.</summary>
+    /// <summary>
+    /// Reads the older files of a folder (vocab.json and merges.txt, vocab.txt, tokenizer.model, spiece.model) even
+    /// where tokenizer.json exists.
+    /// </summary>
     /// <param name="folder">The folder.</param>
     /// <exception cref="ModelFormatException">There are none, or they are broken.</exception>
     public static HfTokenizer LoadOlderFiles(string folder) => TokenizerFolder.LoadOlderFiles(folder);
 
     /// <summary>
-    /// Reads a SentencePiece model so that the ids are those of the SentencePiece library itself: tokens added by transformers are plain text.
+    /// Reads a SentencePiece model so that the ids are those of the SentencePiece library itself: tokens added by
+    /// transformers are plain text.
     /// </summary>
     /// <param name="path">The path of tokenizer.model or spiece.model.</param>
     /// <exception cref="ModelFormatException">The file is no such model.</exception>
@@ -81,9 +90,11 @@ public sealed class HfTokenizer : ITokenizer
     /// <inheritdoc/>
     public TokenSequence Encode(string text, string? pair = null, bool addSpecialTokens = true, int? maxLength = null)
     {
-        var options = new EncodeOptions { AddSpecialTokens = addSpecialTokens, MaxLength = maxLength, TruncationSide = Side.Right };
+        var options = new EncodeOptions { AddSpecialTokens = addSpecialTokens, MaxLength = maxLength,
+            TruncationSide = Side.Right };
         var encoding = EncodeText(text, pair, options);
-        return new(encoding.Ids, encoding.TokenTypes, encoding.Starts, encoding.Ends, encoding.Sources, encoding.Truncated);
+        return new(encoding.Ids, encoding.TokenTypes, encoding.Starts, encoding.Ends, encoding.Sources,
+            encoding.Truncated);
     }
 
     /// <summary>Encodes a text or a pair.</summary>
@@ -112,10 +123,12 @@ public sealed class HfTokenizer : ITokenizer
     /// <param name="pairs">The second texts, as many, or null.</param>
     /// <param name="options">Special tokens, limits and padding.</param>
     /// <exception cref="UsageException">The options cannot be met.</exception>
-    public TokenBatch EncodeBatch(IReadOnlyList<string> texts, IReadOnlyList<string>? pairs = null, EncodeOptions? options = null)
+    public TokenBatch EncodeBatch(IReadOnlyList<string> texts, IReadOnlyList<string>? pairs = null,
+        EncodeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(texts);
-        if (pairs is not null && pairs.Count != texts.Count) throw new UsageException("There are not as many second texts as texts.");
+        if (pairs is not null && pairs.Count != texts.Count)
+            throw new UsageException("There are not as many second texts as texts.");
         options = Complete(options);
         var scratch = pipeline.Rent();
         try
@@ -211,6 +224,7 @@ public sealed class HfTokenizer : ITokenizer
     {
         var special = options.AddSpecialTokens ? assembler.Added(isPair) : 0;
         return limit >= special ? limit - special
-            : throw new UsageException($"The limit of {limit} tokens leaves no room for the {special} special tokens.", "maxLength");
+            : throw new UsageException($"The limit of {limit} tokens leaves no room for the {special} special tokens.",
+                "maxLength");
     }
 }

@@ -1,8 +1,8 @@
 namespace PeftNative.Tokenizers;
 
 /// <summary>
-/// Decodes ids one by one. A piece is given out when the text so far does not end in the middle of a character; all pieces together are
-/// the text of all ids. Not safe for use from several threads at once.
+/// Decodes ids one by one. A piece is given out when the text so far does not end in the middle of a character; all
+/// pieces together are the text of all ids. Not safe for use from several threads at once.
 /// </summary>
 public sealed class StreamDecoder
 {
@@ -40,7 +40,8 @@ public sealed class StreamDecoder
     /// <returns>What had been held back, such as the remains of a broken character.</returns>
     public string Close() => Rest(Text());
 
-    private string Text() => tokenizer.DecodePart(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(pending), skipSpecialTokens, atStart);
+    private string Text() => tokenizer.DecodePart(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(pending),
+        skipSpecialTokens, atStart);
 
     private string Rest(string text) => text.StartsWith(given, StringComparison.Ordinal) ? text[given.Length..] : text;
 }

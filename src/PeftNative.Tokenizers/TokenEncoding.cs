@@ -4,9 +4,13 @@ namespace PeftNative.Tokenizers;
 /// <param name="Ids">Token ids.</param>
 /// <param name="AttentionMask">1, or 0 for padding.</param>
 /// <param name="TokenTypes">The template's type ids; null where the family has none.</param>
-/// <param name="Starts">First UTF-16 code unit of each token in the text it came from; 0 for special tokens and padding.</param>
+/// <param name="Starts">
+/// First UTF-16 code unit of each token in the text it came from; 0 for special tokens and padding.
+/// </param>
 /// <param name="Ends">One past the last code unit; 0 for special tokens and padding.</param>
-/// <param name="Sources">0: from the first text, 1: from the second, -1: a special token of the template, or padding.</param>
+/// <param name="Sources">
+/// 0: from the first text, 1: from the second, -1: a special token of the template, or padding.
+/// </param>
 /// <param name="Truncated">Whether something was cut off.</param>
 public sealed record TokenEncoding(
     int[] Ids, byte[] AttentionMask, byte[]? TokenTypes, int[] Starts, int[] Ends, sbyte[] Sources, bool Truncated)
@@ -44,7 +48,9 @@ public sealed record TokenEncoding(
 /// <param name="Ids">Token ids of all rows.</param>
 /// <param name="AttentionMask">1, or 0 for padding.</param>
 /// <param name="TokenTypes">Type ids; null where the family has none.</param>
-/// <param name="RowStarts">Where each row begins, and at the end the total; rows are of equal length where they are padded.</param>
+/// <param name="RowStarts">
+/// Where each row begins, and at the end the total; rows are of equal length where they are padded.
+/// </param>
 public sealed record TokenBatch(int[] Ids, byte[] AttentionMask, byte[]? TokenTypes, int[] RowStarts)
 {
     /// <summary>The number of rows.</summary>
@@ -57,5 +63,6 @@ public sealed record TokenBatch(int[] Ids, byte[] AttentionMask, byte[]? TokenTy
     public ReadOnlySpan<byte> Mask(int row) => AttentionMask.AsSpan(RowStarts[row]..RowStarts[row + 1]);
 
     /// <summary>The type ids of one row; empty where the family has none.</summary>
-    public ReadOnlySpan<byte> Types(int row) => TokenTypes is null ? [] : TokenTypes.AsSpan(RowStarts[row]..RowStarts[row + 1]);
+    public ReadOnlySpan<byte> Types(int row) =>
+        TokenTypes is null ? [] : TokenTypes.AsSpan(RowStarts[row]..RowStarts[row + 1]);
 }

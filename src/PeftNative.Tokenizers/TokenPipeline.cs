@@ -6,7 +6,9 @@ using PeftNative.Tokenizers.Text;
 
 namespace PeftNative.Tokenizers;
 
-/// <summary>From a text to its tokens, before template and padding: added tokens, normalizers, pre-tokenizers, model.</summary>
+/// <summary>
+/// From a text to its tokens, before template and padding: added tokens, normalizers, pre-tokenizers, model.
+/// </summary>
 internal sealed class TokenPipeline
 {
     private readonly AddedVocabulary added;

@@ -18,7 +18,8 @@ public class BatchAndStreamTests
             if (tokenizer.IdOf("<0x00>") is not null) continue;
             for (var round = 0; round < 200; round++)
             {
-                var ids = Enumerable.Range(0, random.Next(40)).Select(_ => random.Next(tokenizer.VocabularySize + 2)).ToArray();
+                var ids = Enumerable.Range(0, random.Next(40)).Select(_ =>
+                    random.Next(tokenizer.VocabularySize + 2)).ToArray();
                 var skip = round % 2 == 0;
                 var stream = tokenizer.CreateStream(skip);
                 var pieces = ids.Select(stream.Push).ToList();
@@ -35,8 +36,10 @@ public class BatchAndStreamTests
         var tokenizer = HfTokenizer.Load(SharedData.Need("golden/tokenizers/bert_uncased"));
         string[] texts = ["one", "two words here", ""];
         var plain = tokenizer.EncodeBatch(texts);
-        for (var row = 0; row < texts.Length; row++) Assert.Equal(tokenizer.EncodeText(texts[row]).Ids, plain.Row(row).ToArray());
-        var padded = tokenizer.EncodeBatch(texts, null, new() { Padding = Padding.Longest, PadToMultipleOf = 8, PaddingSide = Side.Left });
+        for (var row = 0; row < texts.Length; row++)
+            Assert.Equal(tokenizer.EncodeText(texts[row]).Ids, plain.Row(row).ToArray());
+        var padded = tokenizer.EncodeBatch(texts, null,
+            new() { Padding = Padding.Longest, PadToMultipleOf = 8, PaddingSide = Side.Left });
         Assert.Equal(3, padded.Rows);
         Assert.All(Enumerable.Range(0, 3), row => Assert.Equal(0, padded.Row(row).Length % 8));
         Assert.Equal(plain.Row(2).ToArray(), padded.Row(2)[^2..].ToArray());
@@ -49,13 +52,15 @@ public class BatchAndStreamTests
     public void A_batch_allocates_little_more_than_its_result(string folder)
     {
         var tokenizer = HfTokenizer.Load(SharedData.Need($"golden/tokenizers/{folder}"));
-        var texts = Enumerable.Range(0, 500).Select(i => $"The captain said that letter {i % 50} would cross the frozen river, and nobody answered.").ToArray();
+        var texts = Enumerable.Range(0, 500).Select(i =>
+            $"The captain said that letter {i % 50} would cross the frozen river, and nobody answered.").ToArray();
         tokenizer.EncodeBatch(texts);
         var before = GC.GetAllocatedBytesForCurrentThread();
         var batch = tokenizer.EncodeBatch(texts);
         var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         // Ids twice (collected, then laid out) with room to grow, a mask, types, and a few words for each row.
-        Assert.True(allocated < (batch.Ids.Length * 22L) + (texts.Length * 80L), $"{allocated} bytes for {batch.Ids.Length} tokens");
+        Assert.True(allocated < (batch.Ids.Length * 22L) + (texts.Length * 80L),
+            $"{allocated} bytes for {batch.Ids.Length} tokens");
     }
 
     [Fact]

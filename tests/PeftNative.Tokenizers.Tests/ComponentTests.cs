@@ -3,7 +3,9 @@ using Xunit;
 
 namespace PeftNative.Tokenizers.Tests;
 
-/// <summary>Components of tokenizer.json that the recorded folders do not have; what is expected is what tokenizers 0.23 gives.</summary>
+/// <summary>
+/// Components of tokenizer.json that the recorded folders do not have; what is expected is what tokenizers 0.23 gives.
+/// </summary>
 public class ComponentTests
 {
     [Theory]
@@ -15,12 +17,16 @@ public class ComponentTests
     [InlineData("""{"type":"Punctuation"}""", "a,,b.", "a|,|,|b|.")]
     [InlineData("""{"type":"CharDelimiterSplit","delimiter":"-"}""", "a-b--c", "a|b|c")]
     [InlineData("""{"type":"FixedLength","length":2}""", "a😀bc", "a😀|bc")]
-    [InlineData("""{"type":"Split","pattern":{"String":" "},"behavior":"MergedWithPrevious","invert":false}""", "a b  c", "a |b | |c")]
-    [InlineData("""{"type":"Split","pattern":{"String":" "},"behavior":"MergedWithNext","invert":false}""", "a b  c", "a| b| | c")]
-    [InlineData("""{"type":"Split","pattern":{"Regex":"[a-z]+"},"behavior":"Removed","invert":true}""", "ab1cd", "ab|cd")]
+    [InlineData("""{"type":"Split","pattern":{"String":" "},"behavior":"MergedWithPrevious","invert":false}""",
+        "a b  c", "a |b | |c")]
+    [InlineData("""{"type":"Split","pattern":{"String":" "},"behavior":"MergedWithNext","invert":false}""", "a b  c",
+        "a| b| | c")]
+    [InlineData("""{"type":"Split","pattern":{"Regex":"[a-z]+"},"behavior":"Removed","invert":true}""", "ab1cd",
+        "ab|cd")]
     public void A_pre_tokenizer_cuts_as_the_reference(string preTokenizer, string text, string expected)
     {
-        Assert.Equal(expected.Split('|'), TestTokenizer.Load(TestTokenizer.Json(TestTokenizer.Words, preTokenizer)).Pieces(text));
+        Assert.Equal(expected.Split('|'),
+            TestTokenizer.Load(TestTokenizer.Json(TestTokenizer.Words, preTokenizer)).Pieces(text));
     }
 
     [Theory]
@@ -34,13 +40,16 @@ public class ComponentTests
     [InlineData("""{"type":"Prepend","prepend":"xy"}""", "ab", "xyab")]
     [InlineData("""{"type":"Replace","pattern":{"Regex":"a+"},"content":"é"}""", "baac", "béc")]
     [InlineData("""{"type":"Nmt"}""", "a\u0001b\u200Bc", "ab c")]
-    [InlineData("""{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}""", "\0É\t中", "e  中 ")]
-    [InlineData("""{"type":"BertNormalizer","clean_text":false,"handle_chinese_chars":false,"strip_accents":false,"lowercase":true}""", "É", "é")]
+    [InlineData(
+        """{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}""", "\0É\t中", "e  中 ")]
+    [InlineData(
+        """{"type":"BertNormalizer","clean_text":false,"handle_chinese_chars":false,"strip_accents":false,"lowercase":true}""", "É", "é")]
     public void A_normalizer_changes_text_as_the_reference(string normalizer, string text, string expected)
     {
         // Bytes without a split show the normalized text when decoded.
         var tokenizer = TestTokenizer.Load(TestTokenizer.Json(
-            TestTokenizer.ByteModel, """{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}""", normalizer,
+            TestTokenizer.ByteModel,
+                """{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}""", normalizer,
             decoder: """{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}"""));
         Assert.Equal(expected, tokenizer.Decode(tokenizer.EncodeText(text).Ids));
     }
@@ -66,16 +75,20 @@ public class ComponentTests
     public void Added_tokens_follow_their_flags(bool single, bool left, bool right, string text, string expected)
     {
         var added = $"[{TestTokenizer.Added("foo", single, left, right)}]";
-        Assert.Equal(expected.Split('|'), TestTokenizer.Load(TestTokenizer.Json(TestTokenizer.Words, added: added)).Pieces(text));
+        Assert.Equal(expected.Split('|'),
+            TestTokenizer.Load(TestTokenizer.Json(TestTokenizer.Words, added: added)).Pieces(text));
     }
 
     [Theory]
     [InlineData("""{"type":"BertProcessing","sep":["b",2],"cls":["a",1]}""", "1 4 2 4 2", "0 0 0 1 1")]
-    [InlineData("""{"type":"RobertaProcessing","sep":["b",2],"cls":["a",1],"trim_offsets":true,"add_prefix_space":true}""", "1 4 2 2 4 2", "0 0 0 0 0 0")]
+    [InlineData(
+        """{"type":"RobertaProcessing","sep":["b",2],"cls":["a",1],"trim_offsets":true,"add_prefix_space":true}""",
+        "1 4 2 2 4 2", "0 0 0 0 0 0")]
     [InlineData("null", "4 4", "0 1")]
     public void A_pair_gets_the_template_of_its_family(string processor, string ids, string types)
     {
-        var tokenizer = TestTokenizer.Load(TestTokenizer.Json(TestTokenizer.Words, processor: processor), """{"tokenizer_class":"BertTokenizer"}""");
+        var tokenizer = TestTokenizer.Load(TestTokenizer.Json(TestTokenizer.Words, processor: processor),
+            """{"tokenizer_class":"BertTokenizer"}""");
         var encoding = tokenizer.EncodeText("x", "x");
         Assert.Equal(ids, string.Join(' ', encoding.Ids));
         Assert.Equal(types, string.Join(' ', encoding.TokenTypes!));
@@ -83,12 +96,16 @@ public class ComponentTests
     }
 
     [Theory]
-    [InlineData("""{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"}]}""", "<0xE4>|<0xBD>|<0xA0>|x|<0xFF>|<0xFE>", "你x\uFFFD\uFFFD")]
-    [InlineData("""{"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}""", " a", "a")]
+    [InlineData("""{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"}]}""",
+        "<0xE4>|<0xBD>|<0xA0>|x|<0xFF>|<0xFE>", "你x\uFFFD\uFFFD")]
+    [InlineData(
+        """{"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}""", " a",
+        "a")]
     [InlineData("""{"type":"WordPiece","prefix":"##","cleanup":true}""", "do|not|##s|,|x", "do nots, x")]
     [InlineData("""{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true}""", "▁a|▁b", "a b")]
     [InlineData("""{"type":"BPEDecoder","suffix":"</w>"}""", "a</w>|b</w>", "a b")]
-    [InlineData("""{"type":"CTC","pad_token":"<pad>","word_delimiter_token":"_","cleanup":true}""", "h|h|<pad>|h|_|i", "hh i")]
+    [InlineData("""{"type":"CTC","pad_token":"<pad>","word_delimiter_token":"_","cleanup":true}""", "h|h|<pad>|h|_|i",
+        "hh i")]
     public void A_decoder_joins_tokens_as_the_reference(string decoder, string tokens, string expected)
     {
         var list = tokens.Split('|');

@@ -29,7 +29,8 @@ public class HostileInputTests
     public void Ids_outside_the_vocabulary_are_left_out_of_decoded_text()
     {
         var tokenizer = Bytes();
-        Assert.Equal("ab", tokenizer.Decode([-1, tokenizer.IdOf("a")!.Value, 256, int.MaxValue, tokenizer.IdOf("b")!.Value, int.MinValue]));
+        Assert.Equal("ab", tokenizer.Decode(
+            [-1, tokenizer.IdOf("a")!.Value, 256, int.MaxValue, tokenizer.IdOf("b")!.Value, int.MinValue]));
         var stream = tokenizer.CreateStream();
         Assert.Equal("", stream.Push(99999));
         Assert.Equal("a", stream.Push(tokenizer.IdOf("a")!.Value));
@@ -39,7 +40,8 @@ public class HostileInputTests
     [Fact]
     public void Of_added_tokens_with_the_same_text_the_last_counts()
     {
-        var tokenizer = Bytes($"[{TestTokenizer.Added("[X]", special: true)},{TestTokenizer.Added("[X]", lstrip: true)}]");
+        var tokenizer = Bytes(
+            $"[{TestTokenizer.Added("[X]", special: true)},{TestTokenizer.Added("[X]", lstrip: true)}]");
         Assert.Equal(["a", " [X]"], tokenizer.Pieces("a [X]"));
         Assert.Equal(257, tokenizer.VocabularySize);
         Assert.Equal("a[X]", tokenizer.Decode(tokenizer.EncodeText("a [X]").Ids, skipSpecialTokens: false));
@@ -65,16 +67,26 @@ public class HostileInputTests
     public void Limits_that_cannot_be_met_are_usage_errors()
     {
         const string Bert = """{"type":"BertProcessing","sep":["b",2],"cls":["a",1]}""";
-        var tokenizer = TestTokenizer.Load(TestTokenizer.Json(TestTokenizer.Words, """{"type":"Whitespace"}""", processor: Bert));
+        var tokenizer = TestTokenizer.Load(
+            TestTokenizer.Json(TestTokenizer.Words, """{"type":"Whitespace"}""", processor: Bert));
         Assert.Equal([1, 4, 2], tokenizer.EncodeText("x x x", null, new() { MaxLength = 3 }).Ids);
         Assert.Equal([1, 2], tokenizer.EncodeText("x x x", null, new() { MaxLength = 2 }).Ids);
         Assert.Throws<UsageException>(() => tokenizer.EncodeText("x", null, new() { MaxLength = 1 }));
         Assert.Throws<UsageException>(() => tokenizer.EncodeText("x", null, new() { MaxLength = -1 }));
-        Assert.Throws<UsageException>(() => tokenizer.EncodeText("x", null, new() { Padding = Padding.Fixed, PadLength = 9 }));
+        Assert.Throws<UsageException>(() =>
+            tokenizer.EncodeText("x", null, new() { Padding = Padding.Fixed, PadLength = 9 }));
         var second = new EncodeOptions { MaxLength = 4, Truncation = TruncationStrategy.OnlySecond };
         Assert.Throws<UsageException>(() => tokenizer.EncodeText("x x x x", null, second));
         Assert.Throws<UsageException>(() => tokenizer.EncodeText("x x x x x", "x", second));
         Assert.Throws<UsageException>(() => tokenizer.EncodeBatch(["x"], ["x", "x"]));
+    }
+
+    [Fact]
+    public void Trailing_space_patterns_take_linear_time_on_long_runs()
+    {
+        var split = """{"type":"Split","pattern":{"Regex":"\\s+$"},"behavior":"Isolated","invert":false}""";
+        var tokenizer = TestTokenizer.Load(TestTokenizer.Json(TestTokenizer.Words, split));
+        Assert.Equal(2, tokenizer.EncodeText(new string(' ', 500_000) + "x  ").Ids.Length);
     }
 
     private static TimeSpan Time(HfTokenizer tokenizer, string text)
@@ -85,5 +97,6 @@ public class HostileInputTests
     }
 
     private static bool IsLone(string text, int i) => char.IsSurrogate(text[i])
-        && !(i + 1 < text.Length && char.IsSurrogatePair(text[i], text[i + 1])) && !(i > 0 && char.IsSurrogatePair(text[i - 1], text[i]));
+        && !(i + 1 < text.Length && char.IsSurrogatePair(text[i], text[i + 1]))
+            && !(i > 0 && char.IsSurrogatePair(text[i - 1], text[i]));
 }

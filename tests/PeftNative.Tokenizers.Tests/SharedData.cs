@@ -10,7 +10,8 @@ internal static class SharedData
     {
         var root = Environment.GetEnvironmentVariable("PEFTNATIVE_SHARED") ?? FindShared();
         var path = root is null ? null : Path.Combine(root, relative);
-        if (path is null || !Path.Exists(path)) Assert.Skip($"the recorded data shared/{relative} is not beside the repository");
+        if (path is null || !Path.Exists(path))
+            Assert.Skip($"the recorded data shared/{relative} is not beside the repository");
         return path;
     }
 
@@ -18,7 +19,8 @@ internal static class SharedData
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
-            if (File.Exists(Path.Combine(folder.FullName, "PeftNative.sln"))) return Path.Combine(folder.Parent!.FullName, "shared");
+            if (File.Exists(Path.Combine(folder.FullName, "PeftNative.sln")))
+                return Path.Combine(folder.Parent!.FullName, "shared");
         }
         return null;
     }

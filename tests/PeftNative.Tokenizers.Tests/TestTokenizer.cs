@@ -14,7 +14,8 @@ internal static class TestTokenizer
 
     /// <summary>tokenizer.json of some parts, each a JSON text.</summary>
     public static string Json(
-        string model, string preTokenizer = "null", string normalizer = "null", string added = "[]", string processor = "null",
+        string model, string preTokenizer = "null", string normalizer = "null", string added = "[]",
+            string processor = "null",
         string decoder = "null") =>
         $$"""
         {"version":"1.0","truncation":null,"padding":null,"added_tokens":{{added}},"normalizer":{{normalizer}},
@@ -22,10 +23,12 @@ internal static class TestTokenizer
         """;
 
     /// <summary>An entry of added_tokens.</summary>
-    public static string Added(string content, bool singleWord = false, bool lstrip = false, bool rstrip = false, bool special = false) =>
+    public static string Added(string content, bool singleWord = false, bool lstrip = false, bool rstrip = false,
+        bool special = false) =>
         new JsonObject
         {
-            ["id"] = 0, ["content"] = content, ["single_word"] = singleWord, ["lstrip"] = lstrip, ["rstrip"] = rstrip, ["normalized"] = false,
+            ["id"] = 0, ["content"] = content, ["single_word"] = singleWord, ["lstrip"] = lstrip, ["rstrip"] = rstrip,
+                ["normalized"] = false,
             ["special"] = special,
         }.ToJsonString();
 
@@ -63,6 +66,7 @@ internal static class TestTokenizer
     {
         var vocabulary = new Dictionary<string, int>();
         for (var b = 0; b < 256; b++) vocabulary[Text.ByteAlphabet.CharOf((byte)b).ToString()] = b;
-        return "{" + string.Join(',', vocabulary.Select(v => $"{JsonEncodedText.Encode(v.Key).ToString().Insert(0, "\"")}\":{v.Value}")) + "}";
+        return "{" + string.Join(',',
+            vocabulary.Select(v => $"{JsonEncodedText.Encode(v.Key).ToString().Insert(0, "\"")}\":{v.Value}")) + "}";
     }
 }

@@ -41,7 +41,8 @@ internal sealed class TokenDecoder
         return string.Join(separator, tokens);
     }
 
-    // After tokens have been fused only a step that looks at the beginning alone sees the same in a part as in the whole.
+    // After tokens have been fused only a step that looks at the beginning alone sees the same in a part as in the
+    // whole.
     private static bool FuseComesLast(IReadOnlyList<Decoder> steps)
     {
         var fused = steps.ToList().FindIndex(s => s is FuseDecoder or ByteLevelDecoder);
@@ -58,7 +59,8 @@ internal sealed class ByteLevelDecoder : Decoder
         var bytes = new List<byte>();
         foreach (var token in tokens)
         {
-            if (token.All(c => ByteAlphabet.ByteOf(c) >= 0)) bytes.AddRange(token.Select(c => (byte)ByteAlphabet.ByteOf(c)));
+            if (token.All(c => ByteAlphabet.ByteOf(c) >= 0))
+                bytes.AddRange(token.Select(c => (byte)ByteAlphabet.ByteOf(c)));
             else bytes.AddRange(Encoding.UTF8.GetBytes(token));
         }
         tokens.Clear();
@@ -95,7 +97,8 @@ internal sealed class ByteFallbackDecoder : Decoder
     {
         value = 0;
         return token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>'
-            && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value);
+            && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture,
+                out value);
     }
 
     private static void Flush(List<byte> run, List<string> result)
@@ -142,7 +145,8 @@ internal sealed class StripDecoder(string content, int start, int stop, bool per
     {
         int from = 0, to = token.Length;
         for (var i = 0; i < start && token.AsSpan(from).StartsWith(content); i++) from += content.Length;
-        for (var i = 0; i < stop && to > from && token.AsSpan(from, to - from).EndsWith(content); i++) to -= content.Length;
+        for (var i = 0; i < stop && to > from && token.AsSpan(from, to - from).EndsWith(content); i++)
+            to -= content.Length;
         return token[from..to];
     }
 }

@@ -18,7 +18,9 @@ internal sealed class WordPieceDecoder(string prefix, bool cleanUp) : Decoder
     }
 }
 
-/// <summary>The visible space becomes a space again; the first token loses its own where one was put in front.</summary>
+/// <summary>
+/// The visible space becomes a space again; the first token loses its own where one was put in front.
+/// </summary>
 internal sealed class MetaspaceDecoder(char replacement, bool dropsFirst) : Decoder
 {
     /// <inheritdoc/>

@@ -29,12 +29,16 @@ internal static class DecoderReader
             case "Strip":
                 var perToken = !steps.Any(s => s is FuseDecoder or ByteLevelDecoder);
                 steps.Add(new StripDecoder(
-                    node.Need("content").AsText(), node.Need("start").AsInt(0, int.MaxValue), node.Need("stop").AsInt(0, int.MaxValue), perToken));
+                    node.Need("content").AsText(), node.Need("start").AsInt(0, int.MaxValue),
+                    node.Need("stop").AsInt(0, int.MaxValue), perToken));
                 break;
             case "Replace":
-                steps.Add(new ReplaceDecoder(NormalizerReader.ReadPattern(node.Need("pattern")), node.Need("content").AsText()));
+                steps.Add(new ReplaceDecoder(NormalizerReader.ReadPattern(node.Need("pattern")),
+                    node.Need("content").AsText()));
                 break;
-            case "WordPiece": steps.Add(new WordPieceDecoder(node.Text("prefix", "##")!, node.Bool("cleanup", true))); break;
+            case "WordPiece":
+                steps.Add(new WordPieceDecoder(node.Text("prefix", "##")!, node.Bool("cleanup", true)));
+                break;
             case "Metaspace":
                 var drops = PreTokenizerReader.ReadScheme(node) != PrependScheme.Never;
                 steps.Add(new MetaspaceDecoder(PreTokenizerReader.ReadReplacement(node), drops));
@@ -42,7 +46,8 @@ internal static class DecoderReader
             case "BPEDecoder": steps.Add(new BpeDecoder(node.Text("suffix", "</w>")!)); break;
             case "CTC":
                 steps.Add(new CtcDecoder(
-                    node.Text("pad_token", "<pad>")!, node.Text("word_delimiter_token", "|")!, node.Bool("cleanup", true)));
+                    node.Text("pad_token", "<pad>")!, node.Text("word_delimiter_token", "|")!,
+                    node.Bool("cleanup", true)));
                 break;
             case var type: throw node.Error($"has a decoder of the unknown type \"{type}\"");
         }

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace PeftNative.Tokenizers.Files;
 
-/// <summary>A JSON object of a tokenizer file; whatever is not as it should be becomes an error that names the file and the key.</summary>
+/// <summary>
+/// A JSON object of a tokenizer file; whatever is not as it should be becomes an error that names the file and the key.
+/// </summary>
 internal readonly record struct JsonNodeAt(JsonElement Element, string Where)
 {
     private const int MaxDepth = 32;
@@ -37,7 +39,8 @@ internal readonly record struct JsonNodeAt(JsonElement Element, string Where)
     public JsonNodeAt? Get(string key)
     {
         if (Element.ValueKind != JsonValueKind.Object) throw Error("has another value where an object belongs");
-        return Element.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? new(value, $"{Where}: {key}") : null;
+        return Element.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null
+            ? new(value, $"{Where}: {key}") : null;
     }
 
     /// <summary>The value of a key that must be there.</summary>
@@ -48,20 +51,25 @@ internal readonly record struct JsonNodeAt(JsonElement Element, string Where)
     {
         try
         {
-            return Element.ValueKind == JsonValueKind.String ? Element.GetString()! : throw Error("has another value where a text belongs");
+            return Element.ValueKind == JsonValueKind.String ? Element.GetString()!
+                : throw Error("has another value where a text belongs");
         }
         catch (InvalidOperationException e)
         {
-            throw new ModelFormatException("The tokenizer file has a text with half a surrogate pair.", Where, inner: e);
+            throw new ModelFormatException("The tokenizer file has a text with half a surrogate pair.", Where,
+                inner: e);
         }
     }
 
     /// <summary>This as a whole number of a range.</summary>
-    public int AsInt(int min, int max) => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out var value)
-        && value >= min && value <= max ? value : throw Error($"has another value where a number from {min} to {max} belongs");
+    public int AsInt(int min, int max) =>
+        Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out var value)
+            && value >= min && value <= max ? value
+            : throw Error($"has another value where a number from {min} to {max} belongs");
 
     /// <summary>This as a number.</summary>
-    public double AsNumber() => Element.ValueKind == JsonValueKind.Number && Element.TryGetDouble(out var value) && double.IsFinite(value)
+    public double AsNumber() =>
+        Element.ValueKind == JsonValueKind.Number && Element.TryGetDouble(out var value) && double.IsFinite(value)
         ? value : throw Error("has another value where a number belongs");
 
     /// <summary>This as true or false.</summary>
@@ -118,7 +126,8 @@ internal static class FileBytes
             using var stream = File.OpenRead(path);
             if (stream.Length > maxBytes)
             {
-                throw new ModelFormatException($"The file has {stream.Length:N0} bytes; at most {maxBytes:N0} are read.", path);
+                throw new ModelFormatException(
+                    $"The file has {stream.Length:N0} bytes; at most {maxBytes:N0} are read.", path);
             }
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);

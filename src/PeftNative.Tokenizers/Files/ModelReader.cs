@@ -11,7 +11,8 @@ internal static class ModelReader
     {
         "BPE" => ReadBpe(node),
         "WordPiece" => new WordPieceModel(
-            ReadVocabulary(node.Need("vocab")), node.Text("unk_token", "[UNK]")!, node.Text("continuing_subword_prefix", "##")!,
+            ReadVocabulary(node.Need("vocab")), node.Text("unk_token", "[UNK]")!,
+                node.Text("continuing_subword_prefix", "##")!,
             node.Get("max_input_chars_per_word")?.AsInt(0, int.MaxValue) ?? 100, node.Where),
         "WordLevel" => new WordLevelModel(ReadVocabulary(node.Need("vocab")), node.Text("unk_token", "<unk>")!),
         "Unigram" => ReadUnigram(node),
@@ -45,7 +46,8 @@ internal static class ModelReader
         {
             if (merge.Element.ValueKind == JsonValueKind.String)
             {
-                if (merge.AsText() is var line && !line.StartsWith("#version", StringComparison.Ordinal)) merges.Add(SplitMerge(line, merge.Where));
+                if (merge.AsText() is var line && !line.StartsWith("#version", StringComparison.Ordinal))
+                    merges.Add(SplitMerge(line, merge.Where));
             }
             else if (merge.Items().ToArray() is [var left, var right]) merges.Add((left.AsText(), right.AsText()));
             else throw merge.Error("has a merge that is not of two tokens");
@@ -67,7 +69,8 @@ internal static class ModelReader
         var pieces = new List<(string, double)>();
         foreach (var entry in node.Need("vocab").Items())
         {
-            if (entry.Items().ToArray() is not [var token, var score]) throw entry.Error("has a vocabulary entry that is not a token and a score");
+            if (entry.Items().ToArray() is not [var token, var score])
+                throw entry.Error("has a vocabulary entry that is not a token and a score");
             pieces.Add((Limits.CheckToken(token.AsText(), entry.Where), score.AsNumber()));
             Limits.CheckCount(pieces.Count, node.Where);
         }

@@ -15,7 +15,8 @@ internal static class OlderFiles
     public static TokenizerParts Read(string folder, TokenizerConfig config)
     {
         if (SentencePieceModel(folder) is { } model) return SentencePieceFolder.Read(new(model), config);
-        if (Find(folder, "vocab.json") is { } vocabulary && Find(folder, "merges.txt") is { } merges) return ByteLevel(vocabulary, merges, config);
+        if (Find(folder, "vocab.json") is { } vocabulary && Find(folder, "merges.txt") is { } merges)
+            return ByteLevel(vocabulary, merges, config);
         if (Find(folder, "vocab.txt") is { } words) return WordPiece(words, config);
         throw new ModelFormatException(
             "The folder has no tokenizer.", folder,
@@ -23,13 +24,16 @@ internal static class OlderFiles
     }
 
     /// <summary>Whether the folder has any.</summary>
-    public static bool Exist(string folder) => SentencePieceModel(folder) is not null || Find(folder, "vocab.txt") is not null
+    public static bool Exist(string folder) =>
+        SentencePieceModel(folder) is not null || Find(folder, "vocab.txt") is not null
         || (Find(folder, "vocab.json") is not null && Find(folder, "merges.txt") is not null);
 
     /// <summary>The SentencePiece model of a folder, or null.</summary>
-    public static string? SentencePieceModel(string folder) => Find(folder, "tokenizer.model") ?? Find(folder, "spiece.model");
+    public static string? SentencePieceModel(string folder) =>
+        Find(folder, "tokenizer.model") ?? Find(folder, "spiece.model");
 
-    private static string? Find(string folder, string name) => Path.Combine(folder, name) is var path && File.Exists(path) ? path : null;
+    private static string? Find(string folder, string name) =>
+        Path.Combine(folder, name) is var path && File.Exists(path) ? path : null;
 
     private static TokenizerParts ByteLevel(string vocabularyPath, string mergesPath, TokenizerConfig config)
     {
@@ -37,7 +41,8 @@ internal static class OlderFiles
         var merges = new List<(string, string)>();
         foreach (var line in ReadLines(mergesPath))
         {
-            if (line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal)) merges.Add(ModelReader.SplitMerge(line, mergesPath));
+            if (line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal))
+                merges.Add(ModelReader.SplitMerge(line, mergesPath));
             Limits.CheckCount(merges.Count, mergesPath);
         }
         var isQwen = config.Family is "Qwen2" or "Qwen3";
@@ -46,17 +51,21 @@ internal static class OlderFiles
         {
             if (!isQwen && model.IdOf("<|endoftext|>") >= 0) config.DefaultSpecial(role, "<|endoftext|>");
         }
-        List<Normalizer> normalizers = isQwen || config.Family == "GPTNeoX" ? [new FormNormalizer(compose: true, compatibility: false)] : [];
+        List<Normalizer> normalizers = isQwen || config.Family == "GPTNeoX"
+            ? [new FormNormalizer(compose: true, compatibility: false)] : [];
         var prefix = config.Flag("add_prefix_space") ?? false;
         List<PreTokenizer> split = isQwen
-            ? [new SplitPreTokenizer(new Cl100kScanner(1), SplitBehavior.Isolated), new ByteLevelPreTokenizer(false, useRegex: false)]
+            ? [new SplitPreTokenizer(new Cl100kScanner(1), SplitBehavior.Isolated),
+                new ByteLevelPreTokenizer(false, useRegex: false)]
             : [new ByteLevelPreTokenizer(prefix, useRegex: true)];
         return new(
-            model, normalizers, split, ByteLevelTemplate(config, prefix), new([new ByteLevelDecoder()]), config.Complete([]), config.Settings());
+            model, normalizers, split, ByteLevelTemplate(config, prefix), new([new ByteLevelDecoder()]),
+            config.Complete([]), config.Settings());
     }
 
     // RoBERTa and its kin declare cls and sep: cls A sep, or cls A sep sep B sep, offsets trimmed.
-    private static Func<Func<string, int?>, PostProcessing> ByteLevelTemplate(TokenizerConfig config, bool prefix) => id =>
+    private static Func<Func<string, int?>, PostProcessing> ByteLevelTemplate(TokenizerConfig config, bool prefix) =>
+        id =>
     {
         if (id("cls_token") is not { } cls || id("sep_token") is not { } sep) return new(Template.Plain, []);
         var trims = config.Flag("trim_offsets") ?? true ? new[] { prefix } : [];
@@ -65,15 +74,18 @@ internal static class OlderFiles
 
     private static TokenizerParts WordPiece(string path, TokenizerConfig config)
     {
-        foreach (var (role, token) in ((string, string)[])[("unk_token", "[UNK]"), ("sep_token", "[SEP]"), ("pad_token", "[PAD]"),
-            ("cls_token", "[CLS]"), ("mask_token", "[MASK]")]) config.DefaultSpecial(role, token);
+        foreach (var role in (string[])["unk", "sep", "pad", "cls", "mask"])
+        {
+            config.DefaultSpecial($"{role}_token", $"[{role.ToUpperInvariant()}]");
+        }
         var ids = new Dictionary<string, int>();
         var line = 0;
         foreach (var token in ReadLines(path)) ids[Limits.CheckToken(token.TrimEnd(), path)] = line++;
         Limits.CheckCount(ids.Count, path);
         var model = new WordPieceModel(new(ids), config.SpecialTokens["unk_token"], "##", 100, path);
         var normalizers = BertNormalizer.Steps(
-            cleanText: true, config.Flag("tokenize_chinese_chars") ?? true, config.Flag("strip_accents"), config.Flag("do_lower_case") ?? true);
+            cleanText: true, config.Flag("tokenize_chinese_chars") ?? true, config.Flag("strip_accents"),
+            config.Flag("do_lower_case") ?? true);
         List<PreTokenizer> split =
         [
             new SplitPreTokenizer(new CharPattern(UnicodeTables.IsWhiteSpace), SplitBehavior.Removed),
@@ -82,7 +94,8 @@ internal static class OlderFiles
         PostProcessing Around(Func<string, int?> id) => id("cls_token") is { } cls && id("sep_token") is { } sep
             ? new(Template.Around(cls, sep, 1, separators: 1), []) : new(Template.Plain, []);
         return new(
-            model, [.. normalizers], split, Around, new([new WordPieceDecoder("##", cleanUp: true)]), config.Complete([]), config.Settings());
+            model, [.. normalizers], split, Around, new([new WordPieceDecoder("##", cleanUp: true)]),
+            config.Complete([]), config.Settings());
     }
 
     private static IEnumerable<string> ReadLines(string path)

@@ -33,20 +33,25 @@ internal static class PreTokenizerReader
             case "Metaspace":
                 steps.Add(new MetaspacePreTokenizer(ReadReplacement(node), ReadScheme(node), node.Bool("split", true)));
                 break;
-            case "Whitespace": steps.Add(new SplitPreTokenizer(new WordPattern(), SplitBehavior.Removed, invert: true)); break;
+            case "Whitespace":
+                steps.Add(new SplitPreTokenizer(new WordPattern(), SplitBehavior.Removed, invert: true));
+                break;
             case "WhitespaceSplit":
                 steps.Add(new SplitPreTokenizer(new CharPattern(UnicodeTables.IsWhiteSpace), SplitBehavior.Removed));
                 break;
             case "CharDelimiterSplit" or "Delimiter":
-                steps.Add(new SplitPreTokenizer(new LiteralPattern(node.Need("delimiter").AsText()), SplitBehavior.Removed));
+                steps.Add(
+                    new SplitPreTokenizer(new LiteralPattern(node.Need("delimiter").AsText()), SplitBehavior.Removed));
                 break;
             case "Punctuation":
-                steps.Add(new SplitPreTokenizer(new CharPattern(UnicodeTables.IsPunctuation), ReadBehavior(node, "Isolated")));
+                steps.Add(new SplitPreTokenizer(new CharPattern(UnicodeTables.IsPunctuation),
+                    ReadBehavior(node, "Isolated")));
                 break;
             case "Digits":
                 var each = node.Bool("individual_digits", false);
                 steps.Add(new SplitPreTokenizer(
-                    new CharPattern(UnicodeTables.IsNumeric), each ? SplitBehavior.Isolated : SplitBehavior.Contiguous));
+                    new CharPattern(UnicodeTables.IsNumeric),
+                    each ? SplitBehavior.Isolated : SplitBehavior.Contiguous));
                 break;
             case "Split":
                 var pattern = NormalizerReader.ReadPattern(node.Need("pattern"));
@@ -77,7 +82,8 @@ internal static class PreTokenizerReader
         return node.Bool("add_prefix_space", true) ? scheme ?? PrependScheme.Always : PrependScheme.Never;
     }
 
-    private static SplitBehavior ReadBehavior(JsonNodeAt node, string? missing) => (node.Text("behavior") ?? missing) switch
+    private static SplitBehavior ReadBehavior(JsonNodeAt node, string? missing) =>
+        (node.Text("behavior") ?? missing) switch
     {
         "Removed" => SplitBehavior.Removed,
         "Isolated" => SplitBehavior.Isolated,

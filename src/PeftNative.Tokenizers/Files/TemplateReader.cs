@@ -2,7 +2,9 @@ using PeftNative.Tokenizers.Templates;
 
 namespace PeftNative.Tokenizers.Files;
 
-/// <summary>Reads the "post_processor" of tokenizer.json; every kind comes down to a template and the trimming of offsets.</summary>
+/// <summary>
+/// Reads the "post_processor" of tokenizer.json; every kind comes down to a template and the trimming of offsets.
+/// </summary>
 internal static class TemplateReader
 {
     /// <summary>Reads a post-processor, or none.</summary>
@@ -44,7 +46,8 @@ internal static class TemplateReader
         Template.Around(TokenId(node.Need("cls")), TokenId(node.Need("sep")), secondType, separators);
 
     private static int TokenId(JsonNodeAt node) =>
-        node.Items().ToArray() is [_, var id] ? id.AsInt(0, Limits.MaxId) : throw node.Error("is not a token and its id");
+        node.Items().ToArray() is [_, var id] ? id.AsInt(0, Limits.MaxId)
+            : throw node.Error("is not a token and its id");
 
     private static Template ReadTemplate(JsonNodeAt node)
     {
@@ -65,11 +68,13 @@ internal static class TemplateReader
     {
         if (node.Get("Sequence") is { } sequence)
         {
-            var source = sequence.Need("id").AsText() switch { "A" => 0, "B" => 1, _ => throw sequence.Error("names an unknown sequence") };
+            var source = sequence.Need("id").AsText() switch { "A" => 0, "B" => 1, _ =>
+                throw sequence.Error("names an unknown sequence") };
             return new(source, Type(sequence), []);
         }
         var token = node.Need("SpecialToken");
-        return new(-1, Type(token), special.GetValueOrDefault(token.Need("id").AsText()) ?? throw token.Error("uses a special token it does not define"));
+        return new(-1, Type(token), special.GetValueOrDefault(token.Need("id").AsText())
+            ?? throw token.Error("uses a special token it does not define"));
     }
 
     private static byte Type(JsonNodeAt node) => (byte)node.Need("type_id").AsInt(0, 255);

@@ -16,7 +16,8 @@ namespace PeftNative.Tokenizers.Files;
 /// <param name="Added">Added tokens in order.</param>
 /// <param name="Settings">What the configuration says.</param>
 internal sealed record TokenizerParts(
-    TokenModel Model, List<Normalizer> Normalizers, List<PreTokenizer> PreTokenizers, Func<Func<string, int?>, PostProcessing> Processing,
+    TokenModel Model, List<Normalizer> Normalizers, List<PreTokenizer> PreTokenizers, Func<Func<string, int?>,
+        PostProcessing> Processing,
     TokenDecoder Decoder, List<AddedToken> Added, TokenizerSettings Settings);
 
 /// <summary>Reads model folders.</summary>
@@ -42,7 +43,8 @@ internal static class TokenizerFolder
     private static TokenizerParts ReadTokenizerJson(string path, TokenizerConfig config)
     {
         var root = JsonNodeAt.Read(path, Limits.FileBytes);
-        if (root.Text("version", "1.0") is var version && version != "1.0") throw root.Error($"has the unknown version \"{version}\"");
+        if (root.Text("version", "1.0") is var version && version != "1.0")
+            throw root.Error($"has the unknown version \"{version}\"");
         var added = root.Get("added_tokens")?.Items()
             .Select(node => TokenizerConfig.ReadToken(node, node.Need("id").AsInt(0, Limits.MaxId))).ToList() ?? [];
         Limits.CheckCount(added.Count, path);
@@ -50,19 +52,22 @@ internal static class TokenizerFolder
         return new(
             ModelReader.Read(root.Need("model")), NormalizerReader.Read(root.Get("normalizer")),
             PreTokenizerReader.Read(root.Get("pre_tokenizer")), _ => processing,
-            DecoderReader.Read(root.Get("decoder")), config.Complete(added), config.Settings(root.Get("padding"), root.Get("truncation")));
+            DecoderReader.Read(root.Get("decoder")), config.Complete(added),
+                config.Settings(root.Get("padding"), root.Get("truncation")));
     }
 
     private static HfTokenizer Build(TokenizerParts parts, TokenizerConfig config)
     {
         var normalizer = new NormalizerChain(parts.Normalizers);
-        var vocabulary = new AddedVocabulary(parts.Added, parts.Model, normalizer, normalizer, parts.Settings.SplitSpecialTokens);
+        var vocabulary = new AddedVocabulary(parts.Added, parts.Model, normalizer, normalizer,
+            parts.Settings.SplitSpecialTokens);
         int? Id(string role) => parts.Settings.SpecialTokens.TryGetValue(role, out var token)
             ? vocabulary.IdOf(token) ?? (parts.Model.IdOf(token) is var id and >= 0 ? id : null) : null;
         var (begin, end) = (config.Flag("add_bos_token"), config.Flag("add_eos_token"));
         // transformers replaces the post-processor where the configuration speaks of these two.
         var processing = begin is null && end is null ? parts.Processing(Id)
-            : new(Template.BeginAndEnd(begin == true ? Id("bos_token") : null, end == true ? Id("eos_token") : null), []);
+            : new(Template.BeginAndEnd(begin == true ? Id("bos_token") : null, end == true ? Id("eos_token") : null),
+                []);
         var pipeline = new TokenPipeline(vocabulary, parts.PreTokenizers, parts.Model);
         return new(pipeline, parts.Model, vocabulary, processing, parts.Decoder, parts.Settings);
     }

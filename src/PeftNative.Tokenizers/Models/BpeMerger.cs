@@ -1,13 +1,15 @@
 namespace PeftNative.Tokenizers.Models;
 
 /// <summary>
-/// Merges the symbols of one word: always the pair of the lowest rank, of equal ones the leftmost. A heap keeps this at O(n log n), so that
-/// a line of a megabyte without spaces takes no longer than other text. Entries that have become stale are recognised when they come
-/// up, by the same test as in the tokenizers library, since it decides about some of the merges.
+/// Merges the symbols of one word: always the pair of the lowest rank, of equal ones the leftmost. A heap keeps this at
+/// O(n log n), so that a line of a megabyte without spaces takes no longer than other text. Entries that have become
+/// stale are recognised when they come up, by the same test as in the tokenizers library, since it decides about some
+/// of the merges.
 /// </summary>
 internal sealed class BpeMerger
 {
-    private int[] ids = new int[64], previous = new int[64], next = new int[64], starts = new int[64], ends = new int[64];
+    private int[] ids = new int[64], previous = new int[64], next = new int[64], starts = new int[64],
+        ends = new int[64];
     private ulong[] heap = new ulong[64];
     private int count, heapCount;
 

@@ -8,8 +8,8 @@ internal sealed record BpeOptions(
     bool FuseUnknown = false, bool ByteFallback = false, bool IgnoreMerges = false);
 
 /// <summary>
-/// Byte-pair encoding. Ours because Microsoft.ML.Tokenizers' BpeTokenizer has neither ignore_merges nor byte fallback, allocates for every
-/// token and takes quadratic time on long words.
+/// Byte-pair encoding. Ours because Microsoft.ML.Tokenizers' BpeTokenizer has neither ignore_merges nor byte fallback,
+/// allocates for every token and takes quadratic time on long words.
 /// </summary>
 internal sealed class BpeModel : TokenModel
 {
@@ -24,8 +24,11 @@ internal sealed class BpeModel : TokenModel
     [ThreadStatic] private static BpeMerger? scratch;
 
     /// <summary>Builds the model.</summary>
-    /// <exception cref="ModelFormatException">A merge is of tokens, or gives a token, that the vocabulary lacks.</exception>
-    public BpeModel(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> mergeList, BpeOptions options, string where)
+    /// <exception cref="ModelFormatException">
+    /// A merge is of tokens, or gives a token, that the vocabulary lacks.
+    /// </exception>
+    public BpeModel(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> mergeList, BpeOptions options,
+        string where)
     {
         this.vocabulary = vocabulary;
         this.options = options;
@@ -77,7 +80,9 @@ internal sealed class BpeModel : TokenModel
         merger.Merge(merges, results, output);
     }
 
-    /// <summary>One symbol for each character; unknown ones become bytes, or the unknown token, or vanish where there is none.</summary>
+    /// <summary>
+    /// One symbol for each character; unknown ones become bytes, or the unknown token, or vanish where there is none.
+    /// </summary>
     private void AddSymbols(ReadOnlySpan<char> word, BpeMerger merger)
     {
         var unknownStart = -1;
@@ -114,7 +119,8 @@ internal sealed class BpeModel : TokenModel
     private bool AddBytes(ReadOnlySpan<char> character, bool first, bool last, int start, int end, BpeMerger merger)
     {
         Span<byte> utf8 = stackalloc byte[8];
-        var bytes = plain ? utf8[..Encoding.UTF8.GetBytes(character, utf8)] : Encoding.UTF8.GetBytes(Decorate(character, first, last));
+        var bytes = plain ? utf8[..Encoding.UTF8.GetBytes(character, utf8)]
+            : Encoding.UTF8.GetBytes(Decorate(character, first, last));
         foreach (var b in bytes)
         {
             if (byteIds[b] < 0) return false;
@@ -124,9 +130,11 @@ internal sealed class BpeModel : TokenModel
     }
 
     private int UnknownId() => vocabulary.IdOf(options.UnknownToken) is var id and >= 0 ? id
-        : throw new ModelFormatException($"The unknown token \"{options.UnknownToken}\" is not in the vocabulary.", "tokenizer.json");
+        : throw new ModelFormatException($"The unknown token \"{options.UnknownToken}\" is not in the vocabulary.",
+            "tokenizer.json");
 
-    private int Find(string token, string where) => vocabulary.IdOf(token) is var id and >= 0 ? id : throw Missing(token, where);
+    private int Find(string token, string where) =>
+        vocabulary.IdOf(token) is var id and >= 0 ? id : throw Missing(token, where);
 
     private static ModelFormatException Missing(string token, string where) =>
         new($"A merge names the token \"{token}\", which is not in the vocabulary.", where);

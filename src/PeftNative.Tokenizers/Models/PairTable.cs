@@ -2,7 +2,9 @@ using System.Numerics;
 
 namespace PeftNative.Tokenizers.Models;
 
-/// <summary>A hash table from two ids to two numbers, without a lookup object or boxing: it is read for every pair of symbols.</summary>
+/// <summary>
+/// A hash table from two ids to two numbers, without a lookup object or boxing: it is read for every pair of symbols.
+/// </summary>
 internal sealed class PairTable
 {
     private const ulong Empty = ulong.MaxValue;

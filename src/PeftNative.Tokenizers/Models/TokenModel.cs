@@ -18,11 +18,15 @@ internal abstract class TokenModel
     /// <summary>The token of an id, or null.</summary>
     public abstract string? TokenOf(int id);
 
-    /// <summary>Whether a token keeps the text it was found in instead of its own spelling; unknown text of Unigram does.</summary>
+    /// <summary>
+    /// Whether a token keeps the text it was found in instead of its own spelling; unknown text of Unigram does.
+    /// </summary>
     public virtual bool KeepsText(int id) => false;
 
     /// <summary>Appends the tokens of a word.</summary>
-    /// <exception cref="ModelFormatException">The word has unknown characters and the model no token for them.</exception>
+    /// <exception cref="ModelFormatException">
+    /// The word has unknown characters and the model no token for them.
+    /// </exception>
     public abstract void Tokenize(ReadOnlySpan<char> word, TokenSpans output);
 }
 
@@ -55,7 +59,8 @@ internal sealed class TokenSpans
     public void Add(ReadOnlySpan<int> tokens)
     {
         var at = Count * 3;
-        if (at + tokens.Length > values.Length) Array.Resize(ref values, Math.Max(values.Length * 2, at + tokens.Length));
+        if (at + tokens.Length > values.Length)
+            Array.Resize(ref values, Math.Max(values.Length * 2, at + tokens.Length));
         tokens.CopyTo(values.AsSpan(at));
         Count += tokens.Length / 3;
     }

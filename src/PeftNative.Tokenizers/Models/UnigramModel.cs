@@ -1,13 +1,16 @@
 namespace PeftNative.Tokenizers.Models;
 
-/// <summary>What the SentencePiece library does otherwise: scores in single precision, and only some of the pieces.</summary>
+/// <summary>
+/// What the SentencePiece library does otherwise: scores in single precision, and only some of the pieces.
+/// </summary>
 /// <param name="LeastScore">The least score of a normal piece.</param>
 /// <param name="CanSegment">Whether the segmentation can use the piece of an id.</param>
 internal sealed record SentencePieceScoring(double LeastScore, Func<int, bool> CanSegment);
 
 /// <summary>
-/// The segmentation of the highest total score (Viterbi), in the order of additions and with the tie rule of the tokenizers library. Ours
-/// because Microsoft.ML.Tokenizers 2.0.1 reads no Unigram model from tokenizer.json and breaks ties as SentencePiece does.
+/// The segmentation of the highest total score (Viterbi), in the order of additions and with the tie rule of the
+/// tokenizers library. Ours because Microsoft.ML.Tokenizers 2.0.1 reads no Unigram model from tokenizer.json and breaks
+/// ties as SentencePiece does.
 /// </summary>
 internal sealed class UnigramModel : TokenModel
 {
@@ -25,7 +28,8 @@ internal sealed class UnigramModel : TokenModel
 
     /// <summary>Builds the model; an unknown id of -1 means there is none.</summary>
     public UnigramModel(
-        IReadOnlyList<(string Token, double Score)> pieces, int unknownId, bool byteFallback, SentencePieceScoring? scoring = null)
+        IReadOnlyList<(string Token, double Score)> pieces, int unknownId, bool byteFallback,
+            SentencePieceScoring? scoring = null)
     {
         this.pieces = pieces;
         this.scoring = scoring;
@@ -70,7 +74,8 @@ internal sealed class UnigramModel : TokenModel
         {
             var (id, _, start) = scratch![end];
             var unknown = id == unknownId;
-            if (unknown && fusing) segments[^1] = (start, segments[^1].End); // neighbouring unknown characters are one token
+            if (unknown && fusing)
+                segments[^1] = (start, segments[^1].End); // neighbouring unknown characters are one token
             else segments.Add((start, end));
             fusing = unknown;
             end = start;
@@ -99,7 +104,8 @@ internal sealed class UnigramModel : TokenModel
             }
             if (!single)
             {
-                if (unknownId < 0) throw new ModelFormatException("The text has an unknown character and the model no token for it.");
+                if (unknownId < 0)
+                    throw new ModelFormatException("The text has an unknown character and the model no token for it.");
                 Offer(ref best[start + units], unknownId, Round(unknownScore + soFar), start);
             }
             start += units;

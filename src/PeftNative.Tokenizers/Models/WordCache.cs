@@ -1,8 +1,8 @@
 namespace PeftNative.Tokenizers.Models;
 
 /// <summary>
-/// The tokens of words seen before. Words and tokens lie in two arrays, so that a new word costs no object; when they are full the cache
-/// starts again from nothing.
+/// The tokens of words seen before. Words and tokens lie in two arrays, so that a new word costs no object; when they
+/// are full the cache starts again from nothing.
 /// </summary>
 internal sealed class WordCache
 {
@@ -25,7 +25,8 @@ internal sealed class WordCache
         for (var slot = (int)hash & mask; table[slot].Length > 0; slot = (slot + 1) & mask)
         {
             ref var entry = ref table[slot];
-            if (entry.Hash != hash || entry.Length != word.Length || !word.SequenceEqual(text.AsSpan(entry.Text, entry.Length))) continue;
+            if (entry.Hash != hash || entry.Length != word.Length
+                || !word.SequenceEqual(text.AsSpan(entry.Text, entry.Length))) continue;
             output.Add(tokens.AsSpan(entry.Tokens, entry.Count));
             return;
         }
@@ -75,7 +76,8 @@ internal sealed class WordCache
         if (needed > array.Length) Array.Resize(ref array, Math.Max(array.Length * 2, needed));
     }
 
-    // Four characters a step; words are short and come from text that nobody profits from making collide, since a full cache is dropped.
+    // Four characters a step; words are short and come from text that nobody profits from making collide, since a full
+    // cache is dropped.
     private static uint Hash(ReadOnlySpan<char> word)
     {
         var bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes(word);

@@ -4,12 +4,14 @@ using Microsoft.ML.Tokenizers;
 namespace PeftNative.Tokenizers.Models;
 
 /// <summary>
-/// The longest tokens from the left; a word that cannot be covered is unknown. Microsoft.ML.Tokenizers does the work; only the limit on the
-/// length of a word is ours, since the library counts UTF-16 code units where the reference counts characters.
+/// The longest tokens from the left; a word that cannot be covered is unknown. Microsoft.ML.Tokenizers does the work;
+/// only the limit on the length of a word is ours, since the library counts UTF-16 code units where the reference
+/// counts characters.
 /// </summary>
 internal sealed class WordPieceModel : TokenModel
 {
-    // The library puts a word on the stack and takes cubic time, so a larger limit in the file (BERT's is 100) is not believed.
+    // The library puts a word on the stack and takes cubic time, so a larger limit in the file (BERT's is 100) is not
+    // believed.
     private const int LongestWord = 1000;
 
     private readonly Vocabulary vocabulary;
@@ -62,7 +64,8 @@ internal sealed class WordPieceModel : TokenModel
             output.Add(unknownId, 0, word.Length);
             return;
         }
-        foreach (var token in inner.EncodeToTokens(word, out _, considerPreTokenization: false, considerNormalization: false))
+        foreach (var token in inner.EncodeToTokens(word, out _, considerPreTokenization: false,
+            considerNormalization: false))
         {
             output.Add(token.Id, token.Offset.Start.Value, token.Offset.End.Value);
         }
@@ -78,7 +81,9 @@ internal sealed class WordPieceModel : TokenModel
         return count;
     }
 
-    /// <summary>The vocabulary as the library takes it: a token a line, its id the number of the line. Gaps get a noncharacter.</summary>
+    /// <summary>
+    /// The vocabulary as the library takes it: a token a line, its id the number of the line. Gaps get a noncharacter.
+    /// </summary>
     private static string Lines(Vocabulary vocabulary)
     {
         var lines = new StringBuilder();
@@ -114,7 +119,8 @@ internal sealed class WordLevelModel(Vocabulary vocabulary, string unknownToken)
     public override void Tokenize(ReadOnlySpan<char> word, TokenSpans output)
     {
         var id = vocabulary.IdOf(word) is var known and >= 0 ? known : vocabulary.IdOf(unknownToken);
-        if (id < 0) throw new ModelFormatException($"The unknown token \"{unknownToken}\" is not in the vocabulary.", "tokenizer.json");
+        if (id < 0) throw new ModelFormatException($"The unknown token \"{unknownToken}\" is not in the vocabulary.",
+            "tokenizer.json");
         output.Add(id, 0, word.Length);
     }
 }

@@ -8,13 +8,16 @@ namespace PeftNative.Tokenizers.Normalizers;
 /// </summary>
 internal static class BertNormalizer
 {
-    /// <summary>The steps; accents are stripped where the option says so or, without it, where the text is put in lower case.</summary>
+    /// <summary>
+    /// The steps; accents are stripped where the option says so or, without it, where the text is put in lower case.
+    /// </summary>
     public static IEnumerable<Normalizer> Steps(bool cleanText, bool chinese, bool? stripAccents, bool lowercase)
     {
         if (cleanText)
         {
             yield return new MapNormalizer(
-                static c => c is '\t' or '\n' or '\r' || (c is not 0 and not 0xFFFD && (c < 128 ? c is >= 32 and < 127 : !UnicodeTables.IsOther(c))),
+                static c => c is '\t' or '\n' or '\r'
+                    || (c is not 0 and not 0xFFFD && (c < 128 ? c is >= 32 and < 127 : !UnicodeTables.IsOther(c))),
                 static c => UnicodeTables.IsWhiteSpace(c) ? ' ' : c);
         }
         if (chinese) yield return new ChineseNormalizer();

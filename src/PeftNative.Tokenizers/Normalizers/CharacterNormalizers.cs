@@ -83,8 +83,8 @@ internal sealed class PrependNormalizer(string prefix) : Normalizer
     }
 
     /// <summary>
-    /// Writes a part of a text with a prefix; the prefix shares the range of the first character, which itself counts as inserted, so that
-    /// with an empty prefix it stands for nothing.
+    /// Writes a part of a text with a prefix; the prefix shares the range of the first character, which itself counts
+    /// as inserted, so that with an empty prefix it stands for nothing.
     /// </summary>
     public static void Prepend(AlignedText source, int start, int length, string prefix, AlignedText target)
     {

@@ -16,7 +16,9 @@ internal sealed class NormalizerChain(IEnumerable<Normalizer> normalizers)
     private readonly Normalizer[] steps = [.. normalizers];
     [ThreadStatic] private static (AlignedText First, AlignedText Second)? scratch;
 
-    /// <summary>Appends the normalized form of an original text, which begins at an offset of the whole, to a target.</summary>
+    /// <summary>
+    /// Appends the normalized form of an original text, which begins at an offset of the whole, to a target.
+    /// </summary>
     public void Apply(ReadOnlySpan<char> original, int offset, AlignedText target)
     {
         var (current, next) = scratch ??= (new AlignedText(), new AlignedText());

@@ -5,8 +5,9 @@ using PeftNative.Tokenizers.Text;
 namespace PeftNative.Tokenizers.Normalizers;
 
 /// <summary>
-/// SentencePiece's character map as the tokenizers library applies it: a grapheme cluster under 6 bytes is replaced by what its beginning
-/// maps to, a longer one character by character. Ours because Microsoft.ML.Tokenizers applies it only inside its SentencePiece models.
+/// SentencePiece's character map as the tokenizers library applies it: a grapheme cluster under 6 bytes is replaced by
+/// what its beginning maps to, a longer one character by character. Ours because Microsoft.ML.Tokenizers applies it
+/// only inside its SentencePiece models.
 /// </summary>
 internal sealed class PrecompiledNormalizer(CharsMap map) : Normalizer
 {
@@ -48,7 +49,8 @@ internal sealed class PrecompiledNormalizer(CharsMap map) : Normalizer
 
     private bool AddCluster(ReadOnlySpan<char> cluster, List<(int CodePoint, int Change)> changes)
     {
-        if (cluster.Length < LongCluster && Encoding.UTF8.GetByteCount(cluster) < LongCluster && TryReplace(cluster, changes)) return true;
+        if (cluster.Length < LongCluster && Encoding.UTF8.GetByteCount(cluster) < LongCluster
+            && TryReplace(cluster, changes)) return true;
         var modified = false;
         for (var i = 0; i < cluster.Length;)
         {

@@ -3,7 +3,9 @@ using PeftNative.Tokenizers.Text;
 
 namespace PeftNative.Tokenizers.Normalizers;
 
-/// <summary>Replaces every match of a pattern; what is put in shares the range of the last character of the match.</summary>
+/// <summary>
+/// Replaces every match of a pattern; what is put in shares the range of the last character of the match.
+/// </summary>
 internal sealed class ReplaceNormalizer(SplitPattern pattern, string content) : Normalizer
 {
     /// <inheritdoc/>

@@ -4,11 +4,13 @@ using PeftNative.Tokenizers.Text;
 namespace PeftNative.Tokenizers.Normalizers;
 
 /// <summary>What a SentencePiece model says of normalization.</summary>
-internal sealed record SentencePieceRules(CharsMap? Map, bool AddDummyPrefix, bool RemoveExtraSpaces, bool EscapeSpaces);
+internal sealed record SentencePieceRules(CharsMap? Map, bool AddDummyPrefix, bool RemoveExtraSpaces,
+    bool EscapeSpaces);
 
 /// <summary>
-/// Normalization as the SentencePiece library does it: at each place the longest key of the character map, symbols of the user untouched,
-/// spaces collapsed and made visible. Ours because Microsoft.ML.Tokenizers cannot read such a model at all (T5) or merges differently.
+/// Normalization as the SentencePiece library does it: at each place the longest key of the character map, symbols of
+/// the user untouched, spaces collapsed and made visible. Ours because Microsoft.ML.Tokenizers cannot read such a model
+/// at all (T5) or merges differently.
 /// </summary>
 internal sealed class SentencePieceNormalizer(SentencePieceRules rules, IEnumerable<string> userSymbols) : Normalizer
 {
@@ -23,9 +25,11 @@ internal sealed class SentencePieceNormalizer(SentencePieceRules rules, IEnumera
         var text = source.Chars.Slice(start, length);
         Span<char> buffer = stackalloc char[256];
         var at = 0;
-        while (rules.RemoveExtraSpaces && at < length && Step(text, at, buffer, out var skipped) is [' ']) at += skipped;
+        while (rules.RemoveExtraSpaces && at < length && Step(text, at, buffer, out var skipped) is [' '])
+            at += skipped;
         var begin = target.Length;
-        if (at < length && rules.AddDummyPrefix) target.Add(Space, source.StartOf(start + at), source.StartOf(start + at));
+        if (at < length && rules.AddDummyPrefix)
+            target.Add(Space, source.StartOf(start + at), source.StartOf(start + at));
         for (var afterSpace = rules.RemoveExtraSpaces; at < length;)
         {
             var piece = Step(text, at, buffer, out var units);
@@ -35,7 +39,8 @@ internal sealed class SentencePieceNormalizer(SentencePieceRules rules, IEnumera
             if (!piece.IsEmpty) afterSpace = rules.RemoveExtraSpaces && piece[^1] == ' ';
             at += units;
         }
-        while (rules.RemoveExtraSpaces && target.Length > begin && target.Chars[^1] == Space) target.Truncate(target.Length - 1);
+        while (rules.RemoveExtraSpaces && target.Length > begin && target.Chars[^1] == Space)
+            target.Truncate(target.Length - 1);
         return true;
     }
 

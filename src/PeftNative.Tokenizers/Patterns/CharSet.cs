@@ -3,7 +3,9 @@ using PeftNative.Tokenizers.Text;
 
 namespace PeftNative.Tokenizers.Patterns;
 
-/// <summary>A character class of a regular expression: any of its parts, perhaps negated. ASCII is answered from a table.</summary>
+/// <summary>
+/// A character class of a regular expression: any of its parts, perhaps negated. ASCII is answered from a table.
+/// </summary>
 internal sealed class CharSet
 {
     private readonly List<Func<int, bool>> parts = [];
@@ -56,7 +58,9 @@ internal sealed class CharSet
     /// <summary>The characters that both sets hold.</summary>
     public CharSet And(CharSet other) => Of(c => Contains(c) && other.Contains(c));
 
-    /// <summary>The set with the other case of each of its letters. Oniguruma folds U+017F with s, U+212A with k, U+212B with å.</summary>
+    /// <summary>
+    /// The set with the other case of each of its letters. Oniguruma folds U+017F with s, U+212A with k, U+212B with å.
+    /// </summary>
     public CharSet IgnoreCase() => Of(c => Contains(c) || Cases(c).Any(Contains));
 
     /// <summary>Computes the table; called when no more parts come.</summary>

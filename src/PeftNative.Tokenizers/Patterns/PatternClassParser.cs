@@ -3,7 +3,10 @@ using PeftNative.Tokenizers.Text;
 
 namespace PeftNative.Tokenizers.Patterns;
 
-/// <summary>Reads a character class in brackets, with nested classes, intersections (&amp;&amp;) and POSIX names, and the escapes of classes.</summary>
+/// <summary>
+/// Reads a character class in brackets, with nested classes, intersections (&amp;&amp;) and POSIX names, and the
+/// escapes of classes.
+/// </summary>
 internal readonly ref struct PatternClassParser
 {
     private const int MaxDepth = 32;
@@ -21,8 +24,10 @@ internal readonly ref struct PatternClassParser
         switch (c)
         {
             case 's' or 'S': position++; return CharSet.Of(UnicodeTables.IsWhiteSpace, c == 'S');
-            case 'w' or 'W': position++; return CharSet.Of(inClass ? UnicodeTables.IsRegexWordInClass : UnicodeTables.IsRegexWord, c == 'W');
-            case 'd' or 'D': position++; return CharSet.Of(x => UnicodeTables.Category(x) == UnicodeCategory.DecimalDigitNumber, c == 'D');
+            case 'w' or 'W': position++; return CharSet.Of(inClass ? UnicodeTables.IsRegexWordInClass
+                : UnicodeTables.IsRegexWord, c == 'W');
+            case 'd' or 'D': position++; return CharSet.Of(x =>
+                UnicodeTables.Category(x) == UnicodeCategory.DecimalDigitNumber, c == 'D');
             case 'h' or 'H': position++; return CharSet.Of(x => x < 128 && char.IsAsciiHexDigit((char)x), c == 'H');
             case 'p' or 'P': position++; return ParseProperty(pattern, ref position, c == 'P');
             default: return CharSet.Of(ParseEscapedCharacter(pattern, ref position));
@@ -61,7 +66,8 @@ internal readonly ref struct PatternClassParser
         if (pattern[position] == '[')
         {
             position++;
-            set.Add(pattern.AsSpan(position).StartsWith(":") && TryParsePosix(pattern, ref position) is { } posix ? posix
+            set.Add(pattern.AsSpan(position).StartsWith(":") && TryParsePosix(pattern, ref position) is { } posix
+                ? posix
                 : ParseClass(pattern, ref position, depth + 1));
             return;
         }
@@ -127,7 +133,8 @@ internal readonly ref struct PatternClassParser
             position++;
             (length, skip) = (close - position, 1);
         }
-        if (!int.TryParse(pattern.AsSpan(position, length), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var value)
+        if (!int.TryParse(pattern.AsSpan(position, length), NumberStyles.HexNumber, CultureInfo.InvariantCulture,
+            out var value)
             || value is < 0 or > 0x10FFFF) throw Error(pattern, "a bad hexadecimal escape");
         position += length + skip;
         return value;

@@ -1,6 +1,8 @@
 namespace PeftNative.Tokenizers.Patterns;
 
-/// <summary>Makes the matcher of a regular expression: a scanner written by hand for the common ones, else the general engine.</summary>
+/// <summary>
+/// Makes the matcher of a regular expression: a scanner written by hand for the common ones, else the general engine.
+/// </summary>
 internal static class PatternFactory
 {
     /// <summary>GPT-2's pattern, which the ByteLevel pre-tokenizer has built in.</summary>

@@ -3,9 +3,9 @@ using PeftNative.Tokenizers.Text;
 namespace PeftNative.Tokenizers.Patterns;
 
 /// <summary>
-/// Reads a regular expression in the syntax of tokenizer.json (Oniguruma's Ruby syntax). Ours because System.Text.RegularExpressions
-/// matches UTF-16 code units (a letter outside the BMP is no \p{L} to it), lacks possessive quantifiers and scripts, and its linear engine
-/// refuses look-around.
+/// Reads a regular expression in the syntax of tokenizer.json (Oniguruma's Ruby syntax). Ours because
+/// System.Text.RegularExpressions matches UTF-16 code units (a letter outside the BMP is no \p{L} to it), lacks
+/// possessive quantifiers and scripts, and its linear engine refuses look-around.
 /// </summary>
 internal sealed class PatternParser
 {
@@ -17,7 +17,9 @@ internal sealed class PatternParser
     private PatternParser(string pattern) => this.pattern = pattern;
 
     /// <summary>Parses a pattern.</summary>
-    /// <exception cref="ModelFormatException">The pattern is malformed or uses something this reader does not know.</exception>
+    /// <exception cref="ModelFormatException">
+    /// The pattern is malformed or uses something this reader does not know.
+    /// </exception>
     public static PatternNode Parse(string pattern)
     {
         var parser = new PatternParser(pattern);
@@ -64,7 +66,8 @@ internal sealed class PatternParser
     private bool SkipComment()
     {
         if (char.IsWhiteSpace(pattern[position])) position++;
-        else if (pattern[position] == '#') position = pattern.IndexOf('\n', position) is var end and >= 0 ? end : pattern.Length;
+        else if (pattern[position] == '#')
+            position = pattern.IndexOf('\n', position) is var end and >= 0 ? end : pattern.Length;
         else return false;
         return true;
     }
@@ -100,7 +103,8 @@ internal sealed class PatternParser
         if (low == "" && high == "") return false;
         if ((low != "" && !int.TryParse(low, out min)) || (high != "" && !int.TryParse(high, out max))) return false;
         if (high == "") max = -1;
-        if (min < 0 || min > MaxCount || max > MaxCount || (max >= 0 && max < min)) throw Error("a repetition out of range");
+        if (min < 0 || min > MaxCount || max > MaxCount || (max >= 0 && max < min))
+            throw Error("a repetition out of range");
         position = close + 1;
         return true;
     }
@@ -113,7 +117,8 @@ internal sealed class PatternParser
         {
             case '(': return ParseGroup();
             case '[': return One(new PatternClassParser(pattern, ref position).Set);
-            case '.': return new PatternNode.One(dotAll ? CharSet.Of(_ => true) : CharSet.Of(x => x == '\n', negate: true));
+            case '.': return new PatternNode.One(dotAll ? CharSet.Of(_ => true)
+                : CharSet.Of(x => x == '\n', negate: true));
             case '^': return new PatternNode.Anchor(AnchorKind.LineStart);
             case '$': return new PatternNode.Anchor(AnchorKind.LineEnd);
             case '\\': return ParseEscape();
@@ -164,7 +169,8 @@ internal sealed class PatternParser
         if (Take(">")) return new PatternNode.Atomic(CloseGroup());
         if (Take("<") || Take("P<") || Take("'"))
         {
-            position = pattern.AsSpan(position).IndexOfAny('>', '\'') is var end and >= 0 ? position + end + 1 : throw Error("a group name");
+            position = pattern.AsSpan(position).IndexOfAny('>', '\'') is var end and >= 0 ? position + end + 1
+                : throw Error("a group name");
             return CloseGroup();
         }
         return ParseOptions();

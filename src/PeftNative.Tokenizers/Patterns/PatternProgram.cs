@@ -4,12 +4,13 @@ namespace PeftNative.Tokenizers.Patterns;
 internal enum PatternOp { One, Loop, Split, Jump, Match, Look, Atomic, Anchor, Mark, Progress }
 
 /// <summary>
-/// One instruction. One: a character of Set. Loop: Min to Max characters of Set. Split: go on at X, and at Y if that fails. Jump: go on at
-/// X. Look and Atomic: the body follows and ends with Match; go on at X. Mark: remember the position in register X. Progress: fail where
-/// nothing was taken since Mark.
+/// One instruction. One: a character of Set. Loop: Min to Max characters of Set. Split: go on at X, and at Y if that
+/// fails. Jump: go on at X. Look and Atomic: the body follows and ends with Match; go on at X. Mark: remember the
+/// position in register X. Progress: fail where nothing was taken since Mark.
 /// </summary>
 internal readonly record struct PatternInstruction(
-    PatternOp Op, int X = 0, int Y = 0, CharSet? Set = null, RepeatMode Mode = RepeatMode.Greedy, bool Negative = false, int Back = 0);
+    PatternOp Op, int X = 0, int Y = 0, CharSet? Set = null, RepeatMode Mode = RepeatMode.Greedy,
+        bool Negative = false, int Back = 0);
 
 /// <summary>Compiles a parsed pattern into instructions.</summary>
 internal sealed class PatternProgram
@@ -51,7 +52,8 @@ internal sealed class PatternProgram
                 Emit(new PatternNode.Atomic(repeat with { Mode = RepeatMode.Greedy }));
                 break;
             case PatternNode.Repeat repeat: EmitRepeat(repeat); break;
-            case PatternNode.Look look: EmitBody(look.Body, new(PatternOp.Look, Negative: look.Negative, Back: look.Behind ? Width(look.Body) : -1)); break;
+            case PatternNode.Look look: EmitBody(look.Body,
+                new(PatternOp.Look, Negative: look.Negative, Back: look.Behind ? Width(look.Body) : -1)); break;
             case PatternNode.Atomic atomic: EmitBody(atomic.Body, new(PatternOp.Atomic)); break;
             case PatternNode.Anchor anchor: Add(new(PatternOp.Anchor, (int)anchor.Kind)); break;
         }
@@ -114,6 +116,7 @@ internal sealed class PatternProgram
         PatternNode.Repeat repeat when repeat.Min == repeat.Max => repeat.Min * Width(repeat.Body),
         PatternNode.Atomic atomic => Width(atomic.Body),
         PatternNode.Look or PatternNode.Anchor => 0,
-        _ => throw new ModelFormatException("A look-behind in a regular expression has no fixed width, which is not supported."),
+        _ => throw new ModelFormatException(
+            "A look-behind in a regular expression has no fixed width, which is not supported."),
     };
 }

@@ -49,12 +49,14 @@ internal static class PatternProperties
         ("cn", "unassigned", [OtherNotAssigned]),
         ("cntrl", "cntrl", [Control]),
         ("digit", "digit", [DecimalDigitNumber]),
-        ("punct", "punct", [ConnectorPunctuation, DashPunctuation, OpenPunctuation, ClosePunctuation, InitialQuotePunctuation,
+        ("punct", "punct",
+            [ConnectorPunctuation, DashPunctuation, OpenPunctuation, ClosePunctuation, InitialQuotePunctuation,
             FinalQuotePunctuation, OtherPunctuation, MathSymbol, CurrencySymbol, ModifierSymbol, OtherSymbol]),
     ];
 
     /// <summary>The set a POSIX name in brackets stands for, or null; \w has fewer characters there.</summary>
-    public static CharSet? FindInClass(string name) => name == "word" ? CharSet.Of(UnicodeTables.IsRegexWordInClass) : Find(name);
+    public static CharSet? FindInClass(string name) =>
+        name == "word" ? CharSet.Of(UnicodeTables.IsRegexWordInClass) : Find(name);
 
     /// <summary>The set a name stands for, or null.</summary>
     public static CharSet? Find(string name)
@@ -71,17 +73,20 @@ internal static class PatternProperties
             "space" or "whitespace" => CharSet.Of(UnicodeTables.IsWhiteSpace),
             "word" or "w" => CharSet.Of(UnicodeTables.IsRegexWord),
             "alpha" or "alphabetic" => CharSet.Of(UnicodeTables.IsAlphabetic),
-            "alnum" => CharSet.Of(c => UnicodeTables.IsAlphabetic(c) || UnicodeTables.Category(c) == DecimalDigitNumber),
+            "alnum" => CharSet.Of(c =>
+                UnicodeTables.IsAlphabetic(c) || UnicodeTables.Category(c) == DecimalDigitNumber),
             "upper" or "uppercase" => CharSet.Of(UnicodeTables.IsUppercase),
             "lower" or "lowercase" => CharSet.Of(UnicodeTables.IsLowercase),
             "graph" => CharSet.Of(c => IsVisible(c) && UnicodeTables.Category(c) != SpaceSeparator),
             "print" => CharSet.Of(IsVisible),
             "blank" => CharSet.Of(c => c == '\t' || UnicodeTables.Category(c) == SpaceSeparator),
             "xdigit" => CharSet.Of(c => c < 128 && char.IsAsciiHexDigit((char)c)),
-            _ => UnicodeResource.Instance.Script(key.Replace("script=", "")) is { } script ? CharSet.Of(script.Contains) : null,
+            _ => UnicodeResource.Instance.Script(key.Replace("script=", "")) is { } script
+                ? CharSet.Of(script.Contains) : null,
         };
     }
 
     private static bool IsVisible(int c) =>
-        UnicodeTables.Category(c) is not (Control or OtherNotAssigned or Surrogate or LineSeparator or ParagraphSeparator);
+        UnicodeTables.Category(c) is not (
+            Control or OtherNotAssigned or Surrogate or LineSeparator or ParagraphSeparator);
 }

@@ -3,17 +3,18 @@ using PeftNative.Tokenizers.Text;
 namespace PeftNative.Tokenizers.Patterns;
 
 /// <summary>
-/// Matches a regular expression by backtracking over Unicode code points. The number of steps is limited in proportion to the length of
-/// the text, so that a hostile pattern ends in an error instead of running for years.
+/// Matches a regular expression by backtracking over Unicode code points. The number of steps is limited in proportion
+/// to the length of the text, so that a hostile pattern ends in an error instead of running for years.
 /// </summary>
 internal sealed class RegexPattern : SplitPattern
 {
-    private const long StepsPerCharacter = 2_000, StepsAtLeast = 2_000_000;
+    private const long StepsPerCharacter = 2_000, StepsAtLeast = 200_000;
     private readonly PatternInstruction[] code;
     private readonly int registers;
     private readonly string pattern;
 
     [ThreadStatic] private static Frame[]? stack;
+    [ThreadStatic] private static long spent; // steps since the search began at the start of a text
 
     /// <summary>Compiles a pattern.</summary>
     /// <exception cref="ModelFormatException">The pattern cannot be read.</exception>
@@ -23,25 +24,48 @@ internal sealed class RegexPattern : SplitPattern
         (code, registers) = PatternProgram.Compile(PatternParser.Parse(pattern));
     }
 
-    /// <summary>A point to go back to. Min: -1 for a plain one, -2 for a register to restore, else the least end of a loop.</summary>
+    /// <summary>
+    /// A point to go back to. Min: -1 for a plain one, -2 for a register to restore, else the least end of a loop.
+    /// </summary>
     private record struct Frame(int Pc, int Position, int Min);
 
     /// <inheritdoc/>
     public override bool Next(ReadOnlySpan<char> text, int from, out int start, out int end)
     {
-        var steps = StepsAtLeast + (StepsPerCharacter * text.Length);
+        var budget = StepsAtLeast + (StepsPerCharacter * text.Length);
+        if (from == 0) spent = 0;
+        var steps = budget - spent;
         Span<int> marks = stackalloc int[Math.Min(registers, 64)];
         if (registers > marks.Length) marks = new int[registers];
-        for (start = from; start <= text.Length;)
+        for (start = from; start <= text.Length; start = NextStart(text, start))
         {
             end = Run(text, 0, start, marks, 0, ref steps);
-            if (end >= 0) return true;
-            if (start == text.Length) break;
-            AlignedText.CodePoint(text, start, out var units);
-            start += units;
+            if (end >= 0)
+            {
+                spent = budget - steps;
+                return true;
+            }
         }
         end = start;
         return false;
+    }
+
+    /// <summary>
+    /// Where to try after a place without a match. A pattern that begins with x+ and found none from the start of a run of x
+    /// finds none from inside the run either, since it tried every end of it: this keeps \s+$ linear.
+    /// </summary>
+    private int NextStart(ReadOnlySpan<char> text, int start)
+    {
+        var skipsRun = code[0] is { Op: PatternOp.Loop, X: 1, Y: < 0, Mode: RepeatMode.Greedy };
+        do
+        {
+            if (start == text.Length) return start + 1;
+            var c = AlignedText.CodePoint(text, start, out var units);
+            start += units;
+            if (skipsRun) skipsRun = code[0].Set!.Contains(c);
+        }
+        while (skipsRun && start < text.Length && code[0].Set!.Contains(AlignedText.CodePoint(text, start, out _)));
+        return start;
     }
 
     /// <summary>Runs the program from an instruction; the result is the end of the match or -1.</summary>
@@ -58,7 +82,8 @@ internal sealed class RegexPattern : SplitPattern
                 case PatternOp.Match:
                     return position;
                 case PatternOp.One:
-                    ok = position < text.Length && instruction.Set!.Contains(AlignedText.CodePoint(text, position, out var units))
+                    ok = position < text.Length
+                        && instruction.Set!.Contains(AlignedText.CodePoint(text, position, out var units))
                         && (position += units) > 0;
                     pc++;
                     break;
@@ -110,7 +135,8 @@ internal sealed class RegexPattern : SplitPattern
         var set = loop.Set!;
         int least = position, count = 0;
         var want = loop.Mode == RepeatMode.Lazy ? loop.X : loop.Y < 0 ? int.MaxValue : loop.Y;
-        while (count < want && position < text.Length && set.Contains(AlignedText.CodePoint(text, position, out var units)))
+        while (count < want && position < text.Length
+            && set.Contains(AlignedText.CodePoint(text, position, out var units)))
         {
             position += units;
             if (++count == loop.X) least = position;
@@ -158,7 +184,8 @@ internal sealed class RegexPattern : SplitPattern
 
     private bool TakeOneMore(ReadOnlySpan<char> text, int count, ref int pc, ref int position, ref int depth)
     {
-        if (position >= text.Length || !code[pc].Set!.Contains(AlignedText.CodePoint(text, position, out var units))) return false;
+        if (position >= text.Length || !code[pc].Set!.Contains(AlignedText.CodePoint(text, position, out var units)))
+            return false;
         position += units;
         PushLazy(code[pc], pc, position, count + 1, ref depth);
         pc++;
@@ -166,7 +193,8 @@ internal sealed class RegexPattern : SplitPattern
     }
 
     private bool LookAround(
-        ReadOnlySpan<char> text, in PatternInstruction look, int pc, int position, Span<int> marks, int depth, ref long steps)
+        ReadOnlySpan<char> text, in PatternInstruction look, int pc, int position, Span<int> marks, int depth,
+            ref long steps)
     {
         var at = position;
         for (var back = look.Back; back > 0; back--)
@@ -184,7 +212,8 @@ internal sealed class RegexPattern : SplitPattern
         AnchorKind.LineEnd => position == text.Length || text[position] == '\n',
         AnchorKind.TextStart => position == 0,
         AnchorKind.TextEnd => position == text.Length,
-        AnchorKind.TextEndOrLastNewline => position == text.Length || (position == text.Length - 1 && text[position] == '\n'),
+        AnchorKind.TextEndOrLastNewline =>
+            position == text.Length || (position == text.Length - 1 && text[position] == '\n'),
         AnchorKind.WordBoundary => IsWordBoundary(text, position),
         _ => !IsWordBoundary(text, position),
     };

@@ -39,7 +39,9 @@ internal sealed class LiteralPattern(string literal) : SplitPattern
     }
 }
 
-/// <summary>Matches runs of word characters and runs of what is neither word nor white space: <c>\w+|[^\w\s]+</c>.</summary>
+/// <summary>
+/// Matches runs of word characters and runs of what is neither word nor white space: <c>\w+|[^\w\s]+</c>.
+/// </summary>
 internal sealed class WordPattern : SplitPattern
 {
     /// <inheritdoc/>

@@ -6,8 +6,8 @@ namespace PeftNative.Tokenizers.Patterns;
 internal enum CharKind : byte { Other, Letter, Number, Space }
 
 /// <summary>
-/// The parts that the split patterns of byte-level models share. They match at every position, in linear time; written by hand because they
-/// run over all text.
+/// The parts that the split patterns of byte-level models share. They match at every position, in linear time; written
+/// by hand because they run over all text.
 /// </summary>
 internal abstract class WordScanner : SplitPattern
 {
@@ -31,7 +31,8 @@ internal abstract class WordScanner : SplitPattern
         units = 1;
         if (!char.IsSurrogate(c)) return Kinds[c];
         var codePoint = AlignedText.CodePoint(text, at, out units);
-        return UnicodeTables.IsLetter(codePoint) ? CharKind.Letter : UnicodeTables.IsNumber(codePoint) ? CharKind.Number : CharKind.Other;
+        return UnicodeTables.IsLetter(codePoint) ? CharKind.Letter : UnicodeTables.IsNumber(codePoint)
+            ? CharKind.Number : CharKind.Other;
     }
 
     /// <summary>The end of a run of characters of one kind.</summary>
@@ -55,7 +56,8 @@ internal abstract class WordScanner : SplitPattern
         return (first, Fold(text[from + 2], ignoreCase)) is ('r', 'e') or ('v', 'e') or ('l', 'l') ? from + 3 : from;
     }
 
-    private static char Fold(char c, bool ignoreCase) => !ignoreCase ? c : c == '\u017F' ? 's' : char.IsAsciiLetterUpper(c) ? (char)(c | 0x20) : c;
+    private static char Fold(char c, bool ignoreCase) =>
+        !ignoreCase ? c : c == '\u017F' ? 's' : char.IsAsciiLetterUpper(c) ? (char)(c | 0x20) : c;
 
     private static CharKind[] BuildKinds()
     {
@@ -83,7 +85,9 @@ internal sealed class Gpt2Scanner : WordScanner
     }
 }
 
-/// <summary>The pattern of cl100k and its kin: Llama 3 with numbers of up to 3 digits, Qwen 2 with single ones.</summary>
+/// <summary>
+/// The pattern of cl100k and its kin: Llama 3 with numbers of up to 3 digits, Qwen 2 with single ones.
+/// </summary>
 internal sealed class Cl100kScanner(int maxDigits) : WordScanner
 {
     /// <inheritdoc/>

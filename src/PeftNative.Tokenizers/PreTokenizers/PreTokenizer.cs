@@ -12,13 +12,16 @@ internal abstract class PreTokenizer
 }
 
 /// <summary>Splits at the matches of a pattern.</summary>
-internal sealed class SplitPreTokenizer(SplitPattern pattern, SplitBehavior behavior, bool invert = false) : PreTokenizer
+internal sealed class SplitPreTokenizer(SplitPattern pattern, SplitBehavior behavior, bool invert = false)
+    : PreTokenizer
 {
     /// <inheritdoc/>
     public override void Apply(PieceList pieces) => pieces.Split(pattern, behavior, invert);
 }
 
-/// <summary>A space in front if asked for, GPT-2's split if asked for, and bytes written as printable characters.</summary>
+/// <summary>
+/// A space in front if asked for, GPT-2's split if asked for, and bytes written as printable characters.
+/// </summary>
 internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex) : PreTokenizer
 {
     private static readonly Gpt2Scanner Gpt2 = new();
@@ -28,7 +31,8 @@ internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex) 
     {
         if (addPrefixSpace) pieces.Rewrite(static (list, piece, target) => Prefix.Write(list, piece, " ", target));
         if (useRegex) pieces.Split(Gpt2, SplitBehavior.Isolated);
-        pieces.Rewrite(static (list, piece, target) => ByteAlphabet.Write(list.Text, piece.Start, piece.Length, target));
+        pieces.Rewrite(static (list, piece, target) =>
+            ByteAlphabet.Write(list.Text, piece.Start, piece.Length, target));
     }
 }
 
@@ -64,7 +68,8 @@ internal sealed class MetaspacePreTokenizer(char replacement, PrependScheme sche
 
     private void Write(PieceList list, Piece piece, AlignedText target)
     {
-        if (scheme == PrependScheme.Always || list.Text.StartOf(piece.Start) == 0) Prefix.Write(list, piece, prefix, target);
+        if (scheme == PrependScheme.Always || list.Text.StartOf(piece.Start) == 0)
+            Prefix.Write(list, piece, prefix, target);
         else target.Add(list.Text, piece.Start, piece.Length);
     }
 }

@@ -48,7 +48,8 @@ internal sealed class Assembler(PostProcessing processing, TokenModel model, boo
         var used = Length(selection, options);
         var length = Math.Max(used, PaddedLength(used, options));
         var result = new TokenEncoding(
-            new int[length], new byte[length], hasTokenTypes ? new byte[length] : null, new int[length], new int[length],
+            new int[length], new byte[length], hasTokenTypes ? new byte[length]
+                : null, new int[length], new int[length],
             new sbyte[length], selection.Truncated);
         var begin = Pad(result.Ids, result.AttentionMask, used, options);
         result.Sources.AsSpan().Fill(-1);
@@ -74,7 +75,8 @@ internal sealed class Assembler(PostProcessing processing, TokenModel model, boo
     }
 
     /// <summary>Writes the ids of a row.</summary>
-    public void WriteIds(TokenList first, TokenList second, in Selection selection, EncodeOptions options, Span<int> ids)
+    public void WriteIds(TokenList first, TokenList second, in Selection selection, EncodeOptions options,
+        Span<int> ids)
     {
         foreach (var piece in processing.Template.Pieces(selection.IsPair))
         {
@@ -120,7 +122,8 @@ internal sealed class Assembler(PostProcessing processing, TokenModel model, boo
             for (var i = 0; i < count; i++, at++)
             {
                 int start = tokens.Starts[from + i], end = tokens.Ends[from + i];
-                foreach (var addPrefixSpace in processing.Trims) trim!.Apply(tokens, from + i, i, addPrefixSpace, ref start, ref end);
+                foreach (var addPrefixSpace in processing.Trims)
+                    trim!.Apply(tokens, from + i, i, addPrefixSpace, ref start, ref end);
                 (result.Starts[at], result.Ends[at], result.Sources[at]) = (start, end, (sbyte)piece.Source);
             }
         }
@@ -150,16 +153,19 @@ internal sealed class BatchBuilder(Assembler assembler, EncodeOptions options, i
     {
         var starts = new int[count + 1];
         var padded = options.Padding == Padding.None ? 0 : Assembler.PaddedLength(longest, options);
-        for (var row = 0; row < count; row++) starts[row + 1] = checked(starts[row] + Math.Max(padded, done[row].Length));
+        for (var row = 0; row < count; row++)
+            starts[row + 1] = checked(starts[row] + Math.Max(padded, done[row].Length));
         var total = starts[count];
-        var batch = new TokenBatch(new int[total], new byte[total], assembler.HasTokenTypes ? new byte[total] : null, starts);
+        var batch = new TokenBatch(new int[total], new byte[total], assembler.HasTokenTypes ? new byte[total]
+            : null, starts);
         for (var row = 0; row < count; row++)
         {
             var (start, length, selection) = done[row];
             var range = starts[row]..starts[row + 1];
             var begin = Assembler.Pad(batch.Ids.AsSpan(range), batch.AttentionMask.AsSpan(range), length, options);
             ids.AsSpan(start, length).CopyTo(batch.Ids.AsSpan(starts[row] + begin));
-            if (batch.TokenTypes is { } types) assembler.WriteTypes(selection, options, types.AsSpan(starts[row] + begin, length));
+            if (batch.TokenTypes is { } types)
+                assembler.WriteTypes(selection, options, types.AsSpan(starts[row] + begin, length));
         }
         return batch;
     }

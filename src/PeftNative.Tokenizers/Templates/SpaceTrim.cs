@@ -3,8 +3,8 @@ using PeftNative.Tokenizers.Models;
 namespace PeftNative.Tokenizers.Templates;
 
 /// <summary>
-/// How much white space a token begins and ends with, packed into one number. The offsets of byte-level models leave it out where the
-/// post-processor says so.
+/// How much white space a token begins and ends with, packed into one number. The offsets of byte-level models leave it
+/// out where the post-processor says so.
 /// </summary>
 internal sealed class SpaceTrim(TokenModel model)
 {

@@ -15,7 +15,9 @@ internal sealed class Template(TemplatePiece[] single, TemplatePiece[] pair)
     /// <summary>How many tokens the template adds.</summary>
     public int Added(bool isPair) => Pieces(isPair).Where(p => p.Source < 0).Sum(p => p.Ids.Length);
 
-    /// <summary>begin A end, and for pairs begin A end begin B end with type 1 from the second begin on; null: nothing there.</summary>
+    /// <summary>
+    /// begin A end, and for pairs begin A end begin B end with type 1 from the second begin on; null: nothing there.
+    /// </summary>
     public static Template BeginAndEnd(int? begin, int? end)
     {
         TemplatePiece[] Text(int source, byte type) =>
@@ -29,14 +31,15 @@ internal sealed class Template(TemplatePiece[] single, TemplatePiece[] pair)
         var between = Enumerable.Repeat(sep, separators).ToArray();
         return new(
             [new(-1, 0, [cls]), new(0, 0, []), new(-1, 0, [sep])],
-            [new(-1, 0, [cls]), new(0, 0, []), new(-1, 0, between), new(1, secondType, []), new(-1, secondType, [sep])]);
+            [new(-1, 0, [cls]), new(0, 0, []), new(-1, 0, between), new(1, secondType, []),
+                new(-1, secondType, [sep])]);
     }
 }
 
 /// <summary>What post-processing does: trim white space off the offsets, then the template.</summary>
 /// <param name="Template">The template.</param>
 /// <param name="Trims">
-/// One entry for each time the offsets are trimmed; it says whether the first space of a text may be one that was put in front, and is
-/// then not trimmed.
+/// One entry for each time the offsets are trimmed; it says whether the first space of a text may be one that was put
+/// in front, and is then not trimmed.
 /// </param>
 internal sealed record PostProcessing(Template Template, bool[] Trims);

@@ -24,7 +24,8 @@ internal static class Truncation
         if (kept <= 0)
         {
             throw new UsageException(
-                "The text to shorten is too short: the other one alone exceeds the limit.", "truncation", "Use longest_first or a larger limit.");
+                "The text to shorten is too short: the other one alone exceeds the limit.", "truncation",
+                    "Use longest_first or a larger limit.");
         }
         return onlyFirst ? (kept, second ?? 0) : (first, kept);
     }

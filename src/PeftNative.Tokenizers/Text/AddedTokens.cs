@@ -11,7 +11,8 @@ namespace PeftNative.Tokenizers.Text;
 /// <param name="Normalized">Whether it is looked for in the normalized text.</param>
 /// <param name="Special">Whether decoding can skip it.</param>
 public sealed record AddedToken(
-    int Id, string Content, bool SingleWord = false, bool LeftStrip = false, bool RightStrip = false, bool Normalized = true,
+    int Id, string Content, bool SingleWord = false, bool LeftStrip = false, bool RightStrip = false,
+        bool Normalized = true,
     bool Special = false);
 
 /// <summary>Finds added tokens in a text: the leftmost, of those that begin together the longest.</summary>

@@ -4,8 +4,8 @@ using PeftNative.Tokenizers.Normalizers;
 namespace PeftNative.Tokenizers.Text;
 
 /// <summary>
-/// The added tokens of a tokenizer. As in the tokenizers library, a token the model knows keeps the model's id, others are numbered on;
-/// the ids written in the file do not count.
+/// The added tokens of a tokenizer. As in the tokenizers library, a token the model knows keeps the model's id, others
+/// are numbered on; the ids written in the file do not count.
 /// </summary>
 internal sealed class AddedVocabulary
 {
@@ -23,7 +23,8 @@ internal sealed class AddedVocabulary
     /// <param name="tokenNormalizer">What normalizes the tokens themselves.</param>
     /// <param name="splitSpecial">Whether special tokens in a text are plain text.</param>
     public AddedVocabulary(
-        IEnumerable<AddedToken> added, TokenModel model, NormalizerChain normalizer, NormalizerChain tokenNormalizer, bool splitSpecial)
+        IEnumerable<AddedToken> added, TokenModel model, NormalizerChain normalizer, NormalizerChain tokenNormalizer,
+            bool splitSpecial)
     {
         this.normalizer = normalizer;
         var next = model.Count;
@@ -31,13 +32,15 @@ internal sealed class AddedVocabulary
         {
             if (token.Content.Length == 0) continue;
             var id = IdOf(token.Content) ?? (model.IdOf(token.Content) is var known and >= 0 ? known : next++);
-            if (token.Normalized && tokenNormalizer.Apply(token.Content) is var changed && changed != token.Content) normalized[id] = changed;
+            if (token.Normalized && tokenNormalizer.Apply(token.Content) is var changed && changed != token.Content)
+                normalized[id] = changed;
             else normalized.Remove(id);
             ids[token.Content] = id;
             tokens[id] = token with { Id = id };
             if (token.Special) special.Add(token.Content);
         }
-        var items = tokens.Values.OrderBy(t => t.Id).Select(t => (Text: t.Normalized ? TokenOf(t.Id)! : t.Content, Token: t)).ToList();
+        var items = tokens.Values.OrderBy(t => t.Id).Select(t =>
+            (Text: t.Normalized ? TokenOf(t.Id)! : t.Content, Token: t)).ToList();
         raw = new(items.Where(t => !t.Token.Normalized), splitSpecial);
         processed = new(items.Where(t => t.Token.Normalized), splitSpecial);
     }

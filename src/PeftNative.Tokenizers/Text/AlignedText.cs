@@ -1,8 +1,8 @@
 namespace PeftNative.Tokenizers.Text;
 
 /// <summary>
-/// Characters on their way to tokens, each with the range of the original text (UTF-16 code units) it stands for. Both halves of a
-/// surrogate pair carry the range of the pair. Reused from call to call.
+/// Characters on their way to tokens, each with the range of the original text (UTF-16 code units) it stands for. Both
+/// halves of a surrogate pair carry the range of the pair. Reused from call to call.
 /// </summary>
 internal sealed class AlignedText
 {
@@ -92,7 +92,8 @@ internal sealed class AlignedText
     {
         var c = text[position];
         units = 1;
-        if (!char.IsHighSurrogate(c) || position + 1 >= text.Length || !char.IsLowSurrogate(text[position + 1])) return c;
+        if (!char.IsHighSurrogate(c) || position + 1 >= text.Length || !char.IsLowSurrogate(text[position + 1]))
+            return c;
         units = 2;
         return char.ConvertToUtf32(c, text[position + 1]);
     }

@@ -1,6 +1,9 @@
 namespace PeftNative.Tokenizers.Text;
 
-/// <summary>The 256 printable characters byte-level models write bytes with: printable Latin-1 as itself, the rest from U+0100 on.</summary>
+/// <summary>
+/// The 256 printable characters byte-level models write bytes with: printable Latin-1 as itself, the rest from U+0100
+/// on.
+/// </summary>
 internal static class ByteAlphabet
 {
     private static readonly char[] Characters = Build();

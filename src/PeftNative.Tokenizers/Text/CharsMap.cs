@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace PeftNative.Tokenizers.Text;
 
 /// <summary>
-/// SentencePiece's compiled character map: a double-array trie over UTF-8 (Darts) whose values point into a block of replacements, each
-/// ended by a zero byte.
+/// SentencePiece's compiled character map: a double-array trie over UTF-8 (Darts) whose values point into a block of
+/// replacements, each ended by a zero byte.
 /// </summary>
 internal sealed class CharsMap
 {
@@ -15,7 +15,8 @@ internal sealed class CharsMap
     public CharsMap(ReadOnlySpan<byte> map, string where)
     {
         var size = map.Length < 4 ? 0 : BinaryPrimitives.ReadUInt32LittleEndian(map) / 4;
-        if (size == 0 || size > (map.Length - 4) / 4) throw new ModelFormatException("The precompiled character map is cut off.", where);
+        if (size == 0 || size > (map.Length - 4) / 4)
+            throw new ModelFormatException("The precompiled character map is cut off.", where);
         trie = new uint[size];
         for (var i = 0; i < trie.Length; i++) trie[i] = BinaryPrimitives.ReadUInt32LittleEndian(map[(4 + (4 * i))..]);
         replacements = map[(4 + (trie.Length * 4))..].ToArray();

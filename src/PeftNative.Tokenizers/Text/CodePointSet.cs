@@ -46,5 +46,6 @@ internal sealed class CodePointSet
     }
 
     /// <summary>A hexadecimal number.</summary>
-    public static int Hex(ReadOnlySpan<char> digits) => int.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    public static int Hex(ReadOnlySpan<char> digits) =>
+        int.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 }

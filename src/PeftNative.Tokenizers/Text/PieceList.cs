@@ -2,13 +2,18 @@ using PeftNative.Tokenizers.Patterns;
 
 namespace PeftNative.Tokenizers.Text;
 
-/// <summary>A part of the text under tokenization. A piece with a token is an added token found in the text and is left alone.</summary>
+/// <summary>
+/// A part of the text under tokenization. A piece with a token is an added token found in the text and is left alone.
+/// </summary>
 internal readonly record struct Piece(int Start, int Length, int Token = -1);
 
 /// <summary>What becomes of the matches a text is split at.</summary>
 internal enum SplitBehavior { Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous }
 
-/// <summary>The text under tokenization and its pieces in order. Reused from call to call, so that nothing is allocated per token.</summary>
+/// <summary>
+/// The text under tokenization and its pieces in order. Reused from call to call, so that nothing is allocated per
+/// token.
+/// </summary>
 internal sealed class PieceList
 {
     private List<Piece> spareItems = [];
@@ -41,7 +46,8 @@ internal sealed class PieceList
             var start = spareText.Length;
             if (piece.Token >= 0) spareText.Add(Text, piece.Start, piece.Length);
             else write(this, piece, spareText);
-            if (spareText.Length > start) spareItems.Add(piece with { Start = start, Length = spareText.Length - start });
+            if (spareText.Length > start)
+                spareItems.Add(piece with { Start = start, Length = spareText.Length - start });
         }
         (Text, spareText) = (spareText, Text);
         (Items, spareItems) = (spareItems, Items);
@@ -92,7 +98,8 @@ internal sealed class PieceList
         for (var i = 0; i < segments.Count; i++)
         {
             var segment = segments[i];
-            var merge = behavior == SplitBehavior.Contiguous ? segment.IsMatch == previous : segment.IsMatch && !previous;
+            var merge = behavior == SplitBehavior.Contiguous ? segment.IsMatch == previous : segment.IsMatch
+                && !previous;
             previous = segment.IsMatch;
             if (merge && count > 0)
             {

@@ -1,8 +1,9 @@
 namespace PeftNative.Tokenizers.Text;
 
 /// <summary>
-/// Writes a changed copy of one part of a text and keeps the alignment with the original: a replaced character takes over the range of
-/// the one it replaces, an inserted one shares the range of the character before it. These are the rules of the tokenizers library.
+/// Writes a changed copy of one part of a text and keeps the alignment with the original: a replaced character takes
+/// over the range of the one it replaces, an inserted one shares the range of the character before it. These are the
+/// rules of the tokenizers library.
 /// </summary>
 internal ref struct TextRewriter
 {
@@ -19,7 +20,9 @@ internal ref struct TextRewriter
         end = start + length;
     }
 
-    /// <summary>Writes a code point: change 0 replaces the next one, -n also drops the n that follow it, above 0 inserts.</summary>
+    /// <summary>
+    /// Writes a code point: change 0 replaces the next one, -n also drops the n that follow it, above 0 inserts.
+    /// </summary>
     public void Write(int codePoint, int change)
     {
         if (change > 0)
@@ -34,7 +37,8 @@ internal ref struct TextRewriter
     /// <summary>Puts a code point in the place of the next one of the source.</summary>
     public void Replace(int codePoint)
     {
-        // Past the end only after a deletion the rules above cannot express; the last character's range is the sane choice.
+        // Past the end only after a deletion the rules above cannot express; the last character's range is the sane
+        // choice.
         var at = Math.Min(position, end - 1);
         target.Add(codePoint, source.StartOf(at), source.EndOf(at));
         Skip(1);

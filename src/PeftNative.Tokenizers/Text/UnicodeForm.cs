@@ -1,8 +1,9 @@
 namespace PeftNative.Tokenizers.Text;
 
 /// <summary>
-/// The four normalization forms. Ours because .NET has none under invariant globalization, and none that tells which character came
-/// from which. A code point comes with the change <see cref="TextRewriter.Write"/> takes, ordered as the reference orders them.
+/// The four normalization forms. Ours because .NET has none under invariant globalization, and none that tells which
+/// character came from which. A code point comes with the change <see cref="TextRewriter.Write"/> takes, ordered as the
+/// reference orders them.
 /// </summary>
 internal static class UnicodeForm
 {
@@ -54,14 +55,18 @@ internal static class UnicodeForm
         text.RemoveRange(write, text.Count - write);
     }
 
-    private static void Expand(int c, bool compatibility, bool first, List<(int CodePoint, int Change)> output, ref int pending)
+    private static void Expand(int c, bool compatibility, bool first, List<(int CodePoint, int Change)> output,
+        ref int pending)
     {
         if (c < 0xA0) Push(c, first, output, ref pending);
-        else if (c is >= HangulBase and < HangulBase + Syllables) ExpandHangul(c - HangulBase, first, output, ref pending);
-        else if (compatibility && Data.Compatibility.TryGetValue(c, out var full)) PushAll(full, first, output, ref pending);
+        else if (c is >= HangulBase and < HangulBase + Syllables)
+            ExpandHangul(c - HangulBase, first, output, ref pending);
+        else if (compatibility && Data.Compatibility.TryGetValue(c, out var full))
+            PushAll(full, first, output, ref pending);
         else if (Data.Canonical.TryGetValue(c, out var parts))
         {
-            for (var i = 0; i < parts.Length; i++) Expand(parts[i], compatibility, first && i == 0, output, ref pending);
+            for (var i = 0; i < parts.Length; i++)
+                Expand(parts[i], compatibility, first && i == 0, output, ref pending);
         }
         else Push(c, first, output, ref pending);
     }
@@ -88,7 +93,9 @@ internal static class UnicodeForm
         output.Add((c, first ? 0 : 1));
     }
 
-    /// <summary>A stable insertion sort up to a length where its square would hurt, a stable merge sort beyond.</summary>
+    /// <summary>
+    /// A stable insertion sort up to a length where its square would hurt, a stable merge sort beyond.
+    /// </summary>
     private static void Sort(List<(int CodePoint, int Change)> text, int from)
     {
         if (text.Count - from > 32)
@@ -101,7 +108,8 @@ internal static class UnicodeForm
         {
             var item = text[i];
             var at = i;
-            for (; at > from && ClassOf(text[at - 1].CodePoint) > ClassOf(item.CodePoint); at--) text[at] = text[at - 1];
+            for (; at > from && ClassOf(text[at - 1].CodePoint) > ClassOf(item.CodePoint); at--)
+                text[at] = text[at - 1];
             text[at] = item;
         }
     }

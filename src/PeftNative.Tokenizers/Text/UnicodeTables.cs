@@ -3,19 +3,21 @@ using System.Globalization;
 namespace PeftNative.Tokenizers.Text;
 
 /// <summary>
-/// Character classes as the tokenizers library sees them. The regular-expression classes equal .NET's own (Unicode 16); the others
-/// come from older tables, so unicode.txt lists where they differ.
+/// Character classes as the tokenizers library sees them. The regular-expression classes equal .NET's own (Unicode 16);
+/// the others come from older tables, so unicode.txt lists where they differ.
 /// </summary>
 internal static class UnicodeTables
 {
-    private static readonly CodePointSet PunctuationMore = Data.Set("punctuation +"), PunctuationLess = Data.Set("punctuation -");
+    private static readonly CodePointSet PunctuationMore = Data.Set("punctuation +"),
+        PunctuationLess = Data.Set("punctuation -");
     private static readonly CodePointSet NumericMore = Data.Set("numeric +");
     private static readonly CodePointSet MarkMore = Data.Set("mark +"), MarkLess = Data.Set("mark -");
     private static readonly CodePointSet NonSpacingMore = Data.Set("nonspacing-mark +");
     private static readonly CodePointSet NonSpacingLess = Data.Set("nonspacing-mark -");
     private static readonly CodePointSet OtherLess = Data.Set("other -");
     private static readonly CodePointSet WordMore = Data.Set("word +"), RegexWordMore = Data.Set("regex-word +");
-    private static readonly CodePointSet AlphaMore = Data.Set("alpha +"), UpperMore = Data.Set("upper +"), LowerMore = Data.Set("lower +");
+    private static readonly CodePointSet AlphaMore = Data.Set("alpha +"), UpperMore = Data.Set("upper +"),
+        LowerMore = Data.Set("lower +");
 
     private static UnicodeResource Data => UnicodeResource.Instance;
 
@@ -33,7 +35,9 @@ internal static class UnicodeTables
     /// <summary>What the Digits pre-tokenizer splits off.</summary>
     public static bool IsNumeric(int c) => IsNumber(c) || (c >= 128 && NumericMore.Contains(c));
 
-    /// <summary>What BERT and the Punctuation pre-tokenizer call punctuation: all ASCII symbols and category P of Unicode 8.</summary>
+    /// <summary>
+    /// What BERT and the Punctuation pre-tokenizer call punctuation: all ASCII symbols and category P of Unicode 8.
+    /// </summary>
     public static bool IsPunctuation(int c)
     {
         if (c < 128) return c > 32 && c < 127 && !char.IsAsciiLetterOrDigit((char)c);
@@ -58,7 +62,8 @@ internal static class UnicodeTables
 
     /// <summary>Control, format and private-use characters, as BERT's text cleaning sees them.</summary>
     public static bool IsOther(int c) =>
-        Category(c) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse && !OtherLess.Contains(c);
+        Category(c) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse
+            && !OtherLess.Contains(c);
 
     /// <summary>\w of the Rust regex library: the Whitespace pre-tokenizer and the single_word rule.</summary>
     public static bool IsWord(int c) => IsWordCategory(c) || (c >= 128 && WordMore.Contains(c));
@@ -66,11 +71,14 @@ internal static class UnicodeTables
     /// <summary>\w of the Oniguruma library inside brackets.</summary>
     public static bool IsRegexWordInClass(int c) => IsWordCategory(c) || (c >= 128 && RegexWordMore.Contains(c));
 
-    /// <summary>\w of the Oniguruma library on its own, where it holds the superscripts and fractions of Latin-1 as well.</summary>
+    /// <summary>
+    /// \w of the Oniguruma library on its own, where it holds the superscripts and fractions of Latin-1 as well.
+    /// </summary>
     public static bool IsRegexWord(int c) => IsRegexWordInClass(c) || c is 0xB2 or 0xB3 or 0xB9 or 0xBC or 0xBD or 0xBE;
 
     /// <summary>The property Alphabetic.</summary>
-    public static bool IsAlphabetic(int c) => Category(c) is <= UnicodeCategory.OtherLetter or UnicodeCategory.LetterNumber || AlphaMore.Contains(c);
+    public static bool IsAlphabetic(int c) =>
+        Category(c) is <= UnicodeCategory.OtherLetter or UnicodeCategory.LetterNumber || AlphaMore.Contains(c);
 
     /// <summary>The property Uppercase.</summary>
     public static bool IsUppercase(int c) => Category(c) == UnicodeCategory.UppercaseLetter || UpperMore.Contains(c);
@@ -86,7 +94,9 @@ internal static class UnicodeTables
     /// <summary>The general category of a code point.</summary>
     public static UnicodeCategory Category(int c) => CharUnicodeInfo.GetUnicodeCategory(c);
 
-    /// <summary>The simple lower-case mapping; U+0130, the only character with a longer one, is left to the caller.</summary>
+    /// <summary>
+    /// The simple lower-case mapping; U+0130, the only character with a longer one, is left to the caller.
+    /// </summary>
     public static int ToLower(int c) => c switch
     {
         < 0x10000 => c is 0xA7CE or 0xA7D2 or 0xA7D4 ? c + 1 : char.ToLowerInvariant((char)c),

@@ -9,7 +9,8 @@ internal static class SentencePieceModels
     public static TokenModel Convert(SentencePieceFile file, IEnumerable<string> extraPieces) => file.IsBpe
         ? Bpe(file)
         : new UnigramModel(
-            [.. file.Pieces.Select(p => (p.Text, (double)p.Score)), .. extraPieces.Select(p => (p, 0.0))], file.UnknownId, file.ByteFallback);
+            [.. file.Pieces.Select(p => (p.Text, (double)p.Score)), .. extraPieces.Select(p => (p, 0.0))],
+                file.UnknownId, file.ByteFallback);
 
     /// <summary>The model as the SentencePiece library runs it.</summary>
     public static TokenModel Native(SentencePieceFile file)
@@ -45,7 +46,8 @@ internal static class SentencePieceModels
             for (var i = 1; i < text.Length; i++)
             {
                 if (char.IsLowSurrogate(text[i])) continue;
-                if (known.ContainsKey(text.AsSpan(0, i)) && known.ContainsKey(text.AsSpan(i))) merges.Add((text[..i], text[i..], piece.Score));
+                if (known.ContainsKey(text.AsSpan(0, i)) && known.ContainsKey(text.AsSpan(i)))
+                    merges.Add((text[..i], text[i..], piece.Score));
             }
             Limits.CheckCount(merges.Count, file.Path);
         }

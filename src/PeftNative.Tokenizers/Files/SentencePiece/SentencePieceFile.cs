@@ -12,8 +12,8 @@ internal enum PieceKind { Normal = 1, Unknown = 2, Control = 3, UserDefined = 4,
 internal sealed record SentencePiece(string Text, float Score, PieceKind Kind);
 
 /// <summary>
-/// A SentencePiece model file (protocol buffers, message ModelProto), as far as tokenization needs it. Read field by field, because the
-/// generated classes in Microsoft.ML.Tokenizers are not public.
+/// A SentencePiece model file (protocol buffers, message ModelProto), as far as tokenization needs it. Read field by
+/// field, because the generated classes in Microsoft.ML.Tokenizers are not public.
 /// </summary>
 internal sealed class SentencePieceFile
 {
@@ -36,7 +36,8 @@ internal sealed class SentencePieceFile
             throw new ModelFormatException("The file is not a SentencePiece model.", path, inner: e);
         }
         if (Pieces.Count == 0) throw new ModelFormatException("The SentencePiece model has no pieces.", path);
-        if (type is not (UnigramType or BpeType)) throw new ModelFormatException("The SentencePiece model is neither BPE nor Unigram.", path);
+        if (type is not (UnigramType or BpeType))
+            throw new ModelFormatException("The SentencePiece model is neither BPE nor Unigram.", path);
     }
 
     /// <summary>Where it was read from.</summary>
@@ -98,7 +99,8 @@ internal sealed class SentencePieceFile
             else if (tag == ((2 << 3) | 5)) piece = piece with { Score = input.ReadFloat() };
             else if (tag == Varint(3)) piece = piece with { Kind = (PieceKind)input.ReadInt32() };
         });
-        return float.IsFinite(piece.Score) ? piece : throw new ModelFormatException("A piece has a score that is not a number.", Path);
+        return float.IsFinite(piece.Score) ? piece
+            : throw new ModelFormatException("A piece has a score that is not a number.", Path);
     }
 
     private static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);

@@ -1,4 +1,4 @@
-using PeftNative.Tokenizers.Files;
+using PeftNative.Tokenizers.Verification;
 
 namespace PeftNative.Tokenizers;
 
@@ -10,7 +10,8 @@ namespace PeftNative.Tokenizers;
 public sealed record TokenizerVerification(string Name, int Checked, int Failed, string? FirstFailure);
 
 /// <summary>
-/// Replays recorded calls of the reference libraries: cases.json, batches.json, stream.json and sentencepiece_differs.json of one folder.
+/// Replays recorded calls of the reference libraries: cases.json, batches.json, stream.json and
+/// sentencepiece_differs.json of one folder.
 /// </summary>
 public static class TokenizerVerifier
 {
@@ -21,6 +22,7 @@ public static class TokenizerVerifier
     {
         var replay = new TokenizerReplay(folder);
         replay.Run();
-        return new(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), replay.Checked, replay.Failed, replay.FirstFailure);
+        return new(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), replay.Checked, replay.Failed,
+            replay.FirstFailure);
     }
 }

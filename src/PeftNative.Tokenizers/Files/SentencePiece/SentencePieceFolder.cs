@@ -7,12 +7,16 @@ using PeftNative.Tokenizers.Text;
 
 namespace PeftNative.Tokenizers.Files;
 
-/// <summary>Turns a SentencePiece model into the pipeline transformers makes of it, or into one that equals the SentencePiece library.</summary>
+/// <summary>
+/// Turns a SentencePiece model into the pipeline transformers makes of it, or into one that equals the SentencePiece
+/// library.
+/// </summary>
 internal static class SentencePieceFolder
 {
     // These renumber or add pieces by rules of their own; their ids cannot be had from the model alone.
     private static readonly string[] Renumbering =
-        ["XLMRoberta", "Camembert", "MBart", "MBart50", "Nllb", "Pegasus", "Barthez", "BigBird", "DebertaV2", "Albert", "XLNet", "Fnet",
+        ["XLMRoberta", "Camembert", "MBart", "MBart50", "Nllb", "Pegasus", "Barthez", "BigBird", "DebertaV2", "Albert",
+            "XLNet", "Fnet",
             "Reformer", "RemBert", "SeamlessM4T", "XGLM", "Udop", "LayoutXLM", "NougatBase"];
 
     /// <summary>The pipeline transformers makes.</summary>
@@ -24,38 +28,52 @@ internal static class SentencePieceFolder
                 $"A {config.Family} tokenizer cannot be read from a SentencePiece model alone.", file.Path,
                 "Save it once with transformers, which writes tokenizer.json.");
         }
-        string[] extra = file.IsBpe ? [] : [.. Enumerable.Range(0, config.ExtraIds).Reverse().Select(i => $"<extra_id_{i}>")];
+        string[] extra = file.IsBpe ? []
+            : [.. Enumerable.Range(0, config.ExtraIds).Reverse().Select(i => $"<extra_id_{i}>")];
         var model = SentencePieceModels.Convert(file, extra);
         SetDefaults(file, config);
-        var added = file.Pieces.Select((piece, id) => (piece, id)).Where(p => p.piece.Kind is PieceKind.Control or PieceKind.UserDefined)
-            .Select(p => new AddedToken(p.id, p.piece.Text, Normalized: false, Special: p.piece.Kind == PieceKind.Control))
+        var added = Tokens(file, PieceKind.Control).Concat(Tokens(file, PieceKind.UserDefined)).OrderBy(t => t.Id)
             .Concat(extra.Select((text, i) => new AddedToken(file.Pieces.Count + i, text, Normalized: false, Special: true)));
         var (normalizers, split) = file.IsBpe ? BpeSteps(file, config) : UnigramSteps(file, config);
         return new(
-            model, normalizers, split, id => Around(file, config, id), Decoder(file), config.Complete(added), config.Settings());
+            model, normalizers, split, id => Around(file, config, id), Decoder(file), config.Complete(added),
+            config.Settings());
     }
 
-    /// <summary>A tokenizer that gives the ids of the SentencePiece library: no added tokens but the user's symbols, no template.</summary>
+    /// <summary>
+    /// A tokenizer that gives the ids of the SentencePiece library: no added tokens but the user's symbols, no
+    /// template.
+    /// </summary>
     public static HfTokenizer ReadNative(SentencePieceFile file)
     {
         var model = SentencePieceModels.Native(file);
-        var symbols = file.Pieces.Select((p, id) => new AddedToken(id, p.Text)).Where(t => file.Pieces[t.Id].Kind == PieceKind.UserDefined).ToList();
+        var symbols = Tokens(file, PieceKind.UserDefined).Select(t => t with { Normalized = true }).ToList();
         var normalizer = new SentencePieceNormalizer(file.Rules, symbols.Select(s => s.Content));
         // In a Unigram model the user's symbols win by their score.
-        var vocabulary = new AddedVocabulary(file.IsBpe ? symbols : [], model, new([normalizer]), new([]), splitSpecial: false);
+        var vocabulary = new AddedVocabulary(
+            file.IsBpe ? symbols : [], model, new([normalizer]), new([]), splitSpecial: false);
         var pipeline = new TokenPipeline(vocabulary, [], model);
-        return new(pipeline, model, vocabulary, new(Template.Plain, []), Decoder(file), new() { HasTokenTypes = false });
+        return new(pipeline, model, vocabulary, new(Template.Plain, []), Decoder(file),
+            new() { HasTokenTypes = false });
     }
+
+    private static IEnumerable<AddedToken> Tokens(SentencePieceFile file, PieceKind kind) =>
+        file.Pieces.Select((piece, id) => (piece, id)).Where(p => p.piece.Kind == kind)
+            .Select(p => new AddedToken(p.id, p.piece.Text, Normalized: false, Special: kind == PieceKind.Control));
 
     private static void SetDefaults(SentencePieceFile file, TokenizerConfig config)
     {
         if (file.UnknownId >= 0) config.DefaultSpecial("unk_token", file.Pieces[file.UnknownId].Text);
-        foreach (var (role, texts) in ((string, string[])[])[("bos_token", ["<s>", "<bos>"]), ("eos_token", ["</s>", "<eos>"]), ("pad_token", ["<pad>"])])
+        foreach (var text in file.Pieces.Where(p => p.Kind == PieceKind.Control).Select(p => p.Text))
         {
-            if (texts.FirstOrDefault(t => file.Pieces.Exists(p => p.Kind == PieceKind.Control && p.Text == t)) is { } text)
+            string? role = text switch
             {
-                if (role != "pad_token" || !file.IsBpe || config.Family == "Gemma") config.DefaultSpecial(role, text);
-            }
+                "<s>" or "<bos>" => "bos_token",
+                "</s>" or "<eos>" => "eos_token",
+                "<pad>" => "pad_token",
+                _ => null,
+            };
+            if (role is not null) config.DefaultSpecial(role, text);
         }
     }
 
@@ -71,10 +89,12 @@ internal static class SentencePieceFolder
     private static (List<Normalizer>, List<PreTokenizer>) UnigramSteps(SentencePieceFile file, TokenizerConfig config)
     {
         List<Normalizer> normalizers = file.Map is { } map ? [new PrecompiledNormalizer(map)] : [];
-        var words = new MetaspacePreTokenizer('▁', file.AddDummyPrefix ? PrependScheme.Always : PrependScheme.Never, split: true);
+        var scheme = file.AddDummyPrefix ? PrependScheme.Always : PrependScheme.Never;
+        var words = new MetaspacePreTokenizer('▁', scheme, split: true);
         if (config.Family is "T5" or "MT5" or "UMT5")
         {
-            return (normalizers, [new SplitPreTokenizer(new CharPattern(UnicodeTables.IsWhiteSpace), SplitBehavior.Removed), words]);
+            return (normalizers,
+                [new SplitPreTokenizer(new CharPattern(UnicodeTables.IsWhiteSpace), SplitBehavior.Removed), words]);
         }
         normalizers.Add(new StripNormalizer(left: false, right: true));
         normalizers.Add(new ReplaceNormalizer(PatternFactory.Create(" {2,}"), "▁"));
@@ -92,7 +112,8 @@ internal static class SentencePieceFolder
     private static TokenDecoder Decoder(SentencePieceFile file)
     {
         if (!file.IsBpe) return new([new MetaspaceDecoder('▁', file.AddDummyPrefix)]);
-        List<Decoder> steps = [new ReplaceDecoder(new LiteralPattern("▁"), " "), new ByteFallbackDecoder(), new FuseDecoder()];
+        List<Decoder> steps = [new ReplaceDecoder(new LiteralPattern("▁"), " "), new ByteFallbackDecoder(),
+            new FuseDecoder()];
         if (file.AddDummyPrefix) steps.Add(new StripDecoder(" ", 1, 0, perToken: false));
         return new(steps);
     }

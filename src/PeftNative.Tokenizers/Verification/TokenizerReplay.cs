@@ -1,49 +1,6 @@
-namespace PeftNative.Tokenizers.Files;
+using PeftNative.Tokenizers.Files;
 
-/// <summary>One recorded call of a tokenizer: what was passed and what came back.</summary>
-internal sealed class RecordedCall(JsonNodeAt node)
-{
-    /// <summary>The name of the case.</summary>
-    public string Name => node.Need("name").AsText();
-
-    /// <summary>The value of a key.</summary>
-    public JsonNodeAt Need(string key) => node.Need(key);
-
-    /// <summary>The value of a key, or null.</summary>
-    public JsonNodeAt? Get(string key) => node.Get(key);
-
-    /// <summary>The options of the call; a padding token that was set before it is looked up.</summary>
-    public EncodeOptions Options(HfTokenizer tokenizer)
-    {
-        var result = new EncodeOptions { AddSpecialTokens = node.Need("add_special_tokens").AsBool() };
-        if (node.Get("options") is not { } options) return result;
-        int? maxLength = options.Get("max_length")?.AsInt(0, int.MaxValue);
-        var truncation = options.Get("truncation");
-        var padding = options.Text("padding");
-        return result with
-        {
-            MaxLength = truncation is null || truncation.Value.Element.ValueKind == System.Text.Json.JsonValueKind.False ? null : maxLength,
-            Truncation = Strategy(truncation),
-            TruncationSide = SideOf(options.Text("truncation_side", "right")),
-            Padding = padding switch { null => Padding.None, "max_length" => Padding.Fixed, "longest" => Padding.Longest, _ => throw options.Error("has an unknown padding") },
-            PadLength = padding == "max_length" ? maxLength ?? 0 : 0,
-            PaddingSide = SideOf(options.Text("padding_side")),
-            PadToMultipleOf = options.Get("pad_to_multiple_of")?.AsInt(0, int.MaxValue) ?? 0,
-            PaddingId = options.Text("pad_token") is { } pad ? tokenizer.IdOf(pad) : null,
-        };
-    }
-
-    private static TruncationStrategy Strategy(JsonNodeAt? node) => node is not { } value
-        || value.Element.ValueKind != System.Text.Json.JsonValueKind.String ? TruncationStrategy.LongestFirst : value.AsText() switch
-        {
-            "longest_first" => TruncationStrategy.LongestFirst,
-            "only_first" => TruncationStrategy.OnlyFirst,
-            "only_second" => TruncationStrategy.OnlySecond,
-            _ => throw value.Error("has an unknown truncation strategy"),
-        };
-
-    private static Side? SideOf(string? name) => name switch { null => null, "left" => Side.Left, _ => Side.Right };
-}
+namespace PeftNative.Tokenizers.Verification;
 
 /// <summary>Replays the recorded files of one folder and counts what differs.</summary>
 internal sealed class TokenizerReplay(string folder)
@@ -70,16 +27,21 @@ internal sealed class TokenizerReplay(string folder)
     }
 
     /// <summary>
-    /// The older files of a folder must give the recorded ids as well, where the folder names the class that says how to read them.
+    /// The older files of a folder must give the recorded ids as well, where the folder names the class that says how
+    /// to read them.
     /// </summary>
     private void ReplayOlderFiles()
     {
-        if (!OlderFiles.Exist(folder) || new TokenizerConfig(folder).ClassName is null or "PreTrainedTokenizerFast") return;
+        if (!OlderFiles.Exist(folder) || new TokenizerConfig(folder).ClassName is null or "PreTrainedTokenizerFast")
+            return;
         var older = HfTokenizer.LoadOlderFiles(folder);
         Each("cases.json", call => Compare("ids", Ints(call.Need("ids")), Encode(call, older).Ids), "older files, ");
     }
 
-    /// <summary>A SentencePiece model read directly must give the recorded ids, and where none are recorded those of tokenizer.json.</summary>
+    /// <summary>
+    /// A SentencePiece model read directly must give the recorded ids, and where none are recorded those of
+    /// tokenizer.json.
+    /// </summary>
     private void ReplaySentencePiece()
     {
         var differences = Path.Combine(folder, "sentencepiece_differs.json");
@@ -94,7 +56,8 @@ internal sealed class TokenizerReplay(string folder)
         {
             if (call.Get("text_pair") is not null || call.Get("options") is not null) return null;
             var text = call.Need("text").AsText();
-            var expected = recorded.GetValueOrDefault(call.Name.Split('/')[0]) ?? tokenizer.EncodeText(text, null, bare).Ids;
+            var expected = recorded.GetValueOrDefault(call.Name.Split('/')[0])
+                ?? tokenizer.EncodeText(text, null, bare).Ids;
             return Compare("ids", expected, native.EncodeText(text, null, bare).Ids);
         }, "sentencepiece, ");
     }
@@ -136,13 +99,16 @@ internal sealed class TokenizerReplay(string folder)
         var encoding = Encode(call, tokenizer);
         var (starts, ends) = encoding.CodePointOffsets(text, pair);
         return Compare("ids", Ints(call.Need("ids")), encoding.Ids)
-            ?? Compare("attention_mask", call.Get("attention_mask") is { } mask ? Ints(mask) : [.. encoding.Ids.Select(_ => 1)],
+            ?? Compare("attention_mask", call.Get("attention_mask") is { } mask ? Ints(mask)
+                : [.. encoding.Ids.Select(_ => 1)],
                 [.. encoding.AttentionMask.Select(m => (int)m)])
             ?? CompareTypes(call.Get("token_type_ids"), encoding.TokenTypes)
             ?? Compare("offsets_utf16", Pairs(call.Need("offsets_utf16")), Interleave(encoding.Starts, encoding.Ends))
             ?? Compare("offsets_codepoints", Pairs(call.Need("offsets_codepoints")), Interleave(starts, ends))
-            ?? Compare("decoded", call.Need("decoded").AsText(), tokenizer.Decode(encoding.Ids, skipSpecialTokens: false))
-            ?? Compare("decoded_skip_special", call.Need("decoded_skip_special").AsText(), tokenizer.Decode(encoding.Ids, true));
+            ?? Compare("decoded", call.Need("decoded").AsText(),
+                tokenizer.Decode(encoding.Ids, skipSpecialTokens: false))
+            ?? Compare("decoded_skip_special", call.Need("decoded_skip_special").AsText(),
+                tokenizer.Decode(encoding.Ids, true));
     }
 
     // transformers takes an empty second text of a single call for none.
@@ -162,7 +128,8 @@ internal sealed class TokenizerReplay(string folder)
         {
             var types = call.Get("token_type_ids")?.Items().ElementAt(row);
             var difference = Compare($"ids of row {row}", Ints(ids), batch.Row(row).ToArray())
-                ?? Compare($"attention_mask of row {row}", Ints(call.Need("attention_mask").Items().ElementAt(row)), Widen(batch.Mask(row)))
+                ?? Compare($"attention_mask of row {row}", Ints(call.Need("attention_mask").Items().ElementAt(row)),
+                    Widen(batch.Mask(row)))
                 ?? CompareTypes(types, batch.TokenTypes is null ? null : batch.Types(row).ToArray());
             if (difference is not null) return difference;
             row++;
@@ -180,7 +147,8 @@ internal sealed class TokenizerReplay(string folder)
 
     private static string? CompareTypes(JsonNodeAt? expected, byte[]? actual)
     {
-        if (expected is null != actual is null) return actual is null ? "token_type_ids are missing" : "token_type_ids where there are none";
+        if (expected is null != actual is null)
+            return actual is null ? "token_type_ids are missing" : "token_type_ids where there are none";
         return expected is { } types ? Compare("token_type_ids", Ints(types), Widen(actual)) : null;
     }
 
@@ -194,7 +162,8 @@ internal sealed class TokenizerReplay(string folder)
     private static string? Compare(string what, string expected, string actual) =>
         expected == actual ? null : $"{what}: expected \"{expected}\", got \"{actual}\"";
 
-    private static string Around(int[] values, int at) => $"[{string.Join(", ", values.Skip(at).Take(8))}] of {values.Length}";
+    private static string Around(int[] values, int at) =>
+        $"[{string.Join(", ", values.Skip(at).Take(8))}] of {values.Length}";
 
     private static int[] Ints(JsonNodeAt node) => [.. node.Items().Select(i => i.AsInt(int.MinValue, int.MaxValue))];
 
@@ -204,5 +173,6 @@ internal sealed class TokenizerReplay(string folder)
 
     private static int[] Widen(ReadOnlySpan<byte> values) => [.. values.ToArray().Select(v => (int)v)];
 
-    private static int[] Interleave(int[] starts, int[] ends) => [.. starts.Zip(ends).SelectMany(p => new[] { p.First, p.Second })];
+    private static int[] Interleave(int[] starts, int[] ends) =>
+        [.. starts.Zip(ends).SelectMany(p => new[] { p.First, p.Second })];
 }
