@@ -157,7 +157,7 @@ public sealed class ErrorTests : IDisposable
 
     [Fact]
     public void Numbers_that_are_not_finite_stop_the_run_and_name_step_and_records() =>
-        Expect(6, Train("--output", folder["nan"], "--lr", "1e30", "--max_steps", "20"), "at step", "records", "Lower the learning rate");
+        Expect(6, Train("--output", folder["nan"], "--lr", "1e300", "--max_steps", "20"), "at step", "records", "Lower the learning rate");
 
     [Fact]
     public void Merging_into_a_full_folder_is_refused() =>

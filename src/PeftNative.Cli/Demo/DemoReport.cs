@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Report;
 
 namespace PeftNative.Cli.Demo;
 
 /// <summary>The demo's page.</summary>
-internal static class DemoReport
+internal static partial class DemoReport
 {
     private const int Shown = 6;
 
@@ -18,7 +19,7 @@ internal static class DemoReport
         .pair dl{display:grid;grid-template-columns:5.5rem 1fr;gap:.35rem .6rem;margin:0;font-size:.92rem}
         .pair dd{margin:0;min-width:0;overflow-wrap:anywhere}.pair .ramble{color:var(--soft);font-style:italic}
         .pair code{font:.9em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
-        .good,.str{color:var(--a)}.bad,.num{color:var(--b)}.good,.bad{font-weight:700}.key-name{color:var(--soft)}
+        .good,.value{color:var(--a)}.bad{color:var(--b)}.good,.bad{font-weight:700}.key-name{color:var(--soft)}
         .squares{display:flex;flex-wrap:wrap;gap:4px;margin:.2rem 0 .9rem}
         .squares i{width:1.05rem;height:1.05rem;border-radius:.2rem;background:var(--line)}
         .squares i.y{background:var(--a)}
@@ -38,7 +39,7 @@ internal static class DemoReport
         var subtitle = $"peftnative {Cli.Version} demo, {time}";
         var page = new HtmlPage("A small language model learns a new task", subtitle, Style);
         page.Html("<p class=\"lead\">The base has only ever read little stories. A LoRA adapter teaches it to read a "
-            + "sentence and write down as JSON who has what, and where. The people of the exam are in none of the "
+            + "sentence and write down who has what, and where, as a record for programs. The people of the exam are in none of the "
             + "lessons, and nothing in the base is changed.</p>\n");
         page.Cards(Cards(found));
         page.Heading("Before and after");
@@ -86,19 +87,12 @@ internal static class DemoReport
     private static string Mark(bool holds) =>
         holds ? "<span class=\"good\">✓</span>" : "<span class=\"bad\">✗</span>";
 
-    // What stands in quotation marks after a colon is a value, elsewhere a name.
-    private static string Coloured(string json)
-    {
-        var html = new StringBuilder();
-        var parts = json.Split('"');
-        for (var i = 0; i < parts.Length; i++)
-        {
-            var text = HtmlPage.Text(parts[i]);
-            var kind = i % 2 == 0 ? null : parts[i - 1].EndsWith(": ", StringComparison.Ordinal) ? "str" : "key-name";
-            html.Append(kind is null ? text : $"<span class=\"{kind}\">\"{text}\"</span>");
-        }
-        return html.ToString();
-    }
+    // The keys pale, the values in colour.
+    private static string Coloured(string record) =>
+        Key().Replace($"<span class=\"value\">{HtmlPage.Text(record)}</span>", "<span class=\"key-name\">$0</span>");
+
+    [GeneratedRegex(@"\b[a-z]+:|[][{},]")]
+    private static partial Regex Key();
 
     private static string Plots(Findings found)
     {

@@ -54,7 +54,7 @@ internal sealed class DemoRun : IDisposable
         ("base", $"{model.Config.ModelType}, {model.Config.LayerCount} layers, {model.Config.HiddenSize} wide: "
             + $"{Quantity.Count(model.ParameterCount)} parameters, {Quantity.Bytes(BaseBytes)} in bf16, "
             + "made by this program"),
-        ("task", "read a sentence, write down as JSON who has what and where"),
+        ("task", "read a sentence, write down who has what and where as a record (YAML)"),
         ("lessons", $"{Quantity.Count((long)plan.Steps * plan.BatchSize)} generated sentences with their records"),
         ("exam", $"{plan.ExamSize} other sentences, about {Corpus.Examined.Length} people who are in no lesson"),
         ("method", $"LoRA, r {DemoPlan.Method.R}, at all linear layers: {Quantity.Count(adapter.ParameterCount)} "

@@ -19,7 +19,7 @@ namespace PeftNative.Cli.Demo.Base;
 internal static class Pretraining
 {
     /// <summary>The steps the base that ships with the program was made with.</summary>
-    public const int DefaultSteps = 1600;
+    public const int DefaultSteps = 1500;
 
     /// <summary>The texts it was made with.</summary>
     public const int DefaultTexts = 60_000;

@@ -42,20 +42,21 @@ internal static class Corpus
     private static PromptRecord Pair(Dice dice, Person[] people, int number)
     {
         var inventory = Inventory.Draw(dice, people);
-        var (prompt, completion) = (inventory.Sentence(dice) + Cue, " " + inventory.ToJson());
+        var (prompt, completion) = (inventory.Sentence(dice) + Cue, " " + inventory.Record);
         return new PromptRecord(prompt, completion, new RecordOrigin("demo", number));
     }
 
     private static string Document(Dice dice) => dice.Below(20) switch
     {
-        < 6 => Stories.Possessions(dice),
-        < 8 => Stories.Search(dice),
-        < 9 => Stories.Shopping(dice),
-        < 11 => Stories.Gift(dice),
+        < 8 => Stories.Possessions(dice),
+        < 10 => Stories.Search(dice),
+        < 11 => Stories.Shopping(dice),
+        < 12 => Stories.Gift(dice),
         < 13 => Stories.Day(dice),
         < 15 => Notes.Talk(dice),
-        < 17 => Notes.Spelling(dice),
-        < 18 => Notes.Card(dice),
+        < 16 => Notes.Spelling(dice),
+        < 17 => Notes.Card(dice),
+        < 19 => Notes.Echo(dice),
         _ => Notes.SomeFacts(dice),
     };
 }

@@ -1,19 +1,19 @@
-using System.Text.Json.Nodes;
-
 namespace PeftNative.Cli.Demo.Text;
 
 /// <summary>Some things of one kind.</summary>
 internal sealed record Item(int Count, string? Colour, Thing Thing)
 {
+    private string Name => Colour is null ? Thing.Of(Count) : $"{Colour} {Thing.Of(Count)}";
+
+    /// <summary>With digits: 3 red apples.</summary>
+    public string Tally => $"{Count} {Name}";
+
+    /// <summary>For programs: {count: 3, colour: red, what: apples}.</summary>
+    public string Record =>
+        $"{{count: {Count}, {(Colour is null ? "" : $"colour: {Colour}, ")}what: {Thing.Of(Count)}}}";
+
     /// <summary>As one says it: three red apples; a pear.</summary>
-    public string Phrase
-    {
-        get
-        {
-            var what = Colour is null ? Thing.Of(Count) : $"{Colour} {Thing.Of(Count)}";
-            return Count == 1 ? $"{Words.Article(what)} {what}" : $"{Words.Numbers[Count]} {what}";
-        }
-    }
+    public string Phrase => $"{(Count == 1 ? Words.Article(Name) : Words.Numbers[Count])} {Name}";
 }
 
 /// <summary>Who has what, and where: what the demo's task is to read out of a sentence.</summary>
@@ -23,9 +23,20 @@ internal sealed record Inventory(Person Who, string? Place, IReadOnlyList<Item> 
     public string List => Items.Count == 1 ? Items[0].Phrase
         : $"{string.Join(", ", Items.SkipLast(1).Select(i => i.Phrase))} and {Items[^1].Phrase}";
 
+    /// <summary>The same with digits: 3 red apples, 1 pear, 2 cups.</summary>
+    public string Tally => string.Join(", ", Items.Select(i => i.Tally));
+
+    /// <summary>
+    /// The same as a record for programs, in YAML: {name: Mia, items: [{count: 3, colour: red, what: apples}]}. Every value
+    /// stands in the sentence, but for the digits.
+    /// </summary>
+    public string Record => $"{{name: {Who.Name}, {(Place is null ? "" : $"place: {Place}, ")}"
+        + $"items: [{string.Join(", ", Items.Select(i => i.Record))}]}}";
+
     private bool IsOne => Items is [{ Count: 1 }];
 
-    private string Be => IsOne ? "is" : "are";
+    /// <summary>The verb of the whole list.</summary>
+    public string Be => IsOne ? "is" : "are";
 
     /// <summary>Makes one up.</summary>
     public static Inventory Draw(Dice dice, IReadOnlyList<Person> people)
@@ -37,15 +48,6 @@ internal sealed record Inventory(Person Who, string? Place, IReadOnlyList<Item> 
 
     /// <summary>A sentence that says it.</summary>
     public string Sentence(Dice dice) => Place is null ? Placeless(dice) : Placed(dice);
-
-    /// <summary>The same as a record for machines; every value stands in the sentence but for the digits.</summary>
-    public string ToJson()
-    {
-        var record = new JsonObject { ["name"] = Who.Name };
-        if (Place is not null) record["place"] = Place;
-        record["items"] = new JsonArray([.. Items.Select(ToJson)]);
-        return Spaced(record);
-    }
 
     private string Placeless(Dice dice) => dice.Below(5) switch
     {
@@ -66,16 +68,4 @@ internal sealed record Inventory(Person Who, string? Place, IReadOnlyList<Item> 
 
     private static Item Draw(Dice dice, Thing thing) =>
         new(dice.Chance(0.25) ? 1 : 2 + dice.Below(11), dice.Chance(0.75) ? dice.Pick(Words.Colours) : null, thing);
-
-    private static JsonObject ToJson(Item item)
-    {
-        var json = new JsonObject { ["n"] = item.Count };
-        if (item.Colour is not null) json["colour"] = item.Colour;
-        json["what"] = item.Thing.Of(item.Count);
-        return json;
-    }
-
-    // As people type JSON: a space after every colon and comma. No value holds one of either.
-    private static string Spaced(JsonObject json) => json.ToJsonString()
-        .Replace(":", ": ", StringComparison.Ordinal).Replace(",", ", ", StringComparison.Ordinal);
 }

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PeftNative.Cli.Demo.Text;
 
-/// <summary>Texts that are no stories: facts, sums, talks, words in quotation marks, records in braces.</summary>
+/// <summary>Texts that are no stories: facts, sums, talks, words in quotation marks, rows of words, records in braces.</summary>
 internal static class Notes
 {
     private static readonly string[] Facts =
@@ -44,15 +44,7 @@ internal static class Notes
     public static string Spelling(Dice dice)
     {
         var who = dice.Pick(Words.People);
-        var word = dice.Below(6) switch
-        {
-            0 => dice.Pick(Words.Colours),
-            1 => dice.Pick(Words.Places),
-            2 => who.Name,
-            3 => dice.Pick(Words.Things).One,
-            4 => dice.Pick(Words.People).Name,
-            _ => dice.Pick(Words.Things).Many,
-        };
+        var word = Word(dice);
         return dice.Below(4) switch
         {
             0 => $"{who.Name} learns the word {word}. {Words.Capital(who.They)} writes \"{word}\" on a card. "
@@ -69,19 +61,38 @@ internal static class Notes
     /// </summary>
     public static string Card(Dice dice)
     {
-        string Name() => $"\"{dice.Pick(Words.People).Name}\"";
-        string Town() => $"\"{dice.Pick(Words.Towns)}\"";
-        string Day() => $"\"{dice.Pick(Words.Days)}\"";
-        string Player() => $"{{\"name\": {Name()}, \"age\": {dice.Below(90)}}}";
+        var (town, day) = (dice.Pick(Words.Towns), dice.Pick(Words.Days));
+        string Player() => $"{{name: {dice.Pick(Words.People).Name}, age: {dice.Below(90)}}}";
         return dice.Below(4) switch
         {
-            0 => $"{{\"town\": {Town()}, \"day\": {Day()}, \"rain\": {dice.Below(30)}}}",
-            1 => $"{{\"book\": {dice.Below(99)}, \"reader\": {Name()}, \"days\": [{dice.Below(9)}, {dice.Below(9)}]}}",
-            2 => $"{{\"team\": [{Player()}, {Player()}]}}",
-            _ => $"{{\"shop\": {Town()}, \"sold\": [{{\"item\": \"{dice.Pick(Words.Things).One}\", "
-                + $"\"price\": {dice.Below(99)}}}], \"open\": {Day()}}}",
+            0 => $"{{town: {town}, day: {day}, rain: {dice.Below(30)}}}",
+            1 => $"{{book: {dice.Below(99)}, reader: {dice.Pick(Words.People).Name}, days: [{dice.Below(9)}, {dice.Below(9)}]}}",
+            2 => $"{{town: {town}, team: [{Player()}, {Player()}]}}",
+            _ => $"{{shop: {town}, sold: [{{item: {dice.Pick(Words.Things).One}, price: {dice.Below(99)}}}], open: {day}}}",
         };
     }
+
+    /// <summary>Somebody says a row of words, somebody else says it again.</summary>
+    public static string Echo(Dice dice)
+    {
+        var two = dice.Pick(Words.People, 2);
+        var words = string.Join(", ", Enumerable.Range(0, 3 + dice.Below(5)).Select(_ => Word(dice)));
+        return dice.Below(2) switch
+        {
+            0 => $"{two[0].Name} says: {words}. {two[1].Name} says: {words}.",
+            _ => $"{two[0].Name} reads {words}. What did {two[0].Name} read? {two[1].Name} remembers {words}.",
+        };
+    }
+
+    private static string Word(Dice dice) => dice.Below(6) switch
+    {
+        0 => dice.Pick(Words.Colours),
+        1 => dice.Pick(Words.Places),
+        2 => dice.Pick(Words.People).Name,
+        3 => Words.Numbers[dice.Below(13)],
+        4 => dice.Pick(Words.Things).One,
+        _ => dice.Pick(Words.Things).Many,
+    };
 
     private static string Fact(Dice dice)
     {

@@ -7,12 +7,13 @@ namespace PeftNative.Cli.Demo.Text;
 /// </summary>
 internal static class Stories
 {
-    /// <summary>Somebody has things; questions about them and the answers.</summary>
+    /// <summary>Somebody has things; it is told again in other words, or asked about.</summary>
     public static string Possessions(Dice dice)
     {
         var inventory = Inventory.Draw(dice, Words.People);
         var text = new StringBuilder(inventory.Sentence(dice));
-        if (dice.Chance(0.5)) text.Append(' ').Append(Remark(dice, inventory));
+        if (dice.Chance(0.3)) text.Append(' ').Append(Remark(dice, inventory));
+        if (dice.Chance(0.7)) return text.Append(dice.Chance(0.5) ? ' ' : '\n').Append(Retell(dice, inventory)).ToString();
         for (var questions = 1 + dice.Below(3); questions > 0; questions--)
             text.Append(dice.Chance(0.5) ? ' ' : '\n').Append(Question(dice, inventory));
         return text.ToString();
@@ -96,6 +97,19 @@ internal static class Stories
             1 => $"{Words.Capital(who.They)} likes the {first.Thing.Of(first.Count)} best.",
             2 => $"{Words.Capital(who.They)} shows {dice.Pick(Words.People).Name} the {last.Thing.Of(last.Count)}.",
             _ => $"It is {dice.Pick(Words.Days)}.",
+        };
+    }
+
+    private static string Retell(Dice dice, Inventory inventory)
+    {
+        var (who, friend) = (inventory.Who.Name, dice.Pick(Words.People).Name);
+        return dice.Below(6) switch
+        {
+            0 => $"\"What is there?\" asked {friend}. \"There {inventory.Be} {inventory.List},\" said {who}.",
+            1 => $"{friend} wrote it down: {inventory.List}.",
+            2 => $"The list says: {inventory.Tally}.",
+            3 => $"{friend} counts: {inventory.Tally}. All belong to {who}.",
+            _ => $"So {friend} said: \"{inventory.Sentence(dice)}\"",
         };
     }
 
