@@ -22,7 +22,7 @@ public static class BackendFactory
         new("cuda", () => "This version has no CUDA backend.", Absent),
         new("cpu", () => NativeCpuBackend.IsAvailable(out var reason) ? null : reason,
             (type, threads) => NativeCpuBackend.Create(CheckSingle(type) ? threads ?? 0 : 0)),
-        new("reference", () => null, (type, _) => ReferenceBackend.Create(CheckReference(type))),
+        new("reference", () => null, (type, _) => ReferenceBackend.Create(type)),
         new("ilgpu", () => "This version has no ILGPU backend.", Absent),
         new("ilgpu-cpu", () => "This version has no ILGPU backend.", Absent),
         new("cuda-emulated", () => "This version has no CUDA backend.", Absent),
@@ -40,7 +40,7 @@ public static class BackendFactory
 
     /// <summary>Creates a backend.</summary>
     /// <param name="name">A name, or "auto".</param>
-    /// <param name="type">The element type of activations and trainable parameters.</param>
+    /// <param name="type">The element type of activations and frozen weights; see <see cref="IBackend.ComputeType"/>.</param>
     /// <param name="threads">Threads of a CPU backend; null for all cores.</param>
     /// <exception cref="UsageException">There is no such backend, it does not work here, or it does not compute in that type.</exception>
     public static IBackend Create(string name = "auto", DType type = DType.Float32, int? threads = null)
@@ -61,9 +61,6 @@ public static class BackendFactory
 
     private static bool CheckSingle(DType type) => type == DType.Float32 ? true
         : throw new UsageException($"The backend 'cpu' computes in fp32, not {type.Name()}.", "--dtype");
-
-    private static DType CheckReference(DType type) => type is DType.Float32 or DType.Float64 ? type
-        : throw new UsageException($"The reference backend does not compute in {type.Name()}.", "--dtype", "Use fp32 or fp64, or another backend.");
 
     private static IBackend Absent(DType type, int? threads) =>
         throw new InvalidOperationException("a backend that says why it is not available is never created");
