@@ -42,7 +42,7 @@ internal sealed class DemoVerb : Verb
         $"The base was made with: peftnative demo --rebuild_base DIR --steps {Pretraining.DefaultSteps} --seed 42";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Output, Base, Steps, RebuildBase, Shared.Seed, Shared.Backend, Shared.Threads];
+        [Output, Base, Steps, RebuildBase, Shared.Seed, Shared.Backend, Shared.Device, Shared.Threads];
 
     public override bool ReadsConfig => false;
 

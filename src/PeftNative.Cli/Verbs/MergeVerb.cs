@@ -5,6 +5,7 @@ using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Formats;
 using PeftNative.Peft.Merging;
+using PeftNative.Tensors;
 
 namespace PeftNative.Cli.Verbs;
 
@@ -35,11 +36,11 @@ internal sealed class MergeVerb : Verb
     public override string Notes => "The new model is read again and its logits are compared with those of base and adapter.";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize, Shared.Backend, Shared.Threads];
+        [Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize, Shared.Backend, Shared.Device, Shared.Threads];
 
     public override int Run(SettingValues values, Terminal terminal)
     {
-        using var backend = Backends.BackendFactory.Create(values.Text(Shared.Backend), threads: (int?)values.OptionalWhole(Shared.Threads));
+        using var backend = Machine.CreateBackend(values, DType.Float32);
         using var progress = new ProgressLine(terminal);
         progress.Show("merging");
         var output = values.Text(Output);
