@@ -57,6 +57,24 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    public void One_adapter_is_made_of_several()
+    {
+        var (model, data) = (TinyModels.Llama(folder), TinyModels.Prompts(folder));
+        foreach (var seed in (string[])["1", "2"])
+            Command.Succeed("train", "--model", model, "--data", data, "--output", folder[seed], "--epochs", "1", "--lr", "1e-1", "--seed", seed, "--backend", "reference");
+        string[] both = ["--adapter", folder["1"] + ":0.7", "--adapter", folder["2"] + ":0.3"];
+        var line = Command.Succeed(
+            ["merge", "--model", model, .. both, "--combination_type", "cat", "--output", folder["cat"], "--json", "--backend", "reference"]).Lines[0];
+        Assert.Equal(16, line["r"]!.GetValue<int>()); // 8 and 8 side by side: exactly the weighted sum
+        string Generate(params string[] adapters) => Command.Succeed(
+            ["generate", "--model", model, "--prompt", "3 and 4 is ", "--max_tokens", "12", "--json", "--backend", "reference", .. adapters]).Lines[0]["text"]!.GetValue<string>();
+        Assert.Equal(Generate(both), Generate("--adapter", folder["cat"]));
+        Command.Succeed(["merge", "--model", model, .. both, "--combination_type", "ties", "--density", "0.5", "--output", folder["ties"], "--backend", "reference"]);
+        Assert.NotEqual(Generate(both), Generate("--adapter", folder["ties"]));
+        Assert.Contains("combination_type", Command.Fail(2, ["merge", "--model", model, .. both, "--combination_type", "tie", "--output", folder["x"]]), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_conversation_uses_the_models_template_and_changes_adapters_between_questions()
     {
         var (model, data, output) = (TinyModels.Llama(folder), TinyModels.Prompts(folder), folder["tuned"]);
