@@ -27,7 +27,7 @@ public sealed record GenerationOptions
 }
 
 /// <summary>
-/// Continues token sequences with a key/value cache. Owns its pass and cache; one thread at a time; many may share a model.
+/// Continues token sequences, or writes what an encoder-decoder model makes of one, with a key/value cache. Owns its pass and cache; one thread at a time; many may share a model.
 /// </summary>
 public sealed class Generator : IDisposable
 {
@@ -39,12 +39,12 @@ public sealed class Generator : IDisposable
     /// <exception cref="UsageException">The model has no language model head.</exception>
     public Generator(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
     {
-        if (model.Task != ModelTask.CausalLm) throw new UsageException("Only a causal language model generates text.");
+        if (!model.Task.WritesText()) throw new UsageException("A classifier generates no text.", remedy: "Use it to predict labels.");
         this.model = model;
         pass = new Pass(model, adapters);
     }
 
-    /// <summary>Continues a prompt; returns the new tokens, the end-of-sequence token not included.</summary>
+    /// <summary>Continues a prompt (or, with an encoder, begins a new text from it); returns the new tokens, the end-of-sequence token not included.</summary>
     public IReadOnlyList<int> Generate(ReadOnlySpan<int> prompt, GenerationOptions options, CancellationToken cancellation = default) =>
         [.. Stream(prompt.ToArray(), options, cancellation)];
 
@@ -53,8 +53,10 @@ public sealed class Generator : IDisposable
     public IEnumerable<int> Stream(int[] prompt, GenerationOptions options, CancellationToken cancellation = default)
     {
         if (prompt.Length == 0) throw new DataException("The prompt has no tokens.", remedy: "Give some text to continue.");
+        var source = model.Config.Encoder is null ? null : new TokenBatch(prompt, [0, prompt.Length]);
+        if (source is not null) prompt = [model.Config.DecoderStartTokenId];
         var room = prompt.Length + options.MaxTokens + pass.Attachments.Sum(a => a.VirtualTokens?.Count ?? 0);
-        using var cache = new KvCache(model, sequences: 1, Math.Min(room, model.Config.Rope is null ? model.Config.MaxPositions : room));
+        using var cache = new KvCache(model, sequences: 1, Math.Min(room, model.Embedding.Positions is null ? room : model.Config.MaxPositions));
         pass.Cache = cache;
         try
         {
@@ -63,7 +65,7 @@ public sealed class Generator : IDisposable
             {
                 cancellation.ThrowIfCancellationRequested();
                 if (cache.Length + next.Length > cache.Capacity && i > 0) yield break; // the model has no more positions
-                var token = sampler.Pick(Scores(next), options, i);
+                var token = sampler.Pick(Scores(next, source), options, i);
                 if (!options.IgnoreEndOfSequence && model.Config.EosTokenIds.Contains(token)) yield break;
                 yield return token;
                 next = [token];
@@ -78,9 +80,9 @@ public sealed class Generator : IDisposable
     /// <inheritdoc/>
     public void Dispose() => pass.Dispose();
 
-    private float[] Scores(int[] tokens)
+    private float[] Scores(int[] tokens, TokenBatch? source)
     {
-        pass.Begin(new TokenBatch(tokens, [0, tokens.Length]), training: false);
+        pass.Begin(new TokenBatch(tokens, [0, tokens.Length]) { Source = source }, training: false);
         var x = model.Forward(pass);
         return HostValues.Download(model.Backend, model.Head.Scores(pass, x, [pass.Rows - 1]));
     }
