@@ -30,12 +30,12 @@ internal static class TinyModels
             """,
     };
 
-    internal static TransformerModel Create(IBackend backend, string family, ModelTask task, ProblemType? problem = null)
+    internal static TransformerModel Create(IBackend backend, string family, ModelTask task, ProblemType? problem = null, int? end = null)
     {
         var json = StrictJson.ParseObject(System.Text.Encoding.UTF8.GetBytes(Configs[family]));
         var config = ConfigReader.Read(json) with
         {
-            Task = task, ProblemType = problem,
+            Task = task, ProblemType = problem, EosTokenIds = end is { } e ? [e] : [],
             Labels = [.. Enumerable.Range(0, problem == ProblemType.Regression ? 1 : 3).Select(i => $"L{i}")],
         };
         return ModelLoader.CreateRandom(backend, config, seed: 7);
