@@ -67,7 +67,7 @@ public sealed class Classifier : IDisposable
 
     private float[][] Score(Batch batch, Func<int[]> rows)
     {
-        pass.Begin(ModelBatch.Tokens(batch), training: false);
+        pass.Begin(ModelBatch.Tokens(model, batch), training: false);
         var x = model.Forward(pass);
         var scores = HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows()));
         return [.. scores.Chunk(model.Head.Output.Out)];
