@@ -54,7 +54,7 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
             Window = config.WindowOf(layer), SoftCap = config.AttentionSoftCap,
             RelativeBias = pass.Resolve(parts.RelativeBias)?.Value ?? default, RelativeMaxDistance = config.RelativeMaxDistance,
             RelativeBidirectional = !config.Causal,
-            Y = pass.NewActivation(x.Rows, config.QuerySize), LogSumExp = pass.NewActivation(x.Rows, config.HeadCount),
+            Y = pass.NewActivation(x.Rows, config.QuerySize), LogSumExp = pass.NewStatistic(x.Rows, config.HeadCount),
         };
         pass.Backend.Forward(s.Op);
         parts.Output.Forward(pass, s.Output, s.Op.Y, y, residual);
@@ -74,7 +74,7 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
         {
             DY = dAttention, DQ = needed.Q ? d.Q : default, DK = needed.K ? d.K : default, DV = needed.V ? d.V : default,
             DPrefixK = prefix.Keys, DPrefixV = prefix.Values, DRelativeBias = pass.Resolve(parts.RelativeBias)?.Gradient ?? default,
-            Delta = pass.Arena.Allocate(pass.Type, dy.Rows, config.HeadCount),
+            Delta = pass.NewStatistic(dy.Rows, config.HeadCount),
         });
         if (needed.Q) HeadsBackward(pass, parts.QueryNorm, s.QueryNorm, d.Q, config.HeadCount);
         if (needed.K) HeadsBackward(pass, parts.KeyNorm, s.KeyNorm, d.K, config.KvHeadCount);

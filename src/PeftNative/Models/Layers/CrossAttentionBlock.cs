@@ -33,7 +33,7 @@ internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlac
             Q = q, K = keys, V = values, Segments = pass.CrossSegments,
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
             HeadStride = config.HeadDim, KvHeadStride = config.HeadDim, Scale = config.AttentionScale,
-            Y = pass.NewActivation(x.Rows, config.QuerySize), LogSumExp = pass.NewActivation(x.Rows, config.HeadCount),
+            Y = pass.NewActivation(x.Rows, config.QuerySize), LogSumExp = pass.NewStatistic(x.Rows, config.HeadCount),
         };
         pass.Backend.Forward(s.Op);
         parts.Output.Forward(pass, s.Output, s.Op.Y, y, residual);
@@ -53,7 +53,7 @@ internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlac
         var dv = dMemory.IsPresent || parts.Value.IsTrained(pass) ? pass.NewActivation(pass.Memory.Rows, config.KvSize) : default;
         pass.Backend.Backward(s.Op, new AttentionGradients
         {
-            DY = dAttention, DQ = dq, DK = dk, DV = dv, Delta = pass.NewActivation(dy.Rows, config.HeadCount),
+            DY = dAttention, DQ = dq, DK = dk, DV = dv, Delta = pass.NewStatistic(dy.Rows, config.HeadCount),
         });
         if (dq.IsPresent) parts.Query.Backward(pass, s.Query, dq, dx, accumulate);
         if (dk.IsPresent) parts.Key.Backward(pass, s.Key, dk, dMemory, accumulate: true);

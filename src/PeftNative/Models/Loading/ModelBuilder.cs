@@ -75,7 +75,7 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
                 Project(names.Value, kv, d, stack.AttentionBias),
             ];
         var output = Project(names.AttentionOutput, d, q, stack.AttentionOutputBias);
-        if (names.RelativeBias is { } bias && place.Layer == 0) relativeBias = Table(prefix + bias, stack.RelativeBuckets, stack.HeadCount);
+        if (names.RelativeBias is { } bias && place.Layer == 0) relativeBias = Table(prefix + bias, stack.RelativeBuckets, stack.HeadCount, backend.ParameterType);
         var parts = new AttentionParts(Norm(prefix + names.AttentionNorm), Optional(prefix, names.AttentionPostNorm), inputs, output,
             Optional(prefix, names.QueryNorm, stack.HeadDim), Optional(prefix, names.KeyNorm, stack.HeadDim), relativeBias);
         return new AttentionBlock(stack, place, parts, names.FusedByHead);
@@ -141,16 +141,17 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
             config.Norm == NormKind.LayerNorm ? Add($"{path}.bias", 1, columns, StoredLayout.Vector) : null);
     }
 
-    private Parameter Table(string path, int rows, int columns)
+    private Parameter Table(string path, int rows, int columns, DType? type = null)
     {
         modules.Add(new ModuleInfo(path, ModuleKind.Embedding, null));
-        return Add($"{path}.weight", rows, columns, StoredLayout.Matrix);
+        return Add($"{path}.weight", rows, columns, StoredLayout.Matrix, type);
     }
 
-    private Parameter Add(string name, int rows, int columns, StoredLayout layout)
+    private Parameter Add(string name, int rows, int columns, StoredLayout layout, DType? type = null)
     {
         var parameter = new Parameter(name, rows, columns, layout) { Depth = depth };
-        parameter.Value = weights.Allocate(backend.ComputeType, rows, columns);
+        type ??= layout == StoredLayout.Vector ? backend.ParameterType : backend.ComputeType;
+        parameter.Value = weights.Allocate(type.Value, rows, columns);
         Number(parameter);
         return parameter;
     }

@@ -1,0 +1,97 @@
+using System.Runtime.InteropServices;
+using PeftNative.Cuda.Driver;
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Cuda;
+
+public sealed partial class CudaBackend
+{
+    /// <summary>Rows and columns of a tile and threads of its block: <c>tile_size</c> and <c>tile_threads</c> in kernels/include/tile.cuh.</summary>
+    private const int TileSize = 32, TileThreads = 64;
+
+    /// <summary>Threads along the rows in a column sum: <c>sum_lanes</c> in kernels/linear.cu.</summary>
+    private const int SumLanes = 8;
+
+    /// <inheritdoc/>
+    public void Forward(in LinearOp op)
+    {
+        var (rows, outputs) = (op.Y.Rows, op.Y.Columns);
+        if (rows == 0) return;
+        var groups = GroupsOf(op, []);
+        foreach (ref readonly var group in groups.AsSpan()) LowRankDown(op.X, group);
+
+        workspace.Begin(groups.Length > 1 ? Workspace.Size(op.Y.Type, rows, outputs) : 0);
+        var between = groups.Length > 1 ? workspace.Take(op.Y.Type, rows, outputs) : default;
+        var seed = default(Tensor);
+        for (var g = 0; g < groups.Length; g++)
+        {
+            var isLast = g == groups.Length - 1;
+            var arguments = new KernelArguments();
+            arguments.Add(op.X).Add(op.W).Add(op.InputScale).Add(seed);
+            arguments.Add(isLast ? new Epilogue(op) : default).Add(isLast ? op.Y : between).Add(groups[g]);
+            Launch(kernels.Get("linear", "linear_forward", op.X.Type, op.W.Type), Tiles(rows, outputs), arguments);
+            seed = between;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Backward(in LinearOp op, in LinearGradients gradients)
+    {
+        if (gradients.DY.Rows == 0) return;
+        var needsProduct = gradients.DInputScale.IsPresent;
+        var (rows, inputs) = (op.X.Rows, op.X.Columns);
+        workspace.Begin(DownGradientBytes(op) + (needsProduct ? Workspace.Size(DType.Float32, rows, inputs) : 0));
+        var product = needsProduct ? workspace.Take(DType.Float32, rows, inputs) : default;
+        var groups = GroupsOf(op, TakeDownGradients(op));
+        foreach (ref readonly var group in groups.AsSpan()) LowRankBackward(op, gradients.DY, group);
+
+        if (gradients.DX.IsPresent || needsProduct) InputGradient(op, gradients, product, groups);
+        if (needsProduct) ColumnSums(op.X, default, product, gradients.DInputScale);
+        if (gradients.DW.IsPresent) WeightGradient(op, gradients);
+        if (gradients.DBias.IsPresent)
+            ColumnSums(gradients.DY, op.ScaleBeforeBias ? default : op.OutputScale, default, gradients.DBias);
+        if (gradients.DOutputScale.IsPresent) ColumnSums(gradients.DY, default, op.PreScale, gradients.DOutputScale);
+    }
+
+    private void InputGradient(in LinearOp op, in LinearGradients gradients, in Tensor product, KernelPairs[] groups)
+    {
+        var kernel = kernels.Get("linear", "linear_input_gradient", op.X.Type, op.W.Type);
+        for (var g = 0; g < groups.Length; g++)
+        {
+            // Later groups add to what the first one wrote: the product with a gradient of no columns is zero.
+            var dy = g == 0 ? gradients.DY : gradients.DY with { Columns = 0 };
+            var arguments = new KernelArguments();
+            arguments.Add(dy).Add(op.W).Add(op.OutputScale).Add(op.InputScale).Add(default(Tensor));
+            arguments.Add(g == 0 ? product : default).Add(gradients.DX).Add(g > 0 || gradients.AccumulateDX ? 1 : 0).Add(groups[g]);
+            Launch(kernel, Tiles(op.X.Rows, op.X.Columns), arguments);
+        }
+    }
+
+    private void WeightGradient(in LinearOp op, in LinearGradients gradients)
+    {
+        var arguments = new KernelArguments();
+        arguments.Add(op.X).Add(gradients.DY).Add(op.InputScale).Add(op.OutputScale).Add(gradients.DW);
+        Launch(kernels.Get("linear", "linear_weight_gradient", op.X.Type), Tiles(gradients.DW.Rows, gradients.DW.Columns), arguments);
+    }
+
+    /// <summary>sum += factor ⊙ the sums of the columns of x ⊙ other.</summary>
+    private void ColumnSums(in Tensor x, in Tensor factor, in Tensor other, in Tensor sum)
+    {
+        var arguments = new KernelArguments();
+        arguments.Add(x).Add(factor).Add(other).Add(sum);
+        Launch(kernels.Get("linear", "linear_column_sums", x.Type, other.IsPresent ? other.Type : DType.Float32),
+            new(Cover(x.Columns, WarpSize), new(WarpSize, SumLanes)), arguments);
+    }
+
+    /// <summary>The launch of a kernel that makes a matrix in tiles.</summary>
+    private static LaunchShape Tiles(int rows, int columns) => new(new(Cover(columns, TileSize), Cover(rows, TileSize)), TileThreads);
+
+    /// <summary>The layout of <c>Epilogue</c> in kernels/linear.cu.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly struct Epilogue(in LinearOp op)
+    {
+        public readonly Tensor Bias = op.Bias, OutputScale = op.OutputScale, PreScale = op.PreScale, Residual = op.Residual;
+        public readonly int ScaleBeforeBias = op.ScaleBeforeBias ? 1 : 0;
+    }
+}
