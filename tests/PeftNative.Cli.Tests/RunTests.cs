@@ -57,6 +57,27 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    public void A_conversation_uses_the_models_template_and_changes_adapters_between_questions()
+    {
+        var (model, data, output) = (TinyModels.Llama(folder), TinyModels.Prompts(folder), folder["tuned"]);
+        Command.Succeed("train", "--model", model, "--data", data, "--output", output, "--epochs", "2", "--lr", "1e-1", "--backend", "reference");
+        string[] chat = ["chat", "--model", model, "--adapter", output, "--max_tokens", "5", "--json", "--backend", "reference"];
+        Assert.Contains("no chat template", Command.Fail(4, chat), StringComparison.Ordinal);
+
+        File.WriteAllText(Path.Combine(model, "chat_template.jinja"),
+            "{% for m in messages %}{{ m.role[0] }}:{{ m.content }};{% endfor %}{% if add_generation_prompt %}a:{% endif %}");
+        var outcome = Command.RunWith("hi\n/adapter none\n/reset\nhi\n/adapter tuned\n/reset\nhi\nhi\n/adapter x\n/exit\nunheard\n", chat);
+        Assert.Equal(0, outcome.Code);
+        var answers = outcome.Lines;
+        Assert.Equal(4, answers.Count);
+        Assert.Equal([7, 7, 7], answers.Take(3).Select(a => a["prompt_tokens"]!.GetValue<int>())); // u:hi;a:
+        Assert.NotEqual((string)answers[0]["answer"]!, (string)answers[1]["answer"]!);
+        Assert.Equal((string)answers[0]["answer"]!, (string)answers[2]["answer"]!);
+        Assert.True(answers[3]["prompt_tokens"]!.GetValue<int>() > 14); // the second question sees the first and its answer
+        Assert.Contains("there is no adapter 'x'; there are tuned, none", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_output_folder_has_everything_and_the_report_needs_nothing_else()
     {
         var output = folder["out"];

@@ -24,7 +24,7 @@ public static class BackendFactory
     [
         new("cpu", BackendOrder.NativeCpu, [DType.Float32], () => NativeCpuBackend.IsAvailable(out var reason) ? null : reason,
             options => NativeCpuBackend.Create(options.Threads ?? 0)),
-        new("reference", BackendOrder.Managed, [DType.Float32, DType.Float64], () => null, options => ReferenceBackend.Create(options.Type)),
+        new("reference", BackendOrder.Managed, [DType.Float32, DType.Float64, DType.BFloat16, DType.Float16], () => null, options => ReferenceBackend.Create(options.Type)),
         Absent("cuda", "CUDA"), Absent("cuda-emulated", "CUDA"), Absent("ilgpu", "ILGPU"), Absent("ilgpu-cpu", "ILGPU"),
     ];
 

@@ -49,7 +49,7 @@ internal sealed class AttentionBlock(TransformerConfig config, int layer, Attent
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
             HeadStride = headStride, KvHeadStride = isCached ? config.HeadDim : headStride, Scale = scale, Causal = config.Causal,
             Window = config.WindowOf(layer), SoftCap = config.AttentionSoftCap,
-            Y = pass.NewActivation(x.Rows, config.QuerySize), LogSumExp = pass.NewActivation(x.Rows, config.HeadCount),
+            Y = pass.NewActivation(x.Rows, config.QuerySize), LogSumExp = pass.NewStatistic(x.Rows, config.HeadCount),
         };
         pass.Backend.Forward(s.Op);
         parts.Output.Forward(pass, s.Output, s.Op.Y, y, residual);
@@ -68,7 +68,7 @@ internal sealed class AttentionBlock(TransformerConfig config, int layer, Attent
         pass.Backend.Backward(s.Op, new AttentionGradients
         {
             DY = dAttention, DQ = needed.Q ? d.Q : default, DK = needed.K ? d.K : default, DV = needed.V ? d.V : default,
-            DPrefixK = prefix.Keys, DPrefixV = prefix.Values, Delta = pass.Arena.Allocate(pass.Type, dy.Rows, config.HeadCount),
+            DPrefixK = prefix.Keys, DPrefixV = prefix.Values, Delta = pass.NewStatistic(dy.Rows, config.HeadCount),
         });
         if (needed.Q) HeadsBackward(pass, parts.QueryNorm, s.QueryNorm, d.Q, config.HeadCount);
         if (needed.K) HeadsBackward(pass, parts.KeyNorm, s.KeyNorm, d.K, config.KvHeadCount);

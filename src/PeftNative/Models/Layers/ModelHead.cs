@@ -65,7 +65,7 @@ public sealed class ModelHead(
         var scores = pass.NewActivation(count, Output.Out);
         pass.PickedRows = targets.Rows.AsMemory(start, count);
         Output.Forward(pass, state.Output, features, scores);
-        var loss = pass.NewActivation(1, count);
+        var loss = pass.NewStatistic(1, count);
         var correct = 0;
         if (targets.Labels is { } labels)
         {
@@ -82,7 +82,7 @@ public sealed class ModelHead(
             var values = targets.Values!.AsSpan(start * Output.Out, count * Output.Out);
             pass.Backend.Run(new RegressionLossOp
             {
-                Logits = scores, Targets = HostValues.Upload(pass.Backend, values, pass.NewActivation(count, Output.Out)),
+                Logits = scores, Targets = HostValues.Upload(pass.Backend, values, pass.NewStatistic(count, Output.Out)),
                 Kind = targets.ValueLoss, Loss = loss, Gradient = backward, GradientScale = targets.GradientScale,
             });
         }

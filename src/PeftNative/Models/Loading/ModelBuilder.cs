@@ -121,7 +121,7 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
     private Parameter Add(string name, int rows, int columns, StoredLayout layout)
     {
         var parameter = new Parameter(name, rows, columns, layout) { Depth = depth };
-        parameter.Value = weights.Allocate(backend.ComputeType, rows, columns);
+        parameter.Value = weights.Allocate(layout == StoredLayout.Vector ? backend.ParameterType : backend.ComputeType, rows, columns);
         Number(parameter);
         return parameter;
     }

@@ -39,11 +39,10 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
     /// <summary>Gives a parameter the values its family starts from: norms 1 and 0, biases 0, all else N(0, initializer_range).</summary>
     internal static void Initialize(TransformerModel model, Parameter parameter, RandomStream random)
     {
-        var values = new float[parameter.Count];
         var isBias = parameter.Name.EndsWith(".bias", StringComparison.Ordinal);
-        if (parameter.Layout == StoredLayout.Vector && !isBias) values.AsSpan().Fill(1);
-        else if (!isBias) random.FillNormal(values, 0, model.Config.InitializerRange);
-        HostValues.Upload(model.Backend, values, parameter.Value);
+        if (isBias || parameter.Layout == StoredLayout.Vector) model.Backend.Fill(parameter.Value, isBias ? 0 : 1);
+        else
+            InParts(model, parameter, (first, values) => random.FillNormal(values, 0, model.Config.InitializerRange, (ulong)first));
     }
 
     // The token embedding is there in every checkpoint; what stands before its own name is the file's prefix.
@@ -92,9 +91,27 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
             throw new ModelFormatException($"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
                 + $"expected [{string.Join(", ", parameter.StoredShape)}].", source.Path,
                 IsHead(parameter) ? "The head has another number of labels than asked for." : "config.json describes another model.");
+        if (parameter.Layout != StoredLayout.Transposed)
+        {
+            InParts(model, parameter, (first, part) => source.ReadAs(stored.Name, part, first));
+            return;
+        }
         var values = new float[parameter.Count];
         source.ReadAs(stored.Name, values);
         HostValues.Upload(model.Backend, StoredOrder.FromFile(parameter, values), parameter.Value);
+    }
+
+    // Fills a parameter part by part, so that its numbers never lie beside it a second time.
+    private static void InParts(TransformerModel model, Parameter parameter, Action<long, float[]> fill)
+    {
+        const int Length = 1 << 18;
+        var values = new float[Math.Min(Length, parameter.Count)];
+        for (var first = 0L; first < parameter.Count; first += values.Length)
+        {
+            if (parameter.Count - first < values.Length) values = new float[parameter.Count - first];
+            fill(first, values);
+            HostValues.Upload(model.Backend, values, parameter.Value, first);
+        }
     }
 
     private IEnumerable<string> Unused(HashSet<string> used) => source.Tensors.Select(t => t.Name).Where(n => !used.Contains(n)

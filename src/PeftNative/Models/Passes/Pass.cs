@@ -120,6 +120,9 @@ public sealed class Pass : IDisposable
     /// <summary>An activation of the present step; its content is undefined.</summary>
     public Tensor NewActivation(int rows, int columns) => Arena.Allocate(Type, rows, columns);
 
+    /// <summary>A vector, a saved statistic or a gradient of parameters of the present step; its content is undefined.</summary>
+    public Tensor NewStatistic(int rows, int columns) => Arena.Allocate(Backend.ParameterType, rows, columns);
+
     /// <summary>Copies integers to the device for the rest of the step.</summary>
     public Tensor Upload(int[] values, int rows, int columns)
     {
