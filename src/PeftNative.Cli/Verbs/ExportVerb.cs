@@ -6,7 +6,6 @@ using PeftNative.Models.Loading;
 using PeftNative.Peft;
 using PeftNative.Peft.Export;
 using PeftNative.Peft.Lora;
-using PeftNative.Tensors;
 
 namespace PeftNative.Cli.Verbs;
 
