@@ -66,7 +66,7 @@ public sealed class Trainer : IDisposable
     internal int EvaluationsSinceBest { get; set; }
 
     /// <summary>The most memory a step has taken, in bytes of the backend.</summary>
-    public long PeakStepBytes => pass.Arena.Peak;
+    public long PeakStepBytes => pass.PeakBytes;
 
     /// <summary>Trains to the end, evaluating and saving on the way.</summary>
     /// <param name="progress">Receives every event, on the calling thread.</param>
