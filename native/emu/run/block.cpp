@@ -4,6 +4,7 @@
 #include "emu/run/sanitizers.h"
 
 #include <cstring>
+#include <memory>
 
 namespace pn::emu {
 
@@ -16,8 +17,8 @@ thread_local Block* here = nullptr;
 }  // namespace
 
 Block& Block::of_this_thread() {
-    static thread_local Block block;
-    return block;
+    static thread_local const auto block = std::make_unique<Block>();  // too large for a library's share of thread storage
+    return *block;
 }
 
 Block* Block::running() { return current == nullptr ? nullptr : here; }
