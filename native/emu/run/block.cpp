@@ -17,7 +17,8 @@ thread_local Block* here = nullptr;
 }  // namespace
 
 Block& Block::of_this_thread() {
-    static thread_local const auto block = std::make_unique<Block>();  // too large for a library's share of thread storage
+    // On the heap: thread-local storage of a library that is loaded late is small.
+    static thread_local const std::unique_ptr<Block> block = std::make_unique<Block>();
     return *block;
 }
 

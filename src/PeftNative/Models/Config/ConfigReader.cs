@@ -189,6 +189,7 @@ public sealed class ConfigReader
         var architecture = json.GetOptionalStringList("architectures") is [var first, ..] ? first : "";
         if (architecture.EndsWith("ForSequenceClassification", StringComparison.Ordinal)) return ModelTask.SequenceClassification;
         if (architecture.EndsWith("ForTokenClassification", StringComparison.Ordinal)) return ModelTask.TokenClassification;
+        if (architecture.EndsWith("ForConditionalGeneration", StringComparison.Ordinal)) return ModelTask.SequenceToSequence;
         return architecture.EndsWith("ForCausalLM", StringComparison.Ordinal)
             || architecture.EndsWith("LMHeadModel", StringComparison.Ordinal) ? ModelTask.CausalLm : null;
     }
