@@ -97,6 +97,19 @@ build_native() { # [CMake target]
     stage "Build the native library" cmake --build "$artifacts/cmake" --parallel "$jobs" ${1:+--target "$1"}
 }
 
+# CI compiles the kernels of the CUDA backend for real devices as well; elsewhere that happens where nvcc is installed.
+need_nvcc() { have "${NVCC:-nvcc}" || { [[ ${CI:-} == true ]] && apt_install nvidia-cuda-toolkit; } || true; }
+
+# Warnings and spilled registers are errors. Without nvcc the sources are taken along for NVIDIA's run-time compiler.
+build_kernels() {
+    need_nvcc
+    if have "${NVCC:-nvcc}"; then
+        stage "Compile the CUDA kernels" "$root/kernels/build.sh" --table
+    else
+        note "CUDA kernels" "not compiled: no nvcc here (Debian: apt-get install nvidia-cuda-toolkit, non-free)"
+    fi
+}
+
 # ---- stages ------------------------------------------------------------------------------------------------------
 
 # The command is compiled ahead of time where the SDK's compiler package can be had: it then starts faster.
@@ -125,6 +138,7 @@ publish_command() { # [options of dotnet publish]
 build_all() {
     need_sdk
     build_native
+    build_kernels
     build_solution
     publish_command
     note "Ready" "$command"
@@ -152,6 +166,7 @@ bench() {
 pack() {
     need_sdk
     build_native peftnative_cpu
+    build_kernels
     rm -rf "$artifacts/packages"
     stage "Make the packages" dotnet pack "$root/PeftNative.sln" -c Release -o "$artifacts/packages"
     local package
@@ -266,6 +281,7 @@ run_tests() {
             -noLogo -noColor -noAutoReporters -result-junit "$results/$name.xml"
     done
     run_native_tests
+    if ! have "${NVCC:-nvcc}"; then skip_suite kernels "no nvcc here: the kernels were not compiled for real devices"; fi
     printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
     ((failed == 0))
 }
