@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using ManagedCuda;
 using ManagedCuda.BasicTypes;
 using PeftNative.Cuda.Driver;
 using PeftNative.Cuda.Products;
