@@ -30,19 +30,19 @@ function(add_mutant name unit file before after)
 endfunction()
 
 add_mutant(dropped_barrier linear include/tile.cuh
-  "        stage<right_order>(b, k0, depth, right)\;\n        sync_block()\;"
-  "        stage<right_order>(b, k0, depth, right)\;")
+  "        stage<right_order>(b, k0, depth, right);\n        sync_block();"
+  "        stage<right_order>(b, k0, depth, right);")
 add_mutant(off_by_one_tile linear include/tile.cuh "k0 + k < depth ?" "k0 + k < depth - 1 ?")
 add_mutant(swapped_operands linear include/tile.cuh "fmaf(x[i], y[j]," "fmaf(x[j], y[i],")
 add_mutant(missing_scale linear include/low_rank.cuh "pair.scale * pair.s.get<float>(row, r)" "pair.s.get<float>(row, r)")
 add_mutant(wrong_grid linear linear.cu
-  "const Tensor& y, const LowRankPairs& pairs) {\n    const int column0 = blockIdx.x * tile_size, row0 = blockIdx.y * tile_size\;"
-  "const Tensor& y, const LowRankPairs& pairs) {\n    const int column0 = blockIdx.y * tile_size, row0 = blockIdx.x * tile_size\;")
+  "const Tensor& y, const LowRankPairs& pairs) {\n    const int column0 = blockIdx.x * tile_size, row0 = blockIdx.y * tile_size;"
+  "const Tensor& y, const LowRankPairs& pairs) {\n    const int column0 = blockIdx.y * tile_size, row0 = blockIdx.x * tile_size;")
 add_mutant(wrong_stride elementwise include/tensor.cuh "+ i * stride" "+ i * columns")
-add_mutant(racing_reduction losses include/reduce.cuh "    sync_block()\;  // the next call may write partial\n" "")
+add_mutant(racing_reduction losses include/reduce.cuh "    sync_block();  // the next call may write partial\n" "")
 if(EXISTS "${CMAKE_SOURCE_DIR}/kernels/attention.cu")
   add_mutant(wrong_mask attention include/attention.cuh "j < end_seen(s, i)" "j <= end_seen(s, i)")
   add_mutant(stale_prefix attention include/attention.cuh "values ? &op.prefix_v : &op.prefix_k" "values ? &op.prefix_k : &op.prefix_k")
-  add_mutant(missing_copy_wait attention_mma include/attention_fragments.cuh "    cp_async_commit()\;\n    cp_async_wait<0>()\;"
-    "    cp_async_commit()\;")
+  add_mutant(missing_copy_wait attention_mma include/attention_fragments.cuh "    cp_async_commit();\n    cp_async_wait<0>();"
+    "    cp_async_commit();")
 endif()

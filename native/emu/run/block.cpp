@@ -79,6 +79,9 @@ void Block::prepare(const Launch& launch, std::uint64_t index, Schedule schedule
     shared_.start(launch.shared_bytes());
     arrived_ = votes_ = 0;
     failed_ = false;
+    // Made here and not when their turn comes: whoever makes a fiber comes before all that it does.
+    while (own_fibers && fibers_.size() < static_cast<std::size_t>(count_))
+        fiber_create(fibers_.emplace_back(), static_cast<int>(fibers_.size()), main_of_fiber);
 }
 
 // ---- switching ---------------------------------------------------------------------------------------------------
@@ -132,11 +135,7 @@ void Block::wait() {
 }
 
 Fiber* Block::fiber_for(int thread) {
-    if (own_fibers) {
-        while (fibers_.size() <= static_cast<std::size_t>(thread))
-            fiber_create(fibers_.emplace_back(), static_cast<int>(fibers_.size()), main_of_fiber);
-        return &fibers_[static_cast<std::size_t>(thread)];
-    }
+    if (own_fibers) return &fibers_[static_cast<std::size_t>(thread)];
     if (free_.empty()) {
         fiber_create(fibers_.emplace_back(), static_cast<int>(fibers_.size()), main_of_fiber);
         return &fibers_.back();

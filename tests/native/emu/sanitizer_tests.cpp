@@ -4,7 +4,7 @@
 #include <numeric>
 
 #if defined(__SANITIZE_THREAD__)
-extern "C" const char* __tsan_default_options() { return "halt_on_error=1"; }
+extern "C" __attribute__((visibility("default"))) const char* __tsan_default_options() { return "halt_on_error=1"; }
 #endif
 
 namespace pn::emu::tests {
