@@ -4,6 +4,7 @@
 #include "emu/run/sanitizers.h"
 
 #include <cstring>
+#include <memory>
 
 namespace pn::emu {
 
@@ -16,8 +17,9 @@ thread_local Block* here = nullptr;
 }  // namespace
 
 Block& Block::of_this_thread() {
-    static thread_local Block block;
-    return block;
+    // On the heap: thread-local storage of a library that is loaded late is small.
+    static thread_local const std::unique_ptr<Block> block = std::make_unique<Block>();
+    return *block;
 }
 
 Block* Block::running() { return current == nullptr ? nullptr : here; }
