@@ -7,6 +7,7 @@ using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using PeftNative.Backends;
 using PeftNative.Benchmarking;
 using PeftNative.Tensors;
+using Measurement = PeftNative.Benchmarking.Measurement;
 
 namespace PeftNative.Benchmarks.Ops;
 
@@ -19,7 +20,7 @@ public sealed class OperationConfig : ManualConfig
 
     public OperationConfig()
     {
-        AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Default).WithWarmupCount(3).WithIterationCount(10));
+        AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(3).WithIterationCount(10));
         AddColumn(new WorkColumn("Rate", Rate), new WorkColumn("Of peak", Share));
     }
 

@@ -7,8 +7,8 @@ using PeftNative.Training.Schedules;
 namespace PeftNative.Training;
 
 /// <summary>
-/// Trains an adapter. <see cref="Run(Action{TrainEvent}, CancellationToken)"/> does everything; <see cref="Step"/> takes one optimizer step for callers with a loop of their own. What a
-/// step does depends only on the seed, the step's number and the data, so a run that continues from a checkpoint is the run that was not
+/// Trains an adapter. <see cref="Run(Action{TrainEvent}, CancellationToken)"/> does everything; <see cref="Step"/> takes one optimizer step for
+/// callers with a loop of their own. What a step does depends only on the seed, the step's number and the data, so a run that continues from a checkpoint is the run that was not
 /// interrupted. Belongs to one thread at a time.
 /// </summary>
 public sealed class Trainer : IDisposable
