@@ -36,7 +36,7 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
                 Assert.True(word.Length == 0 || File.ReadAllText(Path.Combine(Root, "build.sh")).Contains($"\n    {word}) ", StringComparison.Ordinal), $"{page}: build.sh {word}");
                 continue;
             }
-            var shown = material.Run(folder, command[1] == "bench" && !command.Contains("--compare") ? [.. WithoutSizes(command[1..]), .. SmallBench] : command[1..], out var code);
+            var shown = Material.Run(folder, command[1] == "bench" && !command.Contains("--compare") ? [.. WithoutSizes(command[1..]), .. SmallBench] : command[1..], out var code);
             Assert.True(code == 0, $"{page}: {string.Join(' ', command)} ended with {code}\n{shown}");
         }
     }
@@ -100,8 +100,11 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
             var records = Enumerable.Range(0, 16).Select(i => new JsonObject { ["prompt"] = $"The code of box {i} is", ["completion"] = $" {i}." });
             File.WriteAllLines(Path.Combine(template, "my-data.jsonl"), records.Select(r => r.ToJsonString()));
             File.WriteAllText(Path.Combine(template, "new.jsonl"), "{\"prompt\": \"The code of box 3 is\"}\n");
-            var shown = Run(template, ["train", "--model", "my-model", "--data", "my-data.jsonl", "--output", "my-lora", "--max_steps", "2", "--quiet"], out var code);
-            Assert.True(code == 0, shown);
+            foreach (var (adapter, seed) in new[] { ("my-lora", "1"), ("a", "2"), ("b", "3") })
+            {
+                var shown = Run(template, ["train", "--model", "my-model", "--data", "my-data.jsonl", "--output", adapter, "--seed", seed, "--max_steps", "2", "--quiet"], out var code);
+                Assert.True(code == 0, shown);
+            }
         }
 
         /// <summary>A folder of a page's own with all of it.</summary>
@@ -118,7 +121,7 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
         }
 
         /// <summary>Runs the command in a folder, with nothing piped in; returns all it wrote.</summary>
-        public string Run(string folder, string[] arguments, out int code)
+        public static string Run(string folder, string[] arguments, out int code)
         {
             var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "PeftNative.Cli.dll"), .. arguments])
             {
