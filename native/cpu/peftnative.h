@@ -215,6 +215,11 @@ PN_API void pn_destroy(pn_context* context);
 /* One line: processor, instruction set, threads. Lives as long as the context. */
 PN_API const char* pn_cpu_description(const pn_context* context);
 
+/* The most the machine does with all threads of the context: fp32 multiply-adds and bf16 dot products in operations per second (0 where the
+ * processor has no such instruction), reading memory in bytes per second. Takes some 0.2 s. */
+typedef enum pn_peak { PN_PEAK_FP32 = 0, PN_PEAK_BF16 = 1, PN_PEAK_READING = 2 } pn_peak;
+PN_API pn_status pn_measure_peak(pn_context* context, int32_t peak, double* rate);
+
 PN_API pn_status pn_allocate(int64_t bytes, void** memory); /* 64-byte aligned or better */
 PN_API void pn_free(void* memory);
 

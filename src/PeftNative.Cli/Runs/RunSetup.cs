@@ -8,6 +8,7 @@ using PeftNative.Peft;
 using PeftNative.Peft.PromptTuning;
 using PeftNative.Tokenizers;
 using PeftNative.Training;
+using MethodTable = PeftNative.Cli.Options.MethodTable;
 
 namespace PeftNative.Cli.Runs;
 

@@ -18,6 +18,9 @@ public sealed class EncodedData
     /// <summary>How many records were read.</summary>
     public long Records { get; }
 
+    /// <summary>Examples made elsewhere.</summary>
+    internal static EncodedData Of(List<Example> examples) => new(examples, [], examples.Count);
+
     /// <summary>
     /// Encodes all records; examples in which nothing is trained are left out and reported in <see cref="Skipped"/>.
     /// </summary>
