@@ -46,17 +46,15 @@ internal static class Corpus
         return new PromptRecord(prompt, completion, new RecordOrigin("demo", number));
     }
 
-    private static string Document(Dice dice) => dice.Below(20) switch
+    private static string Document(Dice dice) => dice.Below(22) switch
     {
-        < 8 => Stories.Possessions(dice),
-        < 10 => Stories.Search(dice),
-        < 11 => Stories.Shopping(dice),
-        < 12 => Stories.Gift(dice),
-        < 13 => Stories.Day(dice),
-        < 15 => Notes.Talk(dice),
-        < 16 => Notes.Spelling(dice),
-        < 17 => Notes.Card(dice),
-        < 19 => Notes.Echo(dice),
+        < 9 => Stories.Possessions(dice),
+        < 15 => Notes.Echo(dice),
+        < 17 => Stories.Search(dice),
+        < 18 => Stories.Gift(dice),
+        < 19 => Stories.Day(dice),
+        < 20 => Notes.Talk(dice),
+        < 21 => Notes.Card(dice),
         _ => Notes.SomeFacts(dice),
     };
 }
