@@ -162,9 +162,8 @@ public sealed class HfTokenizer : ITokenizer
         return cleanUpSpaces ? CleanUp.OfSpaces(text) : text;
     }
 
-    /// <summary>A decoder that takes ids one by one and gives out text as soon as it is certain.</summary>
-    /// <param name="skipSpecialTokens">Whether special tokens are left out.</param>
-    public StreamDecoder CreateStream(bool skipSpecialTokens = true) => new(this, skipSpecialTokens);
+    /// <inheritdoc/>
+    public ITokenStream CreateStream(bool skipSpecialTokens = true) => new StreamDecoder(this, skipSpecialTokens);
 
     /// <inheritdoc/>
     public int? IdOf(string token) => added.IdOf(token) ?? (model.IdOf(token) is var id and >= 0 ? id : null);

@@ -1,10 +1,12 @@
+using PeftNative.Data;
+
 namespace PeftNative.Tokenizers;
 
 /// <summary>
 /// Decodes ids one by one. A piece is given out when the text so far does not end in the middle of a character; all
 /// pieces together are the text of all ids. Not safe for use from several threads at once.
 /// </summary>
-public sealed class StreamDecoder
+internal sealed class StreamDecoder : ITokenStream
 {
     private readonly HfTokenizer tokenizer;
     private readonly bool skipSpecialTokens;
@@ -18,8 +20,7 @@ public sealed class StreamDecoder
         this.skipSpecialTokens = skipSpecialTokens;
     }
 
-    /// <summary>Takes one id.</summary>
-    /// <returns>The text that has become certain; often empty.</returns>
+    /// <inheritdoc/>
     public string Push(int id)
     {
         pending.Add(id);
@@ -36,8 +37,7 @@ public sealed class StreamDecoder
         return piece;
     }
 
-    /// <summary>Ends the stream.</summary>
-    /// <returns>What had been held back, such as the remains of a broken character.</returns>
+    /// <inheritdoc/>
     public string Close() => Rest(Text());
 
     private string Text() => tokenizer.DecodePart(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(pending),

@@ -83,6 +83,11 @@ internal static class Claims
 
     private static string Percent(double share) => (100 * share).ToString("0", CultureInfo.InvariantCulture) + " %";
 
-    private static string Milliseconds(double value) =>
-        value < 0.1 ? $"{(1000 * value).ToString("0.0", CultureInfo.InvariantCulture)} µs" : $"{value.ToString("0.0", CultureInfo.InvariantCulture)} ms";
+    /// <summary>A time in the unit that fits it.</summary>
+    public static string Milliseconds(double value) => value switch
+    {
+        < 0.001 => "less than 1 µs",
+        < 0.1 => (1000 * value).ToString("0.0", CultureInfo.InvariantCulture) + " µs",
+        _ => value.ToString("0.0", CultureInfo.InvariantCulture) + " ms",
+    };
 }

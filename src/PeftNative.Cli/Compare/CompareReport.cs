@@ -60,7 +60,7 @@ internal static class CompareReport
         foreach (var m in summary.Methods)
         {
             html.Append($"<tr><th>{m.Method.Name}</th><td>{Quantity.Number(m.Method.LearningRate)}</td><td>{Quantity.Count(m.Trainable)}</td>"
-                + $"<td>{Quantity.Bytes(m.StoredBytes)}</td><td>{Milliseconds(m.StepMilliseconds)}</td><td>{Quantity.Bytes(m.TrainingBytes)}</td>");
+                + $"<td>{Quantity.Bytes(m.StoredBytes)}</td><td>{Claims.Milliseconds(m.StepMilliseconds)}</td><td>{Quantity.Bytes(m.TrainingBytes)}</td>");
             foreach (var size in sizes) html.Append($"<td>{(m.Quality.TryGetValue(size, out var q) ? CompareTable.Text(q) : "-")}</td>");
             html.Append($"<td>{CompareTable.Text(m.KnowledgeOn)}</td><td>{(m.Method.IsBaseline ? "-" : m.OffIsIdentical ? "same bits" : "DIFFERS")}</td></tr>");
         }
@@ -75,7 +75,7 @@ internal static class CompareReport
         yield return ("data", $"{facts.Data}; {string.Join(", ", plan.Sizes.Select(s => Quantity.Count(s)))} records, drawn by the seed, the same for every method");
         yield return ("runs", $"at most {plan.Budget} steps of {plan.BatchSize} examples and {Quantity.Number(plan.MostEpochs)} passes; seeds {string.Join(", ", plan.Seeds)}");
         yield return ("training", "AdamW, decay 0.01, gradients clipped to norm 1, warm-up over 6 % of the steps, then linear to 0; measured after the last step");
-        yield return ("rates", "published ones for width 768, times 768 / hidden size; --learning_rates gives others");
+        yield return ("rates", "usual published ones for width 768, times 768 / hidden size, where no other was given: they stand in the table");
         yield return ("memory", "activations of a step, and value, gradient and two moments of every trained parameter; the weights of the base, "
             + $"{Quantity.Bytes(facts.WeightBytes)}, come on top for every method");
         yield return ("machine", facts.Machine);
@@ -103,7 +103,7 @@ internal static class CompareReport
     private static string CostPlots(ComparisonSummary summary) =>
         RowChart.Bars("Trained parameters (logarithmic)", Rows(summary, m => m.Trainable, m => Quantity.Count(m.Trainable)), isLog: true)
         + RowChart.Bars("What must be stored (logarithmic)", Rows(summary, m => m.StoredBytes, m => Quantity.Bytes(m.StoredBytes)), isLog: true)
-        + RowChart.Bars("Time of a training step", Rows(summary, m => m.StepMilliseconds, m => Milliseconds(m.StepMilliseconds)))
+        + RowChart.Bars("Time of a training step", Rows(summary, m => m.StepMilliseconds, m => Claims.Milliseconds(m.StepMilliseconds)))
         + RowChart.Bars("Memory of training, beside the weights", Rows(summary, m => m.TrainingBytes, m => Quantity.Bytes(m.TrainingBytes)));
 
     private static string KnowledgePlot(ComparisonSummary summary)
@@ -151,7 +151,7 @@ internal static class CompareReport
     {
         var html = new StringBuilder("<div class=\"scroll\"><table><tr><th>adapter</th><th>reading it</th><th>changing to it</th><th>as trained</th><th>base intact</th></tr>");
         foreach (var a in found.Adapters)
-            html.Append($"<tr><th>{HtmlPage.Text(a.Name)}</th><td>{Milliseconds(a.LoadMilliseconds)}</td><td>{(1000 * a.SwitchMilliseconds).ToString("0.0", CultureInfo.InvariantCulture)} µs</td>"
+            html.Append($"<tr><th>{HtmlPage.Text(a.Name)}</th><td>{Claims.Milliseconds(a.LoadMilliseconds)}</td><td>{Claims.Milliseconds(a.SwitchMilliseconds)}</td>"
                 + $"{YesNo(a.IsAsTrained)}{YesNo(a.BaseIsIntact)}</tr>");
         return html.Append("</table></div>\n").ToString();
     }
@@ -180,8 +180,6 @@ internal static class CompareReport
         foreach (var (before, after) in summary.Facts.Continuations.Zip(cell.Continuations).Take(Shown))
             page.Table([("prompt", before.Prompt), ("wanted", before.Wanted), ("base", before.Given), (best.Method.Name, after.Given)]);
     }
-
-    private static string Milliseconds(double value) => value.ToString("0.0", CultureInfo.InvariantCulture) + " ms";
 
     private static string Capital(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 }

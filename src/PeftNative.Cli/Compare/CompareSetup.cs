@@ -13,7 +13,7 @@ namespace PeftNative.Cli.Compare;
 /// <summary>Reads what a comparison needs.</summary>
 internal sealed class CompareSetup
 {
-    private const int MostHeldOut = 500, OwnTextCount = 48, OwnTextTokens = 64, SimilarTexts = 64, CentroidTexts = 400, MostOwnTexts = 1000;
+    private const int MostHeldOut = 500, OwnTextCount = 48, OwnTextTokens = 64, SimilarTexts = 64, CentroidTexts = 200, MostOwnTexts = 400;
     private const double HeldOutShare = 0.2;
     private const ulong SplitSeed = 42, OwnTextSeed = 7;
 
@@ -39,6 +39,8 @@ internal sealed class CompareSetup
     private ComparisonSetup Read(IBackend backend)
     {
         var (train, eval) = Split(RunSetup.ReadData(values, terminal));
+        if (train.Task == LearningTask.SequenceToSequence)
+            throw new UsageException("compare knows no models with encoder and decoder yet.", train.Path, "Give records for a decoder or a classifier.");
         var labels = train.FindLabels(config.Labels);
         var main = Encode(train, eval, labels);
         var others = values.Texts(CompareSettings.Tasks).Select(path => ReadOther(path, train, labels));

@@ -21,7 +21,7 @@ internal static class Shared
 
     public static readonly Setting Backend = new("backend", SettingKind.Text, "What computes: auto takes the fastest that works here.")
     {
-        Default = "auto", Choices = ["auto", .. Backends.BackendFactory.Names], ValueName = "NAME", Group = "Machine",
+        Default = "auto", Choices = ["auto", .. Runs.Machine.BackendNames], ValueName = "NAME", Group = "Machine",
     };
 
     public static readonly Setting DType = new("dtype", SettingKind.Text, "Arithmetic of the backend.")
@@ -34,8 +34,13 @@ internal static class Shared
         Least = 1, Most = 1024, Group = "Machine",
     };
 
+    public static readonly Setting Device = new("device", SettingKind.Whole, "Which device of the backend, counted from 0.")
+    {
+        Default = "0", Least = 0, Most = 255, Group = "Machine",
+    };
+
     /// <summary>The settings of every verb that computes.</summary>
-    public static readonly Setting[] Machine = [Backend, DType, Threads];
+    public static readonly Setting[] Machine = [Backend, DType, Device, Threads];
 
     public static readonly Setting Model = new("model", SettingKind.Text, "Folder of a Hugging Face checkpoint.")
     {

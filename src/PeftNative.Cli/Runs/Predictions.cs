@@ -57,13 +57,14 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
 
     private IEnumerable<(RecordOrigin, JsonObject)> Continuations()
     {
-        using var generator = new Generator(session.Model, [.. session.Active]);
-        var encoder = Encoder(LearningTask.CausalLM, "prompt, instruction or messages");
-        foreach (var record in data.Records)
+        using var generator = new TextGenerator(session.Model, session.Tokenizer, [.. session.Active]);
+        var encoder = session.Model.Task == ModelTask.SequenceToSequence
+            ? Encoder(LearningTask.SequenceToSequence, "source, prompt or instruction") : Encoder(LearningTask.CausalLM, "prompt, instruction or messages");
+        foreach (var records in data.Records.Chunk(values.Int(DataSettings.BatchSize)))
         {
-            var prompt = encoder.Encode(record).First().Ids;
-            var ids = generator.Generate(prompt, GenerateVerb.ToOptions(values), terminal.Cancellation);
-            yield return (record.Origin, new JsonObject { ["prediction"] = session.Tokenizer.Decode([.. ids]) });
+            int[][] prompts = [.. records.Select(r => encoder.Encode(r).First().Ids)];
+            var texts = generator.GenerateBatch(prompts, GenerateVerb.ToOptions(values), terminal.Cancellation);
+            for (var i = 0; i < records.Length; i++) yield return (records[i].Origin, new JsonObject { ["prediction"] = texts[i] });
         }
     }
 

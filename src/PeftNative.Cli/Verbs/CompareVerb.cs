@@ -21,7 +21,8 @@ internal sealed class CompareVerb : Verb
 
     public override string Notes => """
         Every run has the same data, steps and batches; rates are usual published ones, scaled to the model's width.
-        Finished runs are in results.json: the same command goes on where it was, and one with more methods, sizes or seeds adds them.
+        Finished runs are in results.json: the same command goes on where it was, and one with more methods,
+        sizes or seeds adds them.
         """;
 
     public override IReadOnlyList<Setting> Settings => CompareSettings.All;

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using PeftNative.Backends;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
+using PeftNative.Cli.Runs;
 using PeftNative.Models.Families;
 using ArmFeatures = System.Runtime.Intrinsics.Arm;
 using X86Features = System.Runtime.Intrinsics.X86;
@@ -24,7 +25,7 @@ internal sealed class EnvVerb : Verb
 
     public override int Run(SettingValues values, Terminal terminal)
     {
-        var backends = BackendFactory.Survey();
+        var backends = Machine.Survey();
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         terminal.Object(ToJson(backends, memory));
         terminal.Line($"peftnative  {Cli.Version}, .NET {Environment.Version}");
@@ -36,8 +37,8 @@ internal sealed class EnvVerb : Verb
         terminal.Line("backends");
         foreach (var backend in backends)
         {
-            var mark = backend.Name == BackendFactory.Preferred ? "chosen" : backend.IsAvailable ? "works" : "no";
-            terminal.Line($"  {backend.Name,-14} {mark,-7} {backend.Detail}");
+            var mark = backend.IsChosen ? "chosen" : backend.IsAvailable ? "works" : "no";
+            terminal.Line($"  {backend.Name,-14} {mark,-7} {backend.Detail}" + (backend.WhyNotChosen is { } why ? $" ({why})" : ""));
         }
         return 0;
     }
@@ -56,7 +57,8 @@ internal sealed class EnvVerb : Verb
         ["backend"] = BackendFactory.Preferred,
         ["backends"] = new JsonArray([.. backends.Select(b => (JsonNode)new JsonObject
         {
-            ["name"] = b.Name, ["available"] = b.IsAvailable, ["detail"] = b.Detail,
+            ["name"] = b.Name, ["available"] = b.IsAvailable, ["chosen"] = b.IsChosen, ["detail"] = b.Detail,
+            ["why_not_chosen"] = b.WhyNotChosen,
         })]),
     };
 

@@ -33,11 +33,27 @@ internal sealed class GenerateVerb : Verb
 
     private static readonly Setting TopP = new("top_p", SettingKind.Number, "Sample from the best tokens that make up this probability.")
     {
-        Default = "1", Least = 0, Most = 1,
+        Default = "1", Least = 1e-6, Most = 1,
+    };
+
+    private static readonly Setting MinP = new("min_p", SettingKind.Number, "Leave out tokens less probable than this share of the best one.")
+    {
+        Default = "0", Least = 0, Most = 1,
+    };
+
+    private static readonly Setting RepetitionPenalty = new("repetition_penalty", SettingKind.Number,
+        "Above 1 makes tokens of the prompt and the answer less likely to come again.")
+    {
+        Default = "1", Least = 0.01, Most = 100,
+    };
+
+    private static readonly Setting Stop = new("stop", SettingKind.Text, "End before this text; may be given several times.")
+    {
+        IsRepeatable = true, Aliases = ["stop_strings"],
     };
 
     /// <summary>The settings of sampling.</summary>
-    public static readonly Setting[] Sampling = [MaxTokens, Temperature, TopK, TopP, Shared.Seed];
+    public static readonly Setting[] Sampling = [MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty, Stop, Shared.Seed];
 
     public override string Name => "generate";
 
@@ -52,38 +68,31 @@ internal sealed class GenerateVerb : Verb
         var prompt = ReadPrompt(values, terminal);
         using var session = ModelSession.Open(values, terminal);
         var ids = session.Tokenizer.Encode(prompt).Ids;
-        using var generator = new Generator(session.Model, [.. session.Active]);
-        var stream = session.Tokenizer.CreateStream();
+        using var generator = new TextGenerator(session.Model, session.Tokenizer, [.. session.Active]);
         var text = new StringBuilder();
-        var (clock, count) = (Stopwatch.StartNew(), 0);
-        foreach (var token in generator.Stream(ids, ToOptions(values), terminal.Cancellation))
+        var clock = Stopwatch.StartNew();
+        foreach (var piece in generator.Stream(ids, ToOptions(values), terminal.Cancellation))
         {
-            count++;
-            Write(stream.Push(token));
+            text.Append(piece);
+            if (terminal.Json) continue;
+            terminal.Out.Write(piece);
+            terminal.Out.Flush();
         }
-        Write(stream.Close());
         terminal.Line();
-        var seconds = clock.Elapsed.TotalSeconds;
+        var (seconds, count) = (clock.Elapsed.TotalSeconds, generator.TokenCount);
         terminal.Object(new JsonObject
         {
             ["prompt"] = prompt, ["text"] = text.ToString(), ["prompt_tokens"] = ids.Length, ["tokens"] = count, ["seconds"] = Math.Round(seconds, 3),
         });
         if (terminal.IsLive) terminal.Note($"{Quantity.Of(count, "token")} in {Quantity.Time(seconds)}, {Quantity.Number(count / seconds)} tokens/s");
         return 0;
-
-        void Write(string piece)
-        {
-            text.Append(piece);
-            if (terminal.Json || piece.Length == 0) return;
-            terminal.Out.Write(piece);
-            terminal.Out.Flush();
-        }
     }
 
     /// <summary>The options of sampling.</summary>
     public static GenerationOptions ToOptions(SettingValues values) => new()
     {
         MaxTokens = values.Int(MaxTokens), Temperature = values.Number(Temperature), TopK = values.Int(TopK), TopP = values.Number(TopP),
+        MinP = values.Number(MinP), RepetitionPenalty = values.Number(RepetitionPenalty), Stop = values.Texts(Stop),
         Seed = (ulong)values.Whole(Shared.Seed),
     };
 

@@ -97,7 +97,7 @@ internal static class TextStates
         var result = new List<float[]>(examples.Count);
         foreach (var chunk in examples.Chunk(BatchSize))
         {
-            pass.Begin(ModelBatch.Tokens(Batch.Of(chunk)), training: false);
+            pass.Begin(ModelBatch.Tokens(model, Batch.Of(chunk)), training: false);
             var states = HostValues.Download(model.Backend, model.Forward(pass)).AsSpan();
             var width = model.Config.HiddenSize;
             for (var s = 0; s < chunk.Length; s++)

@@ -108,7 +108,7 @@ public sealed record CellResult
     internal static List<Continuation> ReadContinuations(StrictObject json) => [.. Items(json, "continuations").Select(c =>
         new Continuation(c.GetProperty("prompt").GetString()!, c.GetProperty("wanted").GetString()!, c.GetProperty("given").GetString()!))];
 
-    private static IEnumerable<JsonElement> Items(StrictObject json, string key)
+    private static JsonElement.ArrayEnumerator Items(StrictObject json, string key)
     {
         if (!json.Element.TryGetProperty(key, out var list) || list.ValueKind != JsonValueKind.Array)
             throw json.Error(key, $"The key '{key}' must hold a list.");

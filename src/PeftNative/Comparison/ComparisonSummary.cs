@@ -38,8 +38,8 @@ public sealed class ComparisonSummary
     public ComparisonSummary(ComparisonResults results)
     {
         (Facts, Plan, Portability) = (results.Facts!, results.Plan!, results.Portability);
-        var task = results.Cells.FirstOrDefault()?.Key.Task;
-        Cells = [.. results.Cells.Where(c => c.Key.Task == task)];
+        var cells = results.Cells;
+        Cells = [.. cells.Where(c => c.Key.Task == cells[0].Key.Task)];
         Methods = [.. Plan.Methods.Select(Summarize).OfType<MethodSummary>()];
     }
 

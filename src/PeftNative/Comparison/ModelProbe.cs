@@ -15,7 +15,7 @@ public sealed class ModelProbe(IReadOnlyList<Example> examples)
     public float[] Scores(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
     {
         using var pass = new Pass(model, adapters);
-        pass.Begin(ModelBatch.Tokens(Batch.Of(examples)), training: false);
+        pass.Begin(ModelBatch.Tokens(model, Batch.Of(examples)), training: false);
         var x = model.Forward(pass);
         int[] rows = model.Task == ModelTask.SequenceClassification ? model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows)];
         return HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows));

@@ -34,8 +34,24 @@ public interface ITokenizer
     /// <summary>Turns ids back into text.</summary>
     string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true);
 
+    /// <summary>A decoder that takes ids one by one.</summary>
+    ITokenStream CreateStream(bool skipSpecialTokens = true);
+
     /// <summary>The id of a token as it is spelled in the vocabulary, or null.</summary>
     int? IdOf(string token);
+}
+
+/// <summary>
+/// Decodes ids one by one. All pieces together are the text of all ids, and no piece ends in the middle of a character. Not safe for use
+/// from several threads at once.
+/// </summary>
+public interface ITokenStream
+{
+    /// <summary>Takes one id; returns the text that has become certain, often empty.</summary>
+    string Push(int id);
+
+    /// <summary>Ends the stream; returns what had been held back, such as the remains of a broken character.</summary>
+    string Close();
 }
 
 /// <summary>What <see cref="ITokenizer.Encode"/> returns: the parallel arrays have one entry per token.</summary>

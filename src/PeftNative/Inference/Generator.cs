@@ -1,72 +1,89 @@
-using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Tensors;
 
 namespace PeftNative.Inference;
 
-/// <summary>How text is continued.</summary>
-public sealed record GenerationOptions
-{
-    /// <summary>The most tokens to add.</summary>
-    public int MaxTokens { get; init; } = 128;
-
-    /// <summary>Divides the scores before sampling; 0 takes the best token always.</summary>
-    public double Temperature { get; init; }
-
-    /// <summary>Only the k best tokens are sampled; 0 for all.</summary>
-    public int TopK { get; init; }
-
-    /// <summary>Only the smallest set of best tokens with this probability is sampled (Holtzman et al. 2019, arXiv:1904.09751).</summary>
-    public double TopP { get; init; } = 1;
-
-    /// <summary>Seed of the sampling.</summary>
-    public ulong Seed { get; init; }
-
-    /// <summary>Whether to go on after an end-of-sequence token.</summary>
-    public bool IgnoreEndOfSequence { get; init; }
-}
+/// <summary>A token added to one of the sequences of a batch.</summary>
+/// <param name="Sequence">Number of the sequence, from 0.</param>
+/// <param name="Token">The token.</param>
+public readonly record struct GeneratedToken(int Sequence, int Token);
 
 /// <summary>
-/// Continues token sequences with a key/value cache. Owns its pass and cache; one thread at a time; many may share a model.
+/// Continues token sequences with a key/value cache; or, where the model has an encoder, writes what its decoder makes of them. Sequences of a batch may have any lengths: there is no padding, and each goes on
+/// exactly as it would alone, as long as tokens are not sampled. Owns its pass and cache; one thread at a time; many may share a model.
 /// </summary>
 public sealed class Generator : IDisposable
 {
     private readonly TransformerModel model;
     private readonly Pass pass;
-    private readonly Sampler sampler = new();
 
     /// <summary>Makes a generator.</summary>
     /// <exception cref="UsageException">The model has no language model head.</exception>
     public Generator(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
     {
-        if (model.Task != ModelTask.CausalLm) throw new UsageException("Only a causal language model generates text.");
+        if (!model.Task.WritesText()) throw new UsageException("A classifier generates no text.", remedy: "Use it to predict labels.");
         this.model = model;
         pass = new Pass(model, adapters);
     }
 
     /// <summary>Continues a prompt; returns the new tokens, the end-of-sequence token not included.</summary>
+    /// <inheritdoc cref="StreamBatch" path="/exception"/>
     public IReadOnlyList<int> Generate(ReadOnlySpan<int> prompt, GenerationOptions options, CancellationToken cancellation = default) =>
         [.. Stream(prompt.ToArray(), options, cancellation)];
 
-    /// <summary>Continues a prompt, token by token.</summary>
-    /// <exception cref="DataException">The prompt is empty, or too long for the model.</exception>
-    public IEnumerable<int> Stream(int[] prompt, GenerationOptions options, CancellationToken cancellation = default)
+    /// <summary>Continues several prompts together; returns the new tokens of each.</summary>
+    /// <inheritdoc cref="StreamBatch" path="/exception"/>
+    public IReadOnlyList<IReadOnlyList<int>> GenerateBatch(
+        IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancellation = default)
     {
-        if (prompt.Length == 0) throw new DataException("The prompt has no tokens.", remedy: "Give some text to continue.");
-        var room = prompt.Length + options.MaxTokens + pass.Attachments.Sum(a => a.VirtualTokens?.Count ?? 0);
-        using var cache = new KvCache(model, sequences: 1, Math.Min(room, model.Config.Rope is null ? model.Config.MaxPositions : room));
+        List<int>[] results = [.. prompts.Select(_ => new List<int>())];
+        foreach (var (sequence, token) in StreamBatch(prompts, options, cancellation)) results[sequence].Add(token);
+        return results;
+    }
+
+    /// <summary>Continues a prompt, token by token.</summary>
+    /// <inheritdoc cref="StreamBatch" path="/exception"/>
+    public IEnumerable<int> Stream(int[] prompt, GenerationOptions options, CancellationToken cancellation = default) =>
+        StreamBatch([prompt], options, cancellation).Select(added => added.Token);
+
+    /// <summary>Continues several prompts together; gives each token as soon as it is known.</summary>
+    /// <exception cref="DataException">A prompt is empty, or too long for the model.</exception>
+    /// <exception cref="UsageException">An option makes no sense.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; tokens given so far stand.</exception>
+    /// <exception cref="InvalidOperationException">An earlier stream of this generator has not been read to its end or disposed.</exception>
+    public IEnumerable<GeneratedToken> StreamBatch(
+        IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancellation = default)
+    {
+        options.Validate();
+        if (prompts.Any(p => p.Length == 0)) throw new DataException("The prompt has no tokens.", remedy: "Give some text to continue.");
+        return prompts.Count == 0 ? [] : Run([.. prompts.Select((p, s) => new Sequence(s, p, Given(p), options))], options, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => pass.Dispose();
+
+    // What the stack below the head is given at first: the prompt, or the token that a decoder starts from.
+    private int[] Given(int[] prompt) => model.Config.Encoder is null ? prompt : [model.Config.DecoderStartTokenId];
+
+    private IEnumerable<GeneratedToken> Run(Sequence[] sequences, GenerationOptions options, CancellationToken cancellation)
+    {
+        if (pass.Cache is not null) throw new InvalidOperationException("the generator is busy with another continuation; use a second generator");
+        using var cache = new KvCache(model, sequences.Length, Room(sequences.Max(s => s.Next.Length), options.MaxTokens));
         pass.Cache = cache;
         try
         {
-            var next = prompt;
-            for (var i = 0; i < options.MaxTokens; i++)
+            for (var i = 0; i < options.MaxTokens && sequences.Any(s => !s.HasEnded); i++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (cache.Length + next.Length > cache.Capacity && i > 0) yield break; // the model has no more positions
-                var token = sampler.Pick(Scores(next), options, i);
-                if (!options.IgnoreEndOfSequence && model.Config.EosTokenIds.Contains(token)) yield break;
-                yield return token;
-                next = [token];
+                var scores = Scores(sequences);
+                var row = 0;
+                foreach (var sequence in sequences.Where(s => !s.HasEnded).ToList())
+                {
+                    var token = sequence.Pick(scores[row++]);
+                    if (!options.IgnoreEndOfSequence && model.Config.EosTokenIds.Contains(token)) sequence.End();
+                    else yield return new GeneratedToken(sequence.Number, token);
+                    if (cache.LengthOf(sequence.Number) >= cache.Capacity) sequence.End(); // the model has no more positions
+                }
             }
         }
         finally
@@ -75,56 +92,63 @@ public sealed class Generator : IDisposable
         }
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => pass.Dispose();
-
-    private float[] Scores(int[] tokens)
+    // Rows of the cache that a sequence can fill: a learned table of positions ends somewhere.
+    private int Room(int promptLength, int maxTokens)
     {
-        pass.Begin(new TokenBatch(tokens, [0, tokens.Length]), training: false);
+        var wanted = promptLength + maxTokens + pass.Attachments.Sum(a => a.VirtualTokens?.Count ?? 0);
+        var limit = model.Embedding.Positions is { } table
+            ? table.Rows - model.Config.PositionOffset - pass.Attachments.Sum(a => a.Prefix?.Count ?? 0) : int.MaxValue;
+        return Math.Max(promptLength, Math.Min(wanted, limit));
+    }
+
+    // One pass over the new tokens of all sequences; sequences that have ended have none.
+    private List<float[]> Scores(Sequence[] sequences)
+    {
+        var offsets = new int[sequences.Length + 1];
+        for (var s = 0; s < sequences.Length; s++) offsets[s + 1] = offsets[s] + sequences[s].Next.Length;
+        pass.Begin(new TokenBatch([.. sequences.SelectMany(s => s.Next)], offsets) { Source = Source(sequences) }, training: false);
         var x = model.Forward(pass);
-        return HostValues.Download(model.Backend, model.Head.Scores(pass, x, [pass.Rows - 1]));
-    }
-}
-
-/// <summary>Picks a token from scores. Reuses its buffers; one thread at a time.</summary>
-public sealed class Sampler
-{
-    private int[] order = [];
-
-    /// <summary>The next token; ties go to the smaller id. Sampling draws number <paramref name="position"/> of the seed's stream.</summary>
-    public int Pick(Span<float> scores, GenerationOptions options, int position)
-    {
-        if (options.Temperature <= 0) return Best(scores);
-        if (order.Length != scores.Length) order = new int[scores.Length];
-        for (var i = 0; i < order.Length; i++) order[i] = i;
-        var negated = new float[scores.Length];
-        for (var i = 0; i < negated.Length; i++) negated[i] = -scores[i];
-        Array.Sort(negated, order);
-
-        var kept = options.TopK > 0 ? Math.Min(options.TopK, order.Length) : order.Length;
-        var weights = new double[kept];
-        for (var i = 0; i < kept; i++) weights[i] = Math.Exp((negated[0] - negated[i]) / options.Temperature);
-        kept = Nucleus(weights, options.TopP);
-        var target = new RandomStream(options.Seed, RandomPurpose.Sampling).UniformDouble((ulong)position) * weights.AsSpan(0, kept).ToArray().Sum();
-        for (var i = 0; i < kept; i++)
-            if ((target -= weights[i]) < 0) return order[i];
-        return order[kept - 1];
+        var rows = new List<int>();
+        for (var s = 0; s < sequences.Length; s++)
+            if (!sequences[s].HasEnded) rows.Add(pass.RowOffsets[s + 1] - 1);
+        return [.. HostValues.Download(model.Backend, model.Head.Scores(pass, x, [.. rows])).Chunk(model.Head.Output.Out)];
     }
 
-    private static int Nucleus(double[] weights, double topP)
+    // The cache keeps what the encoder has made of the prompts, so it reads them once.
+    private TokenBatch? Source(Sequence[] sequences)
     {
-        if (topP >= 1) return weights.Length;
-        var (total, sum) = (weights.Sum(), 0.0);
-        for (var i = 0; i < weights.Length; i++)
-            if ((sum += weights[i]) >= topP * total) return i + 1;
-        return weights.Length;
+        if (model.Config.Encoder is null || pass.Cache!.Length > 0) return null;
+        var offsets = new int[sequences.Length + 1];
+        for (var s = 0; s < sequences.Length; s++) offsets[s + 1] = offsets[s] + sequences[s].Prompt.Length;
+        return new TokenBatch([.. sequences.SelectMany(s => s.Prompt)], offsets);
     }
 
-    private static int Best(ReadOnlySpan<float> scores)
+    private sealed class Sequence
     {
-        var best = 0;
-        for (var i = 1; i < scores.Length; i++)
-            if (scores[i] > scores[best]) best = i;
-        return best;
+        private readonly Sampler sampler;
+
+        internal Sequence(int number, int[] prompt, int[] given, GenerationOptions options)
+        {
+            (Number, Prompt, Next, sampler) = (number, prompt, given, new Sampler(options, number));
+            sampler.See(given);
+        }
+
+        internal int Number { get; }
+
+        internal int[] Prompt { get; }
+
+        /// <summary>Tokens the model has not seen yet; none when the sequence has ended.</summary>
+        internal int[] Next { get; private set; }
+
+        internal bool HasEnded => Next.Length == 0;
+
+        internal int Pick(float[] scores)
+        {
+            var token = sampler.Pick(scores);
+            Next = [token];
+            return token;
+        }
+
+        internal void End() => Next = [];
     }
 }

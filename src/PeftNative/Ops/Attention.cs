@@ -131,6 +131,6 @@ public readonly record struct AttentionGradients
     /// <summary>Gradient of the relative bias, added to; optional.</summary>
     public Tensor DRelativeBias { get; init; }
 
-    /// <summary>Scratch [M, Heads] of the compute type, for Σ dY ⊙ Y.</summary>
+    /// <summary>Scratch [M, Heads] of the parameter type, for Σ dY ⊙ Y.</summary>
     public Tensor Delta { get; init; }
 }

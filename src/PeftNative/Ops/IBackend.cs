@@ -16,8 +16,18 @@ public interface IBackend : IDisposable
     /// <summary>One line for people: processor or device, instruction set, threads.</summary>
     string Description { get; }
 
-    /// <summary>The element type of activations and trainable parameters.</summary>
+    /// <summary>
+    /// The element type of activations, their gradients, frozen matrices and scores. Sums are always made in fp32 or fp64.
+    /// All activation operands of one record share one type: this one or <see cref="ParameterType"/>. Matrices of weights carry
+    /// their own.
+    /// </summary>
     DType ComputeType { get; }
+
+    /// <summary>
+    /// The element type of everything trained (values, gradients, moments), of every vector (biases, gains, scales), of saved
+    /// statistics, low-rank products S, losses and their real targets, rotary tables and relative biases: fp64 beside fp64, else fp32.
+    /// </summary>
+    DType ParameterType => ComputeType == DType.Float64 ? DType.Float64 : DType.Float32;
 
     /// <summary>Allocates memory; its content is undefined.</summary>
     /// <exception cref="ResourceException">There is not enough.</exception>

@@ -117,7 +117,7 @@ public readonly record struct LinearGradients
     public Tensor DOutputScale { get; init; }
 
     /// <summary>
-    /// Scratch of the backend: at least M * (N + K + the largest R) elements of the compute type, contiguous, one row.
+    /// Scratch of the backend: at least M * (N + K + the largest R) elements of the type of X, contiguous, one row.
     /// </summary>
     public Tensor Scratch { get; init; }
 }

@@ -49,7 +49,7 @@ public readonly record struct RegressionLossOp
     /// <summary>Scores [M, N]; overwritten by their gradient when <see cref="Gradient"/> is set.</summary>
     public Tensor Logits { get; init; }
 
-    /// <summary>Targets [M, N], of the compute type.</summary>
+    /// <summary>Targets [M, N], of the parameter type.</summary>
     public Tensor Targets { get; init; }
 
     /// <summary>Which loss.</summary>

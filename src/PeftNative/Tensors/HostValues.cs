@@ -1,12 +1,18 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 using PeftNative.Ops;
 
 namespace PeftNative.Tensors;
 
-/// <summary>Numbers between host arrays and a backend's tensors, converted to and from its compute type.</summary>
+/// <summary>
+/// Numbers between host arrays and a backend's contiguous tensors of any floating type. Narrowing rounds to nearest, ties to even.
+/// Works in parts of fixed size, so nothing of a tensor's size is allocated on the way.
+/// </summary>
 public static class HostValues
 {
-    /// <summary>Writes doubles into a contiguous fp32 or fp64 tensor; returns the tensor.</summary>
+    private const int PartLength = 1 << 15;
+
+    /// <summary>Writes doubles; returns the tensor.</summary>
     public static Tensor Upload(IBackend backend, ReadOnlySpan<double> values, in Tensor target)
     {
         if (target.Type == DType.Float64)
@@ -14,27 +20,38 @@ public static class HostValues
             backend.Upload(MemoryMarshal.AsBytes(values), target);
             return target;
         }
-        var singles = new float[values.Length];
-        for (var i = 0; i < singles.Length; i++) singles[i] = (float)values[i];
-        backend.Upload(MemoryMarshal.AsBytes(singles.AsSpan()), target);
+        var singles = ArrayPool<float>.Shared.Rent(PartLength);
+        for (var start = 0; start < values.Length; start += PartLength)
+        {
+            var part = singles.AsSpan(0, Math.Min(PartLength, values.Length - start));
+            FloatConversion.ToSingle(values.Slice(start, part.Length), part);
+            Upload(backend, part, target, start);
+        }
+        ArrayPool<float>.Shared.Return(singles);
         return target;
     }
 
-    /// <summary>Writes singles into a contiguous fp32 or fp64 tensor; returns the tensor.</summary>
-    public static Tensor Upload(IBackend backend, ReadOnlySpan<float> values, in Tensor target)
+    /// <summary>Writes singles to the elements from number <paramref name="first"/> on; returns the tensor.</summary>
+    public static Tensor Upload(IBackend backend, ReadOnlySpan<float> values, in Tensor target, long first = 0)
     {
         if (target.Type == DType.Float32)
         {
-            backend.Upload(MemoryMarshal.AsBytes(values), target);
+            backend.Upload(MemoryMarshal.AsBytes(values), Part(target, first, values.Length));
             return target;
         }
-        var doubles = new double[values.Length];
-        for (var i = 0; i < doubles.Length; i++) doubles[i] = values[i];
-        backend.Upload(MemoryMarshal.AsBytes(doubles.AsSpan()), target);
+        var bytes = ArrayPool<byte>.Shared.Rent(PartLength * sizeof(double));
+        for (var start = 0; start < values.Length; start += PartLength)
+        {
+            var part = values.Slice(start, Math.Min(PartLength, values.Length - start));
+            var encoded = bytes.AsSpan(0, part.Length * target.Type.Size());
+            Encode(part, target.Type, encoded);
+            backend.Upload(encoded, Part(target, first + start, part.Length));
+        }
+        ArrayPool<byte>.Shared.Return(bytes);
         return target;
     }
 
-    /// <summary>Reads a contiguous fp32 or fp64 tensor as singles.</summary>
+    /// <summary>Reads a tensor as singles.</summary>
     public static float[] Download(IBackend backend, in Tensor source)
     {
         var result = new float[source.Count];
@@ -42,7 +59,7 @@ public static class HostValues
         return result;
     }
 
-    /// <summary>Reads a contiguous fp32 or fp64 tensor as singles into an array.</summary>
+    /// <summary>Reads a tensor as singles into an array.</summary>
     public static void Download(IBackend backend, in Tensor source, Span<float> target)
     {
         if (source.Type == DType.Float32)
@@ -50,12 +67,18 @@ public static class HostValues
             backend.Download(source, MemoryMarshal.AsBytes(target));
             return;
         }
-        var doubles = new double[target.Length];
-        backend.Download(source, MemoryMarshal.AsBytes(doubles.AsSpan()));
-        for (var i = 0; i < doubles.Length; i++) target[i] = (float)doubles[i];
+        var bytes = ArrayPool<byte>.Shared.Rent(PartLength * sizeof(double));
+        for (var start = 0; start < target.Length; start += PartLength)
+        {
+            var part = target.Slice(start, Math.Min(PartLength, target.Length - start));
+            var encoded = bytes.AsSpan(0, part.Length * source.Type.Size());
+            backend.Download(Part(source, start, part.Length), encoded);
+            Decode(encoded, source.Type, part);
+        }
+        ArrayPool<byte>.Shared.Return(bytes);
     }
 
-    /// <summary>Reads a contiguous fp32 or fp64 tensor as doubles.</summary>
+    /// <summary>Reads a tensor as doubles.</summary>
     public static double[] DownloadDoubles(IBackend backend, in Tensor source)
     {
         if (source.Type != DType.Float64) return [.. Download(backend, source).Select(v => (double)v)];
@@ -64,7 +87,23 @@ public static class HostValues
         return result;
     }
 
-    /// <summary>The sum of a contiguous fp32 or fp64 tensor, in double precision and index order.</summary>
+    /// <summary>Rounds values to what a type can hold, in place.</summary>
+    public static void Round(Span<float> values, DType type)
+    {
+        if (type is DType.Float32 or DType.Float64) return;
+        var bytes = new byte[values.Length * type.Size()];
+        Encode(values, type, bytes);
+        Decode(bytes, type, values);
+    }
+
+    /// <summary>Y = X between contiguous tensors of the same shape, whatever their types.</summary>
+    public static void Copy(IBackend backend, in Tensor x, in Tensor y)
+    {
+        if (x.Type == y.Type) backend.Copy(x, y);
+        else Upload(backend, Download(backend, x), y);
+    }
+
+    /// <summary>The sum of a tensor, in double precision and index order.</summary>
     public static double Sum(IBackend backend, in Tensor source)
     {
         var sum = 0.0;
@@ -78,5 +117,34 @@ public static class HostValues
         var values = new int[source.Count];
         backend.Download(source, MemoryMarshal.AsBytes(values.AsSpan()));
         return values.AsSpan().Count(1);
+    }
+
+    private static Tensor Part(in Tensor whole, long first, int count)
+    {
+        if (!whole.IsContiguous || first + count > whole.Count)
+            throw new ArgumentException($"{whole} has no elements {first} to {first + count} in a row");
+        return new Tensor(whole.Pointer + (nint)(first * whole.Type.Size()), whole.Type, 1, count, count);
+    }
+
+    private static void Encode(ReadOnlySpan<float> values, DType type, Span<byte> bytes)
+    {
+        switch (type)
+        {
+            case DType.Float64: FloatConversion.FromSingle(values, MemoryMarshal.Cast<byte, double>(bytes)); break;
+            case DType.BFloat16: FloatConversion.FromSingle(values, MemoryMarshal.Cast<byte, BFloat16>(bytes)); break;
+            case DType.Float16: FloatConversion.FromSingle(values, MemoryMarshal.Cast<byte, Half>(bytes)); break;
+            default: throw new ArgumentException($"{type.Name()} does not hold real numbers");
+        }
+    }
+
+    private static void Decode(ReadOnlySpan<byte> bytes, DType type, Span<float> values)
+    {
+        switch (type)
+        {
+            case DType.Float64: FloatConversion.ToSingle(MemoryMarshal.Cast<byte, double>(bytes), values); break;
+            case DType.BFloat16: FloatConversion.ToSingle(MemoryMarshal.Cast<byte, BFloat16>(bytes), values); break;
+            case DType.Float16: FloatConversion.ToSingle(MemoryMarshal.Cast<byte, Half>(bytes), values); break;
+            default: throw new ArgumentException($"{type.Name()} does not hold real numbers");
+        }
     }
 }

@@ -61,6 +61,8 @@ internal sealed partial class ToyTokenizer : ITokenizer
             : string.Concat(tokens);
     }
 
+    public ITokenStream CreateStream(bool skipSpecialTokens = true) => new ToyStream(this, skipSpecialTokens);
+
     private IEnumerable<(string Token, int Start, int End)> Pieces(string text)
     {
         if (_manner == Manner.Bytes)
@@ -89,4 +91,11 @@ internal sealed partial class ToyTokenizer : ITokenizer
 
     [GeneratedRegex(@"^(</?s>|\[CLS\]|\[SEP\])$")]
     private static partial Regex Specials();
+
+    private sealed class ToyStream(ToyTokenizer tokenizer, bool skipSpecialTokens) : ITokenStream
+    {
+        public string Push(int id) => tokenizer.Decode([id], skipSpecialTokens);
+
+        public string Close() => "";
+    }
 }

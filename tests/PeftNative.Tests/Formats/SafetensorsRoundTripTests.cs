@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using PeftNative.Formats;
+using PeftNative.Tensors;
 using Xunit;
 
 namespace PeftNative.Tests.Formats;

@@ -10,7 +10,10 @@ namespace PeftNative.Cli.Demo.Base;
 internal static class BaseFiles
 {
     private const string Begin = "<s>", End = "</s>";
-    private const int TokenizerTexts = 20_000, MaxPositions = 256;
+    private const int TokenizerTexts = 20_000;
+
+    /// <summary>The most tokens it is made for.</summary>
+    public const int MaxPositions = 256;
 
     /// <summary>Tokens of the base.</summary>
     public const int VocabularySize = 1024;

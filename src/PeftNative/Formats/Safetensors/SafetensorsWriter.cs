@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Text;
+using PeftNative.Tensors;
 
 namespace PeftNative.Formats;
 

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using PeftNative.Tensors;
 
 namespace PeftNative.Formats;
 

@@ -25,8 +25,8 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
         {
             X = x, Y = y, Kind = config.Norm, Epsilon = config.NormEpsilon, GammaOffset = config.NormGammaOffset, Groups = groups,
             Gamma = pass.Resolve(Gamma).Value, Beta = pass.Resolve(Beta)?.Value ?? default,
-            Mean = config.Norm == NormKind.LayerNorm ? pass.Arena.Allocate(pass.Type, x.Rows, groups) : default,
-            Rstd = pass.Arena.Allocate(pass.Type, x.Rows, groups),
+            Mean = config.Norm == NormKind.LayerNorm ? pass.NewStatistic(x.Rows, groups) : default,
+            Rstd = pass.NewStatistic(x.Rows, groups),
         };
         pass.Backend.Forward(state.Op);
     }

@@ -14,7 +14,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
 
     private readonly Dictionary<Parameter, string> sources = [];
 
-    private string Backbone => model.Family.Names.Backbone + ".";
+    private string Backbone => model.Family.Names.Under("");
 
     internal LoadReport Fill(ulong seed)
     {
@@ -39,11 +39,10 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
     /// <summary>Gives a parameter the values its family starts from: norms 1 and 0, biases 0, all else N(0, initializer_range).</summary>
     internal static void Initialize(TransformerModel model, Parameter parameter, RandomStream random)
     {
-        var values = new float[parameter.Count];
         var isBias = parameter.Name.EndsWith(".bias", StringComparison.Ordinal);
-        if (parameter.Layout == StoredLayout.Vector && !isBias) values.AsSpan().Fill(1);
-        else if (!isBias) random.FillNormal(values, 0, model.Config.InitializerRange);
-        HostValues.Upload(model.Backend, values, parameter.Value);
+        if (isBias || parameter.Layout == StoredLayout.Vector) model.Backend.Fill(parameter.Value, isBias ? 0 : 1);
+        else
+            InParts(model, parameter, (first, values) => random.FillNormal(values, 0, model.Config.InitializerRange, (ulong)first));
     }
 
     // The token embedding is there in every checkpoint; what stands before its own name is the file's prefix.
@@ -51,9 +50,10 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
     {
         var own = model.Embedding.Table.Name;
         foreach (var known in KnownPrefixes)
+        foreach (var name in Spellings(model.Embedding.Table))
         {
-            if (source.Contains(known + own)) return known + Backbone;
-            if (source.Contains(known + own[Backbone.Length..])) return known;
+            if (source.Contains(known + name)) return known + Backbone;
+            if (source.Contains(known + name[Backbone.Length..])) return known;
         }
         var relative = "." + own[Backbone.Length..];
         var found = source.Tensors.Where(t => t.Name.EndsWith(relative, StringComparison.Ordinal)).ToList();
@@ -64,16 +64,18 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
 
     private StoredTensor? Find(Parameter parameter, string prefix)
     {
-        var isBackbone = parameter.Name.StartsWith(Backbone, StringComparison.Ordinal);
+        var isBackbone = model.Family.Names.IsInBackbone(parameter.Name);
         var outer = prefix.EndsWith(Backbone, StringComparison.Ordinal) ? prefix[..^Backbone.Length] : prefix;
-        var name = isBackbone ? prefix + parameter.Name[Backbone.Length..] : outer + parameter.Name;
-        return source.Find(name) ?? source.Find(OldSpelling(name)) ?? StoredSpelling(parameter)
-            ?? (isBackbone ? null : source.Find(parameter.Name));
+        foreach (var spelling in Spellings(parameter))
+        {
+            var name = isBackbone ? prefix + spelling[Backbone.Length..] : outer + spelling;
+            if ((source.Find(name) ?? source.Find(OldSpelling(name))) is { } stored) return stored;
+        }
+        return isBackbone ? null : Spellings(parameter).Select(source.Find).FirstOrDefault(t => t is not null);
     }
 
-    private StoredTensor? StoredSpelling(Parameter parameter) =>
-        model.Family.StoredNames.TryGetValue(parameter.Module, out var stored)
-            ? source.Find(stored + parameter.Name[parameter.Module.Length..]) : null;
+    private IEnumerable<string> Spellings(Parameter parameter) => model.Family.StoredNames.TryGetValue(parameter.Module, out var stored)
+        ? [parameter.Name, .. stored.Select(module => module + parameter.Name[parameter.Module.Length..])] : [parameter.Name];
 
     // BERT checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta.
     private static string OldSpelling(string name) => name
@@ -81,7 +83,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
         .Replace("LayerNorm.bias", "LayerNorm.beta", StringComparison.Ordinal);
 
     private bool IsHead(Parameter parameter) =>
-        !parameter.Name.StartsWith(Backbone, StringComparison.Ordinal)
+        !model.Family.Names.IsInBackbone(parameter.Name)
         || (model.Head.Pooler is { } pooler && parameter.Name.StartsWith(pooler.Path + ".", StringComparison.Ordinal));
 
     private void Copy(Parameter parameter, StoredTensor stored)
@@ -92,9 +94,27 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
             throw new ModelFormatException($"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
                 + $"expected [{string.Join(", ", parameter.StoredShape)}].", source.Path,
                 IsHead(parameter) ? "The head has another number of labels than asked for." : "config.json describes another model.");
+        if (parameter.Layout != StoredLayout.Transposed)
+        {
+            InParts(model, parameter, (first, part) => source.ReadAs(stored.Name, part, first));
+            return;
+        }
         var values = new float[parameter.Count];
         source.ReadAs(stored.Name, values);
         HostValues.Upload(model.Backend, StoredOrder.FromFile(parameter, values), parameter.Value);
+    }
+
+    // Fills a parameter part by part, so that its numbers never lie beside it a second time.
+    private static void InParts(TransformerModel model, Parameter parameter, Action<long, float[]> fill)
+    {
+        const int Length = 1 << 18;
+        var values = new float[Math.Min(Length, parameter.Count)];
+        for (var first = 0L; first < parameter.Count; first += values.Length)
+        {
+            if (parameter.Count - first < values.Length) values = new float[parameter.Count - first];
+            fill(first, values);
+            HostValues.Upload(model.Backend, values, parameter.Value, first);
+        }
     }
 
     private IEnumerable<string> Unused(HashSet<string> used) => source.Tensors.Select(t => t.Name).Where(n => !used.Contains(n)

@@ -23,8 +23,8 @@ internal sealed class RopeTensors(IBackend backend, RopeSettings rope) : IDispos
         var (cos, sin) = (new double[length * half], new double[length * half]);
         RopeTable.Fill(rope, length, cos, sin);
         arena.Reset();
-        Tables = (HostValues.Upload(backend, cos, arena.Allocate(backend.ComputeType, length, half)),
-            HostValues.Upload(backend, sin, arena.Allocate(backend.ComputeType, length, half)));
+        Tables = (HostValues.Upload(backend, cos, arena.Allocate(backend.ParameterType, length, half)),
+            HostValues.Upload(backend, sin, arena.Allocate(backend.ParameterType, length, half)));
     }
 
     /// <inheritdoc/>

@@ -92,8 +92,8 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
             Q = inputs.Q,
             K = inputs.K,
             V = inputs.V,
-            PrefixK = Prefix > 0 ? run.Input("prefix k", prefixRows, KvHeads * HeadDim, Spread.Narrow) : default,
-            PrefixV = Prefix > 0 ? run.Input("prefix v", prefixRows, KvHeads * HeadDim, Spread.Narrow) : default,
+            PrefixK = Prefix > 0 ? run.Parameter("prefix k", prefixRows, KvHeads * HeadDim, Spread.Narrow) : default,
+            PrefixV = Prefix > 0 ? run.Parameter("prefix v", prefixRows, KvHeads * HeadDim, Spread.Narrow) : default,
             Segments = Segments(run),
             Heads = Heads,
             KvHeads = KvHeads,
@@ -104,12 +104,12 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
             Causal = Causal,
             Window = Window,
             SoftCap = SoftCap,
-            RelativeBias = RelativeBias ? run.Input("relative bias", Buckets, Heads, Spread.Narrow) : default,
+            RelativeBias = RelativeBias ? run.Parameter("relative bias", Buckets, Heads, Spread.Narrow) : default,
             RelativeMaxDistance = MaxDistance,
             RelativeBidirectional = Bidirectional,
             Dropout = run.Mask("mask", Dropout),
             Y = run.Output("y", rows, Heads * HeadDim),
-            LogSumExp = run.Output("log-sum-exp", rows, Heads, Match.CloseWhereFinite),
+            LogSumExp = run.Statistic("log-sum-exp", rows, Heads, Match.CloseWhereFinite),
         };
         run.Backend.Forward(op);
         Backward(run, op, rows, keyRows, prefixRows);
@@ -129,10 +129,10 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
             DQ = d.Q,
             DK = d.K,
             DV = d.V,
-            DPrefixK = Prefix > 0 ? run.InOut("dprefix k", prefixRows, KvHeads * HeadDim) : default,
-            DPrefixV = Prefix > 0 ? run.InOut("dprefix v", prefixRows, KvHeads * HeadDim) : default,
-            DRelativeBias = RelativeBias ? run.InOut("drelative bias", Buckets, Heads) : default,
-            Delta = run.Scratch(rows, Heads),
+            DPrefixK = Prefix > 0 ? run.Sum("dprefix k", prefixRows, KvHeads * HeadDim) : default,
+            DPrefixV = Prefix > 0 ? run.Sum("dprefix v", prefixRows, KvHeads * HeadDim) : default,
+            DRelativeBias = RelativeBias ? run.Sum("drelative bias", Buckets, Heads) : default,
+            Delta = run.Scratch(run.Backend.ParameterType, rows, Heads),
         };
         AllowCancellation(run, op, gradients);
         run.Backend.Backward(op, gradients);
@@ -226,8 +226,8 @@ internal sealed record RopeCase(int M, int Heads, int HeadDim, int Half) : Opera
             Heads = Heads,
             HeadStride = HeadDim + Gap,
             Positions = run.Indices("positions", M, MaxPositions),
-            Cos = run.Input("cos", MaxPositions, Half, Spread.Narrow),
-            Sin = run.Input("sin", MaxPositions, Half, Spread.Narrow),
+            Cos = run.Parameter("cos", MaxPositions, Half, Spread.Narrow),
+            Sin = run.Parameter("sin", MaxPositions, Half, Spread.Narrow),
         };
         run.Backend.Forward(op);
         run.Backend.Backward(op with { X = run.InOut("dx", M, Heads * (HeadDim + Gap), Match.ExactIntegers) });

@@ -13,6 +13,9 @@ internal sealed record CaseSetting(OperationCase Case, DType InputType, DType We
 {
     private readonly ulong key = CaseRandom.Hash(Case.Seed, Case.Name);
 
+    /// <summary>The type of vectors, statistics and trained matrices.</summary>
+    public DType ParameterType => InputType == DType.Float64 ? DType.Float64 : DType.Float32;
+
     /// <summary>0, or the number of a perturbation of the inputs by a few units in the last place.</summary>
     public int Perturbation { get; init; }
 

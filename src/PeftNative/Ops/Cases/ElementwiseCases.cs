@@ -85,10 +85,10 @@ internal sealed record AdamWCase(int N, int Step) : OperationCase
 
     internal override void Execute(CaseRun run) => run.Backend.Run(new AdamWOp
     {
-        Values = run.InOut("values", 1, N),
-        Gradients = run.Input("gradients", 1, N),
-        FirstMoment = run.InOut("first moment", 1, N),
-        SecondMoment = run.InOut("second moment", 1, N, shape: (_, _, v) => v * v),
+        Values = run.Sum("values", 1, N),
+        Gradients = run.Parameter("gradients", 1, N),
+        FirstMoment = run.Sum("first moment", 1, N),
+        SecondMoment = run.Sum("second moment", 1, N, shape: (_, _, v) => v * v),
         Step = Step,
         LearningRate = 1e-3,
         Beta1 = 0.9,
@@ -118,7 +118,7 @@ internal sealed record SumOfSquaresCase(int M, int N) : OperationCase
 
     internal override void Execute(CaseRun run)
     {
-        var x = run.Input("x", M, N, shape: (row, column, v) =>
+        var x = run.Parameter("x", M, N, shape: (row, column, v) =>
             Poison.Length > 0 && row == M - 1 && column == N - 1 ? double.Parse(Poison) : v);
         var sum = run.Backend.SumOfSquares(x);
         run.Scalar("is finite", double.IsFinite(sum) ? 1 : 0, Match.Exact);

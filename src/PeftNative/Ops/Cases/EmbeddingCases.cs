@@ -45,10 +45,10 @@ internal sealed record EmbeddingCase(int M, int V, int D) : OperationCase
             Table = run.Weight("table", V, D),
             PositionTable = Positions ? run.Weight("position table", MaxPositions, D) : default,
             TypeTable = Types ? run.Weight("type table", TokenTypes, D) : default,
-            Virtual = Virtual > 0 ? run.Input("virtual", Virtual, D) : default,
+            Virtual = Virtual > 0 ? run.Parameter("virtual", Virtual, D) : default,
             TokenScale = !Scaled ? 1 : Family == Family.Integers ? 2 : Math.Sqrt(D),
-            A = R > 0 ? run.Input("a", R, V) : default,
-            B = R > 0 ? run.Input("b", D, R) : default,
+            A = R > 0 ? run.Parameter("a", R, V) : default,
+            B = R > 0 ? run.Parameter("b", D, R) : default,
             LowRankScale = 0.5,
             Y = run.Output("y", M, D, Match.ExactIntegers),
         };
@@ -66,5 +66,5 @@ internal sealed record EmbeddingCase(int M, int V, int D) : OperationCase
     }
 
     private static Tensors.Tensor Sum(CaseRun run, string name, int rows, int columns, bool present) =>
-        present ? run.InOut(name, rows, columns, Match.ExactIntegers) : default;
+        present ? run.Sum(name, rows, columns, Match.ExactIntegers) : default;
 }

@@ -104,11 +104,11 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
             X = x,
             W = w,
             Prepared = Prepared ? run.Prepare(w) : null,
-            Bias = Bias ? run.Weight("bias", 1, N) : default,
+            Bias = Bias ? run.Parameter("bias", 1, N) : default,
             LowRank = PairsOf(run),
             LowRankCount = PairRanges().Length,
-            InputScale = InputScale ? run.Input("input scale", 1, K) : default,
-            OutputScale = OutputScale ? run.Input("output scale", 1, N) : default,
+            InputScale = InputScale ? run.Parameter("input scale", 1, K) : default,
+            OutputScale = OutputScale ? run.Parameter("output scale", 1, N) : default,
             ScaleBeforeBias = ScaleBeforeBias,
             PreScale = OutputScale ? run.Output("pre-scale", M, N, Match.ExactIntegers) : default,
             Residual = residual,
@@ -125,25 +125,25 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
             : AccumulateDX ? run.InOut("dx", M, K, Match.ExactIntegers)
             : run.Output("dx", M, K, Match.ExactIntegers),
         AccumulateDX = AccumulateDX && !NoDX,
-        DW = DW ? run.InOut("dw", N, K, Match.ExactIntegers) : default,
-        DBias = Bias && DW ? run.InOut("dbias", 1, N, Match.ExactIntegers) : default,
-        DInputScale = InputScale ? run.InOut("dinput scale", 1, K, Match.ExactIntegers) : default,
-        DOutputScale = OutputScale ? run.InOut("doutput scale", 1, N, Match.ExactIntegers) : default,
-        Scratch = run.Scratch(1, M * (N + K + R)),
+        DW = DW ? run.Sum("dw", N, K, Match.ExactIntegers) : default,
+        DBias = Bias && DW ? run.Sum("dbias", 1, N, Match.ExactIntegers) : default,
+        DInputScale = InputScale ? run.Sum("dinput scale", 1, K, Match.ExactIntegers) : default,
+        DOutputScale = OutputScale ? run.Sum("doutput scale", 1, N, Match.ExactIntegers) : default,
+        Scratch = run.Scratch(run.Backend.ComputeType, 1, M * (N + K + R)),
     };
 
     private LowRankPair[] PairsOf(CaseRun run) => [.. PairRanges().Select((range, p) => new LowRankPair
     {
-        A = run.Input($"a{p}", R, K),
-        B = run.Input($"b{p}", N, R),
+        A = run.Parameter($"a{p}", R, K),
+        B = run.Parameter($"b{p}", N, R),
         Scale = Family == Family.Integers ? 0.5 : 16.0 / (R + p),
         RowStart = range.Start,
         RowCount = range.Count,
-        S = run.Output($"s{p}", range.Count, R, Match.ExactIntegers),
+        S = run.Statistic($"s{p}", range.Count, R, Match.ExactIntegers),
         Dropout = run.Mask($"mask{p}", Family == Family.Integers && Dropout > 0 ? 0.5 : Dropout),
         DroppedX = Dropout > 0 ? run.Output($"dropped x{p}", range.Count, K, Match.ExactIntegers) : default,
-        GradA = FrozenA ? default : run.InOut($"da{p}", R, K, Match.ExactIntegers),
-        GradB = FrozenB ? default : run.InOut($"db{p}", N, R, Match.ExactIntegers),
+        GradA = FrozenA ? default : run.Sum($"da{p}", R, K, Match.ExactIntegers),
+        GradB = FrozenB ? default : run.Sum($"db{p}", N, R, Match.ExactIntegers),
     })];
 
     private (int Start, int Count)[] PairRanges() => Pairs switch
@@ -178,18 +178,18 @@ internal sealed record DoraScaleCase(int N, int K, int R) : OperationCase
         var op = new DoraScaleOp
         {
             W = run.Weight("w", N, K, (_, k, v) => k == 0 ? 1 : v), // a row of zeros has no norm to divide by
-            A = run.Input("a", R, K),
-            B = run.Input("b", N, R),
+            A = run.Parameter("a", R, K),
+            B = run.Parameter("b", N, R),
             Scale = 0.7,
-            Magnitude = run.Input("magnitude", 1, N),
-            Norm = run.Output("norm", 1, N),
-            G = NormOnly ? default : run.Output("g", 1, N),
+            Magnitude = run.Parameter("magnitude", 1, N),
+            Norm = run.Statistic("norm", 1, N),
+            G = NormOnly ? default : run.Statistic("g", 1, N),
         };
         run.Backend.Forward(op);
         run.Backend.Backward(op, new DoraScaleGradients
         {
-            DG = run.Input("dg", 1, N),
-            DMagnitude = run.InOut("dmagnitude", 1, N),
+            DG = run.Parameter("dg", 1, N),
+            DMagnitude = run.Sum("dmagnitude", 1, N),
         });
     }
 }

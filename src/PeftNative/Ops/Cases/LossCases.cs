@@ -40,7 +40,7 @@ internal sealed record CrossEntropyCase(int M, int V) : OperationCase
             ? run.InOut("logits", M, V, Match.Close, Scores, Shape)
             : run.Input("logits", M, V, Scores, Shape);
         var scores = run.Values(logits);
-        var loss = run.Output("loss", 1, M);
+        var loss = run.Statistic("loss", 1, M);
         // Where the label has nearly all the probability, loss and gradient are small differences of larger numbers.
         run.AllowNoise(loss, i => 1 + LargestFinite(scores.AsSpan(i * V, V)));
         if (Gradient) run.AllowNoise(logits, _ => Scale);
@@ -88,9 +88,9 @@ internal sealed record RegressionLossCase(RegressionLoss Kind, int M, int N) : O
         var match = squared ? Match.ExactIntegers : Match.Close;
         var scale = squared ? 0.25 : 1.0 / 7;
         Func<int, int, double, double>? shape = squared ? null : (_, _, v) => v > 0 ? 1 : 0;
-        var targets = run.Input("targets", M, N, shape: shape);
+        var targets = run.Parameter("targets", M, N, shape: shape);
         var logits = Gradient ? run.InOut("logits", M, N, match) : run.Input("logits", M, N);
-        var loss = run.Output("loss", 1, M, match);
+        var loss = run.Statistic("loss", 1, M, match);
         var scores = run.Values(logits);
         if (!squared)
         {

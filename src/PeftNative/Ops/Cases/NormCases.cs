@@ -42,8 +42,8 @@ internal sealed record NormCase(NormKind Kind, int M, int Groups, int D) : Opera
     internal override void Execute(CaseRun run)
     {
         var columns = Groups * D;
-        var gamma = run.Weight("gamma", 1, D);
-        var beta = Beta ? run.Weight("beta", 1, D) : default;
+        var gamma = run.Parameter("gamma", 1, D);
+        var beta = Beta ? run.Parameter("beta", 1, D) : default;
         var op = new NormOp
         {
             X = run.Input("x", M, columns, shape: ConstantRows ? (row, _, _) => 1 + row / 3.0 : null),
@@ -53,8 +53,8 @@ internal sealed record NormCase(NormKind Kind, int M, int Groups, int D) : Opera
             Epsilon = Epsilon,
             GammaOffset = GammaFromOne ? 1 : 0,
             Groups = Groups,
-            Mean = Kind == NormKind.LayerNorm ? run.Output("mean", M, Groups) : default,
-            Rstd = run.Output("rstd", M, Groups),
+            Mean = Kind == NormKind.LayerNorm ? run.Statistic("mean", M, Groups) : default,
+            Rstd = run.Statistic("rstd", M, Groups),
             Y = run.Output("y", M, columns),
         };
         run.Backend.Forward(op);
@@ -71,8 +71,8 @@ internal sealed record NormCase(NormKind Kind, int M, int Groups, int D) : Opera
             DY = dy,
             DX = dx,
             AccumulateDX = accumulates,
-            DGamma = Frozen ? default : run.InOut("dgamma", 1, D),
-            DBeta = Beta && !Frozen ? run.InOut("dbeta", 1, D) : default,
+            DGamma = Frozen ? default : run.Sum("dgamma", 1, D),
+            DBeta = Beta && !Frozen ? run.Sum("dbeta", 1, D) : default,
         });
     }
 
@@ -97,8 +97,8 @@ internal sealed record NormCase(NormKind Kind, int M, int Groups, int D) : Opera
         {
             X = x,
             Y = y,
-            Mean = op.Mean.IsPresent ? run.Output("mean in place", M, Groups) : default,
-            Rstd = run.Output("rstd in place", M, Groups),
+            Mean = op.Mean.IsPresent ? run.Statistic("mean in place", M, Groups) : default,
+            Rstd = run.Statistic("rstd in place", M, Groups),
         });
     }
 }

@@ -133,7 +133,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
         foreach (var (index, copy) in Replaced())
         {
             var original = Model.Parameters[index];
-            Model.Backend.Copy((original.TiedTo ?? original).Value, copy.Value);
+            HostValues.Copy(Model.Backend, (original.TiedTo ?? original).Value, copy.Value);
         }
     }
 
@@ -167,10 +167,10 @@ public abstract class Adapter : AttachmentSet, IDisposable
             throw new UsageException($"{original.Name} is tied to {original.TiedTo.Name}; a trained copy of it cannot be merged.",
                 remedy: "Set tie_word_embeddings to false in the base's config.json and store the head on its own first.");
         using var scratch = new Arena(Model.Backend, "merge");
-        var kept = scratch.Allocate(original.Value.Type, original.Rows, original.Columns);
-        Model.Backend.Copy(original.Value, kept);
-        Model.Backend.Copy(copy.Value, original.Value);
-        Model.Backend.Copy(kept, copy.Value);
+        var kept = scratch.Allocate(copy.Value.Type, original.Rows, original.Columns);
+        HostValues.Copy(Model.Backend, original.Value, kept);
+        HostValues.Copy(Model.Backend, copy.Value, original.Value);
+        HostValues.Copy(Model.Backend, kept, copy.Value);
     }
 
     private void DropPrepared()

@@ -147,7 +147,11 @@ public static class AdapterFolder
         var values = new float[entry.Parameter.Count];
         file.ReadAs(tensor, values);
         var ordered = StoredOrder.FromFile(entry.Parameter, values);
-        if (entry.IsBase) return HostValues.Download(adapter.Model.Backend, entry.Parameter.Value).AsSpan().SequenceEqual(ordered);
+        if (entry.IsBase)
+        {
+            HostValues.Round(ordered, entry.Parameter.Value.Type);
+            return HostValues.Download(adapter.Model.Backend, entry.Parameter.Value).AsSpan().SequenceEqual(ordered);
+        }
         HostValues.Upload(adapter.Model.Backend, ordered, entry.Parameter.Value);
         return true;
     }

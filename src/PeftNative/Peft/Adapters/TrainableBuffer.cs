@@ -45,7 +45,7 @@ public sealed class TrainableBuffer : IDisposable
 
     private Tensor Cut(IBackend backend, int count)
     {
-        var tensor = arena.Allocate(backend.ComputeType, 1, count);
+        var tensor = arena.Allocate(backend.ParameterType, 1, count);
         backend.Fill(tensor, 0);
         return tensor;
     }

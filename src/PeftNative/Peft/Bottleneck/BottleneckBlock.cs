@@ -100,7 +100,7 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
             pass.Backend.Forward(new DropoutOp { X = dh, Mask = mask, Y = dUp });
         }
         var dInner = pass.NewActivation(rows, width);
-        var dScale = Scaling is { Gradient.IsPresent: true } ? pass.NewActivation(1, dh.Columns) : default;
+        var dScale = Scaling is { Gradient.IsPresent: true } ? pass.NewStatistic(1, dh.Columns) : default;
         if (dScale.IsPresent) pass.Backend.Fill(dScale, 0);
         var scratch = pass.NewActivation(1, checked(rows * (width + dh.Columns)));
         pass.Backend.Backward(s.Up, new LinearGradients
@@ -120,13 +120,13 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
     {
         if (config.ScalingKind == BottleneckScaling.Channel) return Scaling!.Value;
         if (config is { ScalingKind: BottleneckScaling.Fixed, Scaling: 1 }) return default;
-        var scale = pass.NewActivation(1, UpWeight.Rows);
+        var scale = pass.NewStatistic(1, UpWeight.Rows);
         if (config.ScalingKind == BottleneckScaling.Fixed)
         {
             pass.Backend.Fill(scale, config.Scaling);
             return scale;
         }
-        var ones = pass.NewActivation(UpWeight.Rows, 1);
+        var ones = pass.NewStatistic(UpWeight.Rows, 1);
         pass.Backend.Fill(ones, 1);
         s.Spread = new LinearOp { X = Scaling!.Value, W = ones, Y = scale };
         pass.Backend.Forward(s.Spread);
@@ -139,7 +139,7 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
         else
             pass.Backend.Backward(s.Spread, new LinearGradients
             {
-                DY = dScale, DX = Scaling!.Gradient, AccumulateDX = true, Scratch = pass.NewActivation(1, UpWeight.Rows + 1),
+                DY = dScale, DX = Scaling!.Gradient, AccumulateDX = true, Scratch = pass.NewStatistic(1, UpWeight.Rows + 1),
             });
     }
 

@@ -45,7 +45,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     internal void AddPair(Pass pass, LinearState state, int first, int count, DropoutMask dropout = default) => state.Add(new LowRankPair
     {
         A = A.Value, B = B.Value, Scale = Scale, RowStart = first, RowCount = count, GradA = A.Gradient, GradB = B.Gradient,
-        S = pass.NewActivation(count, A.Rows), Dropout = dropout,
+        S = pass.NewStatistic(count, A.Rows), Dropout = dropout,
         DroppedX = dropout.IsOn ? pass.NewActivation(count, A.Columns) : default,
     });
 
@@ -59,7 +59,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     public void BeforeBackward(Pass pass, LinearState state, ref LinearGradients gradients)
     {
         if (Magnitude is null) return;
-        var dScale = pass.Arena.Allocate(pass.Type, 1, site.Out);
+        var dScale = pass.NewStatistic(1, site.Out);
         pass.Backend.Fill(dScale, 0);
         gradients = gradients with { DOutputScale = dScale };
         if (!state.Saved[RestSlot].IsPresent || !gradients.DX.IsPresent) return;
@@ -100,7 +100,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     private double[] RowNorms(IBackend backend)
     {
         using var arena = new Arena(backend, "merge");
-        var norm = arena.Allocate(backend.ComputeType, 1, site.Out);
+        var norm = arena.Allocate(backend.ParameterType, 1, site.Out);
         backend.Forward(ScaleOp(site.Weight.Value, norm, default));
         return HostValues.DownloadDoubles(backend, norm);
     }
@@ -109,8 +109,8 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     {
         if (state.Op.OutputScale.IsPresent)
             throw new UsageException($"Two active adapters scale {site.Path}; only one can.", remedy: "Merge one of them into the base first.");
-        state.Saved[NormSlot] = pass.NewActivation(1, site.Out);
-        state.Saved[ScaleSlot] = pass.NewActivation(1, site.Out);
+        state.Saved[NormSlot] = pass.NewStatistic(1, site.Out);
+        state.Saved[ScaleSlot] = pass.NewStatistic(1, site.Out);
         state.Saved[RestSlot] = default;
         pass.Backend.Forward(ScaleOp(state.Op.W, state.Saved[NormSlot], state.Saved[ScaleSlot]));
         state.Op = state.Op with

@@ -20,7 +20,7 @@ internal abstract class PromptEncoder
 /// <summary>One run of an encoder: its memory, and the pass it serves (null when it runs to be stored, without dropout).</summary>
 internal sealed record EncoderRun(IBackend Backend, Arena Arena, Pass? Pass)
 {
-    internal Tensor New(int rows, int columns) => Arena.Allocate(Backend.ComputeType, rows, columns);
+    internal Tensor New(int rows, int columns) => Arena.Allocate(Backend.ParameterType, rows, columns);
 
     internal Tensor NewZero(int rows, int columns)
     {

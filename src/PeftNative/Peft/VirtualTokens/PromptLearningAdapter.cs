@@ -123,7 +123,7 @@ public abstract class PromptLearningAdapter : Adapter
     {
         storedArena = new Arena(Model.Backend, "adapter");
         runArena = new Arena(Model.Backend, "prompt encoder");
-        stored = new Parameter(StoredKey, embedding.Rows, width, StoredLayout.Matrix) { Value = storedArena.Allocate(Model.Backend.ComputeType, embedding.Rows, width) };
+        stored = new Parameter(StoredKey, embedding.Rows, width, StoredLayout.Matrix) { Value = storedArena.Allocate(Model.Backend.ParameterType, embedding.Rows, width) };
         var replaced = Entries.Where(e => e.Key.StartsWith("base_model.", StringComparison.Ordinal));
         storedEntries = [new AdapterEntry(stored, StoredKey, StoredKey), .. replaced];
     }

@@ -134,7 +134,7 @@ public static class LoraCombiner
                 throw new UsageException($"Several of the adapters bring a trained {parameter.Name}, and there is no rule to combine them.",
                     remedy: "Combine adapters without modules_to_save.");
             if (copies.Count == 1 && combined.Replacement(parameter.Index) is { } target)
-                combined.Model.Backend.Copy(copies[0].Value, target.Value);
+                HostValues.Copy(combined.Model.Backend, copies[0].Value, target.Value);
         }
     }
 

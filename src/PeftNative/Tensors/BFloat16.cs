@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Tensors;
 
 /// <summary>
 /// The 16-bit float with the exponent of a single: a storage type. Conversion from a single rounds to nearest, ties to

@@ -1,7 +1,7 @@
-using PeftNative.Formats;
+using PeftNative.Tensors;
 using Xunit;
 
-namespace PeftNative.Tests.Formats;
+namespace PeftNative.Tests.Tensors;
 
 public class FloatConversionTests
 {

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Tensors;
 
 /// <summary>
 /// Conversions between stored float types and singles, vectorised; source and destination must have the same length.
