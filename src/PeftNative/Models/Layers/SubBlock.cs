@@ -7,6 +7,8 @@ namespace PeftNative.Models;
 /// </summary>
 internal abstract class SubBlock(int depth, NormPlacement placement, NormSite norm, NormSite? postNorm)
 {
+    private LinearSite[]? sites;
+
     /// <summary>Place in the model: 2 · layer for attention, 2 · layer + 1 for feed-forward.</summary>
     internal int Depth => depth;
 
@@ -29,16 +31,19 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
     /// </summary>
     internal void Forward(Pass pass, SubBlockState state, in Tensor x, in Tensor residual, in Tensor y)
     {
+        var mark = pass.Transient.Mark();
         if (placement != NormPlacement.After)
         {
-            var normed = pass.NewActivation(x.Rows, x.Columns);
+            var normed = pass.NewTransient(x.Rows, x.Columns);
             norm.Forward(pass, state.Norm, x, normed);
             Sum(pass, state, normed, residual, y);
+            pass.Transient.Release(mark);
             return;
         }
         var sum = pass.NewActivation(x.Rows, x.Columns);
         Sum(pass, state, x, residual, sum);
         norm.Forward(pass, state.Norm, sum, y);
+        pass.Transient.Release(mark);
     }
 
     /// <summary>
@@ -49,8 +54,10 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
     internal void Backward(Pass pass, SubBlockState state, in Tensor d, in Tensor dx, bool needsInput)
     {
         var mark = pass.Arena.Mark();
+        var transient = pass.Transient.Mark();
         if (placement != NormPlacement.After)
         {
+            NormSite.ForwardAgain(pass, state.Norm, isRead: IsAnyTrained(pass));
             var isNeeded = needsInput || pass.IsTrained(norm.Gamma) || pass.IsTrained(norm.Beta);
             var dNormed = isNeeded ? pass.Arena.Allocate(pass.Type, d.Rows, d.Columns) : default;
             SumBackward(pass, state, d, dNormed, d, accumulate: false);
@@ -59,7 +66,7 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
         else
         {
             norm.Backward(pass, state.Norm, d, d, accumulate: false);
-            if (needsInput || Sites.Any(pass.IsTrained) || TrainsOthers(pass) || HasBlockAttachment(pass))
+            if (needsInput || IsAnyTrained(pass) || TrainsOthers(pass) || HasBlockAttachment(pass))
             {
                 // The body reads the gradient of the sum while its own share is added to it, so it reads a copy.
                 var dSum = pass.Arena.Allocate(pass.Type, d.Rows, d.Columns);
@@ -67,7 +74,16 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
                 SumBackward(pass, state, dSum, needsInput ? dx : default, d, accumulate: true);
             }
         }
+        pass.Transient.Release(transient);
         pass.Arena.Release(mark);
+    }
+
+    private bool IsAnyTrained(Pass pass)
+    {
+        sites ??= [.. Sites];
+        foreach (var site in sites)
+            if (site.IsTrained(pass)) return true;
+        return false;
     }
 
     // sum = residual + postNorm(attachments(body(input)))
@@ -101,7 +117,7 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
         else postNorm.Backward(pass, state.PostNorm, d, dBody, accumulate: false);
         for (var i = pass.Attachments.Count - 1; hasAttachment && i >= 0; i--)
             if (pass.Attachments[i].AtBlock(depth) is { } attachment) attachment.Backward(pass, state.Of(i, attachment), SharedNorm, dBody, dResidual);
-        if (dInput.IsPresent || Sites.Any(pass.IsTrained) || TrainsOthers(pass)) BodyBackward(pass, state, dBody, dInput, accumulate);
+        if (dInput.IsPresent || IsAnyTrained(pass) || TrainsOthers(pass)) BodyBackward(pass, state, dBody, dInput, accumulate);
     }
 
     // The norm that an attachment may use a second time: the one after the sum.
