@@ -42,6 +42,8 @@ namespace pn {
 constexpr int warp_size = 32;
 constexpr unsigned full_warp = 0xffffffffu;
 
+PN_DEVICE float infinity() { return __int_as_float(0x7f800000); }
+
 PN_DEVICE int linear_thread() { return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z); }
 PN_DEVICE int block_threads() { return blockDim.x * blockDim.y * blockDim.z; }
 PN_DEVICE int lane_index() { return linear_thread() % warp_size; }

@@ -34,6 +34,6 @@ PN_DEVICE T block_reduce(T v, T identity, Op op) {
 }
 
 PN_DEVICE float block_sum(float v) { return block_reduce(v, 0.0f, Sum()); }
-PN_DEVICE float block_max(float v) { return block_reduce(v, -INFINITY, Max()); }
+PN_DEVICE float block_max(float v) { return block_reduce(v, -infinity(), Max()); }
 
 }  // namespace pn

@@ -1,4 +1,5 @@
 using PeftNative.Cuda.Driver;
+using PeftNative.Cuda.Products;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
@@ -18,6 +19,7 @@ public sealed partial class CudaBackend : IBackend
     private readonly KernelLibrary kernels;
     private readonly Staging staging;
     private readonly Workspace workspace;
+    private readonly MatrixProducts products;
     private readonly HostIntegers integers = new();
     private readonly bool isSynchronous = Environment.GetEnvironmentVariable(SynchronousVariable) == "1";
 
@@ -28,9 +30,11 @@ public sealed partial class CudaBackend : IBackend
         kernels = new(device);
         staging = new(device);
         workspace = new(device);
+        products = new(device);
         _ = device.Driver.GetVersion(out var version);
         Description = $"{device.Name}, compute capability {device.Capability / 10}.{device.Capability % 10}, " +
-            $"{device.Multiprocessors} multiprocessors, driver interface {version / 1000}.{version % 1000 / 10}";
+            $"{device.Multiprocessors} multiprocessors, driver interface {version / 1000}.{version % 1000 / 10}, " +
+            (products.IsAvailable ? "cuBLAS" : "no cuBLAS: matrix products by the kernels of PeftNative");
     }
 
     /// <summary>The element types this backend computes in.</summary>
@@ -106,6 +110,7 @@ public sealed partial class CudaBackend : IBackend
     /// <inheritdoc/>
     public void Dispose()
     {
+        products.Dispose();
         workspace.Dispose();
         staging.Dispose();
         kernels.Dispose();

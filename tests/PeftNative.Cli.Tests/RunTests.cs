@@ -48,12 +48,82 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    public void An_encoder_decoder_is_trained_measured_used_and_merged()
+    {
+        var (model, data, output) = (TinyModels.T5(folder), TinyModels.Sources(folder), folder["out"]);
+        Command.Succeed("train", "--model", model, "--data", data, "--eval_data", data, "--output", output, "--epochs", "20", "--lr", "3e-2", "--r", "8",
+            "--lora_alpha", "16", "--target_modules", "all-linear", "--backend", "reference");
+        Assert.Equal("SEQ_2_SEQ_LM", JsonNode.Parse(File.ReadAllText(Path.Combine(output, "adapter_config.json")))!["task_type"]!.GetValue<string>());
+        string[] from = ["--model", model, "--adapter", output, "--backend", "reference"];
+        var measured = Command.Succeed(["eval", "--data", data, "--max_tokens", "8", "--json", .. from]).Lines[0];
+        foreach (var name in (string[])["exact_match", "rougeL", "token_accuracy"])
+            Assert.True(measured[name]!.GetValue<double>() > 0.9, measured.ToJsonString());
+
+        var predicted = Command.Succeed(["predict", "--data", data, "--max_tokens", "8", .. from]).Lines;
+        Assert.Equal(["yes", "no"], predicted.Take(2).Select(l => l["prediction"]!.GetValue<string>()));
+        Assert.Equal("yes", Command.Succeed(["generate", "--prompt", "up 1", "--max_tokens", "8", "--json", .. from]).Lines[0]["text"]!.GetValue<string>());
+
+        Command.Succeed("merge", "--model", model, "--adapter", output, "--output", folder["merged"], "--backend", "reference");
+        var alone = Command.Succeed("eval", "--model", folder["merged"], "--data", data, "--json", "--backend", "reference", "--max_tokens", "8").Lines[0];
+        Assert.Equal(measured["loss"]!.GetValue<double>(), alone["loss"]!.GetValue<double>(), 4);
+    }
+
+    [Fact]
+    public void Records_and_models_that_do_not_go_together_are_refused_with_a_remedy()
+    {
+        var sources = Command.Fail(2, "train", "--model", TinyModels.Llama(folder), "--data", TinyModels.Sources(folder), "--output", folder["out"]);
+        Assert.Contains("no encoder", sources, StringComparison.Ordinal);
+        Assert.Contains("--task causal_lm", sources, StringComparison.Ordinal);
+        var labels = Command.Fail(2, "train", "--model", TinyModels.T5(folder), "--data", TinyModels.Labelled(folder), "--output", folder["out"]);
+        Assert.Contains("turns one text into another", labels, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_prompt_may_be_piped_in()
     {
         var model = TinyModels.Llama(folder);
         var piped = Command.RunWith("hello", "generate", "--model", model, "--max_tokens", "3", "--backend", "reference");
         Assert.Equal(0, piped.Code);
         Assert.Equal(piped.Out, Command.Succeed("generate", "--model", model, "--max_tokens", "3", "--prompt", "hello", "--backend", "reference").Out);
+    }
+
+    [Fact]
+    public void One_adapter_is_made_of_several()
+    {
+        var (model, data) = (TinyModels.Llama(folder), TinyModels.Prompts(folder));
+        foreach (var seed in (string[])["1", "2"])
+            Command.Succeed("train", "--model", model, "--data", data, "--output", folder[seed], "--epochs", "1", "--lr", "1e-1", "--seed", seed, "--backend", "reference");
+        string[] both = ["--adapter", folder["1"] + ":0.7", "--adapter", folder["2"] + ":0.3"];
+        var line = Command.Succeed(
+            ["merge", "--model", model, .. both, "--combination_type", "cat", "--output", folder["cat"], "--json", "--backend", "reference"]).Lines[0];
+        Assert.Equal(16, line["r"]!.GetValue<int>()); // 8 and 8 side by side: exactly the weighted sum
+        string Generate(params string[] adapters) => Command.Succeed(
+            ["generate", "--model", model, "--prompt", "3 and 4 is ", "--max_tokens", "12", "--json", "--backend", "reference", .. adapters]).Lines[0]["text"]!.GetValue<string>();
+        Assert.Equal(Generate(both), Generate("--adapter", folder["cat"]));
+        Command.Succeed(["merge", "--model", model, .. both, "--combination_type", "ties", "--density", "0.5", "--output", folder["ties"], "--backend", "reference"]);
+        Assert.NotEqual(Generate(both), Generate("--adapter", folder["ties"]));
+        Assert.Contains("combination_type", Command.Fail(2, ["merge", "--model", model, .. both, "--combination_type", "tie", "--output", folder["x"]]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_conversation_uses_the_models_template_and_changes_adapters_between_questions()
+    {
+        var (model, data, output) = (TinyModels.Llama(folder), TinyModels.Prompts(folder), folder["tuned"]);
+        Command.Succeed("train", "--model", model, "--data", data, "--output", output, "--epochs", "2", "--lr", "1e-1", "--backend", "reference");
+        string[] chat = ["chat", "--model", model, "--adapter", output, "--max_tokens", "5", "--json", "--backend", "reference"];
+        Assert.Contains("no chat template", Command.Fail(4, chat), StringComparison.Ordinal);
+
+        File.WriteAllText(Path.Combine(model, "chat_template.jinja"),
+            "{% for m in messages %}{{ m.role[0] }}:{{ m.content }};{% endfor %}{% if add_generation_prompt %}a:{% endif %}");
+        var outcome = Command.RunWith("hi\n/adapter none\n/reset\nhi\n/adapter tuned\n/reset\nhi\nhi\n/adapter x\n/exit\nunheard\n", chat);
+        Assert.Equal(0, outcome.Code);
+        var answers = outcome.Lines;
+        Assert.Equal(4, answers.Count);
+        Assert.Equal([7, 7, 7], answers.Take(3).Select(a => a["prompt_tokens"]!.GetValue<int>())); // u:hi;a:
+        Assert.NotEqual((string)answers[0]["answer"]!, (string)answers[1]["answer"]!);
+        Assert.Equal((string)answers[0]["answer"]!, (string)answers[2]["answer"]!);
+        Assert.True(answers[3]["prompt_tokens"]!.GetValue<int>() > 14); // the second question sees the first and its answer
+        Assert.Contains("there is no adapter 'x'; there are tuned, none", outcome.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -11,14 +11,21 @@ namespace PeftNative.Cli.Tests;
 internal static class TinyModels
 {
     /// <summary>A Llama of two layers over bytes.</summary>
-    public static string Llama(TemporaryFolder folder, string name = "llama")
-    {
-        var path = Path.Combine(folder.Root, name);
-        WriteConfig(path, """
+    public static string Llama(TemporaryFolder folder, string name = "llama") => OverBytes(Path.Combine(folder.Root, name), """
             {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":16,"intermediate_size":24,"num_hidden_layers":2,"num_attention_heads":2,
             "num_key_value_heads":1,"vocab_size":257,"max_position_embeddings":128,"rms_norm_eps":1e-5,"hidden_act":"silu","rope_theta":10000.0,
             "tie_word_embeddings":false,"eos_token_id":256,"torch_dtype":"float32"}
             """);
+
+    /// <summary>A T5 of two layers on either side, over bytes.</summary>
+    public static string T5(TemporaryFolder folder, string name = "t5") => OverBytes(Path.Combine(folder.Root, name), """
+            {"architectures":["T5ForConditionalGeneration"],"model_type":"t5","d_model":16,"d_ff":24,"num_layers":2,"num_heads":2,"d_kv":8,"vocab_size":257,
+            "feed_forward_proj":"gated-gelu","tie_word_embeddings":false,"eos_token_id":256,"decoder_start_token_id":0,"initializer_range":0.03}
+            """);
+
+    private static string OverBytes(string path, string config)
+    {
+        WriteConfig(path, config);
         File.WriteAllText(Path.Combine(path, "tokenizer.json"), ByteTokenizer().ToJsonString());
         File.WriteAllText(Path.Combine(path, "tokenizer_config.json"), """{"eos_token":"<|end|>","tokenizer_class":"PreTrainedTokenizerFast"}""");
         WriteWeights(path);
@@ -49,6 +56,10 @@ internal static class TinyModels
     /// <summary>Prompts with completions.</summary>
     public static string Prompts(TemporaryFolder folder, int count = 24, string name = "prompts.jsonl") => folder.Write(name,
         string.Concat(Enumerable.Range(0, count).Select(i => $$"""{"prompt":"{{i % 7}} and {{i % 5}} is ","completion":"{{i % 7 + i % 5}}"}""" + "\n")));
+
+    /// <summary>Texts with what to make of them.</summary>
+    public static string Sources(TemporaryFolder folder, int count = 24, string name = "sources.jsonl") => folder.Write(name,
+        string.Concat(Enumerable.Range(0, count).Select(i => $$"""{"source":"{{(i % 2 == 0 ? "up" : "down")}} {{i % 5}}","target":"{{(i % 2 == 0 ? "yes" : "no")}}"}""" + "\n")));
 
     private static void WriteConfig(string path, string json)
     {

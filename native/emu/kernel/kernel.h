@@ -15,9 +15,9 @@
 #define PN_DEVICE inline
 #define PN_CONSTANT static const
 #define PN_LAUNCH_BOUNDS(...)
-#define PN_KERNEL_BOUNDS(name, threads, ...)                                       \
-    extern "C" void name(__VA_ARGS__);                                             \
-    static const ::pn::emu::Registration<&name> name##_registration(#name, threads); \
+#define PN_KERNEL_BOUNDS(name, threads, ...)                                                  \
+    extern "C" void name(__VA_ARGS__);                                                        \
+    static const ::pn::emu::Registration<&name> name##_registration(#name, __FILE__, threads); \
     extern "C" void name(__VA_ARGS__)
 #define PN_KERNEL(name, ...) PN_KERNEL_BOUNDS(name, 1024, __VA_ARGS__)
 

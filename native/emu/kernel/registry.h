@@ -8,11 +8,12 @@ namespace pn::emu {
 
 struct Kernel {
     const char* name;
-    int max_threads;                // launch bounds
+    const char* file;          // the .cu it stands in
+    int max_threads;           // launch bounds
     int parameters;
-    const std::size_t* sizes;       // of the parameters, in bytes
+    const std::size_t* sizes;  // of the parameters, in bytes
     void (*call)(void* const* arguments);
-    Kernel* next;                   // of the list that registration makes
+    Kernel* next;              // of the list that registration makes
 };
 
 void register_kernel(Kernel& kernel);
@@ -33,8 +34,8 @@ struct Registration<function> {
 
     Kernel kernel;
 
-    Registration(const char* name, int max_threads)
-        : kernel{name, max_threads, static_cast<int>(sizeof...(P)), sizes, call, nullptr} {
+    Registration(const char* name, const char* file, int max_threads)
+        : kernel{name, file, max_threads, static_cast<int>(sizeof...(P)), sizes, call, nullptr} {
         register_kernel(kernel);
     }
 };

@@ -20,7 +20,7 @@ internal static class DataSettings
 
     public static readonly Setting Task = new("task", SettingKind.Text, "What is learned; by default what the records are made for.")
     {
-        Aliases = ["task_type"], Choices = ["causal_lm", "seq_cls", "token_cls"], Group = "Data",
+        Aliases = ["task_type"], Choices = ["causal_lm", "seq_cls", "token_cls", "seq_2_seq_lm"], Group = "Data",
     };
 
     public static readonly Setting Shape = new("data_shape", SettingKind.Text, "The fields of the records; by default found from the first 100.")

@@ -71,17 +71,22 @@ internal sealed class DataPlan
     /// <exception cref="UsageException">The model is not made for it.</exception>
     public ModelTask ModelTask(TransformerConfig config)
     {
-        var isEncoder = FamilyTable.Find(config.ModelType, "config.json").Names.LanguageModelHead is null;
+        var names = FamilyTable.Find(config.ModelType, "config.json").Names;
+        if (config.Encoder is not null && Task != LearningTask.SequenceToSequence)
+            throw new UsageException($"A {config.ModelType} model turns one text into another, and these records ask for something else.", Path,
+                "Give records with source + target, prompt + completion or instruction + output.");
         return Task switch
         {
             LearningTask.SequenceClassification => Models.ModelTask.SequenceClassification,
             LearningTask.TokenClassification => Models.ModelTask.TokenClassification,
-            LearningTask.CausalLM when isEncoder => throw new UsageException(
+            LearningTask.CausalLM when names.LanguageModelHead is null => throw new UsageException(
                 $"A {config.ModelType} model cannot learn to continue texts, as these records ask for.", Path,
                 "Give records with labels (text + label, or tokens + tags), or another model."),
             LearningTask.CausalLM => Models.ModelTask.CausalLm,
-            _ => throw new UsageException("Models with encoder and decoder are not supported by this version.", Path,
-                "Rename source to prompt and target to completion to train a decoder on them."),
+            _ when config.Encoder is null => throw new UsageException(
+                $"A {config.ModelType} model has no encoder to read a source with, as these records ask for.", Path,
+                "Use --task causal_lm to let it go on from source to target, or take a T5 model."),
+            _ => Models.ModelTask.SequenceToSequence,
         };
     }
 
@@ -129,19 +134,25 @@ internal sealed class DataPlan
         },
     };
 
+    // Records with two texts are for an encoder and a decoder where the model has both, and else for a decoder to go on with the first.
     private static LearningTask TaskOf(RecordShape shape, SettingValues values) => values.OptionalText(DataSettings.Task) switch
     {
         "causal_lm" => LearningTask.CausalLM,
         "seq_cls" => LearningTask.SequenceClassification,
         "token_cls" => LearningTask.TokenClassification,
+        "seq_2_seq_lm" => LearningTask.SequenceToSequence,
         _ => shape switch
         {
             RecordShape.TextLabel or RecordShape.TextPairLabel => LearningTask.SequenceClassification,
             RecordShape.TokensTags => LearningTask.TokenClassification,
             RecordShape.SourceTarget => LearningTask.SequenceToSequence,
+            RecordShape.PromptCompletion or RecordShape.Instruction when HasEncoder(values) => LearningTask.SequenceToSequence,
             _ => LearningTask.CausalLM,
         },
     };
+
+    private static bool HasEncoder(SettingValues values) =>
+        values.OptionalText(Shared.Model) is { } model && ConfigReader.Read(model).Encoder is not null;
 
     private sealed class Report(ProgressLine line, int total) : IProgress<long>
     {

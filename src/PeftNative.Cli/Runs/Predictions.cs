@@ -58,7 +58,8 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
     private IEnumerable<(RecordOrigin, JsonObject)> Continuations()
     {
         using var generator = new TextGenerator(session.Model, session.Tokenizer, [.. session.Active]);
-        var encoder = Encoder(LearningTask.CausalLM, "prompt, instruction or messages");
+        var encoder = session.Model.Task == ModelTask.SequenceToSequence
+            ? Encoder(LearningTask.SequenceToSequence, "source, prompt or instruction") : Encoder(LearningTask.CausalLM, "prompt, instruction or messages");
         foreach (var records in data.Records.Chunk(values.Int(DataSettings.BatchSize)))
         {
             int[][] prompts = [.. records.Select(r => encoder.Encode(r).First().Ids)];

@@ -17,8 +17,10 @@ internal sealed record Sample(string Prompt, string Wanted, string Before)
     /// <summary>Takes the first example, of the evaluation data where there is some; null for classifiers.</summary>
     public static Sample? Take(RunSetup setup, CancellationToken cancellation)
     {
-        if (setup.Model.Task != ModelTask.CausalLm) return null;
+        if (!setup.Model.Task.WritesText()) return null;
         var example = (setup.Eval ?? setup.Train).Examples[0];
+        if (example.DecoderIds is { } targets)
+            return new Sample(setup.Tokenizer.Decode(example.Ids), setup.Tokenizer.Decode(targets), Continue(setup, example.Ids, cancellation)) { Ids = example.Ids };
         var cut = PromptLength(example);
         var ids = example.Ids[Math.Max(0, cut - MostPrompt)..cut];
         var wanted = example.Ids[cut..Math.Min(example.Ids.Length, cut + MostTokens)];
@@ -38,7 +40,8 @@ internal sealed record Sample(string Prompt, string Wanted, string Before)
     private static string Continue(RunSetup setup, int[] ids, CancellationToken cancellation, params AttachmentSet[] adapters)
     {
         using var generator = new Generator(setup.Model, adapters);
-        var most = Math.Min(MostTokens, setup.Model.Config.MaxPositions - ids.Length);
+        var isContinued = setup.Model.Task == ModelTask.CausalLm;
+        var most = isContinued ? Math.Min(MostTokens, setup.Model.Config.MaxPositions - ids.Length) : MostTokens;
         return most < 1 ? "" : setup.Tokenizer.Decode([.. generator.Generate(ids, new GenerationOptions { MaxTokens = most }, cancellation)]);
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
+using PeftNative.Models;
 using PeftNative.Cli.Report;
 using PeftNative.Formats;
 using PeftNative.Peft;
@@ -115,7 +116,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
     {
         var (model, data) = (CommandLine.Quote(values.Text(Shared.Model)), CommandLine.Quote(setup.Data.Path));
         var adapter = CommandLine.Quote(output);
-        return setup.Model.Task == Models.ModelTask.CausalLm
+        return setup.Model.Task.WritesText()
             ? $"generate --model {model} --adapter {adapter} --prompt '...'" : $"predict --model {model} --adapter {adapter} --data {data}";
     }
 }

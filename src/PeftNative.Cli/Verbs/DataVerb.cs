@@ -93,6 +93,7 @@ internal sealed class DataVerb : Verb
             // Tokens of WordPiece have no spaces of their own.
             var between = pieces.Any(p => p.Text.StartsWith(' ')) ? "" : " ";
             terminal.Line("  " + string.Join(between, pieces.Select(p => Piece(p, example.Labels is null, terminal))));
+            if (example.DecoderIds is { } targets) terminal.Line($"  → {tokenizer.Decode(targets, skipSpecialTokens: false).ReplaceLineEndings("⏎")}");
         }
     }
 

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
+using PeftNative.Inference;
 using PeftNative.Models.Loading;
 using PeftNative.Training;
 
@@ -13,15 +14,19 @@ internal sealed class EvalVerb : Verb
 {
     public override string Name => "eval";
 
-    public override string Summary => "measures loss, perplexity, accuracy, F1, correlation on data with answers";
+    public override string Summary => "measures loss, perplexity, accuracy, F1, correlation, ROUGE on data with answers";
 
     public override string Example => "peftnative eval --model minilm --adapter sst2-lora --data sst2-dev.jsonl";
 
-    public override string Notes => "Without --adapter the bare model is measured, to compare with.";
+    public override string Notes => """
+        Without --adapter the bare model is measured, to compare with. Models with encoder and decoder also write every
+        text by themselves, for exact_match and ROUGE.
+        """;
 
     public override IReadOnlyList<Setting> Settings =>
     [
         Shared.Model, ModelSession.Adapters, DataSettings.Data, DataSettings.BatchSize with { Group = "Data", Default = "32" }, .. DataSettings.Reading,
+        GenerateVerb.MaxTokens with { Help = "Most tokens of a written text.", Group = "Data" },
         .. Shared.Machine,
     ];
 
@@ -41,7 +46,14 @@ internal sealed class EvalVerb : Verb
         using var evaluator = new Evaluator(session.Model, examples, values.Int(DataSettings.BatchSize), [.. session.Active]);
         using var progress = new ProgressLine(terminal);
         progress.Show($"evaluating {Quantity.Of(examples.Examples.Count, "example")}");
-        var metrics = evaluator.Run(terminal.Cancellation) ?? throw new OperationCanceledException();
+        var metrics = new Dictionary<string, double>(evaluator.Run(terminal.Cancellation) ?? throw new OperationCanceledException());
+        if (session.Model.Task == Models.ModelTask.SequenceToSequence)
+        {
+            using var writer = new TextEvaluator(session.Model, session.Tokenizer, [.. session.Active]);
+            var options = new GenerationOptions { MaxTokens = values.Int(GenerateVerb.MaxTokens) };
+            foreach (var (name, value) in writer.Run(examples.Examples, values.Int(DataSettings.BatchSize), options, terminal.Cancellation))
+                metrics[name] = value;
+        }
         progress.Clear();
         foreach (var (name, value) in metrics) terminal.Line($"{name,-22} {Quantity.Metric(value)}");
         terminal.Line($"{"examples",-22} {Quantity.Count(examples.Examples.Count)}, {Quantity.Time(clock.Elapsed.TotalSeconds)}");

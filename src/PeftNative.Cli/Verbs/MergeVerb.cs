@@ -12,7 +12,7 @@ namespace PeftNative.Cli.Verbs;
 /// <summary>Adds adapters into the base and writes a model that needs none.</summary>
 internal sealed class MergeVerb : Verb
 {
-    private static readonly Setting Output = new("output", SettingKind.Text, "New folder for the merged model.")
+    private static readonly Setting Output = new("output", SettingKind.Text, "New folder for the merged model or adapter.")
     {
         ValueName = "DIR", Aliases = ["output_dir", "save_path"], Group = "What", IsRequired = true,
     };
@@ -29,17 +29,24 @@ internal sealed class MergeVerb : Verb
 
     public override string Name => "merge";
 
-    public override string Summary => "adds adapters into the base and writes a whole Hugging Face model folder";
+    public override string Summary => "adds adapters into the base and writes a model folder; or makes one adapter of several";
 
     public override string Example => "peftnative merge --model my-model --adapter my-adapter --output my-merged-model";
 
-    public override string Notes => "The new model is read again and its logits are compared with those of base and adapter.";
+    public override string Notes =>
+        "The new model is read again and its logits are compared with those of base and adapter.\n"
+        + "With --combination_type the output is one adapter:\n  --adapter a:0.7 --adapter b:0.3 --combination_type ties --density 0.5";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize, Shared.Backend, Shared.Device, Shared.Threads];
+        [Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize, .. AdapterCombination.Settings, Shared.Seed, Shared.Backend, Shared.Device, Shared.Threads];
 
     public override int Run(SettingValues values, Terminal terminal)
     {
+        if (values.Has(AdapterCombination.Type))
+        {
+            AdapterCombination.Run(values, values.Text(Output), terminal);
+            return 0;
+        }
         using var backend = Machine.CreateBackend(values, DType.Float32);
         using var progress = new ProgressLine(terminal);
         progress.Show("merging");

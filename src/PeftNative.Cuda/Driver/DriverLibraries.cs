@@ -24,6 +24,7 @@ internal static class DriverLibraries
         foreach (var name in names)
             if (NativeLibrary.TryLoad(name, out var library))
                 return Bind(library, name, emulated);
+        if (Array.Find(names, File.Exists) is { } broken) return (null, $"The file {broken} is there but cannot be loaded.");
         return (null, emulated
             ? "The emulator was not built: it needs a C++ compiler and CMake (build.sh says what is missing)."
             : $"There is no NVIDIA driver: none of {string.Join(", ", names)} can be loaded.");

@@ -19,11 +19,22 @@ public sealed partial class CudaBackend
         var (rows, outputs) = (op.Y.Rows, op.Y.Columns);
         if (rows == 0) return;
         var groups = GroupsOf(op, []);
+        var isLarge = products.IsWorthwhile(op.X.Type, op.W.Type, rows, outputs, op.X.Columns);
+        workspace.Begin(2 * Workspace.Size(op.Y.Type, rows, outputs) + Workspace.Size(op.X.Type, rows, op.X.Columns));
         foreach (ref readonly var group in groups.AsSpan()) LowRankDown(op.X, group);
 
-        workspace.Begin(groups.Length > 1 ? Workspace.Size(op.Y.Type, rows, outputs) : 0);
-        var between = groups.Length > 1 ? workspace.Take(op.Y.Type, rows, outputs) : default;
         var seed = default(Tensor);
+        if (isLarge)
+        {
+            if (IsPlain(op))
+            {
+                products.Multiply(op.X, false, op.W, true, op.Y, op.Residual.IsPresent ? 1 : 0);
+                return;
+            }
+            seed = Overlap(op.Y, op.Residual) ? workspace.Take(op.Y.Type, rows, outputs) : op.Y;
+            products.Multiply(ScaledColumns(op.X, op.InputScale), false, op.W, true, seed);
+        }
+        var between = groups.Length > 1 ? workspace.Take(op.Y.Type, rows, outputs) : default;
         for (var g = 0; g < groups.Length; g++)
         {
             var isLast = g == groups.Length - 1;
@@ -39,13 +50,14 @@ public sealed partial class CudaBackend
     public void Backward(in LinearOp op, in LinearGradients gradients)
     {
         if (gradients.DY.Rows == 0) return;
+        var (rows, inputs, outputs) = (op.X.Rows, op.X.Columns, gradients.DY.Columns);
         var needsProduct = gradients.DInputScale.IsPresent;
-        var (rows, inputs) = (op.X.Rows, op.X.Columns);
-        workspace.Begin(DownGradientBytes(op) + (needsProduct ? Workspace.Size(DType.Float32, rows, inputs) : 0));
-        var product = needsProduct ? workspace.Take(DType.Float32, rows, inputs) : default;
+        workspace.Begin(DownGradientBytes(op) + Workspace.Size(DType.Float32, rows, inputs) + Workspace.Size(op.X.Type, rows, inputs) +
+            Workspace.Size(op.X.Type, rows, outputs));
         var groups = GroupsOf(op, TakeDownGradients(op));
         foreach (ref readonly var group in groups.AsSpan()) LowRankBackward(op, gradients.DY, group);
 
+        var product = needsProduct ? workspace.Take(DType.Float32, rows, inputs) : default;
         if (gradients.DX.IsPresent || needsProduct) InputGradient(op, gradients, product, groups);
         if (needsProduct) ColumnSums(op.X, default, product, gradients.DInputScale);
         if (gradients.DW.IsPresent) WeightGradient(op, gradients);
@@ -56,20 +68,56 @@ public sealed partial class CudaBackend
 
     private void InputGradient(in LinearOp op, in LinearGradients gradients, in Tensor product, KernelPairs[] groups)
     {
+        var (dy, dx) = (gradients.DY, gradients.DX);
+        var (accumulate, seed) = (gradients.AccumulateDX, default(Tensor));
+        if (products.IsWorthwhile(dy.Type, op.W.Type, dy.Rows, op.W.Columns, dy.Columns))
+        {
+            var du = ScaledColumns(dy, op.OutputScale);
+            var isDirect = !op.InputScale.IsPresent && !product.IsPresent;
+            seed = isDirect ? default : workspace.Take(dy.Type, dy.Rows, op.W.Columns);
+            products.Multiply(du, false, op.W, false, isDirect ? dx : seed, isDirect && accumulate ? 1 : 0);
+            if (isDirect && groups[0].Count == 0) return;
+            if (isDirect) (accumulate, dy) = (true, dy with { Columns = 0 });
+        }
         var kernel = kernels.Get("linear", "linear_input_gradient", op.X.Type, op.W.Type);
         for (var g = 0; g < groups.Length; g++)
         {
-            // Later groups add to what the first one wrote: the product with a gradient of no columns is zero.
-            var dy = g == 0 ? gradients.DY : gradients.DY with { Columns = 0 };
             var arguments = new KernelArguments();
-            arguments.Add(dy).Add(op.W).Add(op.OutputScale).Add(op.InputScale).Add(default(Tensor));
-            arguments.Add(g == 0 ? product : default).Add(gradients.DX).Add(g > 0 || gradients.AccumulateDX ? 1 : 0).Add(groups[g]);
+            arguments.Add(dy).Add(op.W).Add(op.OutputScale).Add(op.InputScale).Add(g == 0 ? seed : default);
+            arguments.Add(g == 0 ? product : default).Add(dx).Add(accumulate ? 1 : 0).Add(groups[g]);
             Launch(kernel, Tiles(op.X.Rows, op.X.Columns), arguments);
+            // Later groups add to what the first one wrote: the product with a gradient of no columns is zero.
+            (accumulate, dy) = (true, dy with { Columns = 0 });
         }
+    }
+
+    /// <summary>Whether Y = X Wᵀ, perhaps added to what is there.</summary>
+    private static bool IsPlain(in LinearOp op) =>
+        !op.InputScale.IsPresent && op.LowRankCount == 0 && !op.Bias.IsPresent && !op.OutputScale.IsPresent && !op.PreScale.IsPresent &&
+        (!op.Residual.IsPresent || op.Residual == op.Y);
+
+    /// <summary>Whether writing one may change the other.</summary>
+    private static bool Overlap(in Tensor a, in Tensor b) => b.IsPresent && a.Pointer == b.Pointer;
+
+    /// <summary>X ⊙ factor in the workspace, or X itself without a factor.</summary>
+    private Tensor ScaledColumns(in Tensor x, in Tensor factor)
+    {
+        if (!factor.IsPresent) return x;
+        var scaled = workspace.Take(x.Type, x.Rows, x.Columns);
+        var arguments = new KernelArguments();
+        arguments.Add(x).Add(factor).Add(scaled);
+        Launch(kernels.Get("linear", "linear_scale_columns", x.Type), Pieces(x), arguments);
+        return scaled;
     }
 
     private void WeightGradient(in LinearOp op, in LinearGradients gradients)
     {
+        var (dy, dw) = (gradients.DY, gradients.DW);
+        if (!op.InputScale.IsPresent && !op.OutputScale.IsPresent && products.IsWorthwhile(dy.Type, op.X.Type, dw.Rows, dw.Columns, dy.Rows))
+        {
+            products.Multiply(dy, true, op.X, false, dw, 1);
+            return;
+        }
         var arguments = new KernelArguments();
         arguments.Add(op.X).Add(gradients.DY).Add(op.InputScale).Add(op.OutputScale).Add(gradients.DW);
         Launch(kernels.Get("linear", "linear_weight_gradient", op.X.Type), Tiles(gradients.DW.Rows, gradients.DW.Columns), arguments);

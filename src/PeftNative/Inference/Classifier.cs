@@ -17,7 +17,7 @@ public sealed class Classifier : IDisposable
     /// <exception cref="UsageException">The model has no classifier on top.</exception>
     public Classifier(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
     {
-        if (model.Task == ModelTask.CausalLm) throw new UsageException("A language model scores no labels.", remedy: "Use it to generate.");
+        if (model.Task.WritesText()) throw new UsageException("A language model scores no labels.", remedy: "Use it to generate.");
         this.model = model;
         pass = new Pass(model, adapters);
     }
@@ -67,7 +67,7 @@ public sealed class Classifier : IDisposable
 
     private float[][] Score(Batch batch, Func<int[]> rows)
     {
-        pass.Begin(ModelBatch.Tokens(batch), training: false);
+        pass.Begin(ModelBatch.Tokens(model, batch), training: false);
         var x = model.Forward(pass);
         var scores = HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows()));
         return [.. scores.Chunk(model.Head.Output.Out)];

@@ -9,7 +9,7 @@ namespace PeftNative.Inference;
 public readonly record struct GeneratedToken(int Sequence, int Token);
 
 /// <summary>
-/// Continues token sequences with a key/value cache. Sequences of a batch may have any lengths: there is no padding, and each goes on
+/// Continues token sequences with a key/value cache; or, where the model has an encoder, writes what its decoder makes of them. Sequences of a batch may have any lengths: there is no padding, and each goes on
 /// exactly as it would alone, as long as tokens are not sampled. Owns its pass and cache; one thread at a time; many may share a model.
 /// </summary>
 public sealed class Generator : IDisposable
@@ -21,7 +21,7 @@ public sealed class Generator : IDisposable
     /// <exception cref="UsageException">The model has no language model head.</exception>
     public Generator(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
     {
-        if (model.Task != ModelTask.CausalLm) throw new UsageException("Only a causal language model generates text.");
+        if (!model.Task.WritesText()) throw new UsageException("A classifier generates no text.", remedy: "Use it to predict labels.");
         this.model = model;
         pass = new Pass(model, adapters);
     }
@@ -56,11 +56,14 @@ public sealed class Generator : IDisposable
     {
         options.Validate();
         if (prompts.Any(p => p.Length == 0)) throw new DataException("The prompt has no tokens.", remedy: "Give some text to continue.");
-        return prompts.Count == 0 ? [] : Run([.. prompts.Select((p, s) => new Sequence(s, p, options))], options, cancellation);
+        return prompts.Count == 0 ? [] : Run([.. prompts.Select((p, s) => new Sequence(s, p, Given(p), options))], options, cancellation);
     }
 
     /// <inheritdoc/>
     public void Dispose() => pass.Dispose();
+
+    // What the stack below the head is given at first: the prompt, or the token that a decoder starts from.
+    private int[] Given(int[] prompt) => model.Config.Encoder is null ? prompt : [model.Config.DecoderStartTokenId];
 
     private IEnumerable<GeneratedToken> Run(Sequence[] sequences, GenerationOptions options, CancellationToken cancellation)
     {
@@ -103,7 +106,7 @@ public sealed class Generator : IDisposable
     {
         var offsets = new int[sequences.Length + 1];
         for (var s = 0; s < sequences.Length; s++) offsets[s + 1] = offsets[s] + sequences[s].Next.Length;
-        pass.Begin(new TokenBatch([.. sequences.SelectMany(s => s.Next)], offsets), training: false);
+        pass.Begin(new TokenBatch([.. sequences.SelectMany(s => s.Next)], offsets) { Source = Source(sequences) }, training: false);
         var x = model.Forward(pass);
         var rows = new List<int>();
         for (var s = 0; s < sequences.Length; s++)
@@ -111,17 +114,28 @@ public sealed class Generator : IDisposable
         return [.. HostValues.Download(model.Backend, model.Head.Scores(pass, x, [.. rows])).Chunk(model.Head.Output.Out)];
     }
 
+    // The cache keeps what the encoder has made of the prompts, so it reads them once.
+    private TokenBatch? Source(Sequence[] sequences)
+    {
+        if (model.Config.Encoder is null || pass.Cache!.Length > 0) return null;
+        var offsets = new int[sequences.Length + 1];
+        for (var s = 0; s < sequences.Length; s++) offsets[s + 1] = offsets[s] + sequences[s].Prompt.Length;
+        return new TokenBatch([.. sequences.SelectMany(s => s.Prompt)], offsets);
+    }
+
     private sealed class Sequence
     {
         private readonly Sampler sampler;
 
-        internal Sequence(int number, int[] prompt, GenerationOptions options)
+        internal Sequence(int number, int[] prompt, int[] given, GenerationOptions options)
         {
-            (Number, Next, sampler) = (number, prompt, new Sampler(options, number));
-            sampler.See(prompt);
+            (Number, Prompt, Next, sampler) = (number, prompt, given, new Sampler(options, number));
+            sampler.See(given);
         }
 
         internal int Number { get; }
+
+        internal int[] Prompt { get; }
 
         /// <summary>Tokens the model has not seen yet; none when the sequence has ended.</summary>
         internal int[] Next { get; private set; }

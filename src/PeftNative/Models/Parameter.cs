@@ -38,7 +38,8 @@ public sealed class Parameter(string name, int rows, int columns, StoredLayout l
     public StoredLayout Layout { get; } = layout;
 
     /// <summary>
-    /// The sub-block it belongs to: 2 · layer for attention, 2 · layer + 1 for feed-forward, -1 for embeddings, 2 L for what comes after.
+    /// The sub-block it belongs to, counted from the bottom (the encoder's first); -1 for embeddings, the number of sub-blocks for what comes
+    /// after. What several layers share belongs to the lowest.
     /// </summary>
     public int Depth { get; internal init; }
 

@@ -45,8 +45,17 @@ public sealed class TransformerModel : IDisposable
     /// <summary>The output head.</summary>
     public required ModelHead Head { get; init; }
 
-    /// <summary>Attention and feed-forward sub-blocks, bottom to top.</summary>
-    internal SubBlock[] Blocks { get; init; } = [];
+    /// <summary>The encoder's sub-blocks, where there is one besides a decoder.</summary>
+    internal BlockStack? Encoder { get; init; }
+
+    /// <summary>The norm above the encoder.</summary>
+    internal NormSite? EncoderNorm { get; init; }
+
+    /// <summary>The sub-blocks below the head.</summary>
+    internal BlockStack Decoder { get; init; } = null!;
+
+    /// <summary>All sub-blocks, by their depth.</summary>
+    internal IReadOnlyList<SubBlock> Blocks { get; init; } = [];
 
     internal Arena Weights { get; }
 
@@ -56,23 +65,13 @@ public sealed class TransformerModel : IDisposable
     /// <summary>Number of different parameters (tied ones once).</summary>
     public long ParameterCount => Parameters.Where(p => p.TiedTo is null).Sum(p => p.Count);
 
-    /// <summary>Runs all layers; returns the stream [rows, D] before the final norm.</summary>
+    /// <summary>
+    /// Runs all layers; returns the stream [rows, D] before the final norm: that of the decoder, where an encoder stands in front.
+    /// </summary>
     public Tensor Forward(Pass pass)
     {
-        var x = Embedding.Forward(pass, pass.EmbeddingState);
-        var layerInput = x;
-        foreach (var block in Blocks)
-        {
-            var y = pass.NewActivation(x.Rows, x.Columns);
-            // Below the lowest trained sub-block nothing is read again, so its inner activations go at once.
-            var isKept = pass.IsTraining && block.Depth >= pass.LowestTrainedDepth;
-            var mark = pass.Arena.Mark();
-            var isSecond = block.Depth % 2 == 1;
-            block.Forward(pass, pass.StateOf(block.Depth), Config.ParallelResidual && isSecond ? layerInput : x, x, y);
-            if (!isKept) pass.Arena.Release(mark);
-            if (isSecond) layerInput = y;
-            x = y;
-        }
+        if (Encoder is not null && pass.Cache is not { Length: > 0 }) Encode(pass);
+        var x = Decoder.Forward(pass, Embedding.Forward(pass));
         pass.Cache?.Advance(pass);
         return x;
     }
@@ -82,26 +81,45 @@ public sealed class TransformerModel : IDisposable
     /// </summary>
     public void Backward(Pass pass, in Tensor d)
     {
-        for (var i = Blocks.Length - 1; i >= Math.Max(0, pass.LowestTrainedDepth); i--)
+        var lowest = pass.LowestTrainedDepth;
+        if (Encoder is null)
         {
-            if (Config.ParallelResidual && i % 2 == 1) ParallelBackward(pass, i--, d);
-            else Blocks[i].Backward(pass, pass.StateOf(i), d, d, needsInput: i > pass.LowestTrainedDepth);
+            Decoder.Backward(pass, d, lowest);
+            if (lowest < 0) Embedding.Backward(pass, d);
         }
-        if (pass.LowestTrainedDepth < 0) Embedding.Backward(pass, pass.EmbeddingState, d);
+        else EncoderDecoderBackward(pass, d);
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AfterBackward(pass);
     }
 
-    // Both sub-blocks read the layer's input, so what the second adds to its gradient must not reach the first.
-    private void ParallelBackward(Pass pass, int second, in Tensor d)
+    private void Encode(Pass pass)
     {
-        var needsInput = second - 1 > pass.LowestTrainedDepth;
-        var mark = pass.Arena.Mark();
-        var dInput = pass.NewActivation(d.Rows, d.Columns);
-        pass.Backend.Fill(dInput, 0);
-        Blocks[second].Backward(pass, pass.StateOf(second), d, dInput, needsInput);
-        if (second - 1 >= pass.LowestTrainedDepth) Blocks[second - 1].Backward(pass, pass.StateOf(second - 1), d, d, needsInput);
-        pass.Backend.AddScaled(dInput, 1, d);
-        pass.Arena.Release(mark);
+        pass.Enter(pass.Source!);
+        var x = Encoder!.Forward(pass, Embedding.Forward(pass));
+        pass.Memory = pass.NewActivation(x.Rows, x.Columns);
+        EncoderNorm!.Forward(pass, pass.MemoryNorm, x, pass.Memory);
+        pass.Enter(pass.Target);
+    }
+
+    private void EncoderDecoderBackward(Pass pass, in Tensor d)
+    {
+        var (lowest, first) = (pass.LowestTrainedDepth, Decoder.FirstDepth);
+        if (lowest >= first)
+        {
+            Decoder.Backward(pass, d, lowest);
+            return;
+        }
+        var dMemory = pass.MemoryGradient = pass.NewActivation(pass.Memory.Rows, pass.Memory.Columns);
+        pass.Backend.Fill(dMemory, 0);
+        // What is trained below the decoder is reached through its looks at the encoder, the lowest of which stands above its first sub-block.
+        var trainsEmbedding = Embedding.IsTrained(pass);
+        Decoder.Backward(pass, d, trainsEmbedding ? -1 : Decoder.Blocks[0].IsTrained(pass) ? first : first + 1);
+        if (trainsEmbedding) Embedding.Backward(pass, d);
+
+        pass.Enter(pass.Source!);
+        EncoderNorm!.Backward(pass, pass.MemoryNorm, dMemory, dMemory, accumulate: false);
+        Encoder!.Backward(pass, dMemory, lowest);
+        if (lowest < 0) Embedding.Backward(pass, dMemory);
+        pass.Enter(pass.Target);
     }
 
     /// <summary>
@@ -110,7 +128,7 @@ public sealed class TransformerModel : IDisposable
     public HeadResult TrainStep(Pass pass, HeadTargets targets)
     {
         var x = Forward(pass);
-        var reachesLayers = pass.LowestTrainedDepth < 2 * Config.LayerCount;
+        var reachesLayers = pass.LowestTrainedDepth < Blocks.Count;
         var dx = reachesLayers ? pass.NewActivation(x.Rows, x.Columns) : default;
         var result = Head.Loss(pass, x, targets, backward: true, dx);
         if (reachesLayers) Backward(pass, dx);

@@ -46,6 +46,7 @@ public sealed class RecordedCase : IDisposable
     public ModelTask Task => Json.GetString("task") switch
     {
         "causal" => ModelTask.CausalLm,
+        "seq2seq" => ModelTask.SequenceToSequence,
         "tok" => ModelTask.TokenClassification,
         "cls" or "reg" or "multi" => ModelTask.SequenceClassification,
         var other => throw Json.Error("task", $"The task '{other}' is not supported."),
@@ -54,7 +55,7 @@ public sealed class RecordedCase : IDisposable
     /// <summary>Model options of the case: berthub's checkpoint has no head, so its labels come from the recorded logits.</summary>
     public ModelOptions Options()
     {
-        var labels = Task == ModelTask.CausalLm ? 0 : (int)tensors.Get("logits").Shape[^1];
+        var labels = Task.WritesText() ? 0 : (int)tensors.Get("logits").Shape[^1];
         return new ModelOptions
         {
             Task = Task,
@@ -94,7 +95,8 @@ public sealed class RecordedCase : IDisposable
     public float[] Rows(string name, int[] places)
     {
         var shape = Shape(name);
-        var (all, width, time) = (Floats(name), (int)shape[2], (int)Shape("inputs.input_ids")[1]);
+        var (all, width) = (Floats(name), (int)shape[2]);
+        var time = (int)Shape(Task == ModelTask.SequenceToSequence ? "inputs.labels" : "inputs.input_ids")[1];
         var virtuals = (int)shape[1] - time;
         var rows = new List<int>();
         foreach (var place in places)
@@ -127,9 +129,21 @@ public sealed class RecordedCase : IDisposable
         int rows = (int)shape[0], time = (int)shape[1];
         var places = Enumerable.Range(0, ids.Length).Where(i => mask is null || mask[i] != 0).ToArray();
         var offsets = Enumerable.Range(0, rows + 1).Select(r => places.Count(p => p < r * time)).ToArray();
-        return (new TokenBatch(Pick(ids), offsets, [.. places.Select(p => p % time)], types is null ? null : Pick(types)), places);
+        var batch = new TokenBatch(Pick(ids), offsets, [.. places.Select(p => p % time)], types is null ? null : Pick(types));
+        return Task == ModelTask.SequenceToSequence ? DecoderBatch(batch) : (batch, places);
 
         int[] Pick(int[] values) => [.. places.Select(p => values[p])];
+    }
+
+    // The decoder is given its targets one place later; the reference gives padding where there is no target, and computes with it.
+    private (TokenBatch Batch, int[] Places) DecoderBatch(TokenBatch source)
+    {
+        var config = ConfigReader.Read(Base);
+        var (labels, shape) = (Integers("inputs.labels"), Shape("inputs.labels"));
+        int rows = (int)shape[0], time = (int)shape[1];
+        var given = labels.Select((_, i) => i % time == 0 ? config.DecoderStartTokenId : labels[i - 1] is var l and >= 0 ? l : config.PadTokenId ?? 0);
+        var offsets = Enumerable.Range(0, rows + 1).Select(r => r * time).ToArray();
+        return (new TokenBatch([.. given], offsets) { Source = source }, [.. Enumerable.Range(0, rows * time)]);
     }
 
     /// <summary>The targets of the recorded batch for a pass that has begun it.</summary>
@@ -137,7 +151,7 @@ public sealed class RecordedCase : IDisposable
     {
         switch (Json.GetString("task"))
         {
-            case "causal" or "tok":
+            case "causal" or "tok" or "seq2seq":
                 var labels = Integers("inputs.labels");
                 return BatchTargets.PerToken(pass, batch, [.. places.Select(p => labels[p])]);
             case "reg":

@@ -18,7 +18,7 @@ public class RecordedCaseTests
     public void A_case_of_the_project_holds_on_the_reference_backend(string name) =>
         Run(Path.Combine(AppContext.BaseDirectory, "golden"), name);
 
-    public static TheoryData<string> Families => ["bert", "distilbert", "gemma", "gpt2", "gpt_neox", "llama", "mistral", "opt", "phi3", "qwen", "roberta"];
+    public static TheoryData<string> Families => ["bert", "distilbert", "gemma", "gpt2", "gpt_neox", "llama", "mistral", "opt", "phi3", "qwen", "roberta", "t5"];
 
     [Theory]
     [MemberData(nameof(Families))]

@@ -2,6 +2,7 @@ using PeftNative.Backends;
 using PeftNative.Inference;
 using PeftNative.Models;
 using PeftNative.Ops;
+using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;
 using PeftNative.Tests.Peft;
@@ -19,11 +20,12 @@ public sealed class GeneratorTests : IDisposable
     public void Dispose() => backend.Dispose();
 
     [Theory]
-    [InlineData("gpt2")]
-    [InlineData("llama")]
-    public void Sequences_of_a_batch_go_on_as_they_do_alone(string family)
+    [InlineData("gpt2", ModelTask.CausalLm)]
+    [InlineData("llama", ModelTask.CausalLm)]
+    [InlineData("t5", ModelTask.SequenceToSequence)]
+    public void Sequences_of_a_batch_go_on_as_they_do_alone(string family, ModelTask task)
     {
-        using var model = TinyModels.Create(backend, family, ModelTask.CausalLm);
+        using var model = TinyModels.Create(backend, family, task);
         using var generator = new Generator(model);
         var together = generator.GenerateBatch(Prompts, Eight);
         Assert.Equal([8, 8, 8, 8], together.Select(t => t.Count));
@@ -31,16 +33,36 @@ public sealed class GeneratorTests : IDisposable
     }
 
     [Theory]
-    [InlineData("prefix")]
-    [InlineData("prompt")]
-    [InlineData("lora")]
-    public void They_do_so_with_an_adapter_too(string method)
+    [InlineData("llama", ModelTask.CausalLm, "prefix")]
+    [InlineData("llama", ModelTask.CausalLm, "prompt")]
+    [InlineData("llama", ModelTask.CausalLm, "lora")]
+    [InlineData("t5", ModelTask.SequenceToSequence, "prefix")]
+    [InlineData("t5", ModelTask.SequenceToSequence, "prompt")]
+    [InlineData("t5", ModelTask.SequenceToSequence, "lora")]
+    public void They_do_so_with_an_adapter_too(string family, ModelTask task, string method)
     {
-        using var setting = new Setting("llama", ModelTask.CausalLm, method);
+        using var setting = new Setting(family, task, method);
         setting.Disturb();
         using var generator = new Generator(setting.Model, setting.Adapter);
         var together = generator.GenerateBatch(Prompts, Eight);
         for (var s = 0; s < Prompts.Length; s++) Assert.Equal(generator.Generate(Prompts[s], Eight), together[s]);
+    }
+
+    [Fact]
+    public void A_decoder_with_a_cache_writes_what_it_scores_best_without_one()
+    {
+        using var model = TinyModels.Create(backend, "t5", ModelTask.SequenceToSequence);
+        using var generator = new Generator(model);
+        using var pass = new Pass(model);
+        var given = new List<int> { model.Config.DecoderStartTokenId };
+        foreach (var token in generator.Stream(Prompts[0], Eight))
+        {
+            pass.Begin(new TokenBatch([.. given], [0, given.Count]) { Source = new TokenBatch(Prompts[0], [0, Prompts[0].Length]) }, training: false);
+            var scores = HostValues.Download(backend, model.Head.Scores(pass, model.Forward(pass), [given.Count - 1]));
+            Assert.Equal(Classifier.Best(scores), token);
+            given.Add(token);
+        }
+        Assert.Equal(9, given.Count);
     }
 
     [Fact]

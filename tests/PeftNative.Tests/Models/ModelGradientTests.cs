@@ -19,6 +19,9 @@ public class ModelGradientTests
         { "bert", ModelTask.SequenceClassification, ProblemType.SingleLabel },
         { "bert", ModelTask.SequenceClassification, ProblemType.Regression },
         { "bert", ModelTask.TokenClassification, null },
+        { "distilbert", ModelTask.SequenceClassification, ProblemType.SingleLabel },
+        { "t5", ModelTask.SequenceToSequence, null },
+        { "t5-gated", ModelTask.SequenceToSequence, null },
     };
 
     public static TheoryData<string, string> LoraSettings => new()

@@ -22,7 +22,7 @@ internal static class ModelGradients
         using var model = TinyModels.Create(backend, family, task, problem);
         using var adapter = config.Create(model, seed: 3, trainable: true, "default");
         using var pass = new Pass(model, adapter) { Seed = 5, Step = 2 };
-        var batch = TinyModels.Batch(types: family == "bert");
+        var batch = TinyModels.Batch(model);
 
         backend.Fill(adapter.Buffer.Gradients, 0);
         pass.Begin(batch, training: true);

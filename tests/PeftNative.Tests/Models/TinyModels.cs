@@ -24,6 +24,19 @@ internal static class TinyModels
              "vocab_size": 17, "max_position_embeddings": 32, "initializer_range": 0.4,
              "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1000.0, "original_max_position_embeddings": 8}}
             """,
+        ["t5"] = """
+            {"model_type": "t5", "d_model": 12, "num_heads": 3, "d_kv": 5, "d_ff": 11, "num_layers": 2, "num_decoder_layers": 3,
+             "vocab_size": 17, "relative_attention_num_buckets": 6, "relative_attention_max_distance": 9, "initializer_range": 0.4}
+            """,
+        ["t5-gated"] = """
+            {"model_type": "t5", "d_model": 42, "num_heads": 3, "d_kv": 14, "d_ff": 75, "num_layers": 3, "vocab_size": 131,
+             "relative_attention_num_buckets": 8, "relative_attention_max_distance": 16, "feed_forward_proj": "gated-gelu",
+             "tie_word_embeddings": false, "decoder_start_token_id": 2, "initializer_range": 0.15}
+            """,
+        ["distilbert"] = """
+            {"model_type": "distilbert", "dim": 12, "n_heads": 3, "n_layers": 2, "hidden_dim": 11, "vocab_size": 17,
+             "max_position_embeddings": 20, "initializer_range": 0.4}
+            """,
         ["bert"] = """
             {"model_type": "bert", "hidden_size": 12, "num_attention_heads": 3, "intermediate_size": 11, "num_hidden_layers": 2,
              "vocab_size": 17, "max_position_embeddings": 20, "type_vocab_size": 2, "initializer_range": 0.4}
@@ -41,15 +54,19 @@ internal static class TinyModels
         return ModelLoader.CreateRandom(backend, config, seed: 7);
     }
 
-    /// <summary>Three sequences of unequal length, one with a gap in its positions.</summary>
-    internal static TokenBatch Batch(bool types = false) => new(
+    /// <summary>Three sequences of unequal length, one with a gap in its positions; with an encoder, what that reads has other lengths.</summary>
+    internal static TokenBatch Batch(TransformerModel? model = null) => new(
         [1, 5, 9, 16, 3, 2, 2, 8, 11, 4, 7], [0, 5, 6, 11], [0, 1, 2, 3, 4, 0, 0, 1, 3, 4, 5],
-        types ? [0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1] : null);
+        model?.Config.TypeVocabularySize > 0 ? [0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1] : null)
+    {
+        Source = model?.Config.Encoder is null ? null : new TokenBatch([3, 3, 14, 6, 10, 1, 12, 15, 9, 4, 2, 13, 5], [0, 4, 11, 13]),
+    };
 
     /// <summary>Targets that fit the task, with some tokens left out.</summary>
     internal static HeadTargets Targets(Pass pass, TokenBatch batch) => pass.Model switch
     {
         { Task: ModelTask.CausalLm } => BatchTargets.PerToken(pass, batch, [1, 5, -100, 16, 3, 2, 2, 8, 11, -100, 7]),
+        { Task: ModelTask.SequenceToSequence } => BatchTargets.PerToken(pass, batch, [5, 9, -100, 3, 2, 12, 8, 11, -100, 7, 15]),
         { Task: ModelTask.TokenClassification } => BatchTargets.PerToken(pass, batch, [0, 1, 2, -100, 0, 2, -100, 1, 1, 0, 2]),
         { Config.ProblemType: ProblemType.Regression } => BatchTargets.Values(pass, [0.3f, -1, 2], RegressionLoss.MeanSquaredError),
         { Config.ProblemType: ProblemType.MultiLabel } =>

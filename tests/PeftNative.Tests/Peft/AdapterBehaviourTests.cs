@@ -9,7 +9,7 @@ namespace PeftNative.Tests.Peft;
 /// <summary>What holds for the adapters of every method: files, merging, switching on and off.</summary>
 public class AdapterBehaviourTests
 {
-    private static readonly string[] Families = ["gpt2", "llama", "bert"];
+    private static readonly string[] Families = ["gpt2", "llama", "bert", "t5"];
     private static readonly string[] Mergeable = ["lora", "dora", "ia3", "bitfit", "top-layers"];
 
     public static TheoryData<string, string> Cases
@@ -19,7 +19,7 @@ public class AdapterBehaviourTests
             var cases = new TheoryData<string, string>();
             foreach (var method in Methods.All.Keys)
                 foreach (var family in Families)
-                    cases.Add(method, family);
+                    if ((method, family) != ("bitfit", "t5")) cases.Add(method, family); // it has no biases
             return cases;
         }
     }
@@ -87,8 +87,8 @@ public class AdapterBehaviourTests
         var expected = setting.Scores(loaded);
 
         // The passes' steps alternate.
-        setting.Pass.Begin(TinyModels.Batch(), training: false);
-        other.Begin(TinyModels.Batch(), training: false);
+        setting.Pass.Begin(TinyModels.Batch(setting.Model), training: false);
+        other.Begin(TinyModels.Batch(setting.Model), training: false);
         var first = setting.Model.Forward(setting.Pass);
         var second = setting.Model.Forward(other);
         Assert.Equal(expected, Setting.Scores(setting.Pass, first));

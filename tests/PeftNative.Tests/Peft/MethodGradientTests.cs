@@ -2,6 +2,7 @@ using PeftNative.Models;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft;
 using PeftNative.Peft.Bottleneck;
+using PeftNative.Peft.Lora;
 using PeftNative.Peft.PTuning;
 using PeftNative.Tests.Models;
 using Xunit;
@@ -10,7 +11,7 @@ namespace PeftNative.Tests.Peft;
 
 /// <summary>
 /// Finite differences through whole models for every method, family and task, those that the reference cannot run included (prompt and
-/// P-tuning on token classification).
+/// P-tuning on token classification, prefix tuning on DistilBERT).
 /// </summary>
 public class MethodGradientTests
 {
@@ -21,6 +22,8 @@ public class MethodGradientTests
         ("llama", ModelTask.SequenceClassification, ProblemType.MultiLabel), ("llama-yarn", ModelTask.CausalLm, null),
         ("bert", ModelTask.SequenceClassification, ProblemType.SingleLabel),
         ("bert", ModelTask.SequenceClassification, ProblemType.Regression), ("bert", ModelTask.TokenClassification, null),
+        ("distilbert", ModelTask.SequenceClassification, ProblemType.SingleLabel), ("distilbert", ModelTask.TokenClassification, null),
+        ("t5", ModelTask.SequenceToSequence, null),
     ];
 
     public static TheoryData<string, string, ModelTask, ProblemType?> Cases
@@ -30,7 +33,8 @@ public class MethodGradientTests
             var cases = new TheoryData<string, string, ModelTask, ProblemType?>();
             foreach (var method in Methods.All.Keys)
                 foreach (var (family, task, problem) in Models)
-                    if ((method, family) != ("bitfit", "llama-yarn")) cases.Add(method, family, task, problem); // it has no biases
+                    if (family == "distilbert" && method is "lora" or "dora" or "ia3") continue; // PEFT has no default targets there
+                    else if (method != "bitfit" || family is not ("llama-yarn" or "t5")) cases.Add(method, family, task, problem); // these have no biases
             return cases;
         }
     }
@@ -63,6 +67,23 @@ public class MethodGradientTests
         ];
         foreach (var setting in settings) ModelGradients.Check(family, task, null, setting);
     }
+
+    [Theory]
+    [InlineData("lora")]
+    [InlineData("ia3")]
+    [InlineData("prompt")]
+    [InlineData("prefix-mlp")]
+    [InlineData("houlsby")]
+    public void Methods_on_a_gated_encoder_decoder_of_odd_sizes_match_finite_differences(string method) =>
+        ModelGradients.Check("t5-gated", ModelTask.SequenceToSequence, null, Methods.All[method]);
+
+    [Theory]
+    [InlineData(".*encoder.block.1.*k")]
+    [InlineData(".*decoder.block.1.*EncDecAttention.v")]
+    [InlineData(".*encoder.block.0.layer.1.*wo")]
+    [InlineData(".*decoder.block.0.layer.0.SelfAttention.q")]
+    public void One_adapted_layer_of_an_encoder_decoder_matches_finite_differences(string target) => ModelGradients.Check("t5",
+        ModelTask.SequenceToSequence, null, new LoraConfig { R = 2, Targets = new TargetModules(null, target), Initialization = LoraInitialization.Random });
 
     [Fact]
     public void Dropout_between_the_layers_of_an_lstm_matches_finite_differences() => ModelGradients.Check("gpt2", ModelTask.CausalLm, null,

@@ -15,6 +15,7 @@ public class MixedTests
     {
         { "gpt2", ModelTask.CausalLm }, { "gpt2", ModelTask.SequenceClassification }, { "llama", ModelTask.CausalLm },
         { "llama", ModelTask.TokenClassification }, { "bert", ModelTask.SequenceClassification }, { "bert", ModelTask.TokenClassification },
+        { "t5", ModelTask.SequenceToSequence },
     };
 
     [Theory]

@@ -13,7 +13,7 @@ internal sealed class Setting : IDisposable
     private readonly ReferenceBackend backend = ReferenceBackend.Create(DType.Float32);
     private readonly List<Adapter> adapters = [];
 
-    internal Setting(string family, params string[] methods) : this(family, ModelTask.SequenceClassification, methods)
+    internal Setting(string family, params string[] methods) : this(family, TaskOf(family), methods)
     {
     }
 
@@ -23,6 +23,9 @@ internal sealed class Setting : IDisposable
         Pass = new Pass(Model);
         foreach (var method in methods) Add(Methods.All[method]);
     }
+
+    private static ModelTask TaskOf(string family) =>
+        family.StartsWith("t5", StringComparison.Ordinal) ? ModelTask.SequenceToSequence : ModelTask.SequenceClassification;
 
     internal TransformerModel Model { get; }
 
@@ -56,7 +59,7 @@ internal sealed class Setting : IDisposable
     internal float[] Scores(params IReadOnlyList<AttachmentSet> attachments)
     {
         Pass.Attachments = attachments;
-        Pass.Begin(TinyModels.Batch(), training: false);
+        Pass.Begin(TinyModels.Batch(Model), training: false);
         return Scores(Pass, Model.Forward(Pass));
     }
 

@@ -49,7 +49,7 @@ public sealed class EncodedData
         {
             any = true;
             if (example.Ids.Length == 0) skipped.Add(new SkippedRecord(record.Origin, "The text gives no tokens."));
-            else if (example.Labels is null || example.TrainedTokens > 0) examples.Add(example);
+            else if ((example.Labels ?? example.DecoderIds) is null || example.TrainedTokens > 0) examples.Add(example);
             else skipped.Add(new SkippedRecord(record.Origin, Reason(example)));
         }
         if (!any) skipped.Add(new SkippedRecord(record.Origin, "The text is empty."));

@@ -44,6 +44,6 @@ public sealed record Example
     /// <summary>Number of tokens.</summary>
     public int Length => Ids.Length;
 
-    /// <summary>Number of trained positions; 0 where there are no labels per token.</summary>
-    public int TrainedTokens => Labels?.Count(label => label != Masked) ?? 0;
+    /// <summary>Number of trained positions, of the decoder where it has targets; 0 where there are no labels per token.</summary>
+    public int TrainedTokens => Labels?.Count(label => label != Masked) ?? DecoderIds?.Length ?? 0;
 }

@@ -15,9 +15,18 @@ public sealed class ConfigReader
 
     private ConfigReader(StrictObject json) => this.json = json;
 
-    /// <summary>Reads the config.json of a model folder.</summary>
-    /// <exception cref="ModelFormatException">The file is broken, or describes a model that is not supported.</exception>
-    public static TransformerConfig Read(string folder) => Read(StrictJson.ReadFile(Path.Combine(folder, "config.json")));
+    /// <summary>
+    /// Reads the config.json of a model folder, and the tokens that end a text from generation_config.json where there is one: chat models end a
+    /// turn with a token that config.json does not name.
+    /// </summary>
+    /// <exception cref="ModelFormatException">A file is broken, or describes a model that is not supported.</exception>
+    public static TransformerConfig Read(string folder)
+    {
+        var config = Read(StrictJson.ReadFile(Path.Combine(folder, "config.json")));
+        var generation = Path.Combine(folder, "generation_config.json");
+        if (!File.Exists(generation)) return config;
+        return config with { EosTokenIds = [.. config.EosTokenIds.Union(new ConfigReader(StrictJson.ReadFile(generation)).EndIds())] };
+    }
 
     /// <summary>Reads a parsed config.json.</summary>
     /// <exception cref="ModelFormatException">It describes a model that is not supported, or contradicts itself.</exception>
@@ -180,6 +189,7 @@ public sealed class ConfigReader
         var architecture = json.GetOptionalStringList("architectures") is [var first, ..] ? first : "";
         if (architecture.EndsWith("ForSequenceClassification", StringComparison.Ordinal)) return ModelTask.SequenceClassification;
         if (architecture.EndsWith("ForTokenClassification", StringComparison.Ordinal)) return ModelTask.TokenClassification;
+        if (architecture.EndsWith("ForConditionalGeneration", StringComparison.Ordinal)) return ModelTask.SequenceToSequence;
         return architecture.EndsWith("ForCausalLM", StringComparison.Ordinal)
             || architecture.EndsWith("LMHeadModel", StringComparison.Ordinal) ? ModelTask.CausalLm : null;
     }

@@ -13,6 +13,16 @@ public enum ModelTask
 
     /// <summary>One label per token (PEFT: TOKEN_CLS).</summary>
     TokenClassification,
+
+    /// <summary>One text from another, with an encoder and a decoder (PEFT: SEQ_2_SEQ_LM).</summary>
+    SequenceToSequence,
+}
+
+/// <summary>What tasks have in common.</summary>
+public static class ModelTasks
+{
+    /// <summary>Whether the task is to write text, and its head the vocabulary.</summary>
+    public static bool WritesText(this ModelTask task) => task is ModelTask.CausalLm or ModelTask.SequenceToSequence;
 }
 
 /// <summary>What a sequence classifier predicts, and so its loss.</summary>
@@ -125,8 +135,23 @@ public sealed record TransformerConfig
     /// <summary>Rotary positions of the layers with a sliding window, where they differ (Gemma 3).</summary>
     public RopeSettings? WindowRope { get; init; }
 
+    /// <summary>Buckets of the relative position bias that the first layer of a stack holds for all of them (T5); 0 for none.</summary>
+    public int RelativeBuckets { get; init; }
+
+    /// <summary>Distance beyond which all keys share a bucket.</summary>
+    public int RelativeMaxDistance { get; init; }
+
     /// <summary>Added to every position before the table of learned positions is read (OPT, RoBERTa).</summary>
     public int PositionOffset { get; init; }
+
+    /// <summary>The encoder in front of a decoder that looks at it (T5); null for models of one stack. This record is then the decoder's.</summary>
+    public TransformerConfig? Encoder { get; init; }
+
+    /// <summary>The token a decoder starts from, where there is an encoder.</summary>
+    public int DecoderStartTokenId { get; init; }
+
+    /// <summary>Factor on the stream in front of the language model's head.</summary>
+    public double HeadScale { get; init; } = 1;
 
     /// <summary>Factor on token embeddings; virtual tokens are taken as they are.</summary>
     public double EmbeddingScale { get; init; } = 1;

@@ -24,8 +24,8 @@ public sealed record Family
     /// <summary>Those of them that IA3 scales at the input.</summary>
     public string[] Ia3FeedForward { get; init; } = [];
 
-    /// <summary>Modules that files spell otherwise than the module tree: the tree's spelling to the files'.</summary>
-    public IReadOnlyDictionary<string, string> StoredNames { get; init; } = new Dictionary<string, string>();
+    /// <summary>Modules that files spell otherwise than the module tree: the tree's spelling to the files', the likeliest first.</summary>
+    public IReadOnlyDictionary<string, string[]> StoredNames { get; init; } = new Dictionary<string, string[]>();
 
     /// <summary>
     /// Ends of tensor names that checkpoints of the family hold although nothing is computed from them.
@@ -41,7 +41,7 @@ public static class FamilyTable
         Gpt2Family.Instance, GptNeoXFamily.Instance, OptFamily.Instance,
         LlamaFamily.Instance, LlamaRelatives.Mistral, LlamaRelatives.Qwen2, LlamaRelatives.Qwen3, LlamaRelatives.Phi3,
         GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
-        BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert,
+        BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert, T5Family.T5, T5Family.Mt5,
     }.ToDictionary(f => f.ModelType);
 
     /// <summary>All model types, sorted.</summary>

@@ -16,7 +16,7 @@ internal static class GptNeoXFamily
             FinalNorm = "final_layer_norm", LanguageModelHead = "lm_head", SequenceHead = "score", TokenHead = "classifier",
             HeadBias = (false, true),
         },
-        StoredNames = new Dictionary<string, string> { ["lm_head"] = "embed_out" },
+        StoredNames = new Dictionary<string, string[]> { ["lm_head"] = ["embed_out"] },
         LoraTargets = ["query_key_value"],
         Ia3Targets = ["query_key_value", "dense_4h_to_h"],
         Ia3FeedForward = ["dense_4h_to_h"],

@@ -6,7 +6,7 @@ namespace PeftNative.Models.Families;
 /// </summary>
 public sealed record ModuleNames
 {
-    /// <summary>The attribute that holds the backbone inside a model with a head: transformer, model, bert.</summary>
+    /// <summary>The attribute that holds the backbone inside a model with a head: transformer, model, bert; empty where there is none (T5).</summary>
     public required string Backbone { get; init; }
 
     /// <summary>Token embedding.</summary>
@@ -57,6 +57,15 @@ public sealed record ModuleNames
     /// <summary>Norm of each key head, or null.</summary>
     public string? KeyNorm { get; init; }
 
+    /// <summary>Relative position bias of the first layer of a stack, or null.</summary>
+    public string? RelativeBias { get; init; }
+
+    /// <summary>The decoder's attention to the encoder, or null.</summary>
+    public CrossAttentionNames? Cross { get; init; }
+
+    /// <summary>The encoder's layers, where these names are a decoder's; null for models of one stack.</summary>
+    public ModuleNames? Encoder { get; init; }
+
     /// <summary>Gate projection, or null where the feed-forward block is not gated.</summary>
     public string? Gate { get; init; }
 
@@ -65,6 +74,9 @@ public sealed record ModuleNames
 
     /// <summary>Up projection (the first of the feed-forward block); unused when fused.</summary>
     public string Up { get; init; } = "";
+
+    /// <summary>Up projection beside a gate, where that has another name than the one of a block without a gate.</summary>
+    public string? GatedUp { get; init; }
 
     /// <summary>Down projection (the last of the feed-forward block).</summary>
     public required string Down { get; init; }
@@ -98,4 +110,20 @@ public sealed record ModuleNames
 
     /// <summary>Whether the layers' linear weights are stored [in, out] (Conv1D).</summary>
     public bool Conv1D { get; init; }
+
+    /// <summary>A name of the backbone as the whole model spells it.</summary>
+    internal string Under(string name) => Backbone.Length == 0 ? name : $"{Backbone}.{name}";
+
+    /// <summary>Whether a parameter of the model belongs to the backbone, and not to a head on top of it.</summary>
+    internal bool IsInBackbone(string parameter) => Backbone.Length > 0
+        ? parameter.StartsWith(Backbone + ".", StringComparison.Ordinal)
+        : LanguageModelHead is null || !parameter.StartsWith(LanguageModelHead + ".", StringComparison.Ordinal);
 }
+
+/// <summary>Names of a decoder's attention to its encoder, relative to the layer.</summary>
+/// <param name="Norm">Norm of the sub-block.</param>
+/// <param name="Query">Query projection.</param>
+/// <param name="Key">Key projection.</param>
+/// <param name="Value">Value projection.</param>
+/// <param name="Output">Output projection.</param>
+public sealed record CrossAttentionNames(string Norm, string Query, string Key, string Value, string Output);

@@ -10,14 +10,16 @@ namespace PeftNative.Models;
 /// <param name="Output">Output projection.</param>
 /// <param name="QueryNorm">Norm of each query head, or null.</param>
 /// <param name="KeyNorm">Norm of each key head, or null.</param>
+/// <param name="RelativeBias">Relative position bias [buckets, heads], shared by the layers of a stack, or null.</param>
 internal sealed record AttentionParts(
-    NormSite Norm, NormSite? PostNorm, LinearSite[] Inputs, LinearSite Output, NormSite? QueryNorm, NormSite? KeyNorm);
+    NormSite Norm, NormSite? PostNorm, LinearSite[] Inputs, LinearSite Output, NormSite? QueryNorm, NormSite? KeyNorm, Parameter? RelativeBias);
 
 /// <summary>Multi-head attention: projections, head norms, rotary positions, attention, output projection.</summary>
-internal sealed class AttentionBlock(TransformerConfig config, int layer, AttentionParts parts, bool fusedByHead)
-    : SubBlock(2 * layer, config.NormPlacement, parts.Norm, parts.PostNorm)
+internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace place, AttentionParts parts, bool fusedByHead)
+    : SubBlock(place, config.NormPlacement, parts.Norm, parts.PostNorm)
 {
-    private readonly double scale = config.ScaleAttentionByLayer ? config.AttentionScale / (layer + 1) : config.AttentionScale;
+    private readonly int layer = place.Layer;
+    private readonly double scale = config.ScaleAttentionByLayer ? config.AttentionScale / (place.Layer + 1) : config.AttentionScale;
     private readonly int headStride = fusedByHead ? 3 * config.HeadDim : config.HeadDim;
     private readonly LinearSite[] inputs = parts.Inputs;
 
@@ -27,7 +29,8 @@ internal sealed class AttentionBlock(TransformerConfig config, int layer, Attent
 
     internal override SubBlockState NewState() => new State(inputs.Length);
 
-    protected override bool TrainsOthers(Pass pass) => pass.Prefix is not null || pass.IsTrained(parts.QueryNorm?.Gamma) || pass.IsTrained(parts.KeyNorm?.Gamma);
+    protected override bool TrainsOthers(Pass pass) => pass.Stream.Prefix is not null || pass.IsTrained(parts.QueryNorm?.Gamma)
+        || pass.IsTrained(parts.KeyNorm?.Gamma) || pass.IsTrained(parts.RelativeBias);
 
     protected override void BodyForward(Pass pass, SubBlockState state, in Tensor x, in Tensor y, in Tensor residual)
     {
@@ -40,15 +43,17 @@ internal sealed class AttentionBlock(TransformerConfig config, int layer, Attent
             pass.Backend.Forward(Rope(pass, q, config.HeadCount));
             pass.Backend.Forward(Rope(pass, k, config.KvHeadCount));
         }
-        var isCached = pass.Cache is not null;
-        var (keys, values) = pass.Cache?.Append(pass, layer, k, projected.V, headStride) ?? (k, projected.V);
-        var prefix = pass.Prefix?.At(layer) ?? default;
+        var cache = pass.Stream.Cache;
+        var (keys, values) = cache?.Append(pass, layer, k, projected.V, headStride) ?? (k, projected.V);
+        var prefix = pass.Stream.Prefix?.At(layer) ?? default;
         s.Op = new AttentionOp
         {
-            Q = q, K = keys, V = values, PrefixK = prefix.Keys, PrefixV = prefix.Values, Segments = pass.Segments,
+            Q = q, K = keys, V = values, PrefixK = prefix.Keys, PrefixV = prefix.Values, Segments = pass.Stream.Segments,
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
-            HeadStride = headStride, KvHeadStride = isCached ? config.HeadDim : headStride, Scale = scale, Causal = config.Causal,
+            HeadStride = headStride, KvHeadStride = cache is not null ? config.HeadDim : headStride, Scale = scale, Causal = config.Causal,
             Window = config.WindowOf(layer), SoftCap = config.AttentionSoftCap,
+            RelativeBias = pass.Resolve(parts.RelativeBias)?.Value ?? default, RelativeMaxDistance = config.RelativeMaxDistance,
+            RelativeBidirectional = !config.Causal,
             Y = pass.NewActivation(x.Rows, config.QuerySize), LogSumExp = pass.NewStatistic(x.Rows, config.HeadCount),
         };
         pass.Backend.Forward(s.Op);
@@ -63,12 +68,13 @@ internal sealed class AttentionBlock(TransformerConfig config, int layer, Attent
         parts.Output.Backward(pass, s.Output, dy, dAttention, accumulate: false);
 
         var d = Split(pass, dy.Rows);
-        var prefix = pass.Prefix?.GradientAt(layer) ?? default;
+        var prefix = pass.Stream.Prefix?.GradientAt(layer) ?? default;
         var needed = NeededInputs(pass, dx.IsPresent);
         pass.Backend.Backward(s.Op, new AttentionGradients
         {
             DY = dAttention, DQ = needed.Q ? d.Q : default, DK = needed.K ? d.K : default, DV = needed.V ? d.V : default,
-            DPrefixK = prefix.Keys, DPrefixV = prefix.Values, Delta = pass.NewStatistic(dy.Rows, config.HeadCount),
+            DPrefixK = prefix.Keys, DPrefixV = prefix.Values, DRelativeBias = pass.Resolve(parts.RelativeBias)?.Gradient ?? default,
+            Delta = pass.NewStatistic(dy.Rows, config.HeadCount),
         });
         if (needed.Q) HeadsBackward(pass, parts.QueryNorm, s.QueryNorm, d.Q, config.HeadCount);
         if (needed.K) HeadsBackward(pass, parts.KeyNorm, s.KeyNorm, d.K, config.KvHeadCount);
@@ -111,7 +117,7 @@ internal sealed class AttentionBlock(TransformerConfig config, int layer, Attent
     private RopeOp Rope(Pass pass, in Tensor x, int heads)
     {
         var (cos, sin) = pass.Rope(config.WindowRope is not null && config.WindowOf(layer) > 0);
-        return new RopeOp { X = x, Heads = heads, HeadStride = headStride, Positions = pass.Positions, Cos = cos, Sin = sin };
+        return new RopeOp { X = x, Heads = heads, HeadStride = headStride, Positions = pass.Stream.Positions, Cos = cos, Sin = sin };
     }
 
     /// <summary>Outputs of the projections: one for all, or one each, and the heads' views of them.</summary>

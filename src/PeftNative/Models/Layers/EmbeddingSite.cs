@@ -22,15 +22,25 @@ public sealed class EmbeddingSite(
     /// <summary>Norm after the embeddings, or null.</summary>
     public NormSite? Norm { get; } = norm;
 
-    internal Tensor Forward(Pass pass, State state)
+    /// <summary>Whether anything at the embeddings is trained that a stream without virtual tokens sees.</summary>
+    internal bool IsTrained(Pass pass)
     {
+        for (var i = 0; i < pass.Attachments.Count; i++)
+            if (pass.Attachments[i].AtEmbedding is not null) return true;
+        return pass.IsTrained(Table) || pass.IsTrained(Positions) || pass.IsTrained(Types) || pass.IsTrained(Norm?.Gamma) || pass.IsTrained(Norm?.Beta);
+    }
+
+    internal Tensor Forward(Pass pass)
+    {
+        var stream = pass.Stream;
+        var state = stream.EmbeddingState;
         var op = new EmbeddingOp
         {
-            Tokens = pass.Tokens, Positions = pass.Positions, Types = pass.Types,
+            Tokens = stream.Tokens, Positions = stream.Positions, Types = stream.Types,
             Table = pass.Resolve(Table).Value,
             PositionTable = pass.Resolve(Positions)?.Value ?? default,
             TypeTable = pass.Resolve(Types)?.Value ?? default,
-            Virtual = pass.VirtualTokens?.Embeddings ?? default,
+            Virtual = stream.VirtualTokens?.Embeddings ?? default,
             TokenScale = config.EmbeddingScale,
             Y = pass.NewActivation(pass.Rows, Table.Columns),
         };
@@ -44,8 +54,9 @@ public sealed class EmbeddingSite(
     }
 
     /// <summary>All gradients <c>+=</c>; d is used up.</summary>
-    internal void Backward(Pass pass, State state, in Tensor d)
+    internal void Backward(Pass pass, in Tensor d)
     {
+        var state = pass.Stream.EmbeddingState;
         Norm?.Backward(pass, state.Norm, d, d, accumulate: false);
         var gradients = new EmbeddingGradients
         {
@@ -53,7 +64,7 @@ public sealed class EmbeddingSite(
             DTable = pass.Resolve(Table).Gradient,
             DPositionTable = pass.Resolve(Positions)?.Gradient ?? default,
             DTypeTable = pass.Resolve(Types)?.Gradient ?? default,
-            DVirtual = pass.VirtualTokens?.Gradient ?? default,
+            DVirtual = pass.Stream.VirtualTokens?.Gradient ?? default,
         };
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeBackward(pass, ref gradients);
         pass.Backend.Backward(state.Op, gradients);

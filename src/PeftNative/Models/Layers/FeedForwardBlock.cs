@@ -12,8 +12,8 @@ namespace PeftNative.Models;
 internal sealed record FeedForwardParts(NormSite Norm, NormSite? PostNorm, LinearSite? Gate, LinearSite Up, LinearSite Down);
 
 /// <summary>down(f(up(x))), or gated: down(f(gate(x)) ⊙ up(x)), with gate and up apart or in one projection.</summary>
-internal sealed class FeedForwardBlock(TransformerConfig config, int layer, FeedForwardParts parts)
-    : SubBlock(2 * layer + 1, config.NormPlacement, parts.Norm, parts.PostNorm)
+internal sealed class FeedForwardBlock(TransformerConfig config, SubBlockPlace place, FeedForwardParts parts)
+    : SubBlock(place, config.NormPlacement, parts.Norm, parts.PostNorm)
 {
     private readonly LinearSite? gate = parts.Gate;
     private readonly LinearSite up = parts.Up;

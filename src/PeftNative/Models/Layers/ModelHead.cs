@@ -8,7 +8,7 @@ namespace PeftNative.Models;
 /// the rows somebody asks for, and on scores in chunks, so no matrix [tokens, vocabulary] is ever whole unless asked for.
 /// </summary>
 public sealed class ModelHead(
-    NormSite? finalNorm, LinearSite? pooler, Activation poolerActivation, LinearSite output, double softCap)
+    NormSite? finalNorm, LinearSite? pooler, Activation poolerActivation, LinearSite output, double softCap, double scale = 1)
 {
     private const long ChunkBytes = 32 << 20;
 
@@ -112,12 +112,21 @@ public sealed class ModelHead(
             FinalNorm.Forward(pass, state.Norm, picked, normed);
             picked = normed;
         }
+        if (scale != 1) picked = Scaled(pass, picked);
         if (Pooler is null) return picked;
         var dense = pass.NewActivation(picked.Rows, Pooler.Out);
         Pooler.Forward(pass, state.Pooler, picked, dense);
         state.Activation = new GateOp { X = dense, Activation = poolerActivation, Y = pass.NewActivation(picked.Rows, Pooler.Out) };
         pass.Backend.Forward(state.Activation);
         return state.Activation.Y;
+    }
+
+    private Tensor Scaled(Pass pass, in Tensor x)
+    {
+        var scaled = pass.NewActivation(x.Rows, x.Columns);
+        pass.Backend.Fill(scaled, 0);
+        pass.Backend.AddScaled(x, scale, scaled);
+        return scaled;
     }
 
     private void FeaturesBackward(Pass pass, State state, Tensor d, in Tensor rows, in Tensor dx)
@@ -129,6 +138,7 @@ public sealed class ModelHead(
             Pooler.Backward(pass, state.Pooler, d, dPicked, accumulate: false);
             d = dPicked;
         }
+        if (scale != 1) d = Scaled(pass, d);
         FinalNorm?.Backward(pass, state.Norm, d, d, accumulate: false);
         if (!dx.IsPresent) return;
         pass.Backend.Fill(dx, 0);

@@ -2,12 +2,37 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Models;
 
-/// <summary>
-/// Half a transformer layer: a body (attention or feed-forward) with its norms and residual connection; see <see cref="NormPlacement"/>.
-/// </summary>
-internal abstract class SubBlock(int depth, NormPlacement placement, NormSite norm, NormSite? postNorm)
+/// <summary>What a sub-block does.</summary>
+internal enum SubBlockKind
 {
-    /// <summary>Place in the model: 2 · layer for attention, 2 · layer + 1 for feed-forward.</summary>
+    /// <summary>Attention of a stream to itself.</summary>
+    Attention,
+
+    /// <summary>Attention of a decoder to its encoder.</summary>
+    CrossAttention,
+
+    /// <summary>Feed-forward.</summary>
+    FeedForward,
+}
+
+/// <summary>Where a sub-block stands.</summary>
+/// <param name="Depth">Its number, counted from the bottom, the encoder's first.</param>
+/// <param name="Layer">The layer of its stack.</param>
+/// <param name="Kind">What it does.</param>
+/// <param name="IsEncoder">Whether the stack is the encoder of a model that has a decoder too.</param>
+internal sealed record SubBlockPlace(int Depth, int Layer, SubBlockKind Kind, bool IsEncoder = false);
+
+/// <summary>
+/// A part of a transformer layer: a body (attention or feed-forward) with its norms and residual connection; see <see cref="NormPlacement"/>.
+/// </summary>
+internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, NormSite norm, NormSite? postNorm)
+{
+    private readonly int depth = place.Depth;
+
+    /// <summary>Where it stands.</summary>
+    internal SubBlockPlace Place => place;
+
+    /// <summary>Its number, counted from the bottom.</summary>
     internal int Depth => depth;
 
     internal abstract IEnumerable<LinearSite> Sites { get; }
@@ -23,6 +48,10 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
 
     /// <summary>Whether a parameter of the body besides its linear layers is trained.</summary>
     protected virtual bool TrainsOthers(Pass pass) => false;
+
+    /// <summary>Whether anything in it is trained.</summary>
+    internal bool IsTrained(Pass pass) =>
+        TrainsBody(pass) || pass.IsTrained(norm.Gamma) || pass.IsTrained(norm.Beta) || pass.IsTrained(postNorm?.Gamma);
 
     /// <summary>
     /// The output [M, D] is written to y, which must not be x. The residual is x itself, but in a layer whose sub-blocks work side by side.
@@ -59,7 +88,7 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
         else
         {
             norm.Backward(pass, state.Norm, d, d, accumulate: false);
-            if (needsInput || Sites.Any(pass.IsTrained) || TrainsOthers(pass) || HasBlockAttachment(pass))
+            if (needsInput || TrainsBody(pass))
             {
                 // The body reads the gradient of the sum while its own share is added to it, so it reads a copy.
                 var dSum = pass.Arena.Allocate(pass.Type, d.Rows, d.Columns);
@@ -106,6 +135,8 @@ internal abstract class SubBlock(int depth, NormPlacement placement, NormSite no
 
     // The norm that an attachment may use a second time: the one after the sum.
     private NormSite? SharedNorm => placement == NormPlacement.After ? norm : null;
+
+    private bool TrainsBody(Pass pass) => Sites.Any(pass.IsTrained) || TrainsOthers(pass) || HasBlockAttachment(pass);
 
     private bool HasBlockAttachment(Pass pass)
     {

@@ -19,63 +19,93 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
     internal TransformerModel Build()
     {
         var embedding = Embedding();
-        var blocks = Enumerable.Range(0, config.LayerCount).SelectMany(Layer).ToArray();
-        depth = 2 * config.LayerCount;
-        var finalNorm = Names.FinalNorm is { } n ? Norm($"{Names.Backbone}.{n}") : null;
+        var encoder = config.Encoder is { } inner && Names.Encoder is { } innerNames ? Stack(inner, innerNames, isEncoder: true) : null;
+        var encoderNorm = encoder is null ? null : Norm(Names.Under(Names.Encoder!.FinalNorm!));
+        var decoder = Stack(config, Names, isEncoder: false);
+        depth++;
+        var finalNorm = Names.FinalNorm is { } n ? Norm(Names.Under(n)) : null;
         var pooler = task == ModelTask.SequenceClassification && Names.Pooler is { } p
             ? Linear(p, config.HiddenSize, config.HiddenSize, hasBias: true, conv1D: false) : null;
-        var head = new ModelHead(finalNorm, pooler, Names.PoolerActivation, Output(embedding.Table), config.FinalSoftCap);
+        var head = new ModelHead(
+            finalNorm, pooler, Names.PoolerActivation, Output(embedding.Table), config.FinalSoftCap, config.HeadScale);
         return new TransformerModel(backend, family, config, task, weights)
         {
-            Embedding = embedding, Blocks = blocks, Head = head, Parameters = parameters, Linears = linears, Modules = modules,
+            Embedding = embedding, Encoder = encoder, EncoderNorm = encoderNorm, Decoder = decoder,
+            Blocks = [.. encoder?.Blocks ?? [], .. decoder.Blocks], Head = head,
+            Parameters = parameters, Linears = linears, Modules = modules,
         };
     }
 
     private EmbeddingSite Embedding()
     {
-        var table = Table(Names.TokenEmbedding, config.VocabularySize);
-        var positions = Names.PositionEmbedding is { } p ? Table(p, config.MaxPositions + TableMargin) : null;
-        var types = Names.TypeEmbedding is { } t ? Table(t, config.TypeVocabularySize) : null;
-        var norm = Names.EmbeddingNorm is { } n ? Norm($"{Names.Backbone}.{n}") : null;
-        return new EmbeddingSite($"{Names.Backbone}.{Names.TokenEmbedding}", config, table, positions, types, norm);
+        var table = Table(Names.Under(Names.TokenEmbedding), config.VocabularySize, config.HiddenSize);
+        var positions = Names.PositionEmbedding is { } p ? Table(Names.Under(p), config.MaxPositions + TableMargin, config.HiddenSize) : null;
+        var types = Names.TypeEmbedding is { } t ? Table(Names.Under(t), config.TypeVocabularySize, config.HiddenSize) : null;
+        var norm = Names.EmbeddingNorm is { } n ? Norm(Names.Under(n)) : null;
+        return new EmbeddingSite(Names.Under(Names.TokenEmbedding), config, table, positions, types, norm);
     }
 
     // OPT's table has two rows more than positions; RoBERTa counts its margin among them.
     private int TableMargin => Names.HasPositionMargin ? config.PositionOffset : 0;
 
-    private SubBlock[] Layer(int layer)
+    private BlockStack Stack(TransformerConfig stack, ModuleNames names, bool isEncoder)
     {
-        var prefix = $"{Names.Backbone}.{string.Format(System.Globalization.CultureInfo.InvariantCulture, Names.Layer, layer)}.";
-        LinearSite Project(string name, int to, int from, bool hasBias) =>
-            Linear(prefix + name, to, from, hasBias, Names.Conv1D);
+        var blocks = new List<SubBlock>();
+        Parameter? relativeBias = null;
+        for (var layer = 0; layer < stack.LayerCount; layer++)
+        {
+            var prefix = Names.Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, names.Layer, layer)) + ".";
+            blocks.Add(Attention(stack, names, prefix, Next(SubBlockKind.Attention), ref relativeBias));
+            if (names.Cross is { } cross) blocks.Add(CrossAttention(stack, cross, prefix, Next(SubBlockKind.CrossAttention)));
+            blocks.Add(FeedForward(stack, names, prefix, Next(SubBlockKind.FeedForward)));
 
-        depth = 2 * layer;
-        int d = config.HiddenSize, f = config.FeedForwardSize, q = config.QuerySize, kv = config.KvSize;
-        LinearSite[] inputs = Names.FusedQkv is { } fused
-            ? [Project(fused, q + 2 * kv, d, config.AttentionBias)]
+            SubBlockPlace Next(SubBlockKind kind) => new(++depth, layer, kind, isEncoder);
+        }
+        return new BlockStack([.. blocks], stack.ParallelResidual);
+    }
+
+    private AttentionBlock Attention(TransformerConfig stack, ModuleNames names, string prefix, SubBlockPlace place, ref Parameter? relativeBias)
+    {
+        int d = stack.HiddenSize, q = stack.QuerySize, kv = stack.KvSize;
+        LinearSite Project(string name, int to, int from, bool hasBias) => Linear(prefix + name, to, from, hasBias, names.Conv1D);
+        LinearSite[] inputs = names.FusedQkv is { } fused
+            ? [Project(fused, q + 2 * kv, d, stack.AttentionBias)]
             : [
-                Project(Names.Query, q, d, config.AttentionBias), Project(Names.Key, kv, d, config.AttentionBias),
-                Project(Names.Value, kv, d, config.AttentionBias),
+                Project(names.Query, q, d, stack.AttentionBias), Project(names.Key, kv, d, stack.AttentionBias),
+                Project(names.Value, kv, d, stack.AttentionBias),
             ];
-        var output = Project(Names.AttentionOutput, d, q, config.AttentionOutputBias);
-        var attention = new AttentionParts(Norm(prefix + Names.AttentionNorm), Optional(prefix, Names.AttentionPostNorm), inputs, output,
-            Optional(prefix, Names.QueryNorm, config.HeadDim), Optional(prefix, Names.KeyNorm, config.HeadDim));
+        var output = Project(names.AttentionOutput, d, q, stack.AttentionOutputBias);
+        if (names.RelativeBias is { } bias && place.Layer == 0) relativeBias = Table(prefix + bias, stack.RelativeBuckets, stack.HeadCount, backend.ParameterType);
+        var parts = new AttentionParts(Norm(prefix + names.AttentionNorm), Optional(prefix, names.AttentionPostNorm), inputs, output,
+            Optional(prefix, names.QueryNorm, stack.HeadDim), Optional(prefix, names.KeyNorm, stack.HeadDim), relativeBias);
+        return new AttentionBlock(stack, place, parts, names.FusedByHead);
+    }
 
-        depth++;
-        var gate = Names.Gate is { } g ? Project(g, f, d, config.FeedForwardBias) : null;
-        var up = Names.FusedGateUp is { } fusedUp
-            ? Project(fusedUp, 2 * f, d, config.FeedForwardBias) : Project(Names.Up, f, d, config.FeedForwardBias);
-        var down = Project(Names.Down, d, f, config.FeedForwardBias);
-        var feedForward = new FeedForwardParts(
-            Norm(prefix + Names.FeedForwardNorm), Optional(prefix, Names.FeedForwardPostNorm), gate, up, down);
-        return [new AttentionBlock(config, layer, attention, Names.FusedByHead), new FeedForwardBlock(config, layer, feedForward)];
+    private CrossAttentionBlock CrossAttention(TransformerConfig stack, CrossAttentionNames names, string prefix, SubBlockPlace place)
+    {
+        int d = stack.HiddenSize, q = stack.QuerySize, kv = stack.KvSize;
+        LinearSite Project(string name, int to, int from, bool hasBias) => Linear(prefix + name, to, from, hasBias, Names.Conv1D);
+        var (query, key) = (Project(names.Query, q, d, stack.AttentionBias), Project(names.Key, kv, d, stack.AttentionBias));
+        var (value, output) = (Project(names.Value, kv, d, stack.AttentionBias), Project(names.Output, d, q, stack.AttentionOutputBias));
+        return new CrossAttentionBlock(stack, place, new CrossAttentionParts(Norm(prefix + names.Norm), query, key, value, output));
+    }
+
+    private FeedForwardBlock FeedForward(TransformerConfig stack, ModuleNames names, string prefix, SubBlockPlace place)
+    {
+        int d = stack.HiddenSize, f = stack.FeedForwardSize;
+        LinearSite Project(string name, int to, int from) => Linear(prefix + name, to, from, stack.FeedForwardBias, names.Conv1D);
+        var gate = stack.Gated && names.Gate is { } g ? Project(g, f, d) : null;
+        var up = names.FusedGateUp is { } fused ? Project(fused, 2 * f, d) : Project(gate is null ? names.Up : names.GatedUp ?? names.Up, f, d);
+        var down = Project(names.Down, d, f);
+        return new FeedForwardBlock(stack, place, new FeedForwardParts(
+            Norm(prefix + names.FeedForwardNorm), Optional(prefix, names.FeedForwardPostNorm), gate, up, down));
     }
 
     private NormSite? Optional(string prefix, string? name, int? width = null) => name is null ? null : Norm(prefix + name, width);
 
     private LinearSite Output(Parameter table)
     {
-        if (task != ModelTask.CausalLm)
+        if (!task.WritesText())
         {
             var isToken = task == ModelTask.TokenClassification;
             return Linear(isToken ? Names.TokenHead : Names.SequenceHead, outputs, config.HiddenSize,
@@ -111,17 +141,17 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
             config.Norm == NormKind.LayerNorm ? Add($"{path}.bias", 1, columns, StoredLayout.Vector) : null);
     }
 
-    private Parameter Table(string name, int rows)
+    private Parameter Table(string path, int rows, int columns, DType? type = null)
     {
-        var path = $"{Names.Backbone}.{name}";
         modules.Add(new ModuleInfo(path, ModuleKind.Embedding, null));
-        return Add($"{path}.weight", rows, config.HiddenSize, StoredLayout.Matrix);
+        return Add($"{path}.weight", rows, columns, StoredLayout.Matrix, type);
     }
 
-    private Parameter Add(string name, int rows, int columns, StoredLayout layout)
+    private Parameter Add(string name, int rows, int columns, StoredLayout layout, DType? type = null)
     {
         var parameter = new Parameter(name, rows, columns, layout) { Depth = depth };
-        parameter.Value = weights.Allocate(layout == StoredLayout.Vector ? backend.ParameterType : backend.ComputeType, rows, columns);
+        type ??= layout == StoredLayout.Vector ? backend.ParameterType : backend.ComputeType;
+        parameter.Value = weights.Allocate(type.Value, rows, columns);
         Number(parameter);
         return parameter;
     }

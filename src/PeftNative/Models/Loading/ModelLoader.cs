@@ -82,10 +82,16 @@ public static class ModelLoader
     {
         var names = FamilyTable.Find(config.ModelType, "config.json").Names;
         var task = options.Task ?? config.Task
-            ?? (names.LanguageModelHead is null ? ModelTask.SequenceClassification : ModelTask.CausalLm);
+            ?? (config.Encoder is not null ? ModelTask.SequenceToSequence
+                : names.LanguageModelHead is null ? ModelTask.SequenceClassification : ModelTask.CausalLm);
+        if (task == ModelTask.SequenceToSequence != config.Encoder is not null)
+            throw new UsageException(config.Encoder is null
+                ? $"A {config.ModelType} model has no encoder beside its decoder, which sequence-to-sequence tasks need."
+                : $"A {config.ModelType} model turns one text into another, and is not made for {task}.",
+                remedy: config.Encoder is null ? "Use --task causal_lm, or a T5 model." : "Use --task seq_2_seq_lm.");
         var labels = options.Labels ?? config.Labels;
         // transformers gives a classifier without any word about labels two of them.
-        if (task != ModelTask.CausalLm && labels.Count == 0) labels = ["LABEL_0", "LABEL_1"];
+        if (!task.WritesText() && labels.Count == 0) labels = ["LABEL_0", "LABEL_1"];
         var problem = options.ProblemType ?? config.ProblemType
             ?? (task == ModelTask.SequenceClassification && labels.Count == 1 ? ProblemType.Regression : ProblemType.SingleLabel);
         return config with { Task = task, Labels = labels, ProblemType = problem };

@@ -14,7 +14,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
 
     private readonly Dictionary<Parameter, string> sources = [];
 
-    private string Backbone => model.Family.Names.Backbone + ".";
+    private string Backbone => model.Family.Names.Under("");
 
     internal LoadReport Fill(ulong seed)
     {
@@ -50,9 +50,10 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
     {
         var own = model.Embedding.Table.Name;
         foreach (var known in KnownPrefixes)
+        foreach (var name in Spellings(model.Embedding.Table))
         {
-            if (source.Contains(known + own)) return known + Backbone;
-            if (source.Contains(known + own[Backbone.Length..])) return known;
+            if (source.Contains(known + name)) return known + Backbone;
+            if (source.Contains(known + name[Backbone.Length..])) return known;
         }
         var relative = "." + own[Backbone.Length..];
         var found = source.Tensors.Where(t => t.Name.EndsWith(relative, StringComparison.Ordinal)).ToList();
@@ -63,16 +64,18 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
 
     private StoredTensor? Find(Parameter parameter, string prefix)
     {
-        var isBackbone = parameter.Name.StartsWith(Backbone, StringComparison.Ordinal);
+        var isBackbone = model.Family.Names.IsInBackbone(parameter.Name);
         var outer = prefix.EndsWith(Backbone, StringComparison.Ordinal) ? prefix[..^Backbone.Length] : prefix;
-        var name = isBackbone ? prefix + parameter.Name[Backbone.Length..] : outer + parameter.Name;
-        return source.Find(name) ?? source.Find(OldSpelling(name)) ?? StoredSpelling(parameter)
-            ?? (isBackbone ? null : source.Find(parameter.Name));
+        foreach (var spelling in Spellings(parameter))
+        {
+            var name = isBackbone ? prefix + spelling[Backbone.Length..] : outer + spelling;
+            if ((source.Find(name) ?? source.Find(OldSpelling(name))) is { } stored) return stored;
+        }
+        return isBackbone ? null : Spellings(parameter).Select(source.Find).FirstOrDefault(t => t is not null);
     }
 
-    private StoredTensor? StoredSpelling(Parameter parameter) =>
-        model.Family.StoredNames.TryGetValue(parameter.Module, out var stored)
-            ? source.Find(stored + parameter.Name[parameter.Module.Length..]) : null;
+    private IEnumerable<string> Spellings(Parameter parameter) => model.Family.StoredNames.TryGetValue(parameter.Module, out var stored)
+        ? [parameter.Name, .. stored.Select(module => module + parameter.Name[parameter.Module.Length..])] : [parameter.Name];
 
     // BERT checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta.
     private static string OldSpelling(string name) => name
@@ -80,7 +83,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
         .Replace("LayerNorm.bias", "LayerNorm.beta", StringComparison.Ordinal);
 
     private bool IsHead(Parameter parameter) =>
-        !parameter.Name.StartsWith(Backbone, StringComparison.Ordinal)
+        !model.Family.Names.IsInBackbone(parameter.Name)
         || (model.Head.Pooler is { } pooler && parameter.Name.StartsWith(pooler.Path + ".", StringComparison.Ordinal));
 
     private void Copy(Parameter parameter, StoredTensor stored)

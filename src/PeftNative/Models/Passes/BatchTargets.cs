@@ -9,7 +9,8 @@ public static class BatchTargets
     public const int Ignored = -100;
 
     /// <summary>
-    /// Labels per token, -100 for none. For a causal model the label of a token is what the row before it should say; for token classification the row itself.
+    /// Labels per token, -100 for none. For a causal model the label of a token is what the row before it should say; else what its own row should
+    /// say: for token classification its tag, for a decoder's input the token that comes next.
     /// </summary>
     /// <param name="pass">A pass that has begun the batch.</param>
     /// <param name="batch">The batch.</param>

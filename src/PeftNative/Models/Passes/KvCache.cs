@@ -3,13 +3,15 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>
-/// Keys and values of the tokens seen so far, for generation: each sequence has a fixed room of rows in every layer. Belongs to one pass.
+/// Keys and values of the tokens seen so far, for generation: each sequence has a fixed room of rows in every layer; and, where there is an encoder,
+/// those of what it has read. Belongs to one pass.
 /// </summary>
 public sealed class KvCache : IDisposable
 {
-    private readonly Arena arena;
-    private readonly (Tensor Keys, Tensor Values)[] layers;
+    private readonly Arena arena, crossedArena;
+    private readonly (Tensor Keys, Tensor Values)[] layers, crossed;
     private readonly int[] lengths;
+    private int[] crossedOffsets = [];
 
     /// <summary>Makes room.</summary>
     /// <param name="model">The model.</param>
@@ -21,10 +23,12 @@ public sealed class KvCache : IDisposable
         Capacity = capacity;
         lengths = new int[sequences];
         arena = new Arena(model.Backend, "key/value cache");
+        crossedArena = new Arena(model.Backend, "key/value cache of the encoder");
         var config = model.Config;
         layers = [.. Enumerable.Range(0, config.LayerCount).Select(_ => (
             arena.Allocate(model.Backend.ComputeType, checked(sequences * capacity), config.KvSize),
             arena.Allocate(model.Backend.ComputeType, checked(sequences * capacity), config.KvSize)))];
+        crossed = new (Tensor, Tensor)[config.LayerCount];
     }
 
     /// <summary>Rows per sequence.</summary>
@@ -55,6 +59,24 @@ public sealed class KvCache : IDisposable
         return (keys, values);
     }
 
+    /// <summary>Where each sequence's rows of the encoder begin and, last, their number.</summary>
+    internal ReadOnlySpan<int> CrossedOffsets => crossedOffsets;
+
+    /// <summary>Forgets what the encoder has read and takes the layout of what it reads now.</summary>
+    internal void BeginCrossed(ReadOnlySpan<int> offsets)
+    {
+        crossedArena.Reset();
+        crossedOffsets = offsets.ToArray();
+    }
+
+    /// <summary>Room for a layer's keys and values of the encoder's rows.</summary>
+    internal (Tensor Keys, Tensor Values) NewCrossed(int layer, int rows) =>
+        crossed[layer] = (crossedArena.Allocate(layers[layer].Keys.Type, rows, layers[layer].Keys.Columns),
+            crossedArena.Allocate(layers[layer].Keys.Type, rows, layers[layer].Keys.Columns));
+
+    /// <summary>A layer's keys and values of the encoder's rows.</summary>
+    internal (Tensor Keys, Tensor Values) Crossed(int layer) => crossed[layer];
+
     // Heads that lie apart in the projection lie side by side in the cache.
     private static void CopyHeads(Pass pass, in Tensor source, in Tensor target, int headStride)
     {
@@ -75,5 +97,9 @@ public sealed class KvCache : IDisposable
     public void Clear() => lengths.AsSpan().Clear();
 
     /// <inheritdoc/>
-    public void Dispose() => arena.Dispose();
+    public void Dispose()
+    {
+        arena.Dispose();
+        crossedArena.Dispose();
+    }
 }

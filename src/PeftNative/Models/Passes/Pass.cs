@@ -12,7 +12,6 @@ public sealed class Pass : IDisposable
 {
     private readonly TransformerModel model;
     private readonly SubBlockState[] states;
-    private readonly HostBuffers host = new();
     private readonly RopeTensors? rope, windowRope;
 
     /// <summary>Makes a pass over a model.</summary>
@@ -23,6 +22,8 @@ public sealed class Pass : IDisposable
         rope = model.Config.Rope is { } r ? new RopeTensors(model.Backend, r) : null;
         windowRope = model.Config.WindowRope is { } w ? new RopeTensors(model.Backend, w) : null;
         states = [.. model.Blocks.Select(b => b.NewState())];
+        Stream = Target;
+        if (model.Config.Encoder is not null) Source = new RowStream();
         Attachments = attachments;
     }
 
@@ -50,43 +51,40 @@ public sealed class Pass : IDisposable
     /// <summary>Number of the (micro-)step, part of every dropout key.</summary>
     public ulong Step { get; set; }
 
-    /// <summary>Rows: tokens, virtual ones included.</summary>
-    public int Rows { get; private set; }
+    /// <summary>The rows at work: those of the decoder, or of the encoder while it runs.</summary>
+    public RowStream Stream { get; private set; }
+
+    /// <summary>Rows at work: tokens, virtual ones included.</summary>
+    public int Rows => Stream.Rows;
 
     /// <summary>First row of each sequence and, last, the number of rows.</summary>
-    public ReadOnlySpan<int> RowOffsets => host.RowOffsets.AsSpan(0, SequenceCount + 1);
+    public ReadOnlySpan<int> RowOffsets => Stream.RowOffsets;
 
     /// <summary>Number of sequences.</summary>
-    public int SequenceCount { get; private set; }
-
-    /// <summary>Virtual tokens in front of each sequence.</summary>
-    public int VirtualCount { get; private set; }
+    public int SequenceCount => Stream.SequenceCount;
 
     /// <summary>The rows of the stream that the head works on at present.</summary>
     internal ReadOnlyMemory<int> PickedRows { get; set; }
 
-    /// <summary>Token ids, int32 [1, rows].</summary>
-    public Tensor Tokens { get; private set; }
-
-    /// <summary>Positions, int32 [1, rows].</summary>
-    public Tensor Positions { get; private set; }
-
-    /// <summary>Token types, int32 [1, rows].</summary>
-    public Tensor Types { get; private set; }
-
-    /// <summary>Segments of attention; see <see cref="AttentionOp"/>.</summary>
-    public Tensor Segments { get; private set; }
-
     /// <summary>Keys and values of earlier passes, or null.</summary>
     public KvCache? Cache { get; set; }
 
-    /// <summary>The active prefix, or null.</summary>
-    public IPrefix? Prefix { get; private set; }
+    /// <summary>The rows of the stack the head stands on.</summary>
+    internal RowStream Target { get; } = new();
 
-    /// <summary>The active virtual tokens, or null.</summary>
-    public IVirtualTokens? VirtualTokens { get; private set; }
+    /// <summary>The encoder's rows; null for models of one stack.</summary>
+    internal RowStream? Source { get; }
 
-    /// <summary>Depth of the lowest sub-block with a trained parameter; -1 for the embeddings, 2 L for the head alone.</summary>
+    /// <summary>What the encoder has made of its rows [rows, D]; absent when a cache has all that is needed of it.</summary>
+    internal Tensor Memory { get; set; }
+
+    /// <summary>Gradient of <see cref="Memory"/>, summed up; absent when nobody needs it.</summary>
+    internal Tensor MemoryGradient { get; set; }
+
+    /// <summary>Which of the decoder's rows see which of the encoder's.</summary>
+    internal Tensor CrossSegments { get; private set; }
+
+    /// <summary>Depth of the lowest sub-block with a trained parameter; -1 for the embeddings, the number of sub-blocks for the head alone.</summary>
     public int LowestTrainedDepth { get; private set; }
 
     /// <summary>Takes the next batch and forgets the last one. A pass with a cache continues its sequences.</summary>
@@ -95,24 +93,25 @@ public sealed class Pass : IDisposable
     {
         Arena.Reset();
         IsTraining = training;
-        SequenceCount = batch.SequenceCount;
+        (Memory, MemoryGradient) = (default, default);
         LowestTrainedDepth = FindLowestTrainedDepth();
-        VirtualTokens = Single(a => a.VirtualTokens, "virtual tokens");
-        Prefix = Single(a => a.Prefix, "a prefix");
-        VirtualCount = Cache is { Length: > 0 } ? 0 : VirtualTokens?.Count ?? 0;
-        Rows = batch.Tokens.Length + VirtualCount * SequenceCount;
-        var reach = host.Fill(this, batch, model.Config);
-        Tokens = Upload(host.Tokens, 1, Rows);
-        Positions = Upload(host.Positions, 1, Rows);
-        Types = Upload(host.Types, 1, Rows);
-        Segments = Upload(host.Segments, SequenceCount, 6);
+        var virtualTokens = Single(a => a.VirtualTokens, "virtual tokens");
+        var prefix = Single(a => a.Prefix, "a prefix");
+        // Virtual tokens stand in front of what is read, a prefix in front of what is written.
+        BeginSource(batch, virtualTokens);
+        Enter(Target);
+        var reach = Target.Fill(this, batch, Source is null ? virtualTokens : null, prefix, Cache);
+        if (Source is not null) CrossSegments = UploadCrossSegments();
         rope?.Prepare(reach);
         windowRope?.Prepare(reach);
         for (var i = 0; i < Attachments.Count; i++) Attachments[i].BeforeForward(this);
     }
 
     /// <summary>The row of a token of the batch, counted in its sequence without virtual tokens.</summary>
-    public int RowOf(int sequence, int index) => host.RowOffsets[sequence] + VirtualCount + index;
+    public int RowOf(int sequence, int index) => Target.RowOf(sequence, index);
+
+    /// <summary>Turns to the rows of the encoder, or back to those of the decoder.</summary>
+    internal void Enter(RowStream stream) => Stream = stream;
 
     /// <summary>Rotary cosines and sines of full layers, or of those with a window where they differ.</summary>
     internal (Tensor Cos, Tensor Sin) Rope(bool windowed) => (windowed ? windowRope! : rope!).Tables;
@@ -151,7 +150,7 @@ public sealed class Pass : IDisposable
 
     internal ModelHead.State HeadState { get; } = new();
 
-    internal EmbeddingSite.State EmbeddingState { get; } = new();
+    internal NormState MemoryNorm { get; } = new();
 
     /// <summary>The dropout mask of a place in the model for the present step.</summary>
     public DropoutMask Dropout(double probability, uint purpose, int place) => IsTraining && probability > 0
@@ -166,9 +165,35 @@ public sealed class Pass : IDisposable
         windowRope?.Dispose();
     }
 
+    private void BeginSource(TokenBatch batch, IVirtualTokens? virtualTokens)
+    {
+        var isKnown = Cache is { Length: > 0 };
+        if (Source is null && batch.Source is not null)
+            throw new UsageException($"A {model.Config.ModelType} model has no encoder to read a source with.");
+        if (Source is null || isKnown) return;
+        if (batch.Source is not { } source)
+            throw new UsageException($"A {model.Config.ModelType} model needs a source for its encoder.", remedy: "Give TokenBatch.Source.");
+        Source.Fill(this, source, virtualTokens, prefix: null, cache: null);
+        Cache?.BeginCrossed(Source.RowOffsets);
+    }
+
+    // Every row of a sequence's target sees every row of its source.
+    private Tensor UploadCrossSegments()
+    {
+        var source = Cache is null ? Source!.RowOffsets : Cache.CrossedOffsets;
+        var segments = new int[6 * Target.SequenceCount];
+        for (var s = 0; s < Target.SequenceCount; s++)
+        {
+            var first = Target.RowOffsets[s];
+            (segments[6 * s], segments[6 * s + 1]) = (first, Target.RowOffsets[s + 1] - first);
+            (segments[6 * s + 2], segments[6 * s + 3]) = (source[s], source[s + 1] - source[s]);
+        }
+        return Upload(segments, Target.SequenceCount, 6);
+    }
+
     private int FindLowestTrainedDepth()
     {
-        var lowest = 2 * model.Config.LayerCount;
+        var lowest = model.Blocks.Count;
         for (var i = 0; i < Attachments.Count; i++)
         {
             var trainables = Attachments[i].Trainables;
@@ -185,65 +210,5 @@ public sealed class Pass : IDisposable
             if (member(Attachments[i]) is { } value)
                 found = found is null ? value : throw new UsageException($"Two active adapters bring {what}; only one can stand in front.");
         return found;
-    }
-
-    /// <summary>Arrays that grow to the largest batch and are then reused.</summary>
-    private sealed class HostBuffers
-    {
-        internal int[] Tokens = [], Positions = [], Types = [], Segments = [], RowOffsets = [];
-
-        /// <summary>Lays out the rows; returns one more than the largest position.</summary>
-        internal int Fill(Pass pass, TokenBatch batch, TransformerConfig config)
-        {
-            Grow(pass.Rows, batch.SequenceCount);
-            int row = 0, reach = 0;
-            var prefix = pass.Prefix?.Count ?? 0;
-            for (var s = 0; s < batch.SequenceCount; s++)
-            {
-                RowOffsets[s] = row;
-                var past = pass.Cache?.LengthOf(s) ?? 0;
-                var virtuals = pass.Cache is null || past == 0 ? pass.VirtualCount : 0;
-                for (var v = 0; v < virtuals; v++, row++) (Tokens[row], Positions[row], Types[row]) = (-1 - v, config.PositionOffset + prefix + v, 0);
-                var begin = config.PositionOffset + prefix + past + virtuals;
-                for (var i = batch.Offsets[s]; i < batch.Offsets[s + 1]; i++, row++)
-                {
-                    Tokens[row] = Check(batch.Tokens[i], config.VocabularySize, "token id");
-                    Positions[row] = begin + (batch.Positions?[i] ?? i - batch.Offsets[s]);
-                    Types[row] = batch.Types?[i] ?? 0;
-                    reach = Math.Max(reach, Positions[row] + 1);
-                }
-                WriteSegment(pass, s, row, past, prefix);
-            }
-            RowOffsets[batch.SequenceCount] = row;
-            if (pass.Model.Embedding.Positions is { } table && reach > table.Rows)
-                throw new DataException($"A sequence reaches row {reach - 1} of the model's position table, which has {table.Rows}.",
-                    remedy: "Use a smaller max_seq_length.");
-            if (config.TypeVocabularySize > 0)
-                for (var i = 0; i < row; i++) Check(Types[i], config.TypeVocabularySize, "token type");
-            return reach;
-        }
-
-        private void WriteSegment(Pass pass, int s, int end, int past, int prefix)
-        {
-            var segment = Segments.AsSpan(6 * s, 6);
-            var rows = end - RowOffsets[s];
-            segment[0] = RowOffsets[s];
-            segment[1] = rows;
-            segment[2] = pass.Cache?.FirstRow(s) ?? RowOffsets[s];
-            segment[3] = past + rows;
-            segment[4] = 0;
-            segment[5] = prefix;
-        }
-
-        private void Grow(int rows, int sequences)
-        {
-            if (Tokens.Length < rows) (Tokens, Positions, Types) = (new int[rows], new int[rows], new int[rows]);
-            if (RowOffsets.Length <= sequences) (RowOffsets, Segments) = (new int[sequences + 1], new int[6 * (sequences + 1)]);
-        }
-
-        private static int Check(int value, int limit, string what) => (uint)value < (uint)limit
-            ? value
-            : throw new DataException($"The {what} {value} lies outside the model's table of {limit} rows.",
-                remedy: "The tokenizer and the model do not belong together, or the embedding was not resized for added tokens.");
     }
 }

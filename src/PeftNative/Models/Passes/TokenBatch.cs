@@ -35,6 +35,9 @@ public sealed class TokenBatch
     /// <summary>Token types, or null for zeros.</summary>
     public int[]? Types { get; }
 
+    /// <summary>What the encoder of an encoder-decoder model reads, sequence by sequence; this batch is then what its decoder is given. Null for other models.</summary>
+    public TokenBatch? Source { get; init; }
+
     /// <summary>Number of sequences.</summary>
     public int SequenceCount => Offsets.Length - 1;
 

@@ -55,6 +55,7 @@ public abstract record AdapterConfig
     {
         ModelTask.CausalLm => "CAUSAL_LM",
         ModelTask.SequenceClassification => "SEQ_CLS",
+        ModelTask.SequenceToSequence => "SEQ_2_SEQ_LM",
         _ => "TOKEN_CLS",
     };
 
@@ -68,7 +69,7 @@ public abstract record AdapterConfig
     {
         var names = (ModulesToSave ?? []).ToList();
         // PEFT writes no head where it was told no task.
-        if (model.Task != ModelTask.CausalLm && !(IsStored && TaskType is null))
+        if (!model.Task.WritesText() && !(IsStored && TaskType is null))
             foreach (var head in (ReadOnlySpan<string>)["classifier", "score"])
                 if (!names.Contains(head)) names.Add(head);
         return names;

@@ -43,7 +43,7 @@ public static class AdapterLabels
     public static ModelOptions OptionsFor(string adapterFolder, string baseFolder)
     {
         var task = TaskOf(adapterFolder);
-        if (task is null or ModelTask.CausalLm) return new ModelOptions { Task = task };
+        if (task is null || task.Value.WritesText()) return new ModelOptions { Task = task };
         var above = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterFolder)));
         var file = new[] { adapterFolder, above }.OfType<string>().Select(f => Path.Combine(f, FileName)).FirstOrDefault(File.Exists);
         if (file is not null) return Read(file) with { Task = task };
@@ -65,6 +65,7 @@ public static class AdapterLabels
         return type switch
         {
             "CAUSAL_LM" => ModelTask.CausalLm,
+            "SEQ_2_SEQ_LM" => ModelTask.SequenceToSequence,
             "SEQ_CLS" => ModelTask.SequenceClassification,
             "TOKEN_CLS" => ModelTask.TokenClassification,
             _ => null,

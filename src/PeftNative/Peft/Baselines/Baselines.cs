@@ -26,7 +26,7 @@ public sealed record HeadConfig : AdapterConfig
     /// <inheritdoc/>
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
     {
-        if (model.Task == ModelTask.CausalLm)
+        if (model.Task.WritesText())
             throw new UsageException("A language model has no head of its own to train.", remedy: "Use another method.");
         return new ReplacementAdapter(model, this with { TaskType = TaskTypeOf(model.Task) }, trainable, name,
             p => ReplacementAdapter.IsClassifier(model, p));
@@ -57,7 +57,7 @@ public sealed record BitFitConfig : AdapterConfig
     private static bool IsBias(Parameter parameter) => parameter.Name.EndsWith(".bias", StringComparison.Ordinal);
 }
 
-/// <summary>Settings of training the uppermost layers: these, the norm above them, and a classifier's head.</summary>
+/// <summary>Settings of training the uppermost layers (of a decoder, where there is an encoder too): these, the norm above them, and a classifier's head.</summary>
 public sealed record TopLayersConfig : AdapterConfig
 {
     /// <inheritdoc/>
@@ -71,7 +71,7 @@ public sealed record TopLayersConfig : AdapterConfig
     {
         var all = model.Config.LayerCount;
         if (LayerCount < 1 || LayerCount > all) throw new UsageException($"num_layers must be between 1 and {all}, not {LayerCount}.");
-        var lowest = 2 * (all - LayerCount);
+        var lowest = model.Decoder.Blocks.First(b => b.Place.Layer == all - LayerCount).Depth;
         return new ReplacementAdapter(model, this with { TaskType = TaskTypeOf(model.Task) }, trainable, name, p => p.Depth >= lowest);
     }
 
@@ -96,8 +96,8 @@ public sealed class ReplacementAdapter : Adapter
     }
 
     /// <summary>Whether a parameter belongs to a classifier on top of the model.</summary>
-    internal static bool IsClassifier(TransformerModel model, Parameter parameter) => model.Task != ModelTask.CausalLm
-        && !parameter.Name.StartsWith(model.Family.Names.Backbone + ".", StringComparison.Ordinal);
+    internal static bool IsClassifier(TransformerModel model, Parameter parameter) => !model.Task.WritesText()
+        && !model.Family.Names.IsInBackbone(parameter.Name);
 
     /// <inheritdoc/>
     protected override void MergeWeights()

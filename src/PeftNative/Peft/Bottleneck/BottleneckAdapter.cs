@@ -27,18 +27,17 @@ public sealed class BottleneckAdapter : Adapter
         : base(model, config, name)
     {
         this.config = config;
-        blocks = new BottleneckBlock?[2 * model.Config.LayerCount];
+        blocks = new BottleneckBlock?[model.Blocks.Count];
         var activation = ConfigReader.FindActivation(config.NonLinearity)
             ?? throw new UsageException($"The non_linearity '{config.NonLinearity}' is not supported.", remedy: "Use relu, gelu, gelu_new, swish or tanh.");
-        for (var depth = 0; depth < blocks.Length; depth++)
-            if ((depth % 2 == 0 ? config.AfterAttention : config.AfterFeedForward) && !config.LeaveOut.Contains(depth / 2))
-                blocks[depth] = NewBlock(depth, activation);
+        foreach (var place in model.Blocks.Select(b => b.Place))
+            if (IsWanted(place)) blocks[place.Depth] = NewBlock(place, activation);
         if (!blocks.Any(b => b is not null))
             throw new UsageException("No layer has a bottleneck adapter.", remedy: "Set mh_adapter or output_adapter, and leave fewer layers out.");
-        if (model.Task != ModelTask.CausalLm)
+        if (!model.Task.WritesText())
             foreach (var parameter in HeadParameters) Replace(parameter, parameter.Name, parameter.Name, inPlace: true, HeadFile);
         Allocate(trainable);
-        storedEntries = [.. Entries, .. model.Task == ModelTask.CausalLm ? HeadParameters.Select(StoredHead) : []];
+        storedEntries = [.. Entries, .. model.Task.WritesText() ? HeadParameters.Select(StoredHead) : []];
         Initialize(seed);
     }
 
@@ -63,11 +62,18 @@ public sealed class BottleneckAdapter : Adapter
     /// <inheritdoc/>
     protected override void UnmergeWeights() => MergeWeights();
 
-    private BottleneckBlock NewBlock(int depth, Ops.Activation activation)
+    private bool IsWanted(SubBlockPlace place) => !config.LeaveOut.Contains(BottleneckPlaces.LayerNumber(Model, place)) && place.Kind switch
     {
-        var path = BottleneckPlaces.Path(Model, depth, config.AdapterName!);
-        var (d, width) = (Model.Config.HiddenSize, config.WidthOf(depth / 2, Model.Config.HiddenSize));
-        return new BottleneckBlock(config, activation, depth)
+        SubBlockKind.Attention => config.AfterAttention,
+        SubBlockKind.FeedForward => config.AfterFeedForward,
+        _ => false, // AdapterHub has none after a decoder's attention to its encoder
+    };
+
+    private BottleneckBlock NewBlock(SubBlockPlace place, Ops.Activation activation)
+    {
+        var path = BottleneckPlaces.Path(Model, place, config.AdapterName!);
+        var (d, width) = (Model.Config.HiddenSize, config.WidthOf(BottleneckPlaces.LayerNumber(Model, place), Model.Config.HiddenSize));
+        return new BottleneckBlock(config, activation, place.Depth)
         {
             DownWeight = Part("adapter_down.0.weight", width, d, StoredLayout.Matrix),
             DownBias = Part("adapter_down.0.bias", 1, width, StoredLayout.Vector),
@@ -82,12 +88,12 @@ public sealed class BottleneckAdapter : Adapter
         };
 
         Parameter Part(string part, int rows, int columns, StoredLayout layout) =>
-            Add(new Parameter(part, rows, columns, layout) { Depth = depth }, $"{path}.{part}", $"{path}.{part}", AdapterFile);
+            Add(new Parameter(part, rows, columns, layout) { Depth = place.Depth }, $"{path}.{part}", $"{path}.{part}", AdapterFile);
     }
 
     // A classifier is trained where it stands; a language model's head is stored, but stays the base's.
     private IEnumerable<Parameter> HeadParameters =>
-        Model.Parameters.Where(p => !p.Name.StartsWith(Model.Family.Names.Backbone + ".", StringComparison.Ordinal));
+        Model.Parameters.Where(p => !Model.Family.Names.IsInBackbone(p.Name));
 
     private static AdapterEntry StoredHead(Parameter parameter) =>
         new(parameter.TiedTo ?? parameter, parameter.Name, parameter.Name) { File = HeadFile, IsBase = true };

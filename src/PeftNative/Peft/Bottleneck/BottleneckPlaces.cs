@@ -10,20 +10,27 @@ internal static class BottleneckPlaces
     {
         ["bert"] = "Bert", ["roberta"] = "Roberta", ["distilbert"] = "DistilBert", ["gpt2"] = "GPT2", ["gpt_neox"] = "GPTNeoX", ["opt"] = "OPT",
         ["llama"] = "Llama", ["mistral"] = "Mistral", ["qwen2"] = "Qwen2", ["qwen3"] = "Qwen3", ["phi3"] = "Phi3",
-        ["gemma"] = "Gemma", ["gemma2"] = "Gemma2", ["gemma3_text"] = "Gemma3", ["t5"] = "T5",
+        ["gemma"] = "Gemma", ["gemma2"] = "Gemma2", ["gemma3_text"] = "Gemma3", ["t5"] = "T5", ["mt5"] = "MT5",
     };
 
     /// <summary>Path of the adapter at a sub-block, e.g. bert.encoder.layer.0.output.adapters.NAME.</summary>
-    internal static string Path(TransformerModel model, int depth, string name)
+    internal static string Path(TransformerModel model, SubBlockPlace place, string name)
     {
         var names = model.Family.Names;
-        var layer = string.Format(CultureInfo.InvariantCulture, names.Layer, depth / 2);
-        var isAttention = depth % 2 == 0;
-        var place = model.Config.ModelType is "bert" or "roberta"
-            ? isAttention ? "attention.output" : "output"
-            : isAttention ? "attention_adapters" : "output_adapters";
-        return $"{names.Backbone}.{layer}.{place}.adapters.{name}";
+        var layer = string.Format(CultureInfo.InvariantCulture, (place.IsEncoder ? names.Encoder! : names).Layer, place.Layer);
+        var isAttention = place.Kind == SubBlockKind.Attention;
+        var part = model.Config.ModelType switch
+        {
+            "bert" or "roberta" => isAttention ? "attention.output" : "output",
+            "t5" or "mt5" => isAttention ? "layer.0" : place.IsEncoder ? "layer.1" : "layer.2",
+            _ => isAttention ? "attention_adapters" : "output_adapters",
+        };
+        return $"{names.Under(layer)}.{part}.adapters.{name}";
     }
+
+    /// <summary>The number of a layer in settings: a decoder's are counted on from its encoder's.</summary>
+    internal static int LayerNumber(TransformerModel model, SubBlockPlace place) =>
+        place.IsEncoder ? place.Layer : place.Layer + (model.Config.Encoder?.LayerCount ?? 0);
 
     /// <summary>The task that a class of transformers is for, as PEFT spells it; null where it does not say.</summary>
     internal static string? TaskType(string? modelClass) => modelClass switch
@@ -31,6 +38,7 @@ internal static class BottleneckPlaces
         null => null,
         _ when modelClass.EndsWith("ForSequenceClassification", StringComparison.Ordinal) => "SEQ_CLS",
         _ when modelClass.EndsWith("ForTokenClassification", StringComparison.Ordinal) => "TOKEN_CLS",
+        _ when modelClass.EndsWith("ForConditionalGeneration", StringComparison.Ordinal) => "SEQ_2_SEQ_LM",
         _ when modelClass.EndsWith("ForCausalLM", StringComparison.Ordinal) || modelClass.EndsWith("LMHeadModel", StringComparison.Ordinal) => "CAUSAL_LM",
         _ => null,
     };
@@ -42,6 +50,7 @@ internal static class BottleneckPlaces
         return model.Task switch
         {
             ModelTask.CausalLm => family == "GPT2" ? "GPT2LMHeadModel" : $"{family}ForCausalLM",
+            ModelTask.SequenceToSequence => $"{family}ForConditionalGeneration",
             ModelTask.SequenceClassification => $"{family}ForSequenceClassification",
             _ => $"{family}ForTokenClassification",
         };

@@ -74,7 +74,7 @@ internal static class MergedFolder
         if (types is [var only])
             foreach (var key in (string[])["dtype", "torch_dtype"])
                 if (config.ContainsKey(key)) config[key] = only switch { StoredType.F16 => "float16", StoredType.BF16 => "bfloat16", _ => "float32" };
-        if (model.Task == ModelTask.CausalLm) return config;
+        if (model.Task.WritesText()) return config;
         config["architectures"] = new JsonArray(Architecture(config, model));
         foreach (var (key, value) in AdapterLabels.ToConfig(model.Config.Labels, model.Config.ProblemType ?? ProblemType.SingleLabel))
             config[key] = value?.DeepClone();

@@ -117,7 +117,8 @@ internal sealed class Probe(int[] tokens)
     public float[] Logits(TransformerModel model, params Adapter[] adapters)
     {
         using var pass = new Pass(model, adapters);
-        pass.Begin(new TokenBatch(tokens, [0, tokens.Length]), training: false);
+        int[] offsets = [0, tokens.Length];
+        pass.Begin(new TokenBatch(tokens, offsets) { Source = model.Config.Encoder is null ? null : new TokenBatch(tokens, offsets) }, training: false);
         var x = model.Forward(pass);
         var rows = model.Task == ModelTask.SequenceClassification ? model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows)];
         return HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows));

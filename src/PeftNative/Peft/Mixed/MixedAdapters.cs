@@ -24,7 +24,7 @@ public sealed class MixedAdapters : AttachmentSet
         foreach (var adapter in adapters) Check(model, adapter);
         linears = [.. model.Linears.Select(site =>
             adapters.Any(a => MixedLinear.IsAt(a, site)) ? new MixedLinear(this, site) : null)];
-        blocks = [.. Enumerable.Range(0, 2 * model.Config.LayerCount).Select(depth =>
+        blocks = [.. Enumerable.Range(0, model.Blocks.Count).Select(depth =>
             adapters.Any(a => a.AtBlock(depth) is not null) ? new MixedBlock(this, depth) : null)];
     }
 

@@ -20,7 +20,7 @@ public sealed class PrefixTuningAdapter : PromptLearningAdapter, IPrefix
         Count = config.VirtualTokenCount;
         var (width, h) = (config.LayerCount!.Value * 2 * kvSize, config.EncoderHiddenSize!.Value);
         var isDirect = config.IsStored || !config.UsesProjection;
-        AddEmbedding(Count, isDirect ? width : kvSize, depth: 0);
+        AddEmbedding(Count, isDirect ? width : kvSize, depth: model.Decoder.FirstDepth);
         Finish(isDirect ? null : new MlpEncoder(Activation.Tanh, AddDense("transform.0", h, kvSize), AddDense("transform.2", width, h)),
             width, trainable, seed);
         if (config.StartsAtZero) Clear(isDirect);
@@ -33,10 +33,14 @@ public sealed class PrefixTuningAdapter : PromptLearningAdapter, IPrefix
     public override IPrefix Prefix => this;
 
     /// <inheritdoc/>
-    public (Tensor Keys, Tensor Values) At(int layer) => Split(Output, layer);
+    public (Tensor Keys, Tensor Values) At(int layer) => Split(Output, Stored(layer));
 
     /// <inheritdoc/>
-    public (Tensor Keys, Tensor Values) GradientAt(int layer) => OutputGradient.IsPresent ? Split(OutputGradient, layer) : default;
+    public (Tensor Keys, Tensor Values) GradientAt(int layer) => OutputGradient.IsPresent ? Split(OutputGradient, Stored(layer)) : default;
+
+    // Of an encoder-decoder model the reference makes four parts for each of the decoder's layers out of twice the matrix and drops the two meant
+    // for the attention to the encoder; so of the stored layers only every other is seen, and the encoder sees none.
+    private int Stored(int layer) => Model.Config.Encoder is null ? layer : 2 * layer % Model.Config.Encoder.LayerCount;
 
     private (Tensor, Tensor) Split(in Tensor all, int layer) => (all.Slice(2 * layer * kvSize, kvSize), all.Slice((2 * layer + 1) * kvSize, kvSize));
 

@@ -37,9 +37,9 @@ public abstract record PromptLearningConfig : AdapterConfig
         return this with
         {
             TokenDim = model.Config.HiddenSize,
-            LayerCount = model.Config.LayerCount,
+            LayerCount = (model.Config.Encoder ?? model.Config).LayerCount,
             HeadCount = model.Config.HeadCount,
-            SubmoduleCount = 1,
+            SubmoduleCount = model.Config.Encoder is null ? 1 : 2,
             ModulesToSave = saved.Count > 0 ? saved : null,
             TaskType = TaskTypeFor(model),
         };

@@ -34,17 +34,17 @@ public sealed class Evaluator : IDisposable
         {
             if (cancellation.IsCancellationRequested) return null;
             var batch = loader.Load(i);
-            var tokens = ModelBatch.Tokens(batch);
+            var tokens = ModelBatch.Tokens(model, batch);
             pass.Begin(tokens, training: false);
             var targets = ModelBatch.Targets(pass, batch, tokens, 1);
             var x = model.Forward(pass);
-            if (model.Task != ModelTask.CausalLm && targets.Count > 0)
+            if (!model.Task.WritesText() && targets.Count > 0)
                 answers.Add(batch, targets, HostValues.Download(model.Backend, model.Head.Scores(pass, x, targets.Rows)), outputs);
             sum += model.Head.Loss(pass, x, targets, backward: false, default);
             terms += ModelBatch.TermCount(batch);
         }
         var metrics = new Dictionary<string, double> { ["loss"] = sum.LossSum / terms };
-        if (model.Task == ModelTask.CausalLm)
+        if (model.Task.WritesText())
         {
             metrics["perplexity"] = Math.Exp(metrics["loss"]);
             metrics["token_accuracy"] = (double)sum.Correct / sum.Count;

@@ -7,13 +7,26 @@ namespace PeftNative.Training;
 /// <summary>The step from data to model: batches as token rows, targets as rows and labels of the head.</summary>
 public static class ModelBatch
 {
-    /// <summary>The tokens of a batch.</summary>
-    public static TokenBatch Tokens(Batch batch) => new(
-        batch.TokenIds, batch.Offsets, batch.Positions, batch.TokenTypes is { } types ? Array.ConvertAll(types, t => (int)t) : null);
+    /// <summary>
+    /// The tokens of a batch. Where the model has an encoder, that reads them, and the decoder is given its targets one place later.
+    /// </summary>
+    /// <exception cref="DataException">A decoder needs targets, and the records have none.</exception>
+    public static TokenBatch Tokens(TransformerModel model, Batch batch)
+    {
+        var tokens = new TokenBatch(
+            batch.TokenIds, batch.Offsets, batch.Positions, batch.TokenTypes is { } types ? Array.ConvertAll(types, t => (int)t) : null);
+        if (model.Config.Encoder is null) return tokens;
+        if (batch.DecoderIds is not { } targets) throw NoLabels(batch);
+        var given = new int[targets.Length];
+        targets.AsSpan(0, Math.Max(0, targets.Length - 1)).CopyTo(given.AsSpan(Math.Min(1, targets.Length)));
+        for (var s = 0; s < batch.Sequences; s++)
+            if (batch.DecoderOffsets![s] < given.Length) given[batch.DecoderOffsets[s]] = model.Config.DecoderStartTokenId;
+        return new TokenBatch(given, batch.DecoderOffsets!) { Source = tokens };
+    }
 
     /// <summary>The number of loss terms of a batch: labelled tokens, sequences, or values.</summary>
     public static int TermCount(Batch batch) => batch.Labels is not null ? batch.TrainedTokens
-        : batch.Classes?.Length ?? batch.Targets?.Length ?? 0;
+        : batch.DecoderIds?.Length ?? batch.Classes?.Length ?? batch.Targets?.Length ?? 0;
 
     /// <summary>The targets of a batch for a pass that has begun it.</summary>
     /// <param name="pass">The pass.</param>
@@ -23,12 +36,14 @@ public static class ModelBatch
     /// <exception cref="DataException">The batch has no targets for the task, or a label the model does not have.</exception>
     public static HeadTargets Targets(Pass pass, Batch batch, TokenBatch tokens, double gradientScale)
     {
-        if (batch.Labels is { } labels) return BatchTargets.PerToken(pass, tokens, labels, gradientScale);
+        if ((batch.DecoderIds ?? batch.Labels) is { } labels) return BatchTargets.PerToken(pass, tokens, labels, gradientScale);
         if (batch.Classes is { } classes) return BatchTargets.PerSequence(pass, classes, gradientScale);
-        if (batch.Targets is not { } values)
-            throw new DataException("The records have no labels.", batch.Examples[0].Origin.ToString(), "Training and evaluation need them.");
+        if (batch.Targets is not { } values) throw NoLabels(batch);
         var loss = pass.Model.Config.ProblemType == Models.ProblemType.MultiLabel
             ? RegressionLoss.BinaryCrossEntropy : RegressionLoss.MeanSquaredError;
         return BatchTargets.Values(pass, values, loss, gradientScale);
     }
+
+    private static DataException NoLabels(Batch batch) =>
+        new("The records have no labels.", batch.Examples[0].Origin.ToString(), "Training and evaluation need them.");
 }

@@ -120,7 +120,7 @@ public sealed class Trainer : IDisposable
         for (var i = 0; i < batches.Count; i++)
         {
             if (cancellation.IsCancellationRequested) return null;
-            var tokens = ModelBatch.Tokens(batches[i]);
+            var tokens = ModelBatch.Tokens(model, batches[i]);
             pass.Step = (ulong)CompletedSteps * (ulong)options.GradientAccumulationSteps + (ulong)i;
             pass.Begin(tokens, training: true);
             sum += model.TrainStep(pass, ModelBatch.Targets(pass, batches[i], tokens, 1.0 / terms));

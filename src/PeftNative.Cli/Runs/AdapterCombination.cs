@@ -1,0 +1,82 @@
+using System.Text.Json.Nodes;
+using PeftNative.Cli.Options;
+using PeftNative.Cli.Output;
+using PeftNative.Models;
+using PeftNative.Models.Loading;
+using PeftNative.Peft;
+using PeftNative.Peft.Lora;
+using PeftNative.Peft.Merging;
+using PeftNative.Peft.WeightedMerge;
+using PeftNative.Tensors;
+
+namespace PeftNative.Cli.Runs;
+
+/// <summary>Makes one adapter of several, for <c>merge --combination_type</c>.</summary>
+internal static class AdapterCombination
+{
+    private const string Group = "One adapter of several (LoRA), instead of a model";
+
+    public static readonly Setting Type = new("combination_type", SettingKind.Text, "How, in PEFT's words; the output is an adapter then.")
+    {
+        Choices = ["linear", "cat", "svd", "ties", "ties_svd", "dare_linear", "dare_linear_svd", "dare_ties", "dare_ties_svd", "magnitude_prune", "magnitude_prune_svd"],
+        ValueName = "TYPE", Group = Group,
+    };
+
+    private static readonly Setting Density = new("density", SettingKind.Number, "Share of the values that ties, dare and magnitude_prune keep.")
+    {
+        Default = "1", Least = 0, Most = 1, Group = Group,
+    };
+
+    private static readonly Setting SvdRank = new("svd_rank", SettingKind.Whole, "Rank of the result of the types with svd; the largest of the adapters if not given.")
+    {
+        Least = 1, Most = 1 << 16, Group = Group,
+    };
+
+    private static readonly Setting Sign = new("majority_sign_method", SettingKind.Text, "What decides a sign in ties.")
+    {
+        Default = "total", Choices = ["total", "frequency"], Group = Group,
+    };
+
+    public static readonly Setting[] Settings = [Type, Density, SvdRank, Sign];
+
+    /// <summary>Combines what --adapter names, each with its weight, and writes the adapter's folder.</summary>
+    public static void Run(SettingValues values, string output, Terminal terminal)
+    {
+        var (folder, sources) = (values.Text(Shared.Model), ModelSession.AdapterSources(values));
+        var (rule, usesSvd) = WeightedMergeOptions.Parse(values.Text(Type));
+        var options = new WeightedMergeOptions
+        {
+            Rule = rule, UsesSvd = usesSvd, Density = values.Number(Density), SvdRank = values.Has(SvdRank) ? values.Int(SvdRank) : null,
+            SignMethod = values.Text(Sign) == "frequency" ? SignMethod.Frequency : SignMethod.Total, Seed = (ulong)values.Whole(Shared.Seed),
+        };
+        using var backend = Machine.CreateBackend(values, DType.Float32);
+        using var model = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(sources[0].Folder, folder)).Model;
+        var adapters = new List<LoraAdapter>();
+        try
+        {
+            foreach (var source in sources) adapters.Add(Load(model, source, adapters.Count));
+            using var combined = LoraCombiner.Combine(adapters, [.. sources.Select(s => s.Scale)], options);
+            AdapterFolder.Save(combined, output);
+            terminal.Line($"{output}: {values.Text(Type)} of {string.Join(", ", sources.Select(s => $"{s.Folder} ({Quantity.Number(s.Scale)})"))}, r {combined.LoraConfig.R}");
+            terminal.Object(new JsonObject
+            {
+                ["output"] = output, ["combination_type"] = values.Text(Type), ["r"] = combined.LoraConfig.R,
+                ["adapters"] = JsonLines.List(sources.Select(s => s.Folder)), ["parameters"] = combined.ParameterCount,
+            });
+        }
+        finally
+        {
+            adapters.ForEach(a => a.Dispose());
+        }
+    }
+
+    // The scale is the adapter's weight in the sum, so it must not be in its values already.
+    private static LoraAdapter Load(TransformerModel model, AdapterSource source, int number)
+    {
+        var adapter = AdapterFolder.Load(model, source.Folder, name: $"adapter{number}");
+        if (adapter is LoraAdapter lora) return lora;
+        adapter.Dispose();
+        throw new UsageException($"Only LoRA adapters can be combined, not {adapter.Config.PeftType}.", source.Folder,
+            "Name several adapters when generating instead, or merge without --combination_type.");
+    }
+}

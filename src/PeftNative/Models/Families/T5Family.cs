@@ -1,0 +1,83 @@
+using PeftNative.Ops;
+
+namespace PeftNative.Models.Families;
+
+/// <summary>
+/// T5 (Raffel et al. 2019, arXiv:1910.10683) and its gated successors: an encoder and a decoder, RMSNorm before, no biases, no scale on the
+/// scores but a relative position bias that a stack's first layer holds for all.
+/// </summary>
+internal static class T5Family
+{
+    internal static Family T5 { get; } = new()
+    {
+        ModelType = "t5",
+        Names = NamesOf("decoder", feedForward: 2) with
+        {
+            Cross = new CrossAttentionNames("layer.1.layer_norm", "layer.1.EncDecAttention.q", "layer.1.EncDecAttention.k",
+                "layer.1.EncDecAttention.v", "layer.1.EncDecAttention.o"),
+            Encoder = NamesOf("encoder", feedForward: 1),
+        },
+        LoraTargets = ["q", "v"],
+        Ia3Targets = ["k", "v", "wo"],
+        Ia3FeedForward = ["wo"],
+        StoredNames = new Dictionary<string, string[]> { ["shared"] = ["encoder.embed_tokens", "decoder.embed_tokens"] },
+        // Copies of the embedding; and a bias of the first checkpoints that nothing reads.
+        IgnoredTensors = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "EncDecAttention.relative_attention_bias.weight"],
+        ReadConfig = Read,
+    };
+
+    /// <summary>Multilingual T5 (Xue et al. 2020, arXiv:2010.11934).</summary>
+    internal static Family Mt5 { get; } = T5 with { ModelType = "mt5", Ia3Targets = ["k", "v", "wi_1"], Ia3FeedForward = [] };
+
+    private static ModuleNames NamesOf(string stack, int feedForward) => new()
+    {
+        Backbone = "", TokenEmbedding = "shared", Layer = $"{stack}.block.{{0}}",
+        Query = "layer.0.SelfAttention.q", Key = "layer.0.SelfAttention.k", Value = "layer.0.SelfAttention.v",
+        AttentionOutput = "layer.0.SelfAttention.o", RelativeBias = "layer.0.SelfAttention.relative_attention_bias",
+        AttentionNorm = "layer.0.layer_norm",
+        Gate = $"layer.{feedForward}.DenseReluDense.wi_0", GatedUp = $"layer.{feedForward}.DenseReluDense.wi_1",
+        Up = $"layer.{feedForward}.DenseReluDense.wi", Down = $"layer.{feedForward}.DenseReluDense.wo",
+        FeedForwardNorm = $"layer.{feedForward}.layer_norm", FinalNorm = $"{stack}.final_layer_norm",
+        LanguageModelHead = "lm_head", SequenceHead = "classification_head.out_proj", TokenHead = "classifier", HeadBias = (true, true),
+    };
+
+    private static TransformerConfig Read(ConfigReader c)
+    {
+        var hidden = c.Int("d_model", "hidden_size");
+        var heads = c.Int("num_heads", "num_attention_heads");
+        var layers = c.Int("num_layers", "num_hidden_layers");
+        var feedForward = (c.Text("feed_forward_proj") ?? "relu").Split('-');
+        // transformers 5 keeps the scale apart from the tie, and calls every T5 tied; before, the one meant the other.
+        var isTied = c.Bool("scale_decoder_outputs", c.Bool("tie_word_embeddings", true));
+        var decoder = c.Common() with
+        {
+            HiddenSize = hidden,
+            LayerCount = c.OptionalInt("num_decoder_layers") ?? layers,
+            HeadCount = heads,
+            KvHeadCount = heads,
+            HeadDim = c.Int("d_kv"),
+            FeedForwardSize = c.Int("d_ff"),
+            VocabularySize = c.Int("vocab_size"),
+            MaxPositions = c.OptionalInt("n_positions") ?? 512,
+            Norm = NormKind.RmsNorm,
+            NormEpsilon = c.Double("layer_norm_epsilon", 1e-6),
+            NormPlacement = NormPlacement.Before,
+            Gated = feedForward is ["gated", _],
+            Activation = feedForward switch
+            {
+                ["gated", "gelu"] => Activation.GeluTanh,
+                [.., var name] when feedForward.Length <= 2 && ConfigReader.FindActivation(name) is { } known => known,
+                _ => throw c.Error($"feed_forward_proj '{string.Join('-', feedForward)}' is not supported", "Supported: relu, gated-gelu and the like."),
+            },
+            Causal = true,
+            AttentionScale = 1,
+            RelativeBuckets = c.OptionalInt("relative_attention_num_buckets") ?? 32,
+            RelativeMaxDistance = c.OptionalInt("relative_attention_max_distance") ?? 128,
+            TieWordEmbeddings = isTied,
+            HeadScale = isTied ? 1 / Math.Sqrt(hidden) : 1,
+            DecoderStartTokenId = c.OptionalIntOrZero("decoder_start_token_id") ?? c.OptionalIntOrZero("pad_token_id") ?? 0,
+            BaseDropout = (c.Double("dropout_rate", 0.1), c.Double("dropout_rate", 0.1)),
+        };
+        return decoder with { Encoder = decoder with { LayerCount = layers, Causal = false } };
+    }
+}

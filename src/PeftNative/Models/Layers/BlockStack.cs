@@ -1,0 +1,59 @@
+using PeftNative.Tensors;
+
+namespace PeftNative.Models;
+
+/// <summary>Sub-blocks one upon the other that work on one stream of rows: a whole model's, or those of its encoder or its decoder.</summary>
+internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
+{
+    /// <summary>The sub-blocks, bottom to top.</summary>
+    internal IReadOnlyList<SubBlock> Blocks => blocks;
+
+    /// <summary>Depth of the lowest one.</summary>
+    internal int FirstDepth => blocks[0].Depth;
+
+    /// <summary>Runs all of them on the stream [rows, D].</summary>
+    internal Tensor Forward(Pass pass, Tensor x)
+    {
+        var layerInput = x;
+        foreach (var block in blocks)
+        {
+            var y = pass.NewActivation(x.Rows, x.Columns);
+            // Below the lowest trained sub-block nothing is read again, so its inner activations go at once.
+            var isKept = pass.IsTraining && block.Depth >= pass.LowestTrainedDepth;
+            var mark = pass.Arena.Mark();
+            var isLast = block.Place.Kind == SubBlockKind.FeedForward;
+            block.Forward(pass, pass.StateOf(block.Depth), isParallel && isLast ? layerInput : x, x, y);
+            if (!isKept) pass.Arena.Release(mark);
+            if (isLast) layerInput = y;
+            x = y;
+        }
+        return x;
+    }
+
+    /// <summary>
+    /// Turns d, the gradient of the output, into that of the input, walking down to the sub-block at depth <paramref name="lowest"/>, whose
+    /// input's gradient nobody needs; with a depth below the stack, whole.
+    /// </summary>
+    internal void Backward(Pass pass, in Tensor d, int lowest)
+    {
+        for (var i = blocks.Length - 1; i >= 0 && blocks[i].Depth >= lowest; i--)
+        {
+            if (isParallel && blocks[i].Place.Kind == SubBlockKind.FeedForward) ParallelBackward(pass, i--, d, lowest);
+            else blocks[i].Backward(pass, pass.StateOf(blocks[i].Depth), d, d, needsInput: blocks[i].Depth > lowest);
+        }
+    }
+
+    // Both sub-blocks read the layer's input, so what the second adds to its gradient must not reach the first.
+    private void ParallelBackward(Pass pass, int second, in Tensor d, int lowest)
+    {
+        var depth = blocks[second].Depth - 1;
+        var needsInput = depth > lowest;
+        var mark = pass.Arena.Mark();
+        var dInput = pass.NewActivation(d.Rows, d.Columns);
+        pass.Backend.Fill(dInput, 0);
+        blocks[second].Backward(pass, pass.StateOf(depth + 1), d, dInput, needsInput);
+        if (depth >= lowest) blocks[second - 1].Backward(pass, pass.StateOf(depth), d, d, needsInput);
+        pass.Backend.AddScaled(dInput, 1, d);
+        pass.Arena.Release(mark);
+    }
+}
