@@ -9,7 +9,7 @@ public static class Cli
 {
     internal static readonly Verb[] Verbs =
     [
-        new TrainVerb(), new CheckVerb(), new DataVerb(), new EvalVerb(), new PredictVerb(), new GenerateVerb(), new ChatVerb(), new MergeVerb(), new InspectVerb(),
+        new TrainVerb(), new CheckVerb(), new DataVerb(), new EvalVerb(), new PredictVerb(), new GenerateVerb(), new ChatVerb(), new MergeVerb(), new ExportVerb(), new InspectVerb(),
         new VerifyVerb(), new DemoVerb(), new BenchVerb(), new EnvVerb(),
     ];
 

@@ -88,6 +88,19 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    public void An_adapter_is_written_for_other_programs()
+    {
+        var (model, output) = (TinyModels.Llama(folder), folder["out"]);
+        Command.Succeed("train", "--model", model, "--data", TinyModels.Prompts(folder), "--output", output, "--epochs", "1", "--backend", "reference");
+        string[] export = ["export", "--model", model, "--adapter", output, "--json"];
+        Assert.Equal(4, Command.Succeed([.. export, "--to", "gguf-lora", "--output", folder["a.gguf"]]).Lines[0]["modules"]!.GetValue<int>());
+        Assert.Equal("GGUF"u8, File.ReadAllBytes(folder["a.gguf"]).AsSpan(0, 4));
+        Command.Succeed([.. export, "--to", "mlx", "--output", folder["mlx"]]);
+        Assert.True(File.Exists(Path.Combine(folder["mlx"], "adapters.safetensors")));
+        Assert.Contains("gguf-lora", Command.Fail(2, [.. export, "--to", "gguf", "--output", folder["b"]]), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void One_adapter_is_made_of_several()
     {
         var (model, data) = (TinyModels.Llama(folder), TinyModels.Prompts(folder));

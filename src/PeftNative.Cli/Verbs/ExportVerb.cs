@@ -1,0 +1,51 @@
+using System.Text.Json.Nodes;
+using PeftNative.Cli.Options;
+using PeftNative.Cli.Output;
+using PeftNative.Cli.Runs;
+using PeftNative.Models.Loading;
+using PeftNative.Peft;
+using PeftNative.Peft.Export;
+using PeftNative.Peft.Lora;
+
+namespace PeftNative.Cli.Verbs;
+
+/// <summary>Writes a LoRA adapter in another program's format.</summary>
+internal sealed class ExportVerb : Verb
+{
+    private static readonly Setting To = new("to", SettingKind.Text, "gguf-lora: a file for llama.cpp's --lora; mlx: a folder for mlx-lm.")
+    {
+        Choices = ["gguf-lora", "mlx"], Group = "What", IsRequired = true,
+    };
+
+    private static readonly Setting Output = new("output", SettingKind.Text, "The new file or folder.")
+    {
+        ValueName = "PATH", Group = "What", IsRequired = true, Aliases = ["outfile"],
+    };
+
+    private static readonly Setting Type = new("outtype", SettingKind.Text, "Type of the numbers in a GGUF file.") { Default = "f32", Choices = ["f32", "f16"] };
+
+    public override string Name => "export";
+
+    public override string Summary => "writes a LoRA adapter for llama.cpp or mlx-lm";
+
+    public override string Example => "peftnative export --model my-model --adapter my-lora --to gguf-lora --output my-lora.gguf";
+
+    public override string Notes => "A whole model without an adapter comes from merge; its folder is what other programs convert.";
+
+    public override IReadOnlyList<Setting> Settings =>
+        [Shared.Model, ModelSession.Adapters with { IsRequired = true, IsRepeatable = false, ValueName = "DIR", Help = "Folder of the adapter." }, To, Output, Type];
+
+    public override int Run(SettingValues values, Terminal terminal)
+    {
+        var (folder, source, output) = (values.Text(Shared.Model), values.Text(ModelSession.Adapters), values.Text(Output));
+        using var backend = Backends.BackendFactory.Create("reference");
+        using var model = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(source, folder)).Model;
+        using var adapter = AdapterFolder.Load(model, source);
+        if (adapter is not LoraAdapter lora)
+            throw new UsageException($"Only LoRA adapters have a form in other programs' formats, not {adapter.Config.PeftType}.", source);
+        var modules = values.Text(To) == "mlx" ? MlxLora.Write(lora, output) : GgufLora.Write(lora, output, values.Text(Type) == "f16");
+        terminal.Line($"{output}: {Quantity.Of(modules, "module")} with r {lora.LoraConfig.R}");
+        terminal.Object(new JsonObject { ["output"] = output, ["format"] = values.Text(To), ["modules"] = modules });
+        return 0;
+    }
+}

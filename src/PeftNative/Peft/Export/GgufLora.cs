@@ -1,0 +1,103 @@
+using PeftNative.Formats.Gguf;
+using PeftNative.Models;
+using PeftNative.Peft.Lora;
+
+namespace PeftNative.Peft.Export;
+
+/// <summary>
+/// Writes a LoRA adapter as the GGUF file that llama.cpp takes with <c>--lora</c>. Its tensors are named after those of the base in GGUF, its scale is
+/// alpha / r of each pair, and rows follow the order into which llama.cpp's converter puts the base's weights: rotary pairs side by side for the
+/// architecture "llama", query, key and value apart for "gptneox".
+/// </summary>
+public static class GgufLora
+{
+    private static readonly Dictionary<string, string> Architectures = new()
+    {
+        ["llama"] = "llama", ["mistral"] = "llama", ["gpt2"] = "gpt2", ["qwen2"] = "qwen2", ["qwen3"] = "qwen3", ["phi3"] = "phi3",
+        ["gemma"] = "gemma", ["gemma2"] = "gemma2", ["gemma3_text"] = "gemma3", ["gpt_neox"] = "gptneox",
+    };
+
+    /// <summary>Writes the file; returns how many modules it adapts.</summary>
+    /// <param name="adapter">The adapter.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="half">Whether numbers are stored in fp16 instead of fp32.</param>
+    /// <exception cref="UsageException">The format has no place for something that the adapter or the model has.</exception>
+    /// <exception cref="StorageException">The file cannot be written.</exception>
+    public static int Write(LoraAdapter adapter, string path, bool half = false)
+    {
+        var model = adapter.Model;
+        var config = adapter.LoraConfig;
+        if (!Architectures.TryGetValue(model.Config.ModelType, out var architecture))
+            throw Refusal($"llama.cpp has no language model of the family {model.Config.ModelType}", "Supported: " + string.Join(", ", Architectures.Keys) + ".");
+        if (config.UseDora) throw Refusal("a GGUF adapter cannot hold DoRA's magnitudes");
+        if (adapter.StoredEntries.Any(e => e.ReplacesInPlace))
+            throw Refusal("a GGUF adapter cannot hold trained biases or modules_to_save");
+
+        var alpha = (float)(config.UseRsLora ? config.Alpha * Math.Sqrt(config.R) : config.Alpha);
+        var file = new GgufWriter();
+        file.Add("general.architecture", architecture);
+        file.Add("general.type", "adapter");
+        file.Add("adapter.type", "lora");
+        file.Add("adapter.lora.alpha", alpha);
+        foreach (var (module, pair) in adapter.Pairs) AddPair(file, model, module, pair, alpha);
+        file.Write(path, half);
+        return adapter.Pairs.Count;
+    }
+
+    private static void AddPair(GgufWriter file, TransformerModel model, string module, LoraPair pair, float alpha)
+    {
+        var (r, width) = (pair.A.Rows, pair.A.Columns);
+        var site = model.Linears.FirstOrDefault(s => s.Path == module)
+            ?? throw Refusal($"an adapter on {module} is not supported in GGUF files");
+        var (name, role) = NameOf(model, site);
+        var a = Tensors.HostValues.Download(model.Backend, pair.A.Value);
+        var b = Tensors.HostValues.Download(model.Backend, pair.B.Value);
+        // llama.cpp scales by alpha / r; where this pair's own factor differs (alpha_pattern), B takes up the rest.
+        var factor = (float)(pair.Scale * r / alpha);
+        if (factor != 1)
+            for (var i = 0; i < b.Length; i++) b[i] *= factor;
+        file.Add(new GgufTensor($"{name}.lora_a", r, width, a));
+        file.Add(new GgufTensor($"{name}.lora_b", site.Out, r, Reorder(model.Config, role, b, site.Out, r)));
+    }
+
+    private enum Role { Other, Query, Key, FusedByHead }
+
+    private static (string Name, Role Role) NameOf(TransformerModel model, LinearSite site)
+    {
+        var names = model.Family.Names;
+        if (site.Path == names.LanguageModelHead) return ("output.weight", Role.Other);
+        var prefix = names.Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, names.Layer, site.Depth / 2)) + ".";
+        var local = site.Path.StartsWith(prefix, StringComparison.Ordinal) ? site.Path[prefix.Length..] : "";
+        (string Own, string Gguf, Role Role)[] table =
+        [
+            (names.Query, "attn_q", Role.Query), (names.Key, "attn_k", Role.Key), (names.Value, "attn_v", Role.Other),
+            (names.FusedQkv ?? "", "attn_qkv", names.FusedByHead ? Role.FusedByHead : Role.Other), (names.AttentionOutput, "attn_output", Role.Other),
+            (names.Gate ?? "", "ffn_gate", Role.Other), (names.FusedGateUp ?? "", "ffn_up", Role.Other), (names.Up, "ffn_up", Role.Other),
+            (names.Down, "ffn_down", Role.Other),
+        ];
+        foreach (var (own, gguf, role) in table)
+            if (own.Length > 0 && own == local) return ($"blk.{site.Depth / 2}.{gguf}.weight", role);
+        throw Refusal($"an adapter on {site.Path} is not supported in GGUF files");
+    }
+
+    private static float[] Reorder(TransformerConfig config, Role role, float[] b, int rows, int r)
+    {
+        var d = config.HeadDim;
+        var isLlama = Architectures[config.ModelType] == "llama";
+        Func<int, int>? source = role switch
+        {
+            // Row 2 i + p of a head comes from row p · d / 2 + i: the two halves of a rotation side by side.
+            Role.Query or Role.Key when isLlama => row => row / d * d + row % 2 * (d / 2) + row % d / 2,
+            // Part p of head h comes from where that head has its query, key and value.
+            Role.FusedByHead => row => row % (rows / 3) / d * (3 * d) + row / (rows / 3) * d + row % d,
+            _ => null,
+        };
+        if (source is null) return b;
+        var ordered = new float[b.Length];
+        for (var row = 0; row < rows; row++) b.AsSpan(source(row) * r, r).CopyTo(ordered.AsSpan(row * r, r));
+        return ordered;
+    }
+
+    private static UsageException Refusal(string reason, string remedy = "Merge the adapter into the base and convert the whole model instead.") =>
+        new($"The adapter cannot be written for llama.cpp: {reason}.", "export", remedy);
+}
