@@ -28,14 +28,14 @@ PN_DEVICE void norm_forward(const Norm& norm, const Tensor& y) {
     float mean = 0;
     if (norm.centered) {
         for (int d = threadIdx.x; d < width; d += blockDim.x) mean += load(x + d);
-        mean = block_sum(mean) / width;
+        mean = block_sum(mean) / static_cast<float>(width);
     }
     float square = 0;
     for (int d = threadIdx.x; d < width; d += blockDim.x) {
         const float v = load(x + d) - mean;
         square = fmaf(v, v, square);
     }
-    const float rstd = 1 / sqrtf(block_sum(square) / width + norm.epsilon);
+    const float rstd = 1 / sqrtf(block_sum(square) / static_cast<float>(width) + norm.epsilon);
     if (threadIdx.x == 0) {
         if (norm.mean.present()) norm.mean.set<float>(row, group, mean);
         if (norm.rstd.present()) norm.rstd.set<float>(row, group, rstd);
@@ -60,8 +60,8 @@ PN_DEVICE void norm_backward(const Norm& norm, const Tensor& dy, const Tensor& d
         sum += h;
         product = fmaf(h, (load(x + d) - mean) * rstd, product);
     }
-    product = block_sum(product) / width;
-    sum = norm.centered ? block_sum(sum) / width : 0.0f;
+    product = block_sum(product) / static_cast<float>(width);
+    sum = norm.centered ? block_sum(sum) / static_cast<float>(width) : 0.0f;
     for (int d = threadIdx.x; d < width; d += blockDim.x) {
         const float v = rstd * (load(slope + d) * norm.gain(d) - (load(x + d) - mean) * rstd * product - sum);
         store(to + d, accumulate ? load(to + d) + v : v);
