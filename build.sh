@@ -23,6 +23,7 @@ usage: ./build.sh [word] [arguments]
   test     build everything and run every test
   bench    build and run the benchmarks                    (arguments go to BenchmarkDotNet)
   pack     make the packages in artifacts/packages
+  --with-managedcuda   build the CUDA backend on ManagedCuda as well (GPLv3, see README.md)
   clean    remove artifacts/
   --help   this text
 
@@ -97,6 +98,19 @@ build_native() { # [CMake target]
     stage "Build the native library" cmake --build "$artifacts/cmake" --parallel "$jobs" ${1:+--target "$1"}
 }
 
+# CI compiles the kernels of the CUDA backend for real devices as well; elsewhere that happens where nvcc is installed.
+need_nvcc() { have "${NVCC:-nvcc}" || { [[ ${CI:-} == true ]] && apt_install nvidia-cuda-toolkit; } || true; }
+
+# Warnings and spilled registers are errors. Without nvcc the sources are taken along for NVIDIA's run-time compiler.
+build_kernels() {
+    need_nvcc
+    if have "${NVCC:-nvcc}"; then
+        stage "Compile the CUDA kernels" "$root/kernels/build.sh" --table
+    else
+        note "CUDA kernels" "not compiled: no nvcc here (Debian: apt-get install nvidia-cuda-toolkit, non-free)"
+    fi
+}
+
 # ---- stages ------------------------------------------------------------------------------------------------------
 
 # The command is compiled ahead of time where the SDK's compiler package can be had: it then starts faster.
@@ -125,6 +139,7 @@ publish_command() { # [options of dotnet publish]
 build_all() {
     need_sdk
     build_native
+    build_kernels
     build_solution
     publish_command
     note "Ready" "$command"
@@ -152,10 +167,24 @@ bench() {
 pack() {
     need_sdk
     build_native peftnative_cpu
+    build_kernels
     rm -rf "$artifacts/packages"
     stage "Make the packages" dotnet pack "$root/PeftNative.sln" -c Release -o "$artifacts/packages"
     local package
     for package in "$artifacts"/packages/*.nupkg; do note "" "${package##*/}"; done
+}
+
+# Outside the default build: ManagedCuda is GPLv3 since version 12, and not every registry has it.
+managed_project=$root/src/PeftNative.Cuda.ManagedCuda
+managed_reason="ManagedCuda-12 and ManagedCuda-CUBLAS cannot be restored from the registries of this machine"
+
+with_managedcuda() {
+    need_sdk
+    build_native
+    build_kernels
+    try "Restore ManagedCuda" dotnet restore "$managed_project" || die "$managed_reason. The whole log: $log"
+    stage "Build the backend on ManagedCuda" dotnet build "$managed_project" -c Release --no-restore
+    note "Ready (GPLv3, see README.md)" "$artifacts/bin/PeftNative.Cuda.ManagedCuda/release"
 }
 
 clean() {
@@ -252,6 +281,18 @@ run_native_tests() {
     fi
 }
 
+# Compiles the backend on ManagedCuda wherever its packages can be had.
+run_managedcuda_check() {
+    if ! try "Restore ManagedCuda" dotnet restore "$managed_project"; then
+        skip_suite managedcuda "not compiled: $managed_reason"
+    elif try "Build the backend on ManagedCuda" dotnet build "$managed_project" -c Release --no-restore; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        tail -n 20 "$log"
+    fi
+}
+
 run_tests() {
     need_sdk
     need_compiler
@@ -266,6 +307,8 @@ run_tests() {
             -noLogo -noColor -noAutoReporters -result-junit "$results/$name.xml"
     done
     run_native_tests
+    run_managedcuda_check
+    if ! have "${NVCC:-nvcc}"; then skip_suite kernels "no nvcc here: the kernels were not compiled for real devices"; fi
     printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
     ((failed == 0))
 }
@@ -278,6 +321,7 @@ case $word in
     test) run_tests ;;
     bench) bench "$@" ;;
     pack) pack ;;
+    --with-managedcuda) with_managedcuda ;;
     clean) clean ;;
     -h | --help | help) help ;;
     *) die "build.sh: no such word: $word. ./build.sh --help lists them." 2 ;;

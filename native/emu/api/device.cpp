@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include <cstdlib>
+
 using namespace pn::emu;
 
 namespace {
@@ -153,6 +155,8 @@ PN_API int cuDevicePrimaryCtxRelease_v2(int device) {
         s.functions.clear();
         s.modules.clear();
         DeviceMemory::get().free_all();
+        for (const auto& [memory, bytes] : s.host_memory) std::free(const_cast<void*>(memory));
+        s.host_memory.clear();
         s.lost = success;
     });
 }

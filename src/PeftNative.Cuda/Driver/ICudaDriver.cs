@@ -1,3 +1,5 @@
+using PeftNative.Cuda.Products;
+
 namespace PeftNative.Cuda.Driver;
 
 /// <summary>
@@ -67,7 +69,7 @@ internal unsafe interface ICudaDriver
     CudaResult GetElapsedTime(nint start, nint end, out float milliseconds);
 
     /// <summary>Loads a cubin, a fatbin or PTX that ends with a zero.</summary>
-    CudaResult LoadModule(void* image, out nint module);
+    CudaResult LoadModule(ReadOnlySpan<byte> image, out nint module);
 
     CudaResult UnloadModule(nint module);
 
@@ -75,7 +77,8 @@ internal unsafe interface ICudaDriver
 
     CudaResult SetFunctionAttribute(nint function, FunctionAttribute attribute, int value);
 
-    CudaResult Launch(nint function, in LaunchShape shape, nint stream, void** arguments);
+    /// <summary>Starts a kernel; <paramref name="arguments"/> are the addresses of its arguments.</summary>
+    CudaResult Launch(nint function, in LaunchShape shape, nint stream, ReadOnlySpan<nint> arguments);
 
     CudaResult BeginCapture(nint stream);
 
@@ -92,8 +95,8 @@ internal unsafe interface ICudaDriver
     /// <summary>The name of a result, such as CUDA_ERROR_OUT_OF_MEMORY.</summary>
     string NameOf(CudaResult result);
 
-    /// <summary>Address of an entry point of a math library that comes with this driver, or 0: the emulator has them in the same file.</summary>
-    nint FindMathFunction(string name);
+    /// <summary>The cuBLAS that goes with this driver, or null where there is none.</summary>
+    ICublas? FindCublas();
 }
 
 /// <summary>How a kernel is launched.</summary>

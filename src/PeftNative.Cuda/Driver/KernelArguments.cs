@@ -34,11 +34,11 @@ internal unsafe struct KernelArguments
     /// <summary>Starts a kernel with these arguments.</summary>
     public readonly CudaResult Launch(ICudaDriver driver, nint function, in LaunchShape shape, nint stream)
     {
-        var pointers = stackalloc void*[MostArguments];
+        Span<nint> pointers = stackalloc nint[MostArguments];
         fixed (byte* first = storage)
         {
-            for (var i = 0; i < count; i++) pointers[i] = first + offsets[i];
-            return driver.Launch(function, shape, stream, pointers);
+            for (var i = 0; i < count; i++) pointers[i] = (nint)first + offsets[i];
+            return driver.Launch(function, shape, stream, pointers[..count]);
         }
     }
 

@@ -7,7 +7,7 @@ namespace PeftNative.Cuda.Driver;
 /// kernel is asked for: from the fatbin beside it in the assembly, or compiled by NVRTC from its source where nvcc was not there at
 /// build time. The emulator has the kernels in its library and gets an image that only names the module.
 /// </summary>
-internal sealed unsafe class KernelLibrary(CudaDevice device) : IDisposable
+internal sealed class KernelLibrary(CudaDevice device) : IDisposable
 {
     private readonly Dictionary<string, nint> modules = [];
     private readonly Dictionary<(string Module, string Function, DType First, DType? Second), Kernel> kernels = [];
@@ -36,8 +36,7 @@ internal sealed unsafe class KernelLibrary(CudaDevice device) : IDisposable
     private nint ModuleOf(string name)
     {
         if (modules.TryGetValue(name, out var module)) return module;
-        fixed (byte* image = KernelImage.Of(name, device))
-            device.Check(device.Driver.LoadModule(image, out module), "cuModuleLoadData", $"the kernels of {name}");
+        device.Check(device.Driver.LoadModule(KernelImage.Of(name, device), out module), "cuModuleLoadData", $"the kernels of {name}");
         return modules[name] = module;
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using PeftNative.Cuda.Products;
 
 namespace PeftNative.Cuda.Driver;
 
@@ -182,9 +183,11 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
         fixed (float* p = &milliseconds) return eventElapsedTime(p, start, end);
     }
 
-    public CudaResult LoadModule(void* image, out nint module)
+    public CudaResult LoadModule(ReadOnlySpan<byte> image, out nint module)
     {
-        fixed (nint* p = &module) return moduleLoadData(p, image);
+        fixed (nint* p = &module)
+        fixed (byte* first = image)
+            return moduleLoadData(p, first);
     }
 
     public CudaResult UnloadModule(nint module) => moduleUnload(module);
@@ -201,11 +204,12 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
     public CudaResult SetFunctionAttribute(nint function, FunctionAttribute attribute, int value) =>
         functionSetAttribute(function, attribute, value);
 
-    public CudaResult Launch(nint function, in LaunchShape shape, nint stream, void** arguments)
+    public CudaResult Launch(nint function, in LaunchShape shape, nint stream, ReadOnlySpan<nint> arguments)
     {
         var (grid, block) = (shape.Grid, shape.Block);
-        return launchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block.X, (uint)block.Y, (uint)block.Z,
-            (uint)shape.SharedBytes, stream, arguments, null);
+        fixed (nint* pointers = arguments)
+            return launchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block.X, (uint)block.Y, (uint)block.Z,
+                (uint)shape.SharedBytes, stream, (void**)pointers, null);
     }
 
     public CudaResult BeginCapture(nint stream) => streamBeginCapture(stream, ThreadLocalCapture);
@@ -234,7 +238,12 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
             : $"CUDA error {(int)result}";
     }
 
-    public nint FindMathFunction(string name) => NativeLibrary.TryGetExport(library, name, out var address) ? address : 0;
+    /// <summary>Address of any other function of the library, or 0.</summary>
+    public nint FindExport(string name) => NativeLibrary.TryGetExport(library, name, out var address) ? address : 0;
+
+    /// <inheritdoc/>
+    /// <remarks>The emulator has it in the same file.</remarks>
+    public ICublas? FindCublas() => IsEmulated ? Cublas.Bind(FindExport) : Cublas.Find();
 
     private nint Find(string name) => NativeLibrary.GetExport(library, name);
 

@@ -1,11 +1,24 @@
 using System.Runtime.InteropServices;
-using PeftNative.Cuda.Driver;
 using PeftNative.Tensors;
 
 namespace PeftNative.Cuda.Products;
 
-/// <summary>The entry points of cuBLAS that are used, of version 11, 12 or 13, or of the emulator.</summary>
-internal sealed unsafe class Cublas
+/// <summary>cuBLAS, as far as it is used.</summary>
+internal interface ICublas
+{
+    /// <summary>A handle whose work goes to a stream, with a workspace of the caller.</summary>
+    /// <exception cref="CudaException">The library refused.</exception>
+    nint Open(nint stream, nint workspace, long workspaceBytes);
+
+    /// <summary>Gives a handle back.</summary>
+    void Close(nint handle);
+
+    /// <summary>C = A′ B′ + beta C for matrices that lie row by row, where ′ transposes or does nothing.</summary>
+    void Multiply(nint handle, in Tensor a, bool transposeA, in Tensor b, bool transposeB, in Tensor c, float beta);
+}
+
+/// <summary>A cuBLAS loaded by name: version 13, 12 or 11, or that of the emulator.</summary>
+internal sealed unsafe class Cublas : ICublas
 {
     private const int Compute32F = 68, DefaultAlgorithm = -1;
 
@@ -35,18 +48,15 @@ internal sealed unsafe class Cublas
         ? ["cublas64_13.dll", "cublas64_12.dll", "cublas64_11.dll"]
         : ["libcublas.so.13", "libcublas.so.12", "libcublas.so.11"];
 
-    /// <summary>Looks for the library that goes with a driver; null where there is none, or one that lacks something.</summary>
-    public static Cublas? Find(ICudaDriver driver)
+    /// <summary>Looks for the library; null where there is none.</summary>
+    public static ICublas? Find()
     {
-        if (driver.IsEmulated) return Bind(driver.FindMathFunction);
         foreach (var file in Files)
             if (NativeLibrary.TryLoad(file, out var library))
                 return Bind(name => NativeLibrary.TryGetExport(library, name, out var address) ? address : 0);
         return null;
     }
 
-    /// <summary>A handle whose work goes to a stream, with a workspace of the caller.</summary>
-    /// <exception cref="CudaException">The library refused.</exception>
     public nint Open(nint stream, nint workspace, long workspaceBytes)
     {
         nint handle;
@@ -57,15 +67,11 @@ internal sealed unsafe class Cublas
         return handle;
     }
 
-    /// <summary>Gives a handle back.</summary>
     public void Close(nint handle) => _ = destroy(handle);
 
-    /// <summary>
-    /// C = A′ B′ + beta C for matrices that lie row by row, where ′ transposes or does nothing. cuBLAS counts columns first, so it is asked
-    /// for Cᵀ = B′ᵀ A′ᵀ.
-    /// </summary>
     public void Multiply(nint handle, in Tensor a, bool transposeA, in Tensor b, bool transposeB, in Tensor c, float beta)
     {
+        // cuBLAS counts columns first, so it is asked for the transposed product.
         var alpha = 1f;
         var depth = transposeA ? a.Rows : a.Columns;
         var result = gemmEx(handle, transposeB ? 1 : 0, transposeA ? 1 : 0, c.Columns, c.Rows, depth, &alpha,
@@ -81,7 +87,8 @@ internal sealed unsafe class Cublas
         _ => throw new ArgumentException($"no matrix product of {tensor}"),
     };
 
-    private static Cublas? Bind(Func<string, nint> find)
+    /// <summary>The functions of a library; null where it lacks one.</summary>
+    public static ICublas? Bind(Func<string, nint> find)
     {
         var all = true;
         var cublas = new Cublas(name =>

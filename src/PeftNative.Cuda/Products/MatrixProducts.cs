@@ -14,7 +14,7 @@ internal sealed class MatrixProducts(CudaDevice device) : IDisposable
 
     private const long WorkspaceBytes = 32L << 20;
 
-    private readonly Cublas? cublas = Cublas.Find(device.Driver);
+    private readonly ICublas? cublas = device.Driver.FindCublas();
     private CudaMemory? workspace;
     private nint handle;
 
