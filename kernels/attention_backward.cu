@@ -8,15 +8,11 @@
 //   dV_j += p_j m_j dY;  ds_j = p_j (m_j dY.V_j - delta) c'_j;  dbias_j += ds_j;  dQ += scale ds_j K_j;  dK_j += scale ds_j Q
 // Scores are computed again from Q, K and log_sum_exp, once for each of the two passes, so that nothing needs atomics. Q, K, V, Y,
 // dY, dQ, dK, dV are of one type; gradients of prefix and bias, partial sums, delta and log_sum_exp are fp32.
+#include "attention_gradients.cuh"
 #include "attention_tile.cuh"
 #include "reduce.cuh"
 
 namespace pn {
-
-// The layout of CudaBackend.KernelAttentionGradients.
-struct AttentionGradients {
-    Tensor dy, dq, dk, dv, delta;
-};
 
 template <class T>
 PN_DEVICE void attention_delta(const Attention& op, const AttentionGradients& gradients) {
@@ -31,29 +27,14 @@ PN_DEVICE void attention_delta(const Attention& op, const AttentionGradients& gr
     if (lane_index() == 0) gradients.delta.set<float>(row, head, sum);
 }
 
-// One query's part of what a pair of query and key needs.
-struct Slope {
-    float p, ds;  // p m, and ds without scale
-
-    PN_DEVICE Slope(const Attention& op, const Segment& s, int head, int i, int j, float log_sum, float delta, float dot, float dy_v) {
-        const float score = op.score(s, head, i, j, dot), keep = op.keep(s, head, i, j), own = exponential(score, log_sum);
-        p = own * keep;
-        ds = own * (keep * dy_v - delta) * SoftCap{op.soft_cap}.slope(score);
-    }
-};
-
-// A block takes tile_k keys of a key head of a sequence: blockIdx.x is (sequence, tile, key head), prefix tiles first. A row of
-// partials for each sequence and prefix row, dK of all heads and then dV.
 template <class T>
 PN_DEVICE void attention_key_gradients(const Attention& op, const AttentionGradients& gradients, int prefix_tiles, int first_tile, int tiles,
                                        int tile_q, int tile_k, int prefix_rows, float* partials) {
     PN_DYN_SMEM(float, memory);
-    const int kv_head = blockIdx.x % op.kv_heads, rest = blockIdx.x / op.kv_heads, tile = first_tile + rest % tiles, sequence = rest / tiles;
-    const Segment s = op.segment(sequence);
-    const bool in_prefix = tile < prefix_tiles;
-    const int j0 = in_prefix ? tile * tile_k : s.prefix + (tile - prefix_tiles) * tile_k;
-    const int left = (in_prefix ? s.prefix : s.total()) - j0, count = left < tile_k ? left : tile_k;
-    if (count <= 0) return;
+    const KeyTile tile(op, prefix_tiles, first_tile, tiles, tile_k);
+    if (tile.count <= 0) return;
+    const Segment& s = tile.segment;
+    const int kv_head = tile.kv_head, j0 = tile.first, count = tile.count;
     const int stride = op.head_dim | 1, row_stride = tile_k + 1, width = op.head_dim;
     Pieces pieces = {memory};
     float *k = pieces.take(tile_k * stride), *v = pieces.take(tile_k * stride), *q = pieces.take(tile_q * stride);
@@ -92,20 +73,11 @@ PN_DEVICE void attention_key_gradients(const Attention& op, const AttentionGradi
         }
     sync_block();
 
-    for (int j = warp_index(); j < count; j += attention_threads / warp_size) {
-        float* partial = partials + (static_cast<long long>(sequence) * prefix_rows + j0 + j) * 2 * op.kv_heads * width + kv_head * width;
+    for (int j = warp_index(); j < count; j += attention_threads / warp_size)
         for (int d = lane_index(); d < width; d += warp_size) {
-            const float to_k = op.scale * dk[j * stride + d], to_v = dv[j * stride + d];
-            if (in_prefix) {
-                partial[d] = to_k;
-                partial[op.kv_heads * width + d] = to_v;
-                continue;
-            }
-            const long long row = s.first_key + j0 + j - s.prefix;
-            if (gradients.dk.present()) gradients.dk.set<T>(row, kv_head * op.kv_head_stride + d, to_k);
-            if (gradients.dv.present()) gradients.dv.set<T>(row, kv_head * op.kv_head_stride + d, to_v);
+            tile.store_k<T>(op, gradients, prefix_rows, partials, j, d, op.scale * dk[j * stride + d]);
+            tile.store_v<T>(op, gradients, prefix_rows, partials, j, d, dv[j * stride + d]);
         }
-    }
 }
 
 // A block takes a tile of queries; tile_q + tile_k - 1 diagonals of a tile have one distance each.

@@ -21,7 +21,13 @@ public sealed partial class CudaBackend
     {
         var segments = OnHost(op.Segments);
         var queries = Longest(segments, 1);
-        var tile = AttentionTile.Of("attention_forward", op.HeadDim, queries, device.MaxSharedBytes, static (d, q, k) => (2 * q + k) * (d | 1) + q * (k + 4));
+        if (MmaWidth(op, queries, false) is { } width)
+        {
+            MmaForward(op, width, queries);
+            return;
+        }
+        var tile = AttentionTile.Of("attention_forward", op.HeadDim, queries, device.MaxSharedBytes,
+            static (d, q, k) => (2 * q + k) * (d | 1) + q * (k + 4));
         var tiles = Cover(queries, tile.Queries);
         var grid = checked(op.Segments.Rows * tiles * op.Heads);
         if (grid == 0) return;
