@@ -62,7 +62,7 @@ PN_DEVICE void attention_key_gradients(const Attention& op, const AttentionGradi
                 }
                 const long long row = s.first_query + i0 + i;
                 const Slope slope(op, s, head, i0 + i, j0 + j, op.log_sum_exp.get<float>(row, head),
-                                  gradients.delta.get<float>(row, head), dot, to_ds);
+                                  gradients.delta.get<float>(row, head), dot, to_ds, op.keep(s, head, i0 + i, j0 + j));
                 to_p = slope.p;
                 to_ds = slope.ds;
             });
@@ -112,7 +112,7 @@ PN_DEVICE void attention_query_gradients(const Attention& op, const AttentionGra
                 to = i >= tile.count || j >= count || !op.sees(s, i0 + i, j0 + j)
                          ? 0
                          : Slope(op, s, tile.head, i0 + i, j0 + j, op.log_sum_exp.get<float>(row, tile.head),
-                                 gradients.delta.get<float>(row, tile.head), dot, to).ds;
+                                 gradients.delta.get<float>(row, tile.head), dot, to, op.keep(s, tile.head, i0 + i, j0 + j)).ds;
             });
             sync_block();
             add_products(dq, tile_q, k, tile_k, stride, width, [](int) { return 1.0f; },

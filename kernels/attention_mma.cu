@@ -41,6 +41,7 @@ PN_DEVICE float row_reduce(float v, Op op) {
 template <class T, int width>
 PN_DEVICE void attention_mma_forward(const Attention& op, int tiles) {
     PN_DYN_SMEM(T, memory);
+    PN_SMEM(unsigned, kept, mma_tile);
     const QueryTile tile(op, tiles, mma_tile);
     if (tile.count <= 0) return;
     const Segment& s = tile.segment;
@@ -54,6 +55,8 @@ PN_DEVICE void attention_mma_forward(const Attention& op, int tiles) {
         sync_block();
         stage_key_fragments<T, width>(k, op, KeyRun(op, s, false, j0, kv_head), count, mma_walk);
         stage_key_fragments<T, width>(v, op, KeyRun(op, s, true, j0, kv_head), count, mma_walk);
+        if (op.dropout.on() && linear_thread() < tile.count)
+            kept[linear_thread()] = kept_bits(op.dropout, op.dropout_row(s, tile.head, tile.first + linear_thread()) + j0);
         wait_for_stages();
         float p[mma_walk / 8][4] = {}, largest[2] = {top[0], top[1]}, own[2] = {};
         multiply_rows<T, width, mma_walk>(p, q, row0, k);
@@ -73,7 +76,7 @@ PN_DEVICE void attention_mma_forward(const Attention& op, int tiles) {
         for_fragments(p, [&](float& v, int r, int i, int j) {
             v = exponential(v, top[r]);
             own[r] += v;
-            if (op.dropout.on()) v *= op.keep(s, tile.head, tile.first + row0 + i, j0 + j);
+            v *= kept_factor(op.dropout, kept[row0 + i], j);
         });
         sum[0] += own[0], sum[1] += own[1];
         multiply_columns<T, width, mma_walk>(y, p, v);
@@ -99,6 +102,7 @@ template <class T, int width>
 PN_DEVICE void attention_mma_key_gradients(const Attention& op, const AttentionGradients& gradients, int prefix_tiles, int first_tile,
                                            int tiles, int prefix_rows, float* partials) {
     PN_DYN_SMEM(T, memory);
+    PN_SMEM(unsigned, kept, mma_tile);
     PN_SMEM(float, log_sum, mma_walk);
     PN_SMEM(float, delta, mma_walk);
     const KeyTile tile(op, prefix_tiles, first_tile, tiles, mma_tile);
@@ -122,6 +126,10 @@ PN_DEVICE void attention_mma_key_gradients(const Attention& op, const AttentionG
                 log_sum[threadIdx.x] = op.log_sum_exp.get<float>(s.first_query + i0 + threadIdx.x, head);
                 delta[threadIdx.x] = gradients.delta.get<float>(s.first_query + i0 + threadIdx.x, head);
             }
+            if (op.dropout.on() && linear_thread() / 2 < queries) {
+                const int half = linear_thread() % 2;  // of the 64 keys
+                kept[linear_thread()] = kept_bits(op.dropout, op.dropout_row(s, head, i0 + linear_thread() / 2) + j0 + half * 32);
+            }
             wait_for_stages();
             float p[mma_walk / 8][4] = {}, ds[mma_walk / 8][4] = {};
             multiply_rows<T, width, mma_walk>(p, k, row0, q);
@@ -129,7 +137,8 @@ PN_DEVICE void attention_mma_key_gradients(const Attention& op, const AttentionG
             for_fragments(p, ds, [&](float& own, float& slope, int, int row, int i) {
                 const int j = row0 + row;
                 const bool seen = i < queries && j < tile.count && op.sees(s, i0 + i, j0 + j);
-                const Slope both = seen ? Slope(op, s, head, i0 + i, j0 + j, log_sum[i], delta[i], own, slope) : Slope();
+                const float keep = kept_factor(op.dropout, kept[2 * i + j / 32], j % 32);
+                const Slope both = seen ? Slope(op, s, head, i0 + i, j0 + j, log_sum[i], delta[i], own, slope, keep) : Slope();
                 own = both.p;
                 slope = both.ds;
             });
@@ -148,6 +157,7 @@ PN_DEVICE void attention_mma_key_gradients(const Attention& op, const AttentionG
 template <class T, int width>
 PN_DEVICE void attention_mma_query_gradients(const Attention& op, const AttentionGradients& gradients, int tiles) {
     PN_DYN_SMEM(T, memory);
+    PN_SMEM(unsigned, kept, mma_tile);
     const QueryTile tile(op, tiles, mma_tile);
     if (tile.count <= 0) return;
     const Segment& s = tile.segment;
@@ -170,13 +180,17 @@ PN_DEVICE void attention_mma_query_gradients(const Attention& op, const Attentio
         sync_block();
         stage_key_fragments<T, width>(k, op, KeyRun(op, s, false, j0, kv_head), count, mma_walk);
         stage_key_fragments<T, width>(v, op, KeyRun(op, s, true, j0, kv_head), count, mma_walk);
+        if (op.dropout.on() && linear_thread() < tile.count)
+            kept[linear_thread()] = kept_bits(op.dropout, op.dropout_row(s, tile.head, tile.first + linear_thread()) + j0);
         wait_for_stages();
         float p[mma_walk / 8][4] = {}, ds[mma_walk / 8][4] = {};
         multiply_rows<T, width, mma_walk>(p, q, row0, k);
         multiply_rows<T, width, mma_walk>(ds, dy, row0, v);
         for_fragments(p, ds, [&](float dot, float& slope, int r, int i, int j) {
             slope = j < count && seen.sees(r, j0 + j)
-                        ? Slope(op, s, tile.head, tile.first + row0 + i, j0 + j, log_sum[r], delta[r], dot, slope).ds
+                        ? Slope(op, s, tile.head, tile.first + row0 + i, j0 + j, log_sum[r], delta[r], dot, slope,
+                                kept_factor(op.dropout, kept[row0 + i], j))
+                              .ds
                         : 0;
         });
         multiply_columns<T, width, mma_walk>(dq, ds, k);
@@ -190,19 +204,18 @@ PN_DEVICE void attention_mma_query_gradients(const Attention& op, const Attentio
 
 }  // namespace pn
 
-#define PN_FORWARD(T, width, suffix)                                                                              \
-    PN_KERNEL_BOUNDS(attention_mma_forward_##width##_##suffix, 128, pn::Attention op, int tiles) {                \
-        pn::attention_mma_forward<T, width>(op, tiles);                                                           \
+#define PN_FORWARD(T, width, suffix)                                                                                           \
+    PN_KERNEL_RESIDENT(attention_mma_forward_##width##_##suffix, 128, 2, pn::Attention op, int tiles) {                        \
+        pn::attention_mma_forward<T, width>(op, tiles);                                                                        \
     }
-#define PN_BACKWARD(T, width, suffix)                                                                             \
-    PN_KERNEL_BOUNDS(attention_mma_key_gradients_##width##_##suffix, 128, pn::Attention op,                       \
-                     pn::AttentionGradients gradients, int prefix_tiles, int first_tile, int tiles,               \
-                     int prefix_rows, float* partials) {                                                          \
-        pn::attention_mma_key_gradients<T, width>(op, gradients, prefix_tiles, first_tile, tiles, prefix_rows, partials); \
-    }                                                                                                             \
-    PN_KERNEL_BOUNDS(attention_mma_query_gradients_##width##_##suffix, 128, pn::Attention op,                     \
-                     pn::AttentionGradients gradients, int tiles) {                                               \
-        pn::attention_mma_query_gradients<T, width>(op, gradients, tiles);                                        \
+#define PN_BACKWARD(T, width, suffix)                                                                                          \
+    PN_KERNEL_RESIDENT(attention_mma_key_gradients_##width##_##suffix, 128, 2, pn::Attention op, pn::AttentionGradients gradients, \
+                       int prefix_tiles, int first_tile, int tiles, int prefix_rows, float* partials) {                        \
+        pn::attention_mma_key_gradients<T, width>(op, gradients, prefix_tiles, first_tile, tiles, prefix_rows, partials);      \
+    }                                                                                                                          \
+    PN_KERNEL_RESIDENT(attention_mma_query_gradients_##width##_##suffix, 128, 2, pn::Attention op,                             \
+                       pn::AttentionGradients gradients, int tiles) {                                                          \
+        pn::attention_mma_query_gradients<T, width>(op, gradients, tiles);                                                     \
     }
 #define PN_WIDTHS(X, T, suffix) X(T, 32, suffix) X(T, 64, suffix) X(T, 80, suffix) X(T, 96, suffix) X(T, 128, suffix)
 PN_WIDTHS(PN_FORWARD, pn::bf16, bf16)

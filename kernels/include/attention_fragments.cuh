@@ -125,6 +125,25 @@ PN_DEVICE void stage_key_fragments(T* to, const Attention& op, const KeyRun& run
     }
 }
 
+// Bit i tells whether dropout keeps element first + i. Masks of a tile are made ahead as bits: one counter serves four elements,
+// and the generator stands once in a kernel instead of at every fragment.
+PN_DEVICE unsigned kept_bits(const DropoutMask& mask, unsigned long long first) {
+    unsigned bits = 0;
+#pragma unroll 1
+    for (unsigned long long four = first / 4; 4 * four < first + 32; four++) {
+        const PhiloxWords words = philox(mask.key, four, mask.stream);
+        for (int i = 0; i < 4; i++) {
+            const unsigned long long at = 4 * four + i - first;  // below 0 it is huge
+            if (at < 32 && keep_factor(mask, words[i]) > 0) bits |= 1u << at;
+        }
+    }
+    return bits;
+}
+
+PN_DEVICE float kept_factor(const DropoutMask& mask, unsigned bits, int i) {
+    return !mask.on() ? 1.0f : bits >> i & 1 ? 1 / (1 - mask.probability) : 0.0f;
+}
+
 PN_DEVICE void wait_for_stages() {
     cp_async_commit();
     cp_async_wait<0>();

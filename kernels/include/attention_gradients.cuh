@@ -16,8 +16,9 @@ struct Slope {
 
     Slope() = default;
 
-    PN_DEVICE Slope(const Attention& op, const Segment& s, int head, int i, int j, float log_sum, float delta, float dot, float dy_v) {
-        const float score = op.score(s, head, i, j, dot), keep = op.keep(s, head, i, j), own = exponential(score, log_sum);
+    PN_DEVICE Slope(const Attention& op, const Segment& s, int head, int i, int j, float log_sum, float delta, float dot, float dy_v,
+                    float keep) {
+        const float score = op.score(s, head, i, j, dot), own = exponential(score, log_sum);
         p = own * keep;
         ds = own * (keep * dy_v - delta) * SoftCap{op.soft_cap}.slope(score);
     }
