@@ -3,7 +3,7 @@
 
 #include "emu/api/state.h"
 
-#include <cstdlib>
+#include <algorithm>
 #include <cstring>
 
 using namespace pn::emu;
@@ -60,9 +60,8 @@ void fill(Pointer to, T value, std::size_t count, Stream* stream) {
 
 void host_allocate(void** p, std::size_t bytes) {
     require(p != nullptr && bytes > 0, "no place for the pointer, or no bytes");
-    *p = std::malloc(bytes);
+    *p = new_pages(bytes);
     if (*p == nullptr) throw Failure{out_of_memory, "no page-locked memory"};
-    std::memset(*p, 0xff, bytes);
     state().host_memory[*p] = bytes;
 }
 
@@ -113,10 +112,11 @@ PN_API int cuMemHostAlloc(void** p, std::size_t bytes, unsigned flags) {
 
 PN_API int cuMemFreeHost(void* p) {
     return driver_call("cuMemFreeHost", [&] {
-        require(state().host_memory.count(p) == 1, "no page-locked memory begins there, or it was freed before");
+        const auto range = state().host_memory.find(p);
+        require(range != state().host_memory.end(), "no page-locked memory begins there, or it was freed before");
         run_all_streams();
-        state().host_memory.erase(p);
-        std::free(p);
+        free_pages(p, range->second);
+        state().host_memory.erase(range);
     });
 }
 

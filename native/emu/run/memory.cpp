@@ -1,7 +1,10 @@
 #include "emu/run/memory.h"
 
+#include <algorithm>
 #include <cstring>
+#include <new>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace pn::emu {
 
@@ -12,7 +15,46 @@ constexpr unsigned char mark = 0xcb;
 
 std::size_t rounded(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
+// A file in memory that holds NaN all through.
+constexpr std::size_t nan_bytes = 4 << 20;
+
+int nan_file() {
+    static const int file = [] {
+        const int fd = memfd_create("pncuda_emu", MFD_CLOEXEC);
+        if (fd < 0 || ftruncate(fd, nan_bytes) != 0) return -1;
+        void* const memory = mmap(nullptr, nan_bytes, PROT_WRITE, MAP_SHARED, fd, 0);
+        if (memory == MAP_FAILED) return -1;
+        std::memset(memory, 0xff, nan_bytes);
+        munmap(memory, nan_bytes);
+        return fd;
+    }();
+    return file;
+}
+
+// Fills whole pages with NaN. Large areas become private copies of that file: a page costs nothing before it is written.
+void fill_pages(char* first, std::size_t bytes) {
+    constexpr std::size_t large = 256 * 1024;
+    if (bytes >= large && nan_file() >= 0) {
+        for (std::size_t at = 0; at < bytes; at += nan_bytes)
+            if (mmap(first + at, std::min(nan_bytes, bytes - at), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+                     nan_file(), 0) == MAP_FAILED)
+                throw std::bad_alloc();
+        return;
+    }
+    mprotect(first, bytes, PROT_READ | PROT_WRITE);
+    std::memset(first, 0xff, bytes);
+}
+
 }  // namespace
+
+void* new_pages(std::size_t bytes) {
+    void* const memory = mmap(nullptr, rounded(bytes, page), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) return nullptr;
+    fill_pages(static_cast<char*>(memory), rounded(bytes, page));
+    return memory;
+}
+
+void free_pages(void* p, std::size_t bytes) { munmap(p, rounded(bytes, page)); }
 
 DeviceMemory& DeviceMemory::get() {
     static DeviceMemory memory;
@@ -26,10 +68,8 @@ void* DeviceMemory::allocate(std::size_t bytes) {
     void* const memory = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
     char* const first = static_cast<char*>(memory) + page;
-    mprotect(first, pages, PROT_READ | PROT_WRITE);
+    fill_pages(first, pages);
     char* const p = first + (pages - usable);
-    std::memset(first, mark, pages - usable);
-    std::memset(p, 0xff, bytes);
     std::memset(p + bytes, mark, usable - bytes);
     live_[reinterpret_cast<std::uintptr_t>(p)] = {reinterpret_cast<std::uintptr_t>(memory), reserved, bytes, ++allocations_};
     used_ += bytes;

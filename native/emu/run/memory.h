@@ -10,6 +10,10 @@
 
 namespace pn::emu {
 
+// Whole pages of NaN, for page-locked host memory; null when the system has none left.
+void* new_pages(std::size_t bytes);
+void free_pages(void* p, std::size_t bytes);
+
 class DeviceMemory {
 public:
     static DeviceMemory& get();
