@@ -1,5 +1,6 @@
 using PeftNative.Backends;
 using PeftNative.Cli.Options;
+using PeftNative.Cuda;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
@@ -9,7 +10,11 @@ namespace PeftNative.Cli.Runs;
 internal static class Machine
 {
     // The backends of other assemblies: one call each, so that nothing is found by reflection.
-    static Machine() => BackendNames = BackendFactory.Names;
+    static Machine()
+    {
+        CudaBackends.Register();
+        BackendNames = BackendFactory.Names;
+    }
 
     /// <summary>The names of all backends of this program.</summary>
     public static IReadOnlyList<string> BackendNames { get; }

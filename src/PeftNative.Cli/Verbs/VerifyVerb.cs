@@ -12,7 +12,7 @@ internal sealed class VerifyVerb : Verb
 {
     private const int NumericFailure = 6, NothingSupported = 4;
 
-    private static readonly Setting Folder = new("dir", SettingKind.Text, "Folder with bases/ and cases/, tokenizers/ or training/; or one of the last two.")
+    private static readonly Setting Folder = new("dir", SettingKind.Text, "Folder with bases/ and cases/, tokenizers/ or training/, or one of the last two; or the word operations.")
     {
         ValueName = "DIR", IsRequired = true,
     };
@@ -26,6 +26,7 @@ internal sealed class VerifyVerb : Verb
     public override string Example => "peftnative verify golden --backend reference --filter '^llama-.*-lora'";
 
     public override string Notes => """
+        In place of a folder, "operations" runs the thousands of cases of single operations against plain loops.
         Errors are relative, the largest of each kind. Exit code 0: every case that ran holds, and at least one ran;
         6: a case differs; 4: none of the cases can be run by this version. What was not run is listed with the reason.
         """;
