@@ -1,5 +1,6 @@
-// Tiles of attention for the tensor cores: 16-bit elements in shared memory, rows of `width` elements padded by 8, so that the
-// eight rows that ldmatrix reads at once lie in different banks. Fragments are those of ptx.cuh; a warp owns 16 rows of a product.
+// Tiles of attention for the tensor cores: 16-bit elements in shared memory, rows of `width` elements padded by 8, so
+// that the eight rows that ldmatrix reads at once lie in different banks. Fragments are those of ptx.cuh; a warp owns
+// 16 rows of a product.
 #pragma once
 
 #include "attention.cuh"
@@ -18,7 +19,8 @@ PN_DEVICE void load_left(unsigned (&a)[4], const T* tile, int row0, int k0) {
     ldmatrix_x4(a, tile + (row0 + lane % 16) * fragment_stride<width> + k0 + lane / 16 * 8);
 }
 
-// The right operand for two neighbouring blocks of 8 columns, from a tile whose rows are the columns of the product: b[0..1], b[2..3].
+// The right operand for two neighbouring blocks of 8 columns, from a tile whose rows are the columns of the product:
+// b[0..1], b[2..3].
 template <int width, class T>
 PN_DEVICE void load_right(unsigned (&b)[4], const T* tile, int column0, int k0) {
     const int lane = lane_index();
@@ -32,7 +34,8 @@ PN_DEVICE void load_right_across(unsigned (&b)[4], const T* tile, int k0, int co
     ldmatrix_x4_trans(b, tile + (k0 + lane % 16) * fragment_stride<width> + column0 + lane / 16 * 8);
 }
 
-// sum[c] += the product of 16 rows of `left` (from row0) with the rows of `right` over the width of both tiles: `columns` rows of right.
+// sum[c] += the product of 16 rows of `left` (from row0) with the rows of `right` over the width of both tiles:
+// `columns` rows of right.
 template <class T, int width, int columns>
 PN_DEVICE void multiply_rows(float (&sum)[columns / fragment_columns][4], const T* left, int row0, const T* right) {
     static_assert(columns % 16 == 0 && width % 16 == 0, "whole fragments");
@@ -52,12 +55,14 @@ PN_DEVICE void multiply_rows(float (&sum)[columns / fragment_columns][4], const 
 
 // sum[16, width] += left[16, depth] * right[depth, width], left being a product of this warp as it lies in registers.
 template <class T, int width, int depth>
-PN_DEVICE void multiply_columns(float (&sum)[width / fragment_columns][4], const float (&left)[depth / fragment_columns][4], const T* right) {
+PN_DEVICE void multiply_columns(float (&sum)[width / fragment_columns][4],
+                                const float (&left)[depth / fragment_columns][4], const T* right) {
 #pragma unroll
     for (int k0 = 0; k0 < depth; k0 += fragment_depth) {
         const auto &low = left[k0 / 8], &high = left[k0 / 8 + 1];
         const auto pair = [](float x, float y) { return pack_pair(from_float<T>(x), from_float<T>(y)); };
-        const unsigned a[4] = {pair(low[0], low[1]), pair(low[2], low[3]), pair(high[0], high[1]), pair(high[2], high[3])};
+        const unsigned a[4] = {pair(low[0], low[1]), pair(low[2], low[3]), pair(high[0], high[1]),
+                               pair(high[2], high[3])};
 #pragma unroll
         for (int c = 0; c < width; c += 16) {
             unsigned b[4];
@@ -68,7 +73,8 @@ PN_DEVICE void multiply_columns(float (&sum)[width / fragment_columns][4], const
     }
 }
 
-// Where element e of fragment c of a product lies, in row r = e / 2 of this thread's two: rows count from the warp's first.
+// Where element e of fragment c of a product lies, in row r = e / 2 of this thread's two: rows count from the warp's
+// first.
 PN_DEVICE int fragment_row(int r) { return lane_index() / 4 + r * 8; }
 PN_DEVICE int fragment_column(int c, int e) { return c * fragment_columns + lane_index() % 4 * 2 + e % 2; }
 
@@ -90,10 +96,11 @@ PN_DEVICE void for_fragments(float (&sum)[fragments][4], float (&other)[fragment
         for (int e = 0; e < 4; e++) f(sum[c][e], other[c][e], e / 2, fragment_row(e / 2), fragment_column(c, e));
 }
 
-// Rows [first, first + count) of a head into a tile of `rows` rows, zero beyond count and beyond head_dim. In packs of 16 bytes that
-// arrive later (cp_async_wait) where the memory allows it.
+// Rows [first, first + count) of a head into a tile of `rows` rows, zero beyond count and beyond head_dim. In packs of
+// 16 bytes that arrive later (cp_async_wait) where the memory allows it.
 template <class T, int width>
-PN_DEVICE void stage_fragments(T* to, const Tensor& from, long long first, int column, int count, int rows, int head_dim) {
+PN_DEVICE void stage_fragments(T* to, const Tensor& from, long long first, int column, int count, int rows,
+                               int head_dim) {
     constexpr int packs = width / pack_width<T>;
     const T* origin = from.row<T>(first) + column;
     const bool packed = is_packed(origin) && from.stride % pack_width<T> == 0 && head_dim % pack_width<T> == 0;
@@ -125,8 +132,8 @@ PN_DEVICE void stage_key_fragments(T* to, const Attention& op, const KeyRun& run
     }
 }
 
-// Bit i tells whether dropout keeps element first + i. Masks of a tile are made ahead as bits: one counter serves four elements,
-// and the generator stands once in a kernel instead of at every fragment.
+// Bit i tells whether dropout keeps element first + i. Masks of a tile are made ahead as bits: one counter serves four
+// elements, and the generator stands once in a kernel instead of at every fragment.
 PN_DEVICE unsigned kept_bits(const DropoutMask& mask, unsigned long long first) {
     unsigned bits = 0;
 #pragma unroll 1

@@ -16,16 +16,16 @@ struct Slope {
 
     Slope() = default;
 
-    PN_DEVICE Slope(const Attention& op, const Segment& s, int head, int i, int j, float log_sum, float delta, float dot, float dy_v,
-                    float keep) {
+    PN_DEVICE Slope(const Attention& op, const Segment& s, int head, int i, int j, float log_sum, float delta,
+                    float dot, float dy_v, float keep) {
         const float score = op.score(s, head, i, j, dot), own = exponential(score, log_sum);
         p = own * keep;
         ds = own * (keep * dy_v - delta) * SoftCap{op.soft_cap}.slope(score);
     }
 };
 
-// The keys of a block whose blockIdx.x is (sequence, tile, key head): tiles of the prefix first, from first_tile on. The gradients
-// of prefix keys go to partials [sequences, prefix_rows, 2, kv_heads * head_dim]: dK, then dV.
+// The keys of a block whose blockIdx.x is (sequence, tile, key head): tiles of the prefix first, from first_tile on.
+// The gradients of prefix keys go to partials [sequences, prefix_rows, 2, kv_heads * head_dim]: dK, then dV.
 struct KeyTile {
     Segment segment;
     int kv_head, sequence, first, count;  // keys of the segment
@@ -43,7 +43,8 @@ struct KeyTile {
     }
 
     template <class T>
-    PN_DEVICE void store_k(const Attention& op, const AttentionGradients& to, int prefix_rows, float* partials, int j, int d, float x) const {
+    PN_DEVICE void store_k(const Attention& op, const AttentionGradients& to, int prefix_rows, float* partials, int j,
+                           int d, float x) const {
         if (in_prefix)
             *partial(op, prefix_rows, partials, j, d) = x;
         else if (to.dk.present())
@@ -51,7 +52,8 @@ struct KeyTile {
     }
 
     template <class T>
-    PN_DEVICE void store_v(const Attention& op, const AttentionGradients& to, int prefix_rows, float* partials, int j, int d, float x) const {
+    PN_DEVICE void store_v(const Attention& op, const AttentionGradients& to, int prefix_rows, float* partials, int j,
+                           int d, float x) const {
         if (in_prefix)
             partial(op, prefix_rows, partials, j, d)[op.kv_heads * op.head_dim] = x;
         else if (to.dv.present())

@@ -22,7 +22,8 @@ public sealed partial class CudaBackend
         var biasRows = gradients.DRelativeBias.IsPresent ? checked(tiles * op.Heads) : 0;
         var prefixColumns = 2 * op.KvHeads * op.HeadDim;
         workspace.Begin(Workspace.Size(DType.Float32, prefixRows, prefixColumns) +
-            Workspace.Size(DType.Float32, biasRows, op.RelativeBias.Rows) + Workspace.Size(DType.Float32, op.Y.Rows, op.Heads));
+            Workspace.Size(DType.Float32, biasRows, op.RelativeBias.Rows) +
+            Workspace.Size(DType.Float32, op.Y.Rows, op.Heads));
         var prefixPartials = workspace.Take(DType.Float32, prefixRows, prefixColumns);
         var biasPartials = workspace.Take(DType.Float32, biasRows, op.RelativeBias.Rows);
         var buffers = new KernelAttentionGradients(gradients, gradients.Delta.IsPresent
@@ -38,7 +39,8 @@ public sealed partial class CudaBackend
             if (gradients.DQ.IsPresent) MmaQueryGradients(op, shared, buffers, width, queries);
             return;
         }
-        if (gradients.DQ.IsPresent || biasRows > 0) QueryGradients(op, shared, buffers, tile, tiles, biasRows > 0 ? biasPartials : default);
+        if (gradients.DQ.IsPresent || biasRows > 0)
+            QueryGradients(op, shared, buffers, tile, tiles, biasRows > 0 ? biasPartials : default);
         if (biasRows > 0) BiasGradients(gradients.DRelativeBias, biasPartials, tiles);
     }
 
@@ -55,7 +57,7 @@ public sealed partial class CudaBackend
     {
         var segments = OnHost(op.Segments);
         var tile = mma is { } width
-            ? new(MmaWalk, MmaTile, MmaBytes(width, 2 * MmaTile + 2 * MmaWalk))
+            ? new(MmaWalk, MmaTile, MmaBytes(width, LargestMmaRows))
             : AttentionTile.Of("attention_key_gradients", op.HeadDim, Longest(segments, 1), device.MaxSharedBytes,
                 static (d, q, k) => (2 * q + 4 * k) * (d | 1) + 2 * q * (k + 1));
         var prefixTiles = Cover(Longest(segments, 5), tile.Keys);
@@ -72,16 +74,18 @@ public sealed partial class CudaBackend
         Launch(kernel, new(checked(op.Segments.Rows * tiles * op.KvHeads), AttentionThreads, tile.Bytes), arguments);
     }
 
-    private void QueryGradients(in AttentionOp op, in KernelAttention shared, in KernelAttentionGradients buffers, AttentionTile tile,
-        int tiles, in Tensor biasPartials)
+    private void QueryGradients(in AttentionOp op, in KernelAttention shared, in KernelAttentionGradients buffers,
+        AttentionTile tile, int tiles, in Tensor biasPartials)
     {
         var arguments = new KernelArguments();
-        arguments.Add(shared).Add(buffers).Add(tiles / op.Segments.Rows).Add(tile.Queries).Add(tile.Keys).Add(biasPartials.Pointer);
+        arguments.Add(shared).Add(buffers).Add(tiles / op.Segments.Rows).Add(tile.Queries).Add(tile.Keys);
+        arguments.Add(biasPartials.Pointer);
         Launch(kernels.Get("attention_backward", "attention_query_gradients", op.Q.Type),
             new(checked(tiles * op.Heads), AttentionThreads, tile.Bytes), arguments);
     }
 
-    private void PrefixGradients(in AttentionGradients gradients, in KernelAttention shared, int prefix, in Tensor partials, in Tensor prefixK)
+    private void PrefixGradients(in AttentionGradients gradients, in KernelAttention shared, int prefix, in Tensor partials,
+        in Tensor prefixK)
     {
         var arguments = new KernelArguments();
         arguments.Add(shared).Add(partials.Pointer).Add(prefix).Add(gradients.DPrefixK).Add(gradients.DPrefixV);
@@ -102,6 +106,7 @@ public sealed partial class CudaBackend
     [StructLayout(LayoutKind.Sequential)]
     private readonly struct KernelAttentionGradients(in AttentionGradients gradients, in Tensor delta)
     {
-        public readonly Tensor DY = gradients.DY, DQ = gradients.DQ, DK = gradients.DK, DV = gradients.DV, Delta = delta;
+        public readonly Tensor DY = gradients.DY, DQ = gradients.DQ, DK = gradients.DK, DV = gradients.DV;
+        public readonly Tensor Delta = delta;
     }
 }
