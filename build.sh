@@ -99,7 +99,21 @@ build_native() { # [CMake target]
 }
 
 # CI compiles the kernels of the CUDA backend for real devices as well; elsewhere that happens where nvcc is installed.
-need_nvcc() { have "${NVCC:-nvcc}" || { [[ ${CI:-} == true ]] && apt_install nvidia-cuda-toolkit; } || true; }
+need_nvcc() {
+    if have "${NVCC:-nvcc}" || [[ ${CI:-} != true ]]; then return; fi
+    add_non_free
+    apt_install nvidia-cuda-toolkit g++-11 || true # the newest compiler that nvcc 11.8 works with
+}
+
+# Debian has nvcc in a part of its archive that nobody asks by default.
+add_non_free() {
+    local name list=/etc/apt/sources.list.d/peftnative-non-free.list key=/usr/share/keyrings/debian-archive-keyring.gpg option=""
+    if [[ $(id -u) != 0 || ! -d /etc/apt ]] || apt-cache show nvidia-cuda-toolkit >/dev/null 2>&1; then return; fi
+    name=$(. /etc/os-release && [[ $ID == debian ]] && printf '%s' "$VERSION_CODENAME") || return 0
+    if grep -qrsi "signed-by[:=] *$key" /etc/apt/sources.list /etc/apt/sources.list.d; then option="[signed-by=$key] "; fi
+    printf 'deb %shttp://deb.debian.org/debian %s contrib non-free\n' "$option" "$name" >"$list"
+    updated=false
+}
 
 # Warnings and spilled registers are errors. Without nvcc the sources are taken along for NVIDIA's run-time compiler.
 build_kernels() {

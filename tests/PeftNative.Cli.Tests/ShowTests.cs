@@ -1,4 +1,5 @@
 using PeftNative.Formats;
+using PeftNative.Ops.Cases;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;
@@ -19,6 +20,24 @@ public sealed class ShowTests : IDisposable
         var backends = shown["backends"]!.AsArray();
         Assert.Contains(backends, b => b!["name"]!.GetValue<string>() == shown["backend"]!.GetValue<string>() && b["available"]!.GetValue<bool>());
         Assert.All(backends, b => Assert.NotEmpty(b!["detail"]!.GetValue<string>()));
+    }
+
+    [Fact]
+    public void Verify_ops_sums_up_every_operation_and_says_what_was_not_exercised()
+    {
+        var outcome = Command.Succeed("verify", "ops", "--backend", "ilgpu-cpu", "--filter", "^(Rope|Gather)", "--json");
+        Assert.Equal(["Rope", "Gather"], outcome.Lines.Select(l => l["operation"]!.GetValue<string>()));
+        Assert.All(outcome.Lines, l => Assert.True(l["cases"]!.GetValue<int>() > 0 && l["failed"]!.GetValue<int>() == 0));
+        Assert.Contains("not exercised: ", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Verify_ops_runs_one_case_by_its_name()
+    {
+        var name = OperationCases.All(7).First(c => c.Operation == "Gather").Name;
+        var shown = Command.Succeed("verify", "ops", "--backend", "reference", "--seed", "7", "--case", name, "--json").Lines.Single();
+        Assert.Equal(1, shown["cases"]!.GetValue<int>());
+        Assert.Contains("no case of that name", Command.Fail(2, "verify", "ops", "--case", "Gather()"), StringComparison.Ordinal);
     }
 
     [Fact]

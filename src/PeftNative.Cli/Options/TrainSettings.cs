@@ -49,6 +49,9 @@ internal static class TrainSettings
         Default = "stop", Choices = ["stop", "skip"], Group = "Training",
     };
 
+    public static readonly Setting FrozenCache = Whole("frozen_layer_cache_mb",
+        "Memory for outputs of layers below the lowest trained one, which are then computed in the first epoch only; 0 for none.", "1024") with { Least = 0 };
+
     public static readonly Setting EvalSteps = Saving("eval_steps", "Steps between evaluations. Default an epoch.", null);
 
     public static readonly Setting SaveSteps = Saving("save_steps", "Steps between checkpoints, 0 for none. Default an epoch.", null) with { Least = 0 };
@@ -89,7 +92,7 @@ internal static class TrainSettings
     [
         Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodTable.Name, .. MethodTable.Keys,
         .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps, LearningRate, Scheduler,
-        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan,
+        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan, FrozenCache,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience, MinDelta, Resume, .. Shared.Machine,
     ];
 
@@ -111,6 +114,7 @@ internal static class TrainSettings
         },
         Seed = (ulong)values.Whole(Shared.Seed),
         Order = values.Switch(GroupByLength) ? SamplingOrder.GroupedByLength : SamplingOrder.Shuffled,
+        FrozenLayerCacheBytes = values.Whole(FrozenCache) << 20,
         EvalSteps = OptionalInt(values, EvalSteps), SaveSteps = OptionalInt(values, SaveSteps), SaveTotalLimit = values.Int(SaveLimit),
         BestMetric = values.Text(Metric), EarlyStoppingPatience = OptionalInt(values, Patience), EarlyStoppingMinDelta = values.Number(MinDelta),
         OnNan = values.Text(OnNan) == "skip" ? Training.OnNan.Skip : Training.OnNan.Stop,

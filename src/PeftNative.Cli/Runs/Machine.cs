@@ -1,6 +1,7 @@
 using PeftNative.Backends;
 using PeftNative.Cli.Options;
 using PeftNative.Cuda;
+using PeftNative.Ilgpu;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
@@ -13,6 +14,7 @@ internal static class Machine
     static Machine()
     {
         CudaBackends.Register();
+        IlgpuBackends.Register();
         BackendNames = BackendFactory.Names;
     }
 

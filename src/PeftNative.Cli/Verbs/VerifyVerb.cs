@@ -12,28 +12,28 @@ internal sealed class VerifyVerb : Verb
 {
     private const int NumericFailure = 6, NothingSupported = 4;
 
-    private static readonly Setting Folder = new("dir", SettingKind.Text, "Folder with bases/ and cases/, tokenizers/ or training/, or one of the last two; or the word operations.")
+    private static readonly Setting Folder = new("dir", SettingKind.Text, "Folder with bases/ and cases/, tokenizers/ or training/; or one of the last two; or ops, the operations of a backend.")
     {
-        ValueName = "DIR", IsRequired = true,
+        ValueName = "DIR|ops", IsRequired = true,
     };
 
     private static readonly Setting Filter = new("filter", SettingKind.Text, "Only cases in whose name this is found.") { ValueName = "REGEX" };
 
     public override string Name => "verify";
 
-    public override string Summary => "replays recorded numbers of Hugging Face PEFT and compares";
+    public override string Summary => "replays recorded numbers of Hugging Face PEFT, or tests a backend's operations";
 
     public override string Example => "peftnative verify golden --backend reference --filter '^llama-.*-lora'";
 
     public override string Notes => """
-        In place of a folder, "operations" runs the thousands of cases of single operations against plain loops.
         Errors are relative, the largest of each kind. Exit code 0: every case that ran holds, and at least one ran;
         6: a case differs; 4: none of the cases can be run by this version. What was not run is listed with the reason.
+        verify ops runs the operation cases on a backend against the reference (a folder of that name: ./ops).
         """;
 
     public override Setting Argument => Folder;
 
-    public override IReadOnlyList<Setting> Settings => [Filter, .. Shared.Machine];
+    public override IReadOnlyList<Setting> Settings => [Filter, OperationsRun.Seed, OperationsRun.Case, OperationsRun.All, .. Shared.Machine];
 
     public override bool ReadsConfig => false;
 
@@ -41,6 +41,11 @@ internal sealed class VerifyVerb : Verb
     {
         var pattern = ReadFilter(values);
         IBackend? backend = null;
+        if (values.Text(Folder) == OperationsRun.Word)
+        {
+            using var tested = Machine.CreateBackend(values);
+            return OperationsRun.Run(values, pattern, tested, terminal) > 0 ? NumericFailure : 0;
+        }
         using var progress = new ProgressLine(terminal);
         try
         {

@@ -1,5 +1,4 @@
 using PeftNative.Ops;
-using PeftNative.Ops.Cases;
 using PeftNative.Tokenizers;
 using PeftNative.Tokenizers.Chat;
 using PeftNative.Training;
@@ -19,14 +18,10 @@ internal static class GoldenFolder
 {
     private static readonly (string, Func<string, IEnumerable<VerifyCase>>)[] Kinds = [("tokenizers", Tokenizers), ("training", Training)];
 
-    /// <summary>What stands for the operation cases in place of a folder.</summary>
-    public const string Operations = "operations";
-
-    /// <summary>The cases of the folder, models first; or those of all operations.</summary>
+    /// <summary>The cases of the folder, models first.</summary>
     /// <exception cref="DataException">The folder is none of the kind.</exception>
     public static IReadOnlyList<VerifyCase> Find(string folder, Func<IBackend> backend)
     {
-        if (folder == Operations && !Directory.Exists(folder)) return [.. OperationsOf(backend)];
         if (!Directory.Exists(folder)) throw new DataException("There is no such folder.", folder, "Check the path.");
         var cases = new List<VerifyCase>();
         cases.AddRange(Models(folder, backend));
@@ -35,16 +30,6 @@ internal static class GoldenFolder
         return cases.Count > 0 ? cases : throw new DataException("The folder holds no recorded cases.", folder,
             "Give a folder with bases/ and cases/, tokenizers/ or training/, or one of the last two itself.");
     }
-
-    /// <summary>Every operation against the reference in fp64, all its cases in one line.</summary>
-    private static IEnumerable<VerifyCase> OperationsOf(Func<IBackend> backend) =>
-        OperationCases.All().GroupBy(c => c.Operation).Select(cases => new VerifyCase($"operation:{cases.Key}", () =>
-        {
-            var results = cases.Select(c => (c.Name, Result: c.Run(backend()))).ToList();
-            var failed = results.Where(r => !r.Result.Passed).ToList();
-            var first = failed.Count > 0 ? $"{failed[0].Name}: {failed[0].Result.Failure}" : null;
-            return VerifyLine.Of(new VerificationResult($"operation:{cases.Key}", results.Count, failed.Count, first));
-        }));
 
     private static IEnumerable<VerifyCase> Tokenizers(string folder)
     {

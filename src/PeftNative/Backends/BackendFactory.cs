@@ -25,7 +25,7 @@ public static class BackendFactory
         new("cpu", BackendOrder.NativeCpu, [DType.Float32], () => NativeCpuBackend.IsAvailable(out var reason) ? null : reason,
             options => NativeCpuBackend.Create(options.Threads ?? 0)),
         new("reference", BackendOrder.Managed, [DType.Float32, DType.Float64, DType.BFloat16, DType.Float16], () => null, options => ReferenceBackend.Create(options.Type)),
-        Absent("cuda", "CUDA"), Absent("cuda-emulated", "CUDA"), Absent("ilgpu", "ILGPU"), Absent("ilgpu-cpu", "ILGPU"),
+        Absent("cuda", "CUDA"), Absent("cuda-emulated", "CUDA"),
     ];
 
     /// <summary>All names, whether available here or not, in the order in which "auto" tries them.</summary>
@@ -62,7 +62,7 @@ public static class BackendFactory
     private static BackendProvider Find(string name, DType type)
     {
         var provider = Ordered().FirstOrDefault(p => p.Name == name)
-            ?? throw new UsageException($"There is no backend '{name}'.", "--backend", $"Known: auto, {string.Join(", ", Names)}.");
+            ?? throw new UsageException($"There is no backend '{name}'.", "--backend", $"Known: auto, {string.Join(", ", Names)}. Others come with packages, and the program registers them.");
         if (provider.WhyNot() is { } reason)
             throw new UsageException($"The backend '{name}' cannot be used here: {reason}", "--backend",
                 $"Available: {string.Join(", ", Ordered().Where(e => e.WhyNot() is null).Select(e => e.Name))}.");

@@ -71,9 +71,24 @@ public sealed class TransformerModel : IDisposable
     public Tensor Forward(Pass pass)
     {
         if (Encoder is not null && pass.Cache is not { Length: > 0 }) Encode(pass);
-        var x = Decoder.Forward(pass, Embedding.Forward(pass));
+        var x = pass.FrozenLayers is { } frozen && pass.IsTraining && Encoder is null
+            ? ForwardAboveFrozen(pass, frozen) : Decoder.Forward(pass, Embedding.Forward(pass));
         pass.Cache?.Advance(pass);
         return x;
+    }
+
+    private Tensor ForwardAboveFrozen(Pass pass, FrozenLayerCache frozen)
+    {
+        // Up to the beginning of the layer with the lowest trained sub-block; two sub-blocks make a layer.
+        var boundary = Math.Max(0, pass.LowestTrainedDepth) / 2 * 2;
+        if (boundary == 0) return Decoder.Forward(pass, Embedding.Forward(pass));
+        var x = frozen.Restore(pass);
+        if (!x.IsPresent)
+        {
+            x = Decoder.Forward(pass, Embedding.Forward(pass), 0, boundary);
+            frozen.Keep(pass, x);
+        }
+        return Decoder.Forward(pass, x, boundary, Blocks.Count);
     }
 
     /// <summary>

@@ -12,10 +12,13 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     internal int FirstDepth => blocks[0].Depth;
 
     /// <summary>Runs all of them on the stream [rows, D].</summary>
-    internal Tensor Forward(Pass pass, Tensor x)
+    internal Tensor Forward(Pass pass, Tensor x) => Forward(pass, x, 0, blocks.Length);
+
+    /// <summary>Runs those from the first up to, without it, the last; both stand at the beginning of a layer.</summary>
+    internal Tensor Forward(Pass pass, Tensor x, int first, int last)
     {
         var layerInput = x;
-        foreach (var block in blocks)
+        foreach (var block in blocks.AsSpan(first..last))
         {
             var y = pass.NewActivation(x.Rows, x.Columns);
             // Below the lowest trained sub-block nothing is read again, so its inner activations go at once.

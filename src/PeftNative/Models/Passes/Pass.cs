@@ -69,6 +69,9 @@ public sealed class Pass : IDisposable
     /// <summary>Keys and values of earlier passes, or null.</summary>
     public KvCache? Cache { get; set; }
 
+    /// <summary>Outputs of frozen layers from earlier epochs, or null. It serves training passes only.</summary>
+    public FrozenLayerCache? FrozenLayers { get; set; }
+
     /// <summary>The rows of the stack the head stands on.</summary>
     internal RowStream Target { get; } = new();
 

@@ -56,7 +56,7 @@ public abstract record OperationCase
 
     /// <summary>
     /// Runs the case and compares with the reference in fp64: values within the limits of the type, nothing written
-    /// outside the results, inputs left alone, and the same bits when it runs again.
+    /// outside the results, inputs left alone, and the same bits when it runs twice more.
     /// </summary>
     /// <param name="backend">The backend to test.</param>
     /// <param name="twin">Another instance, for instance with more threads, that must give the same bits;
@@ -74,6 +74,7 @@ public abstract record OperationCase
             var comparison = new CaseComparison(tested.Limits(IsProduct), () => Perturbed(tested));
             comparison.Compare(expected, actual);
             comparison.CompareBits(actual, Outputs(aliased, backend), "a second run");
+            comparison.CompareBits(actual, Outputs(aliased, backend), "a third run");
             if (twin is not null) comparison.CompareBits(actual, Outputs(aliased, twin), "the twin");
             return new(comparison.Failure is null, comparison.Error, comparison.Failure);
         }

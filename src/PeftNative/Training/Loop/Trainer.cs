@@ -38,6 +38,9 @@ public sealed class Trainer : IDisposable
         schedule = LearningRateSchedule.Create(options.LrScheduler, options.LearningRate, warmup, TotalSteps, options.ScheduleArguments);
         Optimizer = new AdamW(model.Backend, adapter.Buffer, options.Optimizer);
         pass = new Pass(model, adapter) { Seed = options.Seed };
+        var isRepeated = TotalSteps > StepsPerEpoch;
+        if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length)) <= options.FrozenLayerCacheBytes)
+            pass.FrozenLayers = new FrozenLayerCache(model);
         evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter);
         folder = options.Output is null ? null : new RunFolder(options.Output, options, train);
         if (options.ResumeFrom is { } checkpoint) CompletedSteps = RunFolder.Restore(checkpoint, this, options, train);
@@ -67,6 +70,9 @@ public sealed class Trainer : IDisposable
 
     /// <summary>The most memory a step has taken, in bytes of the backend.</summary>
     public long PeakStepBytes => pass.Arena.Peak;
+
+    /// <summary>Micro-batches whose frozen layers were taken from an earlier epoch; see <see cref="TrainerOptions.FrozenLayerCacheBytes"/>.</summary>
+    public long ReusedBatches => pass.FrozenLayers?.Hits ?? 0;
 
     /// <summary>Trains to the end, evaluating and saving on the way.</summary>
     /// <param name="progress">Receives every event, on the calling thread.</param>
@@ -123,6 +129,7 @@ public sealed class Trainer : IDisposable
             var tokens = ModelBatch.Tokens(model, batches[i]);
             pass.Step = (ulong)CompletedSteps * (ulong)options.GradientAccumulationSteps + (ulong)i;
             pass.Begin(tokens, training: true);
+            pass.FrozenLayers?.Select(batches[i].Examples);
             sum += model.TrainStep(pass, ModelBatch.Targets(pass, batches[i], tokens, 1.0 / terms));
         }
         var norm = Optimizer.GradientNorm();
@@ -148,6 +155,7 @@ public sealed class Trainer : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        pass.FrozenLayers?.Dispose();
         pass.Dispose();
         Optimizer.Dispose();
         evaluator?.Dispose();

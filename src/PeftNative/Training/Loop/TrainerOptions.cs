@@ -55,6 +55,12 @@ public sealed record TrainerOptions
     /// <summary>Tokens per row when short texts share rows; null for no packing.</summary>
     public int? PackingBudget { get; init; }
 
+    /// <summary>
+    /// Bytes that outputs of frozen layers may take, so that layers below the lowest trained one are computed in the first epoch only; 0 for none.
+    /// Used when all training data fits and more than one epoch follows. Results are the same bits.
+    /// </summary>
+    public long FrozenLayerCacheBytes { get; init; } = 1L << 30;
+
     /// <summary>Steps between evaluations; null for once per epoch. Needs evaluation data.</summary>
     public int? EvalSteps { get; init; }
 

@@ -50,6 +50,33 @@ public class TrainerTests
         for (var i = 0; i < large.Length; i++) Assert.Equal(large[i], small[i], 1e-6f);
     }
 
+    public static TheoryData<string, int?> FrozenBelow => new(
+        from method in (string[])["lora", "top-layers", "feed-forward"] from packing in (int?[])[null, 12] select (method, packing));
+
+    [Theory]
+    [MemberData(nameof(FrozenBelow))]
+    public void Outputs_of_frozen_layers_are_reused_and_nothing_else_changes(string method, int? packing)
+    {
+        AdapterConfig config = method switch
+        {
+            "lora" => Config with { Targets = TargetModules.Of(["q_proj", "down_proj"]), Layers = [1] },
+            "top-layers" => new TopLayersConfig(),
+            _ => new LoraConfig { R = 1, Targets = TargetModules.Of(["up_proj"]), Layers = [1] },
+        };
+        var options = new TrainerOptions { Epochs = 3, BatchSize = 2, LearningRate = 1e-2, PackingBudget = packing };
+        var cached = Train(options, DType.Float32, config, onEnd: t => Assert.Equal(2 * t.StepsPerEpoch, t.ReusedBatches));
+        var plain = Train(options with { FrozenLayerCacheBytes = 0 }, DType.Float32, config, onEnd: t => Assert.Equal(0, t.ReusedBatches));
+        Assert.Equal(plain, cached);
+    }
+
+    [Fact]
+    public void Nothing_is_kept_where_every_layer_is_trained_or_memory_does_not_suffice()
+    {
+        var options = new TrainerOptions { Epochs = 3, BatchSize = 2 };
+        Train(options, DType.Float32, onEnd: t => Assert.Equal(0, t.ReusedBatches));
+        Train(options with { FrozenLayerCacheBytes = 100 }, DType.Float32, Config with { Targets = TargetModules.Of(["q_proj"]), Layers = [1] }, onEnd: t => Assert.Equal(0, t.ReusedBatches));
+    }
+
     [Fact]
     public void Training_lowers_the_loss_changes_the_adapter_and_leaves_the_base_alone()
     {
@@ -100,7 +127,7 @@ public class TrainerTests
         Assert.Equal(result.Best!["loss"], evaluator.Run(TestContext.Current.CancellationToken)!["loss"]);
     }
 
-    private static float[] Train(TrainerOptions options, DType type, AdapterConfig? config = null, int? stopAfter = null)
+    private static float[] Train(TrainerOptions options, DType type, AdapterConfig? config = null, int? stopAfter = null, Action<Trainer>? onEnd = null)
     {
         using var backend = ReferenceBackend.Create(type);
         using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLm);
@@ -109,6 +136,7 @@ public class TrainerTests
         using var stop = new CancellationTokenSource();
         var result = trainer.Run(e => { if (e is StepEvent s && s.Step == stopAfter) stop.Cancel(); }, stop.Token);
         Assert.Equal(stopAfter is null ? RunEnd.Completed : RunEnd.Cancelled, result.End);
+        onEnd?.Invoke(trainer);
         return Values(adapter);
     }
 

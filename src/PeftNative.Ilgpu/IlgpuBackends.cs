@@ -1,0 +1,94 @@
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
+using PeftNative.Backends;
+using PeftNative.Tensors;
+
+namespace PeftNative.Ilgpu;
+
+/// <summary>
+/// The backends <c>ilgpu</c> (a CUDA or OpenCL device) and <c>ilgpu-cpu</c> (ILGPU's emulation). Thread-safe.
+/// </summary>
+public static class IlgpuBackends
+{
+    /// <summary>
+    /// When this environment variable is 1, OpenCL devices that are processors count as devices of <c>ilgpu</c> too: a way to run the
+    /// device's launch shapes where there is no GPU.
+    /// </summary>
+    public const string ProcessorVariable = "PEFTNATIVE_ILGPU_OPENCL_CPU";
+
+    private static readonly Lazy<(string? WhyNot, int Count)> Found = new(Search);
+
+    /// <summary>Makes both names known to <see cref="BackendFactory"/>.</summary>
+    public static void Register()
+    {
+        BackendFactory.Register(new BackendProvider("ilgpu", BackendOrder.GpuFallback, [DType.Float32], () => Found.Value.WhyNot,
+            options => CreateOnDevice(options.Device)));
+        BackendFactory.Register(new BackendProvider("ilgpu-cpu", BackendOrder.OnlyByName, [DType.Float32], () => null,
+            _ => CreateOnProcessor(LaunchShape.Emulated)));
+    }
+
+    /// <summary>Creates the backend on one of the real devices, CUDA before OpenCL.</summary>
+    /// <exception cref="UsageException">There is no device of that number.</exception>
+    public static IlgpuBackend CreateOnDevice(int number = 0)
+    {
+        var context = NewContext(builder => builder.AllAccelerators());
+        try
+        {
+            var devices = Devices(context);
+            if (number >= devices.Count)
+                throw new UsageException($"ILGPU finds {devices.Count} devices here, so there is no number {number}.", "--device",
+                    devices.Count == 0 ? "Use another backend." : $"Devices: {string.Join(", ", devices.Select((d, i) => $"{i} {d.Name}"))}.");
+            var accelerator = devices[number].CreateAccelerator(context);
+            return new IlgpuBackend("ilgpu", context, accelerator, LaunchShape.Device);
+        }
+        catch
+        {
+            context.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Creates the backend on ILGPU's emulation.</summary>
+    public static IlgpuBackend CreateOnProcessor() => CreateOnProcessor(LaunchShape.Emulated);
+
+    internal static IlgpuBackend CreateOnProcessor(LaunchShape shape)
+    {
+        const int ThreadsPerWarp = 2; // the least there is
+        var warps = Math.Max(1, Math.Max(shape.Group, shape.Tile * shape.Tile) / ThreadsPerWarp);
+        var context = NewContext(builder => builder.CPU(new CPUDevice(ThreadsPerWarp, warps, numMultiprocessors: 1)));
+        var accelerator = context.GetDevice<CPUDevice>(0).CreateCPUAccelerator(context, CPUAcceleratorMode.Parallel);
+        return new IlgpuBackend("ilgpu-cpu", context, accelerator, shape);
+    }
+
+    private static (string? WhyNot, int Count) Search()
+    {
+        try
+        {
+            using var context = NewContext(builder => builder.AllAccelerators());
+            var count = Devices(context).Count;
+            return (count > 0 ? null : "ILGPU finds no CUDA or OpenCL device with double precision here.", count);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return ($"ILGPU cannot look for devices here: {e.Message.ReplaceLineEndings(" ")}", 0);
+        }
+    }
+
+    private static Context NewContext(Func<Context.Builder, Context.Builder> add) =>
+        Context.Create(builder => add(builder).EnableAlgorithms());
+
+    // Sums of squares are made in double precision.
+    private static List<Device> Devices(Context context)
+    {
+        var withProcessors = Environment.GetEnvironmentVariable(ProcessorVariable) == "1";
+        List<Device> found = [];
+        foreach (var device in context.GetCudaDevices()) found.Add(device);
+        foreach (var device in context.GetCLDevices())
+            if ((withProcessors || device.DeviceType == CLDeviceType.CL_DEVICE_TYPE_GPU) && device.Capabilities.Float64)
+                found.Add(device);
+        return found;
+    }
+}

@@ -1,0 +1,23 @@
+using PeftNative.Verification;
+using Xunit;
+
+namespace PeftNative.Ilgpu.Tests;
+
+/// <summary>The project's choice of recorded cases of Hugging Face PEFT and AdapterHub.</summary>
+public sealed class RecordedCaseTests(Emulation emulation) : IClassFixture<Emulation>
+{
+    private static readonly string Golden = Path.Combine(AppContext.BaseDirectory, "golden");
+
+    public static TheoryData<string> Cases =>
+        [.. Directory.GetDirectories(Path.Combine(Golden, "cases")).Select(c => Path.GetFileName(c)).Order(StringComparer.Ordinal)];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void A_recorded_case_holds_on_the_emulation(string name)
+    {
+        using var recorded = new RecordedCase(Golden, Path.Combine(Golden, "cases", name));
+        var result = new CaseRunner(emulation.Backend, recorded).Run();
+        Assert.True(result.Passed, $"{name}: {result.Failure}");
+        Assert.NotNull(result.Logits);
+    }
+}
