@@ -44,6 +44,11 @@ public sealed class EncodedData
         return examples.Count > 0 ? new EncodedData(examples, skipped, count) : throw NothingLeft(skipped);
     }
 
+    /// <summary>Examples that are there already.</summary>
+    /// <exception cref="DataException">There are none.</exception>
+    public static EncodedData Of(IReadOnlyList<Example> examples) =>
+        examples.Count > 0 ? new EncodedData([.. examples], [], examples.Count) : throw NothingLeft([]);
+
     private static void Add(
         IEnumerable<Example> encoded, DataRecord record, List<Example> examples, List<SkippedRecord> skipped)
     {
