@@ -13,12 +13,6 @@ namespace PeftNative.Ilgpu;
 /// </summary>
 public static class IlgpuBackends
 {
-    /// <summary>
-    /// When this environment variable is 1, OpenCL devices that are processors count as devices of <c>ilgpu</c> too: a way to run the
-    /// device's launch shapes where there is no GPU.
-    /// </summary>
-    public const string ProcessorVariable = "PEFTNATIVE_ILGPU_OPENCL_CPU";
-
     private static readonly Lazy<(string? WhyNot, int Count)> Found = new(Search);
 
     /// <summary>Makes both names known to <see cref="BackendFactory"/>.</summary>
@@ -34,7 +28,7 @@ public static class IlgpuBackends
     /// <exception cref="UsageException">There is no device of that number.</exception>
     public static IlgpuBackend CreateOnDevice(int number = 0)
     {
-        var context = NewContext(builder => builder.AllAccelerators());
+        var context = NewContext(builder => builder.Cuda().OpenCL());
         try
         {
             var devices = Devices(context);
@@ -67,7 +61,7 @@ public static class IlgpuBackends
     {
         try
         {
-            using var context = NewContext(builder => builder.AllAccelerators());
+            using var context = NewContext(builder => builder.Cuda().OpenCL());
             var count = Devices(context).Count;
             return (count > 0 ? null : "ILGPU finds no CUDA or OpenCL device with double precision here.", count);
         }
@@ -83,11 +77,10 @@ public static class IlgpuBackends
     // Sums of squares are made in double precision.
     private static List<Device> Devices(Context context)
     {
-        var withProcessors = Environment.GetEnvironmentVariable(ProcessorVariable) == "1";
         List<Device> found = [];
         foreach (var device in context.GetCudaDevices()) found.Add(device);
         foreach (var device in context.GetCLDevices())
-            if ((withProcessors || device.DeviceType == CLDeviceType.CL_DEVICE_TYPE_GPU) && device.Capabilities.Float64)
+            if (device.DeviceType == CLDeviceType.CL_DEVICE_TYPE_GPU && device.Capabilities.Float64)
                 found.Add(device);
         return found;
     }
