@@ -178,14 +178,26 @@ bench() {
     exec dotnet "$artifacts/bin/$project/release/$project.dll" --artifacts "$artifacts/benchmarks" "$@"
 }
 
+# The command with its own runtime, for machines without .NET: benchmarks/gpu/run.sh takes it.
+pack_self_contained() {
+    local system=linux-x64 folder=$artifacts/self-contained
+    if [[ $(uname -sm) != "Linux x86_64" ]]; then note "Self-contained command" "only made on Linux x86_64"; return; fi
+    rm -rf "$folder"
+    if try "Make the self-contained command" dotnet publish "$root/src/PeftNative.Cli" -c Release -r $system --self-contained \
+        -p:NuGetLockFilePath="$artifacts/obj/self-contained.lock.json" -p:RestoreLockedMode=false -o "$folder/peftnative"; then
+        tar -czf "$artifacts/packages/peftnative-$system.tar.gz" -C "$folder" peftnative
+    fi
+}
+
 pack() {
     need_sdk
     build_native peftnative_cpu
     build_kernels
     rm -rf "$artifacts/packages"
     stage "Make the packages" dotnet pack "$root/PeftNative.sln" -c Release -o "$artifacts/packages"
+    pack_self_contained
     local package
-    for package in "$artifacts"/packages/*.nupkg; do note "" "${package##*/}"; done
+    for package in "$artifacts"/packages/*.{nupkg,tar.gz}; do note "" "${package##*/}"; done
 }
 
 # Outside the default build: ManagedCuda is GPLv3 since version 12, and not every registry has it.

@@ -3,8 +3,8 @@
 // embedding_low_rank_gradients  dA[R, V] and dB[D, R] +=, rows in order
 //
 // A, B, virtual rows and all gradients are fp32. Ids below 0 are virtual tokens.
+#include "matches.cuh"
 #include "reduce.cuh"
-#include "tensor.cuh"
 
 namespace pn {
 
@@ -33,17 +33,6 @@ PN_DEVICE void embedding_forward(const Tensor& tokens, const Tensor& positions, 
         if (from.types.present()) v += from.types.get<W>(types.integer(i), d);
         y.set<T>(i, d, v);
     });
-}
-
-// Calls f(i) for the rows i in order whose id is wanted. The lanes of a warp look together and all call f.
-template <class F>
-PN_DEVICE void for_matches(const Tensor& ids, int wanted, F f) {
-    for (int begin = 0; begin < ids.columns; begin += warp_size) {
-        const int at = begin + lane_index();
-        unsigned found = ballot(full_warp, at < ids.columns && ids.integer(at) == wanted);
-        for (int i = begin; found != 0; i++, found >>= 1)
-            if (found & 1) f(i);
-    }
 }
 
 // A block takes a row of the table; warp w the columns 32 w, 32 (w + warps), ...

@@ -3,18 +3,11 @@
 // regression_loss_run  for each row of logits[M, N]: loss = the sum of the element losses; with gradient, logits = scale * slope
 //
 // A block takes one row. Logits are of any type; loss and targets are fp32, labels and correct int32.
+#include "activation.cuh"
 #include "reduce.cuh"
 #include "tensor.cuh"
 
 namespace pn {
-
-// cap * tanh(x / cap), or x where cap is 0.
-struct SoftCap {
-    float cap;
-
-    PN_DEVICE float operator()(float x) const { return cap > 0 ? cap * tanhf(x / cap) : x; }
-    PN_DEVICE float slope(float capped) const { return cap > 0 ? 1 - capped / cap * (capped / cap) : 1.0f; }
-};
 
 // The first place of the largest score; as fp32, which holds every place below 2^24 exactly.
 template <class T>

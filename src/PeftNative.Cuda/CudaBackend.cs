@@ -30,6 +30,7 @@ public sealed partial class CudaBackend : IBackend
         kernels = new(device);
         staging = new(device);
         workspace = new(device);
+        bucketTables = new(device, staging);
         products = new(device);
         _ = device.Driver.GetVersion(out var version);
         Description = $"{device.Name}, compute capability {device.Capability / 10}.{device.Capability % 10}, " +
@@ -111,6 +112,7 @@ public sealed partial class CudaBackend : IBackend
     public void Dispose()
     {
         products.Dispose();
+        bucketTables.Dispose();
         workspace.Dispose();
         staging.Dispose();
         kernels.Dispose();

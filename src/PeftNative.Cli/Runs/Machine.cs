@@ -1,5 +1,6 @@
 using PeftNative.Backends;
 using PeftNative.Cli.Options;
+using PeftNative.Cuda;
 using PeftNative.Ilgpu;
 using PeftNative.Ops;
 using PeftNative.Tensors;
@@ -12,6 +13,7 @@ internal static class Machine
     // The backends of other assemblies: one call each, so that nothing is found by reflection.
     static Machine()
     {
+        CudaBackends.Register();
         IlgpuBackends.Register();
         BackendNames = BackendFactory.Names;
     }

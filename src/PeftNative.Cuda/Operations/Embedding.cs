@@ -10,9 +10,9 @@ public sealed partial class CudaBackend
     /// <inheritdoc/>
     public void Forward(in EmbeddingOp op)
     {
-        CheckRange("Tokens", op.Tokens, -op.Virtual.Rows, op.Table.Rows);
-        if (op.PositionTable.IsPresent) CheckRange("Positions", op.Positions, 0, op.PositionTable.Rows);
-        if (op.TypeTable.IsPresent) CheckRange("Types", op.Types, 0, op.TypeTable.Rows);
+        CheckRange("embedding forward", "Tokens", op.Tokens, -op.Virtual.Rows, op.Table.Rows);
+        if (op.PositionTable.IsPresent) CheckRange("embedding forward", "Positions", op.Positions, 0, op.PositionTable.Rows);
+        if (op.TypeTable.IsPresent) CheckRange("embedding forward", "Types", op.Types, 0, op.TypeTable.Rows);
         var arguments = new KernelArguments();
         arguments.Add(op.Tokens).Add(op.Positions).Add(op.Types).Add(new EmbeddingTables(op)).Add(op.Y);
         Launch(kernels.Get("embedding", "embedding_forward", op.Y.Type, op.Table.Type), Pieces(op.Y), arguments);
@@ -55,12 +55,12 @@ public sealed partial class CudaBackend
     }
 
     /// <summary>Refuses ids that lie outside a table, where the host knows them.</summary>
-    private void CheckRange(string name, in Tensor ids, int first, int end)
+    private void CheckRange(string operation, string name, in Tensor ids, int first, int end)
     {
         if (!integers.TryGet(ids, out var values)) return;
         for (var i = 0; i < values.Length; i++)
             if (values[i] < first || values[i] >= end)
-                throw new DataException($"The CUDA backend refused: embedding forward: {name}[{i}] is {values[i]}, outside [{first}, {end}).");
+                throw new DataException($"The CUDA backend refused: {operation}: {name}[{i}] is {values[i]}, outside [{first}, {end}).");
     }
 
     /// <summary>The layout of <c>EmbeddingTables</c> in kernels/embedding.cu.</summary>

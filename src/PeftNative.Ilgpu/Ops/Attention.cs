@@ -1,6 +1,5 @@
 using ILGPU;
 using ILGPU.Runtime;
-using PeftNative.Backends.Reference;
 using PeftNative.Ilgpu.Kernels;
 using PeftNative.Ops;
 using PeftNative.Tensors;
@@ -88,7 +87,7 @@ public sealed partial class IlgpuBackend
         var furthest = 2 * op.RelativeMaxDistance;
         var buckets = new int[2 * furthest + 1];
         for (var i = 0; i < buckets.Length; i++)
-            buckets[i] = ReferenceBackend.RelativeBucket(i - furthest, op.RelativeBias.Rows, op.RelativeMaxDistance, op.RelativeBidirectional);
+            buckets[i] = RelativeBuckets.Of(i - furthest, op.RelativeBias.Rows, op.RelativeMaxDistance, op.RelativeBidirectional);
         table = accelerator.Allocate1D(buckets);
         bucketTables.Add(key, table);
         return table.View;

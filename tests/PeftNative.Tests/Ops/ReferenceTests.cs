@@ -1,4 +1,5 @@
 using PeftNative.Backends.Reference;
+using PeftNative.Ops;
 using PeftNative.Tensors;
 using Xunit;
 
@@ -39,7 +40,7 @@ public sealed class ReferenceTests
     [InlineData(1, 17)]
     [InlineData(64, 30)]
     public void Relative_buckets_of_an_encoder(int distance, int bucket) =>
-        Assert.Equal(bucket, ReferenceBackend.RelativeBucket(distance, 32, 128, true));
+        Assert.Equal(bucket, RelativeBuckets.Of(distance, 32, 128, true));
 
     [Theory]
     [InlineData(3, 0)]
@@ -49,7 +50,7 @@ public sealed class ReferenceTests
     [InlineData(-127, 31)]
     [InlineData(-500, 31)]
     public void Relative_buckets_of_a_decoder(int distance, int bucket) =>
-        Assert.Equal(bucket, ReferenceBackend.RelativeBucket(distance, 32, 128, false));
+        Assert.Equal(bucket, RelativeBuckets.Of(distance, 32, 128, false));
 
     [Theory]
     [InlineData(1.0, 0x3f80)]

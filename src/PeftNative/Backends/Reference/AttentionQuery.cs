@@ -59,7 +59,7 @@ public sealed partial class ReferenceBackend
         public double Keep(int j) =>
             KeepFactor(op.Dropout, (((ulong)Row * (ulong)op.Heads + (ulong)Head) << 20) + (ulong)j);
 
-        public int Bucket(int j) => RelativeBucket(j - segment.Prefix - position, op.RelativeBias.Rows,
+        public int Bucket(int j) => RelativeBuckets.Of(j - segment.Prefix - position, op.RelativeBias.Rows,
             op.RelativeMaxDistance, op.RelativeBidirectional);
 
         public bool IsPrefix(int j) => j < segment.Prefix;
@@ -107,31 +107,5 @@ public sealed partial class ReferenceBackend
 
         private Span<double> Head(Matrix sums, AttentionQuery query, int j) =>
             sums.Row(query.KeyRow(j)).Slice(query.KvHead * op.HeadDim, op.HeadDim);
-    }
-
-    /// <summary>
-    /// The bucket of key position minus query position (Raffel et al. 2019, arXiv:1910.10683, section 2.1): with
-    /// <paramref name="bidirectional"/> the upper half of the buckets is for keys after the query, else those share
-    /// bucket 0. Half of what remains holds one distance each, the rest grows logarithmically up to <paramref
-    /// name="maxDistance"/>. The logarithm is in single precision, as where the checkpoints come from, because rounding
-    /// decides at the edges of buckets.
-    /// </summary>
-    internal static int RelativeBucket(int distance, int buckets, int maxDistance, bool bidirectional)
-    {
-        var first = 0;
-        if (bidirectional)
-        {
-            buckets /= 2;
-            if (distance > 0) first = buckets;
-            distance = Math.Abs(distance);
-        }
-        else
-        {
-            distance = Math.Max(-distance, 0);
-        }
-        var exact = buckets / 2;
-        if (distance < exact) return first + distance;
-        var share = MathF.Log((float)distance / exact) / (float)Math.Log((double)maxDistance / exact);
-        return first + Math.Min(exact + (int)(share * (buckets - exact)), buckets - 1);
     }
 }
