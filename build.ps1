@@ -26,7 +26,7 @@ usage: ./build.ps1 [word] [arguments]
   (none)   build everything into artifacts/; the command is artifacts/cli/peftnative
   demo     build what is missing and run the demo          (arguments go to peftnative demo)
   test     build everything and run every test
-  bench    build and run the benchmarks                    (arguments go to BenchmarkDotNet)
+  bench    training steps beside the machine's peaks       (arguments, if any, go to BenchmarkDotNet: --filter '*Linear*')
   pack     make the packages in artifacts/packages
   clean    remove artifacts/
   --help   this text
@@ -159,12 +159,19 @@ function Invoke-Demo([string[]] $arguments) {
 function Invoke-Bench([string[]] $arguments) {
     Assert-Sdk
     Build-Native 'peftnative_cpu'
+    $reports = Join-Path $artifacts 'benchmarks'
+    if (-not $arguments) {
+        Restore-Packages $commandProject
+        Publish-Command '-p:RunAnalyzers=false'
+        Write-Host ''
+        New-Item -ItemType Directory -Force $reports | Out-Null
+        & $command bench table --output (Join-Path $reports 'table.json') --markdown (Join-Path $reports 'table.md')
+        exit $LASTEXITCODE
+    }
     $project = 'PeftNative.Benchmarks'
     Invoke-Stage 'Build the benchmarks' dotnet @('build', (Join-Path $root "benchmarks/$project"), '-c', 'Release')
-    if (-not $arguments) { $arguments = '--filter', '*' }
     Write-Host ''
-    $program = Join-Path $artifacts "bin/$project/release/$project.dll"
-    & dotnet $program --artifacts (Join-Path $artifacts 'benchmarks') @arguments
+    & dotnet (Join-Path $artifacts "bin/$project/release/$project.dll") --artifacts $reports @arguments
     exit $LASTEXITCODE
 }
 

@@ -21,7 +21,7 @@ usage: ./build.sh [word] [arguments]
   (none)   build everything into artifacts/; the command is artifacts/cli/peftnative
   demo     build what is missing and run the demo          (arguments go to peftnative demo)
   test     build everything and run every test
-  bench    build and run the benchmarks                    (arguments go to BenchmarkDotNet)
+  bench    training steps beside those of other programs   (arguments, if any, go to BenchmarkDotNet: --filter '*Linear*')
   pack     make the packages in artifacts/packages
   --with-managedcuda   build the CUDA backend on ManagedCuda as well (GPLv3, see README.md)
   clean    remove artifacts/
@@ -168,14 +168,42 @@ demo() {
     exec "$command" demo "$@"
 }
 
+# Programs to measure ours beside, where they are: a line NAME=COMMAND each. They take the flags of "peftnative bench step".
+peers() {
+    local shared=${PEFTNATIVE_SHARED:-$root/../shared}
+    local torchsharp=$shared/peers/torchsharp/run.sh hugging_face=$shared/peers/hf_peft/step.py
+    if [[ -x $torchsharp ]]; then
+        if "$torchsharp" --hidden 64 --layers 1 --heads 4 --kv-heads 4 --ffn 64 --vocab 64 --batch 1 --seq 8 --steps 1 \
+            >"$logs/torchsharp.log" 2>&1; then printf 'TorchSharp=%s\n' "$torchsharp"
+        else note "TorchSharp" "skipped: it does not run here, see $logs/torchsharp.log" >&2; fi
+    else
+        note "TorchSharp" "skipped: there is no $torchsharp" >&2
+    fi
+    if [[ -f $hugging_face ]] && python3 -c 'import torch, transformers, peft' >/dev/null 2>&1; then
+        printf 'Hugging Face=python3 %s\n' "$hugging_face"
+    else
+        note "Hugging Face PEFT" "skipped: no Python with torch, transformers and peft, or no $hugging_face" >&2
+    fi
+}
+
+# Without arguments whole steps beside those of the peers, in turns; with arguments BenchmarkDotNet on single operations.
 bench() {
     need_sdk
     build_native peftnative_cpu
-    local project=PeftNative.Benchmarks
-    stage "Build the benchmarks" dotnet build "$root/benchmarks/$project" -c Release
-    if (($# == 0)); then set -- --filter '*'; fi
+    if (($# > 0)); then
+        local project=PeftNative.Benchmarks
+        stage "Build the benchmarks" dotnet build "$root/benchmarks/$project" -c Release
+        printf '\n'
+        exec dotnet "$artifacts/bin/$project/release/$project.dll" --artifacts "$artifacts/benchmarks" "$@"
+    fi
+    restore "$root/src/PeftNative.Cli"
+    publish_command -p:RunAnalyzers=false
+    local arguments=() peer
+    while IFS= read -r peer; do arguments+=(--peer "$peer"); done < <(peers)
     printf '\n'
-    exec dotnet "$artifacts/bin/$project/release/$project.dll" --artifacts "$artifacts/benchmarks" "$@"
+    mkdir -p "$artifacts/benchmarks"
+    exec "$command" bench table --output "$artifacts/benchmarks/table.json" --markdown "$artifacts/benchmarks/table.md" \
+        ${arguments[@]+"${arguments[@]}"}
 }
 
 # The command with its own runtime, for machines without .NET: benchmarks/gpu/run.sh takes it.

@@ -1,19 +1,21 @@
-// attention_forward        Y[M, heads * head_dim] =, log_sum_exp[M, heads] =; or, with several splits of the keys, partial results
+// attention_forward        Y[M, heads * head_dim] =, log_sum_exp[M, heads] =; or, with several splits of the keys,
+//                          partial results
 // attention_merge          Y and log_sum_exp from the partial results of all splits, in order
 //
-// Q, K, V and Y are of one type, any head width; a block takes tile_q queries of a head of a sequence, walks the keys it sees in
-// tiles (those of the prefix first, never copied beside the others) and keeps running maximum, sum and output (Dao et al. 2022,
-// arXiv:2205.14135). blockIdx.x is (sequence, tile from the last to the first, head), blockIdx.y the split of the keys: few
-// queries over a long cache would otherwise leave most of the device idle. A partial result is, for each row of the tile, the
-// output before the division, then maximum and sum.
+// Q, K, V and Y are of one type, any head width; a block takes tile_q queries of a head of a sequence, walks the keys
+// it sees in tiles (those of the prefix first, never copied beside the others) and keeps running maximum, sum and
+// output (Dao et al. 2022, arXiv:2205.14135). blockIdx.x is (sequence, tile from the last to the first, head),
+// blockIdx.y the split of the keys: few queries over a long cache would otherwise leave most of the device idle. A
+// partial result is, for each row of the tile, the output before the division, then maximum and sum.
 #include "attention_tile.cuh"
 #include "reduce.cuh"
 
 namespace pn {
 
-// scores becomes probabilities under the running maximum `top`; sum and factor (for what was summed before) follow. A warp takes
-// a row.
-PN_DEVICE void online_softmax(float* scores, int row_stride, int rows, int columns, float* top, float* sum, float* factor) {
+// scores becomes probabilities under the running maximum `top`; sum and factor (for what was summed before) follow. A
+// warp takes a row.
+PN_DEVICE void online_softmax(float* scores, int row_stride, int rows, int columns, float* top, float* sum,
+                              float* factor) {
     for (int i = warp_index(); i < rows; i += attention_threads / warp_size) {
         float* row = scores + i * row_stride;
         float largest = top[i];
@@ -73,8 +75,9 @@ PN_DEVICE void attention_forward(const Attention& op, int tiles, int tile_q, int
             }
             sync_block();
         }
-        add_products(y, tile_q, kv, tile_k, stride, width, [&](int i) { return factor[i]; },
-                     [&](int i, int j) { return scores[i * row_stride + j]; });
+        add_products(
+            y, tile_q, kv, tile_k, stride, width, [&](int i) { return factor[i]; },
+            [&](int i, int j) { return scores[i * row_stride + j]; });
     });
     sync_block();
 
@@ -105,10 +108,12 @@ PN_DEVICE void attention_merge(const Attention& op, int tiles, int tile_q, int s
         const long long row = tile.segment.first_query + tile.first + i, step = static_cast<long long>(tile_q) * size;
         float top = -INFINITY, sum = 0;
         for (int p = 0; p < splits; p++) top = fmaxf(top, first[p * step + width]);
-        for (int p = 0; p < splits; p++) sum = fmaf(exponential(first[p * step + width], top), first[p * step + width + 1], sum);
+        for (int p = 0; p < splits; p++)
+            sum = fmaf(exponential(first[p * step + width], top), first[p * step + width + 1], sum);
         for (int d = lane_index(); d < width; d += warp_size) {
             float y = 0;
-            for (int p = 0; p < splits; p++) y = fmaf(exponential(first[p * step + width], top), first[p * step + d], y);
+            for (int p = 0; p < splits; p++)
+                y = fmaf(exponential(first[p * step + width], top), first[p * step + d], y);
             op.y.set<T>(row, tile.head * width + d, sum > 0 ? y / sum : 0.0f);
         }
         if (lane_index() == 0 && op.log_sum_exp.present()) op.log_sum_exp.set<float>(row, tile.head, top + logf(sum));
@@ -117,11 +122,13 @@ PN_DEVICE void attention_merge(const Attention& op, int tiles, int tile_q, int s
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                                                  \
-    PN_KERNEL_BOUNDS(attention_forward_##suffix, 128, pn::Attention op, int tiles, int tile_q, int tile_k, float* partials) {   \
-        pn::attention_forward<T>(op, tiles, tile_q, tile_k, partials);                                                          \
-    }                                                                                                                           \
-    PN_KERNEL_BOUNDS(attention_merge_##suffix, 128, pn::Attention op, int tiles, int tile_q, int splits, const float* partials) { \
-        pn::attention_merge<T>(op, tiles, tile_q, splits, partials);                                                            \
+#define PN_ONE_TYPE(T, suffix)                                                                             \
+    PN_KERNEL_BOUNDS(attention_forward_##suffix, 128, pn::Attention op, int tiles, int tile_q, int tile_k, \
+                     float* partials) {                                                                    \
+        pn::attention_forward<T>(op, tiles, tile_q, tile_k, partials);                                     \
+    }                                                                                                      \
+    PN_KERNEL_BOUNDS(attention_merge_##suffix, 128, pn::Attention op, int tiles, int tile_q, int splits,   \
+                     const float* partials) {                                                              \
+        pn::attention_merge<T>(op, tiles, tile_q, splits, partials);                                       \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)

@@ -5,18 +5,16 @@
 // attention_bias_gradients      drelative_bias[buckets, heads] += the partial sums, in order
 //
 // With p the probabilities, m the dropout factors and c' the slope of the soft cap (PeftNative.Backends.Reference):
-//   dV_j += p_j m_j dY;  ds_j = p_j (m_j dY.V_j - delta) c'_j;  dbias_j += ds_j;  dQ += scale ds_j K_j;  dK_j += scale ds_j Q
-// Scores are computed again from Q, K and log_sum_exp, once for each of the two passes, so that nothing needs atomics. Q, K, V, Y,
-// dY, dQ, dK, dV are of one type; gradients of prefix and bias, partial sums, delta and log_sum_exp are fp32.
+//   dV_j += p_j m_j dY;  ds_j = p_j (m_j dY.V_j - delta) c'_j;  dbias_j += ds_j;  dQ += scale ds_j K_j;  dK_j += scale
+//   ds_j Q
+// Scores are computed again from Q, K and log_sum_exp, once for each of the two passes, so that nothing needs atomics.
+// Q, K, V, Y, dY, dQ, dK, dV are of one type; gradients of prefix and bias, partial sums, delta and log_sum_exp are
+// fp32.
+#include "attention_gradients.cuh"
 #include "attention_tile.cuh"
 #include "reduce.cuh"
 
 namespace pn {
-
-// The layout of CudaBackend.KernelAttentionGradients.
-struct AttentionGradients {
-    Tensor dy, dq, dk, dv, delta;
-};
 
 template <class T>
 PN_DEVICE void attention_delta(const Attention& op, const AttentionGradients& gradients) {
@@ -31,29 +29,15 @@ PN_DEVICE void attention_delta(const Attention& op, const AttentionGradients& gr
     if (lane_index() == 0) gradients.delta.set<float>(row, head, sum);
 }
 
-// One query's part of what a pair of query and key needs.
-struct Slope {
-    float p, ds;  // p m, and ds without scale
-
-    PN_DEVICE Slope(const Attention& op, const Segment& s, int head, int i, int j, float log_sum, float delta, float dot, float dy_v) {
-        const float score = op.score(s, head, i, j, dot), keep = op.keep(s, head, i, j), own = exponential(score, log_sum);
-        p = own * keep;
-        ds = own * (keep * dy_v - delta) * SoftCap{op.soft_cap}.slope(score);
-    }
-};
-
-// A block takes tile_k keys of a key head of a sequence: blockIdx.x is (sequence, tile, key head), prefix tiles first. A row of
-// partials for each sequence and prefix row, dK of all heads and then dV.
 template <class T>
-PN_DEVICE void attention_key_gradients(const Attention& op, const AttentionGradients& gradients, int prefix_tiles, int first_tile, int tiles,
-                                       int tile_q, int tile_k, int prefix_rows, float* partials) {
+PN_DEVICE void attention_key_gradients(const Attention& op, const AttentionGradients& gradients, int prefix_tiles,
+                                       int first_tile, int tiles, int tile_q, int tile_k, int prefix_rows,
+                                       float* partials) {
     PN_DYN_SMEM(float, memory);
-    const int kv_head = blockIdx.x % op.kv_heads, rest = blockIdx.x / op.kv_heads, tile = first_tile + rest % tiles, sequence = rest / tiles;
-    const Segment s = op.segment(sequence);
-    const bool in_prefix = tile < prefix_tiles;
-    const int j0 = in_prefix ? tile * tile_k : s.prefix + (tile - prefix_tiles) * tile_k;
-    const int left = (in_prefix ? s.prefix : s.total()) - j0, count = left < tile_k ? left : tile_k;
-    if (count <= 0) return;
+    const KeyTile tile(op, prefix_tiles, first_tile, tiles, tile_k);
+    if (tile.count <= 0) return;
+    const Segment& s = tile.segment;
+    const int kv_head = tile.kv_head, j0 = tile.first, count = tile.count;
     const int stride = op.head_dim | 1, row_stride = tile_k + 1, width = op.head_dim;
     Pieces pieces = {memory};
     float *k = pieces.take(tile_k * stride), *v = pieces.take(tile_k * stride), *q = pieces.take(tile_q * stride);
@@ -72,46 +56,42 @@ PN_DEVICE void attention_key_gradients(const Attention& op, const AttentionGradi
             stage_rows<T>(q, stride, op.q, s.first_query + i0, head * op.head_stride, queries, tile_q, width);
             stage_rows<T>(dy, stride, gradients.dy, s.first_query + i0, head * width, queries, tile_q, width);
             sync_block();
-            for_dots(dy, tile_q, v, tile_k, stride, width, [&](int i, int j, float dot) { ds[i * row_stride + j] = dot; });
-            for_dots(q, tile_q, k, tile_k, stride, width, [&](int i, int j, float dot) {  // the same thread has the same (i, j)
-                float &to_p = p[i * row_stride + j], &to_ds = ds[i * row_stride + j];
-                if (i >= queries || j >= count || !op.sees(s, i0 + i, j0 + j)) {
-                    to_p = to_ds = 0;
-                    return;
-                }
-                const long long row = s.first_query + i0 + i;
-                const Slope slope(op, s, head, i0 + i, j0 + j, op.log_sum_exp.get<float>(row, head),
-                                  gradients.delta.get<float>(row, head), dot, to_ds);
-                to_p = slope.p;
-                to_ds = slope.ds;
-            });
+            for_dots(dy, tile_q, v, tile_k, stride, width,
+                     [&](int i, int j, float dot) { ds[i * row_stride + j] = dot; });
+            for_dots(q, tile_q, k, tile_k, stride, width,
+                     [&](int i, int j, float dot) {  // the same thread has the same (i, j)
+                         float &to_p = p[i * row_stride + j], &to_ds = ds[i * row_stride + j];
+                         if (i >= queries || j >= count || !op.sees(s, i0 + i, j0 + j)) {
+                             to_p = to_ds = 0;
+                             return;
+                         }
+                         const long long row = s.first_query + i0 + i;
+                         const Slope slope(op, s, head, i0 + i, j0 + j, op.log_sum_exp.get<float>(row, head),
+                                           gradients.delta.get<float>(row, head), dot, to_ds,
+                                           op.keep(s, head, i0 + i, j0 + j));
+                         to_p = slope.p;
+                         to_ds = slope.ds;
+                     });
             sync_block();
             const auto one = [](int) { return 1.0f; };
-            add_products(dv, tile_k, dy, tile_q, stride, width, one, [&](int j, int i) { return p[i * row_stride + j]; });
-            add_products(dk, tile_k, q, tile_q, stride, width, one, [&](int j, int i) { return ds[i * row_stride + j]; });
+            add_products(dv, tile_k, dy, tile_q, stride, width, one,
+                         [&](int j, int i) { return p[i * row_stride + j]; });
+            add_products(dk, tile_k, q, tile_q, stride, width, one,
+                         [&](int j, int i) { return ds[i * row_stride + j]; });
         }
     sync_block();
 
-    for (int j = warp_index(); j < count; j += attention_threads / warp_size) {
-        float* partial = partials + (static_cast<long long>(sequence) * prefix_rows + j0 + j) * 2 * op.kv_heads * width + kv_head * width;
+    for (int j = warp_index(); j < count; j += attention_threads / warp_size)
         for (int d = lane_index(); d < width; d += warp_size) {
-            const float to_k = op.scale * dk[j * stride + d], to_v = dv[j * stride + d];
-            if (in_prefix) {
-                partial[d] = to_k;
-                partial[op.kv_heads * width + d] = to_v;
-                continue;
-            }
-            const long long row = s.first_key + j0 + j - s.prefix;
-            if (gradients.dk.present()) gradients.dk.set<T>(row, kv_head * op.kv_head_stride + d, to_k);
-            if (gradients.dv.present()) gradients.dv.set<T>(row, kv_head * op.kv_head_stride + d, to_v);
+            tile.store_k<T>(op, gradients, prefix_rows, partials, j, d, op.scale * dk[j * stride + d]);
+            tile.store_v<T>(op, gradients, prefix_rows, partials, j, d, dv[j * stride + d]);
         }
-    }
 }
 
 // A block takes a tile of queries; tile_q + tile_k - 1 diagonals of a tile have one distance each.
 template <class T>
-PN_DEVICE void attention_query_gradients(const Attention& op, const AttentionGradients& gradients, int tiles, int tile_q, int tile_k,
-                                         float* bias_partials) {
+PN_DEVICE void attention_query_gradients(const Attention& op, const AttentionGradients& gradients, int tiles,
+                                         int tile_q, int tile_k, float* bias_partials) {
     PN_DYN_SMEM(float, memory);
     const QueryTile tile(op, tiles, tile_q);
     const Segment& s = tile.segment;
@@ -133,18 +113,22 @@ PN_DEVICE void attention_query_gradients(const Attention& op, const AttentionGra
             stage_keys<T>(k, stride, op, KeyRun(op, s, false, j0, kv_head), count, tile_k);
             stage_keys<T>(v, stride, op, KeyRun(op, s, true, j0, kv_head), count, tile_k);
             sync_block();
-            for_dots(dy, tile_q, v, tile_k, stride, width, [&](int i, int j, float dot) { ds[i * row_stride + j] = dot; });
+            for_dots(dy, tile_q, v, tile_k, stride, width,
+                     [&](int i, int j, float dot) { ds[i * row_stride + j] = dot; });
             for_dots(q, tile_q, k, tile_k, stride, width, [&](int i, int j, float dot) {
                 float& to = ds[i * row_stride + j];
                 const long long row = s.first_query + i0 + i;
                 to = i >= tile.count || j >= count || !op.sees(s, i0 + i, j0 + j)
                          ? 0
                          : Slope(op, s, tile.head, i0 + i, j0 + j, op.log_sum_exp.get<float>(row, tile.head),
-                                 gradients.delta.get<float>(row, tile.head), dot, to).ds;
+                                 gradients.delta.get<float>(row, tile.head), dot, to,
+                                 op.keep(s, tile.head, i0 + i, j0 + j))
+                               .ds;
             });
             sync_block();
-            add_products(dq, tile_q, k, tile_k, stride, width, [](int) { return 1.0f; },
-                         [&](int i, int j) { return ds[i * row_stride + j]; });
+            add_products(
+                dq, tile_q, k, tile_k, stride, width, [](int) { return 1.0f; },
+                [&](int i, int j) { return ds[i * row_stride + j]; });
             if (buckets == 0) return;
             for (int c = threadIdx.x; c < diagonals - 1; c += attention_threads) {  // j - i = c - (tile_q - 1)
                 float sum = 0;
@@ -167,27 +151,31 @@ PN_DEVICE void attention_query_gradients(const Attention& op, const AttentionGra
     if (!gradients.dq.present()) return;
     for (int i = warp_index(); i < tile.count; i += attention_threads / warp_size)
         for (int d = lane_index(); d < width; d += warp_size)
-            gradients.dq.set<T>(s.first_query + tile.first + i, tile.head * op.head_stride + d, op.scale * dq[i * stride + d]);
+            gradients.dq.set<T>(s.first_query + tile.first + i, tile.head * op.head_stride + d,
+                                op.scale * dq[i * stride + d]);
 }
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                                                 \
-    PN_KERNEL(attention_delta_##suffix, pn::Attention op, pn::AttentionGradients gradients) {                                  \
-        pn::attention_delta<T>(op, gradients);                                                                                 \
-    }                                                                                                                          \
-    PN_KERNEL_BOUNDS(attention_key_gradients_##suffix, 128, pn::Attention op, pn::AttentionGradients gradients,                \
-                     int prefix_tiles, int first_tile, int tiles, int tile_q, int tile_k, int prefix_rows, float* partials) {  \
-        pn::attention_key_gradients<T>(op, gradients, prefix_tiles, first_tile, tiles, tile_q, tile_k, prefix_rows, partials); \
-    }                                                                                                                          \
-    PN_KERNEL_BOUNDS(attention_query_gradients_##suffix, 128, pn::Attention op, pn::AttentionGradients gradients, int tiles,   \
-                     int tile_q, int tile_k, float* bias_partials) {                                                           \
-        pn::attention_query_gradients<T>(op, gradients, tiles, tile_q, tile_k, bias_partials);                                 \
+#define PN_ONE_TYPE(T, suffix)                                                                                      \
+    PN_KERNEL(attention_delta_##suffix, pn::Attention op, pn::AttentionGradients gradients) {                       \
+        pn::attention_delta<T>(op, gradients);                                                                      \
+    }                                                                                                               \
+    PN_KERNEL_BOUNDS(attention_key_gradients_##suffix, 128, pn::Attention op, pn::AttentionGradients gradients,     \
+                     int prefix_tiles, int first_tile, int tiles, int tile_q, int tile_k, int prefix_rows,          \
+                     float* partials) {                                                                             \
+        pn::attention_key_gradients<T>(op, gradients, prefix_tiles, first_tile, tiles, tile_q, tile_k, prefix_rows, \
+                                       partials);                                                                   \
+    }                                                                                                               \
+    PN_KERNEL_BOUNDS(attention_query_gradients_##suffix, 128, pn::Attention op, pn::AttentionGradients gradients,   \
+                     int tiles, int tile_q, int tile_k, float* bias_partials) {                                     \
+        pn::attention_query_gradients<T>(op, gradients, tiles, tile_q, tile_k, bias_partials);                      \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)
 
 // A thread takes an element of the prefix gradients; blockIdx.y is the row of the prefix.
-PN_KERNEL(attention_prefix_gradients_fp32, pn::Attention op, const float* partials, int prefix_rows, pn::Tensor dk, pn::Tensor dv) {
+PN_KERNEL(attention_prefix_gradients_fp32, pn::Attention op, const float* partials, int prefix_rows, pn::Tensor dk,
+          pn::Tensor dv) {
     const int c = blockIdx.x * blockDim.x + threadIdx.x, columns = op.kv_heads * op.head_dim, row = blockIdx.y;
     if (c >= columns) return;
     float k_sum = 0, v_sum = 0;
@@ -205,7 +193,8 @@ PN_KERNEL(attention_prefix_gradients_fp32, pn::Attention op, const float* partia
 
 // A thread takes a bucket of a head; partials are [sequences * tiles, heads, buckets].
 PN_KERNEL(attention_bias_gradients_fp32, const float* partials, int count, pn::Tensor dbias) {
-    const int at = blockIdx.x * blockDim.x + threadIdx.x, buckets = dbias.rows, head = at / buckets, bucket = at % buckets;
+    const int at = blockIdx.x * blockDim.x + threadIdx.x, buckets = dbias.rows, head = at / buckets,
+              bucket = at % buckets;
     if (head >= dbias.columns) return;
     float sum = 0;
     for (long long i = 0; i < count; i++) sum += partials[(i * dbias.columns + head) * buckets + bucket];

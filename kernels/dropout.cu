@@ -26,8 +26,8 @@ PN_DEVICE void dropout_forward(const Tensor& x, const DropoutMask& mask, int acc
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                                          \
-    PN_KERNEL(dropout_forward_##suffix, pn::Tensor x, pn::DropoutMask mask, int accumulate, pn::Tensor y) {             \
-        pn::dropout_forward<T>(x, mask, accumulate, y);                                                                 \
+#define PN_ONE_TYPE(T, suffix)                                                                              \
+    PN_KERNEL(dropout_forward_##suffix, pn::Tensor x, pn::DropoutMask mask, int accumulate, pn::Tensor y) { \
+        pn::dropout_forward<T>(x, mask, accumulate, y);                                                     \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)

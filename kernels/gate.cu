@@ -16,7 +16,8 @@ PN_DEVICE void gate_forward(const Tensor& x, const Tensor& up, int activation, c
 }
 
 template <class T>
-PN_DEVICE void gate_backward(const Tensor& x, const Tensor& up, int activation, const Tensor& dy, const Tensor& dx, const Tensor& dup) {
+PN_DEVICE void gate_backward(const Tensor& x, const Tensor& up, int activation, const Tensor& dy, const Tensor& dx,
+                             const Tensor& dup) {
     const auto kind = static_cast<Activation>(activation);
     for_piece(x.columns, [&](int i, int c) {
         const float v = x.get<T>(i, c), slope = dy.get<T>(i, c), factor = up.present() ? up.get<T>(i, c) : 1.0f;
@@ -27,12 +28,12 @@ PN_DEVICE void gate_backward(const Tensor& x, const Tensor& up, int activation, 
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                                                  \
-    PN_KERNEL(gate_forward_##suffix, pn::Tensor x, pn::Tensor up, int activation, pn::Tensor y) {                               \
-        pn::gate_forward<T>(x, up, activation, y);                                                                              \
-    }                                                                                                                           \
-    PN_KERNEL(gate_backward_##suffix, pn::Tensor x, pn::Tensor up, int activation, pn::Tensor dy, pn::Tensor dx,                \
-              pn::Tensor dup) {                                                                                                 \
-        pn::gate_backward<T>(x, up, activation, dy, dx, dup);                                                                   \
+#define PN_ONE_TYPE(T, suffix)                                                                                   \
+    PN_KERNEL(gate_forward_##suffix, pn::Tensor x, pn::Tensor up, int activation, pn::Tensor y) {                \
+        pn::gate_forward<T>(x, up, activation, y);                                                               \
+    }                                                                                                            \
+    PN_KERNEL(gate_backward_##suffix, pn::Tensor x, pn::Tensor up, int activation, pn::Tensor dy, pn::Tensor dx, \
+              pn::Tensor dup) {                                                                                  \
+        pn::gate_backward<T>(x, up, activation, dy, dx, dup);                                                    \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)

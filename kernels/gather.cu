@@ -22,7 +22,11 @@ PN_DEVICE void gather_backward(const Tensor& dy, const Tensor& rows, const Tenso
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                                                  \
-    PN_KERNEL(gather_forward_##suffix, pn::Tensor x, pn::Tensor rows, pn::Tensor y) { pn::gather_forward<T>(x, rows, y); }      \
-    PN_KERNEL(gather_backward_##suffix, pn::Tensor dy, pn::Tensor rows, pn::Tensor dx) { pn::gather_backward<T>(dy, rows, dx); }
+#define PN_ONE_TYPE(T, suffix)                                                           \
+    PN_KERNEL(gather_forward_##suffix, pn::Tensor x, pn::Tensor rows, pn::Tensor y) {    \
+        pn::gather_forward<T>(x, rows, y);                                               \
+    }                                                                                    \
+    PN_KERNEL(gather_backward_##suffix, pn::Tensor dy, pn::Tensor rows, pn::Tensor dx) { \
+        pn::gather_backward<T>(dy, rows, dx);                                            \
+    }
 PN_FOR_TYPES(PN_ONE_TYPE)

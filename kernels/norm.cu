@@ -1,10 +1,11 @@
-// norm_forward           mean, rstd[M, groups] =, Y[M, groups * D] = normalised X * (gamma_offset + gamma) + beta; Y may be X
+// norm_forward           mean, rstd[M, groups] =, Y[M, groups * D] = normalised X * (gamma_offset + gamma) + beta; Y
+//                        may be X
 // norm_backward          dX[M, groups * D] = or +=; dX may be dY where it is overwritten
 // norm_vector_gradients  partials [parts, 2, D]: the sums over a part of the rows of dY * normalised X, and of dY
 // norm_vector_sums       dgamma[1, D] +=, dbeta[1, D] += the partial sums in order
 //
-// X, Y and their gradients are of one type; gamma, beta, the statistics and what is summed over rows are fp32. Frozen vectors need
-// no sum over rows at all.
+// X, Y and their gradients are of one type; gamma, beta, the statistics and what is summed over rows are fp32. Frozen
+// vectors need no sum over rows at all.
 #include "reduce.cuh"
 #include "tensor.cuh"
 
@@ -19,34 +20,38 @@ struct Norm {
     PN_DEVICE float gain(int d) const { return gamma_offset + gamma.get<float>(0, d); }
 };
 
-// A block takes one group of one row. Twice over the row for the variance: the one-pass formula cancels.
+// A block takes one group of one row. Twice over the row for the variance, as the one-pass formula cancels; what
+// rounding left in the mean is taken out with what the deviations sum up to.
 template <class T>
 PN_DEVICE void norm_forward(const Norm& norm, const Tensor& y) {
     const int row = blockIdx.x / norm.groups, group = blockIdx.x % norm.groups, width = norm.width();
     const T* x = norm.x.row<T>(row) + group * width;
     T* to = y.row<T>(row) + group * width;
-    float mean = 0;
+    const float share = 1 / static_cast<float>(width);
+    float mean = 0, rest = 0, square = 0;
     if (norm.centered) {
         for (int d = threadIdx.x; d < width; d += blockDim.x) mean += load(x + d);
-        mean = block_sum(mean) / static_cast<float>(width);
+        mean = block_sum(mean) * share;
     }
-    float square = 0;
     for (int d = threadIdx.x; d < width; d += blockDim.x) {
         const float v = load(x + d) - mean;
+        rest += v;
         square = fmaf(v, v, square);
     }
-    const float rstd = 1 / sqrtf(block_sum(square) / static_cast<float>(width) + norm.epsilon);
+    rest = norm.centered ? block_sum(rest) * share : 0.0f;
+    const float rstd = 1 / sqrtf(fmaxf(fmaf(-rest, rest, block_sum(square) * share), 0.0f) + norm.epsilon);
     if (threadIdx.x == 0) {
-        if (norm.mean.present()) norm.mean.set<float>(row, group, mean);
+        if (norm.mean.present()) norm.mean.set<float>(row, group, mean + rest);
         if (norm.rstd.present()) norm.rstd.set<float>(row, group, rstd);
     }
     for (int d = threadIdx.x; d < width; d += blockDim.x) {
         const float shift = norm.beta.present() ? norm.beta.get<float>(0, d) : 0.0f;
-        store(to + d, (load(x + d) - mean) * rstd * norm.gain(d) + shift);
+        store(to + d, (load(x + d) - mean - rest) * rstd * norm.gain(d) + shift);
     }
 }
 
-// With n the normalised x and h = dY * gain: dX = rstd * (h - n * mean(h * n) - mean(h)), the last term with centering only.
+// With n the normalised x and h = dY * gain: dX = rstd * (h - n * mean(h * n) - mean(h)), the last term with centering
+// only.
 template <class T>
 PN_DEVICE void norm_backward(const Norm& norm, const Tensor& dy, const Tensor& dx, int accumulate) {
     const int row = blockIdx.x / norm.groups, group = blockIdx.x % norm.groups, width = norm.width();
@@ -74,7 +79,8 @@ template <class T>
 PN_DEVICE void norm_vector_gradients(const Norm& norm, const Tensor& dy, int rows_per_part, float* partials) {
     PN_SMEM(float, gamma_sums, norm_row_lanes * warp_size);
     PN_SMEM(float, beta_sums, norm_row_lanes * warp_size);
-    const int width = norm.width(), d = blockIdx.x * warp_size + threadIdx.x, own = threadIdx.y * warp_size + threadIdx.x;
+    const int width = norm.width(), d = blockIdx.x * warp_size + threadIdx.x,
+              own = threadIdx.y * warp_size + threadIdx.x;
     const long long first = static_cast<long long>(blockIdx.y) * rows_per_part;
     const long long end = first + rows_per_part < norm.x.rows ? first + rows_per_part : norm.x.rows;
     float gamma_sum = 0, beta_sum = 0;
@@ -102,13 +108,13 @@ PN_DEVICE void norm_vector_gradients(const Norm& norm, const Tensor& dy, int row
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                                               \
-    PN_KERNEL(norm_forward_##suffix, pn::Norm norm, pn::Tensor y) { pn::norm_forward<T>(norm, y); }                          \
-    PN_KERNEL(norm_backward_##suffix, pn::Norm norm, pn::Tensor dy, pn::Tensor dx, int accumulate) {                         \
-        pn::norm_backward<T>(norm, dy, dx, accumulate);                                                                      \
-    }                                                                                                                        \
-    PN_KERNEL(norm_vector_gradients_##suffix, pn::Norm norm, pn::Tensor dy, int rows_per_part, float* partials) {            \
-        pn::norm_vector_gradients<T>(norm, dy, rows_per_part, partials);                                                     \
+#define PN_ONE_TYPE(T, suffix)                                                                                    \
+    PN_KERNEL(norm_forward_##suffix, pn::Norm norm, pn::Tensor y) { pn::norm_forward<T>(norm, y); }               \
+    PN_KERNEL(norm_backward_##suffix, pn::Norm norm, pn::Tensor dy, pn::Tensor dx, int accumulate) {              \
+        pn::norm_backward<T>(norm, dy, dx, accumulate);                                                           \
+    }                                                                                                             \
+    PN_KERNEL(norm_vector_gradients_##suffix, pn::Norm norm, pn::Tensor dy, int rows_per_part, float* partials) { \
+        pn::norm_vector_gradients<T>(norm, dy, rows_per_part, partials);                                          \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)
 

@@ -1,4 +1,5 @@
-// rope_turn  X[M, ...] in place: in every head, for i < R/2, (x_i, x_{i + R/2}) turns by direction times the angle of its row's
+// rope_turn  X[M, ...] in place: in every head, for i < R/2, (x_i, x_{i + R/2}) turns by direction times the angle of
+//            its row's
 //            position; direction 1 is the forward, -1 the backward
 //
 // X is of any type; the tables of cosines and sines [positions, R/2] are fp32, positions int32.
@@ -22,9 +23,9 @@ PN_DEVICE void rope_turn(const Tensor& x, int heads, int head_stride, const Tens
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                                                  \
-    PN_KERNEL(rope_turn_##suffix, pn::Tensor x, int heads, int head_stride, pn::Tensor positions, pn::Tensor cosines,           \
-              pn::Tensor sines, float direction) {                                                                              \
-        pn::rope_turn<T>(x, heads, head_stride, positions, cosines, sines, direction);                                          \
+#define PN_ONE_TYPE(T, suffix)                                                                                        \
+    PN_KERNEL(rope_turn_##suffix, pn::Tensor x, int heads, int head_stride, pn::Tensor positions, pn::Tensor cosines, \
+              pn::Tensor sines, float direction) {                                                                    \
+        pn::rope_turn<T>(x, heads, head_stride, positions, cosines, sines, direction);                                \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)

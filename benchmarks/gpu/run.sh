@@ -71,8 +71,8 @@ goal() {
 } >"$table"
 "$command" env >"$out/env.log" 2>&1
 
-check "operation cases fp32" "$command" verify ops --backend cuda
-check "operation cases bf16" "$command" verify ops --backend cuda --dtype bf16
+check "operation cases fp32" "$command" verify ops --all --backend cuda
+check "operation cases bf16" "$command" verify ops --all --backend cuda --dtype bf16
 check "recorded cases fp32" "$command" verify "$golden" --backend cuda
 check "recorded cases bf16" "$command" verify "$golden" --backend cuda --dtype bf16 --filter 'lora'
 for tool in memcheck racecheck initcheck synccheck; do

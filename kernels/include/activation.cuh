@@ -1,5 +1,5 @@
-// Activation functions and their slopes (PeftNative.Ops.Activation; the numbers are those of the enumeration), and the soft cap of
-// scores.
+// Activation functions and their slopes (PeftNative.Ops.Activation; the numbers are those of the enumeration), and the
+// soft cap of scores.
 #pragma once
 
 #include "platform.cuh"

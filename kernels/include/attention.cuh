@@ -1,5 +1,5 @@
-// What the kernels of attention share: the operation as the host describes it, who sees which key, scores, and the dropout of
-// probabilities. The formula stands in PeftNative.Ops.AttentionOp.
+// What the kernels of attention share: the operation as the host describes it, who sees which key, scores, and the
+// dropout of probabilities. The formula stands in PeftNative.Ops.AttentionOp.
 #pragma once
 
 #include "activation.cuh"
@@ -20,13 +20,13 @@ struct Segment {
 
 // The layout of CudaBackend.KernelAttention.
 struct Attention {
-    Tensor q, k, v;              // [M, ...], [Mk, ...], [Mk, ...]: heads lie so many columns apart
-    Tensor prefix_k, prefix_v;   // [P, kv_heads * head_dim], fp32 or as k; optional
-    Tensor segments;             // int32 [sequences, 6]
-    Tensor relative_bias;        // fp32 [buckets, heads]; optional
-    Tensor y, log_sum_exp;       // [M, heads * head_dim], fp32 [M, heads]
+    Tensor q, k, v;             // [M, ...], [Mk, ...], [Mk, ...]: heads lie so many columns apart
+    Tensor prefix_k, prefix_v;  // [P, kv_heads * head_dim], fp32 or as k; optional
+    Tensor segments;            // int32 [sequences, 6]
+    Tensor relative_bias;       // fp32 [buckets, heads]; optional
+    Tensor y, log_sum_exp;      // [M, heads * head_dim], fp32 [M, heads]
     DropoutMask dropout;
-    const int* buckets;          // of the distances -reach to reach; beyond them as at the end
+    const int* buckets;  // of the distances -reach to reach; beyond them as at the end
     int reach;
     int heads, kv_heads, head_dim, head_stride, kv_head_stride;
     int causal, window;
@@ -91,7 +91,9 @@ struct QueryTile {
 };
 
 // e^(score - top). A top of -infinity means that no key was seen.
-PN_DEVICE float exponential(float score, float top) { return exp2f(log2_e * (score - (top == -INFINITY ? 0.0f : top))); }
+PN_DEVICE float exponential(float score, float top) {
+    return exp2f(log2_e * (score - (top == -INFINITY ? 0.0f : top)));
+}
 
 // The place of a run of keys of one head: keys of the prefix and of the sequence never share one.
 struct KeyRun {

@@ -1,5 +1,6 @@
-// Tiles of attention in shared memory as fp32, of any size and head width. Rows lie `stride` apart, an odd number, so that
-// neighbouring rows begin in different banks. Numbers of rows are multiples of 4: a thread computes 4 rows of a column.
+// Tiles of attention in shared memory as fp32, of any size and head width. Rows lie `stride` apart, an odd number, so
+// that neighbouring rows begin in different banks. Numbers of rows are multiples of 4: a thread computes 4 rows of a
+// column.
 #pragma once
 
 #include "attention.cuh"
@@ -10,7 +11,8 @@ constexpr int attention_threads = 128, attention_part = 4;
 
 // to[r][d] = factor * from[first + r][column + d] for r < count, 0 for the other rows.
 template <class T>
-PN_DEVICE void stage_rows(float* to, int stride, const Tensor& from, long long first, int column, int count, int rows, int width) {
+PN_DEVICE void stage_rows(float* to, int stride, const Tensor& from, long long first, int column, int count, int rows,
+                          int width) {
     for (int r = warp_index(); r < rows; r += attention_threads / warp_size)
         for (int d = lane_index(); d < width; d += warp_size)
             to[r * stride + d] = r < count ? from.get<T>(first + r, column + d) : 0.0f;
@@ -38,10 +40,11 @@ PN_DEVICE void for_dots(const float* a, int rows_a, const float* b, int rows_b, 
     }
 }
 
-// sum[i][d] = seed(i) * sum[i][d] + the sum over k < depth of factor(i, k) * b[k][d]. Every element has a thread of its own,
-// the same at every call.
+// sum[i][d] = seed(i) * sum[i][d] + the sum over k < depth of factor(i, k) * b[k][d]. Every element has a thread of its
+// own, the same at every call.
 template <class Seed, class Factor>
-PN_DEVICE void add_products(float* sum, int rows, const float* b, int depth, int stride, int width, Seed seed, Factor factor) {
+PN_DEVICE void add_products(float* sum, int rows, const float* b, int depth, int stride, int width, Seed seed,
+                            Factor factor) {
     for (int at = threadIdx.x; at < rows / attention_part * width; at += attention_threads) {
         const int i = at / width * attention_part, d = at % width;
         float own[attention_part];

@@ -5,7 +5,8 @@
 
 namespace pn {
 
-// Calls f(i) for the places i in order whose id (int32 [1, n]) is wanted. The lanes of a warp look together and all call f.
+// Calls f(i) for the places i in order whose id (int32 [1, n]) is wanted. The lanes of a warp look together and all
+// call f.
 template <class F>
 PN_DEVICE void for_matches(const Tensor& ids, int wanted, F f) {
     for (int begin = 0; begin < ids.columns; begin += warp_size) {

@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a record or function changes. */
-#define PN_ABI_VERSION 1u
+#define PN_ABI_VERSION 2u
 
 typedef enum pn_status {
     PN_OK = 0,
@@ -56,8 +56,7 @@ typedef struct pn_dropout_mask {
     uint64_t stream;
 } pn_dropout_mask;
 
-typedef struct pn_context pn_context;   /* threads, scratch memory, chosen instruction set */
-typedef struct pn_prepared pn_prepared; /* a frozen weight in the order the matrix products read it */
+typedef struct pn_context pn_context; /* threads, scratch memory, chosen instruction set */
 
 typedef struct pn_low_rank {
     pn_tensor a, b;
@@ -69,10 +68,12 @@ typedef struct pn_low_rank {
     pn_tensor grad_a, grad_b;
 } pn_low_rank;
 
-/* With prepared given, the elements of w are not read, only its shape. */
+/*
+ * Activations (x, y, dy, ...) of one record share one element type, fp32 or bf16; weights and tables have their own of these two;
+ * everything else is fp32. Sums are made in fp32.
+ */
 typedef struct pn_linear {
     pn_tensor x, w;
-    const pn_prepared* prepared;
     pn_tensor bias;
     const pn_low_rank* low_rank;
     int32_t low_rank_count;
@@ -206,7 +207,7 @@ PN_API const char* pn_last_error(void);
 
 /*
  * Opens a context with its own pool of the given number of threads (the caller is one of them); 0 takes one per processor.
- * The instruction set is portable, avx2 or avx512; NULL takes the one the environment variable PEFTNATIVE_CPU names, or the best
+ * The instruction set is portable, avx2, avx512 or avx512bf16; NULL takes the one the environment variable PEFTNATIVE_CPU names, or the best
  * the machine has.
  */
 PN_API pn_status pn_create(int32_t threads, const char* instruction_set, pn_context** context);
@@ -215,13 +216,13 @@ PN_API void pn_destroy(pn_context* context);
 /* One line: processor, instruction set, threads. Lives as long as the context. */
 PN_API const char* pn_cpu_description(const pn_context* context);
 
+/* The most the machine does with all threads of the context: fp32 multiply-adds and bf16 dot products in operations per second (0 where the
+ * processor has no such instruction), reading memory in bytes per second. Takes some 0.2 s. */
+typedef enum pn_peak { PN_PEAK_FP32 = 0, PN_PEAK_BF16 = 1, PN_PEAK_READING = 2 } pn_peak;
+PN_API pn_status pn_measure_peak(pn_context* context, int32_t peak, double* rate);
+
 PN_API pn_status pn_allocate(int64_t bytes, void** memory); /* 64-byte aligned or better */
 PN_API void pn_free(void* memory);
-
-/* Arranges a weight [N, K] for both directions of pn_linear; the context must outlive it. */
-PN_API pn_status pn_prepare(pn_context* context, const pn_tensor* weight, pn_prepared** prepared);
-PN_API int64_t pn_prepared_bytes(const pn_prepared* prepared);
-PN_API void pn_release_prepared(pn_prepared* prepared);
 
 PN_API pn_status pn_linear_forward(pn_context* context, const pn_linear* op);
 PN_API pn_status pn_linear_backward(pn_context* context, const pn_linear* op, const pn_linear_gradients* gradients);

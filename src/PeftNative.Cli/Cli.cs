@@ -9,8 +9,8 @@ public static class Cli
 {
     internal static readonly Verb[] Verbs =
     [
-        new TrainVerb(), new CheckVerb(), new DataVerb(), new EvalVerb(), new PredictVerb(), new GenerateVerb(), new ChatVerb(), new MergeVerb(), new ExportVerb(), new InspectVerb(),
-        new VerifyVerb(), new DemoVerb(), new BenchVerb(), new EnvVerb(),
+        new TrainVerb(), new CheckVerb(), new DataVerb(), new EvalVerb(), new PredictVerb(), new GenerateVerb(), new ChatVerb(), new MergeVerb(),
+        new ExportVerb(), new InspectVerb(), new VerifyVerb(), new CompareVerb(), new DemoVerb(), new BenchVerb(), new EnvVerb(),
     ];
 
     /// <summary>The version of the program.</summary>

@@ -34,7 +34,7 @@ protected:
 };
 
 #define FOR_ALL_INSTRUCTION_SETS(suite)                                                             \
-    INSTANTIATE_TEST_SUITE_P(Cpu, suite, testing::Values("portable", "avx2", "avx512"),             \
+    INSTANTIATE_TEST_SUITE_P(Cpu, suite, testing::Values("portable", "avx2", "avx512", "avx512bf16"),             \
                              [](const testing::TestParamInfo<std::string>& info) { return info.param; })
 
 // A matrix with columns left over on its right, all set to a guard value.

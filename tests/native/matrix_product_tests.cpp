@@ -23,17 +23,12 @@ public:
         dw.whole_numbers(5);
     }
 
-    void run(pn_context* context, bool prepared) {
+    void run(pn_context* context) {
         const Matrix dx_before = dx, dw_before = dw;
         pn_linear op{};
         op.x = x.tensor();
         op.w = w.tensor();
         op.y = y.tensor();
-        pn_prepared* weight = nullptr;
-        if (prepared) {
-            ASSERT_EQ(pn_prepare(context, &op.w, &weight), PN_OK);
-        }
-        op.prepared = weight;
         pn_linear_gradients g{};
         g.dy = dy.tensor();
         g.dx = dx.tensor();
@@ -41,7 +36,6 @@ public:
         g.accumulate_dx = 1;
         ASSERT_EQ(pn_linear_forward(context, &op), PN_OK) << pn_last_error();
         ASSERT_EQ(pn_linear_backward(context, &op, &g), PN_OK) << pn_last_error();
-        pn_release_prepared(weight);
         compare(dx_before, dw_before);
     }
 
@@ -78,12 +72,11 @@ TEST_P(MatrixProducts, equal_plain_loops_bit_for_bit_in_all_shapes_and_strides) 
     for (const int threads : {1, 2, 3}) {
         const ContextPointer context = open(GetParam(), threads);
         for (const Shape& shape : shapes)
-            for (const int extra : {0, 3})
-                for (const bool prepared : {false, true}) {
-                    SCOPED_TRACE(testing::Message() << shape[0] << "x" << shape[1] << "x" << shape[2] << " extra " << extra << " prepared " << prepared);
-                    Layer(shape, extra).run(context.get(), prepared);
-                    if (HasFatalFailure()) return;
-                }
+            for (const int extra : {0, 3}) {
+                SCOPED_TRACE(testing::Message() << shape[0] << "x" << shape[1] << "x" << shape[2] << " extra " << extra);
+                Layer(shape, extra).run(context.get());
+                if (HasFatalFailure()) return;
+            }
     }
 }
 

@@ -8,6 +8,7 @@ namespace pn {
 namespace {
 
 constexpr int any_size = -1;
+constexpr int any_real = -1;  // fp32 or bf16
 
 // Checks the operands of one operation.
 class Checker {
@@ -32,13 +33,17 @@ public:
                 fail(PN_INVALID_DATA, "%s: %s[%d] is %d, outside [%d, %d)", operation, name, i, values[i], low, high);
     }
 
+    // A matrix whose type the other activations of the record share.
+    void activation(const char* name, const pn_tensor& t, int rows, int columns) const { needed(name, t, rows, columns, any_real); }
+
     void that(bool condition, const char* what) const {
         if (!condition) fail(PN_INVALID_ARGUMENT, "%s: %s", operation, what);
     }
 
 private:
     void shape(const char* name, const pn_tensor& t, int rows, int columns, int type) const {
-        if (t.type != type) fail(PN_UNSUPPORTED, "%s: %s has element type %d, expected %d", operation, name, t.type, type);
+        const bool is_real = t.type == PN_FLOAT32 || t.type == PN_BFLOAT16;
+        if (type == any_real ? !is_real : t.type != type) fail(PN_UNSUPPORTED, "%s: %s has element type %d, expected %d", operation, name, t.type, type);
         const bool fits = (rows == any_size || t.rows == rows) && (columns == any_size || t.columns == columns);
         if (!fits || t.rows < 0 || t.columns < 0 || (t.rows > 1 && t.stride < t.columns))
             fail(PN_INVALID_ARGUMENT, "%s: %s is [%d, %d] with stride %d, expected [%d, %d]", operation, name, t.rows, t.columns, t.stride, rows, columns);
@@ -57,7 +62,7 @@ void check_pair(const Checker& c, const pn_linear& op, const pn_low_rank& pair, 
     if (backward) c.needed("S", pair.s, pair.row_count, rank);
     else c.optional("S", pair.s, pair.row_count, rank);
     c.that(pair.dropout.probability >= 0 && pair.dropout.probability < 1, "the dropout probability is outside [0, 1)");
-    if (pair.dropout.probability > 0) c.needed("DroppedX", pair.dropped_x, pair.row_count, op.x.columns);
+    if (pair.dropout.probability > 0) c.needed("DroppedX", pair.dropped_x, pair.row_count, op.x.columns, op.x.type);
     if (!backward) return;
     c.optional("GradA", pair.grad_a, rank, op.x.columns);
     c.optional("GradB", pair.grad_b, op.w.rows, rank);
@@ -65,16 +70,13 @@ void check_pair(const Checker& c, const pn_linear& op, const pn_low_rank& pair, 
 
 void check_linear(const Checker& c, const pn_linear& op, bool backward) {
     const int rows = op.x.rows, inputs = op.x.columns, outputs = op.w.rows;
-    c.needed("X", op.x, rows, inputs);
-    if (op.prepared == nullptr) c.needed("W", op.w, outputs, inputs);
-    else
-        c.that(op.prepared->weight.rows == outputs && op.prepared->weight.columns == inputs && op.w.columns == inputs,
-               "the prepared weight has another shape than W");
+    c.activation("X", op.x, rows, inputs);
+    c.needed("W", op.w, outputs, inputs, any_real);
     c.optional("Bias", op.bias, 1, outputs);
     c.optional("InputScale", op.input_scale, 1, inputs);
     c.optional("OutputScale", op.output_scale, 1, outputs);
-    c.optional("PreScale", op.pre_scale, rows, outputs);
-    c.optional("Residual", op.residual, rows, outputs);
+    c.optional("PreScale", op.pre_scale, rows, outputs, op.x.type);
+    c.optional("Residual", op.residual, rows, outputs, op.x.type);
     c.that(op.low_rank_count >= 0 && (op.low_rank_count == 0 || op.low_rank != nullptr), "the low-rank pairs are absent");
     for (int p = 0; p < op.low_rank_count; p++) check_pair(c, op, op.low_rank[p], backward);
 }
@@ -82,11 +84,11 @@ void check_linear(const Checker& c, const pn_linear& op, bool backward) {
 void check_embedding(const Checker& c, const pn_embedding& op, int width) {
     const int rows = op.tokens.columns;
     c.needed("Tokens", op.tokens, 1, rows, PN_INT32);
-    c.needed("Table", op.table, any_size, width);
+    c.needed("Table", op.table, any_size, width, any_real);
     c.optional("Virtual", op.virtual_table, any_size, width);
     c.indices("Tokens", op.tokens, present(op.virtual_table) ? -op.virtual_table.rows : 0, op.table.rows);
-    c.optional("PositionTable", op.position_table, any_size, width);
-    c.optional("TypeTable", op.type_table, any_size, width);
+    c.optional("PositionTable", op.position_table, any_size, width, any_real);
+    c.optional("TypeTable", op.type_table, any_size, width, any_real);
     if (present(op.position_table)) {
         c.needed("Positions", op.positions, 1, rows, PN_INT32);
         c.indices("Positions", op.positions, 0, op.position_table.rows);
@@ -102,7 +104,7 @@ void check_embedding(const Checker& c, const pn_embedding& op, int width) {
 
 void check_norm(const Checker& c, const pn_norm& op) {
     const int rows = op.x.rows, columns = op.x.columns;
-    c.needed("X", op.x, rows, columns);
+    c.activation("X", op.x, rows, columns);
     c.that(op.groups > 0 && columns % op.groups == 0, "the groups do not divide the columns");
     c.that(op.kind == 0 || op.kind == 1, "the kind of norm is unknown");
     c.needed("Gamma", op.gamma, 1, columns / op.groups);
@@ -113,7 +115,7 @@ void check_norm(const Checker& c, const pn_norm& op) {
 
 // The head h of a row begins at column h * stride.
 void check_heads(const Checker& c, const char* name, const pn_tensor& t, int heads, int stride, int width) {
-    c.needed(name, t, any_size, any_size);
+    c.activation(name, t, any_size, any_size);
     c.that(heads > 0 && width > 0 && stride >= width && static_cast<long long>(heads - 1) * stride + width <= t.columns, "the heads do not fit into the columns");
 }
 
@@ -132,11 +134,12 @@ void check_segments(const Checker& c, const pn_attention& op) {
 void check_attention(const Checker& c, const pn_attention& op) {
     check_heads(c, "Q", op.q, op.heads, op.head_stride, op.head_dim);
     check_heads(c, "K", op.k, op.kv_heads, op.kv_head_stride, op.head_dim);
-    c.needed("V", op.v, op.k.rows, any_size);
+    c.that(op.k.type == op.q.type, "Q and K have different element types");
+    c.needed("V", op.v, op.k.rows, any_size, op.q.type);
     check_heads(c, "V", op.v, op.kv_heads, op.kv_head_stride, op.head_dim);
     c.that(op.heads % op.kv_heads == 0, "the key/value heads do not divide the heads");
-    c.optional("PrefixK", op.prefix_k, any_size, op.kv_heads * op.head_dim);
-    if (present(op.prefix_k)) c.needed("PrefixV", op.prefix_v, op.prefix_k.rows, op.kv_heads * op.head_dim);
+    c.optional("PrefixK", op.prefix_k, any_size, op.kv_heads * op.head_dim, any_real);
+    if (present(op.prefix_k)) c.needed("PrefixV", op.prefix_v, op.prefix_k.rows, op.kv_heads * op.head_dim, any_real);
     c.optional("RelativeBias", op.relative_bias, any_size, op.heads);
     c.that(op.dropout.probability >= 0 && op.dropout.probability < 1, "the dropout probability is outside [0, 1)");
     check_segments(c, op);
@@ -147,28 +150,28 @@ void check_attention(const Checker& c, const pn_attention& op) {
 void check(const pn_linear& op) {
     const Checker c("linear forward");
     check_linear(c, op, false);
-    c.needed("Y", op.y, op.x.rows, op.w.rows);
+    c.needed("Y", op.y, op.x.rows, op.w.rows, op.x.type);
 }
 
 void check(const pn_linear& op, const pn_linear_gradients& g) {
     const Checker c("linear backward");
     check_linear(c, op, true);
     const int rows = op.x.rows, inputs = op.x.columns, outputs = op.w.rows;
-    c.needed("DY", g.dy, rows, outputs);
-    c.optional("DX", g.dx, rows, inputs);
+    c.needed("DY", g.dy, rows, outputs, op.x.type);
+    c.optional("DX", g.dx, rows, inputs, op.x.type);
     c.optional("DW", g.dw, outputs, inputs);
     c.optional("DBias", g.dbias, 1, outputs);
     c.optional("DInputScale", g.dinput_scale, 1, inputs);
     c.optional("DOutputScale", g.doutput_scale, 1, outputs);
-    c.optional("Scratch", g.scratch, 1, any_size);
+    c.optional("Scratch", g.scratch, 1, any_size, op.x.type);
     c.that(!present(g.dinput_scale) || present(op.input_scale), "DInputScale without InputScale");
-    if (present(g.doutput_scale)) c.needed("PreScale", op.pre_scale, rows, outputs);
+    if (present(g.doutput_scale)) c.needed("PreScale", op.pre_scale, rows, outputs, op.x.type);
 }
 
 void check(const pn_dora_scale& op) {
     const Checker c("DoRA scale");
     const int outputs = op.w.rows;
-    c.needed("W", op.w, outputs, any_size);
+    c.needed("W", op.w, outputs, any_size, any_real);
     c.needed("A", op.a, any_size, op.w.columns);
     c.needed("B", op.b, outputs, op.a.rows);
     c.needed("Norm", op.norm, 1, outputs);
@@ -186,14 +189,14 @@ void check(const pn_dora_scale& op, const pn_dora_scale_gradients& g) {
 void check(const pn_embedding& op) {
     const Checker c("embedding forward");
     check_embedding(c, op, op.y.columns);
-    c.needed("Y", op.y, op.tokens.columns, op.y.columns);
+    c.activation("Y", op.y, op.tokens.columns, op.y.columns);
 }
 
 void check(const pn_embedding& op, const pn_embedding_gradients& g) {
     const Checker c("embedding backward");
     check_embedding(c, op, g.dy.columns);
     const int width = g.dy.columns;
-    c.needed("DY", g.dy, op.tokens.columns, width);
+    c.activation("DY", g.dy, op.tokens.columns, width);
     c.optional("DTable", g.dtable, op.table.rows, width);
     c.optional("DPositionTable", g.dposition_table, op.position_table.rows, width);
     c.optional("DTypeTable", g.dtype_table, op.type_table.rows, width);
@@ -205,7 +208,7 @@ void check(const pn_embedding& op, const pn_embedding_gradients& g) {
 void check(const pn_norm& op) {
     const Checker c("norm forward");
     check_norm(c, op);
-    c.needed("Y", op.y, op.x.rows, op.x.columns);
+    c.needed("Y", op.y, op.x.rows, op.x.columns, op.x.type);
 }
 
 void check(const pn_norm& op, const pn_norm_gradients& g) {
@@ -213,8 +216,8 @@ void check(const pn_norm& op, const pn_norm_gradients& g) {
     check_norm(c, op);
     c.needed("Rstd", op.rstd, op.x.rows, op.groups);
     if (op.kind == 0) c.needed("Mean", op.mean, op.x.rows, op.groups);
-    c.needed("DY", g.dy, op.x.rows, op.x.columns);
-    c.optional("DX", g.dx, op.x.rows, op.x.columns);
+    c.needed("DY", g.dy, op.x.rows, op.x.columns, op.x.type);
+    c.optional("DX", g.dx, op.x.rows, op.x.columns, op.x.type);
     c.optional("DGamma", g.dgamma, 1, op.x.columns / op.groups);
     c.optional("DBeta", g.dbeta, 1, op.x.columns / op.groups);
 }
@@ -232,7 +235,7 @@ void check(const pn_rope& op) {
 void check(const pn_attention& op) {
     const Checker c("attention forward");
     check_attention(c, op);
-    c.needed("Y", op.y, op.q.rows, op.heads * op.head_dim);
+    c.needed("Y", op.y, op.q.rows, op.heads * op.head_dim, op.q.type);
     c.optional("LogSumExp", op.log_sum_exp, op.q.rows, op.heads);
 }
 
@@ -240,13 +243,13 @@ void check(const pn_attention& op, const pn_attention_gradients& g) {
     const Checker c("attention backward");
     check_attention(c, op);
     const int rows = op.q.rows, width = op.kv_heads * op.head_dim;
-    c.needed("Y", op.y, rows, op.heads * op.head_dim);
-    c.needed("DY", g.dy, rows, op.heads * op.head_dim);
+    c.needed("Y", op.y, rows, op.heads * op.head_dim, op.q.type);
+    c.needed("DY", g.dy, rows, op.heads * op.head_dim, op.q.type);
     c.needed("LogSumExp", op.log_sum_exp, rows, op.heads);
     c.needed("Delta", g.delta, rows, op.heads);
-    if (present(g.dq)) c.needed("DQ", g.dq, rows, op.q.columns);
-    if (present(g.dk)) c.needed("DK", g.dk, op.k.rows, op.k.columns);
-    if (present(g.dv)) c.needed("DV", g.dv, op.v.rows, op.v.columns);
+    if (present(g.dq)) c.needed("DQ", g.dq, rows, op.q.columns, op.q.type);
+    if (present(g.dk)) c.needed("DK", g.dk, op.k.rows, op.k.columns, op.q.type);
+    if (present(g.dv)) c.needed("DV", g.dv, op.v.rows, op.v.columns, op.q.type);
     c.optional("DPrefixK", g.dprefix_k, op.prefix_k.rows, width);
     c.optional("DPrefixV", g.dprefix_v, op.prefix_v.rows, width);
     c.optional("DRelativeBias", g.drelative_bias, op.relative_bias.rows, op.heads);
@@ -254,20 +257,20 @@ void check(const pn_attention& op, const pn_attention_gradients& g) {
 
 void check(const pn_gate& op) {
     const Checker c("gate forward");
-    c.needed("X", op.x, any_size, any_size);
-    c.optional("Up", op.up, op.x.rows, op.x.columns);
+    c.activation("X", op.x, any_size, any_size);
+    c.optional("Up", op.up, op.x.rows, op.x.columns, op.x.type);
     c.that(op.activation >= 0 && op.activation <= 6, "the activation is unknown");
-    c.needed("Y", op.y, op.x.rows, op.x.columns);
+    c.needed("Y", op.y, op.x.rows, op.x.columns, op.x.type);
 }
 
 void check(const pn_gate& op, const pn_gate_gradients& g) {
     const Checker c("gate backward");
-    c.needed("X", op.x, any_size, any_size);
-    c.optional("Up", op.up, op.x.rows, op.x.columns);
+    c.activation("X", op.x, any_size, any_size);
+    c.optional("Up", op.up, op.x.rows, op.x.columns, op.x.type);
     c.that(op.activation >= 0 && op.activation <= 6, "the activation is unknown");
-    c.needed("DY", g.dy, op.x.rows, op.x.columns);
-    c.optional("DX", g.dx, op.x.rows, op.x.columns);
-    c.optional("DUp", g.dup, op.x.rows, op.x.columns);
+    c.needed("DY", g.dy, op.x.rows, op.x.columns, op.x.type);
+    c.optional("DX", g.dx, op.x.rows, op.x.columns, op.x.type);
+    c.optional("DUp", g.dup, op.x.rows, op.x.columns, op.x.type);
 }
 
 void check(const pn_dropout& op) {
@@ -277,24 +280,24 @@ void check(const pn_dropout& op) {
 
 void check(const pn_gather& op) {
     const Checker c("gather forward");
-    c.needed("X", op.x, any_size, any_size);
+    c.activation("X", op.x, any_size, any_size);
     c.needed("Rows", op.rows, 1, any_size, PN_INT32);
-    c.needed("Y", op.y, op.rows.columns, op.x.columns);
+    c.needed("Y", op.y, op.rows.columns, op.x.columns, op.x.type);
     c.indices("Rows", op.rows, 0, op.x.rows);
 }
 
 void check(const pn_gather& op, const pn_gather_gradients& g) {
     const Checker c("gather backward");
     c.needed("Rows", op.rows, 1, any_size, PN_INT32);
-    c.needed("DX", g.dx, any_size, g.dy.columns);
-    c.needed("DY", g.dy, op.rows.columns, g.dy.columns);
+    c.activation("DX", g.dx, any_size, g.dy.columns);
+    c.needed("DY", g.dy, op.rows.columns, g.dy.columns, g.dx.type);
     c.indices("Rows", op.rows, 0, g.dx.rows);
 }
 
 void check(const pn_cross_entropy& op) {
     const Checker c("cross-entropy");
     const int rows = op.logits.rows;
-    c.needed("Logits", op.logits, rows, any_size);
+    c.activation("Logits", op.logits, rows, any_size);
     c.needed("Labels", op.labels, 1, rows, PN_INT32);
     c.needed("Loss", op.loss, 1, rows);
     c.optional("Correct", op.correct, 1, rows, PN_INT32);
@@ -303,7 +306,7 @@ void check(const pn_cross_entropy& op) {
 
 void check(const pn_regression_loss& op) {
     const Checker c("regression loss");
-    c.needed("Logits", op.logits, any_size, any_size);
+    c.activation("Logits", op.logits, any_size, any_size);
     c.needed("Targets", op.targets, op.logits.rows, op.logits.columns);
     c.needed("Loss", op.loss, 1, op.logits.rows);
     c.that(op.kind == 0 || op.kind == 1, "the kind of loss is unknown");
@@ -321,8 +324,8 @@ void check(const pn_adamw& op) {
 
 void check_same(const char* operation, const pn_tensor& x, const pn_tensor& y) {
     const Checker c(operation);
-    c.needed("X", x, any_size, any_size);
-    c.needed("Y", y, x.rows, x.columns);
+    c.activation("X", x, any_size, any_size);
+    c.needed("Y", y, x.rows, x.columns, x.type);
 }
 
 void check_matrix(const char* operation, const pn_tensor& x) { Checker(operation).needed("X", x, any_size, any_size); }

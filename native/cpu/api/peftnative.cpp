@@ -1,12 +1,10 @@
-// Versions, contexts, memory, prepared weights, and the operations that work on elements of any type.
+// Versions, contexts, memory, and the operations that work on elements of any type.
 #include "peftnative.h"
 
 #include <cstring>
-#include <memory>
 
 #include "core/context.h"
 #include "core/error.h"
-#include "gemm/panel.h"
 #include "ops/table.h"
 
 namespace {
@@ -104,29 +102,6 @@ pn_status pn_allocate(int64_t bytes, void** memory) {
 }
 
 void pn_free(void* memory) { pn::free_aligned(memory); }
-
-pn_status pn_prepare(pn_context* context, const pn_tensor* weight, pn_prepared** prepared) {
-    return pn::guard([&] {
-        need(context != nullptr && weight != nullptr && prepared != nullptr, "prepare: a null argument");
-        if (weight->type != PN_FLOAT32) pn::fail(PN_UNSUPPORTED, "prepare: element type %d, expected fp32", weight->type);
-        const int64_t panels = (weight->columns + pn::panel_width - 1) / pn::panel_width;
-        const int64_t bytes = panels * weight->rows * pn::panel_width * static_cast<int64_t>(sizeof(float));
-        auto result = std::make_unique<pn_prepared>();
-        result->type = PN_FLOAT32;
-        result->weight = {static_cast<float*>(pn::allocate_aligned(static_cast<std::size_t>(bytes))), weight->rows, weight->columns};
-        result->bytes = bytes;
-        context->kernels->pack_weight(*context, *weight, result->weight.data);
-        *prepared = result.release();
-    });
-}
-
-int64_t pn_prepared_bytes(const pn_prepared* prepared) { return prepared == nullptr ? 0 : prepared->bytes; }
-
-void pn_release_prepared(pn_prepared* prepared) {
-    if (prepared == nullptr) return;
-    pn::free_aligned(prepared->weight.data);
-    delete prepared;
-}
 
 pn_status pn_fill(pn_context* context, const pn_tensor* x, double value) {
     return pn::guard([&] {

@@ -11,14 +11,6 @@ namespace pn {
 
 struct Kernels;
 
-// A frozen weight [rows, columns] as column panels of `panel_width` columns, [panel][row][panel_width], the last one filled up with zeros.
-// One copy serves both directions: the forward product broadcasts from its rows, the backward product reads them as vectors.
-struct PackedWeight {
-    float* data;
-    int rows;
-    int columns;
-};
-
 }  // namespace pn
 
 struct pn_context {
@@ -34,10 +26,4 @@ struct pn_context {
         const double wanted = steps / steps_per_worker;
         return wanted >= pool.size() ? pool.size() : wanted < 1 ? 1 : static_cast<int>(wanted);
     }
-};
-
-struct pn_prepared {
-    pn_type type;
-    pn::PackedWeight weight;
-    int64_t bytes;
 };

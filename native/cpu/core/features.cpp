@@ -30,14 +30,14 @@ struct Registers {
     std::uint32_t a, b, c, d;
 };
 
-Registers cpuid(std::uint32_t leaf) {
+Registers cpuid(std::uint32_t leaf, std::uint32_t part = 0) {
     Registers r{};
 #if defined(_MSC_VER)
     int values[4];
-    __cpuidex(values, static_cast<int>(leaf), 0);
+    __cpuidex(values, static_cast<int>(leaf), static_cast<int>(part));
     std::memcpy(&r, values, sizeof r);
 #else
-    __cpuid_count(leaf, 0, r.a, r.b, r.c, r.d);
+    __cpuid_count(leaf, part, r.a, r.b, r.c, r.d);
 #endif
     return r;
 }
@@ -57,6 +57,7 @@ constexpr bool bit(std::uint32_t value, int index) { return ((value >> index) & 
 struct Features {
     bool avx2 = false;
     bool avx512 = false;
+    bool avx512bf16 = false;
 };
 
 Features detect() {
@@ -69,6 +70,8 @@ Features detect() {
     features.avx2 = (state & 0x06) == 0x06 && bit(basic.c, fma) && bit(extended.b, avx2);
     features.avx512 = features.avx2 && (state & 0xe6) == 0xe6 && bit(extended.b, f) && bit(extended.b, dq) &&
                       bit(extended.b, bw) && bit(extended.b, vl);
+    constexpr int bf16 = 5;
+    features.avx512bf16 = features.avx512 && extended.a >= 1 && bit(cpuid(7, 1).a, bf16);
     return features;
 }
 
@@ -82,6 +85,7 @@ const Kernels* find_kernels(const std::string& name) {
     static const Features features = detect();
     if (name == "avx2" && features.avx2) return &avx2::kernels();
     if (name == "avx512" && features.avx512) return &avx512::kernels();
+    if (name == "avx512bf16" && features.avx512bf16) return &avx512bf16::kernels();
 #endif
     return nullptr;
 }
@@ -90,9 +94,9 @@ const Kernels& choose_kernels(const char* name) {
     if (name == nullptr) name = std::getenv("PEFTNATIVE_CPU");
     if (name != nullptr && *name != '\0') {
         if (const Kernels* kernels = find_kernels(name)) return *kernels;
-        fail(PN_UNSUPPORTED, "this machine has no instruction set %s (of portable, avx2, avx512)", name);
+        fail(PN_UNSUPPORTED, "this machine has no instruction set %s (of portable, avx2, avx512, avx512bf16)", name);
     }
-    for (const char* best : {"avx512", "avx2"})
+    for (const char* best : {"avx512bf16", "avx512", "avx2"})
         if (const Kernels* kernels = find_kernels(best)) return *kernels;
     return portable::kernels();
 }

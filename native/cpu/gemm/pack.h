@@ -1,24 +1,28 @@
 // Changes of order that matrix products need.
 #pragma once
 
-#include "core/context.h"
 #include "gemm/tile.h"
 
 namespace pn::PN_ISA {
 
-// Floats that `rows` rows take as transposed panels of 48: [panel][column][48].
-std::ptrdiff_t panel_floats(std::ptrdiff_t rows, std::ptrdiff_t columns);
+// The right operand of a product as it lies in memory, of fp32 or bf16.
+struct Right {
+    const void* data;
+    bool is_bf16;
+    std::ptrdiff_t stride;
+    bool turned;  // false: step k, column j at data[k * stride + j]; true: at data[j * stride + k]
+};
 
-// One panel: out[c * 48 + r] = x[r * stride + c] * scale[c] for r < rows <= 48 (scale may be null), zeros behind the last row up to a whole vector.
-void pack_panel(const float* x, std::ptrdiff_t stride, int rows, std::ptrdiff_t columns, const float* scale, float* out);
+// Steps [k, k + steps) and columns [j, j + columns) as panels of 48 columns, [panel][step][48]. With `pairs` two steps become one
+// element of two bf16, rounded from fp32 where the operand is that; a single last step is paired with zero.
+void pack_right(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns, bool pairs, float* out);
+
+// One panel: out[c * 48 + r] = x[r * stride + c] for r < rows <= 48.
+template <class T>
+void pack_panel(const T* x, std::ptrdiff_t stride, int rows, std::ptrdiff_t columns, float* out);
 
 // out[c * out_stride + r] = factor * x[r * stride + c].
-void transpose(const float* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float factor, float* out,
-               std::ptrdiff_t out_stride);
-
-// The columns [0, columns) of `rows` rows as panels [panel][row][48], the last filled up with zeros.
-void pack_columns(const float* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float* out, std::ptrdiff_t panel);
-
-void pack_weight(pn_context& context, const pn_tensor& weight, float* packed);
+template <class T, class U>
+void transpose(const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float factor, U* out, std::ptrdiff_t out_stride);
 
 }  // namespace pn::PN_ISA

@@ -1,7 +1,5 @@
 #include "gemm/product.h"
 
-#include "gemm/pack.h"
-
 namespace pn::PN_ISA {
 
 namespace {
@@ -29,7 +27,6 @@ struct TileTable {
 constexpr TileTable tiles;
 
 constexpr std::ptrdiff_t right_block_floats = 128 << 10;  // half of a 1 MB second-level cache
-constexpr std::ptrdiff_t left_block_floats = 64 << 10;
 
 // One worker's rectangle of the output.
 struct Share {
@@ -65,10 +62,7 @@ Share share_of(const Product& p, int worker, int workers) {
             bound(p.columns, panel_width, best_across, across), bound(p.columns, panel_width, best_across, across + 1)};
 }
 
-struct Block {
-    std::ptrdiff_t k, steps;
-    bool first, last;
-};
+std::ptrdiff_t steps_of(const Product& p) { return p.pairs ? ceil_div<std::ptrdiff_t>(p.steps, 2) : p.steps; }
 
 std::ptrdiff_t steps_per_block(std::ptrdiff_t steps) {
     const std::ptrdiff_t blocks = larger<std::ptrdiff_t>(1, ceil_div<std::ptrdiff_t>(steps, block_steps));
@@ -79,73 +73,77 @@ std::ptrdiff_t panels_per_block(std::ptrdiff_t steps) {
     return larger<std::ptrdiff_t>(1, right_block_floats / (panel_width * steps));
 }
 
+// Few rows do not pay for a copy of a right operand that can be read as it is.
+bool packs(const Product& p) { return p.pairs || p.right.is_bf16 || p.right.turned || p.rows > 4 * tile_rows; }
+
 class Worker {
 public:
     Worker(const Product& product, const Sink& sink, float* scratch)
-        : p(product), sink(sink), segments(reinterpret_cast<Segment*>(scratch)),
-          packed(scratch + segment_floats(sink)) {}
+        : p(product), sink(sink), steps(steps_of(product)), block(steps_per_block(steps)), width(panels_per_block(block) * panel_width),
+          segments(reinterpret_cast<Segment*>(scratch)), packed(scratch + segment_floats(sink)),
+          waiting(packed + (packs(p) ? width * block : 0)) {}
 
     static std::ptrdiff_t segment_floats(const Sink& sink) {
         return ceil_div<std::ptrdiff_t>((1 + sink.most_extra()) * static_cast<std::ptrdiff_t>(sizeof(Segment)), 64) * 16;
     }
 
+    static std::ptrdiff_t floats(const Product& p, const Sink& sink) {
+        const std::ptrdiff_t steps = steps_of(p), block = steps_per_block(steps), width = panels_per_block(block) * panel_width;
+        const std::ptrdiff_t tall = ceil_div<std::ptrdiff_t>(p.rows, tile_rows) * tile_rows;
+        return segment_floats(sink) + (packs(p) ? width * block : 0) + (steps > block ? tall * width : 0);
+    }
+
     void run(const Share& share) {
-        if (share.i0 >= share.i1 || share.j0 >= share.j1) return;
-        const std::ptrdiff_t steps = steps_per_block(p.steps);
-        const std::ptrdiff_t width = panels_per_block(steps) * panel_width;
-        std::ptrdiff_t k = 0;
-        do {
-            const Block block{k, smaller(steps, p.steps - k), k == 0, k + steps >= p.steps};
-            if (p.pack_right) {
-                for (std::ptrdiff_t j = share.j0; j < share.j1; j += width) pack_and_run(block, share, j, smaller(share.j1, j + width));
-            } else {
-                run_block(block, share, width);
-            }
-            k += steps;
-        } while (k < p.steps);
-    }
-
-private:
-    void run_block(const Block& block, const Share& share, std::ptrdiff_t width) {
-        const std::ptrdiff_t height =
-            larger<std::ptrdiff_t>(1, left_block_floats / (larger<std::ptrdiff_t>(1, block.steps) * tile_rows)) * tile_rows;
-        for (std::ptrdiff_t i = share.i0; i < share.i1; i += height)
-            for (std::ptrdiff_t j = share.j0; j < share.j1; j += width)
-                rectangle(block, {i, smaller(share.i1, i + height), j, smaller(share.j1, j + width)},
-                          p.right.data + j / panel_width * p.right.panel + block.k * p.right.step, p.right.panel, p.right.step);
-    }
-
-    void pack_and_run(const Block& block, const Share& share, std::ptrdiff_t j0, std::ptrdiff_t j1) {
-        const std::ptrdiff_t panel = block.steps * panel_width;
-        pack_columns(p.right.data + block.k * p.right.step + j0, p.right.step, block.steps, j1 - j0, packed, panel);
-        rectangle(block, {share.i0, share.i1, j0, j1}, packed, panel, panel_width);
-    }
-
-    void rectangle(const Block& block, const Share& share, const float* right, std::ptrdiff_t panel, std::ptrdiff_t step) {
-        const Left left{p.left.data + block.k / panel_width * p.left.chunk, p.left.row, p.left.chunk};
-        for (std::ptrdiff_t i = share.i0; i < share.i1; i += tile_rows) {
-            const int rows = static_cast<int>(smaller<std::ptrdiff_t>(tile_rows, share.i1 - i));
-            for (std::ptrdiff_t j = share.j0; j < share.j1; j += tile_columns) {
-                const int columns = static_cast<int>(smaller<std::ptrdiff_t>(tile_columns, share.j1 - j));
-                const std::ptrdiff_t offset = j - share.j0;
-                const float* from = right + offset / panel_width * panel + offset % panel_width;
-                segments[0] = {{left.data + i * left.row, left.row, left.chunk}, from, step, block.steps};
-                finish(block, i, j, rows, columns);
-            }
+        if (share.i0 >= share.i1) return;
+        for (std::ptrdiff_t j = share.j0; j < share.j1; j += width) {
+            const Share part{share.i0, share.i1, j, smaller(share.j1, j + width)};
+            std::ptrdiff_t k = 0;
+            do {
+                reduce(part, k, smaller(block, steps - k));
+                k += block;
+            } while (k < steps);
         }
     }
 
-    void finish(const Block& block, std::ptrdiff_t i, std::ptrdiff_t j, int rows, int columns) {
+private:
+    // Steps [k, k + count) of the tiles of a part.
+    void reduce(const Share& part, std::ptrdiff_t k, std::ptrdiff_t count) {
+        const float* right = static_cast<const float*>(p.right.data) + k * p.right.stride + part.j0;
+        std::ptrdiff_t panel = panel_width, step = p.right.stride;
+        if (packs(p)) {
+            const std::ptrdiff_t each = p.pairs ? 2 : 1, first = k * each;
+            pack_right(p.right, first, smaller(count * each, p.steps - first), part.j0, part.j1 - part.j0, p.pairs, packed);
+            right = packed;
+            panel = count * panel_width;
+            step = panel_width;
+        }
+        float* kept = waiting;
+        for (std::ptrdiff_t i = part.i0; i < part.i1; i += tile_rows)
+            for (std::ptrdiff_t j = part.j0; j < part.j1; j += tile_columns, kept += tile_rows * tile_columns) {
+                const std::ptrdiff_t offset = j - part.j0;
+                const float* from = right + offset / panel_width * panel + offset % panel_width;
+                segments[0] = {{p.left.data + i * p.left.row + k, p.left.row}, from, step, count, p.pairs};
+                finish(i, j, static_cast<int>(smaller<std::ptrdiff_t>(tile_rows, part.i1 - i)),
+                       static_cast<int>(smaller<std::ptrdiff_t>(tile_columns, part.j1 - j)), k == 0, k + count >= steps, kept);
+            }
+    }
+
+    // Sums of earlier blocks wait in `kept`, tile after tile.
+    void finish(std::ptrdiff_t i, std::ptrdiff_t j, int rows, int columns, bool first, bool last, float* kept) {
         alignas(64) float sums[8 * tile_columns];
-        const int count = 1 + (block.last ? sink.extra_segments(i, j, rows, columns, segments + 1) : 0);
+        const int count = 1 + (last ? sink.extra_segments(i, j, rows, columns, segments + 1) : 0);
         run_tile(segments, count, rows, columns, sums);
-        sink.take({sums, i, j, rows, columns, block.first, block.last});
+        if (!first)
+            for (int e = 0; e < rows * tile_columns; e += W) store(sums + e, load(sums + e) + load(kept + e));
+        if (last) sink.take({sums, i, j, rows, columns});
+        else std::memcpy(kept, sums, sizeof(float) * static_cast<std::size_t>(rows) * tile_columns);
     }
 
     const Product& p;
     const Sink& sink;
+    const std::ptrdiff_t steps, block, width;
     Segment* segments;
-    float* packed;
+    float *packed, *waiting;
 };
 
 }  // namespace
@@ -156,10 +154,7 @@ void run_tile(const Segment* segments, int count, int rows, int columns, float* 
     table[rows - 1][vectors - 1](segments, count, rest, out, stride);
 }
 
-std::ptrdiff_t share_floats(const Product& p, const Sink& sink) {
-    const std::ptrdiff_t steps = steps_per_block(p.steps);
-    return Worker::segment_floats(sink) + (p.pack_right ? panels_per_block(steps) * panel_width * steps : 0);
-}
+std::ptrdiff_t share_floats(const Product& p, const Sink& sink) { return Worker::floats(p, sink); }
 
 void multiply_share(const Product& product, const Sink& sink, int worker, int workers, float* scratch) {
     Worker(product, sink, scratch).run(share_of(product, worker, workers));
@@ -175,20 +170,6 @@ void multiply(pn_context& context, const Product& product, const Sink& sink) {
     const std::ptrdiff_t floats = share_floats(product, sink);
     float* scratch = context.workspace.floats(floats * workers);
     context.pool.run(workers, [&](int worker) { multiply_share(product, sink, worker, workers, scratch + worker * floats); });
-}
-
-void StoreRows::take(const Tile& t) const {
-    const F factor = set(scale);
-    for (int r = 0; r < t.rows; r++) {
-        float* to = data + (t.i + r) * stride + t.j;
-        const float* from = t.sums + r * tile_columns;
-        for_vectors(t.columns, [&](std::ptrdiff_t c, int n) {
-            F value = load(from + c) * factor;
-            if (column_scale != nullptr) value = value * load(column_scale + t.j + c, n);
-            if (accumulate || !t.first) value += load(to + c, n);
-            store(to + c, value, n);
-        });
-    }
 }
 
 void AddColumns::take(const Tile& t) const {

@@ -3,29 +3,21 @@
 #pragma once
 
 #include "core/context.h"
-#include "gemm/tile.h"
+#include "gemm/pack.h"
 
 namespace pn::PN_ISA {
 
-// The reduction is cut in equal blocks of at most this many steps (a multiple of panel_width).
-constexpr int block_steps = 768;
+// The reduction is cut in blocks of at most this many elements of the tiles (a multiple of panel_width).
+constexpr int block_steps = 1056;
 
-// The right operand in panels of 48 columns: step k, column j at data[(j / 48) * panel + k * step + j % 48]. Plain rows have panel = 48.
-struct Right {
-    const float* data;
-    std::ptrdiff_t panel;
-    std::ptrdiff_t step;
-};
-
-// A finished tile: rows x columns sums at sums[r * tile_columns + c], for output rows i.. and columns j.. of one block of the reduction.
+// A finished tile: rows x columns sums at sums[r * tile_columns + c], for output rows i.. and columns j..
 struct Tile {
     float* sums;  // the sink may change them
     std::ptrdiff_t i, j;
     int rows, columns;
-    bool first, last;  // whether it is the first or the last block
 };
 
-// What is done with the tiles, and which further segments the last block of the reduction gets.
+// What is done with the tiles, and which further segments they get.
 struct Sink {
     virtual void take(const Tile& tile) const = 0;
     // Writes the further segments of a tile (at most most_extra()) and says how many.
@@ -38,9 +30,9 @@ protected:
 
 struct Product {
     std::ptrdiff_t rows, columns, steps;
-    Left left;
+    Left left;           // of floats, or with `pairs` of pairs, the last one filled up with zero
     Right right;
-    bool pack_right = false;  // copy blocks of a plain right operand with long rows into panels first
+    bool pairs = false;  // multiply in bf16
 };
 
 // Scratch that one worker needs.
@@ -56,15 +48,29 @@ void multiply(pn_context& context, const Product& product, const Sink& sink);
 void multiply_share(const Product& product, const Sink& sink, int worker, int workers, float* scratch);
 
 // C (= or +=) scale * product, row by row.
+template <class T>
 struct StoreRows final : Sink {
-    float* data;
+    T* data;
     std::ptrdiff_t stride;
     bool accumulate;
     float scale = 1.0f;
     const float* column_scale = nullptr;
 
-    StoreRows(float* d, std::ptrdiff_t s, bool a) : data(d), stride(s), accumulate(a) {}
-    void take(const Tile& tile) const override;
+    StoreRows(T* d, std::ptrdiff_t s, bool a) : data(d), stride(s), accumulate(a) {}
+
+    void take(const Tile& t) const override {
+        const F factor = set(scale);
+        for (int r = 0; r < t.rows; r++) {
+            T* to = data + (t.i + r) * stride + t.j;
+            const float* from = t.sums + r * tile_columns;
+            for_vectors(t.columns, [&](std::ptrdiff_t c, int n) {
+                F value = load(from + c) * factor;
+                if (column_scale != nullptr) value = value * load(column_scale + t.j + c, n);
+                if (accumulate) value += load(to + c, n);
+                store(to + c, value, n);
+            });
+        }
+    }
 };
 
 // C^T += scale * product: element (i, j) goes to data[j * stride + i].

@@ -1,4 +1,5 @@
-// The innermost loop of every matrix product: a tile of up to tile_rows x (tile_vectors * W) elements, kept in registers.
+// The innermost loop of every matrix product: a tile of up to tile_rows x (tile_vectors * W) elements, kept in registers. An
+// operand element is a float, or a pair of bf16 that follow each other in the reduction.
 #pragma once
 
 #include "gemm/panel.h"
@@ -9,11 +10,10 @@ namespace pn::PN_ISA {
 constexpr int tile_columns = tile_vectors * W;
 static_assert(panel_width % tile_columns == 0);
 
-// The left operand: row i, step k at data[i * row + (k / 48) * chunk + k % 48]. Plain rows have chunk = 48.
+// The left operand: row i, step k at data[i * row + k].
 struct Left {
     const float* data;
     std::ptrdiff_t row;
-    std::ptrdiff_t chunk;
 };
 
 // A part of the reduction: left rows times right vectors, steps of them. Right: step k, column j at right[k * stride + j].
@@ -22,6 +22,7 @@ struct Segment {
     const float* right;
     std::ptrdiff_t stride;
     std::ptrdiff_t steps;
+    bool pairs = false;  // of bf16
 };
 
 // How far ahead the right operand is asked for: the hardware does not follow the jumps from panel to panel in time.
@@ -29,7 +30,7 @@ constexpr int prefetched_steps = 16;
 constexpr int line_floats = 16;
 
 // The last vector of an edge tile reads only the columns that are there (`rest`).
-template <int R, int V, bool Edge>
+template <int R, int V, bool Edge, bool Pairs>
 PN_INLINE void tile_steps(F (&sum)[R][V], const float* PN_RESTRICT left, std::ptrdiff_t row, const float* PN_RESTRICT right,
                           std::ptrdiff_t stride, std::ptrdiff_t steps, int rest) {
     for (std::ptrdiff_t k = 0; k < steps; k++) {
@@ -42,7 +43,7 @@ PN_INLINE void tile_steps(F (&sum)[R][V], const float* PN_RESTRICT left, std::pt
         for (int r = 0; r < R; r++) {
             const F a = set(left[r * row]);
             PN_UNROLL
-            for (int v = 0; v < V; v++) sum[r][v] = fma(a, b[v], sum[r][v]);
+            for (int v = 0; v < V; v++) sum[r][v] = Pairs ? dot_pairs(a, b[v], sum[r][v]) : fma(a, b[v], sum[r][v]);
         }
         left++;
         right += stride;
@@ -56,6 +57,15 @@ PN_INLINE void prefetch_next_rows(const float* left, std::ptrdiff_t row) {
         for (int line = 0; line < panel_width; line += line_floats) prefetch(left + r * row + line, false);
 }
 
+template <int R, int V, bool Edge, bool Pairs>
+PN_INLINE void tile_segment(F (&sum)[R][V], const Segment& part, int rest) {
+    for (std::ptrdiff_t k = 0; k < part.steps; k += panel_width) {
+        const std::ptrdiff_t steps = smaller<std::ptrdiff_t>(panel_width, part.steps - k);
+        prefetch_next_rows<R>(part.left.data + k, part.left.row);
+        tile_steps<R, V, Edge, Pairs>(sum, part.left.data + k, part.left.row, part.right + k * part.stride, part.stride, steps, rest);
+    }
+}
+
 template <int R, int V, bool Edge>
 void tile(const Segment* segments, int count, int rest, float* PN_RESTRICT out, std::ptrdiff_t stride) {
     F sum[R][V];
@@ -65,16 +75,8 @@ void tile(const Segment* segments, int count, int rest, float* PN_RESTRICT out, 
         for (int v = 0; v < V; v++) sum[r][v] = zero();
     }
     for (int s = 0; s < count; s++) {
-        const Segment& part = segments[s];
-        const float* left = part.left.data;
-        const float* right = part.right;
-        for (std::ptrdiff_t k = 0; k < part.steps; k += panel_width) {
-            const std::ptrdiff_t steps = smaller<std::ptrdiff_t>(panel_width, part.steps - k);
-            prefetch_next_rows<R>(left, part.left.row);
-            tile_steps<R, V, Edge>(sum, left, part.left.row, right, part.stride, steps, rest);
-            left += part.left.chunk;
-            right += panel_width * part.stride;
-        }
+        if (segments[s].pairs) tile_segment<R, V, Edge, true>(sum, segments[s], rest);
+        else tile_segment<R, V, Edge, false>(sum, segments[s], rest);
     }
     PN_UNROLL
     for (int r = 0; r < R; r++) {

@@ -16,13 +16,15 @@ constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 // A worker's memory for one strip.
 struct Strip {
-    float* sums;  // [strip, head_dim] sum of e^(score - top) V
+    float* sums;     // [strip, head_dim] sum of e^(score - top) V
+    float* queries;  // [strip, head_dim]
     float top[strip], denominator[strip];
     alignas(64) float scores[tile_rows * key_block];
     alignas(64) float factors[key_block];
     alignas(64) float tile[8 * tile_columns];
 };
 
+template <class T>
 class Forward {
 public:
     Forward(const AttentionPlan& plan, const float* keys, const float* values, Strip& strip, const StripTask& task)
@@ -32,6 +34,7 @@ public:
     void run() {
         const std::ptrdiff_t width = op.head_dim;
         std::memset(s.sums, 0, sizeof(float) * static_cast<std::size_t>(count * width));
+        copy_rows(row<T>(op.q, q.first_query + first) + head * op.head_stride, op.q.stride, count, width, s.queries);
         for (std::ptrdiff_t i = 0; i < count; i++) {
             s.top[i] = minus_infinity;
             s.denominator[i] = 0;
@@ -54,8 +57,7 @@ private:
     }
 
     void score_tile(std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t key, std::ptrdiff_t columns, std::ptrdiff_t j) {
-        const float* query = row(op.q, q.first_query + first + i) + head * op.head_stride;
-        const Segment segment{{query, op.q.stride, panel_width}, plan.panel(keys, q, kv, key) + key % panel_width, panel_width, op.head_dim};
+        const Segment segment{{s.queries + i * op.head_dim, op.head_dim}, plan.panel(keys, q, kv, key) + key % panel_width, panel_width, op.head_dim};
         run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), s.scores + (key - j), key_block);
     }
 
@@ -101,7 +103,7 @@ private:
 
     void add_values(std::ptrdiff_t i, std::ptrdiff_t rows, Range range, std::ptrdiff_t d) {
         const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, op.head_dim - d);
-        const Segment segment{{s.scores, key_block, panel_width}, plan.rows(values, q, kv, range.begin) + d, op.head_dim, range.end - range.begin};
+        const Segment segment{{s.scores, key_block}, plan.rows(values, q, kv, range.begin) + d, op.head_dim, range.end - range.begin};
         run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), s.tile);
         for (std::ptrdiff_t r = 0; r < rows; r++) {
             float* sums = s.sums + (i + r) * op.head_dim + d;
@@ -115,7 +117,7 @@ private:
         const float denominator = s.denominator[i];
         const F factor = set(denominator > 0 || denominator != denominator ? 1 / denominator : 0.0f);
         const float* sums = s.sums + i * op.head_dim;
-        float* y = row(op.y, m) + head * op.head_dim;
+        T* y = row<T>(op.y, m) + head * op.head_dim;
         for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) { store(y + d, load(sums + d, n) * factor, n); });
         if (present(op.log_sum_exp))
             row(op.log_sum_exp, m)[head] = s.top[i] == minus_infinity ? minus_infinity : s.top[i] + std::log(denominator);
@@ -150,11 +152,15 @@ void attention_forward(pn_context& context, const pn_attention& op) {
     const int workers = context.workers(static_cast<double>(scores) * op.heads * op.head_dim, 1 << 17);
     const std::size_t bytes = (sizeof(Strip) + 63) / 64 * 64;
     auto* memory = static_cast<char*>(context.workspace.bytes(bytes * static_cast<std::size_t>(workers)));
-    float* sums = context.workspace.floats(static_cast<std::ptrdiff_t>(workers) * strip * op.head_dim);
+    const std::ptrdiff_t size = static_cast<std::ptrdiff_t>(strip) * op.head_dim;
+    float* strip_memory = context.workspace.floats(2 * workers * size);
     context.pool.run(workers, [&](int worker) {
         auto* s = reinterpret_cast<Strip*>(memory + bytes * static_cast<std::size_t>(worker));
-        s->sums = sums + static_cast<std::ptrdiff_t>(worker) * strip * op.head_dim;
-        for (std::ptrdiff_t t; (t = context.pool.claim()) < count;) Forward(plan, keys, values, *s, tasks[t]).run();
+        s->sums = strip_memory + 2 * worker * size;
+        s->queries = s->sums + size;
+        with_element(op.q, [&](auto e) {
+            for (std::ptrdiff_t t; (t = context.pool.claim()) < count;) Forward<decltype(e)>(plan, keys, values, *s, tasks[t]).run();
+        });
     });
 }
 

@@ -37,6 +37,7 @@ struct Partials {
     float* dbias;    // [task][bucket]
 };
 
+template <class T>
 class Backward {
 public:
     Backward(const AttentionPlan& plan, const pn_attention_gradients& g, const Operands& operands, const Partials& partials,
@@ -61,8 +62,8 @@ private:
 
     // Summed in the order in which the tiles sum dY V: where one key has all the weight, the two cancel without a rest.
     void deltas(std::ptrdiff_t i, std::ptrdiff_t count) {
-        pack_panel(b.dy, op.head_dim, static_cast<int>(count), op.head_dim, nullptr, b.turned_dy);
-        pack_panel(row(op.y, q.first_query + i) + head * op.head_dim, op.y.stride, static_cast<int>(count), op.head_dim, nullptr, b.turned_y);
+        pack_panel(b.dy, op.head_dim, static_cast<int>(count), op.head_dim, b.turned_dy);
+        pack_panel(row<T>(op.y, q.first_query + i) + head * op.head_dim, op.y.stride, static_cast<int>(count), op.head_dim, b.turned_y);
         for (std::ptrdiff_t r = 0; r < count; r += W) {
             F total = zero();
             for (std::ptrdiff_t d = 0; d < op.head_dim; d++) total = fma(load(b.turned_dy + d * strip + r), load(b.turned_y + d * strip + r), total);
@@ -72,8 +73,8 @@ private:
     }
 
     void strip_of_queries(std::ptrdiff_t i, std::ptrdiff_t count) {
-        copy_rows(row(op.q, q.first_query + i) + head * op.head_stride, op.q.stride, count, op.head_dim, b.q);
-        copy_rows(row(g.dy, q.first_query + i) + head * op.head_dim, g.dy.stride, count, op.head_dim, b.dy);
+        copy_rows(row<T>(op.q, q.first_query + i) + head * op.head_stride, op.q.stride, count, op.head_dim, b.q);
+        copy_rows(row<T>(g.dy, q.first_query + i) + head * op.head_dim, g.dy.stride, count, op.head_dim, b.dy);
         clear(b.dq, count * op.head_dim);
         deltas(i, count);
         const Range all = plan.seen(q, i, count);
@@ -81,10 +82,10 @@ private:
             block_of_keys(i, count, j, smaller(key_block, all.end - j));
         if (!present(g.dq)) return;
         for (std::ptrdiff_t r = 0; r < count; r++)
-            put(row(g.dq, q.first_query + i + r) + head * op.head_stride, b.dq + r * op.head_dim);
+            put(row<T>(g.dq, q.first_query + i + r) + head * op.head_stride, b.dq + r * op.head_dim);
     }
 
-    void put(float* to, const float* from) const {
+    void put(T* to, const float* from) const {
         const F scale = set(static_cast<float>(op.scale));
         for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) { store(to + d, load(from + d, n) * scale, n); });
     }
@@ -113,7 +114,7 @@ private:
     void products(const float* x, const float* panels, std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t j, std::ptrdiff_t end, float* out) {
         for (std::ptrdiff_t c = 0; c < end; c += tile_columns) {
             const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, end - c);
-            const Segment segment{{x + r * op.head_dim, op.head_dim, panel_width}, plan.panel(panels, q, kv, j) + c, panel_width, op.head_dim};
+            const Segment segment{{x + r * op.head_dim, op.head_dim}, plan.panel(panels, q, kv, j) + c, panel_width, op.head_dim};
             run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), out + r * key_block + c, key_block);
         }
     }
@@ -151,7 +152,7 @@ private:
         for (std::ptrdiff_t key = 0; key < width; key += tile_rows) {
             while (first < count && b.ends[first] <= key) first++;
             if (first == count) return;
-            const Left rows{left + key * strip + first, strip, panel_width};
+            const Left rows{left + key * strip + first, strip};
             add_tiles(rows, smaller<std::ptrdiff_t>(tile_rows, width - key), right + first * op.head_dim, count - first, sums + key * op.head_dim);
         }
     }
@@ -160,7 +161,7 @@ private:
         const float* keys = plan.rows(operands.key_rows, q, kv, j);
         for (std::ptrdiff_t r = 0; r < count; r += tile_rows) {
             const std::ptrdiff_t rows = smaller<std::ptrdiff_t>(tile_rows, count - r);
-            add_tiles({b.ds + r * key_block, key_block, panel_width}, rows, keys, b.ends[r + rows - 1], b.dq + r * op.head_dim);
+            add_tiles({b.ds + r * key_block, key_block}, rows, keys, b.ends[r + rows - 1], b.dq + r * op.head_dim);
         }
     }
 
@@ -200,14 +201,17 @@ void reduce(const AttentionPlan& plan, const float* partial, float scale, const 
                 const bool is_prefix = j < q.prefix;
                 const pn_tensor& to_tensor = is_prefix ? prefix_target : target;
                 if (!present(to_tensor)) continue;
-                float* to = is_prefix ? row(to_tensor, q.first_prefix + j) + kv * op.head_dim
-                                      : row(to_tensor, q.first_key + j - q.prefix) + kv * op.kv_head_stride;
+                const std::ptrdiff_t first = is_prefix ? q.first_prefix + j : q.first_key + j - q.prefix;
+                const std::ptrdiff_t column = kv * (is_prefix ? op.head_dim : op.kv_head_stride);
                 const float* from = partial + (kv * group * plan.all_keys + q.before + j) * op.head_dim;
-                for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) {
-                    F total = load(from + d, n);
-                    for (std::ptrdiff_t h = 1; h < group; h++) total += load(from + h * plan.all_keys * op.head_dim + d, n);
-                    total = total * set(scale);
-                    store(to + d, is_prefix ? load(to + d, n) + total : total, n);
+                with_element(to_tensor, [&](auto e) {
+                    auto* to = row<decltype(e)>(to_tensor, first) + column;
+                    for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) {
+                        F total = load(from + d, n);
+                        for (std::ptrdiff_t h = 1; h < group; h++) total += load(from + h * plan.all_keys * op.head_dim + d, n);
+                        total = total * set(scale);
+                        store(to + d, is_prefix ? load(to + d, n) + total : total, n);
+                    });
                 });
             }
         }
@@ -246,7 +250,9 @@ void attention_backward(pn_context& context, const pn_attention& op, const pn_at
             *part = mine;
             mine += strip_floats;
         }
-        for (std::ptrdiff_t t; (t = context.pool.claim()) < tasks;) Backward(plan, g, operands, partials, *block, t).run();
+        with_element(op.q, [&](auto e) {
+            for (std::ptrdiff_t t; (t = context.pool.claim()) < tasks;) Backward<decltype(e)>(plan, g, operands, partials, *block, t).run();
+        });
     });
     reduce(plan, partials.dk, static_cast<float>(op.scale), g.dk, g.dprefix_k);
     reduce(plan, partials.dv, 1.0f, g.dv, g.dprefix_v);

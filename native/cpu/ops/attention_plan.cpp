@@ -64,24 +64,24 @@ void AttentionPlan::for_runs(const pn_tensor& main, const pn_tensor& prefix, Bod
             const bool in_prefix = j < q.prefix;
             end = smaller(in_prefix ? q.prefix : q.total, (j / panel_width + 1) * panel_width);
             const pn_tensor& t = in_prefix ? prefix : main;
-            const float* from = in_prefix ? row(t, q.first_prefix + j) + kv * op.head_dim
-                                          : row(t, q.first_key + j - q.prefix) + kv * op.kv_head_stride;
-            body(q, kv, j, from, t.stride, end - j);
+            const std::ptrdiff_t first = in_prefix ? q.first_prefix + j : q.first_key + j - q.prefix;
+            const std::ptrdiff_t column = kv * (in_prefix ? op.head_dim : op.kv_head_stride);
+            with_element(t, [&](auto e) { body(q, kv, j, row<decltype(e)>(t, first) + column, t.stride, end - j); });
         }
     });
 }
 
 const float* AttentionPlan::transposed_panels(const pn_tensor& main, const pn_tensor& prefix) const {
     float* packed = context.workspace.floats(all_panels * op.kv_heads * op.head_dim * panel_width);
-    for_runs(main, prefix, [&](const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t j, const float* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
-        pack_panel(from, stride, static_cast<int>(count), op.head_dim, nullptr, panel(packed, q, kv, j) + j % panel_width);
+    for_runs(main, prefix, [&](const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t j, const auto* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
+        pack_panel(from, stride, static_cast<int>(count), op.head_dim, panel(packed, q, kv, j) + j % panel_width);
     });
     return packed;
 }
 
 const float* AttentionPlan::contiguous_rows(const pn_tensor& main, const pn_tensor& prefix) const {
     float* packed = context.workspace.floats(all_keys * op.kv_heads * op.head_dim);
-    for_runs(main, prefix, [&](const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t j, const float* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
+    for_runs(main, prefix, [&](const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t j, const auto* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
         copy_rows(from, stride, count, op.head_dim, rows(packed, q, kv, j));
     });
     return packed;

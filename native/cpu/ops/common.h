@@ -7,12 +7,22 @@
 namespace pn::PN_ISA {
 
 PN_INLINE bool present(const pn_tensor& t) { return t.data != nullptr; }
-PN_INLINE float* data(const pn_tensor& t) { return static_cast<float*>(t.data); }
-PN_INLINE float* row(const pn_tensor& t, std::ptrdiff_t i) { return data(t) + i * t.stride; }
+template <class T = float>
+PN_INLINE T* data(const pn_tensor& t) { return static_cast<T*>(t.data); }
+template <class T = float>
+PN_INLINE T* row(const pn_tensor& t, std::ptrdiff_t i) { return data<T>(t) + i * t.stride; }
 PN_INLINE const int* ints(const pn_tensor& t) { return static_cast<const int*>(t.data); }
 
-// Rows side by side, each of `columns` elements.
-PN_INLINE void copy_rows(const float* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float* out) {
+// Calls body(T()) with the element type of a tensor.
+template <class Body>
+PN_INLINE void with_element(const pn_tensor& t, Body&& body) {
+    if (t.type == PN_BFLOAT16) body(bf16{});
+    else body(float{});
+}
+
+// Rows side by side, each of `columns` elements, in fp32.
+template <class T>
+PN_INLINE void copy_rows(const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float* out) {
     for (std::ptrdiff_t r = 0; r < rows; r++)
         for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(out + r * columns + c, load(x + r * stride + c, n), n); });
 }

@@ -9,6 +9,7 @@ namespace pn::PN_ISA {
 namespace {
 
 // One row's sum of squares of W + scale * (B A), the low-rank part in pieces of the row.
+template <class T>
 float row_norm(const pn_dora_scale& op, std::ptrdiff_t i) {
     constexpr std::ptrdiff_t piece = 256;
     const float* b = row(op.b, i);
@@ -23,7 +24,7 @@ float row_norm(const pn_dora_scale& op, std::ptrdiff_t i) {
             const float* a = row(op.a, r) + c;
             for_vectors(count, [&](std::ptrdiff_t k, int n) { store(change + k, fma(factor, load(a + k, n), load(change + k)), W); });
         }
-        const float* w = row(op.w, i) + c;
+        const T* w = row<T>(op.w, i) + c;
         for_vectors(count, [&](std::ptrdiff_t k, int n) { squares = add_square(squares, fma(scale, load(change + k, n), load(w + k, n))); });
     }
     return static_cast<float>(std::sqrt(sum(squares)));
@@ -33,10 +34,12 @@ float row_norm(const pn_dora_scale& op, std::ptrdiff_t i) {
 
 void dora_scale_forward(pn_context& context, const pn_dora_scale& op) {
     const double steps = static_cast<double>(op.w.columns) * (1 + op.a.rows);
-    for_rows(context, op.w.rows, steps, [&](std::ptrdiff_t i) {
-        const float norm = row_norm(op, i);
-        data(op.norm)[i] = norm;
-        if (present(op.g)) data(op.g)[i] = data(op.magnitude)[i] / norm;
+    with_element(op.w, [&](auto e) {
+        for_rows(context, op.w.rows, steps, [&](std::ptrdiff_t i) {
+            const float norm = row_norm<decltype(e)>(op, i);
+            data(op.norm)[i] = norm;
+            if (present(op.g)) data(op.g)[i] = data(op.magnitude)[i] / norm;
+        });
     });
 }
 

@@ -66,7 +66,8 @@ void dropout_factors(const pn_dropout_mask& mask, std::uint64_t first, std::ptrd
     }
 }
 
-void drop_rows(pn_context& context, const pn_tensor& x, const pn_dropout_mask& mask, bool accumulate, const pn_tensor& y) {
+template <class T>
+static void drop(pn_context& context, const pn_tensor& x, const pn_dropout_mask& mask, bool accumulate, const pn_tensor& y) {
     constexpr std::ptrdiff_t chunk = 512;
     constexpr double cost = 8;  // of an element, in units of a simple operation
     for_rows(context, x.rows, cost * x.columns, [&](std::ptrdiff_t i) {
@@ -74,8 +75,8 @@ void drop_rows(pn_context& context, const pn_tensor& x, const pn_dropout_mask& m
         for (std::ptrdiff_t c = 0; c < x.columns; c += chunk) {
             const std::ptrdiff_t count = smaller(chunk, x.columns - c);
             dropout_factors(mask, static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(x.columns) + static_cast<std::uint64_t>(c), count, factors);
-            const float* from = row(x, i) + c;
-            float* to = row(y, i) + c;
+            const T* from = row<T>(x, i) + c;
+            T* to = row<T>(y, i) + c;
             for_vectors(count, [&](std::ptrdiff_t k, int n) {
                 const F value = load(from + k, n) * load(factors + k, n);
                 store(to + k, accumulate ? load(to + k, n) + value : value, n);
@@ -84,11 +85,18 @@ void drop_rows(pn_context& context, const pn_tensor& x, const pn_dropout_mask& m
     });
 }
 
+void drop_rows(pn_context& context, const pn_tensor& x, const pn_dropout_mask& mask, bool accumulate, const pn_tensor& y) {
+    with_element(x, [&](auto e) { drop<decltype(e)>(context, x, mask, accumulate, y); });
+}
+
 void dropout(pn_context& context, const pn_dropout& op) {
     if (op.mask.probability > 0) return drop_rows(context, op.x, op.mask, op.accumulate != 0, op.y);
     if (op.accumulate) return add_scaled(context, op.x, 1.0, op.y);
-    for_rows(context, op.x.rows, op.x.columns, [&](std::ptrdiff_t i) {
-        std::memmove(row(op.y, i), row(op.x, i), sizeof(float) * static_cast<std::size_t>(op.x.columns));
+    with_element(op.x, [&](auto e) {
+        using T = decltype(e);
+        for_rows(context, op.x.rows, op.x.columns, [&](std::ptrdiff_t i) {
+            std::memmove(row<T>(op.y, i), row<T>(op.x, i), sizeof(T) * static_cast<std::size_t>(op.x.columns));
+        });
     });
 }
 

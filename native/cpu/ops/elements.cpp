@@ -25,12 +25,15 @@ void add_scaled(pn_context& context, const pn_tensor& x, double scale, const pn_
     const F factor = set(static_cast<float>(scale));
     constexpr std::ptrdiff_t block = 8192;
     const std::ptrdiff_t per_row = ceil_div<std::ptrdiff_t>(x.columns, block);
-    for_rows(context, x.rows * per_row, block, [&](std::ptrdiff_t b) {
-        const std::ptrdiff_t c = b % per_row * block;
-        const float* from = row(x, b / per_row) + c;
-        float* to = row(y, b / per_row) + c;
-        for_vectors(smaller(block, x.columns - c), [&](std::ptrdiff_t i, int n) {
-            store(to + i, fma(factor, load(from + i, n), load(to + i, n)), n);
+    with_element(x, [&](auto e) {
+        using T = decltype(e);
+        for_rows(context, x.rows * per_row, block, [&](std::ptrdiff_t b) {
+            const std::ptrdiff_t c = b % per_row * block;
+            const T* from = row<T>(x, b / per_row) + c;
+            T* to = row<T>(y, b / per_row) + c;
+            for_vectors(smaller(block, x.columns - c), [&](std::ptrdiff_t i, int n) {
+                store(to + i, fma(factor, load(from + i, n), load(to + i, n)), n);
+            });
         });
     });
 }

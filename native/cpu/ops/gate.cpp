@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "ops/common.h"
 #include "ops/ops.h"
 #include "simd/math.h"
@@ -47,55 +49,57 @@ PN_INLINE Point activate(F x) {
     return {x, one};
 }
 
-template <int A>
+template <int A, class T>
 void forward(pn_context& context, const pn_gate& op) {
     for_rows(context, op.x.rows, 16.0 * op.x.columns, [&](std::ptrdiff_t m) {
         for_vectors(op.x.columns, [&](std::ptrdiff_t c, int n) {
-            F y = activate<A>(load(row(op.x, m) + c, n)).value;
-            if (present(op.up)) y = y * load(row(op.up, m) + c, n);
-            store(row(op.y, m) + c, y, n);
+            F y = activate<A>(load(row<T>(op.x, m) + c, n)).value;
+            if (present(op.up)) y = y * load(row<T>(op.up, m) + c, n);
+            store(row<T>(op.y, m) + c, y, n);
         });
     });
 }
 
-template <int A>
+template <int A, class T>
 void backward(pn_context& context, const pn_gate& op, const pn_gate_gradients& g) {
     for_rows(context, op.x.rows, 24.0 * op.x.columns, [&](std::ptrdiff_t m) {
         for_vectors(op.x.columns, [&](std::ptrdiff_t c, int n) {
-            const F dy = load(row(g.dy, m) + c, n);
-            const Point f = activate<A>(load(row(op.x, m) + c, n));
-            if (!present(op.up)) return store(row(g.dx, m) + c, dy * f.slope, n);
-            const F up = load(row(op.up, m) + c, n);
-            if (present(g.dx)) store(row(g.dx, m) + c, dy * up * f.slope, n);
-            if (present(g.dup)) store(row(g.dup, m) + c, dy * f.value, n);
+            const F dy = load(row<T>(g.dy, m) + c, n);
+            const Point f = activate<A>(load(row<T>(op.x, m) + c, n));
+            if (!present(op.up)) return store(row<T>(g.dx, m) + c, dy * f.slope, n);
+            const F up = load(row<T>(op.up, m) + c, n);
+            if (present(g.dx)) store(row<T>(g.dx, m) + c, dy * up * f.slope, n);
+            if (present(g.dup)) store(row<T>(g.dup, m) + c, dy * f.value, n);
         });
     });
+}
+
+// Calls body with the activation as a constant.
+template <class Body>
+void with_activation(int activation, Body&& body) {
+    switch (activation) {
+        case relu: return body(std::integral_constant<int, relu>());
+        case gelu: return body(std::integral_constant<int, gelu>());
+        case gelu_tanh: return body(std::integral_constant<int, gelu_tanh>());
+        case silu: return body(std::integral_constant<int, silu>());
+        case hyperbolic_tangent: return body(std::integral_constant<int, hyperbolic_tangent>());
+        case logistic: return body(std::integral_constant<int, logistic>());
+        default: return body(std::integral_constant<int, identity>());
+    }
 }
 
 }  // namespace
 
 void gate_forward(pn_context& context, const pn_gate& op) {
-    switch (op.activation) {
-        case relu: return forward<relu>(context, op);
-        case gelu: return forward<gelu>(context, op);
-        case gelu_tanh: return forward<gelu_tanh>(context, op);
-        case silu: return forward<silu>(context, op);
-        case hyperbolic_tangent: return forward<hyperbolic_tangent>(context, op);
-        case logistic: return forward<logistic>(context, op);
-        default: return forward<identity>(context, op);
-    }
+    with_activation(op.activation, [&](auto a) {
+        with_element(op.x, [&](auto e) { forward<decltype(a)::value, decltype(e)>(context, op); });
+    });
 }
 
 void gate_backward(pn_context& context, const pn_gate& op, const pn_gate_gradients& g) {
-    switch (op.activation) {
-        case relu: return backward<relu>(context, op, g);
-        case gelu: return backward<gelu>(context, op, g);
-        case gelu_tanh: return backward<gelu_tanh>(context, op, g);
-        case silu: return backward<silu>(context, op, g);
-        case hyperbolic_tangent: return backward<hyperbolic_tangent>(context, op, g);
-        case logistic: return backward<logistic>(context, op, g);
-        default: return backward<identity>(context, op, g);
-    }
+    with_activation(op.activation, [&](auto a) {
+        with_element(op.x, [&](auto e) { backward<decltype(a)::value, decltype(e)>(context, op, g); });
+    });
 }
 
 }  // namespace pn::PN_ISA

@@ -30,7 +30,8 @@ struct Peak {
 };
 
 // The largest (capped) score and the first place where it stands.
-Peak peak_of(const float* z, std::ptrdiff_t count, const Cap& cap) {
+template <class T>
+Peak peak_of(const T* z, std::ptrdiff_t count, const Cap& cap) {
     F best = set(minus_infinity);
     std::ptrdiff_t c = 0;
     for (; c + W <= count; c += W) best = max(best, cap(load(z + c)));
@@ -50,14 +51,20 @@ Peak peak_of(const float* z, std::ptrdiff_t count, const Cap& cap) {
     return {value, 0};
 }
 
-float capped(const float* z, const Cap& cap) {
+float first_lane(F x) {
     float lanes[W];
-    store(lanes, cap(load_part(z, 1)));
+    store(lanes, x);
     return lanes[0];
 }
 
+template <class T>
+float capped(const T* z, const Cap& cap) {
+    return first_lane(cap(load_part(z, 1)));
+}
+
+template <class T>
 void cross_entropy_row(const pn_cross_entropy& op, const Cap& cap, std::ptrdiff_t m) {
-    float* z = row(op.logits, m);
+    T* z = row<T>(op.logits, m);
     const std::ptrdiff_t count = op.logits.columns;
     const int label = ints(op.labels)[m];
     const Peak peak = peak_of(z, count, cap);
@@ -71,16 +78,17 @@ void cross_entropy_row(const pn_cross_entropy& op, const Cap& cap, std::ptrdiff_
 
     const auto scale = static_cast<float>(op.gradient_scale);
     const F factor = set(scale / denominator);
-    const F one_hot = set(scale) * (cap.on ? cap.slope(set(z[label])) : set(1.0f));
+    const F of_label = load(z + label, 1);
+    const F one_hot = set(scale) * (cap.on ? cap.slope(of_label) : set(1.0f));
+    F label_gradient = exp(cap(of_label) - top) * factor;
+    if (cap.on) label_gradient = label_gradient * cap.slope(of_label);
     for_vectors(count, [&](std::ptrdiff_t c, int n) {
         const F x = load(z + c, n);
         F d = exp(cap(x) - top) * factor;
         if (cap.on) d = d * cap.slope(x);
         store(z + c, d, n);
     });
-    float lanes[W];
-    store(lanes, one_hot);
-    z[label] -= lanes[0];
+    store(z + label, label_gradient - one_hot, 1);
 }
 
 // The loss and its slope of one element.
@@ -103,22 +111,31 @@ Element binary_cross_entropy(float z, float t) {
 
 void cross_entropy(pn_context& context, const pn_cross_entropy& op) {
     const Cap cap(op.soft_cap);
-    for_rows(context, op.logits.rows, 24.0 * op.logits.columns, [&](std::ptrdiff_t m) { cross_entropy_row(op, cap, m); });
+    with_element(op.logits, [&](auto e) {
+        for_rows(context, op.logits.rows, 24.0 * op.logits.columns, [&](std::ptrdiff_t m) { cross_entropy_row<decltype(e)>(op, cap, m); });
+    });
 }
 
-void regression_loss(pn_context& context, const pn_regression_loss& op) {
+template <class T>
+static void regression(pn_context& context, const pn_regression_loss& op) {
     constexpr int mean_squared_error = 0;
     const auto scale = static_cast<float>(op.gradient_scale);
     for_rows(context, op.logits.rows, 64.0 * op.logits.columns, [&](std::ptrdiff_t m) {
-        float *z = row(op.logits, m), total = 0;
+        T* z = row<T>(op.logits, m);
+        float total = 0;
         const float* t = row(op.targets, m);
         for (int n = 0; n < op.logits.columns; n++) {
-            const Element e = op.kind == mean_squared_error ? squared_error(z[n], t[n]) : binary_cross_entropy(z[n], t[n]);
+            const float score = first_lane(load(z + n, 1));
+            const Element e = op.kind == mean_squared_error ? squared_error(score, t[n]) : binary_cross_entropy(score, t[n]);
             total += e.loss;
-            if (op.gradient) z[n] = scale * e.slope;
+            if (op.gradient) store(z + n, set(scale * e.slope), 1);
         }
         data(op.loss)[m] = total;
     });
+}
+
+void regression_loss(pn_context& context, const pn_regression_loss& op) {
+    with_element(op.logits, [&](auto e) { regression<decltype(e)>(context, op); });
 }
 
 }  // namespace pn::PN_ISA

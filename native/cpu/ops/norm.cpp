@@ -14,7 +14,8 @@ struct Groups {
     std::ptrdiff_t per_row, width;
 
     explicit Groups(const pn_norm& op) : per_row(op.groups), width(op.x.columns / op.groups) {}
-    float* of(const pn_tensor& t, std::ptrdiff_t index) const { return row(t, index / per_row) + index % per_row * width; }
+    template <class T>
+    T* of(const pn_tensor& t, std::ptrdiff_t index) const { return row<T>(t, index / per_row) + index % per_row * width; }
     float& saved(const pn_tensor& t, std::ptrdiff_t index) const { return row(t, index / per_row)[index % per_row]; }
 };
 
@@ -27,8 +28,9 @@ PN_INLINE float sum_over(std::ptrdiff_t width, Value&& value) {
 
 PN_INLINE F gain(const pn_norm& op, F offset, std::ptrdiff_t c, int n) { return load(data(op.gamma) + c, n) + offset; }
 
+template <class T>
 void normalise(const pn_norm& op, const Groups& groups, std::ptrdiff_t index) {
-    const float* x = groups.of(op.x, index);
+    const T* x = groups.of<T>(op.x, index);
     const auto width = static_cast<float>(groups.width);
     float mean = 0;
     if (op.kind == layer_norm) {
@@ -47,7 +49,7 @@ void normalise(const pn_norm& op, const Groups& groups, std::ptrdiff_t index) {
     const float variance = larger(sum(squares) / width - rest * rest, 0.0f);
     const float rstd = 1.0f / std::sqrt(variance + static_cast<float>(op.epsilon));
     if (present(op.rstd)) groups.saved(op.rstd, index) = rstd;
-    float* y = groups.of(op.y, index);
+    T* y = groups.of<T>(op.y, index);
     const F offset = set(static_cast<float>(op.gamma_offset)), factor = set(rstd);
     for_vectors(groups.width, [&](std::ptrdiff_t c, int n) {
         F value = (load(x + c, n) - centre - set(rest)) * factor * gain(op, offset, c, n);
@@ -61,9 +63,10 @@ PN_INLINE float saved_mean(const pn_norm& op, const Groups& groups, std::ptrdiff
 }
 
 // With h the normalised x and w = dY * gain: dX = rstd * (w - mean(w) - h * mean(w h)); no mean(w) for RMSNorm.
+template <class T>
 void input_gradient(const pn_norm& op, const pn_norm_gradients& g, const Groups& groups, std::ptrdiff_t index) {
-    const float *x = groups.of(op.x, index), *dy = groups.of(g.dy, index);
-    float* dx = groups.of(g.dx, index);
+    const T *x = groups.of<T>(op.x, index), *dy = groups.of<T>(g.dy, index);
+    T* dx = groups.of<T>(g.dx, index);
     const auto width = static_cast<float>(groups.width);
     const F centre = set(saved_mean(op, groups, index)), rstd = set(groups.saved(op.rstd, index));
     const F offset = set(static_cast<float>(op.gamma_offset));
@@ -81,30 +84,37 @@ void input_gradient(const pn_norm& op, const pn_norm_gradients& g, const Groups&
     });
 }
 
-}  // namespace
-
-void norm_forward(pn_context& context, const pn_norm& op) {
-    const Groups groups(op);
-    for_rows(context, op.x.rows * groups.per_row, 4.0 * static_cast<double>(groups.width),
-             [&](std::ptrdiff_t index) { normalise(op, groups, index); });
-}
-
-void norm_backward(pn_context& context, const pn_norm& op, const pn_norm_gradients& g) {
+template <class T>
+void backward(pn_context& context, const pn_norm& op, const pn_norm_gradients& g) {
     const Groups groups(op);
     const std::ptrdiff_t count = op.x.rows * groups.per_row;
     // The parameters first: dX may be dY.
     if (present(g.dgamma))
         add_column_sums(context, count, groups.width, data(g.dgamma), [&](std::ptrdiff_t index, std::ptrdiff_t c, int n) {
-            const F h = (load(groups.of(op.x, index) + c, n) - set(saved_mean(op, groups, index))) * set(groups.saved(op.rstd, index));
-            return load(groups.of(g.dy, index) + c, n) * h;
+            const F h = (load(groups.of<T>(op.x, index) + c, n) - set(saved_mean(op, groups, index))) * set(groups.saved(op.rstd, index));
+            return load(groups.of<T>(g.dy, index) + c, n) * h;
         });
     if (present(g.dbeta))
         add_column_sums(context, count, groups.width, data(g.dbeta), [&](std::ptrdiff_t index, std::ptrdiff_t c, int n) {
-            return load(groups.of(g.dy, index) + c, n);
+            return load(groups.of<T>(g.dy, index) + c, n);
         });
     if (present(g.dx))
         for_rows(context, count, 8.0 * static_cast<double>(groups.width),
-                 [&](std::ptrdiff_t index) { input_gradient(op, g, groups, index); });
+                 [&](std::ptrdiff_t index) { input_gradient<T>(op, g, groups, index); });
+}
+
+}  // namespace
+
+void norm_forward(pn_context& context, const pn_norm& op) {
+    const Groups groups(op);
+    with_element(op.x, [&](auto e) {
+        for_rows(context, op.x.rows * groups.per_row, 4.0 * static_cast<double>(groups.width),
+                 [&](std::ptrdiff_t index) { normalise<decltype(e)>(op, groups, index); });
+    });
+}
+
+void norm_backward(pn_context& context, const pn_norm& op, const pn_norm_gradients& g) {
+    with_element(op.x, [&](auto e) { backward<decltype(e)>(context, op, g); });
 }
 
 }  // namespace pn::PN_ISA

@@ -1,13 +1,13 @@
 #include "ops/table.h"
 
-#include "gemm/pack.h"
 #include "ops/ops.h"
+#include "simd/simd.h"
 
 namespace pn::PN_ISA {
 
 const Kernels& kernels() {
     static const Kernels table{
-        isa_name, pack_weight,
+        isa_name,
         linear_forward, linear_backward, dora_scale_forward, dora_scale_backward,
         embedding_forward, embedding_backward, norm_forward, norm_backward, rope,
         attention_forward, attention_backward, gate_forward, gate_backward, dropout,

@@ -7,7 +7,6 @@ namespace pn {
 
 struct Kernels {
     const char* name;
-    void (*pack_weight)(pn_context&, const pn_tensor& weight, float* packed);
     void (*linear_forward)(pn_context&, const pn_linear&);
     void (*linear_backward)(pn_context&, const pn_linear&, const pn_linear_gradients&);
     void (*dora_scale_forward)(pn_context&, const pn_dora_scale&);
@@ -30,12 +29,13 @@ struct Kernels {
     double (*sum_of_squares)(pn_context&, const pn_tensor& x);
     void (*add_scaled)(pn_context&, const pn_tensor& x, double scale, const pn_tensor& y);
 
-    // For tests and benchmarks: elementwise functions over arrays, and one matrix product (see gemm/product.h).
+    // For tests and benchmarks: elementwise functions over arrays,.
     void (*map)(int function, const float* x, float* y, int count);
 };
 
 namespace portable { const Kernels& kernels(); }
 namespace avx2 { const Kernels& kernels(); }
 namespace avx512 { const Kernels& kernels(); }
+namespace avx512bf16 { const Kernels& kernels(); }
 
 }  // namespace pn

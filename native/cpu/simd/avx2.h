@@ -23,6 +23,45 @@ PN_INLINE F load_part(const float* p, int n) { return {_mm256_maskload_ps(p, fir
 PN_INLINE void store(float* p, F a) { _mm256_storeu_ps(p, a.v); }
 PN_INLINE void store_part(float* p, F a, int n) { _mm256_maskstore_ps(p, first(n), a.v); }
 
+// bf16 lies in the upper half of a float. Storing rounds to nearest, ties to even; a NaN stays one.
+PN_INLINE F load(const bf16* p) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16))};
+}
+PN_INLINE F load_part(const bf16* p, int n) {
+    bf16 all[W] = {};
+    for (int i = 0; i < n; i++) all[i] = p[i];
+    return load(all);
+}
+PN_INLINE F rounded(F a) {  // to what bf16 can hold
+    const __m256i bits = _mm256_castps_si256(a.v), odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i near = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    const __m256 value = _mm256_blendv_ps(_mm256_castsi256_ps(near), _mm256_castsi256_ps(quiet), _mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q));
+    return {_mm256_and_ps(value, _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(0xffff0000u))))};
+}
+PN_INLINE void store(bf16* p, F a) {
+    const __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(rounded(a).v), 16);
+    const __m128i halves = _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), halves);
+}
+PN_INLINE void store_part(bf16* p, F a, int n) {
+    bf16 all[W];
+    store(all, a);
+    for (int i = 0; i < n; i++) p[i] = all[i];
+}
+
+// A vector of pairs of bf16, the first of each pair in the lower half.
+PN_INLINE F join(F low, F high) {  // of values that bf16 can hold
+    return {_mm256_or_ps(_mm256_castsi256_ps(_mm256_srli_epi32(_mm256_castps_si256(low.v), 16)), high.v)};
+}
+PN_INLINE F dot_pairs(F a, F b, F c) {  // c + a.low b.low + a.high b.high
+    const __m256i x = _mm256_castps_si256(a.v), y = _mm256_castps_si256(b.v);
+    const __m256 upper = _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(0xffff0000u)));
+    const __m256 high = _mm256_fmadd_ps(_mm256_and_ps(a.v, upper), _mm256_and_ps(b.v, upper), c.v);
+    return {_mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(y, 16)), high)};
+}
+
 PN_INLINE F operator+(F a, F b) { return {_mm256_add_ps(a.v, b.v)}; }
 PN_INLINE F operator-(F a, F b) { return {_mm256_sub_ps(a.v, b.v)}; }
 PN_INLINE F operator*(F a, F b) { return {_mm256_mul_ps(a.v, b.v)}; }

@@ -1,4 +1,4 @@
-// AVX-512 (F, BW, DQ, VL): 16 floats, 32 registers, masks for every edge.
+// AVX-512 (F, BW, DQ, VL), with or without BF16: 16 floats, 32 registers, masks for every edge.
 #pragma once
 
 #include <immintrin.h>
@@ -8,7 +8,11 @@ namespace pn::PN_ISA {
 constexpr int W = 16;
 constexpr int tile_rows = 8;
 constexpr int tile_vectors = 3;
+#if defined(PN_ISA_avx512bf16)
+inline constexpr const char* isa_name = "AVX-512 with BF16";
+#else
 inline constexpr const char* isa_name = "AVX-512";
+#endif
 
 struct F { __m512 v; };
 struct M { __mmask16 v; };
@@ -20,6 +24,37 @@ PN_INLINE F load(const float* p) { return {_mm512_loadu_ps(p)}; }
 PN_INLINE F load_part(const float* p, int n) { return {_mm512_maskz_loadu_ps(first(n).v, p)}; }
 PN_INLINE void store(float* p, F a) { _mm512_storeu_ps(p, a.v); }
 PN_INLINE void store_part(float* p, F a, int n) { _mm512_mask_storeu_ps(p, first(n).v, a.v); }
+
+// bf16 lies in the upper half of a float. Storing rounds to nearest, ties to even; a NaN stays one.
+PN_INLINE F widened(__m256i halves) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16))}; }
+PN_INLINE F load(const bf16* p) { return widened(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+PN_INLINE F load_part(const bf16* p, int n) { return widened(_mm256_maskz_loadu_epi16(first(n).v, p)); }
+PN_INLINE F rounded(F a) {  // to what bf16 can hold
+    const __m512i bits = _mm512_castps_si512(a.v), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i near = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+    const __m512i value = _mm512_mask_blend_epi32(_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), near, quiet);
+    return {_mm512_castsi512_ps(_mm512_and_si512(value, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
+}
+PN_INLINE __m256i narrowed(F a) { return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(rounded(a).v), 16)); }
+PN_INLINE void store(bf16* p, F a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowed(a)); }
+PN_INLINE void store_part(bf16* p, F a, int n) { _mm256_mask_storeu_epi16(p, first(n).v, narrowed(a)); }
+
+// A vector of pairs of bf16, the first of each pair in the lower half.
+PN_INLINE F join(F low, F high) {  // of values that bf16 can hold
+    return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(low.v), 16), _mm512_castps_si512(high.v)))};
+}
+#if defined(PN_ISA_avx512bf16)
+PN_INLINE F dot_pairs(F a, F b, F c) {  // c + a.low b.low + a.high b.high
+    return {_mm512_dpbf16_ps(c.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v))};
+}
+#else
+PN_INLINE F dot_pairs(F a, F b, F c) {
+    const __m512i x = _mm512_castps_si512(a.v), y = _mm512_castps_si512(b.v), upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+    const __m512 high = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(x, upper)), _mm512_castsi512_ps(_mm512_and_si512(y, upper)), c.v);
+    return {_mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(x, 16)), _mm512_castsi512_ps(_mm512_slli_epi32(y, 16)), high)};
+}
+#endif
 
 PN_INLINE F operator+(F a, F b) { return {_mm512_add_ps(a.v, b.v)}; }
 PN_INLINE F operator-(F a, F b) { return {_mm512_sub_ps(a.v, b.v)}; }

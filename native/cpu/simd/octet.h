@@ -22,6 +22,16 @@ PN_INLINE void store_octet(float* p, Octet a, int n) {
     if (n == 8) store_octet(p, a);
     else _mm256_maskstore_ps(p, octet_mask(n), a.v);
 }
+PN_INLINE Octet load_octet(const bf16* p, int n) {
+    bf16 all[8] = {};
+    if (n != 8) {
+        for (int i = 0; i < n; i++) all[i] = p[i];
+        p = all;
+    }
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16))};
+}
+PN_INLINE Octet load_octet(const bf16* p) { return load_octet(p, 8); }
 PN_INLINE Octet operator+(Octet a, Octet b) { return {_mm256_add_ps(a.v, b.v)}; }
 PN_INLINE Octet operator*(Octet a, Octet b) { return {_mm256_mul_ps(a.v, b.v)}; }
 
@@ -62,6 +72,10 @@ PN_INLINE Octet octet_lanes(Lane lane) {
 PN_INLINE Octet octet(float x) { return octet_lanes([=](int) { return x; }); }
 PN_INLINE Octet load_octet(const float* p) { return octet_lanes([=](int i) { return p[i]; }); }
 PN_INLINE Octet load_octet(const float* p, int n) { return octet_lanes([=](int i) { return i < n ? p[i] : 0.0f; }); }
+PN_INLINE Octet load_octet(const bf16* p, int n) {
+    return octet_lanes([=](int i) { return i < n ? float_of(static_cast<std::uint32_t>(p[i].bits) << 16) : 0.0f; });
+}
+PN_INLINE Octet load_octet(const bf16* p) { return load_octet(p, 8); }
 PN_INLINE void store_octet(float* p, Octet a) { std::memcpy(p, a.v, sizeof a.v); }
 PN_INLINE void store_octet(float* p, Octet a, int n) {
     for (int i = 0; i < n; i++) p[i] = a.v[i];

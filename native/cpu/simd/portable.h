@@ -27,6 +27,46 @@ PN_INLINE void store_part(float* p, F a, int n) {
     for (int i = 0; i < n; i++) p[i] = a.v[i];
 }
 
+// bf16 lies in the upper half of a float. Storing rounds to nearest, ties to even; a NaN stays one.
+PN_INLINE std::uint32_t bits_of(float x) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+PN_INLINE float float_of(std::uint32_t bits) {
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+}
+PN_INLINE F load_part(const bf16* p, int n) {
+    return lanes([=](int i) { return i < n ? float_of(static_cast<std::uint32_t>(p[i].bits) << 16) : 0.0f; });
+}
+PN_INLINE F load(const bf16* p) { return load_part(p, W); }
+PN_INLINE F rounded(F a) {  // to what bf16 can hold
+    return lanes([&](int i) {
+        const std::uint32_t bits = bits_of(a.v[i]);
+        const std::uint32_t near = bits + 0x7fffu + (bits >> 16 & 1u);
+        return float_of((a.v[i] != a.v[i] ? bits | 0x400000u : near) & 0xffff0000u);
+    });
+}
+PN_INLINE void store_part(bf16* p, F a, int n) {
+    const F r = rounded(a);
+    for (int i = 0; i < n; i++) p[i].bits = static_cast<std::uint16_t>(bits_of(r.v[i]) >> 16);
+}
+PN_INLINE void store(bf16* p, F a) { store_part(p, a, W); }
+
+// A vector of pairs of bf16, the first of each pair in the lower half.
+PN_INLINE F join(F low, F high) {  // of values that bf16 can hold
+    return lanes([&](int i) { return float_of(bits_of(low.v[i]) >> 16 | bits_of(high.v[i])); });
+}
+PN_INLINE F dot_pairs(F a, F b, F c) {  // c + a.low b.low + a.high b.high
+    return lanes([&](int i) {
+        const std::uint32_t x = bits_of(a.v[i]), y = bits_of(b.v[i]);
+        const float high = c.v[i] + float_of(x & 0xffff0000u) * float_of(y & 0xffff0000u);
+        return high + float_of(x << 16) * float_of(y << 16);
+    });
+}
+
 PN_INLINE F operator+(F a, F b) { return lanes([&](int i) { return a.v[i] + b.v[i]; }); }
 PN_INLINE F operator-(F a, F b) { return lanes([&](int i) { return a.v[i] - b.v[i]; }); }
 PN_INLINE F operator*(F a, F b) { return lanes([&](int i) { return a.v[i] * b.v[i]; }); }

@@ -16,7 +16,16 @@
 #define PN_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-#if defined(PN_ISA_avx512)
+namespace pn::PN_ISA {
+
+// An element of 16 bits: the upper half of a float.
+struct bf16 {
+    std::uint16_t bits;
+};
+
+}  // namespace pn::PN_ISA
+
+#if defined(PN_ISA_avx512) || defined(PN_ISA_avx512bf16)
 #include "simd/avx512.h"
 #elif defined(PN_ISA_avx2)
 #include "simd/avx2.h"
@@ -53,8 +62,10 @@ PN_INLINE void for_vectors(std::ptrdiff_t count, Body&& body) {
 }
 
 // Loads or stores n <= W elements; absent elements read as zero.
-PN_INLINE F load(const float* p, int n) { return n == W ? load(p) : load_part(p, n); }
-PN_INLINE void store(float* p, F v, int n) {
+template <class T>
+PN_INLINE F load(const T* p, int n) { return n == W ? load(p) : load_part(p, n); }
+template <class T>
+PN_INLINE void store(T* p, F v, int n) {
     if (n == W) store(p, v);
     else store_part(p, v, n);
 }

@@ -19,6 +19,7 @@
     extern "C" void name(__VA_ARGS__);                                                        \
     static const ::pn::emu::Registration<&name> name##_registration(#name, __FILE__, threads); \
     extern "C" void name(__VA_ARGS__)
+#define PN_KERNEL_RESIDENT(name, threads, blocks, ...) PN_KERNEL_BOUNDS(name, threads, __VA_ARGS__)
 #define PN_KERNEL(name, ...) PN_KERNEL_BOUNDS(name, 1024, __VA_ARGS__)
 
 #define PN_SMEM(T, name, count)            \

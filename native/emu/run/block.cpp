@@ -14,6 +14,13 @@ namespace {
 
 thread_local Block* here = nullptr;
 
+// ThreadSanitizer sees races between fibers, so every thread of a block has its own; otherwise they are used as they are free.
+#if defined(PN_EMU_TSAN)
+constexpr bool own_fibers = true;
+#else
+constexpr bool own_fibers = false;
+#endif
+
 }  // namespace
 
 Block& Block::of_this_thread() {
@@ -36,10 +43,10 @@ Block::~Block() {
 bool Block::run(const Launch& launch, std::uint64_t index, Schedule schedule) {
     prepare(launch, index, schedule);
     here = this;
-    publish(this);
+    publish(&begin_);
     enter(ready_.take(), home_);
     current = nullptr;
-    observe(this);
+    observe(&end_);
     if (!failed_) {
         const std::string damage = shared_.check();
         if (damage.empty()) return true;
@@ -48,7 +55,7 @@ bool Block::run(const Launch& launch, std::uint64_t index, Schedule schedule) {
     free_.clear();
     for (Fiber& fiber : fibers_) {
         fiber_restart(fiber, main_of_fiber);
-        free_.push_back(&fiber);
+        if (!own_fibers) free_.push_back(&fiber);
     }
     return false;
 }
@@ -72,6 +79,9 @@ void Block::prepare(const Launch& launch, std::uint64_t index, Schedule schedule
     shared_.start(launch.shared_bytes());
     arrived_ = votes_ = 0;
     failed_ = false;
+    // Made here and not when their turn comes: whoever makes a fiber comes before all that it does.
+    while (own_fibers && fibers_.size() < static_cast<std::size_t>(count_))
+        fiber_create(fibers_.emplace_back(), static_cast<int>(fibers_.size()), main_of_fiber);
 }
 
 // ---- switching ---------------------------------------------------------------------------------------------------
@@ -85,20 +95,20 @@ void Block::run_threads() {
     for (;;) {
         Fiber& fiber = *thread().fiber;
         thread().copies.clear();
-        observe(this);
+        observe(&begin_);
         launch_->call();
-        publish(this);
+        publish(&end_);
         exit_thread();
         const int next = ready_.take();
         if (next < 0 && living_ > 0) fail(deadlock(), {});
-        if (next >= 0 && states_[next] == State::unstarted) {
+        if (!own_fibers && next >= 0 && states_[next] == State::unstarted) {
             threads_[next].fiber = &fiber;
             states_[next] = State::running;
             current_ = next;
             current = &threads_[next].place;
             continue;
         }
-        free_.push_back(&fiber);
+        if (!own_fibers) free_.push_back(&fiber);
         if (next < 0)
             fiber_switch(fiber, home_);
         else
@@ -108,7 +118,7 @@ void Block::run_threads() {
 
 // Goes on with thread `next`; comes back when someone goes on with `from`.
 void Block::enter(int next, Fiber& from) {
-    if (states_[next] == State::unstarted) threads_[next].fiber = free_fiber();
+    if (states_[next] == State::unstarted) threads_[next].fiber = fiber_for(next);
     states_[next] = State::running;
     current_ = next;
     current = &threads_[next].place;
@@ -124,7 +134,8 @@ void Block::wait() {
         enter(next, fiber());
 }
 
-Fiber* Block::free_fiber() {
+Fiber* Block::fiber_for(int thread) {
+    if (own_fibers) return &fibers_[static_cast<std::size_t>(thread)];
     if (free_.empty()) {
         fiber_create(fibers_.emplace_back(), static_cast<int>(fibers_.size()), main_of_fiber);
         return &fibers_.back();
@@ -153,7 +164,7 @@ void Block::fail(const std::string& what, Site site) {
     report(text + ", " + whereabouts());
     failed_ = true;
     Fiber abandoned;
-    publish(this);
+    publish(&end_);
     fiber_switch(abandoned, home_);
     __builtin_unreachable();
 }

@@ -78,7 +78,7 @@ private:
     void wait();
     void exit_thread();
     void open_barrier();
-    Fiber* free_fiber();
+    Fiber* fiber_for(int thread);
     std::string waiting_threads() const;
     std::string deadlock() const;
 
@@ -96,7 +96,8 @@ private:
     int count_ = 0, current_ = 0, living_ = 0;
     int arrived_ = 0, votes_ = 0, result_ = 0;
     unsigned generation_ = 0;
-    char order_[2];  // what ThreadSanitizer knows the barrier by, turn and turn about
+    char order_[2];     // what ThreadSanitizer knows the barrier by, turn and turn about
+    char begin_, end_;  // and the block
     bool failed_ = false;
 };
 

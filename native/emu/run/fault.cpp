@@ -15,6 +15,12 @@ constexpr std::size_t stack_bytes = 64 * 1024;
 constexpr int signals[] = {SIGSEGV, SIGBUS, SIGFPE};
 struct sigaction earlier[std::size(signals)];
 
+#if defined(PN_EMU_ASAN)
+constexpr bool sanitizer_reports = true;  // and prints more than we could
+#else
+constexpr bool sanitizer_reports = false;
+#endif
+
 thread_local int fault_signal;
 thread_local const void* fault_address;
 
@@ -55,8 +61,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
 }  // namespace
 
 void handle_faults() {
-#if !defined(PN_EMU_ASAN)  // it prints more than we could
-    static bool done = false;
+    static bool done = sanitizer_reports;
     if (done) return;
     done = true;
     for (std::size_t i = 0; i < std::size(signals); i++) {
@@ -65,7 +70,6 @@ void handle_faults() {
         action.sa_flags = SA_SIGINFO | SA_ONSTACK;
         sigaction(signals[i], &action, &earlier[i]);
     }
-#endif
 }
 
 FaultStack::FaultStack() {

@@ -1,86 +1,96 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using PeftNative.Cli.Compare;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Report;
+using PeftNative.Comparison;
 
 namespace PeftNative.Cli.Demo;
 
-/// <summary>The demo's page.</summary>
+/// <summary>The demo's page: what a person can judge by looking, then the comparison.</summary>
 internal static partial class DemoReport
 {
-    private const int Shown = 6;
+    private const int Shown = 5;
 
-    private const string Style = """
-        p.lead{font-size:1.05rem;max-width:46rem}
-        .pair,.bars{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.9rem 1rem}
-        .pair{margin:0 0 .8rem}
+    private const string Style = CompareReport.Style + """
+        .pair{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.9rem 1rem;margin:0 0 .8rem}
         .pair p{margin:0 0 .5rem;font-weight:600}.pair dt{color:var(--soft)}
         .pair dl{display:grid;grid-template-columns:5.5rem 1fr;gap:.35rem .6rem;margin:0;font-size:.92rem}
         .pair dd{margin:0;min-width:0;overflow-wrap:anywhere}.pair .ramble{color:var(--soft);font-style:italic}
         .pair code{font:.9em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
         .good,.value{color:var(--a)}.bad{color:var(--b)}.good,.bad{font-weight:700}.key-name{color:var(--soft)}
-        .squares{display:flex;flex-wrap:wrap;gap:4px;margin:.2rem 0 .9rem}
-        .squares i{width:1.05rem;height:1.05rem;border-radius:.2rem;background:var(--line)}
+        .exam{display:grid;grid-template-columns:6.2rem 1fr 4.5rem;gap:.35rem .7rem;align-items:center;font-size:.92rem}
+        .exam>span:nth-child(3n){text-align:right;font-variant-numeric:tabular-nums}
+        .squares{display:flex;flex-wrap:wrap;gap:3px}.squares i{width:.95rem;height:.95rem;border-radius:.2rem;background:var(--line)}
         .squares i.y{background:var(--a)}
-        .bars div{display:grid;grid-template-columns:9rem 1fr 5.5rem;gap:.6rem;align-items:center;font-size:.92rem}
-        .bars div+div{margin-top:.4rem}.bars b{height:.8rem;border-radius:.2rem;background:var(--a);min-width:2px}
-        .bars span:last-child{text-align:right;font-variant-numeric:tabular-nums}
         ul.proofs{list-style:none;padding:0;margin:0 0 .6rem}ul.proofs li{padding:.25rem 0}
         pre{white-space:pre-wrap;overflow-wrap:anywhere}
-        @media(max-width:32rem){.pair dl{grid-template-columns:1fr;gap:.1rem}.pair dt{margin-top:.4rem}
-        .bars div{grid-template-columns:6.5rem 1fr 4.5rem}}
+        @media(max-width:32rem){.pair dl{grid-template-columns:1fr;gap:.1rem}.pair dt{margin-top:.4rem}.squares i{width:.72rem;height:.72rem}
+        .exam{grid-template-columns:5.2rem 1fr 3.8rem;font-size:.85rem}}
         """;
 
     /// <summary>The page.</summary>
     public static string Write(Findings found)
     {
         var time = DateTime.Now.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
-        var subtitle = $"peftnative {Cli.Version} demo, {time}";
-        var page = new HtmlPage("A small language model learns a new task", subtitle, Style);
-        page.Html("<p class=\"lead\">The base has only ever read little stories. A LoRA adapter teaches it to read a "
-            + "sentence and write down who has what, and where, as a record for programs. The people of the exam are in none of the "
-            + "lessons, and nothing in the base is changed.</p>\n");
+        var page = new HtmlPage("A small language model learns a new task, in six ways", $"peftnative {Cli.Version} demo, {time}", Style);
+        page.Html("<p class=\"lead\">The base has only ever read little stories. It is to read a sentence and write down who has what, and where, as a "
+            + "record for programs. The people of the exam are in none of the lessons, and nothing in the base is changed.</p>\n");
         page.Cards(Cards(found));
-        page.Heading("Before and after");
-        page.Html(Squares("base", found.Before)).Html(Squares("base with adapter", found.After));
-        foreach (var (before, after) in DemoConsole.Choose(found, Shown)) page.Html(Pair(before, after));
-        page.Heading("Course of training").Plots(Plots(found));
-        page.Heading("The base is what it was").Html(Proofs(found));
-        page.Table(found.Base.Files.Select(f => (f.Key, "sha256 " + f.Value)));
-        page.Heading("Nothing is forgotten").Html("<p>Perplexity of texts of the base's own kind, which it has never "
-            + "seen: lower is better. With the adapter off, the base is itself; with it on, it does its new task.</p>");
-        page.Html(OwnText(found.OwnText));
-        page.Heading("Sizes").Html(Sizes(found)).Heading("Times").Html(Times(found.Times));
-        page.Heading("What was done").Table(found.Facts);
-        return page.Heading("A sentence of your own").Pre(DemoConsole.Try(found)).ToString();
+        page.Heading($"The exam: {found.Before.Count} sentences, right only if right to the character").Html(Exam(found));
+        page.Heading($"Before and after ({found.Shown.Method.Name})");
+        foreach (var (before, after) in found.Choose(Shown)) page.Html(Pair(before, after));
+        page.Heading("One sentence, one base, three adapters").Html(Swapping(found));
+        page.Heading("The base is what it was").Html(Proofs(found)).Table(found.Files.Select(f => (f.Key, "sha256 " + f.Value)));
+        CompareReport.AddClaims(page, found.Summary);
+        page.Heading("All numbers").Html(CompareReport.Numbers(found.Summary));
+        page.Heading("What was done").Table([.. found.Facts, .. CompareReport.Means(found.Summary), ("time", Quantity.Time(found.Seconds))]);
+        return page.Heading("A sentence of your own").Pre(found.Try).ToString();
     }
 
     private static IEnumerable<(string, string)> Cards(Findings found) =>
     [
-        ("records right before", $"{found.ExactBefore} of {found.Before.Count}"),
-        ("records right after", $"{found.ExactAfter} of {found.After.Count}"),
-        ("training", Quantity.Time(found.Times.Training)),
-        ("tokens per second", Quantity.Count((long)found.TokensPerSecond)),
-        ("adapter", Quantity.Bytes(found.AdapterBytes)),
-        ("of the parameters trained", Quantity.Percent(found.TrainedShare)),
+        ("records right before", $"{found.Before.Count(a => a.IsExact)} of {found.Before.Count}"),
+        ($"right after ({found.Shown.Method.Name})", $"{found.After.Count(a => a.IsExact)} of {found.After.Count}"),
+        ("the base", Quantity.Bytes(found.Summary.Facts.ModelBytes)),
+        ($"the adapter ({found.Shown.Method.Name})", Quantity.Bytes(found.Shown.StoredBytes)),
+        ("a training step", $"{found.Shown.StepMilliseconds.ToString("0", CultureInfo.InvariantCulture)} ms"),
+        ($"{Quantity.Of(found.Results.Cells.Count, "training")}, exams and proofs", Quantity.Time(found.Seconds)),
     ];
 
-    private static string Squares(string name, IReadOnlyList<Answer> answers)
+    private static string Exam(Findings found)
     {
-        var html = new StringBuilder($"<div>{name}: {answers.Count(a => a.IsExact)} of {answers.Count} right</div>");
-        html.Append($"<div class=\"squares\" role=\"img\" aria-label=\"{name}\">");
-        foreach (var answer in answers)
-            html.Append($"<i class=\"{(answer.IsExact ? "y" : "n")}\" title=\"{HtmlPage.Text(answer.Sentence)}\"></i>");
-        return html.Append("</div>\n").ToString();
+        var html = new StringBuilder("<div class=\"exam\">");
+        Add("before", found.Before, found.TokensRight(null));
+        foreach (var method in found.Summary.Methods) Add(method.Method.Name, found.AnswersOf(method), found.TokensRight(method));
+        html.Append("</div>\n<p class=\"note\">In brackets the share of the tokens that are right, those before them given. Prompt tuning and P-tuning change ");
+        return html.Append("the input alone and are known to need larger models (Lester et al. 2021, arXiv:2104.08691).</p>\n").ToString();
+
+        void Add(string name, IReadOnlyList<Continuation> answers, double tokens)
+        {
+            var right = answers.Count(a => a.IsExact);
+            html.Append($"<span>{name}</span><span class=\"squares\" role=\"img\" aria-label=\"{name}: {right} right\">");
+            foreach (var answer in answers)
+                html.Append($"<i class=\"{(answer.IsExact ? "y" : "n")}\" title=\"{HtmlPage.Text($"{Findings.Sentence(answer)} {answer.Given}")}\"></i>");
+            html.Append($"</span><span>{right} ({(100 * tokens).ToString("0", CultureInfo.InvariantCulture)} %)</span>");
+        }
     }
 
-    private static string Pair(Answer before, Answer after)
+    private static string Pair(Continuation before, Continuation after)
     {
-        var html = new StringBuilder($"<div class=\"pair\"><p>{HtmlPage.Text(before.Sentence)}</p><dl>");
+        var html = new StringBuilder($"<div class=\"pair\"><p>{HtmlPage.Text(Findings.Sentence(before))}</p><dl>");
         html.Append($"<dt>base</dt><dd class=\"ramble\">{HtmlPage.Text(before.Given)}</dd>");
         html.Append($"<dt>adapted {Mark(after.IsExact)}</dt><dd><code>{Coloured(after.Given)}</code></dd>");
         if (!after.IsExact) html.Append($"<dt>right</dt><dd><code>{Coloured(after.Wanted)}</code></dd>");
+        return html.Append("</dl></div>\n").ToString();
+    }
+
+    private static string Swapping(Findings found)
+    {
+        var answers = found.SameSentence.ToList();
+        var html = new StringBuilder($"<div class=\"pair\"><p>{HtmlPage.Text(Findings.Sentence(answers[0].Answer))}</p><dl>");
+        foreach (var (task, answer) in answers) html.Append($"<dt>{task} {Mark(answer.IsExact)}</dt><dd><code>{Coloured(answer.Given)}</code></dd>");
         return html.Append("</dl></div>\n").ToString();
     }
 
@@ -94,60 +104,9 @@ internal static partial class DemoReport
     [GeneratedRegex(@"\b[a-z]+:|[][{},]")]
     private static partial Regex Key();
 
-    private static string Plots(Findings found)
-    {
-        List<(double X, double Y)> Trained(Func<Training.StepEvent, double> value) =>
-            [.. found.Steps.Select(s => ((double)s.Step, value(s)))];
-        List<(double, double)> Evaluated(string metric) =>
-            [.. found.Evaluations.Select(e => ((double)e.Step, e.Metrics[metric]))];
-        var loss = Trained(s => s.Loss);
-        var speed = Trained(s => s.Tokens / s.Duration.TotalSeconds);
-        Series[] losses =
-        [
-            new("lessons", "faint", loss), new("smoothed", "a", Series.Smooth(loss)),
-            new("exam", "b", Evaluated("loss")),
-        ];
-        return SvgChart.Draw("Loss", losses, fromZero: true)
-            + SvgChart.Draw("Tokens of the exam predicted right", [new("share", "b", Evaluated("token_accuracy"))])
-            + SvgChart.Draw("Learning rate", [new("rate", "a", Trained(s => s.LearningRate))], fromZero: true)
-            + SvgChart.Draw("Tokens per second",
-                [new("each step", "faint", speed), new("smoothed", "a", Series.Smooth(speed))], fromZero: true);
-    }
-
     private static string Proofs(Findings found)
     {
-        var items = found.Proofs.InWords(found).Select(p => $"<li>{Mark(p.Holds)} {HtmlPage.Text(p.Text)}</li>");
+        var items = found.Proofs.Select(p => $"<li>{Mark(p.Holds)} {HtmlPage.Text(p.Text)}</li>");
         return $"<ul class=\"proofs\">{string.Concat(items)}</ul>\n";
     }
-
-    private static string Sizes(Findings found) => Bars(
-    [
-        ("base, bf16", found.BaseBytes, Quantity.Bytes(found.BaseBytes)),
-        ("adapter, fp32", found.AdapterBytes, Quantity.Bytes(found.AdapterBytes)),
-    ]);
-
-    private static string OwnText(OwnText own) => Bars(
-    [
-        ("before", own.Before, Fixed(own.Before)), ("after, off", own.Off, Fixed(own.Off)),
-        ("after, on", own.On, Fixed(own.On)),
-    ]);
-
-    private static string Times(Times times) => Bars(
-    [
-        ("loading", times.Loading, Quantity.Time(times.Loading)),
-        ("first exam", times.Before, Quantity.Time(times.Before)),
-        ("training", times.Training, Quantity.Time(times.Training)),
-        ("exam and proofs", times.After, Quantity.Time(times.After)),
-    ]);
-
-    private static string Bars(IReadOnlyList<(string Name, double Value, string Text)> rows)
-    {
-        var (html, most) = (new StringBuilder("<div class=\"bars\">"), rows.Max(r => r.Value));
-        foreach (var (name, value, text) in rows)
-            html.Append(CultureInfo.InvariantCulture,
-                $"<div><span>{name}</span><b style=\"width:{100 * value / most:0.##}%\"></b><span>{text}</span></div>");
-        return html.Append("</div>\n").ToString();
-    }
-
-    private static string Fixed(double value) => value.ToString("0.000", CultureInfo.InvariantCulture);
 }

@@ -1,94 +1,96 @@
 using System.Text.Json.Nodes;
+using PeftNative.Cli.Demo.Text;
 using PeftNative.Cli.Output;
-using PeftNative.Training;
+using PeftNative.Comparison;
 
 namespace PeftNative.Cli.Demo;
 
-/// <summary>How long the parts of the demo took, in seconds.</summary>
-internal sealed record Times(double Loading, double Before, double Training, double After)
-{
-    public double Total => Loading + Before + Training + After;
-}
-
-/// <summary>
-/// How well the base predicts texts of its own kind (perplexity): before, after with the adapter off, and with it on.
-/// </summary>
-internal sealed record OwnText(double Before, double Off, double On);
-
-/// <summary>Whether what had to stay the same did.</summary>
-/// <param name="Files">The bytes of the base's files.</param>
-/// <param name="Scores">The base's scores with the adapter off, bit for bit.</param>
-/// <param name="Reloaded">The scores of the saved and reloaded adapter, bit for bit those of the trained one.</param>
-internal sealed record Proofs(bool Files, bool Scores, bool Reloaded)
-{
-    public bool All => Files && Scores && Reloaded;
-
-    /// <summary>Each of them as a sentence.</summary>
-    public IEnumerable<(bool Holds, string Text)> InWords(Findings found) =>
-    [
-        (Files, "Every file of the base has the same sha256 as before."),
-        (Scores, $"With the adapter off, all {Quantity.Count(found.Base.Scores.Length)} scores the base gives a probe "
-            + "have the same bits as before."),
-        (Reloaded, "The adapter, saved and loaded again, gives the same bits as the trained one."),
-    ];
-}
-
 /// <summary>Everything the demo found out.</summary>
-internal sealed record Findings
+/// <param name="Summary">The comparison.</param>
+/// <param name="Results">Its cells.</param>
+/// <param name="BaseFolder">The base.</param>
+/// <param name="Output">The folder of the results.</param>
+/// <param name="Files">The sha256 of the base's files, afterwards.</param>
+/// <param name="Facts">What was done, in words.</param>
+/// <param name="Seconds">How long it took.</param>
+internal sealed record Findings(
+    ComparisonSummary Summary, ComparisonResults Results, string BaseFolder, string Output, IReadOnlyDictionary<string, string> Files,
+    IReadOnlyList<(string Name, string Text)> Facts, double Seconds)
 {
-    public required DemoPlan Plan { get; init; }
+    /// <summary>The method whose answers are shown.</summary>
+    public MethodSummary Shown => Summary.Methods[0];
 
-    /// <summary>The base, the method and the machine in words.</summary>
-    public required IReadOnlyList<(string Name, string Text)> Facts { get; init; }
+    /// <summary>The answers of the untouched base.</summary>
+    public IReadOnlyList<Continuation> Before => Summary.Facts.Continuations;
 
-    public required IReadOnlyList<Answer> Before { get; init; }
+    /// <summary>Those of <see cref="Shown"/>, after the most lessons.</summary>
+    public IReadOnlyList<Continuation> After => AnswersOf(Shown);
 
-    public required IReadOnlyList<Answer> After { get; init; }
+    /// <summary>Where the adapter of <see cref="Shown"/> is.</summary>
+    public string AdapterFolder => Path.Combine(Output, CellOf(Shown).Adapter!);
 
-    public required IReadOnlyList<TrainEvent> Course { get; init; }
+    /// <summary>Whether what had to stay the same did, each as a sentence.</summary>
+    public IEnumerable<(bool Holds, string Text)> Proofs
+    {
+        get
+        {
+            var (found, runs) = (Summary.Portability!, Results.Cells);
+            yield return (found.FilesAreIntact, "Every file of the base has the same sha256 as before.");
+            yield return (runs.All(c => c.OffIsIdentical) && found.Adapters.All(a => a.BaseIsIntact),
+                $"After each of {Quantity.Of(runs.Count, "training")}, with the adapter off, the base's scores have the same bits as before.");
+            yield return (found.Adapters.All(a => a.IsAsTrained),
+                $"All {found.Adapters.Count} adapters, saved and loaded again, give the same bits as at the end of their training.");
+        }
+    }
 
-    public required OwnText OwnText { get; init; }
+    /// <summary>Whether all proofs hold.</summary>
+    public bool IsProved => Proofs.All(p => p.Holds);
 
-    public required Fingerprint Base { get; init; }
+    /// <summary>The answers of a method after the most lessons.</summary>
+    public IReadOnlyList<Continuation> AnswersOf(MethodSummary method) => CellOf(method).Continuations;
 
-    public required Proofs Proofs { get; init; }
+    /// <summary>
+    /// The share of the records' tokens that are right when those before them are given: it tells who learned a part.
+    /// </summary>
+    public double TokensRight(MethodSummary? method) => (method is null ? Summary.Facts.Before : CellOf(method).Metrics)["token_accuracy"];
 
-    public required Times Times { get; init; }
+    /// <summary>One sentence, that with the longest record, and what each task's adapter makes of it.</summary>
+    public IEnumerable<(string Task, Continuation Answer)> SameSentence
+    {
+        get
+        {
+            var longest = After.Index().MaxBy(a => a.Item.Wanted.Length).Index;
+            return DemoTask.All.Select(t => (t.Name,
+                Results.Cells.First(c => c.Key.Task == t.Name && c.Key.Size == Summary.Plan.LargestSize).Continuations[longest]));
+        }
+    }
 
-    public required long BaseBytes { get; init; }
+    /// <summary>The sentence of a question.</summary>
+    public static string Sentence(Continuation answer) => answer.Prompt[..^Corpus.Cue.Length];
 
-    public required long AdapterBytes { get; init; }
+    /// <summary>
+    /// The answers worth showing: right and wrong ones in the proportion of the exam, at least one of each there is.
+    /// </summary>
+    public IEnumerable<(Continuation Before, Continuation After)> Choose(int count)
+    {
+        var pairs = Before.Zip(After).ToList();
+        var wrong = pairs.Where(p => !p.Second.IsExact).ToList();
+        wrong = [.. wrong.Take(Math.Max(1, count * wrong.Count / pairs.Count))];
+        return [.. pairs.Where(p => p.Second.IsExact).Take(count - wrong.Count), .. wrong];
+    }
 
-    public required long TrainedParameters { get; init; }
-
-    public required long AllParameters { get; init; }
-
-    public required string BaseFolder { get; init; }
-
-    public required string AdapterFolder { get; init; }
-
-    public IEnumerable<StepEvent> Steps => Course.OfType<StepEvent>();
-
-    public IEnumerable<EvalEvent> Evaluations => Course.OfType<EvalEvent>();
-
-    public int ExactBefore => Before.Count(a => a.IsExact);
-
-    public int ExactAfter => After.Count(a => a.IsExact);
-
-    public double TrainedShare => (double)TrainedParameters / AllParameters;
-
-    public double TokensPerSecond => Steps.Sum(s => (double)s.Tokens) / Steps.Sum(s => s.Duration.TotalSeconds);
+    /// <summary>A command that asks the adapted model something.</summary>
+    public string Try => $"peftnative generate --model {BaseFolder} --adapter {AdapterFolder} --prompt \"{After[^1].Prompt}\"";
 
     /// <summary>The numbers, for --json.</summary>
     public JsonObject ToJson() => new()
     {
-        ["exam"] = Before.Count, ["exact_before"] = ExactBefore, ["exact_after"] = ExactAfter,
-        ["steps"] = Plan.Steps, ["first_loss"] = Steps.First().Loss, ["last_loss"] = Steps.Last().Loss,
-        ["tokens_per_s"] = TokensPerSecond, ["own_perplexity_before"] = OwnText.Before,
-        ["own_perplexity_off"] = OwnText.Off, ["own_perplexity_on"] = OwnText.On, ["base_bytes"] = BaseBytes,
-        ["adapter_bytes"] = AdapterBytes, ["trained_parameters"] = TrainedParameters, ["parameters"] = AllParameters,
-        ["base_files_untouched"] = Proofs.Files, ["base_scores_identical"] = Proofs.Scores,
-        ["reloaded_adapter_identical"] = Proofs.Reloaded,
-        ["training_s"] = Times.Training, ["total_s"] = Times.Total,
+        ["exam"] = Before.Count, ["exact_before"] = Before.Count(a => a.IsExact),
+        ["exact_after"] = new JsonObject(Summary.Methods.Select(m =>
+            KeyValuePair.Create(m.Method.Name, (JsonNode?)JsonValue.Create(AnswersOf(m).Count(a => a.IsExact))))),
+        ["base_files_untouched"] = Summary.Portability!.FilesAreIntact, ["proved"] = IsProved, ["seconds"] = Seconds,
     };
+
+    private CellResult CellOf(MethodSummary method) =>
+        Summary.Cells.First(c => c.Key.Method == method.Method.Name && c.Key.Size == Summary.Plan.LargestSize);
 }

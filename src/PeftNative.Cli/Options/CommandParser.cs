@@ -17,15 +17,16 @@ internal static class CommandParser
         var command = new Command(verb.Name) { TreatUnmatchedTokensAsErrors = false };
         var options = verb.AllSettings.ToDictionary(s => s, NewOption);
         foreach (var option in options.Values) command.Add(option);
-        var argument = verb.Argument is null ? null : new Argument<string>(verb.Argument.Key) { Arity = ArgumentArity.ZeroOrOne };
-        if (argument is not null) command.Add(argument);
+        Setting[] places = [.. new[] { verb.Argument, verb.SecondArgument }.OfType<Setting>()];
+        Argument<string>[] arguments = [.. places.Select(p => new Argument<string>(p.Key) { Arity = ArgumentArity.ZeroOrOne })];
+        foreach (var argument in arguments) command.Add(argument);
 
         var result = CommandLineParser.Parse(command, args, Rules);
         CheckUnmatched(verb, result.UnmatchedTokens);
         var values = new SettingValues();
         foreach (var (setting, option) in options) AddFlag(values, setting, result.GetResult(option));
-        if (argument is not null && result.GetResult(argument)?.Tokens is [var token, ..])
-            values.Add(verb.Argument!, SettingValue.FromText(verb.Argument!, token.Value, verb.Argument!.Key), verb.Argument!.Key);
+        foreach (var (setting, argument) in places.Zip(arguments))
+            if (result.GetResult(argument)?.Tokens is [var token, ..]) values.Add(setting, SettingValue.FromText(setting, token.Value, setting.Key), setting.Key);
         if (values.OptionalText(Shared.Config) is { } path && verb.ReadsConfig) ConfigFile.AddTo(values, path, verb);
         return values;
     }

@@ -8,6 +8,7 @@ using PeftNative.Peft;
 using PeftNative.Peft.PromptTuning;
 using PeftNative.Tokenizers;
 using PeftNative.Training;
+using MethodTable = PeftNative.Cli.Options.MethodTable;
 
 namespace PeftNative.Cli.Runs;
 
@@ -106,7 +107,8 @@ internal sealed class RunSetup : IDisposable
         Backend.Dispose();
     }
 
-    private static (DataPlan Train, DataPlan? Eval, string Origin) ReadData(SettingValues values, Terminal terminal)
+    /// <summary>Reads the records to train on and those to evaluate on, where the settings name or hold out some.</summary>
+    public static (DataPlan Train, DataPlan? Eval, string Origin) ReadData(SettingValues values, Terminal terminal)
     {
         var splits = DataSplits.Find(values.Text(DataSettings.Data));
         var file = splits.Train ?? throw new DataException("The folder has no training data.", values.Text(DataSettings.Data), "Name a file train.jsonl.");

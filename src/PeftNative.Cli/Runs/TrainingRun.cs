@@ -7,6 +7,7 @@ using PeftNative.Cli.Report;
 using PeftNative.Formats;
 using PeftNative.Peft;
 using PeftNative.Training;
+using MethodTable = PeftNative.Cli.Options.MethodTable;
 
 namespace PeftNative.Cli.Runs;
 

@@ -21,6 +21,9 @@ internal abstract class Verb
     /// <summary>The one thing that stands without a flag, or null.</summary>
     public virtual Setting? Argument => null;
 
+    /// <summary>What may stand behind it, or null.</summary>
+    public virtual Setting? SecondArgument => null;
+
     /// <summary>The verb's own settings.</summary>
     public abstract IReadOnlyList<Setting> Settings { get; }
 

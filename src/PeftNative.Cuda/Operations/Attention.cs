@@ -21,7 +21,13 @@ public sealed partial class CudaBackend
     {
         var segments = OnHost(op.Segments);
         var queries = Longest(segments, 1);
-        var tile = AttentionTile.Of("attention_forward", op.HeadDim, queries, device.MaxSharedBytes, static (d, q, k) => (2 * q + k) * (d | 1) + q * (k + 4));
+        if (MmaWidth(op, queries, false) is { } width)
+        {
+            MmaForward(op, width, queries);
+            return;
+        }
+        var tile = AttentionTile.Of("attention_forward", op.HeadDim, queries, device.MaxSharedBytes,
+            static (d, q, k) => (2 * q + k) * (d | 1) + q * (k + 4));
         var tiles = Cover(queries, tile.Queries);
         var grid = checked(op.Segments.Rows * tiles * op.Heads);
         if (grid == 0) return;
@@ -29,7 +35,8 @@ public sealed partial class CudaBackend
         var partials = Partials(splits > 1 ? (long)grid * splits * tile.Queries : 0, op.HeadDim + 2);
         var arguments = new KernelArguments();
         arguments.Add(new KernelAttention(op, bucketTables)).Add(tiles).Add(tile.Queries).Add(tile.Keys).Add(partials);
-        Launch(kernels.Get("attention", "attention_forward", op.Q.Type), new(new(grid, splits), AttentionThreads, tile.Bytes), arguments);
+        Launch(kernels.Get("attention", "attention_forward", op.Q.Type),
+            new(new(grid, splits), AttentionThreads, tile.Bytes), arguments);
         if (splits == 1) return;
         var merge = new KernelArguments();
         merge.Add(new KernelAttention(op, bucketTables)).Add(tiles).Add(tile.Queries).Add(splits).Add(partials);
@@ -48,7 +55,9 @@ public sealed partial class CudaBackend
         return workspace.Take(DType.Float32, checked((int)rows), columns).Pointer;
     }
 
-    /// <summary>The largest sum of two columns (or value of one) over the rows of <see cref="AttentionOp.Segments"/>.</summary>
+    /// <summary>
+    /// The largest sum of two columns (or value of one) over the rows of <see cref="AttentionOp.Segments"/>.
+    /// </summary>
     private static int Longest(ReadOnlySpan<int> segments, int column, int? other = null)
     {
         var longest = 0;
@@ -61,8 +70,9 @@ public sealed partial class CudaBackend
     [StructLayout(LayoutKind.Sequential)]
     private readonly struct KernelAttention(in AttentionOp op, RelativeBucketTables tables)
     {
-        public readonly Tensor Q = op.Q, K = op.K, V = op.V, PrefixK = op.PrefixK, PrefixV = op.PrefixV, Segments = op.Segments;
-        public readonly Tensor RelativeBias = op.RelativeBias, Y = op.Y, LogSumExp = op.LogSumExp;
+        public readonly Tensor Q = op.Q, K = op.K, V = op.V, PrefixK = op.PrefixK, PrefixV = op.PrefixV;
+        public readonly Tensor Segments = op.Segments, RelativeBias = op.RelativeBias;
+        public readonly Tensor Y = op.Y, LogSumExp = op.LogSumExp;
         public readonly DropoutMask Dropout = op.Dropout;
         public readonly nint Buckets = op.RelativeBias.IsPresent ? tables.Of(op) : 0;
         public readonly int Reach = op.RelativeMaxDistance;

@@ -12,15 +12,18 @@ public sealed partial class CudaBackend
     {
         if (op.Segments.Rows == 0) return;
         var segments = OnHost(op.Segments);
+        var queries = Longest(segments, 1);
+        var mma = MmaWidth(op, queries, true);
         var prefix = gradients.DPrefixK.IsPresent || gradients.DPrefixV.IsPresent ? Longest(segments, 5) : 0;
         var prefixRows = checked(prefix * op.Segments.Rows);
-        var query = AttentionTile.Of("attention_query_gradients", op.HeadDim, Longest(segments, 1), device.MaxSharedBytes,
+        var tile = AttentionTile.Of("attention_query_gradients", op.HeadDim, queries, device.MaxSharedBytes,
             static (d, q, k) => (3 * q + 2 * k) * (d | 1) + q * (k + 2) + k, op.RelativeBias.Rows);
-        var tiles = Cover(Longest(segments, 1), query.Queries);
-        var biasRows = gradients.DRelativeBias.IsPresent ? checked(op.Segments.Rows * tiles * op.Heads) : 0;
+        var tiles = op.Segments.Rows * Cover(queries, tile.Queries);
+        var biasRows = gradients.DRelativeBias.IsPresent ? checked(tiles * op.Heads) : 0;
         var prefixColumns = 2 * op.KvHeads * op.HeadDim;
         workspace.Begin(Workspace.Size(DType.Float32, prefixRows, prefixColumns) +
-            Workspace.Size(DType.Float32, biasRows, op.RelativeBias.Rows) + Workspace.Size(DType.Float32, op.Y.Rows, op.Heads));
+            Workspace.Size(DType.Float32, biasRows, op.RelativeBias.Rows) +
+            Workspace.Size(DType.Float32, op.Y.Rows, op.Heads));
         var prefixPartials = workspace.Take(DType.Float32, prefixRows, prefixColumns);
         var biasPartials = workspace.Take(DType.Float32, biasRows, op.RelativeBias.Rows);
         var buffers = new KernelAttentionGradients(gradients, gradients.Delta.IsPresent
@@ -29,16 +32,16 @@ public sealed partial class CudaBackend
         var shared = new KernelAttention(op, bucketTables);
 
         Delta(op, shared, buffers);
-        KeyGradients(op, gradients, shared, buffers, segments, prefix, prefixPartials);
+        KeyGradients(op, gradients, shared, buffers, mma, prefix, prefixPartials);
         if (prefix > 0) PrefixGradients(gradients, shared, prefix, prefixPartials, op.PrefixK);
-        if (gradients.DQ.IsPresent || biasRows > 0)
+        if (mma is { } width && biasRows == 0)
         {
-            var arguments = new KernelArguments();
-            arguments.Add(shared).Add(buffers).Add(tiles).Add(query.Queries).Add(query.Keys).Add(biasRows > 0 ? biasPartials.Pointer : 0);
-            Launch(kernels.Get("attention_backward", "attention_query_gradients", op.Q.Type),
-                new(checked(op.Segments.Rows * tiles * op.Heads), AttentionThreads, query.Bytes), arguments);
+            if (gradients.DQ.IsPresent) MmaQueryGradients(op, shared, buffers, width, queries);
+            return;
         }
-        if (biasRows > 0) BiasGradients(gradients.DRelativeBias, biasPartials, op.Segments.Rows * tiles);
+        if (gradients.DQ.IsPresent || biasRows > 0)
+            QueryGradients(op, shared, buffers, tile, tiles, biasRows > 0 ? biasPartials : default);
+        if (biasRows > 0) BiasGradients(gradients.DRelativeBias, biasPartials, tiles);
     }
 
     private void Delta(in AttentionOp op, in KernelAttention shared, in KernelAttentionGradients buffers)
@@ -50,22 +53,39 @@ public sealed partial class CudaBackend
     }
 
     private void KeyGradients(in AttentionOp op, in AttentionGradients gradients, in KernelAttention shared,
-        in KernelAttentionGradients buffers, ReadOnlySpan<int> segments, int prefix, in Tensor partials)
+        in KernelAttentionGradients buffers, int? mma, int prefix, in Tensor partials)
     {
-        var tile = AttentionTile.Of("attention_key_gradients", op.HeadDim, Longest(segments, 1), device.MaxSharedBytes,
-            static (d, q, k) => (2 * q + 4 * k) * (d | 1) + 2 * q * (k + 1));
+        var segments = OnHost(op.Segments);
+        var tile = mma is { } width
+            ? new(MmaWalk, MmaTile, MmaBytes(width, LargestMmaRows))
+            : AttentionTile.Of("attention_key_gradients", op.HeadDim, Longest(segments, 1), device.MaxSharedBytes,
+                static (d, q, k) => (2 * q + 4 * k) * (d | 1) + 2 * q * (k + 1));
         var prefixTiles = Cover(Longest(segments, 5), tile.Keys);
         var keyTiles = gradients.DK.IsPresent || gradients.DV.IsPresent ? Cover(Longest(segments, 3), tile.Keys) : 0;
         var first = prefix > 0 ? 0 : prefixTiles;
         var tiles = prefixTiles - first + keyTiles;
         var arguments = new KernelArguments();
-        arguments.Add(shared).Add(buffers).Add(prefixTiles).Add(first).Add(tiles).Add(tile.Queries).Add(tile.Keys).Add(prefix);
-        arguments.Add(partials.Pointer);
-        Launch(kernels.Get("attention_backward", "attention_key_gradients", op.Q.Type),
-            new(checked(op.Segments.Rows * tiles * op.KvHeads), AttentionThreads, tile.Bytes), arguments);
+        arguments.Add(shared).Add(buffers).Add(prefixTiles).Add(first).Add(tiles);
+        if (mma is null) arguments.Add(tile.Queries).Add(tile.Keys);
+        arguments.Add(prefix).Add(partials.Pointer);
+        var kernel = mma is null
+            ? kernels.Get("attention_backward", "attention_key_gradients", op.Q.Type)
+            : kernels.Get("attention_mma", $"attention_mma_key_gradients_{mma}", op.Q.Type);
+        Launch(kernel, new(checked(op.Segments.Rows * tiles * op.KvHeads), AttentionThreads, tile.Bytes), arguments);
     }
 
-    private void PrefixGradients(in AttentionGradients gradients, in KernelAttention shared, int prefix, in Tensor partials, in Tensor prefixK)
+    private void QueryGradients(in AttentionOp op, in KernelAttention shared, in KernelAttentionGradients buffers,
+        AttentionTile tile, int tiles, in Tensor biasPartials)
+    {
+        var arguments = new KernelArguments();
+        arguments.Add(shared).Add(buffers).Add(tiles / op.Segments.Rows).Add(tile.Queries).Add(tile.Keys);
+        arguments.Add(biasPartials.Pointer);
+        Launch(kernels.Get("attention_backward", "attention_query_gradients", op.Q.Type),
+            new(checked(tiles * op.Heads), AttentionThreads, tile.Bytes), arguments);
+    }
+
+    private void PrefixGradients(in AttentionGradients gradients, in KernelAttention shared, int prefix, in Tensor partials,
+        in Tensor prefixK)
     {
         var arguments = new KernelArguments();
         arguments.Add(shared).Add(partials.Pointer).Add(prefix).Add(gradients.DPrefixK).Add(gradients.DPrefixV);
@@ -86,6 +106,7 @@ public sealed partial class CudaBackend
     [StructLayout(LayoutKind.Sequential)]
     private readonly struct KernelAttentionGradients(in AttentionGradients gradients, in Tensor delta)
     {
-        public readonly Tensor DY = gradients.DY, DQ = gradients.DQ, DK = gradients.DK, DV = gradients.DV, Delta = delta;
+        public readonly Tensor DY = gradients.DY, DQ = gradients.DQ, DK = gradients.DK, DV = gradients.DV;
+        public readonly Tensor Delta = delta;
     }
 }

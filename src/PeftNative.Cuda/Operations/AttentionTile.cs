@@ -1,6 +1,8 @@
 namespace PeftNative.Cuda;
 
-/// <summary>How many queries and keys a block of attention takes at a time, and the shared memory it needs for that.</summary>
+/// <summary>
+/// How many queries and keys a block of attention takes at a time, and the shared memory it needs for that.
+/// </summary>
 internal readonly record struct AttentionTile(int Queries, int Keys, int Bytes)
 {
     private const int Largest = 32, Smallest = 4; // multiples of attention_part in kernels/include/attention_tile.cuh
@@ -18,7 +20,8 @@ internal readonly record struct AttentionTile(int Queries, int Keys, int Bytes)
     /// <param name="words">Words of shared memory by head width, queries and keys.</param>
     /// <param name="more">Words beside these.</param>
     /// <exception cref="ResourceException">No tile fits the shared memory of the device.</exception>
-    public static AttentionTile Of(string kernel, int headDim, int queries, int sharedBytes, Func<int, int, int, int> words, int more = 0)
+    public static AttentionTile Of(string kernel, int headDim, int queries, int sharedBytes, Func<int, int, int, int> words,
+        int more = 0)
     {
         var rows = Largest;
         while (rows > Smallest && rows / 2 >= queries) rows /= 2;

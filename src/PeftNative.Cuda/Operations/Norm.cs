@@ -7,7 +7,9 @@ namespace PeftNative.Cuda;
 
 public sealed partial class CudaBackend
 {
-    /// <summary>Rows whose gradients of gain and shift are summed by one block, so that many rows keep many blocks busy.</summary>
+    /// <summary>
+    /// Rows whose gradients of gain and shift are summed by one block, so that many rows keep many blocks busy.
+    /// </summary>
     private const int NormRowsPerPart = 256;
 
     private const int NormRowLanes = 8;

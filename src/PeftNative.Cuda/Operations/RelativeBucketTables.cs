@@ -5,14 +5,17 @@ using PeftNative.Ops;
 namespace PeftNative.Cuda;
 
 /// <summary>
-/// The buckets of relative distances in device memory, made once for each kind of bias: the logarithms of the host decide at the
-/// edges of buckets, the same on every backend.
+/// The buckets of relative distances in device memory, made once for each kind of bias: the logarithms of the host
+/// decide at the edges of buckets, the same on every backend.
 /// </summary>
 internal sealed class RelativeBucketTables(CudaDevice device, Staging staging) : IDisposable
 {
     private readonly Dictionary<(int Buckets, int MaxDistance, bool IsBidirectional), CudaMemory> tables = [];
 
-    /// <summary>Address of the buckets (int32) of the distances -MaxDistance to MaxDistance; beyond these the bucket does not change.</summary>
+    /// <summary>
+    /// Address of the buckets (int32) of the distances -MaxDistance to MaxDistance; beyond these the bucket does not
+    /// change.
+    /// </summary>
     public nint Of(in AttentionOp op)
     {
         var key = (op.RelativeBias.Rows, op.RelativeMaxDistance, op.RelativeBidirectional);

@@ -22,8 +22,8 @@ public static class BackendFactory
 {
     private static ImmutableList<BackendProvider> providers =
     [
-        new("cpu", BackendOrder.NativeCpu, [DType.Float32], () => NativeCpuBackend.IsAvailable(out var reason) ? null : reason,
-            options => NativeCpuBackend.Create(options.Threads ?? 0)),
+        new("cpu", BackendOrder.NativeCpu, [DType.Float32, DType.BFloat16], () => NativeCpuBackend.IsAvailable(out var reason) ? null : reason,
+            options => NativeCpuBackend.Create(options.Threads ?? 0, type: options.Type)),
         new("reference", BackendOrder.Managed, [DType.Float32, DType.Float64, DType.BFloat16, DType.Float16], () => null, options => ReferenceBackend.Create(options.Type)),
         Absent("cuda", "CUDA"), Absent("cuda-emulated", "CUDA"),
     ];

@@ -37,4 +37,7 @@ public enum RandomPurpose : ushort
 
     /// <summary>Inputs of tests.</summary>
     Test = 10,
+
+    /// <summary>Which training records a run on some of them takes.</summary>
+    TrainingSubset = 11,
 }

@@ -117,7 +117,8 @@ public readonly record struct LinearGradients
     public Tensor DOutputScale { get; init; }
 
     /// <summary>
-    /// Scratch of the backend: at least M * (N + K + the largest R) elements of the type of X, contiguous, one row.
+    /// Scratch of the backend: at least M * (N + K + the largest R) elements of the type of X, contiguous, one row. It may be absent
+    /// where there are neither scales nor gradients of parameters.
     /// </summary>
     public Tensor Scratch { get; init; }
 }

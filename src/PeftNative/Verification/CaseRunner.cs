@@ -200,7 +200,7 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
         {
             Loss = Check("loss", [losses[0]], null, limits.Outputs),
             Gradient = gradient,
-            Steps = Worse(Check("losses", losses, null, limits.Outputs), after),
+            Steps = Worse(Check("losses", losses, null, limits.Losses), after),
         };
     }
 
@@ -292,16 +292,17 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
         var expected = recorded.Floats(name);
         if (places is not null && recorded.Task != ModelTask.SequenceClassification) expected = recorded.Rows(name, places);
         var error = RelativeError.Of(actual, expected, noise);
-        errors[name] = error;
-        if (!(error <= limit) && !IsRounding(name, error)) failures.Add($"{name} is off by {error:0.0e0} (limit {limit:0e0})");
+        var kind = name.Split('.')[0];
+        errors[kind] = Math.Max(errors.GetValueOrDefault(kind), error);
+        if (!(error <= limit) && !IsRounding(kind, error)) failures.Add($"{name} is off by {error:0.0e0} (limit {limit:0e0})");
         return error;
     }
 
-    private bool IsRounding(string name, double error)
+    private bool IsRounding(string kind, double error)
     {
         if (limits.IsExact || !double.IsFinite(error)) return false;
         reference ??= ErrorsOfReference();
-        return error <= 2 * reference[name];
+        return error <= (kind == "grad" ? 3 : 2) * reference.GetValueOrDefault(kind);
     }
 
     private Dictionary<string, double> ErrorsOfReference()

@@ -3,6 +3,7 @@ using PeftNative.Backends;
 using PeftNative.Cli.Demo;
 using PeftNative.Cli.Demo.Base;
 using PeftNative.Cli.Output;
+using PeftNative.Comparison;
 using Xunit;
 
 namespace PeftNative.Cli.Tests.Demo;
@@ -15,43 +16,28 @@ public sealed class DemoTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     [Fact]
-    public void A_short_demo_learns_saves_its_adapter_and_leaves_the_base_alone()
+    public void A_short_demo_trains_every_method_and_leaves_the_base_alone()
     {
         var (found, text) = RunShort();
-        Assert.True(found.Proofs.All);
-        Assert.Equal(found.OwnText.Before, found.OwnText.Off);
-        Assert.NotEqual(found.OwnText.Before, found.OwnText.On);
-        Assert.True(found.Steps.Last().Loss < found.Steps.First().Loss);
+        Assert.True(found.IsProved);
+        Assert.Equal(["lora", "ia3", "prefix", "prompt", "p_tuning", "bottleneck", "full"], found.Summary.Methods.Select(m => m.Method.Name));
+        Assert.All(found.Results.Cells, c => Assert.True(c.OffIsIdentical));
+        Assert.All(found.Summary.Adapters, m => Assert.NotEqual(found.Summary.Facts.KnowledgeBefore, m.KnowledgeOn.Mean));
+        var lora = found.Summary.Cells[0].Curve;
+        Assert.True(lora[^1].Loss < lora[0].Loss);
         Assert.Equal(2, found.Before.Count);
-        Assert.Equal(0, found.ExactBefore);
-        Assert.True(File.Exists(folder["adapter/adapter_model.safetensors"]));
-        Assert.Contains("0 of 2 records right before", text, StringComparison.Ordinal);
-        Assert.Contains(found.Base.Files["model.safetensors"][..16], text, StringComparison.Ordinal);
+        Assert.Equal(3, found.SameSentence.Count());
+        Assert.True(File.Exists(Path.Combine(found.AdapterFolder, "adapter_model.safetensors")));
+        Assert.Contains(FileDigests.Of(BaseFiles.Bundled)["model.safetensors"], text, StringComparison.Ordinal);
         Assert.DoesNotContain("FAILED", text, StringComparison.Ordinal);
-    }
+        foreach (var number in (string[])["1. ", "2. ", "3. ", "4. ", "5. "]) Assert.Contains("\n  " + number, text, StringComparison.Ordinal);
 
-    [Fact]
-    public void The_page_needs_nothing_but_itself()
-    {
-        var page = DemoReport.Write(RunShort().Found);
+        var page = DemoReport.Write(found);
         Assert.DoesNotMatch("<script|src=|href=|url\\(|@import|https?://", page);
         Assert.Contains("prefers-color-scheme:dark", page, StringComparison.Ordinal);
         Assert.Contains("width=device-width", page, StringComparison.Ordinal);
-        Assert.Equal(4, Regex.Count(page, "<svg "));
-        foreach (var tag in "div p dl dd dt code span svg figure table ul li body html".Split(' '))
+        foreach (var tag in "div p dl dd dt code span svg figure table tr td th ul li body html".Split(' '))
             Assert.Equal(Regex.Count(page, $"<{tag}[ >]"), Regex.Count(page, $"</{tag}>"));
-    }
-
-    [Fact]
-    public void A_changed_file_and_a_changed_score_are_noticed()
-    {
-        var before = new Fingerprint(new Dictionary<string, string> { ["a"] = "1" }, [0f, 1f]);
-        Assert.True(before.HasFilesOf(before with { Scores = [] }));
-        Assert.False(before.HasFilesOf(before with { Files = new Dictionary<string, string> { ["a"] = "2" } }));
-        Assert.False(before.HasFilesOf(before with { Files = new Dictionary<string, string>() }));
-        Assert.True(before.HasScoresOf(before with { Scores = [0f, 1f] }));
-        Assert.False(before.HasScoresOf(before with { Scores = [-0f, 1f] }));
-        Assert.False(before.HasScoresOf(before with { Scores = [0f] }));
     }
 
     [Fact]
@@ -62,12 +48,12 @@ public sealed class DemoTests : IDisposable
     {
         using var backend = BackendFactory.Create();
         using var interruption = new Interruption();
-        using var output = new StringWriter();
+        using var output = new StringWriter { NewLine = "\n" };
         var terminal = new Terminal(output, TextWriter.Null, TextReader.Null, interruption);
-        var plan = new DemoPlan(Steps: 6, BatchSize: 2, ExamSize: 2, OwnTexts: 2);
-        using var run = new DemoRun(BaseFiles.Bundled, folder["adapter"], plan, 42, backend, terminal);
+        var plan = new DemoPlan(Steps: 6, FewRecords: 4, Records: 32, ExamSize: 2, OwnTexts: 2);
+        var run = new DemoRun(BaseFiles.Bundled, folder["demo"], plan, 42, backend, terminal);
         DemoConsole.Begin(run.Facts, terminal);
-        var found = run.Run()!;
+        var found = run.Run();
         DemoConsole.End(found, "report.html", terminal);
         return (found, output.ToString());
     }

@@ -11,16 +11,19 @@ public sealed class NativeCpuTests
 {
     private static readonly ILookup<string, OperationCase> Cases = OperationCases.All().ToLookup(c => c.Operation);
 
-    public static TheoryData<string, string> OperationsOnInstructionSets =>
-        new(from set in new[] { "portable", "avx2", "avx512" } from c in Cases select (set, c.Key));
+    public static TheoryData<string, DType, string> OperationsOnInstructionSets => new(
+        from set in new[] { "portable", "avx2", "avx512", "avx512bf16" }
+        from type in new[] { DType.Float32, DType.BFloat16 }
+        from c in Cases
+        select (set, type, c.Key));
 
     [Theory]
     [MemberData(nameof(OperationsOnInstructionSets))]
-    public void All_cases_hold_with_the_same_bits_for_1_2_and_3_threads(string instructionSet, string operation)
+    public void All_cases_hold_with_the_same_bits_for_1_2_and_3_threads(string instructionSet, DType type, string operation)
     {
-        using var one = Open(instructionSet, 1);
-        using var two = Open(instructionSet, 2);
-        using var three = Open(instructionSet, 3);
+        using var one = Open(instructionSet, 1, type);
+        using var two = Open(instructionSet, 2, type);
+        using var three = Open(instructionSet, 3, type);
         var failures = Cases[operation]
             .SelectMany(c => new[] { (Case: c, Result: c.Run(one, two)), (Case: c, Result: c.Run(one, three)) })
             .Where(r => !r.Result.Passed)
@@ -80,12 +83,12 @@ public sealed class NativeCpuTests
     }
 
     /// <summary>Opens the backend, or skips the test by name where library or instruction set is absent.</summary>
-    private static NativeCpuBackend Open(string? instructionSet, int threads)
+    private static NativeCpuBackend Open(string? instructionSet, int threads, DType type = DType.Float32)
     {
         SkipWithoutLibrary();
         try
         {
-            return NativeCpuBackend.Create(threads, instructionSet);
+            return NativeCpuBackend.Create(threads, instructionSet, type);
         }
         catch (UsageException e) when (instructionSet is not null)
         {

@@ -10,7 +10,10 @@ namespace PeftNative.Cli.Demo.Base;
 internal static class BaseFiles
 {
     private const string Begin = "<s>", End = "</s>";
-    private const int TokenizerTexts = 20_000, MaxPositions = 256;
+    private const int TokenizerTexts = 20_000;
+
+    /// <summary>The most tokens it is made for.</summary>
+    public const int MaxPositions = 256;
 
     /// <summary>Tokens of the base.</summary>
     public const int VocabularySize = 1024;
@@ -49,11 +52,11 @@ internal static class BaseFiles
         ["architectures"] = new JsonArray("LlamaForCausalLM"),
         ["model_type"] = "llama",
         ["vocab_size"] = VocabularySize,
-        ["hidden_size"] = 192,
-        ["intermediate_size"] = 512,
+        ["hidden_size"] = 128,
+        ["intermediate_size"] = 384,
         ["num_hidden_layers"] = 4,
-        ["num_attention_heads"] = 6,
-        ["num_key_value_heads"] = 6,
+        ["num_attention_heads"] = 4,
+        ["num_key_value_heads"] = 4,
         ["head_dim"] = 32,
         ["max_position_embeddings"] = MaxPositions,
         ["hidden_act"] = "silu",
@@ -113,7 +116,7 @@ internal static class BaseFiles
 
     private static JsonObject ByteLevel() => new()
     {
-        ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true, ["use_regex"] = true,
+        ["type"] = "ByteLevel", ["add_prefix_space"] = true, ["trim_offsets"] = true, ["use_regex"] = true,
     };
 
     private static JsonObject SpecialPiece(int type) =>

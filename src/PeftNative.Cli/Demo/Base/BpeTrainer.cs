@@ -45,7 +45,8 @@ internal static partial class BpeTrainer
     private static List<Word> Words(IEnumerable<string> texts)
     {
         var counts = new SortedDictionary<string, int>(StringComparer.Ordinal);
-        foreach (var text in texts)
+        // A space stands in front of every text, so that a word is the same at the beginning and later on.
+        foreach (var text in texts.Select(t => " " + t))
         foreach (var match in Split().EnumerateMatches(text))
         {
             var word = text.Substring(match.Index, match.Length);

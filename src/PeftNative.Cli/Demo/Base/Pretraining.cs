@@ -19,12 +19,12 @@ namespace PeftNative.Cli.Demo.Base;
 internal static class Pretraining
 {
     /// <summary>The steps the base that ships with the program was made with.</summary>
-    public const int DefaultSteps = 1500;
+    public const int DefaultSteps = 9000;
 
     /// <summary>The texts it was made with.</summary>
-    public const int DefaultTexts = 60_000;
+    public const int DefaultTexts = 150_000;
 
-    private const int HeldOutTexts = 200, RowsPerStep = 16, RowTokens = 128;
+    private const int HeldOutTexts = 200, RowsPerStep = 6, RowTokens = 192;
 
     /// <summary>Writes the folder.</summary>
     public static void Run(string folder, ulong seed, int texts, int steps, IBackend backend, Terminal terminal)
@@ -56,7 +56,7 @@ internal static class Pretraining
         MaxSteps = steps,
         BatchSize = RowsPerStep,
         PackingBudget = RowTokens,
-        LearningRate = 3e-3,
+        LearningRate = 5e-3,
         LrScheduler = "cosine",
         WarmupSteps = Math.Min(100, steps / 10),
         Optimizer = new AdamWOptions { Beta2 = 0.95, WeightDecay = 0.1 },

@@ -13,7 +13,7 @@ internal static class Corpus
     // Who appears in the exam appears in no lesson.
     private const int EveryNthIsExamined = 4;
 
-    /// <summary>What separates the sentence from the record that is to follow.</summary>
+    /// <summary>What separates the sentence from the answer that is to follow, whatever the task.</summary>
     public const string Cue = " Record:";
 
     private static readonly Person[] Taught = [.. Words.People.Where((_, i) => i % EveryNthIsExamined != 0)];
@@ -27,36 +27,36 @@ internal static class Corpus
     /// <summary>Texts of the same kind that pretraining never saw.</summary>
     public static IEnumerable<string> HeldOut(int count, ulong seed) => Texts(count, seed, HeldOutTexts);
 
-    /// <summary>Sentences with their records, to learn from.</summary>
-    public static IEnumerable<PromptRecord> Lessons(int count, ulong seed) => Pairs(count, seed, LessonTexts, Taught);
+    /// <summary>Sentences with their answers, to learn from.</summary>
+    public static IEnumerable<PromptRecord> Lessons(DemoTask task, int count, ulong seed) =>
+        Pairs(task, count, seed, LessonTexts, Taught);
 
-    /// <summary>Sentences with their records about people who are in no lesson.</summary>
-    public static IEnumerable<PromptRecord> Exam(int count, ulong seed) => Pairs(count, seed, ExamTexts, Examined);
+    /// <summary>Sentences about people who are in no lesson, with their answers; the same sentences for every task.</summary>
+    public static IEnumerable<PromptRecord> Exam(DemoTask task, int count, ulong seed) =>
+        Pairs(task, count, seed, ExamTexts, Examined);
 
     private static IEnumerable<string> Texts(int count, ulong seed, ulong first) =>
         Enumerable.Range(0, count).Select(n => Document(new Dice(seed, first + (ulong)n)));
 
-    private static IEnumerable<PromptRecord> Pairs(int count, ulong seed, ulong first, Person[] people) =>
-        Enumerable.Range(0, count).Select(n => Pair(new Dice(seed, first + (ulong)n), people, n + 1));
+    private static IEnumerable<PromptRecord> Pairs(DemoTask task, int count, ulong seed, ulong first, Person[] people) =>
+        Enumerable.Range(0, count).Select(n => Pair(task, new Dice(seed, first + (ulong)n), people, n + 1));
 
-    private static PromptRecord Pair(Dice dice, Person[] people, int number)
+    private static PromptRecord Pair(DemoTask task, Dice dice, Person[] people, int number)
     {
         var inventory = Inventory.Draw(dice, people);
-        var (prompt, completion) = (inventory.Sentence(dice) + Cue, " " + inventory.Record);
+        var (prompt, completion) = (inventory.Sentence(dice) + Cue, " " + task.Answer(inventory));
         return new PromptRecord(prompt, completion, new RecordOrigin("demo", number));
     }
 
-    private static string Document(Dice dice) => dice.Below(20) switch
+    private static string Document(Dice dice) => dice.Below(22) switch
     {
-        < 8 => Stories.Possessions(dice),
-        < 10 => Stories.Search(dice),
-        < 11 => Stories.Shopping(dice),
-        < 12 => Stories.Gift(dice),
-        < 13 => Stories.Day(dice),
-        < 15 => Notes.Talk(dice),
-        < 16 => Notes.Spelling(dice),
-        < 17 => Notes.Card(dice),
-        < 19 => Notes.Echo(dice),
+        < 9 => Stories.Possessions(dice),
+        < 15 => Notes.Echo(dice),
+        < 17 => Stories.Search(dice),
+        < 18 => Stories.Gift(dice),
+        < 19 => Stories.Day(dice),
+        < 20 => Notes.Talk(dice),
+        < 21 => Notes.Card(dice),
         _ => Notes.SomeFacts(dice),
     };
 }

@@ -8,12 +8,11 @@ internal sealed record Item(int Count, string? Colour, Thing Thing)
     /// <summary>With digits: 3 red apples.</summary>
     public string Tally => $"{Count} {Name}";
 
-    /// <summary>For programs: {count: 3, colour: red, what: apples}.</summary>
-    public string Record =>
-        $"{{count: {Count}, {(Colour is null ? "" : $"colour: {Colour}, ")}what: {Thing.Of(Count)}}}";
-
     /// <summary>As one says it: three red apples; a pear.</summary>
     public string Phrase => $"{(Count == 1 ? Words.Article(Name) : Words.Numbers[Count])} {Name}";
+
+    /// <summary>Its verb: is, are.</summary>
+    public string Be => Count == 1 ? "is" : "are";
 }
 
 /// <summary>Who has what, and where: what the demo's task is to read out of a sentence.</summary>
@@ -27,21 +26,15 @@ internal sealed record Inventory(Person Who, string? Place, IReadOnlyList<Item> 
     public string Tally => string.Join(", ", Items.Select(i => i.Tally));
 
     /// <summary>
-    /// The same as a record for programs, in YAML: {name: Mia, items: [{count: 3, colour: red, what: apples}]}. Every value
-    /// stands in the sentence, but for the digits.
+    /// The same as a record for programs, in YAML: {name: Mia, place: kitchen, items: [3 red apples, 1 pear]}. Every
+    /// value stands in the sentence, but for the digits.
     /// </summary>
-    public string Record => $"{{name: {Who.Name}, {(Place is null ? "" : $"place: {Place}, ")}"
-        + $"items: [{string.Join(", ", Items.Select(i => i.Record))}]}}";
-
-    private bool IsOne => Items is [{ Count: 1 }];
-
-    /// <summary>The verb of the whole list.</summary>
-    public string Be => IsOne ? "is" : "are";
+    public string Record => $"{{name: {Who.Name}, {(Place is null ? "" : $"place: {Place}, ")}items: [{Tally}]}}";
 
     /// <summary>Makes one up.</summary>
     public static Inventory Draw(Dice dice, IReadOnlyList<Person> people)
     {
-        var things = dice.Pick(Words.Things, dice.Pick([1, 2, 2, 2, 3]));
+        var things = dice.Pick(Words.Things, dice.Pick([1, 2, 2, 3]));
         var (who, place) = (dice.Pick(people), dice.Chance(0.6) ? dice.Pick(Words.Places) : null);
         return new Inventory(who, place, [.. things.Select(t => Draw(dice, t))]);
     }
@@ -49,23 +42,21 @@ internal sealed record Inventory(Person Who, string? Place, IReadOnlyList<Item> 
     /// <summary>A sentence that says it.</summary>
     public string Sentence(Dice dice) => Place is null ? Placeless(dice) : Placed(dice);
 
-    private string Placeless(Dice dice) => dice.Below(5) switch
+    private string Placeless(Dice dice) => dice.Below(4) switch
     {
-        0 => $"{Words.Capital(List)} {(IsOne ? "belongs" : "belong")} to {Who.Name}.",
-        1 => $"{Who.Name} bought {List} today.",
-        2 => $"{Who.Name} has lost {List}.",
+        0 => $"{Who.Name} bought {List} today.",
+        1 => $"{Who.Name} has lost {List}.",
         _ => $"{Who.Name} has {List}.",
     };
 
-    private string Placed(Dice dice) => dice.Below(6) switch
+    private string Placed(Dice dice) => dice.Below(5) switch
     {
         0 => $"In the {Place}, {Who.Name} keeps {List}.",
-        1 => $"There {(Items[0].Count == 1 ? "is" : "are")} {List} in {Who.Name}'s {Place}.",
+        1 => $"There {Items[0].Be} {List} in {Who.Name}'s {Place}.",
         2 => $"{Who.Name} went to the {Place} and found {List}.",
-        3 => $"{Words.Capital(List)} {Be} in the {Place}. {(IsOne ? "It belongs" : "They belong")} to {Who.Name}.",
         _ => $"{Who.Name} has {List} in the {Place}.",
     };
 
     private static Item Draw(Dice dice, Thing thing) =>
-        new(dice.Chance(0.25) ? 1 : 2 + dice.Below(11), dice.Chance(0.75) ? dice.Pick(Words.Colours) : null, thing);
+        new(dice.Chance(0.25) ? 1 : Words.Several(dice), dice.Chance(0.75) ? dice.Pick(Words.Colours) : null, thing);
 }

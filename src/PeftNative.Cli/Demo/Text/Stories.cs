@@ -7,15 +7,14 @@ namespace PeftNative.Cli.Demo.Text;
 /// </summary>
 internal static class Stories
 {
-    /// <summary>Somebody has things; it is told again in other words, or asked about.</summary>
+    /// <summary>Somebody has things; it is told again in other words, and asked about.</summary>
     public static string Possessions(Dice dice)
     {
         var inventory = Inventory.Draw(dice, Words.People);
         var text = new StringBuilder(inventory.Sentence(dice));
-        if (dice.Chance(0.3)) text.Append(' ').Append(Remark(dice, inventory));
-        if (dice.Chance(0.7)) return text.Append(dice.Chance(0.5) ? ' ' : '\n').Append(Retell(dice, inventory)).ToString();
-        for (var questions = 1 + dice.Below(3); questions > 0; questions--)
-            text.Append(dice.Chance(0.5) ? ' ' : '\n').Append(Question(dice, inventory));
+        if (dice.Chance(0.2)) text.Append(' ').Append(Remark(dice, inventory));
+        for (var parts = 3 + dice.Below(3); parts > 0; parts--)
+            text.Append(' ').Append(dice.Chance(0.5) ? Retell(dice, inventory) : Question(dice, inventory));
         return text.ToString();
     }
 
@@ -29,28 +28,11 @@ internal static class Stories
         text.Append($"{Words.Capital(who.They)} looked in the {places[0]}, but there was no {thing.One}. ");
         if (dice.Chance(0.5))
             text.Append($"{Words.Capital(who.They)} looked in the {places[1]}, but it was not there. ");
-        text.Append(dice.Below(3) switch
-        {
-            0 => $"{friend.Name} said: \"I saw {coloured} in the {places[2]}.\" ",
-            1 => $"\"Did you look in the {places[2]}?\" asked {friend.Name}. ",
-            _ => $"Then {friend.Name} came and said: \"It is in the {places[2]}!\" ",
-        });
+        text.Append(dice.Chance(0.5)
+            ? $"Then {friend.Name} came and said: I saw {coloured} in the {places[2]}. "
+            : $"{friend.Name} asked: Did you look in the {places[2]}? ");
         text.Append($"So {who.Name} went to the {places[2]}, and there was the {colour} {thing.One}. ");
         return text.Append(Ending(dice, who, friend)).ToString();
-    }
-
-    /// <summary>Somebody goes shopping, with a list.</summary>
-    public static string Shopping(Dice dice)
-    {
-        var who = dice.Pick(Words.People);
-        var things = dice.Pick(Words.Things, 2 + dice.Below(2));
-        var counts = things.Select(_ => 2 + dice.Below(11)).ToArray();
-        var day = dice.Pick(Words.Days);
-        var needs = string.Join(" and ", things.Zip(counts, (t, c) => $"{Words.Numbers[c]} {t.Many}"));
-        var text = new StringBuilder($"On {day} {who.Name} goes shopping. ");
-        text.Append($"{Words.Capital(who.They)} needs {needs}. The list says:\n");
-        foreach (var (thing, count) in things.Zip(counts)) text.Append($"- {count} {thing.Many}\n");
-        return text + (dice.Chance(0.5) ? $"{who.Name} pays and goes home." : $"When did {who.Name} go? On {day}.");
     }
 
     /// <summary>One gives the other something; who has it now?</summary>
@@ -58,15 +40,15 @@ internal static class Stories
     {
         var (giver, taker) = Two(dice);
         var (thing, _) = Lone(dice, out var colour);
-        var (count, given) = (4 + dice.Below(9), 1 + dice.Below(3));
+        var (count, given) = (4 + dice.Below(7), 1 + dice.Below(3));
         var text = $"{giver.Name} has {Words.Numbers[count]} {colour} {thing.Many}. {Words.Capital(giver.They)} gives "
             + $"{Words.Numbers[given]} of them to {taker.Name}. Now {giver.Name} has {Words.Numbers[count - given]} "
             + $"{thing.Many} and {taker.Name} has {Words.Numbers[given]}. ";
         return text + dice.Below(3) switch
         {
-            0 => $"\"Thank you, {giver.Name},\" says {taker.Name}.",
-            1 => $"How many {thing.Many} does {taker.Name} have? {Words.Capital(Words.Numbers[given])}.",
-            _ => $"What colour are they? {Words.Capital(colour)}.",
+            0 => $"Thank you, {giver.Name}, says {taker.Name}.",
+            1 => $"How many has {taker.Name}? There {(given == 1 ? "is" : "are")} {given}.",
+            _ => $"What colour are the {thing.Many}? They are {colour}.",
         };
     }
 
@@ -90,12 +72,11 @@ internal static class Stories
 
     private static string Remark(Dice dice, Inventory inventory)
     {
-        var (who, first, last) = (inventory.Who, inventory.Items[0], inventory.Items[^1]);
-        return dice.Below(4) switch
+        var (who, first) = (inventory.Who, inventory.Items[0]);
+        return dice.Below(3) switch
         {
             0 => $"{who.Name} is happy.",
             1 => $"{Words.Capital(who.They)} likes the {first.Thing.Of(first.Count)} best.",
-            2 => $"{Words.Capital(who.They)} shows {dice.Pick(Words.People).Name} the {last.Thing.Of(last.Count)}.",
             _ => $"It is {dice.Pick(Words.Days)}.",
         };
     }
@@ -105,32 +86,35 @@ internal static class Stories
         var (who, friend) = (inventory.Who.Name, dice.Pick(Words.People).Name);
         return dice.Below(6) switch
         {
-            0 => $"\"What is there?\" asked {friend}. \"There {inventory.Be} {inventory.List},\" said {who}.",
-            1 => $"{friend} wrote it down: {inventory.List}.",
-            2 => $"The list says: {inventory.Tally}.",
-            3 => $"{friend} counts: {inventory.Tally}. All belong to {who}.",
-            _ => $"So {friend} said: \"{inventory.Sentence(dice)}\"",
+            0 => $"{friend} wrote it down: {inventory.List}.",
+            1 => $"The list says: {inventory.Tally}.",
+            2 => $"{friend} counts: {inventory.Tally}.",
+            3 => $"All that ({inventory.Tally}) belongs to {who}.",
+            4 => $"So {friend} said: {inventory.Sentence(dice)}",
+            _ => $"What has {who}? {inventory.Sentence(dice)}",
         };
     }
 
     private static string Question(Dice dice, Inventory inventory)
     {
         var item = dice.Pick(inventory.Items);
-        var thing = $"{(item.Count == 1 ? "is" : "are")} the {item.Thing.Of(item.Count)}";
-        return dice.Below(4) switch
+        var (thing, who) = (item.Thing.Of(item.Count), inventory.Who.Name);
+        return dice.Below(6) switch
         {
-            0 when item.Colour is not null => $"What colour {thing}? {Words.Capital(item.Colour)}.",
-            1 when inventory.Place is not null => $"Where {thing}? In the {inventory.Place}.",
-            2 => $"Whose {thing}? {inventory.Who.Name}'s.",
-            _ => $"How many {item.Thing.Many} are there? {Words.Capital(Words.Numbers[item.Count])}.",
+            0 when item.Colour is not null =>
+                $"What colour {item.Be} the {thing}? {(item.Count == 1 ? "It is" : "They are")} {item.Colour}.",
+            1 => $"Who has the {thing}? It is {who}.",
+            5 => $"Whose {item.Be} the {thing}? {(item.Count == 1 ? "It belongs" : "They belong")} to {who}.",
+            2 => inventory.Place is null ? $"Where is {who}? Nobody knows." : $"Where is {who}? In the {inventory.Place}.",
+            3 => $"Where {item.Be} the {thing}? {(inventory.Place is null ? "Nobody knows" : $"In the {inventory.Place}")}.",
+            _ => $"How many {item.Thing.Many} {item.Be} there? There {item.Be} {item.Count}.",
         };
     }
 
-    private static string Ending(Dice dice, Person who, Person friend) => dice.Below(4) switch
+    private static string Ending(Dice dice, Person who, Person friend) => dice.Below(3) switch
     {
         0 => $"{who.Name} was happy.",
         1 => $"{who.Name} and {friend.Name} laughed.",
-        2 => $"\"What a day!\" said {friend.Name}.",
         _ => $"Then {who.Name} and {friend.Name} went home.",
     };
 

@@ -9,7 +9,6 @@ namespace PeftNative.Backends.NativeCpu;
 internal unsafe struct NativeLinear
 {
     public Tensor X, W;
-    public nint Prepared;
     public Tensor Bias;
     public LowRankPair* LowRank;
     public int LowRankCount;
@@ -20,7 +19,6 @@ internal unsafe struct NativeLinear
     public NativeLinear(in LinearOp op, LowRankPair* lowRank)
     {
         (X, W, Bias) = (op.X, op.W, op.Bias);
-        Prepared = op.Prepared is CpuWeight weight ? weight.Handle : 0;
         LowRank = lowRank;
         LowRankCount = op.LowRankCount;
         (InputScale, OutputScale, ScaleBeforeBias) = (op.InputScale, op.OutputScale, op.ScaleBeforeBias);
@@ -28,36 +26,11 @@ internal unsafe struct NativeLinear
     }
 }
 
-/// <summary>A weight as panels of 48 columns, one copy for both directions.</summary>
-internal sealed partial class CpuWeight(nint handle) : PreparedWeight
-{
-    public nint Handle { get; private set; } = handle;
-
-    public override long Bytes => GetBytes(Handle);
-
-    public override void Dispose()
-    {
-        Release(Handle);
-        Handle = 0;
-    }
-
-    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_prepared_bytes")]
-    private static partial long GetBytes(nint prepared);
-
-    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_release_prepared")]
-    private static partial void Release(nint prepared);
-}
-
 public sealed partial class NativeCpuBackend
 {
     /// <inheritdoc/>
-    /// <remarks>Takes as much memory as the weight. The weight itself is not read any more when its prepared form is given.</remarks>
-    public PreparedWeight? Prepare(in Tensor weight)
-    {
-        if (weight.Type != DType.Float32) return null;
-        CpuLibrary.Check(Prepare(context, weight, out var prepared));
-        return new CpuWeight(prepared);
-    }
+    /// <remarks>Products cut panels from the weight itself, block by block: it needs no second form.</remarks>
+    public PreparedWeight? Prepare(in Tensor weight) => null;
 
     /// <inheritdoc/>
     public unsafe void Forward(in LinearOp op)
@@ -87,9 +60,6 @@ public sealed partial class NativeCpuBackend
         if (op.LowRankCount > (op.LowRank?.Length ?? 0))
             throw new ArgumentException($"a linear operation names {op.LowRankCount} low-rank pairs but has {op.LowRank?.Length ?? 0}");
     }
-
-    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_prepare")]
-    private static partial NativeStatus Prepare(nint context, in Tensor weight, out nint prepared);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_linear_forward")]
     private static partial NativeStatus LinearForward(nint context, in NativeLinear op);

@@ -5,8 +5,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Backends.NativeCpu;
 
 /// <summary>
-/// The fast CPU backend: operation records run in the native library built from <c>native/cpu</c>, which picks AVX-512, AVX2 or
-/// portable kernels at run time (<c>PEFTNATIVE_CPU=portable|avx2|avx512</c> overrules it). Activations are fp32. The records are
+/// The fast CPU backend: operation records run in the native library built from <c>native/cpu</c>, which picks AVX-512 with
+/// or without BF16, AVX2 or portable kernels at run time (<c>PEFTNATIVE_CPU=portable|avx2|avx512|avx512bf16</c> overrules it). The records are
 /// passed as they are: the order of their members is the layout of the records in <c>peftnative.h</c>. An instance owns a pool
 /// of threads and is used by one thread at a time.
 /// </summary>
@@ -14,24 +14,28 @@ public sealed partial class NativeCpuBackend : IBackend
 {
     private nint context;
 
-    private NativeCpuBackend(nint context)
+    private NativeCpuBackend(nint context, DType computeType)
     {
         this.context = context;
+        ComputeType = computeType;
         Description = Marshal.PtrToStringUTF8(GetDescription(context)) ?? "";
     }
 
     /// <summary>Opens the backend.</summary>
     /// <param name="threads">Threads, the caller's included; 0 takes one per processor.</param>
-    /// <param name="instructionSet">portable, avx2 or avx512; null for what PEFTNATIVE_CPU names, else the best there is.</param>
+    /// <param name="instructionSet">portable, avx2, avx512 or avx512bf16; null for what PEFTNATIVE_CPU names, else the best there is.</param>
+    /// <param name="type">The element type of activations and frozen weights: fp32 or bf16.</param>
     /// <exception cref="UsageException">The library is not there or does not fit, or the machine does not have the instruction
-    /// set.</exception>
-    public static NativeCpuBackend Create(int threads = 0, string? instructionSet = null)
+    /// set, or the type is neither fp32 nor bf16.</exception>
+    public static NativeCpuBackend Create(int threads = 0, string? instructionSet = null, DType type = DType.Float32)
     {
+        if (type is not (DType.Float32 or DType.BFloat16))
+            throw new UsageException($"The backend 'cpu' computes in fp32 or bf16, not {type.Name()}.", "--dtype");
         if (!IsAvailable(out var reason))
             throw new UsageException($"The native CPU backend is not available: {reason}.", "--backend cpu",
                 $"Build it with cmake, or set {CpuLibrary.FolderVariable} to its folder.");
         CpuLibrary.Check(Create(threads, instructionSet, out var context));
-        return new NativeCpuBackend(context);
+        return new NativeCpuBackend(context, type);
     }
 
     /// <summary>Whether the native library is there and fits this program; if not, why.</summary>
@@ -48,7 +52,7 @@ public sealed partial class NativeCpuBackend : IBackend
     public string Description { get; }
 
     /// <inheritdoc/>
-    public DType ComputeType => DType.Float32;
+    public DType ComputeType { get; }
 
     /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes, string purpose) => new CpuMemory(bytes, purpose);

@@ -18,6 +18,9 @@ public sealed class EncodedData
     /// <summary>How many records were read.</summary>
     public long Records { get; }
 
+    /// <summary>Examples made elsewhere.</summary>
+    internal static EncodedData Of(List<Example> examples) => new(examples, [], examples.Count);
+
     /// <summary>
     /// Encodes all records; examples in which nothing is trained are left out and reported in <see cref="Skipped"/>.
     /// </summary>
@@ -40,6 +43,11 @@ public sealed class EncodedData
         progress?.Report(count);
         return examples.Count > 0 ? new EncodedData(examples, skipped, count) : throw NothingLeft(skipped);
     }
+
+    /// <summary>Examples that are there already.</summary>
+    /// <exception cref="DataException">There are none.</exception>
+    public static EncodedData Of(IReadOnlyList<Example> examples) =>
+        examples.Count > 0 ? new EncodedData([.. examples], [], examples.Count) : throw NothingLeft([]);
 
     private static void Add(
         IEnumerable<Example> encoded, DataRecord record, List<Example> examples, List<SkippedRecord> skipped)

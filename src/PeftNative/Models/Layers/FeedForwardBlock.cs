@@ -30,7 +30,7 @@ internal sealed class FeedForwardBlock(TransformerConfig config, SubBlockPlace p
         var (upOutput, inner, upper) = Split(pass, x.Rows);
         up.Forward(pass, s.Up, x, upOutput);
         gate?.Forward(pass, s.Gate, x, inner);
-        s.Op = new GateOp { X = inner, Up = upper, Activation = config.Activation, Y = pass.NewActivation(x.Rows, config.FeedForwardSize) };
+        s.Op = new GateOp { X = inner, Up = upper, Activation = config.Activation, Y = pass.NewTransient(x.Rows, config.FeedForwardSize) };
         pass.Backend.Forward(s.Op);
         parts.Down.Forward(pass, s.Down, s.Op.Y, y, residual);
     }
@@ -41,6 +41,8 @@ internal sealed class FeedForwardBlock(TransformerConfig config, SubBlockPlace p
         var isNeeded = dx.IsPresent || up.IsTrained(pass) || (gate?.IsTrained(pass) ?? false);
         var mark = pass.Arena.Mark();
         var dHidden = isNeeded ? pass.Arena.Allocate(pass.Type, dy.Rows, config.FeedForwardSize) : default;
+        pass.TakeAgain(s.Op.Y);
+        if (parts.Down.IsTrained(pass)) pass.Backend.Forward(s.Op);
         parts.Down.Backward(pass, s.Down, dy, dHidden, accumulate: false);
         if (isNeeded)
         {

@@ -65,11 +65,12 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
         var mark = pass.Arena.Mark();
         var rank = 0;
         for (var i = 0; i < state.PairCount; i++) rank = Math.Max(rank, state.Pairs[i].A.Rows);
+        var isPlain = !IsTrained(pass) && !state.Op.OutputScale.IsPresent && !state.Op.InputScale.IsPresent;
         var gradients = new LinearGradients
         {
             DY = dy, DX = dx, AccumulateDX = accumulate, DW = pass.Resolve(Weight).Gradient,
             DBias = pass.Resolve(Bias)?.Gradient ?? default,
-            Scratch = pass.Arena.Allocate(pass.Type, 1, checked(dy.Rows * (In + Out + rank))),
+            Scratch = isPlain ? default : pass.Arena.Allocate(pass.Type, 1, checked(dy.Rows * (In + Out + rank))),
         };
         for (var i = 0; i < pass.Attachments.Count; i++)
             pass.Attachments[i].AtLinear(Index)?.BeforeBackward(pass, state, ref gradients);

@@ -31,6 +31,13 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
         pass.Backend.Forward(state.Op);
     }
 
+    /// <summary>Makes the output of <see cref="Forward"/> again where it was; only its place where nobody reads it.</summary>
+    internal static void ForwardAgain(Pass pass, NormState state, bool isRead)
+    {
+        pass.TakeAgain(state.Op.Y);
+        if (isRead) pass.Backend.Forward(state.Op);
+    }
+
     /// <summary>Gradients of gain and shift <c>+=</c>; dx <c>=</c> or <c>+=</c>.</summary>
     internal void Backward(Pass pass, NormState state, in Tensor dy, in Tensor dx, bool accumulate) =>
         pass.Backend.Backward(state.Op, new NormGradients

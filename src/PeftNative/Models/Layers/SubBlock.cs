@@ -28,6 +28,7 @@ internal sealed record SubBlockPlace(int Depth, int Layer, SubBlockKind Kind, bo
 internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, NormSite norm, NormSite? postNorm)
 {
     private readonly int depth = place.Depth;
+    private LinearSite[]? sites;
 
     /// <summary>Where it stands.</summary>
     internal SubBlockPlace Place => place;
@@ -58,16 +59,19 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
     /// </summary>
     internal void Forward(Pass pass, SubBlockState state, in Tensor x, in Tensor residual, in Tensor y)
     {
+        var mark = pass.Transient.Mark();
         if (placement != NormPlacement.After)
         {
-            var normed = pass.NewActivation(x.Rows, x.Columns);
+            var normed = pass.NewTransient(x.Rows, x.Columns);
             norm.Forward(pass, state.Norm, x, normed);
             Sum(pass, state, normed, residual, y);
+            pass.Transient.Release(mark);
             return;
         }
         var sum = pass.NewActivation(x.Rows, x.Columns);
         Sum(pass, state, x, residual, sum);
         norm.Forward(pass, state.Norm, sum, y);
+        pass.Transient.Release(mark);
     }
 
     /// <summary>
@@ -78,8 +82,10 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
     internal void Backward(Pass pass, SubBlockState state, in Tensor d, in Tensor dx, bool needsInput)
     {
         var mark = pass.Arena.Mark();
+        var transient = pass.Transient.Mark();
         if (placement != NormPlacement.After)
         {
+            NormSite.ForwardAgain(pass, state.Norm, isRead: IsAnyTrained(pass));
             var isNeeded = needsInput || pass.IsTrained(norm.Gamma) || pass.IsTrained(norm.Beta);
             var dNormed = isNeeded ? pass.Arena.Allocate(pass.Type, d.Rows, d.Columns) : default;
             SumBackward(pass, state, d, dNormed, d, accumulate: false);
@@ -96,7 +102,16 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
                 SumBackward(pass, state, dSum, needsInput ? dx : default, d, accumulate: true);
             }
         }
+        pass.Transient.Release(transient);
         pass.Arena.Release(mark);
+    }
+
+    private bool IsAnyTrained(Pass pass)
+    {
+        sites ??= [.. Sites];
+        foreach (var site in sites)
+            if (site.IsTrained(pass)) return true;
+        return false;
     }
 
     // sum = residual + postNorm(attachments(body(input)))
@@ -130,13 +145,13 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
         else postNorm.Backward(pass, state.PostNorm, d, dBody, accumulate: false);
         for (var i = pass.Attachments.Count - 1; hasAttachment && i >= 0; i--)
             if (pass.Attachments[i].AtBlock(depth) is { } attachment) attachment.Backward(pass, state.Of(i, attachment), SharedNorm, dBody, dResidual);
-        if (dInput.IsPresent || Sites.Any(pass.IsTrained) || TrainsOthers(pass)) BodyBackward(pass, state, dBody, dInput, accumulate);
+        if (dInput.IsPresent || IsAnyTrained(pass) || TrainsOthers(pass)) BodyBackward(pass, state, dBody, dInput, accumulate);
     }
 
     // The norm that an attachment may use a second time: the one after the sum.
     private NormSite? SharedNorm => placement == NormPlacement.After ? norm : null;
 
-    private bool TrainsBody(Pass pass) => Sites.Any(pass.IsTrained) || TrainsOthers(pass) || HasBlockAttachment(pass);
+    private bool TrainsBody(Pass pass) => IsAnyTrained(pass) || TrainsOthers(pass) || HasBlockAttachment(pass);
 
     private bool HasBlockAttachment(Pass pass)
     {

@@ -19,6 +19,7 @@ public sealed class Pass : IDisposable
     {
         this.model = model;
         Arena = new Arena(model.Backend, "step");
+        Transient = new Arena(model.Backend, "step, computed again");
         rope = model.Config.Rope is { } r ? new RopeTensors(model.Backend, r) : null;
         windowRope = model.Config.WindowRope is { } w ? new RopeTensors(model.Backend, w) : null;
         states = [.. model.Blocks.Select(b => b.NewState())];
@@ -41,6 +42,12 @@ public sealed class Pass : IDisposable
 
     /// <summary>Holds everything of the present step.</summary>
     public Arena Arena { get; }
+
+    /// <summary>
+    /// Holds what is cheaper to compute again than to keep: outputs of norms and activations. A sub-block empties it when it ends; its
+    /// backward makes the same tensors in the same order, so they come to lie where the records of the forward say.
+    /// </summary>
+    internal Arena Transient { get; }
 
     /// <summary>Whether a backward will follow.</summary>
     public bool IsTraining { get; private set; }
@@ -95,6 +102,7 @@ public sealed class Pass : IDisposable
     public void Begin(TokenBatch batch, bool training)
     {
         Arena.Reset();
+        Transient.Reset();
         IsTraining = training;
         (Memory, MemoryGradient) = (default, default);
         LowestTrainedDepth = FindLowestTrainedDepth();
@@ -121,6 +129,16 @@ public sealed class Pass : IDisposable
 
     /// <summary>An activation of the present step; its content is undefined.</summary>
     public Tensor NewActivation(int rows, int columns) => Arena.Allocate(Type, rows, columns);
+
+    /// <summary>An activation that lives until the end of the sub-block, and is made again in its backward.</summary>
+    internal Tensor NewTransient(int rows, int columns) => Transient.Allocate(Type, rows, columns);
+
+    /// <summary>Takes the memory of a transient tensor of the forward again, in the backward of its sub-block.</summary>
+    internal void TakeAgain(in Tensor transient)
+    {
+        if (NewTransient(transient.Rows, transient.Columns) != transient)
+            throw new InvalidOperationException("the backward of a sub-block takes transient memory in another order than its forward");
+    }
 
     /// <summary>A vector, a saved statistic or a gradient of parameters of the present step; its content is undefined.</summary>
     public Tensor NewStatistic(int rows, int columns) => Arena.Allocate(Backend.ParameterType, rows, columns);
@@ -164,6 +182,7 @@ public sealed class Pass : IDisposable
     public void Dispose()
     {
         Arena.Dispose();
+        Transient.Dispose();
         rope?.Dispose();
         windowRope?.Dispose();
     }

@@ -79,6 +79,16 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
                 OnlyPrefixGradients = prefix > 0 && random.Chance(0.2),
             };
         }
+        foreach (var headDim in (int[])[42, 80, 96, 100, 128, 192, 256])
+            foreach (var prefix in (int[])[0, 5])
+                yield return new AttentionCase("67:67|9:70", 2, 1, headDim)
+                {
+                    Causal = headDim % 32 == 0,
+                    Window = prefix > 0 ? 0 : 40,
+                    Prefix = prefix,
+                    Layout = HeadLayout.Separate,
+                };
+        yield return new AttentionCase("1:700|3:5", 2, 1, 16) { Causal = true, Prefix = 3 };
     }
 
     internal override void Execute(CaseRun run)

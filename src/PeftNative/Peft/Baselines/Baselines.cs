@@ -45,7 +45,7 @@ public sealed record BitFitConfig : AdapterConfig
     /// <inheritdoc/>
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
     {
-        if (!model.Parameters.Any(IsBias))
+        if (!HasBiases(model))
             throw new UsageException($"A {model.Config.ModelType} model has no biases to train.", remedy: "Use another method.");
         return new ReplacementAdapter(model, this with { TaskType = TaskTypeOf(model.Task) }, trainable, name,
             p => IsBias(p) || ReplacementAdapter.IsClassifier(model, p));
@@ -53,6 +53,9 @@ public sealed record BitFitConfig : AdapterConfig
 
     /// <inheritdoc/>
     public override JsonObject ToJson() => CommonJson();
+
+    /// <summary>Whether a model has biases to train.</summary>
+    public static bool HasBiases(TransformerModel model) => model.Parameters.Any(IsBias);
 
     private static bool IsBias(Parameter parameter) => parameter.Name.EndsWith(".bias", StringComparison.Ordinal);
 }

@@ -7,8 +7,8 @@ using PeftNative.Training.Schedules;
 namespace PeftNative.Training;
 
 /// <summary>
-/// Trains an adapter. <see cref="Run"/> does everything; <see cref="Step"/> takes one optimizer step for callers with a loop of their own. What a
-/// step does depends only on the seed, the step's number and the data, so a run that continues from a checkpoint is the run that was not
+/// Trains an adapter. <see cref="Run(Action{TrainEvent}, CancellationToken)"/> does everything; <see cref="Step"/> takes one optimizer step for
+/// callers with a loop of their own. What a step does depends only on the seed, the step's number and the data, so a run that continues from a checkpoint is the run that was not
 /// interrupted. Belongs to one thread at a time.
 /// </summary>
 public sealed class Trainer : IDisposable
@@ -73,6 +73,12 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Micro-batches whose frozen layers were taken from an earlier epoch; see <see cref="TrainerOptions.FrozenLayerCacheBytes"/>.</summary>
     public long ReusedBatches => pass.FrozenLayers?.Hits ?? 0;
+
+    /// <summary>Trains to the end, evaluating and saving on the way.</summary>
+    /// <param name="progress">Receives every event, in order; it decides on which thread.</param>
+    /// <param name="cancellation">Ends the run after the present micro-batch, with a checkpoint.</param>
+    /// <exception cref="NumericException">A loss or gradient is not finite; the adapter is that of the last good step.</exception>
+    public TrainResult Run(IProgress<TrainEvent> progress, CancellationToken cancellation = default) => Run(progress.Report, cancellation);
 
     /// <summary>Trains to the end, evaluating and saving on the way.</summary>
     /// <param name="progress">Receives every event, on the calling thread.</param>

@@ -1,0 +1,15 @@
+namespace PeftNative.Benchmarks.Ops;
+
+/// <summary>Causal attention.</summary>
+public class AttentionBenchmarks() : OperationBenchmarks("attention")
+{
+    /// <inheritdoc/>
+    public override IEnumerable<string> Directions => ["forward", "backward"];
+}
+
+/// <summary>Rotary positions.</summary>
+public class RopeBenchmarks() : OperationBenchmarks("rope")
+{
+    /// <inheritdoc/>
+    public override IEnumerable<string> Directions => ["forward", "backward"];
+}

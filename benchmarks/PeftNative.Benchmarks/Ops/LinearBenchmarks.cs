@@ -1,0 +1,15 @@
+namespace PeftNative.Benchmarks.Ops;
+
+/// <summary>A frozen linear layer.</summary>
+public class LinearBenchmarks() : OperationBenchmarks("linear")
+{
+    /// <inheritdoc/>
+    public override IEnumerable<string> Directions => ["forward", "backward"];
+}
+
+/// <summary>DoRA's scale.</summary>
+public class DoraBenchmarks() : OperationBenchmarks("dora")
+{
+    /// <inheritdoc/>
+    public override IEnumerable<string> Directions => ["forward"];
+}

@@ -1,0 +1,119 @@
+// What the forward and backward of a linear layer share: operands of products, and low-rank pairs as further steps of its tiles.
+#pragma once
+
+#include "gemm/product.h"
+#include "ops/common.h"
+
+namespace pn::PN_ISA {
+
+// scale * S of a pair (or dS in the backward), with zero rows around it up to whole tiles.
+struct LowRankRows {
+    float* data;                // row `begin` of X first
+    std::ptrdiff_t begin, end;  // rows of X, multiples of tile_rows
+};
+
+inline LowRankRows low_rank_rows(pn_context& context, const pn_low_rank& pair) {
+    const std::ptrdiff_t rank = pair.a.rows, first = pair.row_start, last = first + pair.row_count;
+    if (pair.row_count == 0 || rank == 0) return {nullptr, 0, 0};
+    LowRankRows rows{nullptr, first / tile_rows * tile_rows, ceil_div<std::ptrdiff_t>(last, tile_rows) * tile_rows};
+    rows.data = context.workspace.floats((rows.end - rows.begin) * rank);
+    std::memset(rows.data, 0, sizeof(float) * static_cast<std::size_t>((first - rows.begin) * rank));
+    std::memset(rows.data + (last - rows.begin) * rank, 0, sizeof(float) * static_cast<std::size_t>((rows.end - last) * rank));
+    return rows;
+}
+
+// Fp32 values as sums of two of bf16, side by side, so that products of 16 bits lose nothing of them that counts: with `by_row`
+// [rows, columns] becomes [2 rows, columns], else [rows, 2 columns].
+inline pn_tensor split(pn_context& context, const pn_tensor& x, bool by_row) {
+    const int across = by_row ? 1 : 2;
+    pn_tensor out{context.workspace.floats(2 * static_cast<std::ptrdiff_t>(x.rows) * x.columns), PN_FLOAT32, x.rows * (3 - across),
+                  x.columns * across, x.columns * across};
+    for_rows(context, x.rows, 4.0 * x.columns, [&](std::ptrdiff_t i) {
+        float* to = data(out) + i * 2 * x.columns;
+        const std::ptrdiff_t next = by_row ? 1 : 2, partner = by_row ? x.columns : 1;
+        for (std::ptrdiff_t c = 0; c < x.columns; c += W) {
+            const int n = static_cast<int>(smaller<std::ptrdiff_t>(W, x.columns - c));
+            const F value = load(row(x, i) + c, n), high = rounded(value);
+            float coarse[W], fine[W];
+            store(coarse, high);
+            store(fine, value - high);
+            for (int e = 0; e < n; e++) {
+                to[(c + e) * next] = coarse[e];
+                to[(c + e) * next + partner] = fine[e];
+            }
+        }
+    });
+    return out;
+}
+
+// S row by row (absent in the backward), and scale * S for the tiles; with `Split` from products with split() of A or B.
+template <bool Split>
+struct LowRankSink final : Sink {
+    float *s, *scaled;
+    std::ptrdiff_t stride, rank;
+    float scale;
+
+    LowRankSink(const pn_low_rank& pair, float* s, float* scaled)
+        : s(s), scaled(scaled), stride(pair.s.stride), rank(pair.a.rows), scale(static_cast<float>(pair.scale)) {}
+
+    void take(const Tile& t) const override {
+        constexpr int each = Split ? 2 : 1;
+        for (int r = 0; r < t.rows; r++)
+            for (int c = 0; c < t.columns; c += each) {
+                const float* sums = t.sums + r * tile_columns + c;
+                const float value = Split ? sums[0] + sums[1] : sums[0];
+                const std::ptrdiff_t j = (t.j + c) / each;
+                if (s != nullptr) s[(t.i + r) * stride + j] = value;
+                scaled[(t.i + r) * rank + j] = value * scale;
+            }
+    }
+};
+
+inline bool touches(const LowRankRows& rows, std::ptrdiff_t i, int count) { return i < rows.end && i + count > rows.begin; }
+
+// The rows of x as a left operand: where they lie, or copied when their pairs do not lie in whole words.
+template <class T>
+Left left_rows(pn_context& context, const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+        return {x, stride};
+    } else {
+        if ((columns | stride) % 2 == 0 && reinterpret_cast<std::uintptr_t>(x) % sizeof(float) == 0)
+            return {reinterpret_cast<const float*>(x), stride / 2};
+        const std::ptrdiff_t words = ceil_div<std::ptrdiff_t>(columns, 2);
+        float* copy = context.workspace.floats(rows * words);
+        for_rows(context, rows, static_cast<double>(columns), [&](std::ptrdiff_t i) {
+            auto* to = reinterpret_cast<T*>(copy + i * words);
+            to[2 * words - 1] = T{};
+            std::memcpy(to, x + i * stride, sizeof(T) * static_cast<std::size_t>(columns));
+        });
+        return {copy, words};
+    }
+}
+
+PN_INLINE Right right_rows(const pn_tensor& t, std::ptrdiff_t first = 0) {
+    return {static_cast<const char*>(t.data) + first * t.stride * (t.type == PN_BFLOAT16 ? 2 : 4), t.type == PN_BFLOAT16, t.stride, false};
+}
+PN_INLINE Right right_columns(const pn_tensor& t) {
+    Right right = right_rows(t);
+    right.turned = true;
+    return right;
+}
+
+// factor * x^T in scratch memory, rows of x becoming columns; with bf16 out, an odd last row is paired with zero.
+template <class U, class T>
+const float* turned(pn_context& context, const T* x, std::ptrdiff_t stride, std::ptrdiff_t count, std::ptrdiff_t columns, float factor) {
+    const std::ptrdiff_t words = sizeof(U) == 2 ? ceil_div<std::ptrdiff_t>(count, 2) : count;
+    float* memory = context.workspace.floats(words * columns);
+    auto* out = reinterpret_cast<U*>(memory);
+    const std::ptrdiff_t length = words * static_cast<std::ptrdiff_t>(sizeof(float) / sizeof(U));
+    const int workers = context.workers(static_cast<double>(count) * static_cast<double>(columns));
+    context.pool.run(workers, [&](int worker) {
+        const Range range = part_of(columns, worker, workers, 16);
+        transpose(x + range.begin, stride, count, range.end - range.begin, factor, out + range.begin * length, length);
+        if (length > count)
+            for (std::ptrdiff_t c = range.begin; c < range.end; c++) out[c * length + count] = U{};
+    });
+    return memory;
+}
+
+}  // namespace pn::PN_ISA

@@ -1,0 +1,124 @@
+using System.Text.Json.Nodes;
+using PeftNative.Benchmarking;
+using PeftNative.Benchmarking.Operations;
+using PeftNative.Cli.Options;
+using PeftNative.Cli.Output;
+using PeftNative.Cli.Runs;
+using PeftNative.Models.Loading;
+using PeftNative.Ops;
+
+namespace PeftNative.Cli.Bench;
+
+/// <summary>The benchmarks of this process: single operations, steps, training, generation, laws of growth.</summary>
+internal static class BenchRuns
+{
+    /// <summary>One operation, or every one.</summary>
+    public static int Operations(SettingValues values, Terminal terminal, string? name)
+    {
+        using var backend = Machine.CreateBackend(values);
+        var peaks = Peaks(values, backend);
+        IReadOnlyList<OperationBenchmark> operations = name is null ? OperationBenchmark.All : [OperationBenchmark.Find(name)];
+        List<Measurement> measured = [];
+        foreach (var operation in operations)
+        {
+            terminal.Cancellation.ThrowIfCancellationRequested();
+            measured.AddRange(operation.Measure(backend, BenchSettings.Sizes(values, operation), peaks,
+                values.Int(BenchSettings.Warmup), values.Int(BenchSettings.Steps)));
+        }
+        terminal.Line($"backend     {backend.Description}");
+        BenchOutput.Show(values, terminal, BenchOutput.Report($"peftnative bench op {name}".TrimEnd(), peaks, measured));
+        return 0;
+    }
+
+    /// <summary>A training step; its JSON line is what other tools rely on.</summary>
+    public static int Step(SettingValues values, Terminal terminal)
+    {
+        using var backend = Machine.CreateBackend(values);
+        var options = BenchSettings.StepOptions(values);
+        var result = StepBenchmark.Run(backend, options);
+        terminal.Object(new JsonObject
+        {
+            ["peer"] = "peftnative", ["backend"] = backend.Name, ["method"] = options.Method, ["dtype"] = values.Text(Shared.DType),
+            ["targets"] = options.Targets, ["trainable"] = result.Trainable, ["step_ms"] = Math.Round(result.StepMilliseconds, 1),
+            ["tokens_per_s"] = Math.Round(result.TokensPerSecond), ["peak_rss_mb"] = result.PeakResidentMegabytes,
+            ["peak_device_mb"] = result.PeakDeviceMegabytes, ["loss"] = Math.Round(result.Loss, 4),
+        });
+        terminal.Line($"backend     {backend.Description}");
+        terminal.Line($"step        {result.StepMilliseconds:0.0} ms (median of {options.Steps}), {result.TokensPerSecond:0} tokens/s");
+        terminal.Line($"memory      {result.PeakResidentMegabytes} MiB resident at most, {result.PeakDeviceMegabytes} MiB held by the engine");
+        terminal.Line($"allocated   {result.AllocatedBytesPerStep:N0} managed bytes per step");
+        terminal.Line($"trainable   {result.Trainable:N0} values");
+        BenchOutput.Write(values, BenchOutput.Report("peftnative bench step", null, [new Measurement("step", result.Rounds) { Tokens = options.Batch * options.Sequence }]));
+        return 0;
+    }
+
+    /// <summary>The training loop.</summary>
+    public static int Train(SettingValues values, Terminal terminal)
+    {
+        using var backend = Machine.CreateBackend(values);
+        var options = BenchSettings.StepOptions(values);
+        using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1);
+        BenchOutput.Show(values, terminal, BenchOutput.Report("peftnative bench train", null, TrainBenchmark.Measure(model, options)));
+        return 0;
+    }
+
+    /// <summary>Prefill and decode, without an adapter (which is also what a merged model does) and with one beside the weights.</summary>
+    public static int Generate(SettingValues values, Terminal terminal)
+    {
+        using var backend = Machine.CreateBackend(values);
+        var options = BenchSettings.StepOptions(values);
+        var tokens = values.Int(BenchSettings.NewTokens);
+        using var model = ModelLoader.CreateRandom(backend, options.ModelConfig() with { MaxPositions = options.Sequence + options.VirtualTokens + tokens }, seed: 1);
+        using var adapter = options.AdapterConfig().Create(model, seed: 1, trainable: false, "default");
+        model.PrepareWeights();
+        var peaks = Peaks(values, backend);
+        var measured = new GenerateBenchmark(model, options, tokens).Measure([("base or merged", []), ($"with {options.Method}", [adapter])], peaks);
+        BenchOutput.Show(values, terminal, BenchOutput.Report("peftnative bench generate", peaks, measured));
+        return 0;
+    }
+
+    /// <summary>The laws of growth; the exit code says whether all hold.</summary>
+    public static int Growth(SettingValues values, Terminal terminal)
+    {
+        using var backend = Machine.CreateBackend(values);
+        var filter = values.OptionalText(BenchSettings.Filter) ?? "";
+        List<Measurement> measured = [];
+        foreach (var (name, run) in new GrowthBenchmark(backend, BenchSettings.StepOptions(values)).Laws)
+        {
+            if (!name.Contains(filter, StringComparison.OrdinalIgnoreCase)) continue;
+            terminal.Cancellation.ThrowIfCancellationRequested();
+            var result = run();
+            terminal.Line($"{name,-8} {(result.Holds ? "holds" : "BROKEN"),-7} {result.Law}: {result.Found}");
+            terminal.Object(new JsonObject { ["law"] = name, ["holds"] = result.Holds, ["promise"] = result.Law, ["found"] = result.Found });
+            measured.AddRange(result.Measurements.Select(m => m with { Name = $"{name}: {m.Name}" }));
+        }
+        BenchOutput.Write(values, BenchOutput.Report("peftnative bench growth", null, measured));
+        return 0;
+    }
+
+    /// <summary>The peaks of the processor, where the backend runs on it.</summary>
+    public static MachinePeaks? Peaks(SettingValues values, IBackend backend) => backend.Name is "cpu" or "reference"
+        ? MachinePeaks.Measure((int?)values.OptionalWhole(Shared.Threads) ?? 0) : null;
+
+    /// <summary>Two reports beside each other.</summary>
+    public static int Compare(Terminal terminal, string before, string after)
+    {
+        var first = BenchmarkReport.Read(before).Measurements.ToDictionary(m => m.Name);
+        var table = new TextTable("what", "before ms", "after ms", "change", "verdict");
+        foreach (var m in BenchmarkReport.Read(after).Measurements)
+        {
+            if (!first.Remove(m.Name, out var old))
+            {
+                table.Add(m.Name, "-", $"{m.Median:0.000}", "-", "only in the second");
+                continue;
+            }
+            var verdict = MeasurementComparison.Compare(old, m);
+            var change = (m.Median / old.Median - 1) * 100;
+            table.Add(m.Name, $"{old.Median:0.000}", $"{m.Median:0.000}", $"{change:+0.0;-0.0;0.0} %", verdict == Verdict.Same ? "not told apart" : verdict.ToString().ToLowerInvariant());
+            terminal.Object(new JsonObject { ["name"] = m.Name, ["before_ms"] = old.Median, ["after_ms"] = m.Median, ["verdict"] = verdict.ToString().ToLowerInvariant() });
+        }
+        foreach (var old in first.Values) table.Add(old.Name, $"{old.Median:0.000}", "-", "-", "only in the first");
+        foreach (var line in table.Lines()) terminal.Line(line);
+        return 0;
+    }
+}

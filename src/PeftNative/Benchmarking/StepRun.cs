@@ -1,0 +1,78 @@
+using PeftNative.Determinism;
+using PeftNative.Models;
+using PeftNative.Peft;
+using PeftNative.Training;
+
+namespace PeftNative.Benchmarking;
+
+/// <summary>A training step that can be run again and again; several may share a model.</summary>
+internal sealed class StepRun : IDisposable
+{
+    private const double LearningRate = 1e-4;
+
+    private readonly TransformerModel model;
+    private readonly TokenBatch batch;
+    private readonly int[] labels;
+    private readonly AdamW optimizer;
+    private readonly Pass pass;
+
+    /// <summary>Sets up a step.</summary>
+    /// <param name="model">The model; not owned.</param>
+    /// <param name="config">What is trained.</param>
+    /// <param name="batch">The batch of every step.</param>
+    /// <param name="labelEvery">One in so many tokens has a label: the last ones of every sequence.</param>
+    public StepRun(TransformerModel model, AdapterConfig config, TokenBatch batch, int labelEvery = 1)
+    {
+        (this.model, this.batch) = (model, batch);
+        Adapter = config.Create(model, seed: 1, trainable: true, "default");
+        optimizer = new AdamW(model.Backend, Adapter.Buffer, new AdamWOptions { WeightDecay = 0.01, MaxGradientNorm = 0 });
+        pass = new Pass(model, Adapter);
+        labels = [.. batch.Tokens];
+        for (var s = 0; s < batch.SequenceCount; s++)
+            labels.AsSpan(batch.Offsets[s], batch.Length(s) - batch.Length(s) / labelEvery).Fill(BatchTargets.Ignored);
+    }
+
+    /// <summary>What is trained.</summary>
+    public Adapter Adapter { get; }
+
+    /// <summary>Tokens of a step.</summary>
+    public int Tokens => batch.Tokens.Length;
+
+    /// <summary>Loss of the latest step.</summary>
+    public double Loss { get; private set; }
+
+    /// <summary>Bytes held from the backend: weights, the step, adapter and optimizer.</summary>
+    public long HeldBytes => model.WeightBytes + pass.Arena.Reserved + 4L * Adapter.Buffer.Values.Count * sizeof(float);
+
+    /// <summary>Forward, backward and update.</summary>
+    public void Step()
+    {
+        optimizer.ZeroGradients();
+        pass.Begin(batch, training: true);
+        var targets = BatchTargets.PerToken(pass, batch, labels);
+        Loss = model.TrainStep(pass, targets).LossSum * targets.GradientScale;
+        optimizer.Step(LearningRate, optimizer.GradientNorm());
+    }
+
+    /// <summary>Sequences of one length.</summary>
+    public static TokenBatch RandomBatch(StepBenchmarkOptions options) =>
+        RandomBatch(options.Vocabulary, [.. Enumerable.Repeat(options.Sequence, options.Batch)]);
+
+    /// <summary>Sequences of given lengths.</summary>
+    public static TokenBatch RandomBatch(int vocabulary, IReadOnlyList<int> lengths)
+    {
+        var random = new RandomStream(1, RandomPurpose.SyntheticData);
+        int[] tokens = [.. Enumerable.Range(0, lengths.Sum()).Select(i => random.Below(vocabulary, (ulong)i))];
+        var offsets = new int[lengths.Count + 1];
+        for (var s = 0; s < lengths.Count; s++) offsets[s + 1] = offsets[s] + lengths[s];
+        return new TokenBatch(tokens, offsets);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        pass.Dispose();
+        optimizer.Dispose();
+        Adapter.Dispose();
+    }
+}

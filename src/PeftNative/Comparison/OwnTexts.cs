@@ -1,0 +1,42 @@
+using PeftNative.Data;
+using PeftNative.Inference;
+using PeftNative.Models;
+
+namespace PeftNative.Comparison;
+
+/// <summary>Texts of the base's own kind, where none are at hand: the base writes them itself.</summary>
+public static class OwnTexts
+{
+    /// <summary>
+    /// Texts sampled from the base at temperature 1. Their perplexity under the base is the exponential of its entropy, and
+    /// under an adapted model larger by the exponential of the divergence of the two, so it measures how far the model has
+    /// moved from the base on the base's own ground.
+    /// </summary>
+    /// <param name="model">The base.</param>
+    /// <param name="begin">The token every text begins with.</param>
+    /// <param name="count">Number of texts.</param>
+    /// <param name="tokens">The most tokens of a text.</param>
+    /// <param name="seed">Seed of the sampling.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    public static EncodedData Sample(
+        TransformerModel model, int begin, int count, int tokens, ulong seed, CancellationToken cancellation = default)
+    {
+        using var generator = new Generator(model);
+        var examples = new List<Example>(count);
+        for (var i = 0; i < count; i++)
+        {
+            var options = new GenerationOptions
+            {
+                MaxTokens = tokens, Temperature = 1, Seed = seed + (ulong)i, IgnoreEndOfSequence = false,
+            };
+            int[] ids = [begin, .. generator.Generate([begin], options, cancellation)];
+            if (ids.Length > 1) examples.Add(ToExample(ids, i));
+        }
+        return EncodedData.Of(examples);
+    }
+
+    private static Example ToExample(int[] ids, int number) => new()
+    {
+        Ids = ids, Labels = [Example.Masked, .. ids.AsSpan(1)], Origin = new RecordOrigin("sampled from the base", number + 1),
+    };
+}

@@ -1,0 +1,66 @@
+using PeftNative.Data;
+using PeftNative.Models;
+using PeftNative.Tensors;
+
+namespace PeftNative.Inference;
+
+/// <summary>
+/// Turns texts into vectors with an encoder: the mean over the tokens' last hidden states, special tokens included, scaled to length 1, as
+/// sentence-transformers does by default (Reimers and Gurevych 2019, arXiv:1908.10084). Owns its pass; one thread at a time; many may share a model
+/// and a tokenizer.
+/// </summary>
+public sealed class TextEmbedder : IDisposable
+{
+    private const int TextsPerPass = 32;
+
+    private readonly TransformerModel model;
+    private readonly ITokenizer tokenizer;
+    private readonly Pass pass;
+
+    /// <summary>Makes an embedder.</summary>
+    /// <exception cref="UsageException">The model is no encoder.</exception>
+    public TextEmbedder(TransformerModel model, ITokenizer tokenizer, params IReadOnlyList<AttachmentSet> adapters)
+    {
+        if (model.Config.Causal) throw new UsageException("Only an encoder turns texts into vectors.", model.Folder, "Take a model of the family of BERT.");
+        (this.model, this.tokenizer) = (model, tokenizer);
+        pass = new Pass(model, adapters);
+    }
+
+    /// <summary>The vectors of texts, each of the model's hidden size; texts longer than the model's positions are cut off.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public IReadOnlyList<float[]> Embed(IReadOnlyList<string> texts, CancellationToken cancellation = default)
+    {
+        var results = new List<float[]>(texts.Count);
+        foreach (var part in texts.Chunk(TextsPerPass))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            results.AddRange(EmbedTogether(part));
+        }
+        return results;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => pass.Dispose();
+
+    private IEnumerable<float[]> EmbedTogether(string[] texts)
+    {
+        var room = model.Config.MaxPositions - model.Config.PositionOffset;
+        TokenSequence[] encoded = [.. texts.Select(t => tokenizer.Encode(t, maxLength: room))];
+        var offsets = new int[texts.Length + 1];
+        for (var s = 0; s < texts.Length; s++) offsets[s + 1] = offsets[s] + encoded[s].Ids.Length;
+        int[]? types = encoded.All(e => e.TokenTypes is not null) ? [.. encoded.SelectMany(e => e.TokenTypes!).Select(t => (int)t)] : null;
+        pass.Begin(new TokenBatch([.. encoded.SelectMany(e => e.Ids)], offsets, types: types), training: false);
+        var rows = HostValues.Download(model.Backend, model.Forward(pass)).Chunk(model.Config.HiddenSize).ToArray();
+        var starts = pass.RowOffsets.ToArray();
+        return texts.Select((_, s) => UnitMean(rows.AsSpan(starts[s], starts[s + 1] - starts[s])));
+    }
+
+    private float[] UnitMean(ReadOnlySpan<float[]> rows)
+    {
+        var sum = new double[model.Config.HiddenSize];
+        foreach (var row in rows)
+            for (var i = 0; i < sum.Length; i++) sum[i] += row[i];
+        var length = Math.Sqrt(sum.Sum(v => v * v));
+        return [.. sum.Select(v => (float)(length > 0 ? v / length : 0))];
+    }
+}
