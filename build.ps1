@@ -175,12 +175,17 @@ function Invoke-Bench([string[]] $arguments) {
     exit $LASTEXITCODE
 }
 
+function New-Packages {
+    $packages = Join-Path $artifacts 'packages'
+    if (Test-Path $packages) { Remove-Item -Recurse -Force $packages }
+    Invoke-Stage 'Make the packages' dotnet @('pack', $solution, '-c', 'Release', '-o', $packages)
+}
+
 function Invoke-Pack {
     Assert-Sdk
     Build-Native 'peftnative_cpu'
     $packages = Join-Path $artifacts 'packages'
-    if (Test-Path $packages) { Remove-Item -Recurse -Force $packages }
-    Invoke-Stage 'Make the packages' dotnet @('pack', $solution, '-c', 'Release', '-o', $packages)
+    New-Packages
     Get-ChildItem -Path $packages -Filter '*.nupkg' | ForEach-Object { Write-Note '' $_.Name }
 }
 
@@ -266,6 +271,7 @@ function Invoke-NativeTests {
 
 function Invoke-Tests {
     Build-All
+    New-Packages # what the tests of the packages and samples build from
     [void](New-Item -ItemType Directory -Force -Path $results)
     Write-Host ''
     foreach ($project in Get-ChildItem -Path (Join-Path $root 'tests/*/*.csproj')) {

@@ -217,12 +217,16 @@ pack_self_contained() {
     fi
 }
 
+make_packages() {
+    rm -rf "$artifacts/packages"
+    stage "Make the packages" dotnet pack "$root/PeftNative.sln" -c Release -o "$artifacts/packages"
+}
+
 pack() {
     need_sdk
     build_native peftnative_cpu
     build_kernels
-    rm -rf "$artifacts/packages"
-    stage "Make the packages" dotnet pack "$root/PeftNative.sln" -c Release -o "$artifacts/packages"
+    make_packages
     pack_self_contained
     local package
     for package in "$artifacts"/packages/*.{nupkg,tar.gz}; do note "" "${package##*/}"; done
@@ -352,6 +356,7 @@ run_tests() {
     need_compiler
     need_gtest
     build_all
+    make_packages # what the tests of the packages and samples build from
     mkdir -p "$results"
     printf '\n'
     local project name

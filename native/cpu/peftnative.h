@@ -88,6 +88,15 @@ typedef struct pn_linear_gradients {
     pn_tensor dw, dbias, dinput_scale, doutput_scale, scratch;
 } pn_linear_gradients;
 
+/* Codes are bytes in int32 tensors, in the order of memory. */
+typedef struct pn_dequantize {
+    pn_tensor codes, book;
+    int32_t block_size;
+    pn_tensor maxima, maxima_codes, maxima_book, maxima_scales;
+    double maxima_offset;
+    pn_tensor y;
+} pn_dequantize;
+
 typedef struct pn_dora_scale {
     pn_tensor w, a, b;
     double scale;
@@ -197,7 +206,7 @@ PN_API uint32_t pn_abi_version(void);
 
 /*
  * Compares the caller's record sizes with the library's, in the order in which the records stand above: tensor, dropout mask,
- * low rank, linear and gradients, DoRA scale and gradients, embedding and gradients, norm and gradients, rope, attention and
+ * low rank, linear and gradients, dequantize, DoRA scale and gradients, embedding and gradients, norm and gradients, rope, attention and
  * gradients, gate and gradients, dropout, gather and gradients, cross-entropy, regression loss, AdamW.
  */
 PN_API pn_status pn_check_layout(const int32_t* sizes, int32_t count);
@@ -226,6 +235,7 @@ PN_API void pn_free(void* memory);
 
 PN_API pn_status pn_linear_forward(pn_context* context, const pn_linear* op);
 PN_API pn_status pn_linear_backward(pn_context* context, const pn_linear* op, const pn_linear_gradients* gradients);
+PN_API pn_status pn_dequantize_forward(pn_context* context, const pn_dequantize* op);
 PN_API pn_status pn_dora_scale_forward(pn_context* context, const pn_dora_scale* op);
 PN_API pn_status pn_dora_scale_backward(pn_context* context, const pn_dora_scale* op, const pn_dora_scale_gradients* gradients);
 PN_API pn_status pn_embedding_forward(pn_context* context, const pn_embedding* op);

@@ -168,6 +168,22 @@ void check(const pn_linear& op, const pn_linear_gradients& g) {
     if (present(g.doutput_scale)) c.needed("PreScale", op.pre_scale, rows, outputs, op.x.type);
 }
 
+void check(const pn_dequantize& op) {
+    const Checker c("dequantize");
+    const std::int64_t elements = std::int64_t{op.y.rows} * op.y.columns;
+    c.needed("Y", op.y, any_size, any_size, op.y.type == PN_BFLOAT16 ? PN_BFLOAT16 : PN_FLOAT32);
+    c.needed("Codes", op.codes, 1, any_size, PN_INT32);
+    c.optional("Book", op.book, 1, 16);
+    c.that(op.block_size > 0 && (!present(op.book) || op.block_size % 2 == 0), "blocks of 4-bit codes have an even number of elements");
+    const std::int64_t bytes = present(op.book) ? (elements + 1) / 2 : elements, blocks = (elements + op.block_size - 1) / op.block_size;
+    c.that(std::int64_t{op.codes.columns} * 4 >= bytes, "there are too few codes");
+    if (present(op.maxima)) return c.that(op.maxima.type == PN_FLOAT32 && op.maxima.columns >= blocks, "there are too few maxima");
+    c.needed("MaximaCodes", op.maxima_codes, 1, any_size, PN_INT32);
+    c.needed("MaximaBook", op.maxima_book, 1, 256);
+    c.needed("MaximaScales", op.maxima_scales, 1, any_size);
+    c.that(std::int64_t{op.maxima_codes.columns} * 4 >= blocks && std::int64_t{op.maxima_scales.columns} * 256 >= blocks, "there are too few maxima");
+}
+
 void check(const pn_dora_scale& op) {
     const Checker c("DoRA scale");
     const int outputs = op.w.rows;

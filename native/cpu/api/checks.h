@@ -8,6 +8,7 @@ namespace pn {
 
 void check(const pn_linear& op);
 void check(const pn_linear& op, const pn_linear_gradients& g);
+void check(const pn_dequantize& op);
 void check(const pn_dora_scale& op);
 void check(const pn_dora_scale& op, const pn_dora_scale_gradients& g);
 void check(const pn_embedding& op);

@@ -37,6 +37,7 @@ pn_status run(pn_context* context, const void* op, Body&& body) noexcept {
 
 PN_OPERATION(pn_linear_forward, pn_linear, linear_forward(*context, *op))
 PN_GRADIENTS(pn_linear_backward, pn_linear, pn_linear_gradients, linear_backward)
+PN_OPERATION(pn_dequantize_forward, pn_dequantize, dequantize(*context, *op))
 PN_OPERATION(pn_dora_scale_forward, pn_dora_scale, dora_scale_forward(*context, *op))
 PN_GRADIENTS(pn_dora_scale_backward, pn_dora_scale, pn_dora_scale_gradients, dora_scale_backward)
 PN_OPERATION(pn_embedding_forward, pn_embedding, embedding_forward(*context, *op))

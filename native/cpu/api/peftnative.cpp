@@ -11,7 +11,7 @@ namespace {
 
 constexpr int32_t layout[] = {
     sizeof(pn_tensor), sizeof(pn_dropout_mask), sizeof(pn_low_rank), sizeof(pn_linear), sizeof(pn_linear_gradients),
-    sizeof(pn_dora_scale), sizeof(pn_dora_scale_gradients), sizeof(pn_embedding), sizeof(pn_embedding_gradients), sizeof(pn_norm),
+    sizeof(pn_dequantize), sizeof(pn_dora_scale), sizeof(pn_dora_scale_gradients), sizeof(pn_embedding), sizeof(pn_embedding_gradients), sizeof(pn_norm),
     sizeof(pn_norm_gradients), sizeof(pn_rope), sizeof(pn_attention), sizeof(pn_attention_gradients), sizeof(pn_gate),
     sizeof(pn_gate_gradients), sizeof(pn_dropout), sizeof(pn_gather), sizeof(pn_gather_gradients), sizeof(pn_cross_entropy),
     sizeof(pn_regression_loss), sizeof(pn_adamw),

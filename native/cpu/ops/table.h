@@ -9,6 +9,7 @@ struct Kernels {
     const char* name;
     void (*linear_forward)(pn_context&, const pn_linear&);
     void (*linear_backward)(pn_context&, const pn_linear&, const pn_linear_gradients&);
+    void (*dequantize)(pn_context&, const pn_dequantize&);
     void (*dora_scale_forward)(pn_context&, const pn_dora_scale&);
     void (*dora_scale_backward)(pn_context&, const pn_dora_scale&, const pn_dora_scale_gradients&);
     void (*embedding_forward)(pn_context&, const pn_embedding&);

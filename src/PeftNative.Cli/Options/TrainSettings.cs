@@ -82,15 +82,15 @@ internal static class TrainSettings
     /// <summary>What a run is: another value makes another adapter. All of these must be as before when a run goes on.</summary>
     public static readonly Setting[] Defining =
     [
-        Shared.Model, DataSettings.Data, DataSettings.ValSize, MethodTable.Name, .. MethodTable.Keys, .. DataSettings.Reading, DataSettings.Packing,
-        Epochs, MaxSteps, DataSettings.BatchSize, Accumulation, LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay,
+        Shared.Model, DataSettings.Data, DataSettings.ValSize, MethodTable.Name, .. MethodTable.Keys, .. QuantizationSettings.All,
+        .. DataSettings.Reading, DataSettings.Packing, Epochs, MaxSteps, DataSettings.BatchSize, Accumulation, LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay,
         Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, Shared.Seed,
     ];
 
     /// <summary>All settings of a run.</summary>
     public static readonly Setting[] All =
     [
-        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodTable.Name, .. MethodTable.Keys,
+        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodTable.Name, .. MethodTable.Keys, .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps, LearningRate, Scheduler,
         SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan, FrozenCache,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience, MinDelta, Resume, .. Shared.Machine,

@@ -38,7 +38,8 @@ internal sealed class ModelSession : IDisposable
     {
         var folder = values.Text(Shared.Model);
         var sources = AdapterSources(values);
-        options ??= sources.Count > 0 ? AdapterLabels.OptionsFor(sources[0].Folder, folder) : null;
+        options ??= sources.Count > 0 ? AdapterLabels.OptionsFor(sources[0].Folder, folder) : new ModelOptions();
+        options = options with { Quantization = QuantizationSettings.Read(values) };
         using var progress = new ProgressLine(terminal);
         progress.Show($"loading {folder}");
         var tokenizer = HfTokenizer.Load(folder);

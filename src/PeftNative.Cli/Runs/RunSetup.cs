@@ -65,6 +65,7 @@ internal sealed class RunSetup : IDisposable
         var config = ConfigReader.Read(folder);
         var method = MethodTable.Config(values); // wrong settings should show before anything large is read
         var options = TrainSettings.ToOptions(values);
+        var quantization = QuantizationSettings.Read(values);
         var tokenizer = HfTokenizer.Load(folder);
         if (method is PromptTuningConfig { Initialization: PromptInitialization.Text } prompt) method = prompt.WithText(tokenizer);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
@@ -80,7 +81,7 @@ internal sealed class RunSetup : IDisposable
         {
             using var progress = new ProgressLine(terminal);
             progress.Show($"loading {folder}");
-            (model, var loaded) = ModelLoader.Load(backend, folder, train.ModelOptions(config, labels, options.Seed));
+            (model, var loaded) = ModelLoader.Load(backend, folder, train.ModelOptions(config, labels, options.Seed) with { Quantization = quantization });
             var adapter = method.Create(model, options.Seed, trainable: true, "default");
             values.Add(DataSettings.MaxLength, (long)maxLength, "chosen");
             values.Add(TrainSettings.LearningRate, options.LearningRate, "chosen");

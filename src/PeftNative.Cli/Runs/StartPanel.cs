@@ -65,7 +65,9 @@ internal static class StartPanel
     {
         var size = Tensors.DTypes.Size(setup.Backend.ComputeType);
         var trained = setup.Adapter.ParameterCount * size * CopiesOfTrainables;
-        return $"weights {Quantity.Bytes(setup.Model.ParameterCount * size)}, adapter with gradients and optimizer {Quantity.Bytes(trained)}; "
+        var weights = setup.Model.Parameters.Where(p => p.TiedTo is null).Sum(p => p.Quantized?.Bytes ?? p.Count * size);
+        var quantized = setup.Model.Parameters.Count(p => p.Quantized is not null);
+        return $"weights {Quantity.Bytes(weights)}{(quantized > 0 ? $" ({quantized} of them quantised)" : "")}, adapter with gradients and optimizer {Quantity.Bytes(trained)}; "
             + $"the machine has {Quantity.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}";
     }
 

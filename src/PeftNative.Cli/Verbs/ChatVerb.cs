@@ -28,7 +28,7 @@ internal sealed class ChatVerb : Verb
     public override string Notes => $"Each line is a question.\n{Help}.\nAdapters go by the names of their folders; the first one is taken at the start.";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Shared.Model, ModelSession.Adapters, System, .. GenerateVerb.Sampling, .. Shared.Machine];
+        [Shared.Model, ModelSession.Adapters, System, .. QuantizationSettings.All, .. GenerateVerb.Sampling, .. Shared.Machine];
 
     public override int Run(SettingValues values, Terminal terminal)
     {

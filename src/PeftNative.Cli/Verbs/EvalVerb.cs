@@ -25,7 +25,7 @@ internal sealed class EvalVerb : Verb
 
     public override IReadOnlyList<Setting> Settings =>
     [
-        Shared.Model, ModelSession.Adapters, DataSettings.Data, DataSettings.BatchSize with { Group = "Data", Default = "32" }, .. DataSettings.Reading,
+        Shared.Model, ModelSession.Adapters, DataSettings.Data, DataSettings.BatchSize with { Group = "Data", Default = "32" }, .. QuantizationSettings.All, .. DataSettings.Reading,
         GenerateVerb.MaxTokens with { Help = "Most tokens of a written text.", Group = "Data" },
         .. Shared.Machine,
     ];

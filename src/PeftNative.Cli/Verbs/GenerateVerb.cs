@@ -61,7 +61,7 @@ internal sealed class GenerateVerb : Verb
 
     public override string Example => "peftnative generate --model my-model --adapter my-adapter --prompt 'Once upon a time' --max_tokens 60";
 
-    public override IReadOnlyList<Setting> Settings => [Shared.Model, ModelSession.Adapters, Prompt, PromptFile, .. Sampling, .. Shared.Machine];
+    public override IReadOnlyList<Setting> Settings => [Shared.Model, ModelSession.Adapters, Prompt, PromptFile, .. QuantizationSettings.All, .. Sampling, .. Shared.Machine];
 
     public override int Run(SettingValues values, Terminal terminal)
     {

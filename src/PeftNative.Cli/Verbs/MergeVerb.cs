@@ -34,11 +34,16 @@ internal sealed class MergeVerb : Verb
     public override string Example => "peftnative merge --model my-model --adapter my-adapter --output my-merged-model";
 
     public override string Notes =>
-        "The new model is read again and its logits are compared with those of base and adapter.\n"
+        "With --quantization the adapter is merged into the base as it is when quantised that way, and the result is written dequantised.\n"
+        + "The new model is read again and its logits are compared with those of base and adapter.\n"
         + "With --combination_type the output is one adapter:\n  --adapter a:0.7 --adapter b:0.3 --combination_type ties --density 0.5";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize, .. AdapterCombination.Settings, Shared.Seed, Shared.Backend, Shared.Device, Shared.Threads];
+        
+    [
+        Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize, .. QuantizationSettings.All, .. AdapterCombination.Settings,
+        Shared.Seed, Shared.Backend, Shared.Device, Shared.Threads,
+    ];
 
     public override int Run(SettingValues values, Terminal terminal)
     {
@@ -51,9 +56,11 @@ internal sealed class MergeVerb : Verb
         using var progress = new ProgressLine(terminal);
         progress.Show("merging");
         var output = values.Text(Output);
+        var quantization = QuantizationSettings.Read(values);
         var report = ModelMerger.Merge(backend, values.Text(Shared.Model), ModelSession.AdapterSources(values), output, new MergeOptions
         {
             Type = values.Text(Type) switch { "fp32" => StoredType.F32, "bf16" => StoredType.BF16, "fp16" => StoredType.F16, _ => null },
+            Quantization = quantization,
             MaxShardBytes = ParseSize(values.Text(ShardSize), values.OriginOf(ShardSize)),
         });
         progress.Clear();
@@ -61,6 +68,8 @@ internal sealed class MergeVerb : Verb
         if (report.Dropped.Count > 0) terminal.Line($"left out, because the model has no place for them: {string.Join(", ", report.Dropped)}");
         terminal.Line($"logits, merged against base with adapter: they differ by {Quantity.Number(report.LargestDifference)} at most "
             + $"(the largest is {Quantity.Number(report.LargestLogit)}; the adapter moves them by {Quantity.Number(report.LargestChange)})");
+        if (quantization is not null)
+            terminal.Line($"the base was quantised ({quantization.Type}) as for training; what is written is dequantised, all its linear layers included");
         if (report.LargestChange == 0) terminal.Warn("the adapter changes nothing: its weights are those of an untrained one");
         terminal.Object(new JsonObject
         {

@@ -33,7 +33,7 @@ internal sealed class PredictVerb : Verb
     [
         Shared.Model, ModelSession.Adapters, DataSettings.Data, Output, DataSettings.BatchSize with { Group = "Data", Default = "32" },
         Labels,
-        .. DataSettings.Reading, .. GenerateVerb.Sampling, .. Shared.Machine,
+        .. QuantizationSettings.All, .. DataSettings.Reading, .. GenerateVerb.Sampling, .. Shared.Machine,
     ];
 
     public override int Run(SettingValues values, Terminal terminal)

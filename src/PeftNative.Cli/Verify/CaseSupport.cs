@@ -8,7 +8,7 @@ namespace PeftNative.Cli.Verify;
 /// <summary>Tells a case that this version does not cover from one that it gets wrong.</summary>
 internal static class CaseSupport
 {
-    private static readonly string[] Kinds = ["train", "adapterhub", "weighted", "mixed"];
+    private static readonly string[] Kinds = ["train", "adapterhub", "weighted", "mixed", "qlora"];
 
     /// <summary>Why the case cannot be run; null when it can.</summary>
     public static string? WhyNot(RecordedCase recorded)

@@ -46,8 +46,11 @@ public sealed class Parameter(string name, int rows, int columns, StoredLayout l
     /// <summary>Place in the model's list of parameters; -1 for parameters of an adapter.</summary>
     public int Index { get; internal set; } = -1;
 
-    /// <summary>The numbers [rows, columns].</summary>
+    /// <summary>The numbers [rows, columns]; absent where they are quantised.</summary>
     public Tensor Value { get; internal set; }
+
+    /// <summary>The numbers of a frozen weight in 4 or 8 bits each, in place of <see cref="Value"/>; or null.</summary>
+    public QuantizedWeight? Quantized { get; internal set; }
 
     /// <summary>Their gradient; absent for frozen parameters.</summary>
     public Tensor Gradient { get; internal set; }

@@ -164,12 +164,38 @@ public sealed class TransformerModel : IDisposable
         return rows;
     }
 
+    /// <summary>The numbers of a parameter on the host, row by row; those of a tied one are its partner's.</summary>
+    internal float[] Values(Parameter parameter)
+    {
+        var own = parameter.TiedTo ?? parameter;
+        if (own.Quantized is null) return HostValues.Download(Backend, own.Value);
+        using var scratch = new Arena(Backend, "dequantised weight");
+        return HostValues.Download(Backend, Dense(own, scratch));
+    }
+
+    /// <summary>The numbers of a parameter; quantised ones in memory of an arena.</summary>
+    internal Tensor Dense(Parameter parameter, Arena scratch)
+    {
+        if (parameter.Quantized is not { } quantized) return parameter.Value;
+        var values = scratch.Allocate(Backend.ComputeType, parameter.Rows, parameter.Columns);
+        Backend.Forward(quantized.Op with { Y = values });
+        return values;
+    }
+
+    /// <summary>Keeps a quantised parameter's numbers whole from now on, so that they can be changed.</summary>
+    internal void Expand(Parameter parameter)
+    {
+        if (parameter.Quantized is null) return;
+        parameter.Value = Dense(parameter, Weights);
+        parameter.Quantized = null;
+    }
+
     /// <summary>
     /// Arranges the frozen weights of linear layers for the backend. Worth its memory when more than a few steps follow.
     /// </summary>
     public void PrepareWeights()
     {
-        foreach (var weight in Linears.Select(l => l.Weight.TiedTo ?? l.Weight).Distinct())
+        foreach (var weight in Linears.Select(l => l.Weight.TiedTo ?? l.Weight).Where(w => w.Quantized is null).Distinct())
             weight.Prepared ??= Backend.Prepare(weight.Value);
     }
 

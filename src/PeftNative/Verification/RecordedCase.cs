@@ -2,6 +2,7 @@ using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
+using PeftNative.Quantization;
 
 namespace PeftNative.Verification;
 
@@ -60,6 +61,7 @@ public sealed class RecordedCase : IDisposable
         {
             Task = Task,
             Labels = [.. Enumerable.Range(0, labels).Select(i => $"LABEL_{i}")],
+            Quantization = Quantization(),
             ProblemType = Json.GetString("task") switch
             {
                 "reg" => ProblemType.Regression,
@@ -68,6 +70,27 @@ public sealed class RecordedCase : IDisposable
             },
         };
     }
+
+    // What was recorded of 4-bit bases was computed by bitsandbytes' AVX-512 kernel.
+    private QuantizationOptions? Quantization()
+    {
+        if (Json.GetOptionalObject("quant") is not { } quant) return null;
+        var type = quant.GetString("type");
+        return new QuantizationOptions
+        {
+            Type = type switch
+            {
+                "nf4" => QuantizationType.Nf4,
+                "fp4" => QuantizationType.Fp4,
+                _ => throw quant.Error("type", $"The quantisation '{type}' is not supported."),
+            },
+            BlockSize = quant.GetInt("blocksize"), DoubleQuantization = quant.GetBool("double_quant", false),
+            Skip = quant.GetStringList("skip"), ReadsMaximaByRow = true,
+        };
+    }
+
+    /// <summary>The bytes of a recorded tensor.</summary>
+    public byte[] Bytes(string name) => tensors.Bytes(tensors.Get(name)).ToArray();
 
     /// <summary>Whether a tensor was recorded.</summary>
     public bool Has(string name) => tensors.TryGet(name, out _);

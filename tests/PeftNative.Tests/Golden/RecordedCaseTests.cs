@@ -26,7 +26,7 @@ public class RecordedCaseTests
     {
         var root = SharedFolder.PathOrSkip("golden");
         var names = Directory.GetDirectories(Path.Combine(root, "cases")).Select(c => Path.GetFileName(c))
-            .Where(n => n.StartsWith(family, StringComparison.Ordinal) && !n.Contains("-qlora-", StringComparison.Ordinal)).ToList();
+            .Where(n => n.StartsWith(family, StringComparison.Ordinal)).ToList();
         Assert.NotEmpty(names);
         foreach (var name in names) Run(root, name);
     }

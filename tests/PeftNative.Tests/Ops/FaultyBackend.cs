@@ -148,6 +148,12 @@ internal sealed class FaultyBackend(DType type, Fault fault, int which) : IBacke
         Spoil(op.X, [op.Y]);
     }
 
+    public void Forward(in DequantizeOp op)
+    {
+        ((IBackend)inner).Forward(op);
+        Spoil(op.Codes, [op.Y]);
+    }
+
     public void Forward(in GatherOp op)
     {
         inner.Forward(op);

@@ -76,7 +76,7 @@ internal static partial class CpuLibrary
     private static int[] RecordSizes() =>
     [
         Unsafe.SizeOf<Tensor>(), Unsafe.SizeOf<DropoutMask>(), Unsafe.SizeOf<LowRankPair>(), Unsafe.SizeOf<NativeLinear>(),
-        Unsafe.SizeOf<LinearGradients>(), Unsafe.SizeOf<DoraScaleOp>(), Unsafe.SizeOf<DoraScaleGradients>(),
+        Unsafe.SizeOf<LinearGradients>(), Unsafe.SizeOf<DequantizeOp>(), Unsafe.SizeOf<DoraScaleOp>(), Unsafe.SizeOf<DoraScaleGradients>(),
         Unsafe.SizeOf<EmbeddingOp>(), Unsafe.SizeOf<EmbeddingGradients>(), Unsafe.SizeOf<NormOp>(),
         Unsafe.SizeOf<NormGradients>(), Unsafe.SizeOf<RopeOp>(), Unsafe.SizeOf<AttentionOp>(),
         Unsafe.SizeOf<AttentionGradients>(), Unsafe.SizeOf<GateOp>(), Unsafe.SizeOf<GateGradients>(),

@@ -1,17 +1,20 @@
 using PeftNative.Models.Families;
 using PeftNative.Ops;
+using PeftNative.Quantization;
 using PeftNative.Tensors;
 
 namespace PeftNative.Models.Loading;
 
 /// <summary>Builds the module tree of a config, with parameters that have memory but no numbers yet.</summary>
-internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, ModelTask task, int outputs, Arena weights)
+internal sealed class ModelBuilder(
+    IBackend backend, TransformerConfig config, ModelTask task, int outputs, Arena weights, QuantizationOptions? quantization)
 {
     private readonly Family family = FamilyTable.Find(config.ModelType, "config.json");
     private readonly List<Parameter> parameters = [];
     private readonly List<LinearSite> linears = [];
     private readonly List<ModuleInfo> modules = [];
     private int depth = -1;
+    private bool isInStack;
 
     private ModuleNames Names => family.Names;
 
@@ -52,6 +55,7 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
     {
         var blocks = new List<SubBlock>();
         Parameter? relativeBias = null;
+        isInStack = true;
         for (var layer = 0; layer < stack.LayerCount; layer++)
         {
             var prefix = Names.Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, names.Layer, layer)) + ".";
@@ -61,6 +65,7 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
 
             SubBlockPlace Next(SubBlockKind kind) => new(++depth, layer, kind, isEncoder);
         }
+        isInStack = false;
         return new BlockStack([.. blocks], stack.ParallelResidual);
     }
 
@@ -120,7 +125,8 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
 
     private LinearSite Linear(string path, int to, int from, bool hasBias, bool conv1D)
     {
-        var weight = Add($"{path}.weight", to, from, conv1D ? StoredLayout.Transposed : StoredLayout.Matrix);
+        var weight = Add($"{path}.weight", to, from, conv1D ? StoredLayout.Transposed : StoredLayout.Matrix,
+            isQuantized: isInStack && (quantization?.Covers(path) ?? false));
         return Register(path, weight, hasBias ? Add($"{path}.bias", 1, to, StoredLayout.Vector) : null);
     }
 
@@ -147,11 +153,12 @@ internal sealed class ModelBuilder(IBackend backend, TransformerConfig config, M
         return Add($"{path}.weight", rows, columns, StoredLayout.Matrix, type);
     }
 
-    private Parameter Add(string name, int rows, int columns, StoredLayout layout, DType? type = null)
+    // The numbers of a quantised parameter get their memory when they are known.
+    private Parameter Add(string name, int rows, int columns, StoredLayout layout, DType? type = null, bool isQuantized = false)
     {
         var parameter = new Parameter(name, rows, columns, layout) { Depth = depth };
         type ??= layout == StoredLayout.Vector ? backend.ParameterType : backend.ComputeType;
-        parameter.Value = weights.Allocate(type.Value, rows, columns);
+        if (!isQuantized) parameter.Value = weights.Allocate(type.Value, rows, columns);
         Number(parameter);
         return parameter;
     }

@@ -2,6 +2,7 @@ using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Models.Families;
 using PeftNative.Ops;
+using PeftNative.Quantization;
 using PeftNative.Tensors;
 
 namespace PeftNative.Models.Loading;
@@ -17,6 +18,9 @@ public sealed record ModelOptions
 
     /// <summary>What a sequence classifier predicts; null for what config.json says.</summary>
     public ProblemType? ProblemType { get; init; }
+
+    /// <summary>How the frozen linear layers are quantised; null to keep them in the backend's type.</summary>
+    public QuantizationOptions? Quantization { get; init; }
 
     /// <summary>Seed for parameters that the checkpoint lacks.</summary>
     public ulong Seed { get; init; }
@@ -40,11 +44,12 @@ public static class ModelLoader
         options ??= new ModelOptions();
         var config = WithOptions(ConfigReader.Read(folder), options);
         using var source = WeightSource.Open(folder);
-        var model = Create(backend, config);
+        options.Quantization?.Validate();
+        var model = Create(backend, config, options.Quantization);
         try
         {
             model.Folder = folder;
-            return (model, new WeightFiller(model, source).Fill(options.Seed));
+            return (model, new WeightFiller(model, source, options.Quantization).Fill(options.Seed));
         }
         catch
         {
@@ -62,14 +67,14 @@ public static class ModelLoader
         return model;
     }
 
-    private static TransformerModel Create(IBackend backend, TransformerConfig config)
+    private static TransformerModel Create(IBackend backend, TransformerConfig config, QuantizationOptions? quantization = null)
     {
         var task = config.Task!.Value;
         var outputs = Math.Max(1, config.Labels.Count);
         var weights = new Arena(backend, "weights");
         try
         {
-            return new ModelBuilder(backend, config, task, outputs, weights).Build();
+            return new ModelBuilder(backend, config, task, outputs, weights, quantization).Build();
         }
         catch
         {

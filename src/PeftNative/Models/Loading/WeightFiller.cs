@@ -1,5 +1,6 @@
 using PeftNative.Determinism;
 using PeftNative.Formats;
+using PeftNative.Quantization;
 using PeftNative.Tensors;
 
 namespace PeftNative.Models.Loading;
@@ -7,10 +8,12 @@ namespace PeftNative.Models.Loading;
 /// <summary>
 /// Finds each parameter of a model in a checkpoint, under whatever prefix and spelling it was saved, and copies it to the backend.
 /// </summary>
-internal sealed class WeightFiller(TransformerModel model, WeightSource source)
+internal sealed class WeightFiller(TransformerModel model, WeightSource source, QuantizationOptions? quantization = null)
 {
     // Names of training and wrapper libraries that end up in front of the real ones.
     private static readonly string[] KnownPrefixes = ["", "module.", "_orig_mod.", "base_model.model.", "base_model."];
+
+    private const int PartLength = 1 << 18;
 
     private readonly Dictionary<Parameter, string> sources = [];
 
@@ -94,21 +97,41 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source)
             throw new ModelFormatException($"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
                 + $"expected [{string.Join(", ", parameter.StoredShape)}].", source.Path,
                 IsHead(parameter) ? "The head has another number of labels than asked for." : "config.json describes another model.");
-        if (parameter.Layout != StoredLayout.Transposed)
+        if (!parameter.Value.IsPresent) Quantize(parameter, stored);
+        else if (parameter.Layout != StoredLayout.Transposed) InParts(model, parameter, (first, part) => source.ReadAs(stored.Name, part, first));
+        else HostValues.Upload(model.Backend, Whole(parameter, stored), parameter.Value);
+    }
+
+    private void Quantize(Parameter parameter, StoredTensor stored)
+    {
+        var quantizer = new BlockQuantizer(quantization!, parameter.Rows, parameter.Columns);
+        if (parameter.Layout == StoredLayout.Transposed) quantizer.Add(Whole(parameter, stored));
+        else
         {
-            InParts(model, parameter, (first, part) => source.ReadAs(stored.Name, part, first));
-            return;
+            var values = new float[Math.Min(parameter.Count, Math.Max(1, PartLength / quantizer.BlockSize) * (long)quantizer.BlockSize)];
+            for (var first = 0L; first < parameter.Count; first += values.Length)
+            {
+                var part = values.AsSpan(0, (int)Math.Min(values.Length, parameter.Count - first));
+                source.ReadAs(stored.Name, part, first);
+                quantizer.Add(part);
+            }
         }
+        var matrix = quantizer.Finish();
+        if (quantization!.ReadsMaximaByRow) matrix = BlockQuantizer.ByRow(matrix, parameter.Columns);
+        parameter.Quantized = QuantizedUpload.ToBackend(model.Backend, model.Weights, matrix);
+    }
+
+    private float[] Whole(Parameter parameter, StoredTensor stored)
+    {
         var values = new float[parameter.Count];
         source.ReadAs(stored.Name, values);
-        HostValues.Upload(model.Backend, StoredOrder.FromFile(parameter, values), parameter.Value);
+        return StoredOrder.FromFile(parameter, values);
     }
 
     // Fills a parameter part by part, so that its numbers never lie beside it a second time.
     private static void InParts(TransformerModel model, Parameter parameter, Action<long, float[]> fill)
     {
-        const int Length = 1 << 18;
-        var values = new float[Math.Min(Length, parameter.Count)];
+        var values = new float[Math.Min(PartLength, parameter.Count)];
         for (var first = 0L; first < parameter.Count; first += values.Length)
         {
             if (parameter.Count - first < values.Length) values = new float[parameter.Count - first];

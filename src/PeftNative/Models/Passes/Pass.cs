@@ -13,6 +13,7 @@ public sealed class Pass : IDisposable
     private readonly TransformerModel model;
     private readonly SubBlockState[] states;
     private readonly RopeTensors? rope, windowRope;
+    private readonly Arena denseWeight;
 
     /// <summary>Makes a pass over a model.</summary>
     public Pass(TransformerModel model, params IReadOnlyList<AttachmentSet> attachments)
@@ -20,6 +21,7 @@ public sealed class Pass : IDisposable
         this.model = model;
         Arena = new Arena(model.Backend, "step");
         Transient = new Arena(model.Backend, "step, computed again");
+        denseWeight = new Arena(model.Backend, "dequantised weight");
         rope = model.Config.Rope is { } r ? new RopeTensors(model.Backend, r) : null;
         windowRope = model.Config.WindowRope is { } w ? new RopeTensors(model.Backend, w) : null;
         states = [.. model.Blocks.Select(b => b.NewState())];
@@ -127,6 +129,19 @@ public sealed class Pass : IDisposable
     /// <summary>Rotary cosines and sines of full layers, or of those with a window where they differ.</summary>
     internal (Tensor Cos, Tensor Sin) Rope(bool windowed) => (windowed ? windowRope! : rope!).Tables;
 
+    /// <summary>The numbers of a weight. Those of a quantised one stay until the next one is asked for, so that only one is ever there whole.</summary>
+    internal Tensor Dense(Parameter weight)
+    {
+        if (weight.Quantized is not { } quantized) return weight.Value;
+        denseWeight.Reset();
+        var values = denseWeight.Allocate(Type, weight.Rows, weight.Columns);
+        Backend.Forward(quantized.Op with { Y = values });
+        return values;
+    }
+
+    /// <summary>The most memory a step has taken, in bytes of the backend.</summary>
+    public long PeakBytes => Arena.Peak + Transient.Peak + denseWeight.Peak;
+
     /// <summary>An activation of the present step; its content is undefined.</summary>
     public Tensor NewActivation(int rows, int columns) => Arena.Allocate(Type, rows, columns);
 
@@ -183,6 +198,7 @@ public sealed class Pass : IDisposable
     {
         Arena.Dispose();
         Transient.Dispose();
+        denseWeight.Dispose();
         rope?.Dispose();
         windowRope?.Dispose();
     }

@@ -65,7 +65,10 @@ public abstract class Adapter : AttachmentSet, IDisposable
     {
     }
 
-    /// <summary>Adds the adapter into the model's weights; the adapter must not be listed in a pass until it is taken out again.</summary>
+    /// <summary>
+    /// Adds the adapter into the model's weights; the adapter must not be listed in a pass until it is taken out again. Quantised weights that it
+    /// changes are dequantised for good.
+    /// </summary>
     /// <exception cref="UsageException">The method cannot be merged, or the adapter already is.</exception>
     public void Merge()
     {
@@ -133,7 +136,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
         foreach (var (index, copy) in Replaced())
         {
             var original = Model.Parameters[index];
-            HostValues.Copy(Model.Backend, (original.TiedTo ?? original).Value, copy.Value);
+            using var scratch = new Arena(Model.Backend, "dequantised weight");
+            HostValues.Copy(Model.Backend, Model.Dense(original.TiedTo ?? original, scratch), copy.Value);
         }
     }
 
@@ -166,6 +170,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
         if (original.TiedTo is not null)
             throw new UsageException($"{original.Name} is tied to {original.TiedTo.Name}; a trained copy of it cannot be merged.",
                 remedy: "Set tie_word_embeddings to false in the base's config.json and store the head on its own first.");
+        Model.Expand(original);
         using var scratch = new Arena(Model.Backend, "merge");
         var kept = scratch.Allocate(copy.Value.Type, original.Rows, original.Columns);
         HostValues.Copy(Model.Backend, original.Value, kept);

@@ -27,7 +27,11 @@ public sealed class Ia3Adapter : Adapter
     /// <inheritdoc/>
     protected override void MergeWeights()
     {
-        foreach (var linear in linears.OfType<Ia3Linear>()) linear.Merge(Model.Backend);
+        foreach (var linear in linears.OfType<Ia3Linear>())
+        {
+            Model.Expand(linear.Site.Weight);
+            linear.Merge(Model.Backend);
+        }
     }
 
     /// <inheritdoc/>

@@ -79,11 +79,14 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
 
     internal void InitializeMagnitude(IBackend backend)
     {
-        if (Magnitude is not null) backend.Forward(ScaleOp(site.Weight.Value, Magnitude.Value, default));
+        if (Magnitude is null) return;
+        using var arena = new Arena(backend, "dequantised weight");
+        backend.Forward(ScaleOp(adapter.Model.Dense(site.Weight, arena), Magnitude.Value, default));
     }
 
     internal void Merge(IBackend backend)
     {
+        adapter.Model.Expand(site.Weight);
         mergedNorm = Magnitude is null ? null : RowNorms(backend);
         LoraMerge.Add(backend, site.Weight.Value, A.Value, B.Value, Scale);
         if (mergedNorm is not null) LoraMerge.ScaleRows(backend, site.Weight.Value, Magnitudes(backend), mergedNorm);

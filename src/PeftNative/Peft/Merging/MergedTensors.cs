@@ -80,5 +80,5 @@ internal static class MergedTensors
         stream => SafetensorsWriter.WriteSingles(stream, Values(model, parameter), type);
 
     private static float[] Values(TransformerModel model, Parameter parameter) =>
-        StoredOrder.ToFile(parameter, HostValues.Download(model.Backend, (parameter.TiedTo ?? parameter).Value));
+        StoredOrder.ToFile(parameter, model.Values(parameter));
 }

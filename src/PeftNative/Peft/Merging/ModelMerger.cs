@@ -2,6 +2,7 @@ using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
+using PeftNative.Quantization;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Merging;
@@ -11,6 +12,9 @@ public sealed record MergeOptions
 {
     /// <summary>Element type of every float tensor; null to keep each tensor's own.</summary>
     public StoredType? Type { get; init; }
+
+    /// <summary>How the base is quantised, where the adapter was trained on a quantised one; what is written is dequantised. Null for the base as it is.</summary>
+    public QuantizationOptions? Quantization { get; init; }
 
     /// <summary>The most bytes of a weights file; larger models are written in shards with an index.</summary>
     public long MaxShardBytes { get; init; } = 5L << 30;
@@ -65,7 +69,7 @@ public static class ModelMerger
         IBackend backend, string baseFolder, IReadOnlyList<AdapterSource> adapters, string output, MergeOptions? options = null)
     {
         options ??= new MergeOptions();
-        var asked = AdapterLabels.OptionsFor(adapters[0].Folder, baseFolder);
+        var asked = AdapterLabels.OptionsFor(adapters[0].Folder, baseFolder) with { Quantization = options.Quantization };
         var (model, loaded) = ModelLoader.Load(backend, baseFolder, asked);
         using var owner = model;
         var probe = Probe.For(model);

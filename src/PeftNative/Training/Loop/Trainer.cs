@@ -69,7 +69,7 @@ public sealed class Trainer : IDisposable
     internal int EvaluationsSinceBest { get; set; }
 
     /// <summary>The most memory a step has taken, in bytes of the backend.</summary>
-    public long PeakStepBytes => pass.Arena.Peak;
+    public long PeakStepBytes => pass.PeakBytes;
 
     /// <summary>Micro-batches whose frozen layers were taken from an earlier epoch; see <see cref="TrainerOptions.FrozenLayerCacheBytes"/>.</summary>
     public long ReusedBatches => pass.FrozenLayers?.Hits ?? 0;

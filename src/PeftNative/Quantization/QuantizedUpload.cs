@@ -1,0 +1,36 @@
+using System.Runtime.InteropServices;
+using PeftNative.Ops;
+using PeftNative.Tensors;
+
+namespace PeftNative.Quantization;
+
+/// <summary>Takes quantised matrices to a backend.</summary>
+internal static class QuantizedUpload
+{
+    /// <summary>The matrix in memory of an arena.</summary>
+    internal static QuantizedWeight ToBackend(IBackend backend, Arena arena, QuantizedMatrix matrix)
+    {
+        var before = arena.Used;
+        var op = new DequantizeOp { Codes = Words(backend, arena, matrix.Codes), Book = Values(backend, arena, matrix.Book), BlockSize = matrix.BlockSize };
+        op = matrix.MaximaCodes is not { } codes
+            ? op with { Maxima = Values(backend, arena, matrix.Maxima) }
+            : op with
+            {
+                MaximaCodes = Words(backend, arena, codes), MaximaBook = Values(backend, arena, CodeBooks.DynamicMap),
+                MaximaScales = Values(backend, arena, matrix.MaximaScales), MaximaOffset = matrix.MaximaOffset,
+            };
+        return new QuantizedWeight(op, arena.Used - before);
+    }
+
+    private static Tensor Values(IBackend backend, Arena arena, float[] values) =>
+        values.Length == 0 ? default : HostValues.Upload(backend, values, arena.Allocate(backend.ParameterType, 1, values.Length));
+
+    private static Tensor Words(IBackend backend, Arena arena, byte[] bytes)
+    {
+        var words = new int[(bytes.Length + sizeof(int) - 1) / sizeof(int)];
+        bytes.CopyTo(MemoryMarshal.AsBytes(words.AsSpan()));
+        var tensor = arena.Allocate(DType.Int32, 1, words.Length);
+        backend.Upload(MemoryMarshal.AsBytes(words.AsSpan()), tensor);
+        return tensor;
+    }
+}
