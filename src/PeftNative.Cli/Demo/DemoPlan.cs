@@ -26,7 +26,7 @@ internal sealed record DemoPlan(int Steps, int FewRecords, int Records, int Exam
     /// The reference backend is a hundred times slower: there the demo shows that everything works, not how well.
     /// </remarks>
     public static DemoPlan For(IBackend backend) =>
-        backend.Name == "reference" ? new(8, 16, 64, 4, 10) : new(300, 50, 1000, 40, 100);
+        backend.Name == "reference" ? new(8, 16, 64, 4, 10) : new(200, 50, 1000, 40, 100);
 
     /// <summary>The comparison it is.</summary>
     public ComparisonPlan Comparison(TransformerModel model, ulong seed) => new()

@@ -11,6 +11,7 @@ internal sealed unsafe class Staging : IDisposable
     private readonly CudaDevice device;
     private nint buffer;
     private int used;
+    private bool isRecording;
 
     public Staging(CudaDevice device)
     {
@@ -23,6 +24,8 @@ internal sealed unsafe class Staging : IDisposable
     {
         if (source.IsEmpty) return;
         device.MakeCurrent();
+        if (isRecording && used + source.Length > Capacity)
+            throw new CudaException($"A graph of operations uploads more than {Capacity:N0} bytes.");
         if (source.Length > Capacity)
         {
             fixed (byte* p = source) Copy(p, target, source.Length);
@@ -39,6 +42,16 @@ internal sealed unsafe class Staging : IDisposable
         used = (used + source.Length + Alignment - 1) / Alignment * Alignment;
         Copy(piece, target, source.Length);
     }
+
+    /// <summary>From here on nothing may wait, and what is uploaded stays where it is until the recording has run.</summary>
+    public void BeginRecording()
+    {
+        device.Synchronize();
+        (used, isRecording) = (0, true);
+    }
+
+    /// <summary>Uploads may wait again.</summary>
+    public void EndRecording() => isRecording = false;
 
     public void Dispose()
     {
