@@ -39,7 +39,6 @@ internal sealed class MergeVerb : Verb
         + "With --combination_type the output is one adapter:\n  --adapter a:0.7 --adapter b:0.3 --combination_type ties --density 0.5";
 
     public override IReadOnlyList<Setting> Settings =>
-        
     [
         Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize, .. QuantizationSettings.All, .. AdapterCombination.Settings,
         Shared.Seed, Shared.Backend, Shared.Device, Shared.Threads,
