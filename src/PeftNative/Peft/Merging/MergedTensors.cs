@@ -1,7 +1,6 @@
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
-using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Merging;
 
