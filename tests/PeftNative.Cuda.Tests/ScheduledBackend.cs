@@ -62,6 +62,8 @@ internal sealed class ScheduledBackend(CudaBackend inner, string schedule) : IBa
 
     public void Forward(in DropoutOp op) => inner.Forward(op);
 
+    public void Forward(in DequantizeOp op) => inner.Forward(op);
+
     public void Forward(in GatherOp op) => inner.Forward(op);
 
     public void Backward(in GatherOp op, in GatherGradients gradients) => inner.Backward(op, gradients);
