@@ -2,7 +2,6 @@ using PeftNative.Backends.Reference;
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
-using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
