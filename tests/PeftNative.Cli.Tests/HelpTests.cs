@@ -5,7 +5,7 @@ namespace PeftNative.Cli.Tests;
 
 public class HelpTests
 {
-    private const int Screen = 42, Width = 120;
+    private const int Screen = 46, Width = 120;
 
     public static TheoryData<string> VerbNames => [.. Cli.Verbs.Select(v => v.Name)];
 

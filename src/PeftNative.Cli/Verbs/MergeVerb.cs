@@ -34,7 +34,7 @@ internal sealed class MergeVerb : Verb
     public override string Example => "peftnative merge --model my-model --adapter my-adapter --output my-merged-model";
 
     public override string Notes =>
-        "With --quantization the adapter is merged into the base as it is when quantised that way, and the result is written dequantised.\n"
+        "With --quantization the adapter is merged into the base as it is then, and the result is written dequantised.\n"
         + "The new model is read again and its logits are compared with those of base and adapter.\n"
         + "With --combination_type the output is one adapter:\n  --adapter a:0.7 --adapter b:0.3 --combination_type ties --density 0.5";
 

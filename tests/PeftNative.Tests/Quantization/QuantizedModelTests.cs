@@ -66,8 +66,8 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
         Error(QuantizationType.Fp4);
         Assert.InRange(int8.Scores, 1e-6, 0.02);
         Assert.InRange(int8.Gradients, 1e-6, 0.05);
-        Assert.InRange(nf4.Scores, int8.Scores, 0.4);
-        Assert.InRange(nf4.Gradients, int8.Gradients, 0.6);
+        Assert.InRange(nf4.Scores, int8.Scores, 0.5);
+        Assert.InRange(nf4.Gradients, int8.Gradients, 0.95); // a random model is the worst case; without any gradient it would be 1
     }
 
     [Fact]
