@@ -7,7 +7,6 @@
 
 #include <cstring>
 
-#include <cstdlib>
 
 using namespace pn::emu;
 
@@ -155,7 +154,7 @@ PN_API int cuDevicePrimaryCtxRelease_v2(int device) {
         s.functions.clear();
         s.modules.clear();
         DeviceMemory::get().free_all();
-        for (const auto& [memory, bytes] : s.host_memory) std::free(const_cast<void*>(memory));
+        for (const auto& [memory, bytes] : s.host_memory) free_pages(const_cast<void*>(memory), bytes);
         s.host_memory.clear();
         s.lost = success;
     });
