@@ -77,7 +77,9 @@ internal static class BenchRuns
         return 0;
     }
 
-    /// <summary>The laws of growth, each with whether it holds here; a noisy machine is no failure of the program, so the exit code is 0.</summary>
+    /// <summary>
+    /// The laws of growth, each with whether it holds here. The exit code is 0 all the same: a noisy machine is no failure of the program.
+    /// </summary>
     public static int Growth(SettingValues values, Terminal terminal)
     {
         using var backend = Machine.CreateBackend(values);
