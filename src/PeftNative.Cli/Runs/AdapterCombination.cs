@@ -55,6 +55,8 @@ internal static class AdapterCombination
         try
         {
             foreach (var source in sources) adapters.Add(Load(model, source, adapters.Count));
+            foreach (var (adapter, source) in adapters.Zip(sources))
+                foreach (var doubt in AdapterFolder.Doubts(adapter, source.Folder)) terminal.Warn(doubt);
             using var combined = LoraCombiner.Combine(adapters, [.. sources.Select(s => s.Scale)], options);
             AdapterFolder.Save(combined, output);
             terminal.Line($"{output}: {values.Text(Type)} of {string.Join(", ", sources.Select(s => $"{s.Folder} ({Quantity.Number(s.Scale)})"))}, r {combined.LoraConfig.R}");

@@ -58,6 +58,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         if (setup.Labels is not null)
             AtomicFile.WriteText(Path.Combine(output, AdapterLabels.FileName),
                 AdapterLabels.Write(setup.Model.Config.Labels, setup.Model.Config.ProblemType ?? Models.ProblemType.SingleLabel));
+        AtomicFile.WriteText(Path.Combine(output, BaseIdentity.FileName), BaseIdentity.Write(values.Text(Shared.Model)));
     }
 
     private int Finish(TrainResult result, Trainer trainer)

@@ -43,6 +43,7 @@ internal sealed class ExportVerb : Verb
         using var adapter = AdapterFolder.Load(model, source);
         if (adapter is not LoraAdapter lora)
             throw new UsageException($"Only LoRA adapters have a form in other programs' formats, not {adapter.Config.PeftType}.", source);
+        foreach (var doubt in AdapterFolder.Doubts(adapter, source)) terminal.Warn(doubt);
         var modules = values.Text(To) == "mlx" ? MlxLora.Write(lora, output) : GgufLora.Write(lora, output, values.Text(Type) == "f16");
         terminal.Line($"{output}: {Quantity.Of(modules, "module")} with r {lora.LoraConfig.R}");
         terminal.Object(new JsonObject { ["output"] = output, ["format"] = values.Text(To), ["modules"] = modules });

@@ -1,9 +1,12 @@
 using System.Text.Json.Nodes;
+using PeftNative.Backends;
 using PeftNative.Cli.Inspect;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Formats;
 using PeftNative.Inspection;
+using PeftNative.Models.Loading;
+using PeftNative.Peft;
 
 namespace PeftNative.Cli.Verbs;
 
@@ -19,6 +22,11 @@ internal sealed class InspectVerb : Verb
 
     private static readonly Setting Diff = new("diff", SettingKind.Text, "Compare with this file or folder, tensor by tensor.") { ValueName = "PATH" };
 
+    private static readonly Setting Base = Shared.Model with
+    {
+        Help = "Checkpoint folder: does the adapter fit it, and change anything?", IsRequired = false, Group = "Options",
+    };
+
     private static readonly Setting All = new("all", SettingKind.Switch, $"Every tensor, not the first {RowsShown}.");
 
     public override string Name => "inspect";
@@ -29,7 +37,7 @@ internal sealed class InspectVerb : Verb
 
     public override Setting Argument => PathArgument;
 
-    public override IReadOnlyList<Setting> Settings => [Diff, All];
+    public override IReadOnlyList<Setting> Settings => [Diff, Base, All];
 
     public override bool ReadsConfig => false;
 
@@ -40,6 +48,7 @@ internal sealed class InspectVerb : Verb
         var facts = Facts.Of(path);
         terminal.Line($"{path.Path}: {path.KindName}");
         foreach (var (key, value) in facts) terminal.Line($"  {key,-24} {Show(value)}");
+        if (values.OptionalText(Base) is { } model) Fit(path, model, facts, terminal);
         if (path.WeightFiles.Count == 0)
         {
             terminal.Object(new JsonObject { ["path"] = path.Path, ["kind"] = path.KindName, ["facts"] = facts });
@@ -58,6 +67,20 @@ internal sealed class InspectVerb : Verb
         JsonObject => value.ToJsonString(),
         _ => value.ToString(),
     };
+
+    // What does not fit at all is an error of loading.
+    private static void Fit(InspectedPath path, string folder, JsonObject facts, Terminal terminal)
+    {
+        if (!File.Exists(Path.Combine(path.Path, AdapterFolder.ConfigName)))
+            throw new UsageException("Only an adapter can be held against a model.", "--model", "Give the folder of an adapter, or leave --model out.");
+        using var backend = BackendFactory.Create("reference");
+        using var model = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(path.Path, folder)).Model;
+        using var adapter = AdapterFolder.Load(model, path.Path);
+        var doubts = AdapterFolder.Doubts(adapter, path.Path).ToList();
+        foreach (var doubt in doubts) terminal.Warn(doubt);
+        terminal.Line($"  {"fits " + folder,-24} every key has its place, with the right shape");
+        facts["fits_model"] = new JsonObject { ["model"] = folder, ["changes_nothing"] = adapter.ChangesNothing, ["doubts"] = JsonLines.List(doubts) };
+    }
 
     private static void PrintFiles(InspectedPath path, WeightSource source, JsonObject facts, Terminal terminal)
     {

@@ -69,7 +69,7 @@ internal sealed class MergeVerb : Verb
             + $"(the largest is {Quantity.Number(report.LargestLogit)}; the adapter moves them by {Quantity.Number(report.LargestChange)})");
         if (quantization is not null)
             terminal.Line($"the base was quantised ({quantization.Type}) as for training; what is written is dequantised, all its linear layers included");
-        if (report.LargestChange == 0) terminal.Warn("the adapter changes nothing: its weights are those of an untrained one");
+        foreach (var doubt in report.Doubts) terminal.Warn(doubt);
         terminal.Object(new JsonObject
         {
             ["output"] = output, ["changed"] = report.Changed, ["kept"] = report.Kept, ["added"] = report.Added,

@@ -48,6 +48,12 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <summary>Whether it has been added into the model's weights.</summary>
     public bool IsMerged { get; private set; }
 
+    /// <summary>
+    /// Whether a model with it computes what the base alone does, but for rounding, as with an untrained adapter of a method that starts so. Reads
+    /// parameters back from the backend.
+    /// </summary>
+    public bool ChangesNothing => IsIdle && Replaced().All(r => IsTheBases(Model.Parameters[r.Index], r.Copy));
+
     /// <inheritdoc/>
     public override IReadOnlyList<Parameter> Trainables => trainables;
 
@@ -89,6 +95,12 @@ public abstract class Adapter : AttachmentSet, IDisposable
         IsMerged = false;
         DropPrepared();
     }
+
+    /// <summary>Whether the method's own parameters have values that change nothing; virtual tokens and prefixes always change something.</summary>
+    protected virtual bool IsIdle => false;
+
+    /// <summary>Whether every value of a parameter is zero.</summary>
+    protected bool IsZero(Parameter parameter) => !HostValues.Download(Model.Backend, parameter.Value).AsSpan().ContainsAnyExcept(0f);
 
     /// <summary>Adds the weight differences to the model; replaced parameters are exchanged by the caller.</summary>
     protected abstract void MergeWeights();
@@ -163,6 +175,13 @@ public abstract class Adapter : AttachmentSet, IDisposable
     {
         for (var i = 0; i < replacements.Length; i++)
             if (replacements[i] is { } copy) yield return (i, copy);
+    }
+
+    private bool IsTheBases(Parameter original, Parameter copy)
+    {
+        using var scratch = new Arena(Model.Backend, "dequantised weight");
+        var own = HostValues.Download(Model.Backend, Model.Dense(original.TiedTo ?? original, scratch));
+        return HostValues.Download(Model.Backend, copy.Value).AsSpan().SequenceEqual(own);
     }
 
     private void SwapValues(Parameter original, Parameter copy)

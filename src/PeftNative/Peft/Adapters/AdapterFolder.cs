@@ -54,7 +54,7 @@ public static class AdapterFolder
     /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are listed.</exception>
     public static Adapter Load(TransformerModel model, string folder, bool trainable = false, string name = "default")
     {
-        var adapter = ReadConfig(folder).AsStored().Create(model, seed: 0, trainable, name);
+        var adapter = Create(model, folder, trainable, name);
         try
         {
             Fill(adapter, folder);
@@ -65,6 +65,33 @@ public static class AdapterFolder
             adapter.Dispose();
             throw;
         }
+    }
+
+    // Settings that a user could have given wrongly are, in a file, a file that does not fit.
+    private static Adapter Create(TransformerModel model, string folder, bool trainable, string name)
+    {
+        try
+        {
+            return ReadConfig(folder).AsStored().Create(model, seed: 0, trainable, name);
+        }
+        catch (UsageException e)
+        {
+            throw new ModelFormatException($"The adapter does not fit this {model.Config.ModelType} model: {e.What}", folder,
+                BaseIdentity.NamedBase(folder) is { } named ? $"Use its own base, {named}." : "Use the base it was made for.", e);
+        }
+    }
+
+    /// <summary>
+    /// What is odd about an adapter that fits its model: another base than it was made for, or values that change nothing. In sentences; empty when
+    /// all is well.
+    /// </summary>
+    /// <param name="adapter">The adapter as it was loaded.</param>
+    /// <param name="folder">The folder it was loaded from.</param>
+    public static IEnumerable<string> Doubts(Adapter adapter, string folder)
+    {
+        if (adapter.Model.Folder is { } model && BaseIdentity.Mismatch(folder, model) is { } mismatch)
+            yield return $"the adapter {folder} may be for another base: {mismatch}";
+        if (adapter.ChangesNothing) yield return $"the adapter {folder} changes nothing: its weights are those of an untrained one";
     }
 
     /// <summary>Saves an adapter: each file under a temporary name first, so that a killed save leaves the old files whole.</summary>
@@ -130,7 +157,8 @@ public static class AdapterFolder
         if (problems.Count > 0)
             throw new ModelFormatException($"The adapter does not fit this {adapter.Model.Config.ModelType} model: "
                 + $"{string.Join("; ", problems.Take(8))}{(problems.Count > 8 ? $"; and {problems.Count - 8} more" : "")}.", file.Path,
-                "It was made for another base, task or number of labels, or its files do not belong together.");
+                (BaseIdentity.NamedBase(Path.GetDirectoryName(path)!) is { } named ? $"Its base is {named}. " : "")
+                + "It was made for another base, task or number of labels, or its files do not belong together.");
     }
 
     private static SafetensorsFile Open(string path)

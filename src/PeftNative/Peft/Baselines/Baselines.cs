@@ -103,6 +103,9 @@ public sealed class ReplacementAdapter : Adapter
         && !model.Family.Names.IsInBackbone(parameter.Name);
 
     /// <inheritdoc/>
+    protected override bool IsIdle => true; // its replacements are all there is
+
+    /// <inheritdoc/>
     protected override void MergeWeights()
     {
         // Every parameter is a replacement, which Merge exchanges.

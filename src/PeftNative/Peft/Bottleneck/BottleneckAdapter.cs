@@ -54,6 +54,11 @@ public sealed class BottleneckAdapter : Adapter
     /// <inheritdoc/>
     public override IBlockAttachment? AtBlock(int depth) => blocks[depth];
 
+    // Without a residual of its own a block hands on its input in place of what it was given, so silence changes something there.
+    /// <inheritdoc/>
+    protected override bool IsIdle => !blocks.Any(b => b is { AddsToInput: true })
+        && blocks.OfType<BottleneckBlock>().All(b => IsZero(b.UpWeight) && IsZero(b.UpBias) || b.Scaling is { } scaling && IsZero(scaling));
+
     /// <inheritdoc/>
     protected override void MergeWeights() => throw new UsageException(
         "A bottleneck adapter cannot be merged: there is an activation in its middle, so no change of a weight does the same.",

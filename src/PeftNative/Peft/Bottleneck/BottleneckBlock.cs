@@ -26,7 +26,7 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
 
     internal Parameter? Scaling { get; init; }
 
-    private bool AddsToInput => !config.ResidualBeforeNorm && !config.IsParallel;
+    internal bool AddsToInput => !config.ResidualBeforeNorm && !config.IsParallel;
 
     public BlockAttachmentState NewState() => new State();
 

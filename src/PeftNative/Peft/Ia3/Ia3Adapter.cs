@@ -25,6 +25,9 @@ public sealed class Ia3Adapter : Adapter
     public override ILinearAttachment? AtLinear(int site) => linears[site];
 
     /// <inheritdoc/>
+    protected override bool IsIdle => linears.OfType<Ia3Linear>().All(l => l.IsOne(Model.Backend));
+
+    /// <inheritdoc/>
     protected override void MergeWeights()
     {
         foreach (var linear in linears.OfType<Ia3Linear>())

@@ -33,6 +33,8 @@ internal sealed class Ia3Linear(LinearSite site, Parameter vector, bool isInput)
 
     internal bool IsInvertible(IBackend backend) => Values(backend).All(l => double.IsFinite(1 / l));
 
+    internal bool IsOne(IBackend backend) => Values(backend).All(l => l == 1);
+
     private double[] Values(IBackend backend) => HostValues.DownloadDoubles(backend, vector.Value);
 
     private void Scale(IBackend backend, double[] factors)

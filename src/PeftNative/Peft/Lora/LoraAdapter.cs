@@ -57,6 +57,9 @@ public sealed class LoraAdapter : Adapter
     public override IEmbeddingAttachment? AtEmbedding => embedding;
 
     /// <inheritdoc/>
+    protected override bool IsIdle => Pairs.Values.All(p => IsZero(p.A) || IsZero(p.B)) && linears.All(l => l?.HasMagnitudesOfBase(Model.Backend) ?? true);
+
+    /// <inheritdoc/>
     protected override void MergeWeights()
     {
         foreach (var linear in linears.OfType<LoraLinear>()) linear.Merge(Model.Backend);

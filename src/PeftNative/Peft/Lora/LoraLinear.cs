@@ -79,9 +79,17 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
 
     internal void InitializeMagnitude(IBackend backend)
     {
-        if (Magnitude is null) return;
-        using var arena = new Arena(backend, "dequantised weight");
-        backend.Forward(ScaleOp(adapter.Model.Dense(site.Weight, arena), Magnitude.Value, default));
+        if (Magnitude is not null) Norms(backend, Magnitude.Value);
+    }
+
+    /// <summary>Whether the magnitudes are the norms of the rows, to a few roundings: then the direction alone counts.</summary>
+    internal bool HasMagnitudesOfBase(IBackend backend)
+    {
+        if (Magnitude is null) return true;
+        using var arena = new Arena(backend, "norms");
+        var norms = arena.Allocate(backend.ParameterType, 1, site.Out);
+        Norms(backend, norms);
+        return Magnitudes(backend).Zip(HostValues.DownloadDoubles(backend, norms)).All(p => Math.Abs(p.First - p.Second) <= 1e-6 * p.Second);
     }
 
     internal void Merge(IBackend backend)
@@ -96,6 +104,12 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     {
         if (mergedNorm is not null) LoraMerge.ScaleRows(backend, site.Weight.Value, mergedNorm, Magnitudes(backend));
         LoraMerge.Add(backend, site.Weight.Value, A.Value, B.Value, -Scale);
+    }
+
+    private void Norms(IBackend backend, in Tensor target)
+    {
+        using var arena = new Arena(backend, "dequantised weight");
+        backend.Forward(ScaleOp(adapter.Model.Dense(site.Weight, arena), target, default));
     }
 
     private double[] Magnitudes(IBackend backend) => HostValues.DownloadDoubles(backend, Magnitude!.Value);

@@ -49,9 +49,10 @@ public sealed record AdapterSource(string Folder, double Scale = 1)
 /// <param name="LargestDifference">Largest difference of a probe's logits: the written model, read again, against base and adapter.</param>
 /// <param name="LargestLogit">The largest of these logits, as a measure of the difference.</param>
 /// <param name="LargestChange">How far the adapter moves the logits of the bare base; 0 means that it does nothing.</param>
+/// <param name="Doubts">What is odd about the adapters, in sentences; see <see cref="AdapterFolder.Doubts"/>.</param>
 public sealed record MergeReport(
     int Changed, int Kept, int Added, IReadOnlyList<string> Dropped, IReadOnlyList<string> Files,
-    double LargestDifference, double LargestLogit, double LargestChange);
+    double LargestDifference, double LargestLogit, double LargestChange, IReadOnlyList<string> Doubts);
 
 /// <summary>Adds adapters into a base and writes a whole Hugging Face folder that needs no adapter any more.</summary>
 public static class ModelMerger
@@ -74,7 +75,7 @@ public static class ModelMerger
         using var owner = model;
         var probe = Probe.For(model);
         var bare = probe.Logits(model);
-        var expected = WithAdapters(model, adapters, probe);
+        var (expected, doubts) = WithAdapters(model, adapters, probe);
 
         using var source = WeightSource.Open(baseFolder);
         var plan = MergedTensors.Plan(model, loaded, source, options.Type);
@@ -84,19 +85,20 @@ public static class ModelMerger
         using var again = written;
         var actual = probe.Logits(written);
         return new MergeReport(plan.Count(t => t.IsChanged), plan.Count(t => !t.IsChanged), loaded.Created.Count, MergedTensors.Dropped(loaded),
-            files, Probe.Distance(actual, expected), expected.Max(v => Math.Abs((double)v)), Probe.Distance(bare, expected));
+            files, Probe.Distance(actual, expected), expected.Max(v => Math.Abs((double)v)), Probe.Distance(bare, expected), doubts);
     }
 
     // Leaves the adapters merged into the model; returns the logits it gave before, with them attached.
-    private static float[] WithAdapters(TransformerModel model, IReadOnlyList<AdapterSource> sources, Probe probe)
+    private static (float[] Logits, List<string> Doubts) WithAdapters(TransformerModel model, IReadOnlyList<AdapterSource> sources, Probe probe)
     {
         var adapters = new List<Adapter>();
         try
         {
             foreach (var source in sources) adapters.Add(source.Load(model, adapters.Count == 0 ? "default" : $"adapter{adapters.Count}"));
             var logits = probe.Logits(model, [.. adapters]);
+            List<string> doubts = [.. adapters.Zip(sources).SelectMany(p => AdapterFolder.Doubts(p.First, p.Second.Folder))];
             foreach (var adapter in adapters) adapter.Merge();
-            return logits;
+            return (logits, doubts);
         }
         finally
         {
