@@ -108,6 +108,7 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
             var records = Enumerable.Range(0, 16).Select(i => new JsonObject { ["prompt"] = $"The code of box {i} is", ["completion"] = $" {i}." });
             File.WriteAllLines(Path.Combine(template, "my-data.jsonl"), records.Select(r => r.ToJsonString()));
             File.WriteAllText(Path.Combine(template, "new.jsonl"), "{\"prompt\": \"The code of box 3 is\"}\n");
+            File.WriteAllText(Path.Combine(template, "mixed.jsonl"), "{\"prompt\": \"The code of box 3 is\", \"adapter\": \"one\"}\n{\"prompt\": \"And of 4\", \"adapter\": null}\n");
             foreach (var (adapter, seed) in new[] { ("my-lora", "1"), ("a", "2"), ("b", "3") })
             {
                 var shown = Run(template, ["train", "--model", "my-model", "--data", "my-data.jsonl", "--output", adapter, "--seed", seed, "--max_steps", "2", "--quiet"], out var code);

@@ -18,8 +18,15 @@ internal sealed class ModelSession : IDisposable
         ValueName = "DIR[:SCALE]", Aliases = ["adapter_name_or_path", "lora"], Group = "What", IsRepeatable = true,
     };
 
-    private ModelSession(IBackend backend, TransformerModel model, HfTokenizer tokenizer, List<Adapter> active) =>
-        (Backend, Model, Tokenizer, Active) = (backend, model, tokenizer, active);
+    /// <summary>The same where records or questions choose among adapters.</summary>
+    public static readonly Setting ChosenAdapters = Adapters with
+    {
+        Help = "Folder of an adapter, with :SCALE to weigh it; may be given several times. With a NAME it is used where it is asked for.",
+        ValueName = "[NAME=]DIR[:SCALE]",
+    };
+
+    private ModelSession(IBackend backend, TransformerModel model, HfTokenizer tokenizer, List<Adapter> loaded, IReadOnlyList<AdapterChoice> choices) =>
+        (Backend, Model, Tokenizer, Loaded, Choices) = (backend, model, tokenizer, loaded, choices);
 
     /// <summary>Computes.</summary>
     public IBackend Backend { get; }
@@ -30,14 +37,25 @@ internal sealed class ModelSession : IDisposable
     /// <summary>Its tokenizer.</summary>
     public HfTokenizer Tokenizer { get; }
 
-    /// <summary>The adapters in force.</summary>
-    public IReadOnlyList<Adapter> Active { get; }
+    /// <summary>All adapters.</summary>
+    public IReadOnlyList<Adapter> Loaded { get; }
+
+    /// <summary>The adapters that have names, to choose from; empty where none has.</summary>
+    public IReadOnlyList<AdapterChoice> Choices { get; }
+
+    /// <summary>The adapters in force from the beginning: all of them, but none where they are chosen by name.</summary>
+    public IReadOnlyList<Adapter> Active => Choices.Count > 0 ? [] : Loaded;
 
     /// <summary>Loads what --model and --adapter name.</summary>
-    public static ModelSession Open(SettingValues values, Terminal terminal, ModelOptions? options = null)
+    /// <param name="values">The settings.</param>
+    /// <param name="terminal">Told of what is odd.</param>
+    /// <param name="options">How the model is loaded; null for what the first adapter asks for.</param>
+    /// <param name="byName">Whether adapters may have names to choose them by.</param>
+    public static ModelSession Open(SettingValues values, Terminal terminal, ModelOptions? options = null, bool byName = false)
     {
         var folder = values.Text(Shared.Model);
-        var sources = AdapterSources(values);
+        var named = byName ? NamedSources(values) : [.. AdapterSources(values).Select(s => ((string?)null, s))];
+        List<AdapterSource> sources = [.. named.Select(n => n.Source)];
         options ??= sources.Count > 0 ? AdapterLabels.OptionsFor(sources[0].Folder, folder) : new ModelOptions();
         options = options with { Quantization = QuantizationSettings.Read(values) };
         using var progress = new ProgressLine(terminal);
@@ -55,9 +73,12 @@ internal sealed class ModelSession : IDisposable
             {
                 terminal.Cancellation.ThrowIfCancellationRequested();
                 adapters.Add(source.Load(model, adapters.Count == 0 ? "default" : $"adapter{adapters.Count}"));
+                foreach (var doubt in AdapterFolder.Doubts(adapters[^1], source.Folder)) terminal.Warn(doubt);
             }
-            WarnOfRandomHead(report, adapters, terminal);
-            return new ModelSession(backend, model, tokenizer, adapters);
+            var choices = named.Zip(adapters).Where(p => p.First.Name is not null)
+                .Select(p => new AdapterChoice(p.First.Name!, p.Second, AdapterChoice.LabelsOf(p.First.Source.Folder, model))).ToList();
+            WarnOfRandomHead(report, adapters, choices.Count > 0, terminal);
+            return new ModelSession(backend, model, tokenizer, adapters, choices);
         }
         catch
         {
@@ -68,15 +89,41 @@ internal sealed class ModelSession : IDisposable
         }
     }
 
-    /// <summary>The adapters that --adapter names.</summary>
-    public static IReadOnlyList<AdapterSource> AdapterSources(SettingValues values) => [.. values.Texts(Adapters).Select(Parse)];
+    /// <summary>The adapters that --adapter names, for verbs that use all of them together.</summary>
+    /// <exception cref="UsageException">One has a name to choose it by.</exception>
+    public static IReadOnlyList<AdapterSource> AdapterSources(SettingValues values)
+    {
+        var sources = NamedSources(values);
+        if (sources.FirstOrDefault(s => s.Name is not null).Name is { } name)
+            throw new UsageException($"The adapter '{name}' has a name, but nothing here chooses by names.", "--adapter", "Write --adapter DIR; predict and chat choose by names.");
+        return [.. sources.Select(s => s.Source)];
+    }
+
+    /// <summary>The adapters that --adapter names, each with the name it is chosen by, or null.</summary>
+    /// <exception cref="UsageException">Some have names and others have none, or two have the same.</exception>
+    public static IReadOnlyList<(string? Name, AdapterSource Source)> NamedSources(SettingValues values)
+    {
+        var named = values.Texts(Adapters).Select(SplitName).ToList();
+        if (named.Any(n => n.Name is null) && named.Any(n => n.Name is not null))
+            throw new UsageException("Some adapters have names and others have none.", "--adapter", "Write NAME=DIR for all of them, or DIR for all.");
+        foreach (var twice in named.Where(n => n.Name is not null).GroupBy(n => n.Name).Where(g => g.Count() > 1))
+            throw new UsageException($"Two adapters are named '{twice.Key}'.", "--adapter", "Give each a name of its own.");
+        return [.. named.Select(n => (n.Name, Parse(n.Folder)))];
+    }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var adapter in Active) adapter.Dispose();
+        foreach (var adapter in Loaded) adapter.Dispose();
         Model.Dispose();
         Backend.Dispose();
+    }
+
+    // An equals sign may belong to the path.
+    private static (string? Name, string Folder) SplitName(string text)
+    {
+        var at = text.IndexOf('=', StringComparison.Ordinal);
+        return at <= 0 || Directory.Exists(text) || text.AsSpan(0, at).ContainsAny("/\\") ? (null, text) : (text[..at], text[(at + 1)..]);
     }
 
     // A colon may belong to the path (C:\...), so what follows must be a number and the whole must not be a folder.
@@ -88,11 +135,12 @@ internal sealed class ModelSession : IDisposable
             ? new AdapterSource(text[..colon], scale) : new AdapterSource(text);
     }
 
-    private static void WarnOfRandomHead(LoadReport report, List<Adapter> adapters, Terminal terminal)
+    private static void WarnOfRandomHead(LoadReport report, List<Adapter> adapters, bool areChosen, Terminal terminal)
     {
         var brought = adapters.SelectMany(a => a.Entries).Select(e => e.Parameter.Name).ToHashSet();
-        var random = report.Created.Where(name => !brought.Contains(name)).ToList();
+        var random = report.Created.Where(name => areChosen || !brought.Contains(name)).ToList();
         if (random.Count > 0)
-            terminal.Warn($"the checkpoint lacks {string.Join(", ", random)}; {(random.Count == 1 ? "it starts" : "they start")} from random numbers");
+            terminal.Warn($"the checkpoint lacks {string.Join(", ", random)}; {(random.Count == 1 ? "it starts" : "they start")} from random numbers"
+                + (areChosen ? ", which count where no adapter is chosen" : ""));
     }
 }

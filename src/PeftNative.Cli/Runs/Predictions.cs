@@ -11,12 +11,13 @@ namespace PeftNative.Cli.Runs;
 /// <summary>Computes one JSON object per record: label and scores, tags, or a continuation.</summary>
 internal sealed class Predictions(ModelSession session, DataPlan data, SettingValues values, Terminal terminal)
 {
-    private IReadOnlyList<string> Labels => session.Model.Config.Labels;
-
     /// <summary>The objects, in the order of the records.</summary>
     public IEnumerable<JsonObject> Lines()
     {
         var index = 0;
+        var areNamed = data.Records.Any(r => r.Adapter is not null);
+        if (areNamed && session.Choices.Count == 0) terminal.Warn("the records' field 'adapter' is not looked at: no --adapter NAME=DIR is given");
+        if (!areNamed && session.Choices.Count > 0) terminal.Warn("no record has a field 'adapter', so none of the adapters is used");
         using var progress = new ProgressLine(terminal);
         foreach (var (origin, line) in session.Model.Task switch
         {
@@ -35,38 +36,76 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
 
     private IEnumerable<(RecordOrigin, JsonObject)> Texts()
     {
-        using var classifier = new Classifier(session.Model, [.. session.Active]);
+        using var classifier = new Classifier(session.Model);
         var encoder = Encoder(LearningTask.SequenceClassification, "text");
-        foreach (var records in data.Records.Chunk(values.Int(DataSettings.BatchSize)))
+        foreach (var line in InBatches(Describe)) yield return line;
+
+        IEnumerable<JsonObject> Describe(DataRecord[] records, IReadOnlyList<AttachmentSet> adapters)
         {
-            var scores = classifier.Score(Batch.Of([.. records.SelectMany(encoder.Encode)]));
-            for (var i = 0; i < records.Length; i++) yield return (records[i].Origin, Describe(scores[i]));
+            classifier.Adapters = adapters;
+            return records.Zip(classifier.Score(Batch.Of([.. records.SelectMany(encoder.Encode)])), (r, scores) => Scored(scores, LabelsFor(r)));
         }
     }
 
     private IEnumerable<(RecordOrigin, JsonObject)> Words()
     {
-        using var classifier = new Classifier(session.Model, [.. session.Active]);
-        foreach (var record in data.Records)
+        using var classifier = new Classifier(session.Model);
+        foreach (var line in InBatches((records, adapters) => [Tag(records[0], adapters)], batchSize: 1)) yield return line;
+
+        JsonObject Tag(DataRecord read, IReadOnlyList<AttachmentSet> adapters)
         {
-            if (record is not TaggedRecord words) throw Unfit(record, "tokens");
-            var tags = classifier.Tag(words.Tokens, session.Tokenizer, DataPlan.MaxLength(values, session.Model.Config));
-            yield return (record.Origin, new JsonObject { ["tags"] = new JsonArray([.. tags.Select(t => t is null ? null : (JsonNode)t)]) });
+            if (read is not TaggedRecord record) throw Unfit(read, "tokens");
+            classifier.Adapters = adapters;
+            var (labels, own) = (LabelsFor(record), session.Model.Config.Labels.ToList());
+            var tags = classifier.Tag(record.Tokens, session.Tokenizer, DataPlan.MaxLength(values, session.Model.Config));
+            return new JsonObject { ["tags"] = new JsonArray([.. tags.Select(t => t is null ? null : (JsonNode)labels[own.IndexOf(t)])]) };
         }
     }
 
     private IEnumerable<(RecordOrigin, JsonObject)> Continuations()
     {
-        using var generator = new TextGenerator(session.Model, session.Tokenizer, [.. session.Active]);
+        using var generator = new TextGenerator(session.Model, session.Tokenizer);
         var encoder = session.Model.Task == ModelTask.SequenceToSequence
             ? Encoder(LearningTask.SequenceToSequence, "source, prompt or instruction") : Encoder(LearningTask.CausalLM, "prompt, instruction or messages");
-        foreach (var records in data.Records.Chunk(values.Int(DataSettings.BatchSize)))
+        foreach (var line in InBatches(Continue)) yield return line;
+
+        IEnumerable<JsonObject> Continue(DataRecord[] records, IReadOnlyList<AttachmentSet> adapters)
         {
+            generator.Adapters = adapters;
             int[][] prompts = [.. records.Select(r => encoder.Encode(r).First().Ids)];
-            var texts = generator.GenerateBatch(prompts, GenerateVerb.ToOptions(values), terminal.Cancellation);
-            for (var i = 0; i < records.Length; i++) yield return (records[i].Origin, new JsonObject { ["prediction"] = texts[i] });
+            return generator.GenerateBatch(prompts, GenerateVerb.ToOptions(values), terminal.Cancellation).Select(text => new JsonObject { ["prediction"] = text });
         }
     }
+
+    // Computes batch by batch with the adapters that the records ask for; the lines come in the order of the records.
+    private IEnumerable<(RecordOrigin, JsonObject)> InBatches(
+        Func<DataRecord[], IReadOnlyList<AttachmentSet>, IEnumerable<JsonObject>> compute, int? batchSize = null)
+    {
+        foreach (var records in data.Records.Chunk(batchSize ?? values.Int(DataSettings.BatchSize)))
+        {
+            var lines = new JsonObject[records.Length];
+            foreach (var (chosen, adapters) in Batches(records))
+                foreach (var (i, line) in chosen.Zip(compute([.. chosen.Select(i => records[i])], adapters)))
+                    lines[i] = line;
+            for (var i = 0; i < lines.Length; i++)
+            {
+                if (session.Choices.Count > 0) lines[i].Insert(0, "adapter", ChoiceOf(records[i])?.Name);
+                yield return (records[i].Origin, lines[i]);
+            }
+        }
+    }
+
+    private IEnumerable<(int[] Records, IReadOnlyList<AttachmentSet> Adapters)> Batches(DataRecord[] records) => session.Choices.Count == 0
+        ? [([.. Enumerable.Range(0, records.Length)], session.Active)]
+        : AdapterChoice.Batches(session.Model, [.. records.Select(ChoiceOf)]);
+
+    private AdapterChoice? ChoiceOf(DataRecord record) => session.Choices.Count == 0 || record.Adapter is null or AdapterChoice.Base ? null
+        : session.Choices.FirstOrDefault(c => c.Name == record.Adapter) ?? throw new DataException(
+            $"The record asks for the adapter '{record.Adapter}', which is not there.", record.Origin.ToString(),
+            $"There are: {string.Join(", ", session.Choices.Select(c => c.Name))}; null is none.");
+
+    private IReadOnlyList<string> LabelsFor(DataRecord record) =>
+        values.Has(PredictVerb.Labels) ? session.Model.Config.Labels : ChoiceOf(record)?.Labels ?? session.Model.Config.Labels;
 
     private ExampleEncoder Encoder(LearningTask task, string fields)
     {
@@ -81,7 +120,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
     private DataException Unfit(DataRecord record, string fields) => new(
         $"The record is not for {session.Model.Task}, which this model does.", record.Origin.ToString(), $"It needs {fields}.");
 
-    private JsonObject Describe(float[] scores)
+    private JsonObject Scored(float[] scores, IReadOnlyList<string> labels)
     {
         switch (session.Model.Config.ProblemType)
         {
@@ -89,14 +128,13 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
                 return new JsonObject { ["value"] = JsonLines.Number(scores[0]) };
             case Models.ProblemType.MultiLabel:
                 var each = scores.Select(s => Classifier.Sigmoid(s)).ToArray();
-                return new JsonObject { ["labels"] = JsonLines.List(Labels.Where((_, i) => each[i] > 0.5)), ["scores"] = Named(each) };
+                return new JsonObject { ["labels"] = JsonLines.List(labels.Where((_, i) => each[i] > 0.5)), ["scores"] = Named(each) };
             default:
                 var shares = Classifier.Softmax(scores);
                 var best = Classifier.Best(scores);
-                return new JsonObject { ["label"] = Labels[best], ["score"] = JsonLines.Number(shares[best]), ["scores"] = Named(shares) };
+                return new JsonObject { ["label"] = labels[best], ["score"] = JsonLines.Number(shares[best]), ["scores"] = Named(shares) };
         }
-    }
 
-    private JsonObject Named(double[] scores) =>
-        new(Labels.Select((label, i) => KeyValuePair.Create(label, JsonLines.Number(Math.Round(scores[i], 6)))));
+        JsonObject Named(double[] values) => new(labels.Select((label, i) => KeyValuePair.Create(label, JsonLines.Number(Math.Round(values[i], 6)))));
+    }
 }

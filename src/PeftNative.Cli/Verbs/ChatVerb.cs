@@ -25,18 +25,18 @@ internal sealed class ChatVerb : Verb
 
     public override string Example => "peftnative chat --model my-chat-model --adapter polite --adapter terse --temperature 0.7";
 
-    public override string Notes => $"Each line is a question.\n{Help}.\nAdapters go by the names of their folders; the first one is taken at the start.";
+    public override string Notes => $"Each line is a question.\n{Help}.\nAdapters go by the names of their folders, or by NAME with --adapter NAME=DIR; the first one is taken at the start.";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Shared.Model, ModelSession.Adapters, System, .. QuantizationSettings.All, .. GenerateVerb.Sampling, .. Shared.Machine];
+        [Shared.Model, ModelSession.ChosenAdapters, System, .. QuantizationSettings.All, .. GenerateVerb.Sampling, .. Shared.Machine];
 
     public override int Run(SettingValues values, Terminal terminal)
     {
         var folder = values.Text(Shared.Model);
         var template = ChatTemplate.Load(folder)
             ?? throw new ModelFormatException("The model has no chat template.", folder, "Use generate, which continues plain texts.");
-        using var session = ModelSession.Open(values, terminal);
-        var names = session.Active.Select((adapter, i) => (Name: NameOf(ModelSession.AdapterSources(values)[i].Folder), adapter)).ToList();
+        using var session = ModelSession.Open(values, terminal, byName: true);
+        var names = ModelSession.NamedSources(values).Zip(session.Loaded, (s, adapter) => (Name: s.Name ?? NameOf(s.Source.Folder), adapter)).ToList();
         using var conversation = new Conversation(session, template, GenerateVerb.ToOptions(values), values.OptionalText(System));
         conversation.Take(names.Count == 0 ? null : names[0].adapter);
         terminal.Note(names.Count == 0 ? Help : $"adapters: {string.Join(", ", names.Select(n => n.Name))}; {Help}");

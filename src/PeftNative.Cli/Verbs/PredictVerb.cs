@@ -16,7 +16,8 @@ internal sealed class PredictVerb : Verb
         ValueName = "FILE.jsonl", Group = "What",
     };
 
-    private static readonly Setting Labels = new("labels", SettingKind.Names, "Names of the labels by number, for adapters that come without.") { Group = "Data" };
+    /// <summary>Labels that the user gives.</summary>
+    internal static readonly Setting Labels = new("labels", SettingKind.Names, "Names of the labels by number, for adapters that come without.") { Group = "Data" };
 
     public override string Name => "predict";
 
@@ -25,13 +26,15 @@ internal sealed class PredictVerb : Verb
     public override string Example => "peftnative predict --model minilm --adapter sst2-lora --data sst2-test.jsonl --output predictions.jsonl";
 
     public override string Notes => """
+        With --adapter NAME=DIR (several times) the field "adapter" of each record says which one works on it; without
+        that field, or with null there, none does. Records of one batch may differ.
         Texts: {"index":0,"line":1,"label":"positive","score":0.98,"scores":{"negative":0.02,"positive":0.98}}
         Words: {"index":0,"line":1,"tags":["O","B-PER"]}; prompts: {"index":0,"line":1,"prediction":"..."}
         """;
 
     public override IReadOnlyList<Setting> Settings =>
     [
-        Shared.Model, ModelSession.Adapters, DataSettings.Data, Output, DataSettings.BatchSize with { Group = "Data", Default = "32" },
+        Shared.Model, ModelSession.ChosenAdapters, DataSettings.Data, Output, DataSettings.BatchSize with { Group = "Data", Default = "32" },
         Labels,
         .. QuantizationSettings.All, .. DataSettings.Reading, .. GenerateVerb.Sampling, .. Shared.Machine,
     ];
@@ -39,7 +42,7 @@ internal sealed class PredictVerb : Verb
     public override int Run(SettingValues values, Terminal terminal)
     {
         var data = DataPlan.Read(values.Text(DataSettings.Data), values, terminal, forPrediction: true);
-        using var session = ModelSession.Open(values, terminal, OptionsFor(values));
+        using var session = ModelSession.Open(values, terminal, OptionsFor(values), byName: true);
         var lines = new Predictions(session, data, values, terminal).Lines();
         if (values.OptionalText(Output) is not { } output)
         {
@@ -66,8 +69,8 @@ internal sealed class PredictVerb : Verb
     private static ModelOptions? OptionsFor(SettingValues values)
     {
         if (!values.Has(Labels)) return null;
-        var adapters = ModelSession.AdapterSources(values);
-        var options = adapters.Count > 0 ? AdapterLabels.OptionsFor(adapters[0].Folder, values.Text(Shared.Model)) : new ModelOptions();
+        var adapters = ModelSession.NamedSources(values);
+        var options = adapters.Count > 0 ? AdapterLabels.OptionsFor(adapters[0].Source.Folder, values.Text(Shared.Model)) : new ModelOptions();
         return options with { Labels = values.Texts(Labels) };
     }
 }

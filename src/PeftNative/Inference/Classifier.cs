@@ -22,6 +22,13 @@ public sealed class Classifier : IDisposable
         pass = new Pass(model, adapters);
     }
 
+    /// <summary>The adapters in force; may be exchanged between two calls.</summary>
+    public IReadOnlyList<AttachmentSet> Adapters
+    {
+        get => pass.Attachments;
+        set => pass.Attachments = value;
+    }
+
     /// <summary>The scores (logits) of each text, one per label.</summary>
     public IReadOnlyList<float[]> Score(Batch batch) => Score(batch, () => model.PooledRows(pass));
 

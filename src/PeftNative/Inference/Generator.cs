@@ -26,6 +26,14 @@ public sealed class Generator : IDisposable
         pass = new Pass(model, adapters);
     }
 
+    /// <summary>The adapters in force; may be exchanged between two continuations.</summary>
+    /// <exception cref="InvalidOperationException">A continuation is under way.</exception>
+    public IReadOnlyList<AttachmentSet> Adapters
+    {
+        get => pass.Attachments;
+        set => pass.Attachments = pass.Cache is null ? value : throw new InvalidOperationException("adapters cannot be exchanged within a continuation");
+    }
+
     /// <summary>Continues a prompt; returns the new tokens, the end-of-sequence token not included.</summary>
     /// <inheritdoc cref="StreamBatch" path="/exception"/>
     public IReadOnlyList<int> Generate(ReadOnlySpan<int> prompt, GenerationOptions options, CancellationToken cancellation = default) =>

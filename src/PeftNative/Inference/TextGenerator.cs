@@ -18,6 +18,13 @@ public sealed class TextGenerator : IDisposable
     public TextGenerator(TransformerModel model, ITokenizer tokenizer, params IReadOnlyList<AttachmentSet> adapters) =>
         (generator, this.tokenizer) = (new Generator(model, adapters), tokenizer);
 
+    /// <inheritdoc cref="Generator.Adapters"/>
+    public IReadOnlyList<AttachmentSet> Adapters
+    {
+        get => generator.Adapters;
+        set => generator.Adapters = value;
+    }
+
     /// <summary>Tokens added by the latest continuation, those of the stop text included.</summary>
     public int TokenCount { get; private set; }
 

@@ -4,7 +4,11 @@ namespace PeftNative.Data;
 
 /// <summary>A record whose fields have been checked and understood. Immutable by convention.</summary>
 /// <param name="Origin">Where it was read.</param>
-public abstract record DataRecord(RecordOrigin Origin);
+public abstract record DataRecord(RecordOrigin Origin)
+{
+    /// <summary>In data to predict on, the field <c>adapter</c>: the name of the adapter to use; null for none.</summary>
+    public string? Adapter { get; init; }
+}
 
 /// <summary>A text or a pair of texts, with its label where it has one.</summary>
 public sealed record TextRecord(string Text, string? Pair, LabelValue? Label, RecordOrigin Origin) : DataRecord(Origin);

@@ -16,7 +16,14 @@ public sealed class RecordParser(
 
     /// <summary>Checks a record and takes its fields.</summary>
     /// <exception cref="DataException">A field is missing, null or of the wrong type.</exception>
-    public DataRecord Parse(RawRecord record) => shape switch
+    public DataRecord Parse(RawRecord record)
+    {
+        var parsed = ParseFields(record);
+        return forPrediction && _columns.NameIn(record.Fields, ShapeFields.Adapter) is { } name
+            ? parsed with { Adapter = record.Fields[name]!.ToString() } : parsed;
+    }
+
+    private DataRecord ParseFields(RawRecord record) => shape switch
     {
         RecordShape.Text => new TextRecord(Text(record, "text"), null, null, record.Origin),
         RecordShape.TextLabel => new TextRecord(Text(record, "text"), null, Label(record), record.Origin),

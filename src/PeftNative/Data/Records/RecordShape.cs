@@ -69,8 +69,11 @@ internal sealed record ShapeFields(RecordShape Shape, string[] Inputs, string? T
     /// <summary>The names under which a field is looked for, the canonical one first.</summary>
     public static IEnumerable<string> NamesOf(string field) => [field, .. OtherNames.GetValueOrDefault(field, [])];
 
+    /// <summary>The field of any shape that names the adapter to use.</summary>
+    public const string Adapter = "adapter";
+
     /// <summary>Every canonical field name.</summary>
-    public static IEnumerable<string> Fields => All.SelectMany(s => s.Required.Concat(s.Optional)).Distinct();
+    public static IEnumerable<string> Fields => All.SelectMany(s => s.Required.Concat(s.Optional)).Distinct().Append(Adapter);
 
     public IEnumerable<string> Required => Target is null ? Inputs : [.. Inputs, Target];
 

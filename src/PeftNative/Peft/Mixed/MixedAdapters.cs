@@ -73,17 +73,25 @@ public sealed class MixedAdapters : AttachmentSet
         return runs;
     }
 
+    /// <summary>Whether an adapter can share a batch with others: its changes can be confined to its rows.</summary>
+    public static bool CanMix(TransformerModel model, Adapter adapter) => Obstacle(model, adapter) is null;
+
     private static void Check(TransformerModel model, Adapter adapter)
     {
-        if (adapter.Model != model) throw new UsageException($"The adapter '{adapter.Name}' was made for another model.");
-        if (adapter.IsMerged) throw new UsageException($"The adapter '{adapter.Name}' is merged into the base.", remedy: "Unmerge it first.");
+        if (Obstacle(model, adapter) is { } obstacle) throw obstacle;
+    }
+
+    private static UsageException? Obstacle(TransformerModel model, Adapter adapter)
+    {
+        if (adapter.Model != model) return new UsageException($"The adapter '{adapter.Name}' was made for another model.");
+        if (adapter.IsMerged) return new UsageException($"The adapter '{adapter.Name}' is merged into the base.", remedy: "Unmerge it first.");
         if (adapter.VirtualTokens is not null || adapter.Prefix is not null)
-            throw new UsageException($"The adapter '{adapter.Name}' changes the length of its sequences and cannot be mixed with others.",
+            return new UsageException($"The adapter '{adapter.Name}' changes the length of its sequences and cannot be mixed with others.",
                 remedy: "Run its sequences in a batch of their own.");
         var linear = model.Linears.SelectMany(l => new[] { l.Weight, l.Bias }).OfType<Parameter>().Select(p => p.Index).ToHashSet();
         var others = model.Parameters.Where(p => adapter.Replacement(p.Index) is not null && !linear.Contains(p.Index)).ToList();
-        if (adapter.AtEmbedding is not null || others.Count > 0)
-            throw new UsageException($"The adapter '{adapter.Name}' changes {(others.Count > 0 ? others[0].Name : "the token embedding")}, "
-                + "which all rows of a batch share.", remedy: "Run its sequences in a batch of their own.");
+        return adapter.AtEmbedding is null && others.Count == 0 ? null : new UsageException(
+            $"The adapter '{adapter.Name}' changes {(others.Count > 0 ? others[0].Name : "the token embedding")}, which all rows of a batch share.",
+            remedy: "Run its sequences in a batch of their own.");
     }
 }
