@@ -7,10 +7,13 @@ namespace PeftNative.Tests;
 /// </summary>
 internal static class SharedFolder
 {
+    /// <summary>A path below the folder, or null where it is absent.</summary>
+    public static string? Find(string relative) => Roots().Select(root => Path.Combine(root, relative)).FirstOrDefault(Path.Exists);
+
     /// <summary>A path below the folder; skips the test, saying why, where it is absent.</summary>
     public static string PathOrSkip(string relative)
     {
-        var path = Roots().Select(root => Path.Combine(root, relative)).FirstOrDefault(Path.Exists);
+        var path = Find(relative);
         if (path is null) Assert.Skip($"shared/{relative} is not here (set PEFTNATIVE_SHARED to the folder shared).");
         return path;
     }
