@@ -1,0 +1,33 @@
+using PeftNative.Tests.Peft;
+using Xunit;
+
+namespace PeftNative.Cuda.Tests;
+
+/// <summary>Training gives the same bits again, with every method and in whatever order the emulated device runs its threads.</summary>
+public sealed class RepeatabilityTests
+{
+    public static TheoryData<string> Methods => [.. TrainedBits.Methods];
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Training_gives_the_same_bits_in_every_order_of_threads(string method)
+    {
+        using var backend = Emulator.Open();
+        try
+        {
+            var expected = Train("forward");
+            Assert.All(expected, value => Assert.True(float.IsFinite(value)));
+            foreach (var schedule in (string[])["forward", "random"]) Assert.Equal(expected, Train(schedule));
+        }
+        finally
+        {
+            Emulator.SetSchedule("forward");
+        }
+
+        float[] Train(string schedule)
+        {
+            Emulator.SetSchedule(schedule);
+            return TrainedBits.Of(backend, TrainedBits.Toy, method, steps: 2, length: 5);
+        }
+    }
+}
