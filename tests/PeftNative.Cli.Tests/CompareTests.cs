@@ -64,7 +64,60 @@ public sealed class CompareTests : IDisposable
             Assert.Equal(Regex.Count(page, $"<{tag}[ >]"), Regex.Count(page, $"</{tag}>"));
     }
 
+    [Fact]
+    public void An_encoder_decoder_is_compared_by_what_it_writes()
+    {
+        var outcome = Command.Succeed("compare", "--model", TinyModels.T5(folder), "--data", TinyModels.Sources(folder), "--output", folder["out"],
+            "--sizes", "8", "--seeds", "1", "--budget", "2", "--batch_size", "4", "--continuations", "3");
+        Assert.Contains("rougeL @8", outcome.Out, StringComparison.Ordinal);
+        foreach (var method in "lora ia3 prefix prompt p_tuning bottleneck full top_layers".Split(' ')) Assert.Matches($@"\n  {method} +\d", outcome.Out);
+        var results = JsonNode.Parse(File.ReadAllText(folder["out/results.json"]))!;
+        Assert.Equal("perplexity of what the base wrote of the same sources", results["facts"]!["knowledge"]!.GetValue<string>());
+        Assert.All(results["cells"]!.AsArray(), c => Assert.True(c!["off_is_identical"]!.GetValue<bool>()));
+        Assert.All(results["cells"]!.AsArray(), c => Assert.Equal(3, c!["continuations"]!.AsArray().Count));
+        Assert.All(results["portability"]!["adapters"]!.AsArray(), a => Assert.True(a!["is_as_trained"]!.GetValue<bool>()));
+    }
+
+    [Fact]
+    public void Methods_take_settings_of_their_own_and_a_kind_may_take_part_twice()
+    {
+        string[] call =
+        [
+            "compare", "--model", TinyModels.Llama(folder), "--data", TinyModels.Prompts(folder), "--output", folder["out"], "--sizes", "4", "--seeds", "1",
+            "--budget", "1", "--continuations", "1", "--methods", "lora,lora-wide,prefix,prompt,bottleneck,top_layers", "--json",
+        ];
+        var plain = Cells([.. call]);
+        Assert.Equal(plain["lora"]["trainable"]!.GetValue<long>(), plain["lora-wide"]["trainable"]!.GetValue<long>());
+        var changed = Cells([.. call, "--method_settings",
+            "lora-wide.r=16,lora-wide.lr=3e-3,prefix.num_virtual_tokens=5,prompt.prompt_tuning_init_text=count,bottleneck.reduction_factor=4,top_layers.num_layers=2"]);
+        long Trained(Dictionary<string, JsonObject> cells, string method) => cells[method]["trainable"]!.GetValue<long>();
+        Assert.True(changed["lora"]["reused"]!.GetValue<bool>());
+        foreach (var method in (string[])["lora-wide", "prefix", "prompt", "bottleneck", "top_layers"]) Assert.False(changed[method]["reused"]!.GetValue<bool>(), method);
+        Assert.Equal(2 * Trained(changed, "lora"), Trained(changed, "lora-wide"));
+        Assert.Equal(3e-3, changed["lora-wide"]["learning_rate"]!.GetValue<double>());
+        Assert.Equal(Trained(plain, "prefix"), 4 * Trained(changed, "prefix"));
+        Assert.True(Trained(changed, "bottleneck") > 2 * Trained(plain, "bottleneck"));
+        Assert.True(Trained(changed, "top_layers") > Trained(plain, "top_layers"));
+
+        var config = folder.Write("c.yaml", "method_settings:\n  lora-wide: {r: 16, lr: 3e-3}\n  lora: {target_modules: [q_proj, v_proj]}\n");
+        var fromFile = Cells([.. call, "--config", config]);
+        Assert.True(fromFile["lora-wide"]["reused"]!.GetValue<bool>());
+        Assert.True(Trained(fromFile, "lora") < Trained(plain, "lora"));
+        var settings = JsonNode.Parse(File.ReadAllText(folder["out/results.json"]))!["plan"]!["methods"]!["lora-wide"]!["settings"]!;
+        Assert.Equal(16, settings["r"]!.GetValue<int>());
+
+        static Dictionary<string, JsonObject> Cells(string[] args) =>
+            Command.Succeed(args).Lines.Where(l => Text(l, "event") == "cell").ToDictionary(l => Text(l, "method")!);
+    }
+
     [Theory]
+    [InlineData("--method_settings", "lora.rr=4", "rr is no setting of the method lora")]
+    [InlineData("--method_settings", "prefix.r=4", "r is no setting of the method prefix")]
+    [InlineData("--method_settings", "lora.r=many", "must be a whole number")]
+    [InlineData("--method_settings", "lora.r=0", "must be a whole number")]
+    [InlineData("--method_settings", "r=4", "METHOD.KEY=X")]
+    [InlineData("--method_settings", "lorra.r=4", "takes no part")]
+    [InlineData("--method_settings", "lora.learning_rate=fast", "positive number")]
     [InlineData("--methods", "lora,lorra", "'lorra' is no method")]
     [InlineData("--learning_rates", "lora=fast", "positive number")]
     [InlineData("--learning_rates", "lorra=1e-3", "takes no part")]

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Report;
 using PeftNative.Comparison;
@@ -76,6 +77,8 @@ internal static class CompareReport
         yield return ("runs", $"at most {plan.Budget} steps of {plan.BatchSize} examples and {Quantity.Number(plan.MostEpochs)} passes; seeds {string.Join(", ", plan.Seeds)}");
         yield return ("training", "AdamW, decay 0.01, gradients clipped to norm 1, warm-up over 6 % of the steps, then linear to 0; measured after the last step");
         yield return ("rates", "usual published ones for width 768, times 768 / hidden size, where no other was given: they stand in the table");
+        foreach (var method in plan.Methods)
+            if (MethodTable.Describe(ComparedMethods.KindOf(method.Name), method.Config) is { Length: > 0 } settings) yield return (method.Name, settings);
         yield return ("memory", "activations of a step, and value, gradient and two moments of every trained parameter; the weights of the base, "
             + $"{Quantity.Bytes(facts.WeightBytes)}, come on top for every method");
         yield return ("machine", facts.Machine);

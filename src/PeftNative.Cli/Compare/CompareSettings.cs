@@ -11,7 +11,7 @@ internal static class CompareSettings
         ValueName = "DIR", Aliases = ["output_dir"], Group = "What",
     };
 
-    public static readonly Setting Methods = new("methods", SettingKind.Names, "Methods and baselines; by default all that suit the model.")
+    public static readonly Setting Methods = new("methods", SettingKind.Names, "Methods and baselines; by default all that suit the model. NAME-ANYTHING is one more of its kind.")
     {
         Aliases = ["method"], Group = "What",
     };
@@ -52,6 +52,12 @@ internal static class CompareSettings
         ValueName = "METHOD=X,...", Group = "Means",
     };
 
+    public static readonly Setting MethodSettings = new("method_settings", SettingKind.Map,
+        "Settings of methods, spelled as for train, and their learning_rate.")
+    {
+        ValueName = "METHOD.KEY=X,...", Group = "Means",
+    };
+
     public static readonly Setting Continuations = new("continuations", SettingKind.Whole,
         "Prompts of the evaluation data that are continued and compared character for character.")
     {
@@ -62,36 +68,28 @@ internal static class CompareSettings
     public static readonly Setting[] All =
     [
         Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Tasks, OwnData, Output, Methods, Sizes, Seeds,
-        Budget, MostEpochs, DataSettings.BatchSize with { Default = "16", Group = "Means" }, LearningRates, Continuations,
+        Budget, MostEpochs, DataSettings.BatchSize with { Default = "16", Group = "Means" }, LearningRates, MethodSettings, Continuations,
         .. DataSettings.Reading, .. Shared.Machine,
     ];
 
     /// <summary>The plan for a model.</summary>
     /// <param name="values">What the user asks for.</param>
     /// <param name="model">The model.</param>
+    /// <param name="tokenizer">Its tokenizer, for prompts that start from a text.</param>
     /// <param name="records">Training records there are.</param>
-    public static ComparisonPlan Plan(SettingValues values, Models.TransformerModel model, int records)
+    public static ComparisonPlan Plan(SettingValues values, Models.TransformerModel model, Data.ITokenizer tokenizer, int records)
     {
-        var rates = Rates(values);
-        var names = values.Texts(Methods) is { Count: > 0 } given ? given : [.. ComparedMethods.NamesFor(model)];
-        foreach (var name in rates.Keys.Where(n => !names.Contains(n)))
-            throw new UsageException($"The rate of '{name}' is of no use: it takes no part.", "--learning_rates", $"There are: {string.Join(", ", names)}.");
+        var changes = MethodChanges.Read(values);
+        List<string> names = [.. (values.Texts(Methods) is { Count: > 0 } given ? given : [.. ComparedMethods.NamesFor(model)]).Distinct()];
+        foreach (var (name, where) in changes.Names.Where(n => !names.Contains(n.Name)))
+            throw new UsageException($"What is set for '{name}' is of no use: it takes no part.", where, $"There are: {string.Join(", ", names)}.");
         return new ComparisonPlan
         {
-            Methods = [.. names.Distinct().Select(n => ComparedMethods.Create(n, model, rates.TryGetValue(n, out var rate) ? rate : null))],
+            Methods = [.. names.Select(n => changes.Apply(n, model, tokenizer))],
             Sizes = [.. Wholes(values, Sizes).Select(s => (int)Math.Min(s, records)).Distinct().Order()],
             Seeds = [.. Wholes(values, Seeds).Select(s => (ulong)s).Distinct()],
             Budget = values.Int(Budget), MostEpochs = values.Number(MostEpochs), BatchSize = values.Int(DataSettings.BatchSize),
         };
-    }
-
-    private static Dictionary<string, double> Rates(SettingValues values)
-    {
-        var rates = new Dictionary<string, double>();
-        foreach (var (name, text) in values.Map(LearningRates))
-            rates[name] = double.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var rate) && rate > 0 ? rate
-                : throw new UsageException($"The rate of '{name}' must be a positive number, not '{text}'.", "--learning_rates");
-        return rates;
     }
 
     private static IEnumerable<long> Wholes(SettingValues values, Setting setting)

@@ -39,8 +39,6 @@ internal sealed class CompareSetup
     private ComparisonSetup Read(IBackend backend)
     {
         var (train, eval) = Split(RunSetup.ReadData(values, terminal));
-        if (train.Task == LearningTask.SequenceToSequence)
-            throw new UsageException("compare knows no models with encoder and decoder yet.", train.Path, "Give records for a decoder or a classifier.");
         var labels = train.FindLabels(config.Labels);
         var main = Encode(train, eval, labels);
         var others = values.Texts(CompareSettings.Tasks).Select(path => ReadOther(path, train, labels));
@@ -48,7 +46,7 @@ internal sealed class CompareSetup
         {
             ModelFolder = folder, Tokenizer = tokenizer, Output = values.Text(CompareSettings.Output), Tasks = [main, .. others],
             Load = seed => ModelLoader.Load(backend, folder, train.ModelOptions(config, labels, seed)).Model,
-            Plan = model => CompareSettings.Plan(values, model, main.Train.Examples.Count),
+            Plan = model => CompareSettings.Plan(values, model, tokenizer, main.Train.Examples.Count),
             Knowledge = model => Knowledge(model, main),
         };
     }
@@ -64,7 +62,7 @@ internal sealed class CompareSetup
 
     private ComparedTask Encode(DataPlan train, DataPlan eval, LabelVocabulary? labels)
     {
-        var prompts = train.Task != LearningTask.CausalLM ? []
+        var prompts = train.Task is not (LearningTask.CausalLM or LearningTask.SequenceToSequence) ? []
             : eval.Records.OfType<PromptRecord>().Where(p => p.Completion is not null).Take(values.Int(CompareSettings.Continuations));
         return new ComparedTask(Path.GetFileNameWithoutExtension(train.Path), train.Encode(tokenizer, folder, maxLength, labels),
             eval.Encode(tokenizer, folder, maxLength, labels), [.. prompts]);
@@ -82,7 +80,7 @@ internal sealed class CompareSetup
     private IBaseKnowledge Knowledge(TransformerModel model, ComparedTask main)
     {
         var own = values.OptionalText(CompareSettings.OwnData);
-        if (model.Task != ModelTask.CausalLm)
+        if (!model.Task.WritesText())
             return own is null ? new StateSimilarity([.. main.Eval.Examples.Take(SimilarTexts)]) : Centroids(own);
         if (own is not null)
         {
@@ -90,6 +88,9 @@ internal sealed class CompareSetup
             var texts = plan.With([.. plan.Records.Take(MostOwnTexts)]).Encode(tokenizer, folder, maxLength, null);
             return new OwnTextPerplexity(texts, Path.GetFileName(own));
         }
+        if (model.Task == ModelTask.SequenceToSequence)
+            return new OwnTextPerplexity(OwnTexts.Write(model, [.. main.Eval.Examples.Take(OwnTextCount)], OwnTextTokens, OwnTextSeed, terminal.Cancellation),
+                "what the base wrote of the same sources");
         var begin = tokenizer.BeginOfSequenceId ?? tokenizer.EndOfSequenceId ?? main.Eval.Examples[0].Ids[0];
         var sampled = OwnTexts.Sample(model, begin, OwnTextCount, OwnTextTokens, OwnTextSeed, terminal.Cancellation);
         return new OwnTextPerplexity(sampled, "texts the base wrote");

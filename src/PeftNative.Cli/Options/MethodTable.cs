@@ -67,8 +67,7 @@ internal static class MethodTable
         foreach (var setting in Given(values))
         {
             if (!method.Keys.Contains(setting.Key))
-                throw new UsageException($"{setting.Key} is no setting of the method {method.Name}.", values.OriginOf(setting),
-                    method.Keys.Length == 0 ? "It has none." : $"It has: {string.Join(", ", method.Keys)}.");
+                throw Foreign(method, setting.Key, values.OriginOf(setting));
             if (method.Fixed.Any(f => f.Key == setting.Key && f.Value != values.Switch(setting)))
                 throw new UsageException($"The method {method.Name} needs {setting.Key}.", values.OriginOf(setting), "Leave it out, or use --method lora.");
             json[setting.Key] = values.Node(setting)!.DeepClone();
@@ -76,12 +75,46 @@ internal static class MethodTable
         return method.Type == Bottleneck ? ReadBottleneck(json, values.Text(Shared.Model)) : ReadPeft(json, method, values.Text(Shared.Model));
     }
 
+    /// <summary>The settings of a method with some exchanged, as a comparison has them.</summary>
+    /// <param name="name">The method's name.</param>
+    /// <param name="config">Its settings.</param>
+    /// <param name="changes">Other values, by key.</param>
+    /// <param name="where">Where they were given.</param>
+    /// <exception cref="UsageException">A key belongs to another method, or a value is impossible.</exception>
+    public static AdapterConfig Change(string name, AdapterConfig config, JsonObject changes, string where)
+    {
+        var method = All.First(m => m.Name == name);
+        var json = config.ToJson();
+        var target = method.Type == Bottleneck ? (JsonObject)json["config"]! : json;
+        foreach (var (key, value) in changes)
+        {
+            var setting = Keys.FirstOrDefault(s => s.Names.Contains(key.Replace('-', '_')));
+            if (setting is null || !method.Keys.Contains(setting.Key)) throw Foreign(method, key, where);
+            target[setting.Key] = SettingValue.FromFile(setting, value ?? "null", $"{where} {name}.{key}");
+        }
+        var model = config.BaseModel ?? "";
+        return method.Type == Bottleneck ? ReadBottleneck((JsonObject)target.DeepClone(), model) : ReadPeft(json, method, model);
+    }
+
+    /// <summary>What a method's settings say, in words: every key that train has for it and that is not off.</summary>
+    public static string Describe(string name, AdapterConfig config)
+    {
+        var method = All.First(m => m.Name == name);
+        var json = config.ToJson();
+        var all = method.Type == Bottleneck ? (JsonObject)json["config"]! : json;
+        return string.Join(", ", method.Keys.Where(k => all[k] is { } v && v.ToJsonString() is not ("false" or "[]" or "{}" or "\"none\"")).Select(k =>
+            $"{k} {(all[k] is JsonArray list ? string.Join(' ', list.Select(i => i!.ToString())) : all[k]!.ToString())}"));
+    }
+
+    private static UsageException Foreign(Method method, string key, string where) => new($"{key} is no setting of the method {method.Name}.", where,
+        method.Keys.Length == 0 ? "It has none." : $"It has: {string.Join(", ", method.Keys)}.");
+
     private static AdapterConfig ReadPeft(JsonObject json, Method method, string model)
     {
         json["peft_type"] = method.Type;
         json["base_model_name_or_path"] = model;
         if (method.Keys.Contains("num_virtual_tokens")) json["num_virtual_tokens"] ??= 20;
-        if (json.ContainsKey("prompt_tuning_init_text")) (json["prompt_tuning_init"], json["tokenizer_name_or_path"]) = ("TEXT", model);
+        if (json["prompt_tuning_init_text"] is not null) (json["prompt_tuning_init"], json["tokenizer_name_or_path"]) = ("TEXT", model);
         return Read(json, AdapterFolder.ReadConfig);
     }
 

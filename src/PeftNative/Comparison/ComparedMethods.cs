@@ -53,19 +53,22 @@ public static class ComparedMethods
     /// models have no biases.</summary>
     public static IEnumerable<string> NamesFor(TransformerModel model) => Names.Where(name => name switch
     {
-        "head" => model.Task != ModelTask.CausalLm,
+        "head" => !model.Task.WritesText(),
         "bitfit" => BitFitConfig.HasBiases(model),
         _ => true,
     });
 
+    /// <summary>The kind of a method: its name up to a hyphen.</summary>
+    public static string KindOf(string name) => name.Split('-', 2)[0];
+
     /// <summary>A method with its usual settings.</summary>
-    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="name">One of <see cref="Names"/>, or one with a hyphen and anything behind it, so that a kind may take part with several settings.</param>
     /// <param name="model">The model it is for: its width decides the rate.</param>
     /// <param name="learningRate">Another rate, or null.</param>
     /// <exception cref="UsageException">There is no such method.</exception>
     public static ComparedMethod Create(string name, TransformerModel model, double? learningRate = null)
     {
-        var found = Array.Find(Defaults, d => d.Name == name) ?? throw new UsageException(
+        var found = Array.Find(Defaults, d => d.Name == KindOf(name)) ?? throw new UsageException(
             $"'{name}' is no method of a comparison.", remedy: $"There are: {string.Join(", ", Names)}.");
         var rate = learningRate ?? found.Rate * UsualWidth / model.Config.HiddenSize;
         return new ComparedMethod(name, found.Config with { BaseModel = model.Folder }, rate);

@@ -155,7 +155,7 @@ public sealed class ComparisonResults
     {
         ["methods"] = new JsonObject(plan.Methods.Select(m => KeyValuePair.Create(m.Name, (JsonNode?)new JsonObject
         {
-            ["learning_rate"] = m.LearningRate, ["is_baseline"] = m.IsBaseline,
+            ["learning_rate"] = m.LearningRate, ["is_baseline"] = m.IsBaseline, ["settings"] = m.Config.ToJson(),
         }))),
         ["sizes"] = new JsonArray([.. plan.Sizes.Select(s => (JsonNode)s)]),
         ["seeds"] = new JsonArray([.. plan.Seeds.Select(s => (JsonNode)(long)s)]), ["budget"] = plan.Budget,

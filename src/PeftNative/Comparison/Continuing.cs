@@ -1,10 +1,11 @@
 using PeftNative.Data;
 using PeftNative.Inference;
 using PeftNative.Models;
+using PeftNative.Training.Metrics;
 
 namespace PeftNative.Comparison;
 
-/// <summary>Lets a language model continue prompts, greedily, so that the result is the same every time.</summary>
+/// <summary>Lets a model continue prompts, or an encoder-decoder answer them, greedily, so that the result is the same every time.</summary>
 /// <param name="tokenizer">The model's tokenizer.</param>
 /// <param name="records">Prompts with the wanted completions.</param>
 public sealed class Continuing(ITokenizer tokenizer, IReadOnlyList<PromptRecord> records)
@@ -27,6 +28,10 @@ public sealed class Continuing(ITokenizer tokenizer, IReadOnlyList<PromptRecord>
             generator.GenerateBatch([.. batch.Select(r => r.Prompt)], options, cancellation),
             (record, text) => new Continuation(record.Prompt, record.Completion!.Trim(), text.Trim())))];
     }
+
+    /// <summary>The mean F-measure of ROUGE-L.</summary>
+    public static double MeanRougeL(IReadOnlyList<Continuation> continuations) =>
+        continuations.Average(c => Rouge.LongestCommonSubsequence(c.Wanted, c.Given).FMeasure);
 
     /// <summary>The share of continuations that are exactly what was wanted.</summary>
     public static double ExactShare(IReadOnlyList<Continuation> continuations) =>

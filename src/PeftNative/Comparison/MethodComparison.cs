@@ -105,7 +105,7 @@ public sealed class MethodComparison
             for (var i = 0; i < order.Count; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (order[i].Seed != seed && model.Task != ModelTask.CausalLm)
+                if (order[i].Seed != seed && !model.Task.WritesText())
                 {
                     model.Dispose();
                     model = Load(order[i].Seed); // the new head is another
@@ -113,7 +113,7 @@ public sealed class MethodComparison
                 seed = order[i].Seed;
                 RunCell(model, plan, knowledge, order[i], i + 1, order.Count, progress, cancellation);
             }
-            if (model.Task != ModelTask.CausalLm && seed != plan.Seeds[0])
+            if (!model.Task.WritesText() && seed != plan.Seeds[0])
             {
                 model.Dispose();
                 model = Load(plan.Seeds[0]);
@@ -135,9 +135,9 @@ public sealed class MethodComparison
         }
     }
 
-    /// <summary>The metric that stands for quality: exact continuations where there are any, else what fits the task.</summary>
+    /// <summary>The metric that stands for quality: exact continuations where there are any, of encoder-decoders ROUGE-L, else what fits the task.</summary>
     public static string QualityMetric(IReadOnlyDictionary<string, double> metrics) =>
-        ((string[])["exact_match", "accuracy", "f1_micro", "pearson", "token_accuracy"]).FirstOrDefault(metrics.ContainsKey) ?? "loss";
+        ((string[])["rougeL", "exact_match", "accuracy", "f1_micro", "pearson", "token_accuracy"]).FirstOrDefault(metrics.ContainsKey) ?? "loss";
 
     private ComparisonFacts Describe(
         TransformerModel model, ComparisonPlan plan, IBaseKnowledge knowledge, CancellationToken cancellation)
@@ -212,6 +212,8 @@ public sealed class MethodComparison
         var metrics = measured.ToDictionary();
         var continuations = continuing[task.Name].Run(model, adapters, cancellation);
         if (continuations.Count > 0) metrics["exact_match"] = Continuing.ExactShare(continuations);
+        // What an encoder-decoder writes may be long, and right without being the same to the character.
+        if (continuations.Count > 0 && model.Task == ModelTask.SequenceToSequence) metrics["rougeL"] = Continuing.MeanRougeL(continuations);
         return (metrics, continuations);
     }
 
@@ -286,7 +288,7 @@ public sealed class MethodComparison
         var text = new StringBuilder(string.Join('|', files.Select(f => $"{f.Key}={f.Value}")));
         foreach (var e in setup.Tasks.SelectMany(t => t.Train.Examples.Concat(t.Eval.Examples)))
             text.Append(CultureInfo.InvariantCulture, $"\n{string.Join(' ', e.Ids)}|{string.Join(' ', e.Labels ?? [])}|{e.Class}|")
-                .AppendJoin(' ', e.Targets ?? []);
+                .AppendJoin(' ', e.Targets ?? []).Append(e.DecoderIds is null ? "" : $">{string.Join(' ', e.DecoderIds)}");
         return Digest(text.ToString());
     }
 

@@ -35,6 +35,29 @@ public static class OwnTexts
         return EncodedData.Of(examples);
     }
 
+    /// <summary>
+    /// What an encoder-decoder writes by itself of some sources, at temperature 1, as examples with these sources. Their perplexity is smallest under
+    /// the base.
+    /// </summary>
+    /// <param name="model">The base.</param>
+    /// <param name="sources">Examples whose sources are read.</param>
+    /// <param name="tokens">The most tokens of a text.</param>
+    /// <param name="seed">Seed of the sampling.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    public static EncodedData Write(
+        TransformerModel model, IReadOnlyList<Example> sources, int tokens, ulong seed, CancellationToken cancellation = default)
+    {
+        using var generator = new Generator(model);
+        var examples = new List<Example>(sources.Count);
+        foreach (var (source, i) in sources.Select((s, i) => (s, i)))
+        {
+            var options = new GenerationOptions { MaxTokens = tokens, Temperature = 1, Seed = seed + (ulong)i };
+            int[] ids = [.. generator.Generate(source.Ids, options, cancellation)];
+            if (ids.Length > 0) examples.Add(source with { DecoderIds = ids, Origin = new RecordOrigin("written by the base", i + 1) });
+        }
+        return EncodedData.Of(examples);
+    }
+
     private static Example ToExample(int[] ids, int number) => new()
     {
         Ids = ids, Labels = [Example.Masked, .. ids.AsSpan(1)], Origin = new RecordOrigin("sampled from the base", number + 1),
