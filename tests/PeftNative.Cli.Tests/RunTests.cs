@@ -192,6 +192,17 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    public void Dropout_of_the_base_that_is_not_applied_is_said()
+    {
+        var (model, data) = (TinyModels.Bert(folder), TinyModels.Labelled(folder));
+        string[] call = ["train", "--model", model, "--data", data, "--output", folder["out"], "--max_steps", "1", "--resume", "never", "--backend", "reference"];
+        Assert.DoesNotContain("dropout", Command.Succeed(call).Error, StringComparison.Ordinal);
+        var config = Path.Combine(model, "config.json");
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"hidden_dropout_prob\":0.0", "\"hidden_dropout_prob\":0.1", StringComparison.Ordinal));
+        Assert.Contains("asks for hidden_dropout_prob 0.1, which is not applied", Command.Succeed(call).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Check_says_what_train_would_do_and_trains_nothing_for_good()
     {
         var output = folder["out"];

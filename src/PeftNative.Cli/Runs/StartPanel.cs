@@ -1,5 +1,6 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
+using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Peft.Lora;
 
@@ -8,6 +9,13 @@ namespace PeftNative.Cli.Runs;
 /// <summary>What is about to happen, in a dozen lines: model, data, method, trainable share, steps, memory.</summary>
 internal static class StartPanel
 {
+    // Dropout of the families, as their config.json spells it.
+    private static readonly string[] DropoutKeys =
+    [
+        "dropout", "dropout_rate", "hidden_dropout", "hidden_dropout_prob", "attention_dropout", "attention_probs_dropout_prob", "activation_dropout",
+        "resid_pdrop", "embd_pdrop", "attn_pdrop",
+    ];
+
     // Values, gradients and AdamW's two moments.
     private const int CopiesOfTrainables = 4;
 
@@ -40,8 +48,18 @@ internal static class StartPanel
         var trained = setup.Adapter.Entries.Select(e => e.Parameter.Name).ToHashSet();
         var random = setup.Loaded.Created.Where(n => !trained.Contains(n)).ToList();
         if (random.Count > 0) yield return $"the checkpoint lacks {string.Join(", ", random)}; they stay at random numbers, because the method does not train them";
+        if (UnusedDropout(setup.Model.Folder!) is { } dropout) yield return dropout;
         if (setup.Tokenizer.PaddingId is { } pad && pad == setup.Tokenizer.EndOfSequenceId && setup.Model.Task == ModelTask.CausalLm)
             yield return "padding and end of text are the same token here; that does no harm: padding is never computed, and the end is learned";
+    }
+
+    /// <summary>The dropout that a base asks for, which training does not apply, in words; null for none.</summary>
+    public static string? UnusedDropout(string modelFolder)
+    {
+        var json = StrictJson.ReadFile(Path.Combine(modelFolder, "config.json"));
+        var asked = DropoutKeys.Where(json.Has).Select(k => (Key: k, Value: json.GetDouble(k, 0))).Where(d => d.Value > 0).ToList();
+        return asked.Count == 0 ? null : $"the base's config.json asks for {string.Join(", ", asked.Select(d => $"{d.Key} {Quantity.Number(d.Value)}"))}, "
+            + "which is not applied: only dropout of the method itself is";
     }
 
     private static string ShapeName(RunSetup setup) => string.Concat(setup.Data.Shape.ToString().Select((c, i) =>
