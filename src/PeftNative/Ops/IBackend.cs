@@ -52,8 +52,7 @@ public interface IBackend : IDisposable
     void Backward(in LinearOp op, in LinearGradients gradients);
 
     /// <inheritdoc cref="DequantizeOp"/>
-    /// <remarks>A backend that does not say otherwise computes it on the host.</remarks>
-    void Forward(in DequantizeOp op) => HostDequantizer.Run(this, op);
+    void Forward(in DequantizeOp op);
 
     /// <inheritdoc cref="DoraScaleOp"/>
     void Forward(in DoraScaleOp op);
