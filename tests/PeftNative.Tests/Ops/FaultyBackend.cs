@@ -30,163 +30,149 @@ public enum Fault
 
 /// <summary>The reference with a fault in output number <paramref name="which"/> (modulo their number) of every
 /// call.</summary>
-internal sealed class FaultyBackend(DType type, Fault fault, int which) : IBackend
+internal sealed class FaultyBackend(DType type, Fault fault, int which) : ForwardingBackend(ReferenceBackend.Create(type))
 {
-    private readonly ReferenceBackend inner = ReferenceBackend.Create(type);
-
     /// <summary>How many faults there were.</summary>
     public int Faults { get; private set; }
 
     private bool SpoilsValues => fault is Fault.WrongElement or Fault.NotANumber or Fault.Unstable;
 
-    public string Name => "faulty";
+    public override string Name => "faulty";
 
-    public string Description => $"{fault} in output {which}";
+    public override string Description => $"{fault} in output {which}";
 
-    public DType ComputeType => inner.ComputeType;
-
-    public DeviceMemory Allocate(long bytes, string purpose) => inner.Allocate(bytes, purpose);
-
-    public void Upload(ReadOnlySpan<byte> source, in Tensor target) => inner.Upload(source, target);
-
-    public void Download(in Tensor source, Span<byte> target) => inner.Download(source, target);
-
-    public PreparedWeight? Prepare(in Tensor weight) => inner.Prepare(weight);
-
-    public void Dispose() => inner.Dispose();
-
-    public void Forward(in LinearOp op)
+    public override void Forward(in LinearOp op)
     {
-        inner.Forward(op);
+        base.Forward(op);
         var pairs = op.LowRank.AsSpan(0, op.LowRankCount).ToArray();
         Spoil(op.X, [op.Y, op.PreScale, .. pairs.Select(p => p.S), .. pairs.Select(p => p.DroppedX)]);
     }
 
-    public void Backward(in LinearOp op, in LinearGradients g)
+    public override void Backward(in LinearOp op, in LinearGradients g)
     {
-        inner.Backward(op, g);
+        base.Backward(op, g);
         var pairs = op.LowRank.AsSpan(0, op.LowRankCount).ToArray();
         Spoil(g.DY, [g.DX, g.DW, g.DBias, g.DInputScale, g.DOutputScale,
             .. pairs.Select(p => p.GradA), .. pairs.Select(p => p.GradB)]);
     }
 
-    public void Forward(in DoraScaleOp op)
+    public override void Forward(in DoraScaleOp op)
     {
-        inner.Forward(op);
+        base.Forward(op);
         Spoil(op.W, [op.Norm, op.G]);
     }
 
-    public void Backward(in DoraScaleOp op, in DoraScaleGradients g)
+    public override void Backward(in DoraScaleOp op, in DoraScaleGradients g)
     {
-        inner.Backward(op, g);
+        base.Backward(op, g);
         Spoil(g.DG, [g.DMagnitude]);
     }
 
-    public void Forward(in EmbeddingOp op)
+    public override void Forward(in EmbeddingOp op)
     {
-        inner.Forward(op);
+        base.Forward(op);
         Spoil(op.Table, [op.Y]);
     }
 
-    public void Backward(in EmbeddingOp op, in EmbeddingGradients g)
+    public override void Backward(in EmbeddingOp op, in EmbeddingGradients g)
     {
-        inner.Backward(op, g);
+        base.Backward(op, g);
         Spoil(g.DY, [g.DTable, g.DPositionTable, g.DTypeTable, g.DVirtual, g.DA, g.DB]);
     }
 
-    public void Forward(in NormOp op)
+    public override void Forward(in NormOp op)
     {
-        inner.Forward(op);
+        base.Forward(op);
         Spoil(op.Gamma, [op.Y, op.Mean, op.Rstd]);
     }
 
-    public void Backward(in NormOp op, in NormGradients g)
+    public override void Backward(in NormOp op, in NormGradients g)
     {
-        inner.Backward(op, g);
+        base.Backward(op, g);
         Spoil(op.X, [g.DX, g.DGamma, g.DBeta]);
     }
 
-    public void Forward(in RopeOp op)
+    public override void Forward(in RopeOp op)
     {
-        inner.Forward(op);
+        base.Forward(op);
         Spoil(op.Cos, [op.X]);
     }
 
-    public void Backward(in RopeOp op)
+    public override void Backward(in RopeOp op)
     {
-        inner.Backward(op);
+        base.Backward(op);
         Spoil(op.Sin, [op.X]);
     }
 
-    public void Forward(in AttentionOp op)
+    public override void Forward(in AttentionOp op)
     {
-        inner.Forward(op);
+        base.Forward(op);
         Spoil(op.Q, [op.Y, op.LogSumExp]);
     }
 
-    public void Backward(in AttentionOp op, in AttentionGradients g)
+    public override void Backward(in AttentionOp op, in AttentionGradients g)
     {
-        inner.Backward(op, g);
+        base.Backward(op, g);
         Spoil(g.DY, [g.DQ, g.DK, g.DV, g.DPrefixK, g.DPrefixV, g.DRelativeBias]);
     }
 
-    public void Forward(in GateOp op)
+    public override void Forward(in GateOp op)
     {
-        inner.Forward(op);
+        base.Forward(op);
         Spoil(op.X, [op.Y]);
     }
 
-    public void Backward(in GateOp op, in GateGradients g)
+    public override void Backward(in GateOp op, in GateGradients g)
     {
-        inner.Backward(op, g);
+        base.Backward(op, g);
         Spoil(op.X, [g.DX, g.DUp]);
     }
 
-    public void Forward(in DropoutOp op)
+    public override void Forward(in DropoutOp op)
     {
-        inner.Forward(op);
+        base.Forward(op);
         Spoil(op.X, [op.Y]);
     }
 
-    public void Forward(in DequantizeOp op)
+    public override void Forward(in DequantizeOp op)
     {
-        ((IBackend)inner).Forward(op);
+        base.Forward(op);
         Spoil(op.Codes, [op.Y]);
     }
 
-    public void Forward(in GatherOp op)
+    public override void Forward(in GatherOp op)
     {
-        inner.Forward(op);
+        base.Forward(op);
         Spoil(op.X, [op.Y]);
     }
 
-    public void Backward(in GatherOp op, in GatherGradients g)
+    public override void Backward(in GatherOp op, in GatherGradients g)
     {
-        inner.Backward(op, g);
+        base.Backward(op, g);
         Spoil(g.DY, [g.DX]);
     }
 
-    public void Run(in CrossEntropyOp op)
+    public override void Run(in CrossEntropyOp op)
     {
-        inner.Run(op);
+        base.Run(op);
         Spoil(op.Labels, [op.Loss, op.Correct, op.Gradient ? op.Logits : default]);
     }
 
-    public void Run(in RegressionLossOp op)
+    public override void Run(in RegressionLossOp op)
     {
-        inner.Run(op);
+        base.Run(op);
         Spoil(op.Targets, [op.Loss, op.Gradient ? op.Logits : default]);
     }
 
-    public void Run(in AdamWOp op)
+    public override void Run(in AdamWOp op)
     {
-        inner.Run(op);
+        base.Run(op);
         Spoil(op.Gradients, [op.Values, op.FirstMoment, op.SecondMoment]);
     }
 
-    public double SumOfSquares(in Tensor x)
+    public override double SumOfSquares(in Tensor x)
     {
-        var sum = inner.SumOfSquares(x);
+        var sum = base.SumOfSquares(x);
         Spoil(x, []);
         if (!SpoilsValues || !double.IsFinite(sum)) return sum;
         Faults++;
@@ -198,17 +184,15 @@ internal sealed class FaultyBackend(DType type, Fault fault, int which) : IBacke
         };
     }
 
-    public void AddScaled(in Tensor x, double scale, in Tensor y)
+    public override void AddScaled(in Tensor x, double scale, in Tensor y)
     {
-        inner.AddScaled(x, scale, y);
+        base.AddScaled(x, scale, y);
         Spoil(x, [y]);
     }
 
-    public void Fill(in Tensor x, double value) => inner.Fill(x, value);
-
-    public void Copy(in Tensor x, in Tensor y)
+    public override void Copy(in Tensor x, in Tensor y)
     {
-        inner.Copy(x, y);
+        base.Copy(x, y);
         Spoil(x, [y]);
     }
 
