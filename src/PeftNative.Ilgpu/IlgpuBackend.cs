@@ -65,14 +65,16 @@ public sealed partial class IlgpuBackend : IBackend
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<byte> source, in Tensor target)
     {
-        if (CheckTransfer(target, source.Length)) addresses.Find(target).Part(target.Pointer, source.Length).CopyFromCPU(accelerator.DefaultStream, source);
+        target.CheckTransfer(source.Length);
+        if (!source.IsEmpty) addresses.Find(target).Part(target.Pointer, source.Length).CopyFromCPU(accelerator.DefaultStream, source);
         accelerator.Synchronize();
     }
 
     /// <inheritdoc/>
     public void Download(in Tensor source, Span<byte> target)
     {
-        if (CheckTransfer(source, target.Length)) addresses.Find(source).Part(source.Pointer, target.Length).CopyToCPU(accelerator.DefaultStream, target);
+        source.CheckTransfer(target.Length);
+        if (!target.IsEmpty) addresses.Find(source).Part(source.Pointer, target.Length).CopyToCPU(accelerator.DefaultStream, target);
         accelerator.Synchronize();
     }
 
@@ -151,11 +153,6 @@ public sealed partial class IlgpuBackend : IBackend
         var block = addresses.Find(tensor);
         return block.Integers.SubView(block.IndexOf(tensor.Pointer));
     }
-
-    private static bool CheckTransfer(in Tensor tensor, int bytes) =>
-        tensor.IsContiguous && tensor.Count * tensor.Type.Size() == bytes
-            ? bytes > 0
-            : throw new ArgumentException($"cannot copy {bytes} bytes to or from {tensor}");
 }
 
 /// <summary>How many threads kernels are launched with.</summary>

@@ -11,9 +11,8 @@ internal sealed record BpeOptions(
 /// Byte-pair encoding. Ours because Microsoft.ML.Tokenizers' BpeTokenizer has neither ignore_merges nor byte fallback,
 /// allocates for every token and takes quadratic time on long words.
 /// </summary>
-internal sealed class BpeModel : TokenModel
+internal sealed class BpeModel : VocabularyModel
 {
-    private readonly Vocabulary vocabulary;
     private readonly BpeOptions options;
     private readonly PairTable merges;
     private readonly int[] results;
@@ -28,9 +27,8 @@ internal sealed class BpeModel : TokenModel
     /// A merge is of tokens, or gives a token, that the vocabulary lacks.
     /// </exception>
     public BpeModel(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> mergeList, BpeOptions options,
-        string where)
+        string where) : base(vocabulary)
     {
-        this.vocabulary = vocabulary;
         this.options = options;
         plain = string.IsNullOrEmpty(options.ContinuingPrefix) && string.IsNullOrEmpty(options.EndSuffix);
         merges = new(mergeList.Count);
@@ -55,21 +53,9 @@ internal sealed class BpeModel : TokenModel
     public override string Kind => "BPE";
 
     /// <inheritdoc/>
-    public override int Count => vocabulary.Count;
-
-    /// <inheritdoc/>
-    public override int MaxId => vocabulary.MaxId;
-
-    /// <inheritdoc/>
-    public override int IdOf(ReadOnlySpan<char> token) => vocabulary.IdOf(token);
-
-    /// <inheritdoc/>
-    public override string? TokenOf(int id) => vocabulary.TokenOf(id);
-
-    /// <inheritdoc/>
     public override void Tokenize(ReadOnlySpan<char> word, TokenSpans output)
     {
-        if (options.IgnoreMerges && word.Length <= vocabulary.MaxLength && vocabulary.IdOf(word) is var whole and >= 0)
+        if (options.IgnoreMerges && word.Length <= Vocabulary.MaxLength && Vocabulary.IdOf(word) is var whole and >= 0)
         {
             output.Add(whole, 0, word.Length);
             return;
@@ -111,7 +97,7 @@ internal sealed class BpeModel : TokenModel
     }
 
     private int Lookup(ReadOnlySpan<char> character, bool first, bool last) =>
-        plain ? vocabulary.IdOf(character) : vocabulary.IdOf(Decorate(character, first, last));
+        plain ? Vocabulary.IdOf(character) : Vocabulary.IdOf(Decorate(character, first, last));
 
     private string Decorate(ReadOnlySpan<char> character, bool first, bool last) =>
         string.Concat(first ? "" : options.ContinuingPrefix, character, last ? options.EndSuffix : "");
@@ -129,12 +115,12 @@ internal sealed class BpeModel : TokenModel
         return true;
     }
 
-    private int UnknownId() => vocabulary.IdOf(options.UnknownToken) is var id and >= 0 ? id
+    private int UnknownId() => Vocabulary.IdOf(options.UnknownToken) is var id and >= 0 ? id
         : throw new ModelFormatException($"The unknown token \"{options.UnknownToken}\" is not in the vocabulary.",
             "tokenizer.json");
 
     private int Find(string token, string where) =>
-        vocabulary.IdOf(token) is var id and >= 0 ? id : throw Missing(token, where);
+        Vocabulary.IdOf(token) is var id and >= 0 ? id : throw Missing(token, where);
 
     private static ModelFormatException Missing(string token, string where) =>
         new($"A merge names the token \"{token}\", which is not in the vocabulary.", where);

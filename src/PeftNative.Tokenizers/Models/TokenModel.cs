@@ -30,6 +30,25 @@ internal abstract class TokenModel
     public abstract void Tokenize(ReadOnlySpan<char> word, TokenSpans output);
 }
 
+/// <summary>A model whose tokens are those of a vocabulary.</summary>
+internal abstract class VocabularyModel(Vocabulary vocabulary) : TokenModel
+{
+    /// <summary>The tokens.</summary>
+    protected Vocabulary Vocabulary { get; } = vocabulary;
+
+    /// <inheritdoc/>
+    public override int Count => Vocabulary.Count;
+
+    /// <inheritdoc/>
+    public override int MaxId => Vocabulary.MaxId;
+
+    /// <inheritdoc/>
+    public override int IdOf(ReadOnlySpan<char> token) => Vocabulary.IdOf(token);
+
+    /// <inheritdoc/>
+    public override string? TokenOf(int id) => Vocabulary.TokenOf(id);
+}
+
 /// <summary>Tokens and where they lie in a word (UTF-16 code units). Reused from word to word.</summary>
 internal sealed class TokenSpans
 {

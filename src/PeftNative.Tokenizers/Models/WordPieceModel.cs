@@ -8,13 +8,12 @@ namespace PeftNative.Tokenizers.Models;
 /// only the limit on the length of a word is ours, since the library counts UTF-16 code units where the reference
 /// counts characters.
 /// </summary>
-internal sealed class WordPieceModel : TokenModel
+internal sealed class WordPieceModel : VocabularyModel
 {
     // The library puts a word on the stack and takes cubic time, so a larger limit in the file (BERT's is 100) is not
     // believed.
     private const int LongestWord = 1000;
 
-    private readonly Vocabulary vocabulary;
     private readonly WordPieceTokenizer inner;
     private readonly int maxCharacters;
     private readonly int unknownId;
@@ -22,8 +21,8 @@ internal sealed class WordPieceModel : TokenModel
     /// <summary>Builds the model.</summary>
     /// <exception cref="ModelFormatException">The unknown token is not in the vocabulary.</exception>
     public WordPieceModel(Vocabulary vocabulary, string unknownToken, string prefix, int maxCharacters, string where)
+        : base(vocabulary)
     {
-        this.vocabulary = vocabulary;
         this.maxCharacters = Math.Min(maxCharacters, LongestWord);
         unknownId = vocabulary.IdOf(unknownToken);
         if (unknownId < 0)
@@ -43,18 +42,6 @@ internal sealed class WordPieceModel : TokenModel
 
     /// <inheritdoc/>
     public override string Kind => "WordPiece";
-
-    /// <inheritdoc/>
-    public override int Count => vocabulary.Count;
-
-    /// <inheritdoc/>
-    public override int MaxId => vocabulary.MaxId;
-
-    /// <inheritdoc/>
-    public override int IdOf(ReadOnlySpan<char> token) => vocabulary.IdOf(token);
-
-    /// <inheritdoc/>
-    public override string? TokenOf(int id) => vocabulary.TokenOf(id);
 
     /// <inheritdoc/>
     public override void Tokenize(ReadOnlySpan<char> word, TokenSpans output)
@@ -98,27 +85,15 @@ internal sealed class WordPieceModel : TokenModel
 }
 
 /// <summary>Whole words only. Ours because Microsoft.ML.Tokenizers has no such model.</summary>
-internal sealed class WordLevelModel(Vocabulary vocabulary, string unknownToken) : TokenModel
+internal sealed class WordLevelModel(Vocabulary vocabulary, string unknownToken) : VocabularyModel(vocabulary)
 {
     /// <inheritdoc/>
     public override string Kind => "WordLevel";
 
     /// <inheritdoc/>
-    public override int Count => vocabulary.Count;
-
-    /// <inheritdoc/>
-    public override int MaxId => vocabulary.MaxId;
-
-    /// <inheritdoc/>
-    public override int IdOf(ReadOnlySpan<char> token) => vocabulary.IdOf(token);
-
-    /// <inheritdoc/>
-    public override string? TokenOf(int id) => vocabulary.TokenOf(id);
-
-    /// <inheritdoc/>
     public override void Tokenize(ReadOnlySpan<char> word, TokenSpans output)
     {
-        var id = vocabulary.IdOf(word) is var known and >= 0 ? known : vocabulary.IdOf(unknownToken);
+        var id = Vocabulary.IdOf(word) is var known and >= 0 ? known : Vocabulary.IdOf(unknownToken);
         if (id < 0) throw new ModelFormatException($"The unknown token \"{unknownToken}\" is not in the vocabulary.",
             "tokenizer.json");
         output.Add(id, 0, word.Length);

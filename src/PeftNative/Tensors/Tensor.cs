@@ -47,6 +47,27 @@ public readonly record struct Tensor(nint Pointer, DType Type, int Rows, int Col
         return new Tensor(Pointer, Type, rows, columns, columns);
     }
 
+    /// <summary>Makes sure that a number of bytes is all that the tensor has, without gaps, as copies to and from the host need.</summary>
+    /// <exception cref="ArgumentException">It is not.</exception>
+    public void CheckTransfer(int bytes)
+    {
+        if (!IsContiguous || Count * Type.Size() != bytes) throw new ArgumentException($"cannot copy {bytes} bytes to or from {this}");
+    }
+
+    /// <summary>Copies bytes to a host tensor.</summary>
+    internal unsafe void CopyFrom(ReadOnlySpan<byte> source)
+    {
+        CheckTransfer(source.Length);
+        source.CopyTo(new Span<byte>((void*)Pointer, source.Length));
+    }
+
+    /// <summary>Copies a host tensor to bytes.</summary>
+    internal unsafe void CopyTo(Span<byte> target)
+    {
+        CheckTransfer(target.Length);
+        new ReadOnlySpan<byte>((void*)Pointer, target.Length).CopyTo(target);
+    }
+
     /// <summary>The elements of a host tensor in one span; needs contiguous rows and the matching element type.</summary>
     internal unsafe Span<T> Span<T>() where T : unmanaged => new((void*)Pointer, checked((int)Count));
 

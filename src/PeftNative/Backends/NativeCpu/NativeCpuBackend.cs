@@ -58,18 +58,10 @@ public sealed partial class NativeCpuBackend : IBackend
     public DeviceMemory Allocate(long bytes, string purpose) => new CpuMemory(bytes, purpose);
 
     /// <inheritdoc/>
-    public unsafe void Upload(ReadOnlySpan<byte> source, in Tensor target)
-    {
-        CheckTransfer(target, source.Length);
-        source.CopyTo(new Span<byte>((void*)target.Pointer, source.Length));
-    }
+    public void Upload(ReadOnlySpan<byte> source, in Tensor target) => target.CopyFrom(source);
 
     /// <inheritdoc/>
-    public unsafe void Download(in Tensor source, Span<byte> target)
-    {
-        CheckTransfer(source, target.Length);
-        new ReadOnlySpan<byte>((void*)source.Pointer, target.Length).CopyTo(target);
-    }
+    public void Download(in Tensor source, Span<byte> target) => source.CopyTo(target);
 
     /// <inheritdoc/>
     public double SumOfSquares(in Tensor x)
@@ -92,12 +84,6 @@ public sealed partial class NativeCpuBackend : IBackend
     {
         Destroy(context);
         context = 0;
-    }
-
-    private static void CheckTransfer(in Tensor tensor, int bytes)
-    {
-        if (!tensor.IsContiguous || tensor.Count * tensor.Type.Size() != bytes)
-            throw new ArgumentException($"cannot copy {bytes} bytes to or from {tensor}");
     }
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_create", StringMarshalling = StringMarshalling.Utf8)]

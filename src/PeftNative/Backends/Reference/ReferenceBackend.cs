@@ -33,18 +33,10 @@ public sealed partial class ReferenceBackend : IBackend
     public DeviceMemory Allocate(long bytes, string purpose) => new HostMemory(bytes, purpose);
 
     /// <inheritdoc/>
-    public unsafe void Upload(ReadOnlySpan<byte> source, in Tensor target)
-    {
-        CheckTransfer(target, source.Length);
-        source.CopyTo(new Span<byte>((void*)target.Pointer, source.Length));
-    }
+    public void Upload(ReadOnlySpan<byte> source, in Tensor target) => target.CopyFrom(source);
 
     /// <inheritdoc/>
-    public unsafe void Download(in Tensor source, Span<byte> target)
-    {
-        CheckTransfer(source, target.Length);
-        new ReadOnlySpan<byte>((void*)source.Pointer, target.Length).CopyTo(target);
-    }
+    public void Download(in Tensor source, Span<byte> target) => source.CopyTo(target);
 
     /// <inheritdoc/>
     public PreparedWeight? Prepare(in Tensor weight) => null;
@@ -52,12 +44,6 @@ public sealed partial class ReferenceBackend : IBackend
     /// <inheritdoc/>
     public void Dispose()
     {
-    }
-
-    private static void CheckTransfer(in Tensor tensor, int bytes)
-    {
-        if (!tensor.IsContiguous || tensor.Count * tensor.Type.Size() != bytes)
-            throw new ArgumentException($"cannot copy {bytes} bytes to or from {tensor}");
     }
 
     private sealed unsafe class HostMemory(long bytes, string purpose) : DeviceMemory(Take(bytes, purpose), bytes)
