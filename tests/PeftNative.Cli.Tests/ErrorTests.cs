@@ -1,4 +1,5 @@
 using PeftNative.Cli.Output;
+using PeftNative.Cli.Runs;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;
@@ -163,9 +164,15 @@ public sealed class ErrorTests : IDisposable
     public void Merging_into_a_full_folder_is_refused() =>
         Expect(2, ["merge", "--model", TinyModels.Llama(folder), "--adapter", TrainedAdapter(), "--output", folder.Root], "would delete what the folder holds", "empty folder");
 
-    [Fact]
-    public void A_backend_that_is_absent_says_why() =>
-        Expect(2, Train("--backend", "ilgpu"), "'ilgpu' cannot be used here", "Available: ");
+    [Theory]
+    [InlineData("cuda")]
+    [InlineData("ilgpu")]
+    public void A_backend_that_is_absent_says_why_and_one_that_is_there_misses_its_hundredth_device(string name)
+    {
+        var status = Machine.Survey().Single(b => b.Name == name);
+        if (status.IsAvailable) Expect(2, Train("--backend", name, "--device", "99"), "device", "99");
+        else Expect(2, Train("--backend", name), $"'{name}' cannot be used here: {status.Detail}", "Available: ");
+    }
 
     [Fact]
     public void Too_little_memory_has_its_own_code() => Assert.Equal(7, Print(new InsufficientMemoryException()).Code);
