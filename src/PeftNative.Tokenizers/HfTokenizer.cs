@@ -123,7 +123,7 @@ public sealed class HfTokenizer : ITokenizer
     /// <param name="pairs">The second texts, as many, or null.</param>
     /// <param name="options">Special tokens, limits and padding.</param>
     /// <exception cref="UsageException">The options cannot be met.</exception>
-    public TokenBatch EncodeBatch(IReadOnlyList<string> texts, IReadOnlyList<string>? pairs = null,
+    public EncodedTexts EncodeBatch(IReadOnlyList<string> texts, IReadOnlyList<string>? pairs = null,
         EncodeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(texts);

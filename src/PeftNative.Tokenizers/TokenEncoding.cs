@@ -51,7 +51,7 @@ public sealed record TokenEncoding(
 /// <param name="RowStarts">
 /// Where each row begins, and at the end the total; rows are of equal length where they are padded.
 /// </param>
-public sealed record TokenBatch(int[] Ids, byte[] AttentionMask, byte[]? TokenTypes, int[] RowStarts)
+public sealed record EncodedTexts(int[] Ids, byte[] AttentionMask, byte[]? TokenTypes, int[] RowStarts)
 {
     /// <summary>The number of rows.</summary>
     public int Rows => RowStarts.Length - 1;

@@ -149,14 +149,14 @@ internal sealed class BatchBuilder(Assembler assembler, EncodeOptions options, i
     }
 
     /// <summary>Pads the rows and makes the batch.</summary>
-    public TokenBatch Build()
+    public EncodedTexts Build()
     {
         var starts = new int[count + 1];
         var padded = options.Padding == Padding.None ? 0 : Assembler.PaddedLength(longest, options);
         for (var row = 0; row < count; row++)
             starts[row + 1] = checked(starts[row] + Math.Max(padded, done[row].Length));
         var total = starts[count];
-        var batch = new TokenBatch(new int[total], new byte[total], assembler.HasTokenTypes ? new byte[total]
+        var batch = new EncodedTexts(new int[total], new byte[total], assembler.HasTokenTypes ? new byte[total]
             : null, starts);
         for (var row = 0; row < count; row++)
         {
