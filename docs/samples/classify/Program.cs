@@ -21,8 +21,8 @@ using var owned = model;
 Console.WriteLine($"created: {string.Join(", ", report.Created)}"); // the head, which the checkpoint lacks; it is trained and saved with the adapter
 using var adapter = new LoraConfig { R = 8, Alpha = 16, TaskType = "SEQ_CLS" }.Create(model, seed: 42, trainable: true, "default");
 
-var labels = LabelVocabulary.OfModel(names, PeftNative.Data.ProblemType.SingleLabelClassification);
-var encoder = new ExampleEncoder(HfTokenizer.Load(args[0]), new EncodingOptions { Task = LearningTask.SequenceClassification, MaxLength = 32, Labels = labels });
+var labels = LabelVocabulary.OfModel(names, ProblemType.SingleLabel);
+var encoder = new ExampleEncoder(HfTokenizer.Load(args[0]), new EncodingOptions { Task = ModelTask.SequenceClassification, MaxLength = 32, Labels = labels });
 var data = EncodedData.From(texts.Select((t, i) => new TextRecord(t.Text, null, LabelValue.OfName(t.Label), new RecordOrigin("memory", i))), encoder);
 
 using var trainer = new Trainer(model, adapter, data, eval: null, new TrainerOptions { MaxSteps = 60, BatchSize = 6, LearningRate = 3e-3 });

@@ -6,7 +6,6 @@ using PeftNative.Models.Loading;
 using PeftNative.Peft.Lora;
 using PeftNative.Tokenizers;
 using PeftNative.Training;
-using TokenBatch = PeftNative.Models.TokenBatch; // the tokenizers have another one
 
 using var backend = BackendFactory.Create();
 var (model, _) = ModelLoader.Load(backend, args[0]);

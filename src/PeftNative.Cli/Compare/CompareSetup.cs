@@ -62,7 +62,7 @@ internal sealed class CompareSetup
 
     private ComparedTask Encode(DataPlan train, DataPlan eval, LabelVocabulary? labels)
     {
-        var prompts = train.Task is not (LearningTask.CausalLM or LearningTask.SequenceToSequence) ? []
+        var prompts = train.Task is not (ModelTask.CausalLM or ModelTask.SequenceToSequence) ? []
             : eval.Records.OfType<PromptRecord>().Where(p => p.Completion is not null).Take(values.Int(CompareSettings.Continuations));
         return new ComparedTask(Path.GetFileNameWithoutExtension(train.Path), train.Encode(tokenizer, folder, maxLength, labels),
             eval.Encode(tokenizer, folder, maxLength, labels), [.. prompts]);
@@ -99,7 +99,7 @@ internal sealed class CompareSetup
     private CentroidAccuracy Centroids(string path)
     {
         var plan = DataPlan.Read(path, values, terminal);
-        if (plan.Task != LearningTask.SequenceClassification)
+        if (plan.Task != ModelTask.SequenceClassification)
             throw new UsageException("--own_data needs texts with labels for a model that does not generate.", path, "Give text + label.");
         var used = plan.With([.. plan.Records.Take(CentroidTexts + MostOwnTexts)]);
         var examples = used.Encode(tokenizer, folder, maxLength, used.FindLabels([])).Examples;

@@ -54,7 +54,7 @@ internal sealed class DemoRun(string baseFolder, string output, DemoPlan plan, u
 
     private ComparedTask Task(DemoTask task)
     {
-        var encoder = new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = BaseFiles.MaxPositions });
+        var encoder = new ExampleEncoder(tokenizer, new EncodingOptions { Task = ModelTask.CausalLM, MaxLength = BaseFiles.MaxPositions });
         List<PromptRecord> exam = [.. Corpus.Exam(task, plan.ExamSize, seed)];
         return new ComparedTask(task.Name, EncodedData.From(Corpus.Lessons(task, plan.Records, seed), encoder), EncodedData.From(exam, encoder), exam);
     }

@@ -25,7 +25,7 @@ internal sealed class DataPlan
     public required RecordShape Shape { get; init; }
 
     /// <summary>What is learned from them.</summary>
-    public required LearningTask Task { get; init; }
+    public required ModelTask Task { get; init; }
 
     /// <summary>The records.</summary>
     public required IReadOnlyList<DataRecord> Records { get; init; }
@@ -67,41 +67,28 @@ internal sealed class DataPlan
         Path = Path, Shape = Shape, Task = Task, Records = records, BadLines = BadLines, IsForPrediction = IsForPrediction,
     };
 
-    /// <summary>The task as the model knows it.</summary>
-    /// <exception cref="UsageException">The model is not made for it.</exception>
-    public ModelTask ModelTask(TransformerConfig config)
+    /// <summary>Makes sure that a model is made for the task.</summary>
+    /// <exception cref="UsageException">It is not.</exception>
+    public void CheckTask(TransformerConfig config)
     {
         var names = FamilyTable.Find(config.ModelType, "config.json").Names;
-        if (config.Encoder is not null && Task != LearningTask.SequenceToSequence)
+        if (config.Encoder is not null && Task != ModelTask.SequenceToSequence)
             throw new UsageException($"A {config.ModelType} model turns one text into another, and these records ask for something else.", Path,
                 "Give records with source + target, prompt + completion or instruction + output.");
-        return Task switch
-        {
-            LearningTask.SequenceClassification => Models.ModelTask.SequenceClassification,
-            LearningTask.TokenClassification => Models.ModelTask.TokenClassification,
-            LearningTask.CausalLM when names.LanguageModelHead is null => throw new UsageException(
-                $"A {config.ModelType} model cannot learn to continue texts, as these records ask for.", Path,
-                "Give records with labels (text + label, or tokens + tags), or another model."),
-            LearningTask.CausalLM => Models.ModelTask.CausalLm,
-            _ when config.Encoder is null => throw new UsageException(
-                $"A {config.ModelType} model has no encoder to read a source with, as these records ask for.", Path,
-                "Use --task causal_lm to let it go on from source to target, or take a T5 model."),
-            _ => Models.ModelTask.SequenceToSequence,
-        };
+        if (config.Encoder is null && Task == ModelTask.SequenceToSequence)
+            throw new UsageException($"A {config.ModelType} model has no encoder to read a source with, as these records ask for.", Path,
+                "Use --task causal_lm to let it go on from source to target, or take a T5 model.");
+        if (Task == ModelTask.CausalLM && names.LanguageModelHead is null)
+            throw new UsageException($"A {config.ModelType} model cannot learn to continue texts, as these records ask for.", Path,
+                "Give records with labels (text + label, or tokens + tags), or another model.");
     }
 
     /// <summary>The labels of a classifier; null for other tasks.</summary>
     /// <param name="modelLabels">Labels the model has already.</param>
     public LabelVocabulary? FindLabels(IReadOnlyList<string> modelLabels)
     {
-        if (Task is LearningTask.CausalLM or LearningTask.SequenceToSequence) return null;
-        var problem = values.OptionalText(DataSettings.ProblemType) switch
-        {
-            "single_label_classification" => Data.ProblemType.SingleLabelClassification,
-            "multi_label_classification" => Data.ProblemType.MultiLabelClassification,
-            "regression" => Data.ProblemType.Regression,
-            _ => (Data.ProblemType?)null,
-        };
+        if (Task.WritesText()) return null;
+        var problem = ProblemTypes.FromHub(values.OptionalText(DataSettings.ProblemType));
         return LabelVocabulary.Find(Records, modelLabels.Count > 0 ? modelLabels : null, problem);
     }
 
@@ -122,34 +109,22 @@ internal sealed class DataPlan
     }
 
     /// <summary>Options to load the model with for training on these records.</summary>
-    public ModelOptions ModelOptions(TransformerConfig config, LabelVocabulary? labels, ulong seed) => new()
+    public ModelOptions ModelOptions(TransformerConfig config, LabelVocabulary? labels, ulong seed)
     {
-        Task = ModelTask(config), Labels = labels?.Names, Seed = seed,
-        ProblemType = labels?.Problem switch
-        {
-            Data.ProblemType.MultiLabelClassification => Models.ProblemType.MultiLabel,
-            Data.ProblemType.Regression => Models.ProblemType.Regression,
-            Data.ProblemType.SingleLabelClassification => Models.ProblemType.SingleLabel,
-            _ => null,
-        },
-    };
+        CheckTask(config);
+        return new ModelOptions { Task = Task, Labels = labels?.Names, Seed = seed, ProblemType = labels?.Problem };
+    }
 
     // Records with two texts are for an encoder and a decoder where the model has both, and else for a decoder to go on with the first.
-    private static LearningTask TaskOf(RecordShape shape, SettingValues values) => values.OptionalText(DataSettings.Task) switch
-    {
-        "causal_lm" => LearningTask.CausalLM,
-        "seq_cls" => LearningTask.SequenceClassification,
-        "token_cls" => LearningTask.TokenClassification,
-        "seq_2_seq_lm" => LearningTask.SequenceToSequence,
-        _ => shape switch
+    private static ModelTask TaskOf(RecordShape shape, SettingValues values) =>
+        ModelTasks.FromPeft(values.OptionalText(DataSettings.Task)?.ToUpperInvariant()) ?? shape switch
         {
-            RecordShape.TextLabel or RecordShape.TextPairLabel => LearningTask.SequenceClassification,
-            RecordShape.TokensTags => LearningTask.TokenClassification,
-            RecordShape.SourceTarget => LearningTask.SequenceToSequence,
-            RecordShape.PromptCompletion or RecordShape.Instruction when HasEncoder(values) => LearningTask.SequenceToSequence,
-            _ => LearningTask.CausalLM,
-        },
-    };
+            RecordShape.TextLabel or RecordShape.TextPairLabel => ModelTask.SequenceClassification,
+            RecordShape.TokensTags => ModelTask.TokenClassification,
+            RecordShape.SourceTarget => ModelTask.SequenceToSequence,
+            RecordShape.PromptCompletion or RecordShape.Instruction when HasEncoder(values) => ModelTask.SequenceToSequence,
+            _ => ModelTask.CausalLM,
+        };
 
     private static bool HasEncoder(SettingValues values) =>
         values.OptionalText(Shared.Model) is { } model && ConfigReader.Read(model).Encoder is not null;

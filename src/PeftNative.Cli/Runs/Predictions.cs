@@ -37,7 +37,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
     private IEnumerable<(RecordOrigin, JsonObject)> Texts()
     {
         using var classifier = new Classifier(session.Model);
-        var encoder = Encoder(LearningTask.SequenceClassification, "text");
+        var encoder = Encoder(ModelTask.SequenceClassification, "text");
         foreach (var line in InBatches(Describe)) yield return line;
 
         IEnumerable<JsonObject> Describe(DataRecord[] records, IReadOnlyList<AttachmentSet> adapters)
@@ -66,7 +66,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
     {
         using var generator = new TextGenerator(session.Model, session.Tokenizer);
         var encoder = session.Model.Task == ModelTask.SequenceToSequence
-            ? Encoder(LearningTask.SequenceToSequence, "source, prompt or instruction") : Encoder(LearningTask.CausalLM, "prompt, instruction or messages");
+            ? Encoder(ModelTask.SequenceToSequence, "source, prompt or instruction") : Encoder(ModelTask.CausalLM, "prompt, instruction or messages");
         foreach (var line in InBatches(Continue)) yield return line;
 
         IEnumerable<JsonObject> Continue(DataRecord[] records, IReadOnlyList<AttachmentSet> adapters)
@@ -107,7 +107,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
     private IReadOnlyList<string> LabelsFor(DataRecord record) =>
         values.Has(PredictVerb.Labels) ? session.Model.Config.Labels : ChoiceOf(record)?.Labels ?? session.Model.Config.Labels;
 
-    private ExampleEncoder Encoder(LearningTask task, string fields)
+    private ExampleEncoder Encoder(ModelTask task, string fields)
     {
         if (data.Task != task) throw Unfit(data.Records[0], fields);
         return new ExampleEncoder(session.Tokenizer, new EncodingOptions
@@ -124,9 +124,9 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
     {
         switch (session.Model.Config.ProblemType)
         {
-            case Models.ProblemType.Regression:
+            case ProblemType.Regression:
                 return new JsonObject { ["value"] = JsonLines.Number(scores[0]) };
-            case Models.ProblemType.MultiLabel:
+            case ProblemType.MultiLabel:
                 var each = scores.Select(s => Classifier.Sigmoid(s)).ToArray();
                 return new JsonObject { ["labels"] = JsonLines.List(labels.Where((_, i) => each[i] > 0.5)), ["scores"] = Named(each) };
             default:

@@ -40,7 +40,7 @@ internal sealed record Sample(string Prompt, string Wanted, string Before)
     private static string Continue(RunSetup setup, int[] ids, CancellationToken cancellation, params AttachmentSet[] adapters)
     {
         using var generator = new Generator(setup.Model, adapters);
-        var isContinued = setup.Model.Task == ModelTask.CausalLm;
+        var isContinued = setup.Model.Task == ModelTask.CausalLM;
         var most = isContinued ? Math.Min(MostTokens, setup.Model.Config.MaxPositions - ids.Length) : MostTokens;
         return most < 1 ? "" : setup.Tokenizer.Decode([.. generator.Generate(ids, new GenerationOptions { MaxTokens = most }, cancellation)]);
     }

@@ -28,7 +28,7 @@ internal static class StartPanel
         yield return ("data", $"{setup.Data.Path}: {Quantity.Of(report.Records, "record")} ({ShapeName(setup)}), {Quantity.Of(report.Examples, "example")}, "
             + $"{Quantity.Count(report.Tokens)} tokens, {report.Lengths.Median} in the median, {report.Lengths.Most} at most");
         if (report.MaskedShare is { } masked) yield return ("", $"{Quantity.Count(report.TrainedTokens!.Value)} tokens are learned, {Quantity.Percent(masked)} are masked");
-        if (setup.Labels is { Problem: Data.ProblemType.Regression }) yield return ("labels", "a number per record");
+        if (setup.Labels is { Problem: ProblemType.Regression }) yield return ("labels", "a number per record");
         else if (setup.Labels is not null) yield return ("labels", Clip(report.LabelCounts.Select(l => $"{l.Name} {Quantity.Count(l.Count)}")));
         yield return ("evaluation", setup.Eval is { } eval ? $"{setup.EvalOrigin}: {Quantity.Of(eval.Examples.Count, "example")}" : "none (--eval_data FILE or --val_size 0.1 adds some)");
         yield return ("method", Method(setup, values));
@@ -49,7 +49,7 @@ internal static class StartPanel
         var random = setup.Loaded.Created.Where(n => !trained.Contains(n)).ToList();
         if (random.Count > 0) yield return $"the checkpoint lacks {string.Join(", ", random)}; they stay at random numbers, because the method does not train them";
         if (UnusedDropout(setup.Model.Folder!) is { } dropout) yield return dropout;
-        if (setup.Tokenizer.PaddingId is { } pad && pad == setup.Tokenizer.EndOfSequenceId && setup.Model.Task == ModelTask.CausalLm)
+        if (setup.Tokenizer.PaddingId is { } pad && pad == setup.Tokenizer.EndOfSequenceId && setup.Model.Task == ModelTask.CausalLM)
             yield return "padding and end of text are the same token here; that does no harm: padding is never computed, and the end is learned";
     }
 

@@ -57,7 +57,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         AtomicFile.WriteText(Path.Combine(output, RunFolderState.ConfigName), ConfigWriter.Write(values, TrainSettings.Recorded));
         if (setup.Labels is not null)
             AtomicFile.WriteText(Path.Combine(output, AdapterLabels.FileName),
-                AdapterLabels.Write(setup.Model.Config.Labels, setup.Model.Config.ProblemType ?? Models.ProblemType.SingleLabel));
+                AdapterLabels.Write(setup.Model.Config.Labels, setup.Model.Config.ProblemType ?? ProblemType.SingleLabel));
         AtomicFile.WriteText(Path.Combine(output, BaseIdentity.FileName), BaseIdentity.Write(values.Text(Shared.Model)));
     }
 

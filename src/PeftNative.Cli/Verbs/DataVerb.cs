@@ -72,7 +72,7 @@ internal sealed class DataVerb : Verb
     private static void ShowEncoded(DataPlan data, string model, SettingValues values, Terminal terminal)
     {
         var config = ConfigReader.Read(model);
-        data.ModelTask(config);
+        data.CheckTask(config);
         var tokenizer = HfTokenizer.Load(model);
         var labels = data.FindLabels(config.Labels);
         var encoded = data.Encode(tokenizer, model, DataPlan.MaxLength(values, config), labels);
@@ -89,7 +89,7 @@ internal sealed class DataVerb : Verb
         foreach (var example in encoded.Examples.Take(values.Int(Show)))
         {
             terminal.Line($"\n  {example.Origin}" + (example.Class is { } c ? $"  label {labels!.Names[c]}" : ""));
-            var pieces = TokenView.Of(example, tokenizer, data.Task == LearningTask.TokenClassification ? labels : null);
+            var pieces = TokenView.Of(example, tokenizer, data.Task == ModelTask.TokenClassification ? labels : null);
             // Tokens of WordPiece have no spaces of their own.
             var between = pieces.Any(p => p.Text.StartsWith(' ')) ? "" : " ";
             terminal.Line("  " + string.Join(between, pieces.Select(p => Piece(p, example.Labels is null, terminal))));

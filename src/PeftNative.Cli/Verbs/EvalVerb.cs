@@ -47,7 +47,7 @@ internal sealed class EvalVerb : Verb
         using var progress = new ProgressLine(terminal);
         progress.Show($"evaluating {Quantity.Of(examples.Examples.Count, "example")}");
         var metrics = new Dictionary<string, double>(evaluator.Run(terminal.Cancellation) ?? throw new OperationCanceledException());
-        if (session.Model.Task == Models.ModelTask.SequenceToSequence)
+        if (session.Model.Task == ModelTask.SequenceToSequence)
         {
             using var writer = new TextEvaluator(session.Model, session.Tokenizer, [.. session.Active]);
             var options = new GenerationOptions { MaxTokens = values.Int(GenerateVerb.MaxTokens) };

@@ -70,7 +70,7 @@ public sealed record StepBenchmarkOptions
         var headDim = Hidden / Heads;
         return new TransformerConfig
         {
-            ModelType = "llama", Task = ModelTask.CausalLm, HiddenSize = Hidden, LayerCount = Layers, HeadCount = Heads,
+            ModelType = "llama", Task = ModelTask.CausalLM, HiddenSize = Hidden, LayerCount = Layers, HeadCount = Heads,
             KvHeadCount = KvHeads, HeadDim = headDim, FeedForwardSize = FeedForward, VocabularySize = Vocabulary,
             MaxPositions = Sequence + VirtualTokens, Norm = NormKind.RmsNorm, NormEpsilon = 1e-6, NormPlacement = NormPlacement.Before,
             Activation = Activation.Silu, Gated = true, Causal = true, AttentionScale = 1 / Math.Sqrt(headDim),

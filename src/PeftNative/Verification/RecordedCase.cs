@@ -46,7 +46,7 @@ public sealed class RecordedCase : IDisposable
     /// <summary>The task of the model.</summary>
     public ModelTask Task => Json.GetString("task") switch
     {
-        "causal" => ModelTask.CausalLm,
+        "causal" => ModelTask.CausalLM,
         "seq2seq" => ModelTask.SequenceToSequence,
         "tok" => ModelTask.TokenClassification,
         "cls" or "reg" or "multi" => ModelTask.SequenceClassification,

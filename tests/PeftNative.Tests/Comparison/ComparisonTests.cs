@@ -1,7 +1,6 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Comparison;
 using PeftNative.Data;
-using PeftNative.Models;
 using PeftNative.Peft;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
@@ -91,7 +90,7 @@ public sealed class ComparisonTests
     public void Rates_go_with_the_inverse_of_the_width_and_methods_suit_the_model()
     {
         using var backend = ReferenceBackend.Create(DType.Float32);
-        using var llama = TinyModels.Create(backend, "llama", ModelTask.CausalLm);
+        using var llama = TinyModels.Create(backend, "llama", ModelTask.CausalLM);
         using var bert = TinyModels.Create(backend, "bert", ModelTask.SequenceClassification);
         Assert.Equal(5e-4 * 768 / 10, ComparedMethods.Create("lora", llama).LearningRate, 12);
         Assert.Equal(0.25, ComparedMethods.Create("lora", llama, 0.25).LearningRate);
@@ -106,7 +105,7 @@ public sealed class ComparisonTests
     public void The_base_is_most_like_itself_and_its_own_texts_repeat_for_a_seed()
     {
         using var backend = ReferenceBackend.Create(DType.Float32);
-        using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLm);
+        using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLM);
         var first = OwnTexts.Sample(model, begin: 1, count: 4, tokens: 6, seed: 3);
         var again = OwnTexts.Sample(model, begin: 1, count: 4, tokens: 6, seed: 3);
         Assert.Equal(first.Examples.Select(e => string.Join(' ', e.Ids)), again.Examples.Select(e => string.Join(' ', e.Ids)));

@@ -10,7 +10,7 @@ public class EncodingTests
     private static readonly RecordOrigin Here = new("f", 1);
 
     private static Example[] Encode(
-        DataRecord record, ITokenizer tokenizer, LearningTask task = LearningTask.CausalLM,
+        DataRecord record, ITokenizer tokenizer, ModelTask task = ModelTask.CausalLM,
         Func<EncodingOptions, EncodingOptions>? with = null)
     {
         var options = new EncodingOptions { Task = task, MaxLength = 100 };
@@ -116,17 +116,17 @@ public class EncodingTests
     {
         var tokenizer = new ToyTokenizer(Manner.Bert);
         Example One(LabelValue label, LabelVocabulary labels) => Assert.Single(Encode(
-            new TextRecord("abcdef", "gh", label, Here), tokenizer, LearningTask.SequenceClassification,
+            new TextRecord("abcdef", "gh", label, Here), tokenizer, ModelTask.SequenceClassification,
             o => o with { Labels = labels }));
         var example =
-            One(LabelValue.OfName("b"), LabelVocabulary.OfModel(["a", "b"], ProblemType.SingleLabelClassification));
+            One(LabelValue.OfName("b"), LabelVocabulary.OfModel(["a", "b"], ProblemType.SingleLabel));
         Assert.Equal(1, example.Class);
         Assert.Equal("[CLS]abcd##ef[SEP]gh[SEP]", tokenizer.Decode(example.Ids, false));
         Assert.Equal([0, 0, 0, 0, 1, 1], example.TokenTypes!);
         Assert.Null(example.Labels);
         Assert.Equal(
             [0.5f], One(LabelValue.OfReal(0.5), LabelVocabulary.OfModel(["LABEL_0"], ProblemType.Regression)).Targets!);
-        var several = LabelVocabulary.OfModel(["a", "b"], ProblemType.MultiLabelClassification);
+        var several = LabelVocabulary.OfModel(["a", "b"], ProblemType.MultiLabel);
         Assert.Equal([0f, 1f], One(LabelValue.OfList([LabelValue.OfName("b")]), several).Targets!);
         Assert.Throws<DataException>(() => One(LabelValue.OfName("c"), several));
     }
@@ -135,18 +135,18 @@ public class EncodingTests
     public void Tags_stand_on_the_first_token_of_each_word()
     {
         var tokenizer = new ToyTokenizer(Manner.Bert);
-        var labels = LabelVocabulary.OfModel(["B-PER", "I-PER", "O"], ProblemType.SingleLabelClassification);
+        var labels = LabelVocabulary.OfModel(["B-PER", "I-PER", "O"], ProblemType.SingleLabel);
         var record = new TaggedRecord(
             ["Gutenberg", "prints", "", "U.S."], [Tag("B-PER"), Tag("O"), Tag("O"), Tag("I-PER")], Here);
         var example =
-            Assert.Single(Encode(record, tokenizer, LearningTask.TokenClassification, o => o with { Labels = labels }));
+            Assert.Single(Encode(record, tokenizer, ModelTask.TokenClassification, o => o with { Labels = labels }));
         Assert.Equal("[CLS]Gute##nber##gprin##tsU.S.[SEP]", tokenizer.Decode(example.Ids, false));
         Assert.Equal([-100, 0, -100, -100, 2, -100, 1, -100, -100, -100, -100], example.Labels!);
         Assert.Equal(1, example.LostTags);
         Assert.Equal(["Gute:B-PER", "prin:O", "U:I-PER"],
             TokenView.Of(example, tokenizer, labels).Where(p => p.Trained).Select(p => $"{p.Text}:{p.Label}"));
         var cut = Assert.Single(Encode(
-            record, tokenizer, LearningTask.TokenClassification, o => o with { Labels = labels, MaxLength = 6 }));
+            record, tokenizer, ModelTask.TokenClassification, o => o with { Labels = labels, MaxLength = 6 }));
         Assert.Equal((2, true), (cut.LostTags, cut.Truncated));
     }
 
@@ -154,10 +154,10 @@ public class EncodingTests
     public void A_token_that_takes_the_space_before_a_word_belongs_to_the_word()
     {
         var tokenizer = new ToyTokenizer();
-        var labels = LabelVocabulary.OfModel(["A", "B"], ProblemType.SingleLabelClassification);
+        var labels = LabelVocabulary.OfModel(["A", "B"], ProblemType.SingleLabel);
         var record = new TaggedRecord(["one", "two"], [Tag("A"), Tag("B")], Here);
         var example =
-            Assert.Single(Encode(record, tokenizer, LearningTask.TokenClassification, o => o with { Labels = labels }));
+            Assert.Single(Encode(record, tokenizer, ModelTask.TokenClassification, o => o with { Labels = labels }));
         Assert.Equal("one| two", string.Join('|', TokenView.Of(example, tokenizer).Select(p => p.Text)));
         Assert.Equal([0, 1], example.Labels!);
     }
@@ -169,20 +169,20 @@ public class EncodingTests
     {
         var tokenizer = new ToyTokenizer();
         var example = Assert.Single(
-            Encode(Prompt("a b", "c d e"), tokenizer, LearningTask.SequenceToSequence, o => o with { MaxLength = 3 }));
+            Encode(Prompt("a b", "c d e"), tokenizer, ModelTask.SequenceToSequence, o => o with { MaxLength = 3 }));
         Assert.Equal(
             ("a b", "c d e"), (tokenizer.Decode(example.Ids, false), tokenizer.Decode(example.DecoderIds!, false)));
         Assert.True(example.Truncated);
-        example = Assert.Single(Encode(Prompt("a b", "c"), tokenizer, LearningTask.SequenceToSequence));
+        example = Assert.Single(Encode(Prompt("a b", "c"), tokenizer, ModelTask.SequenceToSequence));
         Assert.Equal("c</s>", tokenizer.Decode(example.DecoderIds!, false));
     }
 
     [Theory]
-    [InlineData(LearningTask.SequenceClassification)]
-    [InlineData(LearningTask.TokenClassification)]
-    public void Records_that_do_not_fit_the_task_are_refused(LearningTask task)
+    [InlineData(ModelTask.SequenceClassification)]
+    [InlineData(ModelTask.TokenClassification)]
+    public void Records_that_do_not_fit_the_task_are_refused(ModelTask task)
     {
-        var labels = LabelVocabulary.OfModel(["a"], ProblemType.SingleLabelClassification);
+        var labels = LabelVocabulary.OfModel(["a"], ProblemType.SingleLabel);
         var error = Assert.Throws<DataException>(
             () => Encode(Prompt("a", "b"), new ToyTokenizer(), task, o => o with { Labels = labels }));
         Assert.Contains("does not fit the task", error.Message);
@@ -262,7 +262,7 @@ public class EncodingTests
     {
         var tokenizer = new ToyTokenizer();
         var encoder =
-            new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = 3 });
+            new ExampleEncoder(tokenizer, new EncodingOptions { Task = ModelTask.CausalLM, MaxLength = 3 });
         var data = EncodeAll([Prompt("a", " b"), Prompt("a b c d", " e"),
             new TextRecord("", null, null, new RecordOrigin("f", 9))], encoder);
         Assert.Equal((1, 3), (data.Examples.Count, data.Records));
@@ -277,7 +277,7 @@ public class EncodingTests
     {
         var tokenizer = new ToyTokenizer();
         var encoder =
-            new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = 4 });
+            new ExampleEncoder(tokenizer, new EncodingOptions { Task = ModelTask.CausalLM, MaxLength = 4 });
         var report = DataReport.Of(EncodeAll(
             [Prompt("a", " b"), Prompt("a b", " c"), Prompt("a b", " c d e"), Prompt("a b c d e", " f")], encoder));
         Assert.Equal((4, 3, 11L, 1), (report.Records, report.Examples, report.Tokens, report.Truncated));
@@ -292,9 +292,9 @@ public class EncodingTests
     [Fact]
     public void A_report_counts_labels()
     {
-        var labels = LabelVocabulary.OfModel(["a", "b", "c"], ProblemType.SingleLabelClassification);
+        var labels = LabelVocabulary.OfModel(["a", "b", "c"], ProblemType.SingleLabel);
         var encoder = new ExampleEncoder(new ToyTokenizer(Manner.Bert),
-            new EncodingOptions { Task = LearningTask.SequenceClassification, MaxLength = 8, Labels = labels });
+            new EncodingOptions { Task = ModelTask.SequenceClassification, MaxLength = 8, Labels = labels });
         var records = "abbb".Select(name => new TextRecord("x", null, LabelValue.OfName(name.ToString()), Here));
         var report = DataReport.Of(EncodeAll(records, encoder), labels);
         Assert.Equal([("a", 1L), ("b", 3L), ("c", 0L)], report.LabelCounts);

@@ -18,7 +18,7 @@ public class RealDataTests
         Assert.Equal(RecordShape.TextLabel, source.Shape);
         Assert.Equal(records, source.Count());
         var vocabulary = LabelVocabulary.Find(source);
-        Assert.Equal(ProblemType.SingleLabelClassification, vocabulary.Problem);
+        Assert.Equal(ProblemType.SingleLabel, vocabulary.Problem);
         Assert.Equal(labels, string.Join(',', vocabulary.Names));
     }
 
@@ -28,7 +28,7 @@ public class RealDataTests
         var source = RecordSource.Open(SharedFolder.PathOrSkip("real/data/tinyshakespeare.txt"));
         Assert.Equal(1_115_394, Assert.IsType<TextRecord>(source.Single()).Text.Length);
         var tokenizer = new ToyTokenizer(ToyTokenizer.Manner.Bytes, ends: false);
-        var encoder = new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = 512 });
+        var encoder = new ExampleEncoder(tokenizer, new EncodingOptions { Task = ModelTask.CausalLM, MaxLength = 512 });
         var data = EncodedData.From(source, encoder, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal((1_115_394 + 511) / 512, data.Examples.Count);
         Assert.Equal(1_115_394, data.Examples.Sum(e => e.Length));

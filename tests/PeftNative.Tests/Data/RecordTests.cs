@@ -126,16 +126,16 @@ public sealed class RecordTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""["neg","pos","Zed","neg"]""", ProblemType.SingleLabelClassification, "Zed,neg,pos")]
-    [InlineData("[2,0,1,1]", ProblemType.SingleLabelClassification, "0,1,2")]
-    [InlineData("[10,9,1]", ProblemType.SingleLabelClassification, "1,9,10")]
-    [InlineData("[true,false]", ProblemType.SingleLabelClassification, "false,true")]
+    [InlineData("""["neg","pos","Zed","neg"]""", ProblemType.SingleLabel, "Zed,neg,pos")]
+    [InlineData("[2,0,1,1]", ProblemType.SingleLabel, "0,1,2")]
+    [InlineData("[10,9,1]", ProblemType.SingleLabel, "1,9,10")]
+    [InlineData("[true,false]", ProblemType.SingleLabel, "false,true")]
     [InlineData("[1,2.5,4]", ProblemType.Regression, "LABEL_0")]
-    [InlineData("""[["b","a"],[],["c"]]""", ProblemType.MultiLabelClassification, "a,b,c")]
-    [InlineData("[[0,2],[1]]", ProblemType.MultiLabelClassification, "0,1,2")]
-    [InlineData("[[0,1,1],[1,0,0]]", ProblemType.MultiLabelClassification, "LABEL_0,LABEL_1,LABEL_2")]
-    [InlineData("[[0.0,1.0],[1.0,0.0]]", ProblemType.MultiLabelClassification, "LABEL_0,LABEL_1")]
-    [InlineData("[[true,false],[false,false]]", ProblemType.MultiLabelClassification, "LABEL_0,LABEL_1")]
+    [InlineData("""[["b","a"],[],["c"]]""", ProblemType.MultiLabel, "a,b,c")]
+    [InlineData("[[0,2],[1]]", ProblemType.MultiLabel, "0,1,2")]
+    [InlineData("[[0,1,1],[1,0,0]]", ProblemType.MultiLabel, "LABEL_0,LABEL_1,LABEL_2")]
+    [InlineData("[[0.0,1.0],[1.0,0.0]]", ProblemType.MultiLabel, "LABEL_0,LABEL_1")]
+    [InlineData("[[true,false],[false,false]]", ProblemType.MultiLabel, "LABEL_0,LABEL_1")]
     public void Labels_tell_what_is_to_be_learned(string labels, ProblemType problem, string names)
     {
         var vocabulary = Labels(labels);

@@ -20,8 +20,8 @@ public sealed class GeneratorTests : IDisposable
     public void Dispose() => backend.Dispose();
 
     [Theory]
-    [InlineData("gpt2", ModelTask.CausalLm)]
-    [InlineData("llama", ModelTask.CausalLm)]
+    [InlineData("gpt2", ModelTask.CausalLM)]
+    [InlineData("llama", ModelTask.CausalLM)]
     [InlineData("t5", ModelTask.SequenceToSequence)]
     public void Sequences_of_a_batch_go_on_as_they_do_alone(string family, ModelTask task)
     {
@@ -33,9 +33,9 @@ public sealed class GeneratorTests : IDisposable
     }
 
     [Theory]
-    [InlineData("llama", ModelTask.CausalLm, "prefix")]
-    [InlineData("llama", ModelTask.CausalLm, "prompt")]
-    [InlineData("llama", ModelTask.CausalLm, "lora")]
+    [InlineData("llama", ModelTask.CausalLM, "prefix")]
+    [InlineData("llama", ModelTask.CausalLM, "prompt")]
+    [InlineData("llama", ModelTask.CausalLM, "lora")]
     [InlineData("t5", ModelTask.SequenceToSequence, "prefix")]
     [InlineData("t5", ModelTask.SequenceToSequence, "prompt")]
     [InlineData("t5", ModelTask.SequenceToSequence, "lora")]
@@ -68,7 +68,7 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void A_cache_changes_nothing_but_the_time()
     {
-        using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLm);
+        using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLM);
         using var generator = new Generator(model);
         using var afresh = new Generator(model);
         var text = Prompts[0].ToList();
@@ -84,11 +84,11 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void A_sequence_that_meets_its_end_stops_and_the_others_go_on()
     {
-        using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLm);
+        using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLM);
         using var free = new Generator(model);
         var all = free.GenerateBatch(Prompts, Eight);
         var end = all[1][2]; // an end token that the second sequence meets at the latest after two tokens
-        using var ending = TinyModels.Create(backend, "gpt2", ModelTask.CausalLm, end: end);
+        using var ending = TinyModels.Create(backend, "gpt2", ModelTask.CausalLM, end: end);
         using var generator = new Generator(ending);
         var stopped = generator.GenerateBatch(Prompts, Eight with { IgnoreEndOfSequence = false });
         for (var s = 0; s < Prompts.Length; s++) Assert.Equal(all[s].TakeWhile(t => t != end), stopped[s]);
@@ -98,7 +98,7 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void Generation_ends_where_the_model_has_no_more_positions()
     {
-        using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLm); // 20 positions
+        using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLM); // 20 positions
         using var generator = new Generator(model);
         var options = Eight with { MaxTokens = 50 };
         Assert.Equal([20 - 4 + 1, 20 - 1 + 1], generator.GenerateBatch([Prompts[0], Prompts[1]], options).Select(t => t.Count));
@@ -108,7 +108,7 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void Wrong_prompts_and_a_wish_to_stop_are_answered()
     {
-        using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLm);
+        using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLM);
         using var generator = new Generator(model);
         Assert.Throws<DataException>(() => generator.Generate([], Eight));
         Assert.Throws<UsageException>(() => generator.Generate([1], Eight with { TopP = 3 }));
@@ -124,7 +124,7 @@ public sealed class GeneratorTests : IDisposable
         var tokenizer = new ToyTokenizer(ends: false);
         var prompt = "a b c d e f g h i j k l m n o p q"; // 17 tokens, as many as the model has
         tokenizer.Encode(prompt);
-        using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLm);
+        using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLM);
         using var generator = new TextGenerator(model, tokenizer);
         var text = generator.Generate(" c d", Eight);
         Assert.Equal(8, generator.TokenCount);

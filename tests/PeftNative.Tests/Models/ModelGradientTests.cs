@@ -1,4 +1,3 @@
-using PeftNative.Models;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using Xunit;
@@ -10,12 +9,12 @@ public class ModelGradientTests
 {
     public static TheoryData<string, ModelTask, ProblemType?> Models => new()
     {
-        { "gpt2", ModelTask.CausalLm, null },
+        { "gpt2", ModelTask.CausalLM, null },
         { "gpt2", ModelTask.SequenceClassification, ProblemType.SingleLabel },
         { "gpt2", ModelTask.TokenClassification, null },
-        { "llama", ModelTask.CausalLm, null },
+        { "llama", ModelTask.CausalLM, null },
         { "llama", ModelTask.SequenceClassification, ProblemType.MultiLabel },
-        { "llama-yarn", ModelTask.CausalLm, null },
+        { "llama-yarn", ModelTask.CausalLM, null },
         { "bert", ModelTask.SequenceClassification, ProblemType.SingleLabel },
         { "bert", ModelTask.SequenceClassification, ProblemType.Regression },
         { "bert", ModelTask.TokenClassification, null },
@@ -46,7 +45,7 @@ public class ModelGradientTests
     public void Every_setting_of_lora_matches_finite_differences(string family, string setting)
     {
         var config = new LoraConfig { R = 2, Alpha = 6, Initialization = LoraInitialization.Random };
-        ModelGradients.Check(family, ModelTask.CausalLm, null, setting switch
+        ModelGradients.Check(family, ModelTask.CausalLM, null, setting switch
         {
             "dropout" => config with { Dropout = 0.3 },
             "dora" => config with { UseDora = true },

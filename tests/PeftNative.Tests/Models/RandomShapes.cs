@@ -75,7 +75,7 @@ internal static class RandomShapes
                 break;
         }
         var task = family is "t5" or "mt5" ? ModelTask.SequenceToSequence
-            : family is "bert" or "roberta" or "distilbert" || Between(0, 3) == 0 ? ModelTask.SequenceClassification : ModelTask.CausalLm;
+            : family is "bert" or "roberta" or "distilbert" || Between(0, 3) == 0 ? ModelTask.SequenceClassification : ModelTask.CausalLM;
         return new Shape(family, task, json.ToJsonString());
 
         void Set(params (string Key, int Value)[] values)

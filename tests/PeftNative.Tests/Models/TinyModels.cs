@@ -65,7 +65,7 @@ internal static class TinyModels
     /// <summary>Targets that fit the task, with some tokens left out.</summary>
     internal static HeadTargets Targets(Pass pass, TokenBatch batch) => pass.Model switch
     {
-        { Task: ModelTask.CausalLm } => BatchTargets.PerToken(pass, batch, [1, 5, -100, 16, 3, 2, 2, 8, 11, -100, 7]),
+        { Task: ModelTask.CausalLM } => BatchTargets.PerToken(pass, batch, [1, 5, -100, 16, 3, 2, 2, 8, 11, -100, 7]),
         { Task: ModelTask.SequenceToSequence } => BatchTargets.PerToken(pass, batch, [5, 9, -100, 3, 2, 12, 8, 11, -100, 7, 15]),
         { Task: ModelTask.TokenClassification } => BatchTargets.PerToken(pass, batch, [0, 1, 2, -100, 0, 2, -100, 1, 1, 0, 2]),
         { Config.ProblemType: ProblemType.Regression } => BatchTargets.Values(pass, [0.3f, -1, 2], RegressionLoss.MeanSquaredError),

@@ -1,6 +1,5 @@
 using System.Text;
 using PeftNative.Formats;
-using PeftNative.Models;
 using PeftNative.Peft;
 using PeftNative.Peft.Export;
 using PeftNative.Peft.Lora;
@@ -25,7 +24,7 @@ public sealed class ExportTests : IDisposable
     [Fact]
     public void A_gguf_file_has_the_keys_and_shapes_that_llama_cpp_asks_for()
     {
-        using var setting = new Setting("llama", ModelTask.CausalLm);
+        using var setting = new Setting("llama", ModelTask.CausalLM);
         var adapter = (LoraAdapter)setting.Add(Config);
         Assert.Equal(8, GgufLora.Write(adapter, folder["a.gguf"]));
         var file = GgufFile.Read(folder["a.gguf"]);
@@ -43,7 +42,7 @@ public sealed class ExportTests : IDisposable
     [Fact]
     public void Its_numbers_are_those_of_the_adapter_in_llama_cpps_order_and_scale()
     {
-        using var setting = new Setting("llama", ModelTask.CausalLm);
+        using var setting = new Setting("llama", ModelTask.CausalLM);
         var adapter = (LoraAdapter)setting.Add(Config);
         GgufLora.Write(adapter, folder["a.gguf"]);
         var file = GgufFile.Read(folder["a.gguf"]);
@@ -61,7 +60,7 @@ public sealed class ExportTests : IDisposable
     [Fact]
     public void Half_the_size_holds_the_same_numbers_rounded()
     {
-        using var setting = new Setting("llama", ModelTask.CausalLm);
+        using var setting = new Setting("llama", ModelTask.CausalLM);
         var adapter = (LoraAdapter)setting.Add(Config);
         GgufLora.Write(adapter, folder["single.gguf"]);
         GgufLora.Write(adapter, folder["half.gguf"], half: true);
@@ -73,7 +72,7 @@ public sealed class ExportTests : IDisposable
     [Fact]
     public void An_mlx_folder_has_turned_matrices_and_one_scale()
     {
-        using var setting = new Setting("llama", ModelTask.CausalLm);
+        using var setting = new Setting("llama", ModelTask.CausalLM);
         var adapter = (LoraAdapter)setting.Add(Config with { AlphaPattern = [] });
         Assert.Equal(8, MlxLora.Write(adapter, folder["mlx"]));
         MlxLora.Write(adapter, folder["mlx"]); // its own files may be replaced
@@ -94,7 +93,7 @@ public sealed class ExportTests : IDisposable
     [Fact]
     public void What_a_format_has_no_place_for_is_refused()
     {
-        using var setting = new Setting("llama", ModelTask.CausalLm);
+        using var setting = new Setting("llama", ModelTask.CausalLM);
         var several = (LoraAdapter)setting.Add(Config);
         Assert.Contains("one scale", Assert.Throws<UsageException>(() => MlxLora.Write(several, folder["m"])).Message, StringComparison.Ordinal);
         var dora = (LoraAdapter)setting.Add(Config with { UseDora = true });

@@ -1,4 +1,3 @@
-using PeftNative.Models;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft;
 using PeftNative.Peft.Bottleneck;
@@ -17,9 +16,9 @@ public class MethodGradientTests
 {
     private static readonly (string Family, ModelTask Task, ProblemType? Problem)[] Models =
     [
-        ("gpt2", ModelTask.CausalLm, null), ("gpt2", ModelTask.SequenceClassification, ProblemType.SingleLabel),
-        ("gpt2", ModelTask.TokenClassification, null), ("llama", ModelTask.CausalLm, null),
-        ("llama", ModelTask.SequenceClassification, ProblemType.MultiLabel), ("llama-yarn", ModelTask.CausalLm, null),
+        ("gpt2", ModelTask.CausalLM, null), ("gpt2", ModelTask.SequenceClassification, ProblemType.SingleLabel),
+        ("gpt2", ModelTask.TokenClassification, null), ("llama", ModelTask.CausalLM, null),
+        ("llama", ModelTask.SequenceClassification, ProblemType.MultiLabel), ("llama-yarn", ModelTask.CausalLM, null),
         ("bert", ModelTask.SequenceClassification, ProblemType.SingleLabel),
         ("bert", ModelTask.SequenceClassification, ProblemType.Regression), ("bert", ModelTask.TokenClassification, null),
         ("distilbert", ModelTask.SequenceClassification, ProblemType.SingleLabel), ("distilbert", ModelTask.TokenClassification, null),
@@ -47,7 +46,7 @@ public class MethodGradientTests
     [Theory]
     [InlineData("gpt2")]
     [InlineData("llama")]
-    public void Ia3_on_all_linear_layers_matches_finite_differences(string family) => ModelGradients.Check(family, ModelTask.CausalLm, null,
+    public void Ia3_on_all_linear_layers_matches_finite_differences(string family) => ModelGradients.Check(family, ModelTask.CausalLM, null,
         new Ia3Config { StartsAtOne = false, Targets = new TargetModules(null, "all-linear"), FeedForward = new TargetModules(null, ".*(c_attn|q_proj|up_proj)") });
 
     [Theory]
@@ -56,7 +55,7 @@ public class MethodGradientTests
     [InlineData("bert")]
     public void Every_setting_of_bottlenecks_matches_finite_differences(string family)
     {
-        var task = family == "bert" ? ModelTask.SequenceClassification : ModelTask.CausalLm;
+        var task = family == "bert" ? ModelTask.SequenceClassification : ModelTask.CausalLM;
         var config = BottleneckConfig.Pfeiffer with { AfterAttention = true, NonLinearity = "tanh", ReductionFactor = 2.5 };
         BottleneckConfig[] settings =
         [
@@ -86,6 +85,6 @@ public class MethodGradientTests
         ModelTask.SequenceToSequence, null, new LoraConfig { R = 2, Targets = new TargetModules(null, target), Initialization = LoraInitialization.Random });
 
     [Fact]
-    public void Dropout_between_the_layers_of_an_lstm_matches_finite_differences() => ModelGradients.Check("gpt2", ModelTask.CausalLm, null,
+    public void Dropout_between_the_layers_of_an_lstm_matches_finite_differences() => ModelGradients.Check("gpt2", ModelTask.CausalLM, null,
         (PTuningConfig)Methods.All["ptuning-lstm"] with { EncoderDropout = 0.4 });
 }

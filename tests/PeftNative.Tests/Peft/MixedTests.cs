@@ -13,7 +13,7 @@ public class MixedTests
 
     public static TheoryData<string, ModelTask> Models => new()
     {
-        { "gpt2", ModelTask.CausalLm }, { "gpt2", ModelTask.SequenceClassification }, { "llama", ModelTask.CausalLm },
+        { "gpt2", ModelTask.CausalLM }, { "gpt2", ModelTask.SequenceClassification }, { "llama", ModelTask.CausalLM },
         { "llama", ModelTask.TokenClassification }, { "bert", ModelTask.SequenceClassification }, { "bert", ModelTask.TokenClassification },
         { "t5", ModelTask.SequenceToSequence },
     };
@@ -97,7 +97,7 @@ public class MixedTests
     [Fact]
     public void Resident_adapters_change_places_between_steps_bit_for_bit()
     {
-        using var setting = new Setting("llama", ModelTask.CausalLm, "lora", "ia3", "prompt", "prefix", "houlsby", "dora", "ptuning-lstm");
+        using var setting = new Setting("llama", ModelTask.CausalLM, "lora", "ia3", "prompt", "prefix", "houlsby", "dora", "ptuning-lstm");
         setting.Disturb();
         var bare = setting.Scores();
         var alone = setting.Adapters.Select(a => setting.Scores(a)).ToArray();
@@ -111,7 +111,7 @@ public class MixedTests
     [Fact]
     public void Two_adapters_at_once_add_their_changes()
     {
-        using var setting = new Setting("gpt2", ModelTask.CausalLm, "lora");
+        using var setting = new Setting("gpt2", ModelTask.CausalLM, "lora");
         setting.Add(((LoraConfig)Methods.All["lora"]) with { R = 2, Alpha = 5, Targets = TargetModules.Of("c_attn", "c_fc") });
         var both = setting.Scores(setting.Adapters[0], setting.Adapters[1]);
         setting.Adapters[0].Merge();

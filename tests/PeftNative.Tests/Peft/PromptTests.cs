@@ -13,7 +13,7 @@ public sealed class PromptTests : IDisposable
     private readonly ReferenceBackend backend = ReferenceBackend.Create(DType.Float32);
     private readonly TransformerModel model;
 
-    public PromptTests() => model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLm);
+    public PromptTests() => model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLM);
 
     [Fact]
     public void A_text_longer_than_the_prompt_is_cut_off_and_a_shorter_one_repeated()

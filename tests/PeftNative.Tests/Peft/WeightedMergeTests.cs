@@ -1,5 +1,4 @@
 using PeftNative.Determinism;
-using PeftNative.Models;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.WeightedMerge;
@@ -148,7 +147,7 @@ public class WeightedMergeTests
 
     private static Setting TwoAdapters(LoraConfig first, LoraConfig second)
     {
-        var setting = new Setting("llama", ModelTask.CausalLm);
+        var setting = new Setting("llama", ModelTask.CausalLM);
         setting.Add(first);
         setting.Add(second);
         return setting;

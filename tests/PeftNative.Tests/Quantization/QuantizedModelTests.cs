@@ -136,7 +136,7 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
         File.WriteAllText(Path.Combine(path, "config.json"), family == "wide" ? Wide : TinyModels.Configs[family]);
         var config = ConfigReader.Read(path);
         using var model = ModelLoader.CreateRandom(backend,
-            config with { Task = config.Encoder is null ? ModelTask.CausalLm : ModelTask.SequenceToSequence }, seed: 3);
+            config with { Task = config.Encoder is null ? ModelTask.CausalLM : ModelTask.SequenceToSequence }, seed: 3);
         var writer = SafetensorsWriter.ForPyTorch();
         foreach (var p in model.Parameters.Where(p => p.TiedTo is null)) writer.Add(p.Name, p.StoredShape, StoredOrder.ToFile(p, HostValues.Download(backend, p.Value)));
         writer.Save(Path.Combine(path, "model.safetensors"));

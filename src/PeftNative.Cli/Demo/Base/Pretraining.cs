@@ -49,7 +49,7 @@ internal static class Pretraining
     /// <summary>Texts as the base reads them.</summary>
     public static EncodedData Encode(HfTokenizer tokenizer, IEnumerable<string> texts) => EncodedData.From(
         texts.Select((text, i) => new TextRecord(text, null, null, new RecordOrigin("generated", i + 1))),
-        new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = RowTokens }));
+        new ExampleEncoder(tokenizer, new EncodingOptions { Task = ModelTask.CausalLM, MaxLength = RowTokens }));
 
     private static TrainerOptions Options(ulong seed, int steps) => new()
     {

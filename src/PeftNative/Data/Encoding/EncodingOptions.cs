@@ -1,26 +1,10 @@
 namespace PeftNative.Data;
 
-/// <summary>What a model learns; in brackets PEFT's <c>task_type</c>.</summary>
-public enum LearningTask
-{
-    /// <summary>To continue texts (CAUSAL_LM).</summary>
-    CausalLM,
-
-    /// <summary>A label or a number for a text or a pair of texts (SEQ_CLS).</summary>
-    SequenceClassification,
-
-    /// <summary>A label for each word (TOKEN_CLS).</summary>
-    TokenClassification,
-
-    /// <summary>To turn one text into another, with an encoder and a decoder (SEQ_2_SEQ_LM).</summary>
-    SequenceToSequence,
-}
-
 /// <summary>How records become examples.</summary>
 public sealed record EncodingOptions
 {
     /// <summary>What is learned.</summary>
-    public required LearningTask Task { get; init; }
+    public required ModelTask Task { get; init; }
 
     /// <summary>The most tokens an example may have, special tokens included (<c>max_seq_length</c>).</summary>
     public required int MaxLength { get; init; }

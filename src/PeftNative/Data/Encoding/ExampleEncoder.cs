@@ -17,7 +17,7 @@ public sealed class ExampleEncoder
     {
         if (options.MaxLength < 2)
             throw new UsageException($"max_seq_length must be at least 2, not {options.MaxLength}.");
-        var classifies = options.Task is LearningTask.SequenceClassification or LearningTask.TokenClassification;
+        var classifies = options.Task is ModelTask.SequenceClassification or ModelTask.TokenClassification;
         if (classifies && !options.ForPrediction && options.Labels is null)
             throw new UsageException("Classification needs its labels.");
         (_tokenizer, _options, _causal) = (tokenizer, options, new CausalEncoder(tokenizer, options));
@@ -33,20 +33,20 @@ public sealed class ExampleEncoder
     /// <exception cref="UsageException">The record is a conversation, but there is no chat template.</exception>
     public IEnumerable<Example> Encode(DataRecord record) => (_options.Task, record) switch
     {
-        (LearningTask.CausalLM, TextRecord { Pair: null } text) => _causal.Blocks(text),
-        (LearningTask.CausalLM, PromptRecord prompt) => [_causal.Encode(prompt)],
-        (LearningTask.CausalLM, ConversationRecord chat) =>
+        (ModelTask.CausalLM, TextRecord { Pair: null } text) => _causal.Blocks(text),
+        (ModelTask.CausalLM, PromptRecord prompt) => [_causal.Encode(prompt)],
+        (ModelTask.CausalLM, ConversationRecord chat) =>
             [new ConversationEncoder(_tokenizer, _options).Encode(chat)],
-        (LearningTask.SequenceClassification, TextRecord text) => [Classify(text)],
-        (LearningTask.TokenClassification, TaggedRecord tagged) =>
+        (ModelTask.SequenceClassification, TextRecord text) => [Classify(text)],
+        (ModelTask.TokenClassification, TaggedRecord tagged) =>
             [new TagEncoder(_tokenizer, _options).Encode(tagged)],
-        (LearningTask.SequenceToSequence, PromptRecord pair) => [Translate(pair)],
+        (ModelTask.SequenceToSequence, PromptRecord pair) => [Translate(pair)],
         _ => throw new DataException(
             $"The record does not fit the task {_options.Task}.", record.Origin.ToString(), _options.Task switch
         {
-            LearningTask.CausalLM => "It needs text, prompt + completion, instruction + output or messages.",
-            LearningTask.SequenceClassification => "It needs text + label or text + text_pair + label.",
-            LearningTask.TokenClassification => "It needs tokens + tags.",
+            ModelTask.CausalLM => "It needs text, prompt + completion, instruction + output or messages.",
+            ModelTask.SequenceClassification => "It needs text + label or text + text_pair + label.",
+            ModelTask.TokenClassification => "It needs tokens + tags.",
             _ => "It needs source + target, prompt + completion or instruction + output.",
         }),
     };
@@ -67,8 +67,8 @@ public sealed class ExampleEncoder
         var labels = _options.Labels!;
         return labels.Problem switch
         {
-            ProblemType.SingleLabelClassification => example with { Class = labels.IndexOf(label, record.Origin) },
-            ProblemType.MultiLabelClassification => example with { Targets = labels.TargetsOf(label, record.Origin) },
+            ProblemType.SingleLabel => example with { Class = labels.IndexOf(label, record.Origin) },
+            ProblemType.MultiLabel => example with { Targets = labels.TargetsOf(label, record.Origin) },
             _ => example with { Targets = [LabelVocabulary.NumberOf(label, record.Origin)] },
         };
     }

@@ -43,8 +43,8 @@ internal sealed class LabelSurvey
     public ProblemType Problem => _first?.Kind switch
     {
         null => throw new DataException("There are no labels."),
-        LabelKind.List => ProblemType.MultiLabelClassification,
-        _ => _hasNumbersOnly && _hasReals ? ProblemType.Regression : ProblemType.SingleLabelClassification,
+        LabelKind.List => ProblemType.MultiLabel,
+        _ => _hasNumbersOnly && _hasReals ? ProblemType.Regression : ProblemType.SingleLabel,
     };
 
     /// <summary>The labels in their order.</summary>

@@ -1,18 +1,5 @@
 namespace PeftNative.Data;
 
-/// <summary>What a classifier learns, by the names of Hugging Face's <c>problem_type</c>.</summary>
-public enum ProblemType
-{
-    /// <summary>One class per record (or per word).</summary>
-    SingleLabelClassification,
-
-    /// <summary>Any number of classes per record.</summary>
-    MultiLabelClassification,
-
-    /// <summary>A number per record.</summary>
-    Regression,
-}
-
 /// <summary>The labels of a data set and the index of each. Immutable; safe to use from several threads.</summary>
 public sealed class LabelVocabulary
 {

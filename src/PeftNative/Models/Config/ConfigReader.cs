@@ -175,14 +175,8 @@ public sealed class ConfigReader
             : throw scaling.Error("long_factor", $"long_factor and short_factor need {settings.RotaryDim / 2} entries each.");
     }
 
-    private ProblemType? Problem() => json.GetOptionalString("problem_type") switch
-    {
-        null => null,
-        "single_label_classification" => Models.ProblemType.SingleLabel,
-        "multi_label_classification" => Models.ProblemType.MultiLabel,
-        "regression" => Models.ProblemType.Regression,
-        var other => throw json.Error("problem_type", $"The problem type '{other}' is not known."),
-    };
+    private ProblemType? Problem() => json.GetOptionalString("problem_type") is not { } name ? null
+        : ProblemTypes.FromHub(name) ?? throw json.Error("problem_type", $"The problem type '{name}' is not known.");
 
     private ModelTask? Task()
     {
@@ -191,7 +185,7 @@ public sealed class ConfigReader
         if (architecture.EndsWith("ForTokenClassification", StringComparison.Ordinal)) return ModelTask.TokenClassification;
         if (architecture.EndsWith("ForConditionalGeneration", StringComparison.Ordinal)) return ModelTask.SequenceToSequence;
         return architecture.EndsWith("ForCausalLM", StringComparison.Ordinal)
-            || architecture.EndsWith("LMHeadModel", StringComparison.Ordinal) ? ModelTask.CausalLm : null;
+            || architecture.EndsWith("LMHeadModel", StringComparison.Ordinal) ? ModelTask.CausalLM : null;
     }
 
     private int[] EndIds()

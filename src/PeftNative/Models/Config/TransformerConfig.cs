@@ -2,42 +2,6 @@ using PeftNative.Ops;
 
 namespace PeftNative.Models;
 
-/// <summary>What a model is asked to do; decides which head stands on top of the transformer.</summary>
-public enum ModelTask
-{
-    /// <summary>The next token (PEFT: CAUSAL_LM).</summary>
-    CausalLm,
-
-    /// <summary>One label, several labels or a number per sequence (PEFT: SEQ_CLS).</summary>
-    SequenceClassification,
-
-    /// <summary>One label per token (PEFT: TOKEN_CLS).</summary>
-    TokenClassification,
-
-    /// <summary>One text from another, with an encoder and a decoder (PEFT: SEQ_2_SEQ_LM).</summary>
-    SequenceToSequence,
-}
-
-/// <summary>What tasks have in common.</summary>
-public static class ModelTasks
-{
-    /// <summary>Whether the task is to write text, and its head the vocabulary.</summary>
-    public static bool WritesText(this ModelTask task) => task is ModelTask.CausalLm or ModelTask.SequenceToSequence;
-}
-
-/// <summary>What a sequence classifier predicts, and so its loss.</summary>
-public enum ProblemType
-{
-    /// <summary>One of several labels: cross-entropy.</summary>
-    SingleLabel,
-
-    /// <summary>Any number of labels: binary cross-entropy with logits.</summary>
-    MultiLabel,
-
-    /// <summary>Real numbers: mean squared error.</summary>
-    Regression,
-}
-
 /// <summary>Where the norm of a sub-block (attention, feed-forward) stands.</summary>
 public enum NormPlacement
 {

@@ -88,7 +88,7 @@ public static class ModelLoader
         var names = FamilyTable.Find(config.ModelType, "config.json").Names;
         var task = options.Task ?? config.Task
             ?? (config.Encoder is not null ? ModelTask.SequenceToSequence
-                : names.LanguageModelHead is null ? ModelTask.SequenceClassification : ModelTask.CausalLm);
+                : names.LanguageModelHead is null ? ModelTask.SequenceClassification : ModelTask.CausalLM);
         if (task == ModelTask.SequenceToSequence != config.Encoder is not null)
             throw new UsageException(config.Encoder is null
                 ? $"A {config.ModelType} model has no encoder beside its decoder, which sequence-to-sequence tasks need."

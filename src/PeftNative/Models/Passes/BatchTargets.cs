@@ -18,7 +18,7 @@ public static class BatchTargets
     /// <param name="gradientScale">Factor of the gradient; null for 1 / (number of labelled rows).</param>
     public static HeadTargets PerToken(Pass pass, TokenBatch batch, int[] labels, double? gradientScale = null)
     {
-        var causal = pass.Model.Task == ModelTask.CausalLm;
+        var causal = pass.Model.Task == ModelTask.CausalLM;
         var rows = new int[labels.Length];
         var picked = new int[labels.Length];
         var count = 0;

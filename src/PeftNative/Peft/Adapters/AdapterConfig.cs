@@ -50,17 +50,8 @@ public abstract record AdapterConfig
     /// <summary>The object for adapter_config.json, with every key PEFT writes.</summary>
     public abstract JsonObject ToJson();
 
-    /// <summary>PEFT's name of a task.</summary>
-    public static string TaskTypeOf(ModelTask task) => task switch
-    {
-        ModelTask.CausalLm => "CAUSAL_LM",
-        ModelTask.SequenceClassification => "SEQ_CLS",
-        ModelTask.SequenceToSequence => "SEQ_2_SEQ_LM",
-        _ => "TOKEN_CLS",
-    };
-
     /// <summary>The task to write: that of the model, but for files that name none.</summary>
-    protected string? TaskTypeFor(TransformerModel model) => IsStored && TaskType is null ? null : TaskTypeOf(model.Task);
+    protected string? TaskTypeFor(TransformerModel model) => IsStored && TaskType is null ? null : model.Task.PeftName();
 
     /// <summary>
     /// The modules trained whole for a task: those asked for and, for classifiers, PEFT's two names of heads.

@@ -25,12 +25,7 @@ public static class AdapterLabels
     {
         ["id2label"] = new JsonObject(labels.Select((label, i) => KeyValuePair.Create($"{i}", (JsonNode?)label))),
         ["label2id"] = new JsonObject(labels.Select((label, i) => KeyValuePair.Create(label, (JsonNode?)i))),
-        ["problem_type"] = problem switch
-        {
-            ProblemType.MultiLabel => "multi_label_classification",
-            ProblemType.Regression => "regression",
-            _ => "single_label_classification",
-        },
+        ["problem_type"] = problem.HubName(),
     };
 
     /// <summary>
@@ -62,14 +57,7 @@ public static class AdapterLabels
         // The baselines have no settings of their own, so their reader does not keep the task.
         var type = AdapterFolder.ReadConfig(folder).TaskType
             ?? StrictJson.ReadFile(Path.Combine(folder, AdapterFolder.ConfigName)).GetOptionalString("task_type");
-        return type switch
-        {
-            "CAUSAL_LM" => ModelTask.CausalLm,
-            "SEQ_2_SEQ_LM" => ModelTask.SequenceToSequence,
-            "SEQ_CLS" => ModelTask.SequenceClassification,
-            "TOKEN_CLS" => ModelTask.TokenClassification,
-            _ => null,
-        };
+        return ModelTasks.FromPeft(type);
     }
 
     private static string[]? ReadHub(StrictObject head)
@@ -82,16 +70,11 @@ public static class AdapterLabels
     {
         var json = StrictJson.ReadFile(file);
         var map = json.GetObject("id2label");
+        var problem = json.GetString("problem_type");
         return new ModelOptions
         {
             Labels = [.. Enumerable.Range(0, map.Keys.Count()).Select(i => map.GetString($"{i}"))],
-            ProblemType = json.GetString("problem_type") switch
-            {
-                "single_label_classification" => ProblemType.SingleLabel,
-                "multi_label_classification" => ProblemType.MultiLabel,
-                "regression" => ProblemType.Regression,
-                var other => throw json.Error("problem_type", $"The problem type '{other}' is not known."),
-            },
+            ProblemType = ProblemTypes.FromHub(problem) ?? throw json.Error("problem_type", $"The problem type '{problem}' is not known."),
         };
     }
 

@@ -11,7 +11,7 @@ public sealed record FullConfig : AdapterConfig
 
     /// <inheritdoc/>
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name) =>
-        new ReplacementAdapter(model, this with { TaskType = TaskTypeOf(model.Task) }, trainable, name, _ => true);
+        new ReplacementAdapter(model, this with { TaskType = model.Task.PeftName() }, trainable, name, _ => true);
 
     /// <inheritdoc/>
     public override JsonObject ToJson() => CommonJson();
@@ -28,7 +28,7 @@ public sealed record HeadConfig : AdapterConfig
     {
         if (model.Task.WritesText())
             throw new UsageException("A language model has no head of its own to train.", remedy: "Use another method.");
-        return new ReplacementAdapter(model, this with { TaskType = TaskTypeOf(model.Task) }, trainable, name,
+        return new ReplacementAdapter(model, this with { TaskType = model.Task.PeftName() }, trainable, name,
             p => ReplacementAdapter.IsClassifier(model, p));
     }
 
@@ -47,7 +47,7 @@ public sealed record BitFitConfig : AdapterConfig
     {
         if (!HasBiases(model))
             throw new UsageException($"A {model.Config.ModelType} model has no biases to train.", remedy: "Use another method.");
-        return new ReplacementAdapter(model, this with { TaskType = TaskTypeOf(model.Task) }, trainable, name,
+        return new ReplacementAdapter(model, this with { TaskType = model.Task.PeftName() }, trainable, name,
             p => IsBias(p) || ReplacementAdapter.IsClassifier(model, p));
     }
 
@@ -75,7 +75,7 @@ public sealed record TopLayersConfig : AdapterConfig
         var all = model.Config.LayerCount;
         if (LayerCount < 1 || LayerCount > all) throw new UsageException($"num_layers must be between 1 and {all}, not {LayerCount}.");
         var lowest = model.Decoder.Blocks.First(b => b.Place.Layer == all - LayerCount).Depth;
-        return new ReplacementAdapter(model, this with { TaskType = TaskTypeOf(model.Task) }, trainable, name, p => p.Depth >= lowest);
+        return new ReplacementAdapter(model, this with { TaskType = model.Task.PeftName() }, trainable, name, p => p.Depth >= lowest);
     }
 
     /// <inheritdoc/>

@@ -49,7 +49,7 @@ internal static class BottleneckPlaces
         var family = ClassNames.GetValueOrDefault(model.Config.ModelType, model.Config.ModelType);
         return model.Task switch
         {
-            ModelTask.CausalLm => family == "GPT2" ? "GPT2LMHeadModel" : $"{family}ForCausalLM",
+            ModelTask.CausalLM => family == "GPT2" ? "GPT2LMHeadModel" : $"{family}ForCausalLM",
             ModelTask.SequenceToSequence => $"{family}ForConditionalGeneration",
             ModelTask.SequenceClassification => $"{family}ForSequenceClassification",
             _ => $"{family}ForTokenClassification",

@@ -84,7 +84,7 @@ public sealed class Evaluator : IDisposable
         internal void Measure(Dictionary<string, double> metrics)
         {
             if (labels.Count > 0) MeasureLabels(metrics);
-            else if (model.Config.ProblemType == Models.ProblemType.MultiLabel) MeasureMultiLabel(metrics);
+            else if (model.Config.ProblemType == ProblemType.MultiLabel) MeasureMultiLabel(metrics);
             else MeasureNumbers(metrics);
         }
 

@@ -39,7 +39,7 @@ public static class ModelBatch
         if ((batch.DecoderIds ?? batch.Labels) is { } labels) return BatchTargets.PerToken(pass, tokens, labels, gradientScale);
         if (batch.Classes is { } classes) return BatchTargets.PerSequence(pass, classes, gradientScale);
         if (batch.Targets is not { } values) throw NoLabels(batch);
-        var loss = pass.Model.Config.ProblemType == Models.ProblemType.MultiLabel
+        var loss = pass.Model.Config.ProblemType == ProblemType.MultiLabel
             ? RegressionLoss.BinaryCrossEntropy : RegressionLoss.MeanSquaredError;
         return BatchTargets.Values(pass, values, loss, gradientScale);
     }

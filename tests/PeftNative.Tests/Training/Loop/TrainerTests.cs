@@ -1,6 +1,5 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Data;
-using PeftNative.Models;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.PrefixTuning;
@@ -81,7 +80,7 @@ public class TrainerTests
     public void Training_lowers_the_loss_changes_the_adapter_and_leaves_the_base_alone()
     {
         using var backend = ReferenceBackend.Create(DType.Float32);
-        using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLm);
+        using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLM);
         var before = model.Parameters.Select(p => HostValues.Download(backend, (p.TiedTo ?? p).Value)).ToList();
         using var adapter = (Config with { Dropout = 0 }).Create(model, 1, true, "default");
         var start = Values(adapter);
@@ -99,7 +98,7 @@ public class TrainerTests
     public void A_number_that_is_not_finite_stops_before_the_adapter_is_touched()
     {
         using var backend = ReferenceBackend.Create(DType.Float32);
-        using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLm);
+        using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLM);
         backend.Fill(model.Parameters.First(p => p.Name.EndsWith("mlp.c_fc.weight", StringComparison.Ordinal)).Value, float.NaN);
         using var adapter = Config.Create(model, 1, true, "default");
         var start = Values(adapter);
@@ -116,7 +115,7 @@ public class TrainerTests
     {
         using var folder = new TemporaryFolder();
         using var backend = ReferenceBackend.Create(DType.Float32);
-        using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLm);
+        using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLM);
         using var adapter = Config.Create(model, 1, true, "default");
         using var trainer = new Trainer(model, adapter, TokenData(), TokenData(other: true),
             new TrainerOptions { Epochs = 200, LearningRate = 0.05, LrScheduler = "constant", EarlyStoppingPatience = 3, Output = folder["run"], SaveSteps = 0 });
@@ -130,7 +129,7 @@ public class TrainerTests
     private static float[] Train(TrainerOptions options, DType type, AdapterConfig? config = null, int? stopAfter = null, Action<Trainer>? onEnd = null)
     {
         using var backend = ReferenceBackend.Create(type);
-        using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLm);
+        using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLM);
         using var adapter = (config ?? Config).Create(model, 1, true, "default");
         using var trainer = new Trainer(model, adapter, TokenData(), null, options with { SaveSteps = 0 });
         using var stop = new CancellationTokenSource();
@@ -147,7 +146,7 @@ public class TrainerTests
         var tokenizer = new ToyTokenizer();
         var texts = Enumerable.Range(0, 7).Select(i => string.Join(' ', Enumerable.Range(0, 3 + i).Select(j => "abcde"[(i * j + (other ? 1 : 0)) % 5])));
         var records = texts.Select((t, i) => new TextRecord(t, null, null, new RecordOrigin("toy", i + 1)));
-        return EncodedData.From(records, new ExampleEncoder(tokenizer, new EncodingOptions { Task = LearningTask.CausalLM, MaxLength = 16 }),
+        return EncodedData.From(records, new ExampleEncoder(tokenizer, new EncodingOptions { Task = ModelTask.CausalLM, MaxLength = 16 }),
             cancellation: TestContext.Current.CancellationToken);
     }
 }
