@@ -1,8 +1,12 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using PeftNative.Cuda;
 using PeftNative.Data;
 using PeftNative.Extensions.AI;
 using PeftNative.Extensions.Logging;
+using PeftNative.Ilgpu;
 using PeftNative.Tokenizers;
 using Xunit;
 
@@ -12,27 +16,52 @@ namespace PeftNative.Extensions.Tests;
 /// The public members of each library are those of its PublicApi.txt, so that none changes unnoticed. A change on purpose is written down by running
 /// this test once with PEFTNATIVE_UPDATE_API=1.
 /// </summary>
-public class PublicApiTests
+public partial class PublicApiTests
 {
     private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
     // What the compiler adds to every record.
     private static readonly string[] OfRecords = ["PrintMembers", "EqualityContract", "get_EqualityContract", "<Clone>$", "Equals", "GetHashCode", "ToString", "op_Equality", "op_Inequality", "Deconstruct"];
 
-    public static TheoryData<string> Libraries => ["PeftNative", "PeftNative.Tokenizers", "PeftNative.Extensions.AI", "PeftNative.Extensions.Logging"];
+    public static TheoryData<string> Libraries => ["PeftNative", "PeftNative.Tokenizers", "PeftNative.Cuda", "PeftNative.Ilgpu", "PeftNative.Extensions.AI", "PeftNative.Extensions.Logging"];
 
     [Theory]
     [MemberData(nameof(Libraries))]
     public void Public_members_are_those_that_are_written_down(string library)
     {
-        Type[] known = [typeof(ITokenizer), typeof(HfTokenizer), typeof(ModelChatClient), typeof(TrainingLogging)];
-        string[] actual = [.. known.Select(t => t.Assembly).Single(a => a.GetName().Name == library).GetExportedTypes().SelectMany(Lines).Order(StringComparer.Ordinal)];
+        string[] actual = [.. TypesOf(library).SelectMany(Lines).Order(StringComparer.Ordinal)];
         var path = Path.Combine(Root(), "src", library, "PublicApi.txt");
         if (Environment.GetEnvironmentVariable("PEFTNATIVE_UPDATE_API") == "1") File.WriteAllText(path, string.Join('\n', actual) + "\n");
         var expected = File.ReadAllLines(path);
         var changes = actual.Except(expected).Select(l => "+ " + l).Concat(expected.Except(actual).Select(l => "- " + l)).ToList();
         Assert.True(changes.Count == 0, $"{library}: on purpose? Then run this test once with PEFTNATIVE_UPDATE_API=1.\n{string.Join('\n', changes.Take(30))}");
     }
+
+    /// <summary>
+    /// Whoever has state says which threads may use it. Records, structs and enums are values, static classes have no state of their own or say so.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Libraries))]
+    public void Documentation_says_which_threads_may_use_a_class(string library)
+    {
+        var members = XDocument.Load(Path.Combine(AppContext.BaseDirectory, library + ".xml")).Descendants("member")
+            .ToDictionary(m => m.Attribute("name")!.Value, m => m.Value);
+        var silent = TypesOf(library).Where(HasState).Select(t => "T:" + t.FullName!.Replace('+', '.'))
+            .Where(name => !members.TryGetValue(name, out var text) || !Threads().IsMatch(text));
+        Assert.Empty(silent);
+    }
+
+    private static Type[] TypesOf(string library)
+    {
+        Type[] known = [typeof(ITokenizer), typeof(HfTokenizer), typeof(CudaBackend), typeof(IlgpuBackend), typeof(ModelChatClient), typeof(TrainingLogging)];
+        return known.Select(t => t.Assembly).Single(a => a.GetName().Name == library).GetExportedTypes();
+    }
+
+    private static bool HasState(Type type) => !type.IsValueType && !(type.IsAbstract && type.IsSealed) && !type.IsSubclassOf(typeof(Exception))
+        && type.GetMethod("<Clone>$") is null && !type.IsSubclassOf(typeof(Delegate));
+
+    [GeneratedRegex("thread|immutable", RegexOptions.IgnoreCase)]
+    private static partial Regex Threads();
 
     private static IEnumerable<string> Lines(Type type)
     {
