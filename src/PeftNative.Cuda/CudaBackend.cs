@@ -9,6 +9,7 @@ namespace PeftNative.Cuda;
 /// The CUDA backend: operation records become launches of the kernels in <c>kernels/</c>, one file for each operation on both sides, all on
 /// one stream and therefore in order. Activations, frozen matrices and logits are stored in fp32, bf16 or fp16; sums are always fp32 and
 /// in a fixed order, without atomics, so results repeat bit for bit. The same class drives a real device and the emulated driver.
+/// Used by one thread at a time.
 /// </summary>
 public sealed partial class CudaBackend : IBackend
 {

@@ -37,7 +37,7 @@ public sealed class EncoderEmbeddingGenerator : IEmbeddingGenerator<string, Embe
         await turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            var vectors = await Task.Run(() => embedder.Embed(texts, cancellationToken), cancellationToken).ConfigureAwait(false);
+            var vectors = await Task.Run(() => embedder.Embed(texts, null, cancellationToken), cancellationToken).ConfigureAwait(false);
             return new GeneratedEmbeddings<Embedding<float>>(vectors.Select(v => new Embedding<float>(v) { ModelId = metadata.DefaultModelId }));
         }
         finally

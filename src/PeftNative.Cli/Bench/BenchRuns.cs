@@ -21,9 +21,8 @@ internal static class BenchRuns
         List<Measurement> measured = [];
         foreach (var operation in operations)
         {
-            terminal.Cancellation.ThrowIfCancellationRequested();
             measured.AddRange(operation.Measure(backend, BenchSettings.Sizes(values, operation), peaks,
-                values.Int(BenchSettings.Warmup), values.Int(BenchSettings.Steps)));
+                values.Int(BenchSettings.Warmup), values.Int(BenchSettings.Steps), terminal.Cancellation));
         }
         terminal.Line($"backend     {backend.Description}");
         BenchOutput.Show(values, terminal, BenchOutput.Report($"peftnative bench op {name}".TrimEnd(), peaks, measured));
@@ -35,7 +34,7 @@ internal static class BenchRuns
     {
         using var backend = Machine.CreateBackend(values);
         var options = BenchSettings.StepOptions(values);
-        var result = StepBenchmark.Run(backend, options);
+        var result = StepBenchmark.Run(backend, options, terminal.Cancellation);
         terminal.Object(new JsonObject
         {
             ["peer"] = "peftnative", ["backend"] = backend.Name, ["method"] = options.Method, ["dtype"] = values.Text(Shared.DType),
@@ -58,7 +57,7 @@ internal static class BenchRuns
         using var backend = Machine.CreateBackend(values);
         var options = BenchSettings.StepOptions(values);
         using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1);
-        BenchOutput.Show(values, terminal, BenchOutput.Report("peftnative bench train", null, TrainBenchmark.Measure(model, options)));
+        BenchOutput.Show(values, terminal, BenchOutput.Report("peftnative bench train", null, TrainBenchmark.Measure(model, options, terminal.Cancellation)));
         return 0;
     }
 
@@ -72,7 +71,7 @@ internal static class BenchRuns
         using var adapter = options.AdapterConfig().Create(model, seed: 1, trainable: false, "default");
         model.PrepareWeights();
         var peaks = Peaks(values, backend);
-        var measured = new GenerateBenchmark(model, options, tokens).Measure([("base or merged", []), ($"with {options.Method}", [adapter])], peaks);
+        var measured = new GenerateBenchmark(model, options, tokens).Measure([("base or merged", []), ($"with {options.Method}", [adapter])], peaks, terminal.Cancellation);
         BenchOutput.Show(values, terminal, BenchOutput.Report("peftnative bench generate", peaks, measured));
         return 0;
     }

@@ -45,7 +45,7 @@ internal sealed class CompareSetup
         return new ComparisonSetup
         {
             ModelFolder = folder, Tokenizer = tokenizer, Output = values.Text(CompareSettings.Output), Tasks = [main, .. others],
-            Load = seed => ModelLoader.Load(backend, folder, train.ModelOptions(config, labels, seed)).Model,
+            Load = seed => ModelLoader.Load(backend, folder, train.ModelOptions(config, labels, seed), cancellation: terminal.Cancellation).Model,
             Plan = model => CompareSettings.Plan(values, model, tokenizer, main.Train.Examples.Count),
             Knowledge = model => Knowledge(model, main),
         };

@@ -1,7 +1,7 @@
 namespace PeftNative.Cli.Output;
 
 /// <summary>One line on the error stream that is written over as work goes on; nothing where the stream is no screen.</summary>
-internal sealed class ProgressLine(Terminal terminal) : IDisposable
+internal sealed class ProgressLine(Terminal terminal) : IProgress<WorkProgress>, IDisposable
 {
     private const int LeastMilliseconds = 80;
 
@@ -16,6 +16,10 @@ internal sealed class ProgressLine(Terminal terminal) : IDisposable
         terminal.Error.Write("\r\e[K" + Clip(text));
         terminal.Error.Flush();
     }
+
+    /// <summary>Shows how far work has come.</summary>
+    public void Report(WorkProgress value) => Show(value.Total is { } total && total > 0
+        ? $"{value.Stage}: {100 * value.Done / total} %" : $"{value.Stage}: {Quantity.Count(value.Done)}");
 
     /// <summary>Takes the line away.</summary>
     public void Clear()

@@ -105,7 +105,7 @@ internal sealed class DataPlan
             ChatTemplate = Shape == RecordShape.Messages ? ChatTemplate.Load(modelFolder) : null, ForPrediction = IsForPrediction,
         });
         using var progress = new ProgressLine(terminal);
-        return EncodedData.From(Records, encoder, new Report(progress, Records.Count), terminal.Cancellation);
+        return EncodedData.From(Records, encoder, progress, terminal.Cancellation);
     }
 
     /// <summary>Options to load the model with for training on these records.</summary>
@@ -128,9 +128,4 @@ internal sealed class DataPlan
 
     private static bool HasEncoder(SettingValues values) =>
         values.OptionalText(Shared.Model) is { } model && ConfigReader.Read(model).Encoder is not null;
-
-    private sealed class Report(ProgressLine line, int total) : IProgress<long>
-    {
-        void IProgress<long>.Report(long done) => line.Show($"encoding: {Quantity.Count(done)} of {Quantity.Count(total)} records");
-    }
 }

@@ -66,7 +66,7 @@ internal sealed class ModelSession : IDisposable
         var adapters = new List<Adapter>();
         try
         {
-            (model, var report) = ModelLoader.Load(backend, folder, options);
+            (model, var report) = ModelLoader.Load(backend, folder, options, progress, terminal.Cancellation);
             if (tokenizer.VocabularySize > model.Config.VocabularySize)
                 terminal.Warn($"the tokenizer knows {tokenizer.VocabularySize} tokens, the model {model.Config.VocabularySize}; texts with the others fail");
             foreach (var source in sources)

@@ -80,8 +80,8 @@ internal sealed class RunSetup : IDisposable
         try
         {
             using var progress = new ProgressLine(terminal);
-            progress.Show($"loading {folder}");
-            (model, var loaded) = ModelLoader.Load(backend, folder, train.ModelOptions(config, labels, options.Seed) with { Quantization = quantization });
+            var asked = train.ModelOptions(config, labels, options.Seed) with { Quantization = quantization };
+            (model, var loaded) = ModelLoader.Load(backend, folder, asked, progress, terminal.Cancellation);
             var adapter = method.Create(model, options.Seed, trainable: true, "default");
             values.Add(DataSettings.MaxLength, (long)maxLength, "chosen");
             values.Add(TrainSettings.LearningRate, options.LearningRate, "chosen");

@@ -45,13 +45,12 @@ internal sealed class EvalVerb : Verb
         var clock = Stopwatch.StartNew();
         using var evaluator = new Evaluator(session.Model, examples, values.Int(DataSettings.BatchSize), [.. session.Active]);
         using var progress = new ProgressLine(terminal);
-        progress.Show($"evaluating {Quantity.Of(examples.Examples.Count, "example")}");
-        var metrics = new Dictionary<string, double>(evaluator.Run(terminal.Cancellation) ?? throw new OperationCanceledException());
+        var metrics = new Dictionary<string, double>(evaluator.Run(progress, terminal.Cancellation) ?? throw new OperationCanceledException());
         if (session.Model.Task == ModelTask.SequenceToSequence)
         {
             using var writer = new TextEvaluator(session.Model, session.Tokenizer, [.. session.Active]);
             var options = new GenerationOptions { MaxTokens = values.Int(GenerateVerb.MaxTokens) };
-            foreach (var (name, value) in writer.Run(examples.Examples, values.Int(DataSettings.BatchSize), options, terminal.Cancellation))
+            foreach (var (name, value) in writer.Run(examples.Examples, values.Int(DataSettings.BatchSize), options, progress, terminal.Cancellation))
                 metrics[name] = value;
         }
         progress.Clear();

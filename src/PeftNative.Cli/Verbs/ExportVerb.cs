@@ -39,7 +39,7 @@ internal sealed class ExportVerb : Verb
     {
         var (folder, source, output) = (values.Text(Shared.Model), values.Text(ModelSession.Adapters), values.Text(Output));
         using var backend = Backends.BackendFactory.Create("reference");
-        using var model = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(source, folder)).Model;
+        using var model = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(source, folder), cancellation: terminal.Cancellation).Model;
         using var adapter = AdapterFolder.Load(model, source);
         if (adapter is not LoraAdapter lora)
             throw new UsageException($"Only LoRA adapters have a form in other programs' formats, not {adapter.Config.PeftType}.", source);

@@ -53,7 +53,6 @@ internal sealed class MergeVerb : Verb
         }
         using var backend = Machine.CreateBackend(values, DType.Float32);
         using var progress = new ProgressLine(terminal);
-        progress.Show("merging");
         var output = values.Text(Output);
         var quantization = QuantizationSettings.Read(values);
         var report = ModelMerger.Merge(backend, values.Text(Shared.Model), ModelSession.AdapterSources(values), output, new MergeOptions
@@ -61,7 +60,7 @@ internal sealed class MergeVerb : Verb
             Type = values.Text(Type) switch { "fp32" => StoredType.F32, "bf16" => StoredType.BF16, "fp16" => StoredType.F16, _ => null },
             Quantization = quantization,
             MaxShardBytes = ParseSize(values.Text(ShardSize), values.OriginOf(ShardSize)),
-        });
+        }, progress, terminal.Cancellation);
         progress.Clear();
         terminal.Line($"{output}: {report.Changed} tensors changed, {report.Kept} kept, in {string.Join(", ", report.Files)}");
         if (report.Dropped.Count > 0) terminal.Line($"left out, because the model has no place for them: {string.Join(", ", report.Dropped)}");

@@ -13,15 +13,18 @@ internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOpt
     /// <summary>Measures prefill and decode of each variant, in turns.</summary>
     /// <param name="variants">Names, and the adapters in force.</param>
     /// <param name="peaks">What rates are related to; null on hardware that is not the processor.</param>
-    public IReadOnlyList<Measurement> Measure(IReadOnlyList<(string Name, Adapter[] Adapters)> variants, MachinePeaks? peaks)
+    /// <param name="cancellation">Stops the work.</param>
+    public IReadOnlyList<Measurement> Measure(IReadOnlyList<(string Name, Adapter[] Adapters)> variants, MachinePeaks? peaks, CancellationToken cancellation)
     {
         var decode = variants.Select(_ => new List<double>()).ToArray();
         Pass[] passes = [.. variants.Select(v => new Pass(model, v.Adapters))];
         var prompt = StepRun.RandomBatch(options);
-        var prefill = Measurement.Interleave([.. passes.Select<Pass, Action>((pass, v) => () => Prefill(pass, prompt))], options.Warmup, options.Steps);
+        var prefill = Measurement.Interleave([.. passes.Select<Pass, Action>((pass, v) => () => Prefill(pass, prompt))],
+            options.Warmup, options.Steps, cancellation);
         for (var round = -options.Warmup; round < options.Steps; round++)
             for (var v = 0; v < passes.Length; v++)
             {
+                cancellation.ThrowIfCancellationRequested();
                 var time = Decode(passes[v], prompt);
                 if (round >= 0) decode[v].Add(time);
             }

@@ -44,12 +44,14 @@ internal sealed record Measurement(string Name, IReadOnlyList<double> Millisecon
     /// Times things that are to be compared in turns, one call of each per round, so that whatever the machine does meanwhile hits them alike.
     /// </summary>
     /// <returns>For each, the milliseconds of every round after the warm-up.</returns>
-    public static IReadOnlyList<double[]> Interleave(IReadOnlyList<Action> contestants, int warmup, int rounds)
+    public static IReadOnlyList<double[]> Interleave(
+        IReadOnlyList<Action> contestants, int warmup, int rounds, CancellationToken cancellation = default)
     {
         double[][] times = [.. contestants.Select(_ => new double[rounds])];
         for (var round = -warmup; round < rounds; round++)
             for (var c = 0; c < contestants.Count; c++)
             {
+                cancellation.ThrowIfCancellationRequested();
                 var clock = Stopwatch.StartNew();
                 contestants[c]();
                 if (round >= 0) times[c][round] = clock.Elapsed.TotalMilliseconds;

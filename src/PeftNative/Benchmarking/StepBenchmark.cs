@@ -25,14 +25,14 @@ public static class StepBenchmark
 {
     /// <summary>Runs the steps on a backend.</summary>
     /// <exception cref="UsageException">An option makes no sense.</exception>
-    public static StepBenchmarkResult Run(IBackend backend, StepBenchmarkOptions options)
+    public static StepBenchmarkResult Run(IBackend backend, StepBenchmarkOptions options, CancellationToken cancellation = default)
     {
-        using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1);
+        using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1, cancellation);
         using var run = new StepRun(model, options.AdapterConfig(), StepRun.RandomBatch(options));
         if (options.Method != "full") model.PrepareWeights();
         for (var i = 0; i < options.Warmup; i++) run.Step();
         var before = GC.GetAllocatedBytesForCurrentThread();
-        var times = Measurement.Interleave([run.Step], warmup: 0, options.Steps)[0];
+        var times = Measurement.Interleave([run.Step], warmup: 0, options.Steps, cancellation)[0];
         var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         var median = new Measurement("step", times).Median;
         return new StepBenchmarkResult(run.Adapter.ParameterCount, median, run.Tokens * 1000.0 / median, MachineDescription.PeakResidentBytes() >> 20,

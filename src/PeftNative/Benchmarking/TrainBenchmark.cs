@@ -12,7 +12,7 @@ namespace PeftNative.Benchmarking;
 internal static class TrainBenchmark
 {
     /// <summary>Measures a step of each way; tokens are the mean per step.</summary>
-    public static IReadOnlyList<Measurement> Measure(TransformerModel model, StepBenchmarkOptions options)
+    public static IReadOnlyList<Measurement> Measure(TransformerModel model, StepBenchmarkOptions options, CancellationToken cancellation)
     {
         var data = EncodedData.Of(Examples(options));
         using var plainAdapter = options.AdapterConfig().Create(model, seed: 1, trainable: true, "plain");
@@ -20,14 +20,15 @@ internal static class TrainBenchmark
         var settings = new TrainerOptions { BatchSize = options.Batch, MaxSteps = int.MaxValue / 2 };
         using var plain = new Trainer(model, plainAdapter, data, null, settings);
         using var packed = new Trainer(model, packedAdapter, data, null, settings with { PackingBudget = options.Sequence });
-        return Measure([("train, a sequence per row", plain), ("train, rows packed", packed)], options);
+        return Measure([("train, a sequence per row", plain), ("train, rows packed", packed)], options, cancellation);
     }
 
-    private static IReadOnlyList<Measurement> Measure((string Name, Trainer Trainer)[] ways, StepBenchmarkOptions options)
+    private static IReadOnlyList<Measurement> Measure(
+        (string Name, Trainer Trainer)[] ways, StepBenchmarkOptions options, CancellationToken cancellation)
     {
         var tokens = new long[ways.Length];
         var times = Measurement.Interleave([.. ways.Select<(string, Trainer Trainer), Action>((w, i) => () => tokens[i] += w.Trainer.Step()!.Tokens)],
-            options.Warmup, options.Steps);
+            options.Warmup, options.Steps, cancellation);
         return [.. ways.Select((w, i) => new Measurement(w.Name, times[i]) { Tokens = tokens[i] / (double)(options.Warmup + options.Steps) })];
     }
 

@@ -5,7 +5,9 @@ using PeftNative.Training;
 
 namespace PeftNative.Comparison;
 
-/// <summary>Something the base can do before it is adapted, measured before and after, to see what is forgotten.</summary>
+/// <summary>
+/// Something the base can do before it is adapted, measured before and after, to see what is forgotten. Used by one thread at a time, like its backend.
+/// </summary>
 public interface IBaseKnowledge
 {
     /// <summary>What is measured, in a few words.</summary>
@@ -18,7 +20,7 @@ public interface IBaseKnowledge
     double Measure(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters);
 }
 
-/// <summary>How well a language model predicts texts of the base's own kind.</summary>
+/// <summary>How well a language model predicts texts of the base's own kind. Used by one thread at a time, like its backend.</summary>
 /// <param name="texts">The texts.</param>
 /// <param name="name">Where they are from, in a few words.</param>
 public sealed class OwnTextPerplexity(EncodedData texts, string name) : IBaseKnowledge
@@ -39,7 +41,7 @@ public sealed class OwnTextPerplexity(EncodedData texts, string name) : IBaseKno
 
 /// <summary>
 /// How alike the states of texts are to those the base gives them: the mean cosine. 1 for the base itself. For models that
-/// do not generate and where no probe task is given.
+/// do not generate and where no probe task is given. Used by one thread at a time, like its backend.
 /// </summary>
 /// <param name="examples">Some texts.</param>
 public sealed class StateSimilarity(IReadOnlyList<Example> examples) : IBaseKnowledge
@@ -62,6 +64,7 @@ public sealed class StateSimilarity(IReadOnlyList<Example> examples) : IBaseKnow
 
 /// <summary>
 /// A probe task without training: texts are classified by the nearest centroid (by cosine) of the states of labelled texts.
+/// Used by one thread at a time, like its backend.
 /// </summary>
 /// <param name="reference">The labelled texts that make the centroids.</param>
 /// <param name="test">Those to classify.</param>

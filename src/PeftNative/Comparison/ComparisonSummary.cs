@@ -31,7 +31,7 @@ public sealed record MethodSummary(
     ComparedMethod Method, long Trainable, long StoredBytes, double StepMilliseconds, long TrainingBytes, Spread KnowledgeOn,
     bool OffIsIdentical, IReadOnlyDictionary<int, Spread> Quality);
 
-/// <summary>What a comparison comes to, method by method; of unfinished ones what is there.</summary>
+/// <summary>What a comparison comes to, method by method; of unfinished ones what is there. Immutable.</summary>
 public sealed class ComparisonSummary
 {
     /// <summary>Sums up results.</summary>

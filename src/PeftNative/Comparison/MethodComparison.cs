@@ -208,7 +208,7 @@ public sealed class MethodComparison
         CancellationToken cancellation)
     {
         using var evaluator = new Evaluator(model, task.Eval, plan.BatchSize, adapters);
-        var measured = evaluator.Run(cancellation) ?? throw new OperationCanceledException();
+        var measured = evaluator.Run(cancellation: cancellation) ?? throw new OperationCanceledException();
         var metrics = measured.ToDictionary();
         var continuations = continuing[task.Name].Run(model, adapters, cancellation);
         if (continuations.Count > 0) metrics["exact_match"] = Continuing.ExactShare(continuations);

@@ -7,7 +7,9 @@ using PeftNative.Training;
 
 namespace PeftNative.Comparison;
 
-/// <summary>Every score a model gives some texts, bit for bit: to see that nothing has changed.</summary>
+/// <summary>
+/// Every score a model gives some texts, bit for bit: to see that nothing has changed. Used by one thread at a time, like its backend.
+/// </summary>
 /// <param name="examples">The texts.</param>
 public sealed class ModelProbe(IReadOnlyList<Example> examples)
 {

@@ -63,7 +63,9 @@ public interface ITokenStream
 /// <param name="Truncated">Whether something was cut off.</param>
 public sealed record TokenSequence(int[] Ids, byte[]? TokenTypes, int[] Starts, int[] Ends, sbyte[] Sources, bool Truncated);
 
-/// <summary>Renders a conversation into text with a model's own chat template.</summary>
+/// <summary>
+/// Renders a conversation into text with a model's own chat template. Immutable and safe to use from several threads at once.
+/// </summary>
 public interface IChatTemplate
 {
     /// <summary>Renders messages; spans tell which characters of the result are the assistant's turns.</summary>

@@ -27,14 +27,19 @@ public sealed class TextEmbedder : IDisposable
     }
 
     /// <summary>The vectors of texts, each of the model's hidden size; texts longer than the model's positions are cut off.</summary>
+    /// <param name="texts">The texts.</param>
+    /// <param name="progress">Told the texts done, after every pass.</param>
+    /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public IReadOnlyList<float[]> Embed(IReadOnlyList<string> texts, CancellationToken cancellation = default)
+    public IReadOnlyList<float[]> Embed(
+        IReadOnlyList<string> texts, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
+        var work = new Work("embedding", progress, cancellation) { Total = texts.Count };
         var results = new List<float[]>(texts.Count);
         foreach (var part in texts.Chunk(TextsPerPass))
         {
-            cancellation.ThrowIfCancellationRequested();
             results.AddRange(EmbedTogether(part));
+            work.Add(part.Length);
         }
         return results;
     }

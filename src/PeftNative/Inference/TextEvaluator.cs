@@ -18,11 +18,14 @@ public sealed class TextEvaluator(TransformerModel model, ITokenizer tokenizer, 
     /// <param name="examples">Examples with targets for the decoder.</param>
     /// <param name="batchSize">Examples written together.</param>
     /// <param name="options">How to write.</param>
+    /// <param name="progress">Told the examples done, after every batch.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="DataException">An example has no target.</exception>
     public IReadOnlyDictionary<string, double> Run(
-        IReadOnlyList<Example> examples, int batchSize, GenerationOptions options, CancellationToken cancellation = default)
+        IReadOnlyList<Example> examples, int batchSize, GenerationOptions options,
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
+        var work = new Work("evaluating", progress, cancellation) { Total = examples.Count };
         double exact = 0, rouge1 = 0, rouge2 = 0, rougeL = 0;
         foreach (var batch in examples.Chunk(batchSize))
         {
@@ -35,6 +38,7 @@ public sealed class TextEvaluator(TransformerModel model, ITokenizer tokenizer, 
                 rouge2 += Rouge.Ngrams(wanted, written, 2).FMeasure;
                 rougeL += Rouge.LongestCommonSubsequence(wanted, written).FMeasure;
             }
+            work.Add(batch.Length);
         }
         return new Dictionary<string, double>
         {

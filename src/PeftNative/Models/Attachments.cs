@@ -6,6 +6,7 @@ namespace PeftNative.Models;
 /// <summary>
 /// What an adapter hangs on a model: the named points at which the forward pass asks it. Everything a method does happens behind
 /// these; the model itself knows no method. Members that a method does not use keep their empty defaults.
+/// Used by one thread at a time, like its backend.
 /// </summary>
 public abstract class AttachmentSet
 {
@@ -47,7 +48,9 @@ public abstract class AttachmentSet
     }
 }
 
-/// <summary>Edits the record of a linear layer before it runs, and sees its gradients.</summary>
+/// <summary>
+/// Edits the record of a linear layer before it runs, and sees its gradients. Used by one thread at a time, like its backend.
+/// </summary>
 public interface ILinearAttachment
 {
     /// <summary>Adds low-rank pairs or scales to <see cref="LinearState.Op"/>.</summary>
@@ -69,7 +72,7 @@ public interface ILinearAttachment
     }
 }
 
-/// <summary>Edits the record of the token embedding.</summary>
+/// <summary>Edits the record of the token embedding. Used by one thread at a time, like its backend.</summary>
 public interface IEmbeddingAttachment
 {
     /// <summary>Adds a low-rank pair to the record.</summary>
@@ -81,7 +84,7 @@ public interface IEmbeddingAttachment
 
 /// <summary>
 /// Stands between a sub-block's output h and its residual addition: bottleneck adapters. With x the sub-block's residual input and
-/// <c>norm</c> the model's own norm at that place (post-norm families only).
+/// <c>norm</c> the model's own norm at that place (post-norm families only). Used by one thread at a time, like its backend.
 /// </summary>
 public interface IBlockAttachment
 {
@@ -97,10 +100,12 @@ public interface IBlockAttachment
     void Backward(Pass pass, BlockAttachmentState state, NormSite? norm, in Tensor dh, in Tensor dx);
 }
 
-/// <summary>What an <see cref="IBlockAttachment"/> keeps in a pass.</summary>
+/// <summary>What an <see cref="IBlockAttachment"/> keeps in a pass. Used by one thread at a time, like its backend.</summary>
 public abstract class BlockAttachmentState;
 
-/// <summary>Trained embeddings that stand in front of every sequence (prompt tuning, P-tuning).</summary>
+/// <summary>
+/// Trained embeddings that stand in front of every sequence (prompt tuning, P-tuning). Used by one thread at a time, like its backend.
+/// </summary>
 public interface IVirtualTokens
 {
     /// <summary>Number of virtual tokens.</summary>
@@ -113,7 +118,9 @@ public interface IVirtualTokens
     Tensor Gradient { get; }
 }
 
-/// <summary>Trained keys and values that stand in front of every sequence in every layer (prefix tuning).</summary>
+/// <summary>
+/// Trained keys and values that stand in front of every sequence in every layer (prefix tuning). Used by one thread at a time, like its backend.
+/// </summary>
 public interface IPrefix
 {
     /// <summary>Number of prefix positions.</summary>

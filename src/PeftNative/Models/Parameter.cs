@@ -21,7 +21,7 @@ public enum StoredLayout
 
 /// <summary>
 /// A named matrix of numbers the model computes with: a weight of the base, or one an adapter trains. Owned by the model or the
-/// adapter that made it.
+/// adapter that made it. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class Parameter(string name, int rows, int columns, StoredLayout layout)
 {

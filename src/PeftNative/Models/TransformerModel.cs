@@ -6,7 +6,7 @@ namespace PeftNative.Models;
 
 /// <summary>
 /// A transformer on a backend: frozen parameters, layers, and the head of one task. Adapters never change it (merging aside), so many passes may share
-/// it; it owns the memory of its weights.
+/// it; it owns the memory of its weights. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class TransformerModel : IDisposable
 {

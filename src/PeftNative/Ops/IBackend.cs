@@ -124,7 +124,7 @@ public interface IBackend : IDisposable
     void Copy(in Tensor x, in Tensor y);
 }
 
-/// <summary>A frozen weight in the order a backend's matrix products read it.</summary>
+/// <summary>A frozen weight in the order a backend's matrix products read it. Used by one thread at a time, like its backend.</summary>
 public abstract class PreparedWeight : IDisposable
 {
     /// <summary>Bytes it holds.</summary>

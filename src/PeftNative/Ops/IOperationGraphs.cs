@@ -2,7 +2,7 @@ namespace PeftNative.Ops;
 
 /// <summary>
 /// What a backend may offer beside <see cref="IBackend"/>: many small operations as one piece of work of the device, so that
-/// starting each of them costs nothing.
+/// starting each of them costs nothing. Used by one thread at a time, like the backend.
 /// </summary>
 public interface IOperationGraphs
 {

@@ -2,7 +2,9 @@ using PeftNative.Ops;
 
 namespace PeftNative.Tensors;
 
-/// <summary>A block of a backend's memory. Owned by one <see cref="Arena"/>; frees itself when disposed.</summary>
+/// <summary>
+/// A block of a backend's memory. Owned by one <see cref="Arena"/>; frees itself when disposed. Used by one thread at a time, like its backend.
+/// </summary>
 public abstract class DeviceMemory(nint pointer, long bytes) : IDisposable
 {
     /// <summary>Address of the first byte, at least 64-byte aligned.</summary>

@@ -47,6 +47,7 @@ public sealed record CaseResult(string Case)
 /// <summary>
 /// Replays a recorded case on a backend: logits, loss, gradients, optimizer steps, merging, generation, and the files of the adapter.
 /// Positions that the attention mask hides are not compared: the engine does not compute padding.
+/// Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
 {

@@ -8,6 +8,7 @@ namespace PeftNative.Verification;
 
 /// <summary>
 /// One recorded case of a reference implementation: a folder with case.json, tensors.safetensors and what the reference saved.
+/// Used by one thread at a time.
 /// </summary>
 public sealed class RecordedCase : IDisposable
 {

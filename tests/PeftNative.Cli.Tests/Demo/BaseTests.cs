@@ -86,7 +86,7 @@ public sealed class BaseTests : IDisposable
         Assert.Empty(report.Unused);
         var texts = Pretraining.Encode(HfTokenizer.Load(BaseFiles.Bundled), Corpus.HeldOut(8, 42));
         using var evaluator = new Evaluator(model, texts, 8);
-        Assert.InRange(evaluator.Run(TestContext.Current.CancellationToken)!["perplexity"], 1, 3);
+        Assert.InRange(evaluator.Run(cancellation: TestContext.Current.CancellationToken)!["perplexity"], 1, 3);
     }
 
     [Fact]

@@ -57,13 +57,15 @@ internal abstract class OperationBenchmark
     /// <param name="peaks">What rates are related to; null on hardware that is not the processor.</param>
     /// <param name="warmup">Rounds that do not count.</param>
     /// <param name="rounds">Rounds that count.</param>
-    public IReadOnlyList<Measurement> Measure(IBackend backend, Func<string, int> size, MachinePeaks? peaks, int warmup, int rounds)
+    /// <param name="cancellation">Stops the work between two rounds.</param>
+    public IReadOnlyList<Measurement> Measure(IBackend backend, Func<string, int> size, MachinePeaks? peaks, int warmup, int rounds,
+        CancellationToken cancellation = default)
     {
         const double LeastMilliseconds = 10;
         using var operands = new BenchmarkOperands(backend);
         var calls = Prepare(operands, size);
         int[] repeats = [.. calls.Select(c => Repeats(c.Run, operands, LeastMilliseconds))];
-        var times = Measurement.Interleave([.. calls.Select((c, i) => operands.Repeat(c.Run, repeats[i]))], warmup, rounds);
+        var times = Measurement.Interleave([.. calls.Select((c, i) => operands.Repeat(c.Run, repeats[i]))], warmup, rounds, cancellation);
         var sizes = string.Join(' ', Sizes.Select(s => $"{s.Key}={size(s.Key)}"));
         return [.. calls.Select((c, i) => new Measurement($"{Name} {c.Direction} {sizes} {backend.ComputeType.Name()}", [.. times[i].Select(t => t / repeats[i])])
         {

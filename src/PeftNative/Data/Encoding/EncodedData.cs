@@ -26,21 +26,22 @@ public sealed class EncodedData
     /// </summary>
     /// <param name="records">The records.</param>
     /// <param name="encoder">How they become examples.</param>
-    /// <param name="progress">Told the number of records done, every 256.</param>
+    /// <param name="progress">Told the records done, every 256.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="DataException">A record does not fit the task, or no example is left.</exception>
     public static EncodedData From(
-        IEnumerable<DataRecord> records, ExampleEncoder encoder, IProgress<long>? progress = null,
+        IEnumerable<DataRecord> records, ExampleEncoder encoder, IProgress<WorkProgress>? progress = null,
         CancellationToken cancellation = default)
     {
         var (examples, skipped, count) = (new List<Example>(), new List<SkippedRecord>(), 0L);
+        long? total = records.TryGetNonEnumeratedCount(out var known) ? known : null;
         foreach (var record in records)
         {
             cancellation.ThrowIfCancellationRequested();
             Add(encoder.Encode(record), record, examples, skipped);
-            if (++count % 256 == 0) progress?.Report(count);
+            if (++count % 256 == 0) progress?.Report(new WorkProgress("encoding", count, total));
         }
-        progress?.Report(count);
+        progress?.Report(new WorkProgress("encoding", count, total));
         return examples.Count > 0 ? new EncodedData(examples, skipped, count) : throw NothingLeft(skipped);
     }
 

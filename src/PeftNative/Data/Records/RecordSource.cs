@@ -26,7 +26,7 @@ public sealed record RecordOptions
 
 /// <summary>
 /// The checked records of a data file. Every enumeration reads the file anew, so that large files need no memory; one
-/// enumeration at a time.
+/// enumeration at a time. Used by one thread at a time.
 /// </summary>
 public sealed class RecordSource : IEnumerable<DataRecord>
 {

@@ -6,6 +6,7 @@ namespace PeftNative.Formats;
 
 /// <summary>
 /// Writes the files of one <see cref="AtomicFolder"/>. Names may lead into sub-folders (<c>a/b.json</c>).
+/// Used by one thread at a time.
 /// </summary>
 public sealed class FolderWriter
 {

@@ -6,7 +6,7 @@ namespace PeftNative.Models;
 
 /// <summary>
 /// Reads a config.json of transformers 4 or 5 for the families: keys by any of their names, activations, rotary settings, labels.
-/// Values that would lead to absurd allocations are refused here.
+/// Values that would lead to absurd allocations are refused here. Used by one thread at a time.
 /// </summary>
 public sealed class ConfigReader
 {

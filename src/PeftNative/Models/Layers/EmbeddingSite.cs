@@ -3,7 +3,9 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Models;
 
-/// <summary>The input of the model: token, position and type embeddings, and the norm after them where the family has one.</summary>
+/// <summary>
+/// The input of the model: token, position and type embeddings, and the norm after them where the family has one. Used by one thread at a time, like its backend.
+/// </summary>
 public sealed class EmbeddingSite(
     string path, TransformerConfig config, Parameter table, Parameter? positions, Parameter? types, NormSite? norm)
 {
@@ -70,7 +72,7 @@ public sealed class EmbeddingSite(
         pass.Backend.Backward(state.Op, gradients);
     }
 
-    /// <summary>What the embedding keeps between forward and backward of a pass.</summary>
+    /// <summary>What the embedding keeps between forward and backward of a pass. Used by one thread at a time.</summary>
     public sealed class State
     {
         internal EmbeddingOp Op { get; set; }

@@ -82,7 +82,7 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
     }
 }
 
-/// <summary>What one linear layer keeps between forward and backward of a pass.</summary>
+/// <summary>What one linear layer keeps between forward and backward of a pass. Used by one thread at a time.</summary>
 public sealed class LinearState
 {
     /// <summary>The layer.</summary>

@@ -6,6 +6,7 @@ namespace PeftNative.Models;
 /// <summary>
 /// What stands on top of the layers: the final norm, a pooler where the family has one, and the output projection. It works only on
 /// the rows somebody asks for, and on scores in chunks, so no matrix [tokens, vocabulary] is ever whole unless asked for.
+/// Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class ModelHead(
     NormSite? finalNorm, LinearSite? pooler, Activation poolerActivation, LinearSite output, double softCap, double scale = 1)
@@ -145,7 +146,7 @@ public sealed class ModelHead(
         pass.Backend.Backward(default(GatherOp) with { Rows = rows }, new GatherGradients { DY = d, DX = dx });
     }
 
-    /// <summary>What the head keeps between forward and backward of a pass.</summary>
+    /// <summary>What the head keeps between forward and backward of a pass. Used by one thread at a time.</summary>
     public sealed class State
     {
         internal NormState Norm { get; } = new();

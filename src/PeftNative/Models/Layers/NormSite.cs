@@ -47,7 +47,7 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
         });
 }
 
-/// <summary>What one norm keeps between forward and backward of a pass.</summary>
+/// <summary>What one norm keeps between forward and backward of a pass. Used by one thread at a time.</summary>
 public sealed class NormState
 {
     /// <summary>The record that ran.</summary>

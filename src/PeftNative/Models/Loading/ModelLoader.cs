@@ -36,12 +36,21 @@ public sealed record LoadReport(IReadOnlyList<string> Created, IReadOnlyList<str
 public static class ModelLoader
 {
     /// <summary>Loads a model folder: config.json and model.safetensors, or shards with an index.</summary>
+    /// <param name="backend">Computes with the model, which must be disposed before it.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="options">What is wanted beyond what the folder says.</param>
+    /// <param name="progress">Told the weights that have been read, after each parameter.</param>
+    /// <param name="cancellation">Stops the work between two parameters.</param>
     /// <exception cref="ModelFormatException">A file is broken, the model is not supported, or weights are missing or misshapen.</exception>
     /// <exception cref="StorageException">The folder cannot be read.</exception>
     /// <exception cref="ResourceException">There is not enough memory.</exception>
-    public static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder, ModelOptions? options = null)
+    /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
+    public static (TransformerModel Model, LoadReport Report) Load(
+        IBackend backend, string folder, ModelOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default) =>
+        Load(backend, folder, options ?? new ModelOptions(), new Work("loading", progress, cancellation));
+
+    internal static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder, ModelOptions options, Work work)
     {
-        options ??= new ModelOptions();
         var config = WithOptions(ConfigReader.Read(folder), options);
         using var source = WeightSource.Open(folder);
         options.Quantization?.Validate();
@@ -49,7 +58,7 @@ public static class ModelLoader
         try
         {
             model.Folder = folder;
-            return (model, new WeightFiller(model, source, options.Quantization).Fill(options.Seed));
+            return (model, new WeightFiller(model, source, options.Quantization).Fill(options.Seed, work));
         }
         catch
         {
@@ -59,12 +68,27 @@ public static class ModelLoader
     }
 
     /// <summary>Builds a model with random weights, N(0, initializer_range) as the families initialise theirs: for pretraining and benchmarks.</summary>
-    public static TransformerModel CreateRandom(IBackend backend, TransformerConfig config, ulong seed)
+    /// <param name="backend">Computes with the model, which must be disposed before it.</param>
+    /// <param name="config">The model.</param>
+    /// <param name="seed">The weights are a function of it.</param>
+    /// <param name="cancellation">Stops the work between two parameters.</param>
+    public static TransformerModel CreateRandom(IBackend backend, TransformerConfig config, ulong seed, CancellationToken cancellation = default)
     {
         var model = Create(backend, config);
-        foreach (var parameter in model.Parameters.Where(p => p.TiedTo is null))
-            WeightFiller.Initialize(model, parameter, new RandomStream(seed, RandomPurpose.ModelInitialization, (ulong)parameter.Index));
-        return model;
+        try
+        {
+            foreach (var parameter in model.Parameters.Where(p => p.TiedTo is null))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                WeightFiller.Initialize(model, parameter, new RandomStream(seed, RandomPurpose.ModelInitialization, (ulong)parameter.Index));
+            }
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
     }
 
     private static TransformerModel Create(IBackend backend, TransformerConfig config, QuantizationOptions? quantization = null)

@@ -19,16 +19,16 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
 
     private string Backbone => model.Family.Names.Under("");
 
-    internal LoadReport Fill(ulong seed)
+    internal LoadReport Fill(ulong seed, Work work)
     {
+        work.Total = model.Parameters.Sum(p => p.Count);
         List<string> created = [], missing = [];
         var prefix = FindPrefix();
         foreach (var parameter in model.Parameters)
         {
             if (Find(parameter, prefix) is { } stored) Copy(parameter, stored);
-            else if (parameter.TiedTo is not null) continue;
-            else if (IsHead(parameter)) created.Add(parameter.Name);
-            else missing.Add(parameter.Name);
+            else if (parameter.TiedTo is null) (IsHead(parameter) ? created : missing).Add(parameter.Name);
+            work.Add(parameter.Count);
         }
         if (missing.Count > 0)
             throw new ModelFormatException($"The checkpoint lacks {missing.Count} weights of a {model.Config.ModelType} model, "

@@ -4,7 +4,7 @@ namespace PeftNative.Models;
 
 /// <summary>
 /// Keys and values of the tokens seen so far, for generation: each sequence has a fixed room of rows in every layer; and, where there is an encoder,
-/// those of what it has read. Belongs to one pass.
+/// those of what it has read. Belongs to one pass. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class KvCache : IDisposable
 {

@@ -4,7 +4,7 @@ namespace PeftNative.Models;
 
 /// <summary>
 /// The rows one stack of layers works on: what they are (tokens, or virtual tokens in front of them), where they stand, and which of them see each
-/// other. Reused from step to step; belongs to a pass.
+/// other. Reused from step to step; belongs to a pass. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class RowStream
 {

@@ -2,7 +2,7 @@ namespace PeftNative.Models;
 
 /// <summary>
 /// Sequences as the engine takes them: all tokens in one row of rows, no padding anywhere. Sequence s is the tokens from
-/// Offsets[s] up to Offsets[s + 1].
+/// Offsets[s] up to Offsets[s + 1]. Immutable, as its arrays should stay.
 /// </summary>
 public sealed class TokenBatch
 {

@@ -87,7 +87,9 @@ public sealed record TopLayersConfig : AdapterConfig
     }
 }
 
-/// <summary>Trains copies of the base's own parameters under their own names; the base stays as it is.</summary>
+/// <summary>
+/// Trains copies of the base's own parameters under their own names; the base stays as it is. Used by one thread at a time, like its backend.
+/// </summary>
 public sealed class ReplacementAdapter : Adapter
 {
     internal ReplacementAdapter(TransformerModel model, AdapterConfig config, bool trainable, string name, Func<Parameter, bool> isTrained)

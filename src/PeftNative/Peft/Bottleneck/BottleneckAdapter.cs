@@ -8,6 +8,7 @@ namespace PeftNative.Peft.Bottleneck;
 /// <summary>
 /// Bottleneck adapters: down to a few features, an activation, up again, added to a sub-block's output. A classifier on top is trained in
 /// place. Files are AdapterHub's: the adapter's own, and the model's head in files of its own.
+/// Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class BottleneckAdapter : Adapter
 {

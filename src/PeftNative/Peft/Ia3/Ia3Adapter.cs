@@ -6,6 +6,7 @@ namespace PeftNative.Peft.Ia3;
 
 /// <summary>
 /// IA3: a trained vector l per target, <c>y = W (l ⊙ x) + b</c> in the feed-forward block and <c>y = l ⊙ (W x + b)</c> elsewhere.
+/// Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class Ia3Adapter : Adapter
 {

@@ -9,6 +9,7 @@ internal sealed record LoraPair(Parameter A, Parameter B, double Scale);
 
 /// <summary>
 /// LoRA: y = W x + scale · B A x at chosen linear layers and at the token embedding, with everything PEFT's everyday settings add.
+/// Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class LoraAdapter : Adapter
 {

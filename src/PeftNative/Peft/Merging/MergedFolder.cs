@@ -19,8 +19,9 @@ internal static class MergedFolder
 
     /// <summary>Writes everything at once or nothing; returns the names of the weights files.</summary>
     public static IReadOnlyList<string> Write(
-        string baseFolder, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors, long maxShardBytes)
+        string baseFolder, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors, long maxShardBytes, Work work)
     {
+        work.Total = tensors.Sum(t => t.Bytes);
         var shards = Shards(tensors, maxShardBytes);
         var companions = Companions.Select(n => Path.Combine(baseFolder, n)).Where(File.Exists).ToList();
         var bytes = tensors.Sum(t => t.Bytes) + companions.Sum(f => new FileInfo(f).Length);
@@ -28,7 +29,7 @@ internal static class MergedFolder
             ? ["model.safetensors"] : [.. Enumerable.Range(1, shards.Count).Select(i => $"model-{i:00000}-of-{shards.Count:00000}.safetensors")];
         AtomicFolder.Write(output, folder =>
         {
-            for (var i = 0; i < shards.Count; i++) folder.WriteTensors(names[i], Collect(shards[i]));
+            for (var i = 0; i < shards.Count; i++) folder.WriteTensors(names[i], Collect(shards[i], work));
             if (shards.Count > 1) folder.WriteText("model.safetensors.index.json", Index(shards, names));
             folder.WriteText("config.json", PeftJson.Write(Config(baseFolder, model, tensors)) + "\n");
             foreach (var file in companions) folder.WriteFile(Path.GetFileName(file), stream => Copy(file, stream));
@@ -53,10 +54,15 @@ internal static class MergedFolder
         return shards;
     }
 
-    private static SafetensorsWriter Collect(List<MergedTensor> tensors)
+    private static SafetensorsWriter Collect(List<MergedTensor> tensors, Work work)
     {
         var writer = SafetensorsWriter.ForPyTorch();
-        foreach (var tensor in tensors) writer.Add(tensor.Name, tensor.Type, tensor.Shape, tensor.Write);
+        foreach (var tensor in tensors)
+            writer.Add(tensor.Name, tensor.Type, tensor.Shape, stream =>
+            {
+                tensor.Write(stream);
+                work.Add(tensor.Bytes);
+            });
         return writer;
     }
 

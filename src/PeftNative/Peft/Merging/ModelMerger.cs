@@ -63,25 +63,30 @@ public static class ModelMerger
     /// <param name="adapters">The adapters; each is added to what the ones before left.</param>
     /// <param name="output">The new folder; must not exist or be empty.</param>
     /// <param name="options">How it is written.</param>
+    /// <param name="progress">Told of four stages: loading, merging, writing, checking.</param>
+    /// <param name="cancellation">Stops the work between two weights.</param>
     /// <exception cref="UsageException">A method cannot be merged, or the output folder holds something.</exception>
     /// <exception cref="ModelFormatException">Base or adapters are broken or do not fit each other.</exception>
     /// <exception cref="StorageException">The disk is full, or the like; nothing is left behind.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind, unless all was written and only the check was not done.</exception>
     public static MergeReport Merge(
-        IBackend backend, string baseFolder, IReadOnlyList<AdapterSource> adapters, string output, MergeOptions? options = null)
+        IBackend backend, string baseFolder, IReadOnlyList<AdapterSource> adapters, string output, MergeOptions? options = null,
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         options ??= new MergeOptions();
+        var work = new Work("loading", progress, cancellation);
         var asked = AdapterLabels.OptionsFor(adapters[0].Folder, baseFolder) with { Quantization = options.Quantization };
-        var (model, loaded) = ModelLoader.Load(backend, baseFolder, asked);
+        var (model, loaded) = ModelLoader.Load(backend, baseFolder, asked, work);
         using var owner = model;
         var probe = Probe.For(model);
         var bare = probe.Logits(model);
-        var (expected, doubts) = WithAdapters(model, adapters, probe);
+        var (expected, doubts) = WithAdapters(model, adapters, probe, work.Next("merging"));
 
         using var source = WeightSource.Open(baseFolder);
         var plan = MergedTensors.Plan(model, loaded, source, options.Type);
-        var files = MergedFolder.Write(baseFolder, output, model, plan, options.MaxShardBytes);
+        var files = MergedFolder.Write(baseFolder, output, model, plan, options.MaxShardBytes, work.Next("writing"));
 
-        var (written, _) = ModelLoader.Load(backend, output);
+        var (written, _) = ModelLoader.Load(backend, output, new ModelOptions(), work.Next("checking"));
         using var again = written;
         var actual = probe.Logits(written);
         return new MergeReport(plan.Count(t => t.IsChanged), plan.Count(t => !t.IsChanged), loaded.Created.Count, MergedTensors.Dropped(loaded),
@@ -89,15 +94,20 @@ public static class ModelMerger
     }
 
     // Leaves the adapters merged into the model; returns the logits it gave before, with them attached.
-    private static (float[] Logits, List<string> Doubts) WithAdapters(TransformerModel model, IReadOnlyList<AdapterSource> sources, Probe probe)
+    private static (float[] Logits, List<string> Doubts) WithAdapters(TransformerModel model, IReadOnlyList<AdapterSource> sources, Probe probe, Work work)
     {
+        work.Total = sources.Count;
         var adapters = new List<Adapter>();
         try
         {
             foreach (var source in sources) adapters.Add(source.Load(model, adapters.Count == 0 ? "default" : $"adapter{adapters.Count}"));
             var logits = probe.Logits(model, [.. adapters]);
             List<string> doubts = [.. adapters.Zip(sources).SelectMany(p => AdapterFolder.Doubts(p.First, p.Second.Folder))];
-            foreach (var adapter in adapters) adapter.Merge();
+            foreach (var adapter in adapters)
+            {
+                adapter.Merge();
+                work.Add(1);
+            }
             return (logits, doubts);
         }
         finally

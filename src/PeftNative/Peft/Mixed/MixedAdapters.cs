@@ -5,7 +5,7 @@ namespace PeftNative.Peft.Mixed;
 /// <summary>
 /// One batch whose sequences use different adapters, or none: list it alone in a pass. The base's products run once over all rows; low-rank
 /// pairs are confined to their rows, and what cannot be confined (scales, trained heads, DoRA) runs again on its rows. For use, not
-/// for training. Owns no adapter.
+/// for training. Owns no adapter. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class MixedAdapters : AttachmentSet
 {

@@ -7,6 +7,7 @@ namespace PeftNative.Peft.PTuning;
 /// <summary>
 /// P-tuning: virtual tokens that an encoder computes from trained embeddings, <c>MLP(E)</c> or <c>MLP(LSTM(E))</c>. The reference's formulas:
 /// Linear, ReLU, Linear, ReLU, Linear; or a bidirectional LSTM, Linear(2h, 2h), ReLU, Linear(2h, D).
+/// Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class PTuningAdapter : PromptLearningAdapter, IVirtualTokens
 {

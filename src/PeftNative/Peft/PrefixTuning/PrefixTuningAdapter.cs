@@ -7,7 +7,7 @@ namespace PeftNative.Peft.PrefixTuning;
 /// <summary>
 /// Prefix tuning: every layer's attention sees trained keys and values in front of the sequence's own. A row of the trained matrix
 /// is a prefix position: for each layer its key, then its value, heads side by side. Keys are used as they are, without rotation. With a
-/// projection the matrix is <c>Linear(tanh(Linear(E)))</c>.
+/// projection the matrix is <c>Linear(tanh(Linear(E)))</c>. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class PrefixTuningAdapter : PromptLearningAdapter, IPrefix
 {

@@ -4,7 +4,9 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Peft.PromptTuning;
 
-/// <summary>Prompt tuning: trained embeddings stand in front of the sequence, as virtual tokens at positions of their own.</summary>
+/// <summary>
+/// Prompt tuning: trained embeddings stand in front of the sequence, as virtual tokens at positions of their own. Used by one thread at a time, like its backend.
+/// </summary>
 public sealed class PromptTuningAdapter : PromptLearningAdapter, IVirtualTokens
 {
     // The words a prompt starts from are drawn apart from what else the seed decides.

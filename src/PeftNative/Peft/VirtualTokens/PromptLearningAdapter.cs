@@ -7,6 +7,7 @@ namespace PeftNative.Peft;
 /// <summary>
 /// Trained vectors in front of every sequence, with or without an encoder behind them. With one, the encoder runs once per pass, in memory
 /// of the adapter, so such an adapter serves one pass at a time; files hold its output (as PEFT's do), and an adapter loaded from them has none.
+/// Used by one thread at a time, like its backend.
 /// </summary>
 public abstract class PromptLearningAdapter : Adapter
 {

@@ -25,7 +25,9 @@ public sealed class Evaluator : IDisposable
     }
 
     /// <summary>The metrics by name; null when cancelled.</summary>
-    public IReadOnlyDictionary<string, double>? Run(CancellationToken cancellation = default)
+    /// <param name="progress">Told the batches done.</param>
+    /// <param name="cancellation">Stops the work between two batches.</param>
+    public IReadOnlyDictionary<string, double>? Run(IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         var sum = new HeadResult();
         long terms = 0;
@@ -42,6 +44,7 @@ public sealed class Evaluator : IDisposable
                 answers.Add(batch, targets, HostValues.Download(model.Backend, model.Head.Scores(pass, x, targets.Rows)), outputs);
             sum += model.Head.Loss(pass, x, targets, backward: false, default);
             terms += ModelBatch.TermCount(batch);
+            progress?.Report(new WorkProgress("evaluating", i + 1, loader.BatchesPerEpoch));
         }
         var metrics = new Dictionary<string, double> { ["loss"] = sum.LossSum / terms };
         if (model.Task.WritesText())

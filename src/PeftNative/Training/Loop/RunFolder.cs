@@ -11,7 +11,7 @@ namespace PeftNative.Training;
 
 /// <summary>
 /// The output folder of a run: the adapter itself, best/, and checkpoint-N/ with everything a run needs to go on. Every checkpoint is written
-/// under a temporary name and renamed, so the newest one with its final name is whole.
+/// under a temporary name and renamed, so the newest one with its final name is whole. Used by one thread at a time.
 /// </summary>
 public sealed class RunFolder
 {

@@ -192,7 +192,7 @@ public sealed class Trainer : IDisposable
     {
         var clock = Stopwatch.StartNew();
         isBest = false;
-        var metrics = evaluator!.Run(cancellation);
+        var metrics = evaluator!.Run(cancellation: cancellation);
         if (metrics is null) return null;
         if (!metrics.TryGetValue(options.BestMetric, out var measure))
             throw new UsageException($"There is no metric '{options.BestMetric}'.", remedy: $"There are: {string.Join(", ", metrics.Keys)}.");

@@ -2,7 +2,7 @@ namespace PeftNative.Training.Metrics;
 
 /// <summary>
 /// Scores of records that can have any number of labels, by scikit-learn's definitions; a ratio with a zero denominator
-/// is 0. Labels and scores are one row per record, one column per label.
+/// is 0. Labels and scores are one row per record, one column per label. Immutable.
 /// </summary>
 public sealed class MultiLabelMetrics
 {

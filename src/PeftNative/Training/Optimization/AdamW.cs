@@ -25,6 +25,7 @@ public sealed record AdamWOptions
 
 /// <summary>
 /// AdamW over an adapter's flat buffer: one norm, one finite check, one update. Owns the two moments.
+/// Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class AdamW : IDisposable
 {

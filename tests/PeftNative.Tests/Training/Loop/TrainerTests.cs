@@ -123,7 +123,7 @@ public class TrainerTests
         Assert.Equal(RunEnd.EarlyStopped, result.End);
         using var best = AdapterFolder.Load(model, folder["run/best"]);
         using var evaluator = new Evaluator(model, TokenData(other: true), 8, best);
-        Assert.Equal(result.Best!["loss"], evaluator.Run(TestContext.Current.CancellationToken)!["loss"]);
+        Assert.Equal(result.Best!["loss"], evaluator.Run(cancellation: TestContext.Current.CancellationToken)!["loss"]);
     }
 
     private static float[] Train(TrainerOptions options, DType type, AdapterConfig? config = null, int? stopAfter = null, Action<Trainer>? onEnd = null)
