@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using PeftNative.Tokenizers.Chat;
 using Xunit;
 
-namespace PeftNative.Tokenizers.Tests;
+namespace PeftNative.Tokenizers.Tests.Chat;
 
 public sealed class ChatTemplateFolderTests : IDisposable
 {

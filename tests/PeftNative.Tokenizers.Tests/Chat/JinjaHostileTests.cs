@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using PeftNative.Tokenizers.Chat;
 using Xunit;
 
-namespace PeftNative.Tokenizers.Tests;
+namespace PeftNative.Tokenizers.Tests.Chat;
 
 /// <summary>
 /// A template cannot hang, exhaust memory, overflow the stack or reach outside: each try ends in a typed error, soon.

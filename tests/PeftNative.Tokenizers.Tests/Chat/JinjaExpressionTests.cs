@@ -1,6 +1,6 @@
 using Xunit;
 
-namespace PeftNative.Tokenizers.Tests;
+namespace PeftNative.Tokenizers.Tests.Chat;
 
 /// <summary>
 /// What expressions give, recorded from Jinja2 3.1.6 (sandboxed, Python 3.11) over the variables of

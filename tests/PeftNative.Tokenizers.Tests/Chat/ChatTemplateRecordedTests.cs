@@ -1,7 +1,7 @@
 using PeftNative.Tokenizers.Chat;
 using Xunit;
 
-namespace PeftNative.Tokenizers.Tests;
+namespace PeftNative.Tokenizers.Tests.Chat;
 
 /// <summary>Replays what transformers rendered; the recordings lie beside the repository, not in it.</summary>
 public sealed class ChatTemplateRecordedTests

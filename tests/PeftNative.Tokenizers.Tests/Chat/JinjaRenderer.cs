@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftNative.Tokenizers.Chat;
 
-namespace PeftNative.Tokenizers.Tests;
+namespace PeftNative.Tokenizers.Tests.Chat;
 
 /// <summary>Renders a template over one fixed conversation and one fixed set of variables.</summary>
 internal static class JinjaRenderer
