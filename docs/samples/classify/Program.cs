@@ -1,9 +1,9 @@
 // Trains a classifier head with LoRA on labelled texts in memory, then asks it.
 //   dotnet run -- MODEL_FOLDER
+using PeftNative;
 using PeftNative.Backends;
 using PeftNative.Data;
 using PeftNative.Inference;
-using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Peft.Lora;
 using PeftNative.Tokenizers;

@@ -1,5 +1,6 @@
 // Trains a LoRA adapter on records made in memory and saves it in PEFT's format.
 //   dotnet run -- MODEL_FOLDER OUTPUT_FOLDER
+using PeftNative;
 using PeftNative.Backends;
 using PeftNative.Data;
 using PeftNative.Models.Loading;
