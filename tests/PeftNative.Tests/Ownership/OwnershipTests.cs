@@ -5,6 +5,7 @@ using PeftNative.Peft;
 using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Mixed;
 using PeftNative.Peft.PrefixTuning;
 using PeftNative.Peft.PromptTuning;
 using PeftNative.Peft.PTuning;
@@ -42,6 +43,42 @@ public class OwnershipTests
             Assert.True(backend.Held.Count > before);
         }
         Assert.True(backend.Allocations > 5);
+        Assert.Empty(backend.Held);
+    }
+
+    [Fact]
+    public void Scoring_tagging_and_embedding_leave_nothing_behind()
+    {
+        using var backend = new CountingBackend();
+        using (var model = ModelLoader.Load(backend, Path.Combine(Base, "..", "bert-tok")).Model)
+        {
+            var (before, tokenizer) = (backend.Held.Count, new ToyTokenizer(ToyTokenizer.Manner.Bert));
+            using (var classifier = new Classifier(model)) Assert.Equal(2, classifier.Tag(["one", "two"], tokenizer, maxLength: 16).Count);
+            using (var embedder = new TextEmbedder(model, tokenizer))
+                Assert.Equal(2, embedder.Embed(["one", "two words"], cancellation: TestContext.Current.CancellationToken).Count);
+            Assert.Equal(before, backend.Held.Count);
+        }
+        Assert.Empty(backend.Held);
+    }
+
+    [Fact]
+    public void Evaluating_merging_and_mixing_leave_nothing_behind()
+    {
+        using var backend = new CountingBackend();
+        using (var model = ModelLoader.Load(backend, Base).Model)
+        {
+            var before = backend.Held.Count;
+            using (var adapter = new LoraConfig { Initialization = LoraInitialization.Random }.Create(model, seed: 1, trainable: false, "default"))
+            {
+                using (var evaluator = new Evaluator(model, Data(), batchSize: 2, adapter))
+                    Assert.NotNull(evaluator.Run(cancellation: TestContext.Current.CancellationToken));
+                using (var mixed = new Generator(model, new MixedAdapters(model, [adapter, null])))
+                    Assert.Equal(2, mixed.GenerateBatch([[1, 2], [3]], new GenerationOptions { MaxTokens = 2, IgnoreEndOfSequence = true }).Count);
+                adapter.Merge();
+                adapter.Unmerge();
+            }
+            Assert.Equal(before, backend.Held.Count);
+        }
         Assert.Empty(backend.Held);
     }
 
