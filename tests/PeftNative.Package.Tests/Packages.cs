@@ -28,13 +28,19 @@ internal static class Packages
     public static string Find(string name) => Assert.Single(Directory.GetFiles(Folder(), $"{name}.*.nupkg"), p =>
         char.IsAsciiDigit(Path.GetFileName(p)[name.Length + 1]));
 
-    /// <summary>
-    /// Copies a sample into a new folder that knows our packages from that folder alone, and packages of others from where this machine has them.
-    /// </summary>
+    /// <summary>Copies a sample into a new folder.</summary>
     public static void CopySample(string name, string target)
     {
-        Directory.CreateDirectory(target);
+        KnowPackages(target);
         foreach (var file in Directory.GetFiles(Path.Combine(Root, "docs", "samples", name))) File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+    }
+
+    /// <summary>
+    /// Makes a folder that knows our packages from their folder alone, and packages of others from where this machine has them.
+    /// </summary>
+    public static void KnowPackages(string target)
+    {
+        Directory.CreateDirectory(target);
         var cache = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
             ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
         Directory.CreateDirectory(cache);
