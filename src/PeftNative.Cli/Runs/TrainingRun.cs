@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Models;
 using PeftNative.Cli.Report;
 using PeftNative.Formats;
 using PeftNative.Peft;

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using PeftNative.Determinism;
-using PeftNative.Models;
 
 namespace PeftNative.Tests.Models;
 
