@@ -16,6 +16,14 @@ public class SettingTests
         Assert.Equal(0.25, Parse([flag, "0.25"]).Number(TrainSettings.LearningRate));
 
     [Theory]
+    [InlineData("train", 8)]
+    [InlineData("predict", 32)]
+    [InlineData("eval", 32)]
+    [InlineData("compare", 16)]
+    public void A_verb_has_its_own_default_for_a_shared_setting(string verb, int batchSize) => Assert.Equal(batchSize,
+        CommandParser.Parse(Cli.Verbs.Single(v => v.Name == verb), Needed).Int(DataSettings.BatchSize));
+
+    [Theory]
     [InlineData("--model_name_or_path", "model")]
     [InlineData("--base-model", "model")]
     [InlineData("--num_train_epochs", "epochs")]

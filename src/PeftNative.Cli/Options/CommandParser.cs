@@ -23,7 +23,7 @@ internal static class CommandParser
 
         var result = CommandLineParser.Parse(command, args, Rules);
         CheckUnmatched(verb, result.UnmatchedTokens);
-        var values = new SettingValues();
+        var values = new SettingValues(options.Keys.Concat(places));
         foreach (var (setting, option) in options) AddFlag(values, setting, result.GetResult(option));
         foreach (var (setting, argument) in places.Zip(arguments))
             if (result.GetResult(argument)?.Tokens is [var token, ..]) values.Add(setting, SettingValue.FromText(setting, token.Value, setting.Key), setting.Key);

@@ -7,6 +7,11 @@ internal sealed class SettingValues
 {
     private readonly Dictionary<string, JsonNode> given = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> origins = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Setting> declared;
+
+    /// <summary>Begins with nothing given.</summary>
+    /// <param name="settings">The verb's settings: a verb may have another default for a setting that several share.</param>
+    public SettingValues(IEnumerable<Setting> settings) => declared = settings.DistinctBy(s => s.Key).ToDictionary(s => s.Key, StringComparer.Ordinal);
 
     /// <summary>Sets a value unless one of higher precedence is there; call in order of precedence.</summary>
     public void Add(Setting setting, JsonNode value, string origin)
@@ -22,7 +27,8 @@ internal sealed class SettingValues
     public string OriginOf(Setting setting) => origins.GetValueOrDefault(setting.Key, "--" + setting.Key);
 
     /// <summary>The value or the default; null where there is neither.</summary>
-    public JsonNode? Node(Setting setting) => given.GetValueOrDefault(setting.Key) ?? setting.DefaultValue;
+    public JsonNode? Node(Setting setting) =>
+        given.GetValueOrDefault(setting.Key) ?? declared.GetValueOrDefault(setting.Key, setting).DefaultValue;
 
     public string? OptionalText(Setting setting) => Node(setting)?.GetValue<string>();
 
