@@ -50,7 +50,7 @@ internal static class Claims
         {
             if (summary.Best(size) is not { } best) continue;
             var full = summary.Full is { } f && f.Quality.ContainsKey(size) ? $", full fine-tuning {CompareTable.Text(f.Quality[size])}" : "";
-            parts.Add($"With {Quantity.Of(size, "record")} {best.Method.Name} reaches {CompareTable.Text(best.Quality[size])}{full}.");
+            parts.Add($"With {Quantity.Of(size, "record")} {Leaders(summary, size)} {CompareTable.Text(best.Quality[size])}{full}.");
         }
         return string.Join(' ', parts) + $" ({Measure(summary)}.)";
     }
@@ -59,20 +59,39 @@ internal static class Claims
     {
         var size = summary.Plan.LargestSize;
         if (summary.Best(size) is not { } best) return "No run on the most records is finished.";
-        var text = $"With {Quantity.Of(size, "record")} {best.Method.Name} is the best method: {CompareTable.Text(best.Quality[size])}";
-        if (summary.Full?.Quality.GetValueOrDefault(size) is not { } full) return $"{text} ({Measure(summary)}).";
+        var before = summary.Facts.Before.GetValueOrDefault(summary.Facts.Metric);
+        var text = $"With {Quantity.Of(size, "record")} {Leaders(summary, size)} {CompareTable.Text(best.Quality[size])}";
+        if (summary.Full?.Quality.GetValueOrDefault(size) is not { } full) return $"{text} ({Measure(summary)}).{Chance(summary, best.Quality[size])}";
+        text += $"; full fine-tuning has {CompareTable.Text(full)} ({Measure(summary)}). ";
+        if (!(full.Mean > before) && !(best.Quality[size].Mean > before))
+            return text + "Nothing is better than the untouched base, so this run does not tell the methods apart: more steps, records or other rates are needed.";
         var equal = summary.AsGoodAsFull.Select(m => m.Method.Name).ToList();
         var seeds = summary.Plan.Seeds.Count;
-        return $"{text}; full fine-tuning has {CompareTable.Text(full)} ({Measure(summary)}). "
-            + (equal.Count == 0 ? "No method is as good as full fine-tuning" : $"As good as full fine-tuning or better: {string.Join(", ", equal)}")
-            + (seeds > 1 ? $", within one standard deviation over {seeds} seeds." : "; with one seed, small differences say nothing.");
+        return text + (equal.Count == 0 ? "No method is as good as full fine-tuning" : $"As good as full fine-tuning or better: {string.Join(", ", equal)}")
+            + (seeds > 1 ? $", within one standard deviation over {seeds} seeds." : "; with one seed, small differences say nothing.") + Chance(summary, full);
+    }
+
+    // The method with the best mean; those with the same mean beside it.
+    private static string Leaders(ComparisonSummary summary, int size)
+    {
+        var best = summary.Best(size)!.Quality[size].Mean;
+        var names = summary.Adapters.Where(m => m.Quality.ContainsKey(size) && m.Quality[size].Mean == best).Select(m => m.Method.Name).ToList();
+        return names.Count == 1 ? $"{names[0]} is the best method with" : $"the best methods are {string.Join(", ", names)} with";
+    }
+
+    // How far chance alone moves a share of so many records.
+    private static string Chance(ComparisonSummary summary, Spread share)
+    {
+        var (p, n) = (share.Mean, summary.Facts.Metric == "exact_match" ? summary.Facts.Continuations.Count : summary.Facts.EvaluationExamples);
+        return summary.Facts.Metric is not ("accuracy" or "exact_match") || n == 0 || p is <= 0 or >= 1 ? ""
+            : $" One standard error of such a share of {Quantity.Of(n, "evaluation record")} is {CompareTable.Fixed(Math.Sqrt(p * (1 - p) / n))}.";
     }
 
     private static string Changing(PortabilityResult found)
     {
         var (all, intact, same) = (found.Adapters, found.Adapters.Count(a => a.BaseIsIntact), found.Adapters.Count(a => a.IsAsTrained));
-        var text = $"{Quantity.Of(all.Count, "adapter")} on one base: reading one takes {Milliseconds(all.Average(a => a.LoadMilliseconds))}, changing to one in memory "
-            + $"{Milliseconds(all.Average(a => a.SwitchMilliseconds))}; the base itself takes {Milliseconds(found.BaseLoadMilliseconds)}. "
+        var text = $"{Quantity.Of(all.Count, "adapter")} on one base: reading one takes {Milliseconds(Median(all.Select(a => a.LoadMilliseconds)))} in the median, changing to one in memory "
+            + $"{Milliseconds(Median(all.Select(a => a.SwitchMilliseconds)))}; reading the base takes {Milliseconds(found.BaseLoadMilliseconds)}. "
             + $"Loaded again, {same} of {all.Count} give the bits they gave at the end of their training; after {intact} of {all.Count} the base without them gives its own bits; "
             + (found.FilesAreIntact ? "its files have the same sha256 as before." : "ITS FILES HAVE CHANGED.");
         return text;
@@ -80,6 +99,12 @@ internal static class Claims
 
     private static string Measure(ComparisonSummary summary) =>
         $"{summary.Facts.Metric.Replace('_', ' ')}; the untouched base has {CompareTable.Fixed(summary.Facts.Before.GetValueOrDefault(summary.Facts.Metric))}";
+
+    private static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToList();
+        return sorted[sorted.Count / 2];
+    }
 
     private static string Percent(double share) => (100 * share).ToString("0", CultureInfo.InvariantCulture) + " %";
 

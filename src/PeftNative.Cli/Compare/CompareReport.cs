@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Report;
@@ -18,7 +17,7 @@ internal static class CompareReport
         .c0{--c:#0b6e63}.c1{--c:#c2410c}.c2{--c:#2563eb}.c3{--c:#9333ea}.c4{--c:#b45309}.c5{--c:#be185d}.c6{--c:#475569}.c7{--c:#65a30d}.c8{--c:#0891b2}.c9{--c:#a16207}
         @media(prefers-color-scheme:dark){.c0{--c:#4fd1bd}.c1{--c:#fb923c}.c2{--c:#7dabff}.c3{--c:#c893ff}.c4{--c:#fbbf24}.c5{--c:#f57db8}.c6{--c:#a3b1c6}.c7{--c:#a9d94e}
         .c8{--c:#5bcfe6}.c9{--c:#e2c044}}polyline[class^=c]{stroke:var(--c)}circle[class^=c]{display:none}.key[class*=" c"]::before{background:var(--c)}
-        td.yes{color:var(--a)}td.no{color:var(--b);font-weight:700}td.own{font-weight:700}table.numbers td,table.numbers th{white-space:nowrap}
+        td.yes{color:var(--a)}td.no{color:var(--b);font-weight:700}td.own{font-weight:700}table.wide td{white-space:nowrap}
         """;
 
     /// <summary>The page.</summary>
@@ -54,18 +53,12 @@ internal static class CompareReport
     /// <summary>The table of all numbers.</summary>
     public static string Numbers(ComparisonSummary summary)
     {
-        var (sizes, html) = (summary.Plan.Sizes, new StringBuilder("<div class=\"scroll\"><table class=\"numbers\"><tr><th>method</th><th>rate</th>"));
-        html.Append("<th>trained</th><th>stored</th><th>step</th><th>memory</th>");
-        foreach (var size in sizes) html.Append($"<th>{Metric(summary)}, {Quantity.Count(size)}</th>");
-        html.Append("<th>knowledge, on</th><th>off</th></tr>");
-        foreach (var m in summary.Methods)
-        {
-            html.Append($"<tr><th>{m.Method.Name}</th><td>{Quantity.Number(m.Method.LearningRate)}</td><td>{Quantity.Count(m.Trainable)}</td>"
-                + $"<td>{Quantity.Bytes(m.StoredBytes)}</td><td>{Claims.Milliseconds(m.StepMilliseconds)}</td><td>{Quantity.Bytes(m.TrainingBytes)}</td>");
-            foreach (var size in sizes) html.Append($"<td>{(m.Quality.TryGetValue(size, out var q) ? CompareTable.Text(q) : "-")}</td>");
-            html.Append($"<td>{CompareTable.Text(m.KnowledgeOn)}</td><td>{(m.Method.IsBaseline ? "-" : m.OffIsIdentical ? "same bits" : "DIFFERS")}</td></tr>");
-        }
-        return html.Append("</table></div>\n").ToString();
+        var sizes = summary.Plan.Sizes;
+        string[] columns = ["method", "rate", "trained", "stored", "step", "memory", .. sizes.Select(s => $"{Metric(summary)}, {Quantity.Count(s)}"), "knowledge, on", "off"];
+        return HtmlPage.Columns(columns, summary.Methods.Select(m => (m.Method.Name, Cells([
+            Quantity.Number(m.Method.LearningRate), Quantity.Count(m.Trainable), Quantity.Bytes(m.StoredBytes), Claims.Milliseconds(m.StepMilliseconds),
+            Quantity.Bytes(m.TrainingBytes), .. sizes.Select(s => m.Quality.TryGetValue(s, out var q) ? CompareTable.Text(q) : "-"),
+            CompareTable.Text(m.KnowledgeOn), m.Method.IsBaseline ? "-" : m.OffIsIdentical ? "same bits" : "DIFFERS"]))));
     }
 
     /// <summary>What was compared and how.</summary>
@@ -141,7 +134,7 @@ internal static class CompareReport
         var rows = summary.Methods.Where(m => m.Quality.ContainsKey(size)).Select(m => (m, q: m.Quality[size]))
             .Select(p => new ChartRow(p.m.Method.Name, CompareTable.Text(p.q), [new Mark(p.q.Mean, "a", "mean")], (p.q.Least, p.q.Most), p.m.Method.IsBaseline));
         var curves = summary.Methods.Select((m, i) => new Series(m.Method.Name, $"c{i % 10}", Series.Smooth([.. Curve(summary, m)]))).ToList();
-        var note = "Bars: from the worst seed to the best." + (summary.Full is null ? "" : " Dashed: full fine-tuning.");
+        var note = (summary.Plan.Seeds.Count > 1 ? "Bars: from the worst seed to the best." : "One seed: no spread.") + (summary.Full is null ? "" : " Dashed: full fine-tuning.");
         return RowChart.Dots($"{Capital(Metric(summary))}, {Quantity.Of(size, "record")}", [.. rows], summary.Full is { } full ? summary.QualityOf(full) : null, note)
             + SvgChart.Draw($"Loss in training, {Quantity.Of(size, "record")}, first seed", curves);
     }
@@ -150,30 +143,23 @@ internal static class CompareReport
         summary.Cells.FirstOrDefault(c => c.Key.Method == method.Method.Name && c.Key.Size == summary.Plan.LargestSize)?.Curve
             .Select(p => ((double)p.Step, p.Loss)) ?? [];
 
-    private static string Swaps(PortabilityResult found)
-    {
-        var html = new StringBuilder("<div class=\"scroll\"><table><tr><th>adapter</th><th>reading it</th><th>changing to it</th><th>as trained</th><th>base intact</th></tr>");
-        foreach (var a in found.Adapters)
-            html.Append($"<tr><th>{HtmlPage.Text(a.Name)}</th><td>{Claims.Milliseconds(a.LoadMilliseconds)}</td><td>{Claims.Milliseconds(a.SwitchMilliseconds)}</td>"
-                + $"{YesNo(a.IsAsTrained)}{YesNo(a.BaseIsIntact)}</tr>");
-        return html.Append("</table></div>\n").ToString();
-    }
+    private static string Swaps(PortabilityResult found) =>
+        HtmlPage.Columns(["adapter", "reading it", "changing to it", "as trained", "base intact"], found.Adapters.Select(a => (a.Name,
+            (IReadOnlyList<(string, string?)>)[(Claims.Milliseconds(a.LoadMilliseconds), null), (Claims.Milliseconds(a.SwitchMilliseconds), null),
+                YesNo(a.IsAsTrained), YesNo(a.BaseIsIntact)])));
 
-    private static string YesNo(bool holds) => holds ? "<td class=\"yes\">same bits</td>" : "<td class=\"no\">DIFFERS</td>";
+    private static (string, string?) YesNo(bool holds) => holds ? ("same bits", "yes") : ("DIFFERS", "no");
 
     private static string Cross(PortabilityResult found)
     {
         if (found.Cross.Count == 0) return "";
-        var tasks = found.Cross.Select(c => c.Task).Distinct().ToList();
-        var html = new StringBuilder("<p class=\"claim\">Every task with every task's adapter on the same base:</p><div class=\"scroll\"><table><tr><th>adapter</th>");
-        foreach (var task in tasks) html.Append($"<th>on {HtmlPage.Text(task)}</th>");
-        foreach (var row in found.Cross.GroupBy(c => c.Adapter))
-        {
-            html.Append($"</tr><tr><th>{HtmlPage.Text(row.Key is null ? "none" : $"of {row.Key}")}</th>");
-            foreach (var cell in row) html.Append($"<td{(cell.Task == cell.Adapter ? " class=\"own\"" : "")}>{CompareTable.Fixed(cell.Quality)}</td>");
-        }
-        return html.Append("</tr></table></div>\n").ToString();
+        string[] columns = ["adapter", .. found.Cross.Select(c => c.Task).Distinct().Select(t => $"on {t}")];
+        return "<p class=\"claim\">Every task with every task's adapter on the same base:</p>" + HtmlPage.Columns(columns,
+            found.Cross.GroupBy(c => c.Adapter).Select(row => (row.Key is null ? "none" : $"of {row.Key}",
+                (IReadOnlyList<(string, string?)>)[.. row.Select(c => (CompareTable.Fixed(c.Quality), c.Task == c.Adapter ? "own" : null))])));
     }
+
+    private static IReadOnlyList<(string, string?)> Cells(IEnumerable<string> texts) => [.. texts.Select(t => (HtmlPage.Text(t), (string?)null))];
 
     private static void AddContinuations(HtmlPage page, ComparisonSummary summary)
     {

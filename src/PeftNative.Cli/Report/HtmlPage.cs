@@ -21,11 +21,15 @@ internal sealed class HtmlPage
         svg text{fill:var(--soft);font-size:12px;font-family:inherit}.grid{stroke:var(--line)}
         polyline{fill:none;stroke-width:2;stroke-linejoin:round}polyline.a{stroke:var(--a)}polyline.b{stroke:var(--b)}
         polyline.faint{stroke:var(--a);opacity:.28;stroke-width:1}circle.a{fill:var(--a)}circle.b{fill:var(--b)}circle.faint{display:none}
-        .key{font-weight:400;color:var(--soft);margin-left:.8rem;font-size:.85rem}.key::before{content:"";display:inline-block;width:.9rem;height:3px;
+        .key{display:inline-block;white-space:nowrap;font-weight:400;color:var(--soft);margin-right:.8rem;font-size:.85rem}.keys{display:block;padding-top:.15rem}.key::before{content:"";display:inline-block;width:.9rem;height:3px;
         margin-right:.35rem;vertical-align:middle;background:var(--a)}.key.b::before{background:var(--b)}.key.faint::before{opacity:.3}
         .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
         td,th{padding:.32rem .8rem .32rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;overflow-wrap:anywhere}
-        th{font-weight:600;color:var(--soft);white-space:nowrap}@media(max-width:40rem){svg text{font-size:18px}}
+        th{font-weight:600;color:var(--soft);white-space:nowrap}table.wide{font-size:.84rem}table.wide td,table.wide th{padding-right:.55rem;overflow-wrap:normal}
+        table.wide tr.head th{white-space:normal;vertical-align:bottom}@media(max-width:40rem){svg[viewBox] text{font-size:18px}
+        table.wide,table.wide tbody,table.wide tr,table.wide th,table.wide td{display:block;border:0;padding:0}table.wide tr.head{display:none}
+        table.wide tr{border-bottom:1px solid var(--line);padding:.5rem 0}table.wide td{display:flex;justify-content:space-between;gap:1rem}
+        table.wide td::before{content:attr(data-name);color:var(--soft)}}
         pre{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.8rem;font-size:.85rem}
         """;
 
@@ -62,6 +66,22 @@ internal sealed class HtmlPage
         foreach (var (name, text) in rows) page.Append($"<tr><th>{Text(name)}</th><td>{Text(text)}</td></tr>");
         page.Append("</table></div>\n");
         return this;
+    }
+
+    /// <summary>A table with a heading over every column, the first of which names the rows. On a narrow page each row becomes a list.</summary>
+    /// <param name="columns">The headings.</param>
+    /// <param name="rows">The rows: a name, then a cell for each other column, as HTML with a class or without.</param>
+    public static string Columns(IReadOnlyList<string> columns, IEnumerable<(string Name, IReadOnlyList<(string Html, string? Class)> Cells)> rows)
+    {
+        var html = new StringBuilder($"<div class=\"scroll\"><table class=\"wide\"><tr class=\"head\">{string.Concat(columns.Select(c => $"<th>{Text(c)}</th>"))}</tr>");
+        foreach (var (name, cells) in rows)
+        {
+            html.Append($"<tr><th>{Text(name)}</th>");
+            foreach (var (cell, column) in cells.Zip(columns.Skip(1)))
+                html.Append($"<td data-name=\"{Text(column)}\"{(cell.Class is null ? "" : $" class=\"{cell.Class}\"")}><span>{cell.Html}</span></td>");
+            html.Append("</tr>");
+        }
+        return html.Append("</table></div>\n").ToString();
     }
 
     /// <summary>Text as it stands.</summary>

@@ -24,6 +24,7 @@ internal sealed record ChartRow(string Name, string Text, IReadOnlyList<Mark> Ma
 internal static class RowChart
 {
     private const double Margin = 3;
+    private const int LongText = 14;
 
     /// <summary>Styles a page with such charts needs.</summary>
     public const string Style = """
@@ -33,8 +34,10 @@ internal static class RowChart
         .rows .o svg circle{fill:var(--b)}.rows svg circle.hollow{fill:var(--card);stroke:var(--a);stroke-width:2}
         .rows svg circle.w1{opacity:.35}.rows svg circle.w2{opacity:.65}.rows line{stroke:var(--line)}.rows line.range{stroke:var(--a);stroke-width:3;opacity:.4;stroke-linecap:round}
         .rows line.bar{stroke:var(--a);stroke-width:9;opacity:.85}.rows .o line.bar,.rows .o line.range{stroke:var(--b)}
-        .rows line.mark{stroke:var(--b);stroke-dasharray:3 3}.rows .axis{color:var(--soft);font-size:.8rem}.rows .axis i{display:flex;justify-content:space-between;font-style:normal}
-        @media(max-width:32rem){.rows div{grid-template-columns:5.2rem 1fr 5.4rem;gap:.5rem;font-size:.82rem}}
+        .rows line.mark{stroke:var(--b);stroke-dasharray:3 3}.rows .axis svg{height:1.2rem}
+        .rows.long div{grid-template-columns:6.2rem 1fr 10.5rem}
+        @media(max-width:32rem){.rows div{grid-template-columns:5.2rem 1fr 5.4rem;gap:.5rem;font-size:.82rem}
+        .rows.long div{grid-template-columns:1fr auto;gap:0 .5rem}.rows.long svg{grid-row:2;grid-column:1/3}}
         """;
 
     /// <summary>Bars from zero (or, on a logarithmic axis, from the left).</summary>
@@ -52,11 +55,12 @@ internal static class RowChart
     private static string Draw(string title, IReadOnlyList<ChartRow> rows, Axis axis, bool isBar, double? mark, string note)
     {
         if (rows.Count == 0) return "";
-        var html = new StringBuilder($"<figure><figcaption>{HtmlPage.Text(title)}</figcaption><div class=\"rows\" role=\"img\" aria-label=\"{HtmlPage.Text(title)}\">");
+        var html = new StringBuilder($"<figure><figcaption>{HtmlPage.Text(title)}</figcaption><div class=\"rows{(rows.Any(r => r.Text.Length > LongText) ? " long" : "")}\" role=\"img\" aria-label=\"{HtmlPage.Text(title)}\">");
         foreach (var row in rows)
         {
             html.Append($"<div{(row.IsOther ? " class=\"o\"" : "")}><span>{HtmlPage.Text(row.Name)}</span><svg>");
             Line(html, "", Margin, 100 - Margin);
+            foreach (var tick in isBar ? [] : axis.Ticks) Append(html, $"<line x1=\"{axis.Place(tick):0.##}%\" x2=\"{axis.Place(tick):0.##}%\" y1=\"0\" y2=\"100%\"/>");
             if (mark is { } m) Append(html, $"<line class=\"mark\" x1=\"{axis.Place(m):0.##}%\" x2=\"{axis.Place(m):0.##}%\" y1=\"0\" y2=\"100%\"/>");
             if (row.Range is { } range && range.Least < range.Most) Line(html, "range", axis.Place(range.Least), axis.Place(range.Most));
             foreach (var value in row.Marks.Where(v => double.IsFinite(v.Value)))
@@ -66,7 +70,13 @@ internal static class RowChart
             }
             html.Append($"</svg><span>{HtmlPage.Text(row.Text)}</span></div>");
         }
-        if (!isBar) html.Append($"<div class=\"axis\"><span></span><i><b>{axis.LeastText}</b><b>{axis.MostText}</b></i><span></span></div>");
+        if (!isBar)
+        {
+            html.Append("<div class=\"axis\"><span></span><svg>");
+            foreach (var tick in axis.Ticks)
+                Append(html, $"<text x=\"{axis.Place(tick):0.##}%\" y=\"80%\" text-anchor=\"middle\">{SvgChart.Label(tick)}</text>");
+            html.Append("</svg><span></span></div>");
+        }
         html.Append("</div>");
         if (note.Length > 0) html.Append($"<p class=\"note\">{HtmlPage.Text(note)}</p>");
         return html.Append("</figure>\n").ToString();
@@ -91,12 +101,14 @@ internal static class RowChart
             most = values.Max();
             // A logarithmic bar has no zero to begin at; a tenth of the smallest value leaves all of them visible.
             least = isLog ? values.Min() / 10 : fromZero ? Math.Min(0, values.Min()) : values.Min();
-            if (most <= least) (least, most) = isLog ? (most / 10, most) : (least - 0.5, most + 0.5);
+            if (most <= least) (least, most) = isLog ? (most / 10, most) : (least >= 0 ? Math.Max(0, least - 0.05) : least - 0.05, most + 0.05);
+            if (isLog || fromZero) return;
+            Ticks = SvgChart.Ticks(least, most, 3);
+            (least, most) = (Ticks[0], Ticks[^1]);
         }
 
-        public string LeastText => Output.Quantity.Number(least);
-
-        public string MostText => Output.Quantity.Number(most);
+        /// <summary>Round values, the ends among them; none where bars carry their numbers.</summary>
+        public double[] Ticks { get; } = [];
 
         public double Place(double value)
         {

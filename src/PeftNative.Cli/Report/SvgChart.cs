@@ -69,10 +69,10 @@ internal static class SvgChart
     }
 
     private static string Legend(List<Series> series) => series.Count < 2 ? ""
-        : string.Concat(series.Select(s => $" <span class=\"key {s.Style}\">{WebUtility.HtmlEncode(s.Name)}</span>"));
+        : $"<span class=\"keys\">{string.Join(' ', series.Select(s => $"<span class=\"key {s.Style}\">{WebUtility.HtmlEncode(s.Name)}</span>"))}</span>";
 
-    // Round numbers that enclose the values.
-    private static double[] Ticks(double least, double most, int about)
+    /// <summary>Round numbers that enclose the values.</summary>
+    internal static double[] Ticks(double least, double most, int about)
     {
         if (most <= least) most = least + Math.Max(1e-9, Math.Abs(least) * 0.1);
         var rough = (most - least) / about;
@@ -82,6 +82,7 @@ internal static class SvgChart
         return [.. Enumerable.Range(0, (int)(Math.Ceiling(most / step - 1e-9) - first) + 1).Select(i => (first + i) * step)];
     }
 
-    private static string Label(double value) => value == 0 ? "0"
+    /// <summary>A tick as it is written.</summary>
+    internal static string Label(double value) => value == 0 ? "0"
         : Math.Abs(value) is >= 1e5 or < 1e-3 ? value.ToString("0.##e0", CultureInfo.InvariantCulture) : value.ToString("0.####", CultureInfo.InvariantCulture);
 }

@@ -25,6 +25,9 @@ public sealed record ComparisonFacts
     /// <summary>The data set.</summary>
     public required string Data { get; init; }
 
+    /// <summary>Examples that quality is measured on.</summary>
+    public required int EvaluationExamples { get; init; }
+
     /// <summary>What decides about quality: a name of a metric; larger is better.</summary>
     public required string Metric { get; init; }
 
@@ -49,7 +52,7 @@ public sealed record ComparisonFacts
     internal JsonObject ToJson() => new()
     {
         ["model"] = Model, ["family"] = Family, ["parameters"] = Parameters, ["model_bytes"] = ModelBytes, ["weight_bytes"] = WeightBytes,
-        ["data"] = Data, ["metric"] = Metric, ["knowledge"] = Knowledge, ["knowledge_lower_is_better"] = KnowledgeLowerIsBetter,
+        ["data"] = Data, ["evaluation_examples"] = EvaluationExamples, ["metric"] = Metric, ["knowledge"] = Knowledge, ["knowledge_lower_is_better"] = KnowledgeLowerIsBetter,
         ["knowledge_before"] = KnowledgeBefore, ["before"] = CellResult.MetricsJson(Before),
         ["continuations"] = CellResult.ContinuationsJson(Continuations), ["machine"] = Machine,
     };

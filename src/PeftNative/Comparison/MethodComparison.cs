@@ -147,7 +147,7 @@ public sealed class MethodComparison
         {
             Model = setup.ModelFolder, Family = model.Config.ModelType, Parameters = model.ParameterCount,
             ModelBytes = Directory.GetFiles(setup.ModelFolder, "*.safetensors").Sum(f => new FileInfo(f).Length),
-            WeightBytes = model.WeightBytes, Data = setup.Tasks[0].Name, Metric = QualityMetric(metrics), Before = metrics,
+            WeightBytes = model.WeightBytes, Data = setup.Tasks[0].Name, EvaluationExamples = setup.Tasks[0].Eval.Examples.Count, Metric = QualityMetric(metrics), Before = metrics,
             Continuations = continuations, Knowledge = knowledge.Name, KnowledgeLowerIsBetter = knowledge.LowerIsBetter,
             KnowledgeBefore = knowledge.Measure(model), Machine = $"{model.Backend.Name}: {model.Backend.Description}",
         };

@@ -131,7 +131,7 @@ public sealed class ComparisonTests
 
     private static readonly ComparisonFacts Facts = new()
     {
-        Model = "m", Family = "llama", Parameters = 100, ModelBytes = 200, WeightBytes = 400, Data = "main", Metric = "accuracy",
+        Model = "m", Family = "llama", Parameters = 100, ModelBytes = 200, WeightBytes = 400, Data = "main", EvaluationExamples = 8, Metric = "accuracy",
         Knowledge = "perplexity", KnowledgeLowerIsBetter = true, KnowledgeBefore = 2, Before = new Dictionary<string, double> { ["accuracy"] = 0.5 },
         Machine = "test",
     };
