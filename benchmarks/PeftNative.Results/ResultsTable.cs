@@ -21,7 +21,12 @@ internal static class ResultsTable
             foreach (var data in Recipe.Columns)
             {
                 double[] theirs = [.. reference["methods"]![method.Key]![data.Key]!.AsArray().Select(v => v!.GetValue<double>())];
-                double[] ours = [.. theirs.Select((_, seed) => runs.Accuracy(method, data, seed))];
+                double[] ours = [.. theirs.Select((_, seed) => runs.Accuracy(method, data, seed)).OfType<double>()];
+                if (ours.Length < theirs.Length)
+                {
+                    rows.Append(CultureInfo.InvariantCulture, $" not run | {Range(theirs)} |");
+                    continue;
+                }
                 rows.Append(CultureInfo.InvariantCulture, $" {Range(ours)} | {Range(theirs)}{Remark(ours, theirs)} |");
             }
             rows.AppendLine();
