@@ -53,7 +53,7 @@ public class RandomShapeTests
                 for (var i = 0; i < expected.Gradients.Count; i++)
                 {
                     var error = RelativeError.Of(actual.Gradients[i], expected.Gradients[i], Noise * scale);
-                    Assert.True(error <= Limit, $"the gradient of {expected.Names[i]} is off by {error:0.0e0}: {where}");
+                    Assert.True(error <= Limit, $"the gradient of {expected.Names[i]} is off by {error:0.0e0} of {expected.Gradients[i].Max(MathF.Abs):0.0e0} (the largest is {scale:0.0e0}): {where}");
                 }
             }
         }
