@@ -60,7 +60,7 @@ public sealed class OperationConfig : ManualConfig
 
         public UnitType UnitType => UnitType.Dimensionless;
 
-        public string Legend => name == "Rate" ? "GFLOP/s or GB/s at the mean" : "Rate by the peak measured in this run";
+        public string Legend => name == "Rate" ? "GFLOP/s or GB/s at the median" : "Rate by the peak measured in this run";
 
         public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
 
@@ -74,7 +74,7 @@ public sealed class OperationConfig : ManualConfig
             if (OperationBenchmarks.Find(benchmarkCase.Descriptor.Type, direction, type) is not { } call) return "-";
             if (summary[benchmarkCase]?.ResultStatistics is not { } statistics) return "-";
             var peak = call.Bytes > 0 ? Peaks.Value.Reading : type == "bf16" ? Peaks.Value.Bf16 : Peaks.Value.Fp32;
-            return value(new Measurement(direction, [statistics.Mean / 1e6]) { Operations = call.Operations, Bytes = call.Bytes, Peak = peak });
+            return value(new Measurement(direction, [statistics.Median / 1e6]) { Operations = call.Operations, Bytes = call.Bytes, Peak = peak });
         }
     }
 }
