@@ -70,6 +70,11 @@ public class BenchTests
         Save(folder["b.json"], new Measurement("same", [5.12, 5.08, 5.11, 5.02, 5.2]), new Measurement("faster", [3, 3.1, 3.2, 3.05, 3.15]));
         var lines = Command.Succeed("bench", "--compare", folder["a.json"], folder["b.json"], "--json").Lines;
         Assert.Equal(["same", "faster"], lines.Select(l => l["verdict"]!.GetValue<string>()));
+        var peaks = new MachinePeaks(100, 200, 20, 2);
+        Assert.False(MeasurementComparison.MachineDiffers(peaks, peaks with { Fp32 = 95 }) || MeasurementComparison.MachineDiffers(null, peaks));
+        Save(folder["slow.json"], peaks with { Reading = 12 }, new Measurement("same", [5, 5.1, 5.2, 5.05, 5.15]));
+        Save(folder["fast.json"], peaks, new Measurement("same", [5, 5.1, 5.2, 5.05, 5.15]));
+        Assert.Contains("the machine was not the same for both", Command.Succeed("bench", "--compare", folder["slow.json"], folder["fast.json"]).Error, StringComparison.Ordinal);
         Assert.Contains("no report", Command.Fail(3, "bench", "--compare", folder.Write("c.json", "{}"), folder["b.json"]), StringComparison.Ordinal);
 
         Command.Succeed(["bench", "step", .. Tiny, "--output", folder["step.json"], "--markdown", folder["step.md"]]);
@@ -96,6 +101,8 @@ public class BenchTests
         Assert.Equal(3.66e-5, separate, 1e-6);
     }
 
-    private static void Save(string path, params Measurement[] measurements) =>
-        File.WriteAllText(path, new BenchmarkReport("a machine", "a command", null, measurements).ToJson().ToJsonString());
+    private static void Save(string path, params Measurement[] measurements) => Save(path, null, measurements);
+
+    private static void Save(string path, MachinePeaks? peaks, params Measurement[] measurements) =>
+        File.WriteAllText(path, new BenchmarkReport("a machine", "a command", peaks, measurements).ToJson().ToJsonString());
 }

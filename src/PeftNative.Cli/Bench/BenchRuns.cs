@@ -104,21 +104,24 @@ internal static class BenchRuns
     /// <summary>Two reports beside each other.</summary>
     public static int Compare(Terminal terminal, string before, string after)
     {
-        var first = BenchmarkReport.Read(before).Measurements.ToDictionary(m => m.Name);
+        var (old, now) = (BenchmarkReport.Read(before), BenchmarkReport.Read(after));
+        if (MeasurementComparison.MachineDiffers(old.Peaks, now.Peaks))
+            terminal.Warn($"the machine was not the same for both: {BenchmarkReport.Describe(old.Peaks!)}; then {BenchmarkReport.Describe(now.Peaks!)}. What differs may be its doing.");
+        var first = old.Measurements.ToDictionary(m => m.Name);
         var table = new TextTable("what", "before ms", "after ms", "change", "verdict");
-        foreach (var m in BenchmarkReport.Read(after).Measurements)
+        foreach (var m in now.Measurements)
         {
-            if (!first.Remove(m.Name, out var old))
+            if (!first.Remove(m.Name, out var one))
             {
                 table.Add(m.Name, "-", $"{m.Median:0.000}", "-", "only in the second");
                 continue;
             }
-            var verdict = MeasurementComparison.Compare(old, m);
-            var change = (m.Median / old.Median - 1) * 100;
-            table.Add(m.Name, $"{old.Median:0.000}", $"{m.Median:0.000}", $"{change:+0.0;-0.0;0.0} %", verdict == Verdict.Same ? "not told apart" : verdict.ToString().ToLowerInvariant());
-            terminal.Object(new JsonObject { ["name"] = m.Name, ["before_ms"] = old.Median, ["after_ms"] = m.Median, ["verdict"] = verdict.ToString().ToLowerInvariant() });
+            var verdict = MeasurementComparison.Compare(one, m);
+            var change = (m.Median / one.Median - 1) * 100;
+            table.Add(m.Name, $"{one.Median:0.000}", $"{m.Median:0.000}", $"{change:+0.0;-0.0;0.0} %", verdict == Verdict.Same ? "not told apart" : verdict.ToString().ToLowerInvariant());
+            terminal.Object(new JsonObject { ["name"] = m.Name, ["before_ms"] = one.Median, ["after_ms"] = m.Median, ["verdict"] = verdict.ToString().ToLowerInvariant() });
         }
-        foreach (var old in first.Values) table.Add(old.Name, $"{old.Median:0.000}", "-", "-", "only in the first");
+        foreach (var one in first.Values) table.Add(one.Name, $"{one.Median:0.000}", "-", "-", "only in the first");
         foreach (var line in table.Lines()) terminal.Line(line);
         return 0;
     }

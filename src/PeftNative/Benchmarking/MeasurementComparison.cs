@@ -22,6 +22,19 @@ internal static class MeasurementComparison
 {
     private const double Significance = 0.01;
     private const double LeastDifference = 0.02;
+    private const double SameMachine = 0.1;
+
+    /// <summary>
+    /// Whether the machine gave less in one run than in the other (other threads, another clock, somebody else's work): a peak differs by more than a
+    /// tenth. The rounds cannot tell that from a change of the program.
+    /// </summary>
+    public static bool MachineDiffers(MachinePeaks? before, MachinePeaks? after)
+    {
+        if (before is null || after is null) return false;
+        return before.Threads != after.Threads || Differ(before.Fp32, after.Fp32) || Differ(before.Bf16, after.Bf16) || Differ(before.Reading, after.Reading);
+
+        static bool Differ(double a, double b) => Math.Abs(a - b) > SameMachine * Math.Max(a, b);
+    }
 
     /// <summary>The verdict about the second against the first.</summary>
     public static Verdict Compare(Measurement before, Measurement after)
