@@ -87,6 +87,8 @@ need_gtest() {
     apt_install libgtest-dev || true
 }
 
+kernel_checks=OFF # ON: the kernels under sanitizers and with seeded bugs as well, for the tests of the CUDA backend
+
 build_native() { # [CMake target]
     need_compiler
     if ! compiler_found; then
@@ -94,7 +96,8 @@ build_native() { # [CMake target]
         note "" "to get it: apt-get install g++ cmake make   (macOS: xcode-select --install; brew install cmake)"
         return
     fi
-    stage "Configure the native library" cmake -S "$root" -B "$artifacts/cmake" -DCMAKE_BUILD_TYPE=Release
+    stage "Configure the native library" cmake -S "$root" -B "$artifacts/cmake" -DCMAKE_BUILD_TYPE=Release \
+        -DPEFTNATIVE_EMU_CHECKS=$kernel_checks
     stage "Build the native library" cmake --build "$artifacts/cmake" --parallel "$jobs" ${1:+--target "$1"}
 }
 
@@ -355,6 +358,7 @@ run_tests() {
     need_sdk
     need_compiler
     need_gtest
+    kernel_checks=ON
     build_all
     make_packages # what the tests of the packages and samples build from
     mkdir -p "$results"

@@ -16,6 +16,12 @@ internal static unsafe class Emulator
     private static readonly string[] Kinds =
         ["memory", "bytes", "host", "modules", "functions", "streams", "events", "graphs", "executables"];
 
+    /// <summary>Where the native libraries of the build are.</summary>
+    public static string Folder =>
+        Environment.GetEnvironmentVariable("PEFTNATIVE_NATIVE_DIR") is { Length: > 0 } chosen
+            ? chosen
+            : Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", "..", "native"));
+
     /// <summary>Opens the backend on the emulator, or skips the test by name.</summary>
     public static CudaBackend Open(DType type = DType.Float32)
     {

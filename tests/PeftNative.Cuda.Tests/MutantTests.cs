@@ -26,7 +26,7 @@ public sealed unsafe class MutantTests
     [InlineData("missing_copy_wait", "Attention", DType.BFloat16)]
     public void A_seeded_bug_is_found(string name, string operation, DType type)
     {
-        var file = Path.Combine(Folder(), "mutants", name, "libpncuda_emu.so");
+        var file = Path.Combine(Emulator.Folder, "mutants", name, "libpncuda_emu.so");
         if (!File.Exists(file)) Assert.Skip($"not exercised: {file} was not built (cmake -DPEFTNATIVE_EMU_CHECKS=ON)");
         var library = NativeLibrary.Load(file);
         var setSchedule = (delegate* unmanaged<byte*, ulong, int>)NativeLibrary.GetExport(library, "pncuda_emu_set_schedule");
@@ -54,9 +54,4 @@ public sealed unsafe class MutantTests
             return true;
         }
     }
-
-    private static string Folder() =>
-        Environment.GetEnvironmentVariable("PEFTNATIVE_NATIVE_DIR") is { Length: > 0 } chosen
-            ? chosen
-            : Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", "..", "native"));
 }

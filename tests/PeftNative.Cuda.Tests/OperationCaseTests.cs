@@ -7,6 +7,8 @@ namespace PeftNative.Cuda.Tests;
 /// <summary>The CUDA backend on the emulated driver against the reference in fp64.</summary>
 public sealed class OperationCaseTests
 {
+    private const int SmallChoice = 40;
+
     private static readonly ILookup<string, OperationCase> Cases = OperationCases.All().ToLookup(c => c.Operation);
 
     public static TheoryData<string> Operations => new(Cases.Select(c => c.Key));
@@ -22,6 +24,15 @@ public sealed class OperationCaseTests
     [Theory]
     [MemberData(nameof(Operations))]
     public void A_choice_of_cases_that_fit_into_fp16_holds(string operation) => Run(operation, 3, DType.Float16);
+
+    /// <summary>So few that they can be run under a sanitizer as well, which <see cref="SanitizerTests"/> does.</summary>
+    [Theory]
+    [MemberData(nameof(Operations))]
+    public void A_small_choice_of_cases_holds(string operation)
+    {
+        Run(operation, SmallChoice, DType.Float32);
+        Run(operation, SmallChoice, DType.BFloat16);
+    }
 
     /// <summary>Threads and blocks in another order must not change a bit: whoever relies on an order has a race.</summary>
     [Theory]
