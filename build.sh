@@ -108,13 +108,16 @@ need_nvcc() {
     apt_install nvidia-cuda-toolkit g++-11 || true # the newest compiler that nvcc 11.8 works with
 }
 
-# Debian has nvcc in a part of its archive that nobody asks by default.
+# Debian has nvcc in a part of its archive that nobody asks by default. It is asked where the main part comes from.
 add_non_free() {
-    local name list=/etc/apt/sources.list.d/peftnative-non-free.list key=/usr/share/keyrings/debian-archive-keyring.gpg option=""
+    local name uri list=/etc/apt/sources.list.d/peftnative-non-free.list key=/usr/share/keyrings/debian-archive-keyring.gpg option=""
     if [[ $(id -u) != 0 || ! -d /etc/apt ]] || apt-cache show nvidia-cuda-toolkit >/dev/null 2>&1; then return; fi
     name=$(. /etc/os-release && [[ $ID == debian ]] && printf '%s' "$VERSION_CODENAME") || return 0
+    uri=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+        awk -v name="$name" '$1 == name && $2 == "main" && !found++ { print $3 }') || return 0
+    [[ -n $uri ]] || return 0
     if grep -qrsi "signed-by[:=] *$key" /etc/apt/sources.list /etc/apt/sources.list.d; then option="[signed-by=$key] "; fi
-    printf 'deb %shttp://deb.debian.org/debian %s contrib non-free\n' "$option" "$name" >"$list"
+    printf 'deb %s%s %s contrib non-free\n' "$option" "$uri" "$name" >"$list"
     updated=false
 }
 
@@ -123,6 +126,7 @@ build_kernels() {
     need_nvcc
     if have "${NVCC:-nvcc}"; then
         stage "Compile the CUDA kernels" "$root/kernels/build.sh" --table
+        if [[ ${CI:-} == true ]]; then sed 's/^/    /' "$log"; fi # what every kernel uses
     else
         note "CUDA kernels" "not compiled: no nvcc here (Debian: apt-get install nvidia-cuda-toolkit, non-free)"
     fi

@@ -1,29 +1,40 @@
 #!/usr/bin/env bash
 # Compiles every kernel with nvcc for compute capability 8.0, 8.6, 8.9 and 9.0, with PTX for later ones: a fatbin for each file in
-# artifacts/kernels, which the next build of src/PeftNative.Cuda takes in. Warnings are errors. Prints what each kernel uses on 8.0 and
-# fails when one spills registers. Files that have not changed are not compiled again.
+# artifacts/kernels, which the next build of src/PeftNative.Cuda takes in. Warnings are errors. Prints what each kernel uses and fails when
+# one spills registers on any of them. Files that have not changed are not compiled again.
 #
 #   kernels/build.sh [--table]      --table prints every kernel, not only the worst of each file
 set -euo pipefail
 kernels=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=$kernels/../artifacts/kernels
 nvcc=${NVCC:-nvcc}
+capabilities="80 86 89 90"
 targets=()
-for capability in 80 86 89 90; do targets+=(-gencode "arch=compute_$capability,code=sm_$capability"); done
+for capability in $capabilities; do targets+=(-gencode "arch=compute_$capability,code=sm_$capability"); done
 targets+=(-gencode "arch=compute_90,code=compute_90")
 
 command -v "$nvcc" >/dev/null || { echo "no nvcc here (NVCC names another): nothing compiled"; exit 3; }
 mkdir -p "$out"
 
-# usage FILE: a line "kernel registers spilled shared" for every kernel, from what ptxas said about 8.0.
+# usage FILE: a line "kernel, registers on each capability, bytes spilled, bytes shared (the most on any)" for every kernel.
 usage() {
-    awk '/Compiling entry function/ { split($0, part, "\x27"); kernel = part[2]; wanted = part[4] == "sm_80" }
-         wanted && /spill stores/ { spilled = $5 + $9 }
-         wanted && /Used .* registers/ {
-             shared = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART, RLENGTH) + 0 : 0
-             match($0, /Used [0-9]+/)
-             print kernel, substr($0, RSTART + 5, RLENGTH - 5), spilled, shared
-         }' "$1"
+    awk -v capabilities="$capabilities" '
+        /Compiling entry function/ { split($0, part, "\x27"); kernel = part[2]; sub("sm_", "", part[4]); on = part[4]; kernels[kernel] }
+        /spill stores/ && $5 + $9 > spilled[kernel] { spilled[kernel] = $5 + $9 }
+        /Used .* registers/ {
+            match($0, /Used [0-9]+/)
+            registers[kernel, on] = substr($0, RSTART + 5, RLENGTH - 5)
+            bytes = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART, RLENGTH) + 0 : 0
+            if (bytes > shared[kernel]) shared[kernel] = bytes
+        }
+        END {
+            count = split(capabilities, capability, " ")
+            for (kernel in kernels) {
+                line = kernel
+                for (i = 1; i <= count; i++) line = line " " registers[kernel, capability[i]]
+                print line, spilled[kernel] + 0, shared[kernel] + 0
+            }
+        }' "$1"
 }
 
 for source in "$kernels"/*.cu; do
@@ -35,12 +46,13 @@ for source in "$kernels"/*.cu; do
     mv "$out/$stem.new" "$out/$stem.fatbin"
 done
 
-printf '%-44s %9s %8s %8s\n' kernel registers spilled shared
+row() { printf '%-44s %5s %5s %5s %5s %8s %7s\n' "$@"; }
+row "registers on" 8.0 8.6 8.9 9.0 spilled shared
 status=0
 for log in "$out"/*.log; do
-    usage "$log" | sort -k3,3nr -k2,2nr | { if [[ ${1:-} == --table ]]; then cat; else sed -n 1p; fi; } |
-        while read -r kernel registers spilled shared; do printf '%-44s %9s %8s %8s\n' "$kernel" "$registers" "$spilled" "$shared"; done
-    if [[ -n $(usage "$log" | awk '$3 > 0') ]]; then
+    usage "$log" | sort -k6,6nr -k2,2nr | { if [[ ${1:-} == --table ]]; then cat; else sed -n 1p; fi; } |
+        while read -ra columns; do row "${columns[@]}"; done
+    if [[ -n $(usage "$log" | awk '$6 > 0') ]]; then
         echo "kernels of $(basename "$log" .log) spill registers" >&2
         status=1
     fi
