@@ -9,6 +9,9 @@ namespace pn {
 
 constexpr int attention_warps = 4, warp_rows = 16, fragment_depth = 16, fragment_columns = 8;
 
+constexpr int mma_tile = attention_warps * warp_rows;  // rows of a block
+constexpr int mma_walk = 32;                           // rows of the other side at a time
+
 template <int width>
 constexpr int fragment_stride = width + 8;
 
@@ -157,4 +160,48 @@ PN_DEVICE void wait_for_stages() {
     sync_block();
 }
 
+// What the two rows of a thread see.
+struct SeenRows {
+    int begin[2], end[2];
+
+    PN_DEVICE SeenRows(const Attention& op, const QueryTile& tile, int row0) {
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const int i = row0 + fragment_row(r);
+            begin[r] = i < tile.count ? op.first_seen(tile.segment, tile.first + i) : 0;
+            end[r] = i < tile.count ? op.end_seen(tile.segment, tile.first + i) : 0;
+        }
+    }
+
+    PN_DEVICE bool sees(int r, int j) const { return j >= begin[r] && j < end[r]; }
+};
+
+// Rows of queries, or of what has their shape, of a tile.
+template <class T, int width>
+PN_DEVICE void stage_query_tile(T* to, const Tensor& from, int head_stride, const Attention& op,
+                                const QueryTile& tile) {
+    stage_fragments<T, width>(to, from, tile.segment.first_query + tile.first, tile.head * head_stride, tile.count,
+                              mma_tile, op.head_dim);
+}
+
+// The keys and values [j0, j0 + count) that a tile of queries walks over, and what dropout keeps of their
+// probabilities: there for all threads afterwards.
+template <class T, int width>
+PN_DEVICE void stage_key_run(T* k, T* v, unsigned* kept, const Attention& op, const QueryTile& tile, int j0,
+                             int count) {
+    const Segment& s = tile.segment;
+    const int kv_head = tile.head / op.group();
+    sync_block();
+    stage_key_fragments<T, width>(k, op, KeyRun(op, s, false, j0, kv_head), count, mma_walk);
+    stage_key_fragments<T, width>(v, op, KeyRun(op, s, true, j0, kv_head), count, mma_walk);
+    if (op.dropout.on() && linear_thread() < tile.count)
+        kept[linear_thread()] =
+            kept_bits(op.dropout, op.dropout_row(s, tile.head, tile.first + linear_thread()) + j0);
+    wait_for_stages();
+}
+
 }  // namespace pn
+
+// X(T, width, suffix) for every width of heads that has kernels of its own.
+#define PN_FOR_WIDTHS(X, T, suffix) \
+    X(T, 32, suffix) X(T, 64, suffix) X(T, 80, suffix) X(T, 96, suffix) X(T, 128, suffix)

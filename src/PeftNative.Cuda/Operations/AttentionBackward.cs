@@ -70,7 +70,7 @@ public sealed partial class CudaBackend
         arguments.Add(prefix).Add(partials.Pointer);
         var kernel = mma is null
             ? kernels.Get("attention_backward", "attention_key_gradients", op.Q.Type)
-            : kernels.Get("attention_mma", $"attention_mma_key_gradients_{mma}", op.Q.Type);
+            : kernels.Get("attention_mma_backward", $"attention_mma_key_gradients_{mma}", op.Q.Type);
         Launch(kernel, new(checked(op.Segments.Rows * tiles * op.KvHeads), AttentionThreads, tile.Bytes), arguments);
     }
 

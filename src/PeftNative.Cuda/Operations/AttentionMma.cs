@@ -4,7 +4,7 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Cuda;
 
-// Attention on tensor cores: kernels/attention_mma.cu.
+// Attention on tensor cores: kernels/attention_mma.cu and attention_mma_backward.cu.
 public sealed partial class CudaBackend
 {
     /// <summary>
@@ -53,7 +53,7 @@ public sealed partial class CudaBackend
         var tiles = Cover(queries, MmaTile);
         var arguments = new KernelArguments();
         arguments.Add(shared).Add(buffers).Add(tiles);
-        Launch(kernels.Get("attention_mma", $"attention_mma_query_gradients_{width}", op.Q.Type),
+        Launch(kernels.Get("attention_mma_backward", $"attention_mma_query_gradients_{width}", op.Q.Type),
             new(checked(op.Segments.Rows * tiles * op.Heads), AttentionThreads, MmaBytes(width, LargestMmaRows)),
             arguments);
     }
