@@ -1,4 +1,3 @@
-using PeftNative.Cuda.Driver;
 using PeftNative.Ops;
 
 namespace PeftNative.Cuda;

@@ -1,6 +1,7 @@
+using PeftNative.Cuda.Driver;
 using PeftNative.Ops;
 
-namespace PeftNative.Cuda.Driver;
+namespace PeftNative.Cuda;
 
 /// <summary>
 /// Operations as a CUDA graph. The stream records what they would start, the recording replaces the values in the graph of the last
