@@ -28,6 +28,7 @@ public sealed partial class CudaBackend : IBackend
     {
         this.device = device;
         ComputeType = type;
+        ScoreBytes = Math.Clamp(device.TotalMemory / 64, 32L << 20, 1L << 30);
         kernels = new(device);
         staging = new(device);
         workspace = new(device);
@@ -79,6 +80,10 @@ public sealed partial class CudaBackend : IBackend
 
     /// <inheritdoc/>
     public DType ComputeType { get; }
+
+    /// <inheritdoc/>
+    /// <remarks>A part of the device's memory that leaves thousands of rows to a chunk: products of few rows leave a device idle.</remarks>
+    public long ScoreBytes { get; }
 
     /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes, string purpose) =>

@@ -32,6 +32,8 @@ internal sealed unsafe class CudaDevice : IDisposable
         try
         {
             MakeCurrent();
+            Check(driver.GetMemoryInfo(out _, out var total), "cuMemGetInfo");
+            TotalMemory = (long)total;
             Check(driver.CreateStream(out var stream), "cuStreamCreate");
             Stream = stream;
         }
@@ -52,6 +54,9 @@ internal sealed unsafe class CudaDevice : IDisposable
 
     /// <summary>Number of multiprocessors.</summary>
     public int Multiprocessors { get; }
+
+    /// <summary>Memory of the device, in bytes.</summary>
+    public long TotalMemory { get; }
 
     /// <summary>The most dynamic shared memory of a block, in bytes.</summary>
     public int MaxSharedBytes { get; }

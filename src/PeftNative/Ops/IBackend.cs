@@ -29,6 +29,11 @@ public interface IBackend : IDisposable
     /// </summary>
     DType ParameterType => ComputeType == DType.Float64 ? DType.Float64 : DType.Float32;
 
+    /// <summary>
+    /// Bytes that the scores [rows, vocabulary] of the loss may take at a time; more rows are worked on one chunk after the other.
+    /// </summary>
+    long ScoreBytes => 32 << 20;
+
     /// <summary>Allocates memory; its content is undefined.</summary>
     /// <exception cref="ResourceException">There is not enough.</exception>
     DeviceMemory Allocate(long bytes, string purpose);

@@ -11,8 +11,6 @@ namespace PeftNative.Models;
 public sealed class ModelHead(
     NormSite? finalNorm, LinearSite? pooler, Activation poolerActivation, LinearSite output, double softCap, double scale = 1)
 {
-    private const long ChunkBytes = 32 << 20;
-
     /// <summary>Norm after the last layer, or null.</summary>
     public NormSite? FinalNorm { get; } = finalNorm;
 
@@ -45,38 +43,37 @@ public sealed class ModelHead(
         var features = Features(pass, state, x, rows);
         var needsFeatures = backward && (dx.IsPresent || pass.IsTrained(FinalNorm?.Gamma) || (Pooler?.IsTrained(pass) ?? false));
         var dFeatures = needsFeatures ? pass.NewActivation(targets.Count, features.Columns) : default;
-        var result = new HeadResult();
-        var chunk = (int)Math.Clamp(ChunkBytes / ((long)Output.Out * pass.Type.Size()), 1, Math.Max(1, targets.Count));
+        // Of all rows together, so that nobody waits for the device between two chunks.
+        var loss = pass.NewStatistic(targets.Count, 1);
+        var hits = targets.Labels is null ? default : pass.Arena.Allocate(DType.Int32, targets.Count, 1);
+        var chunk = (int)Math.Clamp(pass.Backend.ScoreBytes / ((long)Output.Out * pass.Type.Size()), 1, Math.Max(1, targets.Count));
         for (var start = 0; start < targets.Count; start += chunk)
         {
             var count = Math.Min(chunk, targets.Count - start);
             var mark = pass.Arena.Mark();
-            result += Chunk(pass, state, features.RowRange(start, count), targets, start,
+            Chunk(pass, state, features.RowRange(start, count), targets, start, loss.RowRange(start, count).Reshape(1, count),
+                hits.IsPresent ? hits.RowRange(start, count).Reshape(1, count) : default,
                 backward, needsFeatures ? dFeatures.RowRange(start, count) : default);
             pass.Arena.Release(mark);
         }
         if (needsFeatures) FeaturesBackward(pass, state, dFeatures, rows, dx);
-        return result;
+        return new HeadResult(HostValues.Sum(pass.Backend, loss), hits.IsPresent ? HostValues.CountOnes(pass.Backend, hits) : 0, targets.Count);
     }
 
-    private HeadResult Chunk(
-        Pass pass, State state, in Tensor features, HeadTargets targets, int start, bool backward, in Tensor dFeatures)
+    private void Chunk(Pass pass, State state, in Tensor features, HeadTargets targets, int start, in Tensor loss, in Tensor hits,
+        bool backward, in Tensor dFeatures)
     {
         var count = features.Rows;
         var scores = pass.NewActivation(count, Output.Out);
         pass.PickedRows = targets.Rows.AsMemory(start, count);
         Output.Forward(pass, state.Output, features, scores);
-        var loss = pass.NewStatistic(1, count);
-        var correct = 0;
         if (targets.Labels is { } labels)
         {
-            var hits = pass.Arena.Allocate(DType.Int32, 1, count);
             pass.Backend.Run(new CrossEntropyOp
             {
                 Logits = scores, Labels = pass.Upload(labels[start..(start + count)], 1, count), Loss = loss, Correct = hits,
                 Gradient = backward, GradientScale = targets.GradientScale, SoftCap = softCap,
             });
-            correct = HostValues.CountOnes(pass.Backend, hits);
         }
         else
         {
@@ -88,7 +85,6 @@ public sealed class ModelHead(
             });
         }
         if (backward) Output.Backward(pass, state.Output, scores, dFeatures, accumulate: false);
-        return new HeadResult(HostValues.Sum(pass.Backend, loss), correct, count);
     }
 
     // cap · tanh(scores / cap)
