@@ -38,10 +38,9 @@ internal sealed unsafe class ManagedCublas : ICublas
 
     public void Close(nint handle) => _ = CudaBlasNativeMethods.cublasDestroy_v2(new CudaBlasHandle { Pointer = handle });
 
-    public void Multiply(nint handle, in Tensor a, bool transposeA, in Tensor b, bool transposeB, in Tensor c, float beta)
+    public void Multiply(nint handle, in Tensor a, bool transposeA, in Tensor b, bool transposeB, in Tensor c, float beta, float alpha)
     {
         // cuBLAS counts columns first, so it is asked for the transposed product.
-        var alpha = 1f;
         Check(CudaBlasNativeMethods.cublasGemmEx(new CudaBlasHandle { Pointer = handle }, (Operation)(transposeB ? 1 : 0),
             (Operation)(transposeA ? 1 : 0), c.Columns, c.Rows, transposeA ? a.Rows : a.Columns, (IntPtr)(&alpha),
             Pointer(b.Pointer), TypeOf(b), b.Stride, Pointer(a.Pointer), TypeOf(a), a.Stride, (IntPtr)(&beta),

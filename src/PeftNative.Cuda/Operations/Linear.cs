@@ -20,15 +20,17 @@ public sealed partial class CudaBackend
         if (rows == 0) return;
         var groups = GroupsOf(op, []);
         var isLarge = products.IsWorthwhile(op.X.Type, op.W.Type, rows, outputs, op.X.Columns);
-        workspace.Begin(2 * Workspace.Size(op.Y.Type, rows, outputs) + Workspace.Size(op.X.Type, rows, op.X.Columns));
-        foreach (ref readonly var group in groups.AsSpan()) LowRankDown(op.X, group);
+        workspace.Begin(2 * Workspace.Size(op.Y.Type, rows, outputs) + Workspace.Size(op.X.Type, rows, op.X.Columns) + TallBytes(op));
+        LowRankDown(op);
 
         var seed = default(Tensor);
         if (isLarge)
         {
-            if (IsPlain(op))
+            if (IsPlain(op) && AreTall(op, undropped: false))
             {
                 products.Multiply(op.X, false, op.W, true, op.Y, op.Residual.IsPresent ? 1 : 0);
+                for (var p = 0; p < op.LowRankCount; p++)
+                    if (op.LowRank![p].RowCount > 0) TallUp(op, op.LowRank[p]);
                 return;
             }
             seed = Overlap(op.Y, op.Residual) ? workspace.Take(op.Y.Type, rows, outputs) : op.Y;
@@ -53,12 +55,12 @@ public sealed partial class CudaBackend
         var (rows, inputs, outputs) = (op.X.Rows, op.X.Columns, gradients.DY.Columns);
         var needsProduct = gradients.DInputScale.IsPresent;
         workspace.Begin(DownGradientBytes(op) + Workspace.Size(DType.Float32, rows, inputs) + Workspace.Size(op.X.Type, rows, inputs) +
-            Workspace.Size(op.X.Type, rows, outputs));
-        var groups = GroupsOf(op, TakeDownGradients(op));
-        foreach (ref readonly var group in groups.AsSpan()) LowRankBackward(op, gradients.DY, group);
+            Workspace.Size(op.X.Type, rows, outputs) + TallBytes(op));
+        var ds = TakeDownGradients(op);
+        LowRankBackward(op, gradients.DY, ds);
 
         var product = needsProduct ? workspace.Take(DType.Float32, rows, inputs) : default;
-        if (gradients.DX.IsPresent || needsProduct) InputGradient(op, gradients, product, groups);
+        if (gradients.DX.IsPresent || needsProduct) InputGradient(op, gradients, product, ds);
         if (needsProduct) ColumnSums(op.X, default, product, gradients.DInputScale);
         if (gradients.DW.IsPresent) WeightGradient(op, gradients);
         if (gradients.DBias.IsPresent)
@@ -66,7 +68,7 @@ public sealed partial class CudaBackend
         if (gradients.DOutputScale.IsPresent) ColumnSums(gradients.DY, default, op.PreScale, gradients.DOutputScale);
     }
 
-    private void InputGradient(in LinearOp op, in LinearGradients gradients, in Tensor product, KernelPairs[] groups)
+    private void InputGradient(in LinearOp op, in LinearGradients gradients, in Tensor product, Tensor[] ds)
     {
         var (dy, dx) = (gradients.DY, gradients.DX);
         var (accumulate, seed) = (gradients.AccumulateDX, default(Tensor));
@@ -76,9 +78,15 @@ public sealed partial class CudaBackend
             var isDirect = !op.InputScale.IsPresent && !product.IsPresent;
             seed = isDirect ? default : workspace.Take(dy.Type, dy.Rows, op.W.Columns);
             products.Multiply(du, false, op.W, false, isDirect ? dx : seed, isDirect && accumulate ? 1 : 0);
-            if (isDirect && groups[0].Count == 0) return;
+            if (isDirect && AreTall(op, undropped: true))
+            {
+                for (var p = 0; p < op.LowRankCount; p++)
+                    if (op.LowRank![p].RowCount > 0) TallInputGradient(op, op.LowRank[p], ds[p], dx);
+                return;
+            }
             if (isDirect) (accumulate, dy) = (true, dy with { Columns = 0 });
         }
+        var groups = GroupsOf(op, ds);
         var kernel = kernels.Get("linear", "linear_input_gradient", op.X.Type, op.W.Type);
         for (var g = 0; g < groups.Length; g++)
         {
@@ -91,9 +99,9 @@ public sealed partial class CudaBackend
         }
     }
 
-    /// <summary>Whether Y = X Wᵀ, perhaps added to what is there.</summary>
+    /// <summary>Whether Y = X Wᵀ beside the low-rank pairs, perhaps added to what is there.</summary>
     private static bool IsPlain(in LinearOp op) =>
-        !op.InputScale.IsPresent && op.LowRankCount == 0 && !op.Bias.IsPresent && !op.OutputScale.IsPresent && !op.PreScale.IsPresent &&
+        !op.InputScale.IsPresent && !op.Bias.IsPresent && !op.OutputScale.IsPresent && !op.PreScale.IsPresent &&
         (!op.Residual.IsPresent || op.Residual == op.Y);
 
     /// <summary>Whether writing one may change the other.</summary>

@@ -11,7 +11,8 @@ public sealed partial class CudaBackend
     /// </summary>
     /// <param name="op">The layer.</param>
     /// <param name="ds">For each pair of the layer where its dS goes; empty in the forward.</param>
-    private static KernelPairs[] GroupsOf(in LinearOp op, Tensor[] ds)
+    /// <param name="withTall">Whether those for cuBLAS are among them.</param>
+    private KernelPairs[] GroupsOf(in LinearOp op, Tensor[] ds, bool withTall = true)
     {
         if (op.LowRankCount > (op.LowRank?.Length ?? 0))
             throw new ArgumentException($"a linear operation names {op.LowRankCount} low-rank pairs but has {op.LowRank?.Length ?? 0}");
@@ -20,7 +21,7 @@ public sealed partial class CudaBackend
         for (var p = 0; p < op.LowRankCount; p++)
         {
             ref readonly var pair = ref op.LowRank![p];
-            if (pair.RowCount == 0) continue;
+            if (pair.RowCount == 0 || (!withTall && IsTall(op, pair))) continue;
             if (group.Count == KernelPairs.Capacity)
             {
                 full.Add(group);
@@ -32,6 +33,13 @@ public sealed partial class CudaBackend
     }
 
     /// <summary>S = drop(X) Aᵀ of all pairs.</summary>
+    private void LowRankDown(in LinearOp op)
+    {
+        foreach (ref readonly var group in GroupsOf(op, [], withTall: false).AsSpan()) LowRankDown(op.X, group);
+        for (var p = 0; p < op.LowRankCount; p++)
+            if (IsTall(op, op.LowRank![p])) TallDown(op, op.LowRank[p]);
+    }
+
     private void LowRankDown(in Tensor x, in KernelPairs pairs)
     {
         if (pairs.Count == 0) return;
@@ -41,6 +49,13 @@ public sealed partial class CudaBackend
     }
 
     /// <summary>dS of all pairs, then the gradients of A and B.</summary>
+    private void LowRankBackward(in LinearOp op, in Tensor dy, Tensor[] ds)
+    {
+        foreach (ref readonly var group in GroupsOf(op, ds, withTall: false).AsSpan()) LowRankBackward(op, dy, group);
+        for (var p = 0; p < op.LowRankCount; p++)
+            if (IsTall(op, op.LowRank![p])) TallBackward(op, dy, op.LowRank[p], ds[p]);
+    }
+
     private void LowRankBackward(in LinearOp op, in Tensor dy, in KernelPairs pairs)
     {
         if (pairs.Count == 0) return;

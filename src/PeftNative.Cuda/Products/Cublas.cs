@@ -13,8 +13,8 @@ internal interface ICublas
     /// <summary>Gives a handle back.</summary>
     void Close(nint handle);
 
-    /// <summary>C = A′ B′ + beta C for matrices that lie row by row, where ′ transposes or does nothing.</summary>
-    void Multiply(nint handle, in Tensor a, bool transposeA, in Tensor b, bool transposeB, in Tensor c, float beta);
+    /// <summary>C = alpha A′ B′ + beta C for matrices that lie row by row, where ′ transposes or does nothing.</summary>
+    void Multiply(nint handle, in Tensor a, bool transposeA, in Tensor b, bool transposeB, in Tensor c, float beta, float alpha);
 }
 
 /// <summary>A cuBLAS loaded by name: version 13, 12 or 11, or that of the emulator.</summary>
@@ -69,10 +69,9 @@ internal sealed unsafe class Cublas : ICublas
 
     public void Close(nint handle) => _ = destroy(handle);
 
-    public void Multiply(nint handle, in Tensor a, bool transposeA, in Tensor b, bool transposeB, in Tensor c, float beta)
+    public void Multiply(nint handle, in Tensor a, bool transposeA, in Tensor b, bool transposeB, in Tensor c, float beta, float alpha)
     {
         // cuBLAS counts columns first, so it is asked for the transposed product.
-        var alpha = 1f;
         var depth = transposeA ? a.Rows : a.Columns;
         var result = gemmEx(handle, transposeB ? 1 : 0, transposeA ? 1 : 0, c.Columns, c.Rows, depth, &alpha,
             b.Pointer, TypeOf(b), b.Stride, a.Pointer, TypeOf(a), a.Stride, &beta, c.Pointer, TypeOf(c), c.Stride, Compute32F, DefaultAlgorithm);

@@ -25,8 +25,8 @@ internal sealed class MatrixProducts(CudaDevice device) : IDisposable
     public bool IsWorthwhile(DType first, DType second, long rows, long columns, long depth) =>
         cublas is not null && first == second && rows * columns * depth >= SmallestProduct;
 
-    /// <summary>C = A′ B′ + beta C, where ′ transposes or does nothing.</summary>
-    public void Multiply(in Tensor a, bool transposeA, in Tensor b, bool transposeB, in Tensor c, float beta = 0)
+    /// <summary>C = alpha A′ B′ + beta C, where ′ transposes or does nothing.</summary>
+    public void Multiply(in Tensor a, bool transposeA, in Tensor b, bool transposeB, in Tensor c, float beta = 0, float alpha = 1)
     {
         if (cublas is null) throw new InvalidOperationException("there is no cuBLAS");
         device.MakeCurrent();
@@ -35,7 +35,7 @@ internal sealed class MatrixProducts(CudaDevice device) : IDisposable
             workspace = new CudaMemory(device, WorkspaceBytes, "workspace of cuBLAS");
             handle = cublas.Open(device.Stream, workspace.Pointer, WorkspaceBytes);
         }
-        cublas.Multiply(handle, a, transposeA, b, transposeB, c, beta);
+        cublas.Multiply(handle, a, transposeA, b, transposeB, c, beta, alpha);
     }
 
     public void Dispose()
