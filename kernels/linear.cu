@@ -136,7 +136,7 @@ PN_DEVICE void linear_scale_columns(const Tensor& x, const Tensor& factor, const
                      pn::Epilogue epilogue, pn::Tensor y, pn::LowRankPairs pairs) {                                             \
         pn::linear_forward<T, W>(x, w, input_scale, seed, epilogue, y, pairs);                                                  \
     }                                                                                                                           \
-    PN_KERNEL_BOUNDS(linear_input_gradient_##suffix, 64, pn::Tensor dy, pn::Tensor w, pn::Tensor output_scale,                  \
+    PN_KERNEL_RESIDENT(linear_input_gradient_##suffix, 64, 8, pn::Tensor dy, pn::Tensor w, pn::Tensor output_scale,             \
                      pn::Tensor input_scale, pn::Tensor seed, pn::Tensor product, pn::Tensor dx, int accumulate,                \
                      pn::LowRankPairs pairs) {                                                                                  \
         pn::linear_input_gradient<T, W>(dy, w, output_scale, input_scale, seed, product, dx, accumulate, pairs);                \
