@@ -116,7 +116,8 @@ internal sealed unsafe class CudaDevice : IDisposable
         CudaResult.IllegalAddress or CudaResult.LaunchFailed => new CudaException(
             $"The device stopped: {call} answered {Driver.NameOf(result)}.", where,
             $"Set {CudaBackend.SynchronousVariable}=1 to see at which kernel, and resume from the last checkpoint."),
-        _ => new CudaException($"The driver refused: {call} answered {Driver.NameOf(result)}.", where),
+        _ => new CudaException($"The driver refused: {call} answered {Driver.NameOf(result)}.", where,
+            "Resume from the last checkpoint; update the driver if it comes back."),
     };
 
     private int Attribute(DeviceAttribute attribute)
