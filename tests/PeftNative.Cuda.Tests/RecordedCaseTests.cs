@@ -19,7 +19,7 @@ public sealed class RecordedCaseTests
     [
         "llama-causal-lora-all", "qwen2-causal-dora", "gpt2-causal-prefix", "gemma3-causal-prefix-mlp", "mistral-causal-prompt", "bert-cls-ptuning-mlp",
         "opt-causal-ptuning-lstm", "bert-cls-adapter-houlsby", "roberta-cls-adapter-parallel", "distilbert-cls-adapter-pfeiffer", "t5-seq2seq-ia3",
-        "llama-causal-qlora-nf4", "phi3-causal-full",
+        "phi3-causal-full",
     ];
 
     [Theory]
