@@ -37,14 +37,25 @@ usage() {
         }' "$1"
 }
 
+compile() { # STEM
+    rm -f "$out/$1.fatbin"
+    "$nvcc" -std=c++17 -I"$kernels/include" -Werror all-warnings -Xptxas -v "${targets[@]}" -fatbin -o "$out/$1.new" "$kernels/$1.cu" \
+        >"$out/$1.log" 2>&1 || { cat "$out/$1.log" >&2; return 1; }
+    mv "$out/$1.new" "$out/$1.fatbin"
+}
+
+# As many at once as there are cores; the first that fails ends the script.
+running=0
 for source in "$kernels"/*.cu; do
     stem=$(basename "$source" .cu)
     if [[ -z $(find "$source" "$kernels/include" -newer "$out/$stem.fatbin" 2>/dev/null || echo new) ]]; then continue; fi
-    rm -f "$out/$stem.fatbin"
-    "$nvcc" -std=c++17 -I"$kernels/include" -Werror all-warnings -Xptxas -v "${targets[@]}" -fatbin -o "$out/$stem.new" "$source" \
-        >"$out/$stem.log" 2>&1 || { cat "$out/$stem.log" >&2; exit 1; }
-    mv "$out/$stem.new" "$out/$stem.fatbin"
+    compile "$stem" &
+    if ((++running >= $(nproc))); then
+        wait -n
+        running=$((running - 1))
+    fi
 done
+while ((running-- > 0)); do wait -n; done
 
 row() { printf '%-44s %5s %5s %5s %5s %8s %7s\n' "$@"; }
 row "registers on" 8.0 8.6 8.9 9.0 spilled shared
