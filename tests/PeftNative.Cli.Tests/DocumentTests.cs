@@ -7,7 +7,7 @@ using Xunit;
 namespace PeftNative.Cli.Tests;
 
 /// <summary>
-/// Runs the commands of README and docs: every line that is set as code and begins with <c>peftnative</c>, page by page, in order, in a folder that
+/// Runs the commands of README, CONTRIBUTING and docs: every line that is set as code and begins with <c>peftnative</c>, page by page, in order, in a folder that
 /// holds what the pages speak of. A line <c>&lt;!-- not run: why --&gt;</c> before a block exempts it; a synopsis with brackets or capitals for values is
 /// no command. Lines with ./build.sh must name a word it knows.
 /// </summary>
@@ -21,7 +21,7 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
          "--new_tokens", "2", "--m", "4", "--k", "4", "--n", "4", "--head_dim", "4"];
 
     public static TheoryData<string> Pages =>
-        [.. Directory.GetFiles(Path.Combine(Root, "docs"), "*.md").Prepend(Path.Combine(Root, "README.md")).Where(p => Commands(p).Any()).Select(p => Path.GetRelativePath(Root, p))];
+        [.. Directory.GetFiles(Path.Combine(Root, "docs"), "*.md").Append(Path.Combine(Root, "README.md")).Append(Path.Combine(Root, "CONTRIBUTING.md")).Where(p => Commands(p).Any()).Select(p => Path.GetRelativePath(Root, p))];
 
     [Theory]
     [MemberData(nameof(Pages))]
