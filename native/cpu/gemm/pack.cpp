@@ -1,70 +1,83 @@
 #include "gemm/pack.h"
 
-#include "simd/octet.h"
+#include "simd/simd.h"
 
 namespace pn::PN_ISA {
 
 namespace {
 
-PN_INLINE void put_octet(float* p, Octet a, int n) { store_octet(p, a, n); }
-PN_INLINE void put_octet(bf16* p, Octet a, int n) {
-    alignas(64) float lanes[2 * W >= 16 ? 2 * W : 16] = {};
-    store_octet(lanes, a);
-    for (int i = 0; i < n; i += W) store(p + i, load(lanes + i), smaller(W, n - i));
-}
+// How many vectors ahead the rows of x are asked for: hardware does not follow as many rows at once.
+constexpr std::ptrdiff_t prefetched_vectors = 4;
+constexpr std::ptrdiff_t steps_at_once = 8;  // even
 
+// A square of at most W x W elements: rows of x become columns.
 template <class T, class U>
-PN_INLINE void transpose_block(const T* x, std::ptrdiff_t stride, int rows, int columns, Octet factor, U* out, std::ptrdiff_t out_stride) {
-    Octet block[8];
-    for (int r = 0; r < 8; r++) block[r] = (r < rows ? load_octet(x + r * stride, columns) : octet(0.0f)) * factor;
-    transpose_octets(block);
-    for (int c = 0; c < columns; c++) put_octet(out + c * out_stride, block[c], rows);
+PN_INLINE void turn_square(const T* x, std::ptrdiff_t stride, int rows, int columns, F factor, U* out, std::ptrdiff_t out_stride) {
+    F square[W];
+    for (int r = 0; r < W; r++) square[r] = (r < rows ? load(x + r * stride, columns) : zero()) * factor;
+    transpose(square);
+    for (int c = 0; c < columns; c++) store(out + c * out_stride, square[c], rows);
 }
 
-PN_INLINE void transpose_full_block(const float* x, std::ptrdiff_t stride, float* out, std::ptrdiff_t out_stride) {
-    Octet block[8];
+PN_INLINE void turn_whole_square(const float* x, std::ptrdiff_t stride, float* out, std::ptrdiff_t out_stride) {
+    F square[W];
     PN_UNROLL
-    for (int r = 0; r < 8; r++) block[r] = load_octet(x + r * stride);
-    transpose_octets(block);
+    for (int r = 0; r < W; r++) {
+        square[r] = load(x + r * stride);
+        prefetch(x + r * stride + prefetched_vectors * W, true);
+    }
+    transpose(square);
     PN_UNROLL
-    for (int c = 0; c < 8; c++) store_octet(out + c * out_stride, block[c]);
+    for (int c = 0; c < W; c++) store(out + c * out_stride, square[c]);
 }
 
-// Rows of floats, or of pairs that are moved like floats, become columns of a panel.
+// Rows of floats, or of pairs that are moved like floats (no arithmetic may touch those), become columns of a panel.
 void turn_words(const float* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float* out) {
-    for (std::ptrdiff_t c = 0; c < columns; c += 8) {
-        const int width = static_cast<int>(smaller<std::ptrdiff_t>(8, columns - c));
-        for (std::ptrdiff_t r = 0; r < rows; r += 8) {
-            const int height = static_cast<int>(smaller<std::ptrdiff_t>(8, rows - r));
+    for_vectors(columns, [&](std::ptrdiff_t c, int width) {
+        for_vectors(rows, [&](std::ptrdiff_t r, int height) {
             const float* from = x + r * stride + c;
             float* to = out + c * panel_width + r;
-            if (width == 8 && height == 8) {
-                transpose_full_block(from, stride, to, panel_width);
-            } else {
-                Octet block[8];
-                for (int i = 0; i < 8; i++) block[i] = i < height ? load_octet(from + i * stride, width) : octet(0.0f);
-                transpose_octets(block);
-                for (int i = 0; i < width; i++) store_octet(to + i * panel_width, block[i], height);
-            }
+            if (width == W && height == W) return turn_whole_square(from, stride, to, panel_width);
+            F square[W];
+            for (int i = 0; i < W; i++) square[i] = i < height ? load(from + i * stride, width) : zero();
+            transpose(square);
+            for (int i = 0; i < width; i++) store(to + i * panel_width, square[i], height);
+        });
+    });
+}
+
+// Two rows as one of pairs of bf16; without a second row its halves are zero.
+PN_INLINE F paired(const float* low, const float* high, int n) {
+    return join(rounded(load(low, n)), high == nullptr ? zero() : rounded(load(high, n)));
+}
+PN_INLINE F paired(const bf16* low, const bf16* high, int n) { return join(load(low, n), high == nullptr ? zero() : load(high, n)); }
+
+// Rows of columns stay rows: steps [first, last) of all panels, so that rows are read along as far as they go.
+template <class T, bool Pairs>
+void straight_steps(const T* x, std::ptrdiff_t stride, std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t all, std::ptrdiff_t columns, float* out) {
+    constexpr std::ptrdiff_t each = Pairs ? 2 : 1;
+    const std::ptrdiff_t panel = ceil_div(all, each) * panel_width;
+    for (std::ptrdiff_t c = 0; c < columns; c += panel_width, out += panel) {
+        const std::ptrdiff_t width = smaller<std::ptrdiff_t>(panel_width, columns - c);
+        for (std::ptrdiff_t k = first; k < last; k += each) {
+            const T *low = x + k * stride + c, *high = k + 1 < all ? low + stride : nullptr;
+            float* to = out + k / each * panel_width;
+            for_vectors(width, [&](std::ptrdiff_t i, int n) {
+                if constexpr (Pairs) store(to + i, paired(low + i, high == nullptr ? nullptr : high + i, n));
+                else store(to + i, load(low + i, n));
+            });
         }
     }
 }
 
-PN_INLINE F rounded_from(const float* p, int n) { return rounded(load(p, n)); }
-PN_INLINE F rounded_from(const bf16* p, int n) { return load(p, n); }
-
-// Rows of columns stay rows.
-template <class T>
-void straight(const T* x, std::ptrdiff_t stride, std::ptrdiff_t steps, std::ptrdiff_t width, bool pairs, float* out) {
-    const std::ptrdiff_t each = pairs ? 2 : 1;
-    for (std::ptrdiff_t k = 0; k < steps; k += each, out += panel_width) {
-        const T* from = x + k * stride;
-        for_vectors(width, [&](std::ptrdiff_t c, int n) {
-            F value;
-            if (pairs) value = join(rounded_from(from + c, n), k + 1 < steps ? rounded_from(from + stride + c, n) : zero());
-            else value = load(from + c, n);
-            store(out + c, value);
-        });
+template <class T, bool Pairs>
+void straight(const T* x, std::ptrdiff_t stride, std::ptrdiff_t steps, std::ptrdiff_t columns, float* out) {
+    constexpr std::ptrdiff_t line = line_floats * static_cast<std::ptrdiff_t>(sizeof(float) / sizeof(T));
+    for (std::ptrdiff_t k = 0; k < steps; k += steps_at_once) {
+        const std::ptrdiff_t end = smaller(steps, k + steps_at_once);
+        for (std::ptrdiff_t next = end; next < smaller(steps, end + steps_at_once); next++)
+            for (std::ptrdiff_t c = 0; c < columns; c += line) prefetch(x + next * stride + c, true);
+        straight_steps<T, Pairs>(x, stride, k, end, steps, columns, out);
     }
 }
 
@@ -75,7 +88,7 @@ void turn_pairs(const T* x, std::ptrdiff_t stride, std::ptrdiff_t steps, std::pt
     for (std::ptrdiff_t k = 0; k < steps; k += 8) {
         const std::ptrdiff_t count = smaller<std::ptrdiff_t>(8, steps - k);
         pack_panel(x + k, stride, static_cast<int>(width), count, columns);
-        straight(columns, panel_width, count, width, true, out + k / 2 * panel_width);
+        straight<float, true>(columns, panel_width, count, width, out + k / 2 * panel_width);
     }
 }
 
@@ -92,12 +105,10 @@ void turn(const T* x, std::ptrdiff_t stride, std::ptrdiff_t steps, std::ptrdiff_
 template <class T>
 void pack(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns, bool pairs, float* out) {
     const T* x = static_cast<const T*>(right.data) + (right.turned ? j * right.stride + k : k * right.stride + j);
+    if (!right.turned) return pairs ? straight<T, true>(x, right.stride, steps, columns, out) : straight<T, false>(x, right.stride, steps, columns, out);
     const std::ptrdiff_t panel = (pairs ? ceil_div<std::ptrdiff_t>(steps, 2) : steps) * panel_width;
-    for (std::ptrdiff_t c = 0; c < columns; c += panel_width, out += panel) {
-        const std::ptrdiff_t width = smaller<std::ptrdiff_t>(panel_width, columns - c);
-        if (right.turned) turn(x + c * right.stride, right.stride, steps, width, pairs, out);
-        else straight(x + c, right.stride, steps, width, pairs, out);
-    }
+    for (std::ptrdiff_t c = 0; c < columns; c += panel_width, out += panel)
+        turn(x + c * right.stride, right.stride, steps, smaller<std::ptrdiff_t>(panel_width, columns - c), pairs, out);
 }
 
 }  // namespace
@@ -109,26 +120,18 @@ void pack_right(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std:
 
 template <class T>
 void pack_panel(const T* x, std::ptrdiff_t stride, int rows, std::ptrdiff_t columns, float* out) {
-    if constexpr (sizeof(T) == sizeof(float)) return turn_words(x, stride, rows, columns, out);
-    for (std::ptrdiff_t c = 0; c < columns; c += 8)
-        for (int r = 0; r < rows; r += 8) {
-            const int width = static_cast<int>(smaller<std::ptrdiff_t>(8, columns - c)), height = smaller(8, rows - r);
-            Octet block[8];
-            for (int i = 0; i < 8; i++) block[i] = i < height ? load_octet(x + (r + i) * stride + c, width) : octet(0.0f);
-            transpose_octets(block);
-            for (int i = 0; i < width; i++) store_octet(out + (c + i) * panel_width + r, block[i], height);
-        }
+    if constexpr (sizeof(T) == sizeof(float)) turn_words(x, stride, rows, columns, out);
+    else transpose(x, stride, rows, columns, 1.0f, out, panel_width);
 }
 
 template <class T, class U>
 void transpose(const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float factor, U* out, std::ptrdiff_t out_stride) {
-    for (std::ptrdiff_t c = 0; c < columns; c += 8) {
-        const int width = static_cast<int>(smaller<std::ptrdiff_t>(8, columns - c));
-        for (std::ptrdiff_t r = 0; r < rows; r += 8) {
-            const int height = static_cast<int>(smaller<std::ptrdiff_t>(8, rows - r));
-            transpose_block(x + r * stride + c, stride, height, width, octet(factor), out + c * out_stride + r, out_stride);
-        }
-    }
+    const F by = set(factor);
+    for_vectors(columns, [&](std::ptrdiff_t c, int width) {
+        for_vectors(rows, [&](std::ptrdiff_t r, int height) {
+            turn_square(x + r * stride + c, stride, height, width, by, out + c * out_stride + r, out_stride);
+        });
+    });
 }
 
 template void pack_panel(const float*, std::ptrdiff_t, int, std::ptrdiff_t, float*);

@@ -112,6 +112,28 @@ PN_INLINE double sum(D s) {
     return _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)));
 }
 
-}  // namespace pn::PN_ISA
+// Rows become columns: neighbours change places, then pairs, then halves.
+PN_INLINE void transpose(F (&a)[W]) {
+    __m256 b[W];
+    PN_UNROLL
+    for (int i = 0; i < W; i += 2) {
+        b[i] = _mm256_unpacklo_ps(a[i].v, a[i + 1].v);
+        b[i + 1] = _mm256_unpackhi_ps(a[i].v, a[i + 1].v);
+    }
+    __m256 c[W];
+    PN_UNROLL
+    for (int i = 0; i < W; i += 4) {
+        PN_UNROLL
+        for (int h = 0; h < 2; h++) {
+            c[i + 2 * h] = _mm256_shuffle_ps(b[i + h], b[i + h + 2], 0x44);
+            c[i + 2 * h + 1] = _mm256_shuffle_ps(b[i + h], b[i + h + 2], 0xee);
+        }
+    }
+    PN_UNROLL
+    for (int i = 0; i < 4; i++) {
+        a[i].v = _mm256_permute2f128_ps(c[i], c[i + 4], 0x20);
+        a[i + 4].v = _mm256_permute2f128_ps(c[i], c[i + 4], 0x31);
+    }
+}
 
-#define PN_HAS_TRANSPOSE8 1
+}  // namespace pn::PN_ISA

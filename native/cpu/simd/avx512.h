@@ -94,6 +94,32 @@ PN_INLINE D add_square(D s, F a) {
 }
 PN_INLINE double sum(D s) { return _mm512_reduce_add_pd(_mm512_add_pd(s.low, s.high)); }
 
-}  // namespace pn::PN_ISA
+// Rows become columns: neighbours change places, then pairs, then quarters, then halves.
+PN_INLINE void transpose(F (&a)[W]) {
+    __m512 b[W];
+    PN_UNROLL
+    for (int i = 0; i < W; i += 2) {
+        b[i] = _mm512_unpacklo_ps(a[i].v, a[i + 1].v);
+        b[i + 1] = _mm512_unpackhi_ps(a[i].v, a[i + 1].v);
+    }
+    __m512 c[W];
+    PN_UNROLL
+    for (int i = 0; i < W; i += 4) {
+        PN_UNROLL
+        for (int h = 0; h < 2; h++) {
+            c[i + 2 * h] = _mm512_shuffle_ps(b[i + h], b[i + h + 2], 0x44);
+            c[i + 2 * h + 1] = _mm512_shuffle_ps(b[i + h], b[i + h + 2], 0xee);
+        }
+    }
+    PN_UNROLL
+    for (int k = 0; k < 4; k++) {
+        const __m512 even_top = _mm512_shuffle_f32x4(c[k], c[k + 4], 0x88), odd_top = _mm512_shuffle_f32x4(c[k], c[k + 4], 0xdd);
+        const __m512 even_low = _mm512_shuffle_f32x4(c[k + 8], c[k + 12], 0x88), odd_low = _mm512_shuffle_f32x4(c[k + 8], c[k + 12], 0xdd);
+        a[k].v = _mm512_shuffle_f32x4(even_top, even_low, 0x88);
+        a[k + 4].v = _mm512_shuffle_f32x4(odd_top, odd_low, 0x88);
+        a[k + 8].v = _mm512_shuffle_f32x4(even_top, even_low, 0xdd);
+        a[k + 12].v = _mm512_shuffle_f32x4(odd_top, odd_low, 0xdd);
+    }
+}
 
-#define PN_HAS_TRANSPOSE8 1
+}  // namespace pn::PN_ISA

@@ -112,4 +112,14 @@ PN_INLINE D add_square(D s, F a) {
 }
 PN_INLINE double sum(D s) { return (s.v[0] + s.v[2]) + (s.v[1] + s.v[3]); }
 
+PN_INLINE void transpose(F (&a)[W]) {  // rows become columns
+    for (int i = 0; i < W; i++) {
+        for (int j = 0; j < i; j++) {
+            const float x = a[i].v[j];
+            a[i].v[j] = a[j].v[i];
+            a[j].v[i] = x;
+        }
+    }
+}
+
 }  // namespace pn::PN_ISA

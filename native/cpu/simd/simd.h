@@ -36,7 +36,7 @@ struct bf16 {
 namespace pn::PN_ISA {
 
 // Asks for a cache line, into the second level or (soon needed) into the first.
-PN_INLINE void prefetch(const float* p, bool soon) {
+PN_INLINE void prefetch(const void* p, bool soon) {
 #if defined(__GNUC__)
     if (soon) __builtin_prefetch(p, 0, 3);
     else __builtin_prefetch(p, 0, 2);
