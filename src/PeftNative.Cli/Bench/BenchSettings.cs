@@ -19,6 +19,11 @@ internal static class BenchSettings
     private static readonly Setting Sequence = Size("seq", "Tokens per sequence.", Defaults.Sequence);
     private static readonly Setting Rank = Size("rank", "LoRA's rank.", Defaults.Rank) with { Least = 0 };
     private static readonly Setting Virtual = Size("virtual_tokens", "Virtual tokens of prefix and prompt tuning.", Defaults.VirtualTokens);
+    private static readonly Setting Budget = new("memory_budget", SettingKind.Whole, "MiB for the activations of a step; see train.")
+    {
+        Least = 1, Most = int.MaxValue, Group = "Model",
+    };
+
     private static readonly Setting Alpha = new("alpha", SettingKind.Number, "LoRA's alpha.") { Default = $"{Defaults.Alpha}", Group = "Model" };
 
     private static readonly Setting Method = new("method", SettingKind.Text, "What is trained.")
@@ -56,7 +61,7 @@ internal static class BenchSettings
     public static readonly Setting Compare = new("compare", SettingKind.Text, "Compare two reports: which differences are real.") { ValueName = "A.json B.json" };
 
     private static readonly Setting[] Model =
-        [Hidden, Layers, Heads, KvHeads, FeedForward, Vocabulary, Batch, Sequence, Method, Rank, Alpha, Targets, Virtual];
+        [Hidden, Layers, Heads, KvHeads, FeedForward, Vocabulary, Batch, Sequence, Method, Rank, Alpha, Targets, Virtual, Budget];
 
     // Sizes that only single operations have; their defaults are the operation's own.
     private static readonly Setting[] Operation =
@@ -75,7 +80,7 @@ internal static class BenchSettings
         Hidden = values.Int(Hidden), Layers = values.Int(Layers), Heads = values.Int(Heads), KvHeads = values.Int(KvHeads),
         FeedForward = values.Int(FeedForward), Vocabulary = values.Int(Vocabulary), Batch = values.Int(Batch),
         Sequence = values.Int(Sequence), Method = values.Text(Method), Rank = values.Int(Rank), Alpha = values.Number(Alpha),
-        Targets = values.Text(Targets), VirtualTokens = values.Int(Virtual), Steps = values.Int(Steps), Warmup = values.Int(Warmup),
+        Targets = values.Text(Targets), VirtualTokens = values.Int(Virtual), MemoryBudgetBytes = values.Node(Budget) is null ? null : values.Whole(Budget) << 20, Steps = values.Int(Steps), Warmup = values.Int(Warmup),
     };
 
     /// <summary>The sizes of an operation: those given, else its own defaults.</summary>

@@ -52,6 +52,9 @@ internal static class TrainSettings
     public static readonly Setting FrozenCache = Whole("frozen_layer_cache_mb",
         "Memory for outputs of layers below the lowest trained one, which are then computed in the first epoch only; 0 for none.", "1024") with { Least = 0 };
 
+    public static readonly Setting MemoryBudget = Whole("memory_budget",
+        "MiB that a step's activations should stay within; layers beyond that are computed again in the backward. Default no limit.", null) with { Least = 1 };
+
     public static readonly Setting EvalSteps = Saving("eval_steps", "Steps between evaluations. Default an epoch.", null);
 
     public static readonly Setting SaveSteps = Saving("save_steps", "Steps between checkpoints, 0 for none. Default an epoch.", null) with { Least = 0 };
@@ -92,7 +95,7 @@ internal static class TrainSettings
     [
         Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodTable.Name, .. MethodTable.Keys, .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps, LearningRate, Scheduler,
-        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan, FrozenCache,
+        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan, FrozenCache, MemoryBudget,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience, MinDelta, Resume, .. Shared.Machine,
     ];
 
@@ -115,6 +118,7 @@ internal static class TrainSettings
         Seed = (ulong)values.Whole(Shared.Seed),
         Order = values.Switch(GroupByLength) ? SamplingOrder.GroupedByLength : SamplingOrder.Shuffled,
         FrozenLayerCacheBytes = values.Whole(FrozenCache) << 20,
+        MemoryBudgetBytes = values.Node(MemoryBudget) is null ? null : values.Whole(MemoryBudget) << 20,
         EvalSteps = OptionalInt(values, EvalSteps), SaveSteps = OptionalInt(values, SaveSteps), SaveTotalLimit = values.Int(SaveLimit),
         BestMetric = values.Text(Metric), EarlyStoppingPatience = OptionalInt(values, Patience), EarlyStoppingMinDelta = values.Number(MinDelta),
         OnNan = values.Text(OnNan) == "skip" ? Training.OnNan.Skip : Training.OnNan.Stop,

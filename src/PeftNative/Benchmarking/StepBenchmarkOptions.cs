@@ -50,6 +50,9 @@ public sealed record StepBenchmarkOptions
     /// <summary>Virtual tokens of prefix and prompt tuning.</summary>
     public int VirtualTokens { get; init; } = 20;
 
+    /// <summary>Bytes that activations should stay within, or null; see <see cref="Pass.MemoryBudget"/>.</summary>
+    public long? MemoryBudgetBytes { get; init; }
+
     /// <summary>Timed steps.</summary>
     public int Steps { get; init; } = 7;
 

@@ -21,12 +21,13 @@ internal sealed class StepRun : IDisposable
     /// <param name="config">What is trained.</param>
     /// <param name="batch">The batch of every step.</param>
     /// <param name="labelEvery">One in so many tokens has a label: the last ones of every sequence.</param>
-    public StepRun(TransformerModel model, AdapterConfig config, TokenBatch batch, int labelEvery = 1)
+    /// <param name="memoryBudget">Bytes for activations, or null.</param>
+    public StepRun(TransformerModel model, AdapterConfig config, TokenBatch batch, int labelEvery = 1, long? memoryBudget = null)
     {
         (this.model, this.batch) = (model, batch);
         Adapter = config.Create(model, seed: 1, trainable: true, "default");
         optimizer = new AdamW(model.Backend, Adapter.Buffer, new AdamWOptions { WeightDecay = 0.01, MaxGradientNorm = 0 });
-        pass = new Pass(model, Adapter);
+        pass = new Pass(model, Adapter) { MemoryBudget = memoryBudget };
         labels = [.. batch.Tokens];
         for (var s = 0; s < batch.SequenceCount; s++)
             labels.AsSpan(batch.Offsets[s], batch.Length(s) - batch.Length(s) / labelEvery).Fill(BatchTargets.Ignored);
@@ -40,6 +41,9 @@ internal sealed class StepRun : IDisposable
 
     /// <summary>Loss of the latest step.</summary>
     public double Loss { get; private set; }
+
+    /// <summary>The most memory the activations of a step have taken, in bytes.</summary>
+    public long StepBytes => pass.PeakBytes;
 
     /// <summary>Bytes held from the backend: weights, the step, adapter and optimizer.</summary>
     public long HeldBytes => model.WeightBytes + pass.Arena.Reserved + 4L * Adapter.Buffer.Values.Count * sizeof(float);

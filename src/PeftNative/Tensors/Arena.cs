@@ -56,6 +56,16 @@ public sealed class Arena(IBackend backend, string purpose) : IDisposable
         return new Tensor(pointer, type, rows, columns, columns);
     }
 
+    /// <summary>Makes an empty arena hold at least so many bytes in one block.</summary>
+    /// <exception cref="ResourceException">The backend has no more memory.</exception>
+    public void Reserve(long bytes)
+    {
+        if (Used > 0) throw new InvalidOperationException($"{purpose}: the arena is in use");
+        if (blocks.Count > 0 && blocks[0].Bytes >= bytes) return;
+        Dispose();
+        blocks.Add(backend.Allocate(Math.Max(bytes, SmallestBlock), purpose));
+    }
+
     /// <summary>Remembers the present end, for <see cref="Release"/>.</summary>
     public ArenaMark Mark() => new(current, used, before);
 
@@ -89,4 +99,8 @@ public sealed class Arena(IBackend backend, string purpose) : IDisposable
 }
 
 /// <summary>A position in an <see cref="Arena"/>.</summary>
-public readonly record struct ArenaMark(int Block, long Used, long Before);
+public readonly record struct ArenaMark(int Block, long Used, long Before)
+{
+    /// <summary>Bytes handed out before it.</summary>
+    public long Total => Before + Used;
+}

@@ -107,16 +107,31 @@ public static class HostValues
     public static double Sum(IBackend backend, in Tensor source)
     {
         var sum = 0.0;
-        foreach (var value in DownloadDoubles(backend, source)) sum += value;
+        var count = (int)source.Count;
+        if (source.Type == DType.Float64)
+        {
+            var doubles = ArrayPool<double>.Shared.Rent(count);
+            backend.Download(source, MemoryMarshal.AsBytes(doubles.AsSpan(0, count)));
+            foreach (var value in doubles.AsSpan(0, count)) sum += value;
+            ArrayPool<double>.Shared.Return(doubles);
+            return sum;
+        }
+        var singles = ArrayPool<float>.Shared.Rent(count);
+        Download(backend, source, singles.AsSpan(0, count));
+        foreach (var value in singles.AsSpan(0, count)) sum += value;
+        ArrayPool<float>.Shared.Return(singles);
         return sum;
     }
 
     /// <summary>How many elements of a contiguous int32 tensor are 1.</summary>
     public static int CountOnes(IBackend backend, in Tensor source)
     {
-        var values = new int[source.Count];
-        backend.Download(source, MemoryMarshal.AsBytes(values.AsSpan()));
-        return values.AsSpan().Count(1);
+        var count = (int)source.Count;
+        var values = ArrayPool<int>.Shared.Rent(count);
+        backend.Download(source, MemoryMarshal.AsBytes(values.AsSpan(0, count)));
+        var ones = values.AsSpan(0, count).Count(1);
+        ArrayPool<int>.Shared.Return(values);
+        return ones;
     }
 
     private static Tensor Part(in Tensor whole, long first, int count)

@@ -18,15 +18,18 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     internal Tensor Forward(Pass pass, Tensor x, int first, int last)
     {
         var layerInput = x;
-        foreach (var block in blocks.AsSpan(first..last))
+        for (var i = first; i < last; i++)
         {
+            var (block, state) = (blocks[i], pass.StateOf(blocks[i].Depth));
             var y = pass.NewActivation(x.Rows, x.Columns);
-            // Below the lowest trained sub-block nothing is read again, so its inner activations go at once.
-            var isKept = pass.IsTraining && block.Depth >= pass.LowestTrainedDepth;
             var mark = pass.Arena.Mark();
             var isLast = block.Place.Kind == SubBlockKind.FeedForward;
-            block.Forward(pass, pass.StateOf(block.Depth), isParallel && isLast ? layerInput : x, x, y);
-            if (!isKept) pass.Arena.Release(mark);
+            (state.Input, state.Residual) = (isParallel && isLast ? layerInput : x, x);
+            block.Forward(pass, state, state.Input, state.Residual, y);
+            // Below the lowest trained sub-block nothing is read again, so its inner activations go at once.
+            var isRead = pass.IsTraining && block.Depth >= pass.LowestTrainedDepth;
+            state.IsDropped = isRead && !pass.KeepsActivations(mark);
+            if (!isRead || state.IsDropped) pass.Arena.Release(mark);
             if (isLast) layerInput = y;
             x = y;
         }
@@ -42,8 +45,17 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
         for (var i = blocks.Length - 1; i >= 0 && blocks[i].Depth >= lowest; i--)
         {
             if (isParallel && blocks[i].Place.Kind == SubBlockKind.FeedForward) ParallelBackward(pass, i--, d, lowest);
-            else blocks[i].Backward(pass, pass.StateOf(blocks[i].Depth), d, d, needsInput: blocks[i].Depth > lowest);
+            else Backward(pass, blocks[i], d, d, needsInput: blocks[i].Depth > lowest);
         }
+    }
+
+    private static void Backward(Pass pass, SubBlock block, in Tensor d, in Tensor dx, bool needsInput)
+    {
+        var state = pass.StateOf(block.Depth);
+        var mark = pass.Arena.Mark();
+        if (state.IsDropped) block.Forward(pass, state, state.Input, state.Residual, pass.NewActivation(d.Rows, d.Columns));
+        block.Backward(pass, state, d, dx, needsInput);
+        pass.Arena.Release(mark);
     }
 
     // Both sub-blocks read the layer's input, so what the second adds to its gradient must not reach the first.
@@ -54,8 +66,8 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
         var mark = pass.Arena.Mark();
         var dInput = pass.NewActivation(d.Rows, d.Columns);
         pass.Backend.Fill(dInput, 0);
-        blocks[second].Backward(pass, pass.StateOf(depth + 1), d, dInput, needsInput);
-        if (depth >= lowest) blocks[second - 1].Backward(pass, pass.StateOf(depth), d, d, needsInput);
+        Backward(pass, blocks[second], d, dInput, needsInput);
+        if (depth >= lowest) Backward(pass, blocks[second - 1], d, d, needsInput);
         pass.Backend.AddScaled(dInput, 1, d);
         pass.Arena.Release(mark);
     }

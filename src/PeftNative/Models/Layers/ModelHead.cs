@@ -71,7 +71,7 @@ public sealed class ModelHead(
         {
             pass.Backend.Run(new CrossEntropyOp
             {
-                Logits = scores, Labels = pass.Upload(labels[start..(start + count)], 1, count), Loss = loss, Correct = hits,
+                Logits = scores, Labels = pass.Upload(labels.AsSpan(start, count), 1, count), Loss = loss, Correct = hits,
                 Gradient = backward, GradientScale = targets.GradientScale, SoftCap = softCap,
             });
         }
@@ -153,7 +153,7 @@ public sealed class ModelHead(
 }
 
 /// <summary>What the head should have said: labels, or values, for chosen rows of the stream.</summary>
-public sealed record HeadTargets
+public readonly record struct HeadTargets
 {
     /// <summary>Rows of the stream; the first <see cref="Count"/> count.</summary>
     public required int[] Rows { get; init; }
@@ -161,7 +161,7 @@ public sealed record HeadTargets
     /// <summary>Number of rows.</summary>
     public required int Count { get; init; }
 
-    /// <summary>A label per row; null for losses against values.</summary>
+    /// <summary>A label per row, the first <see cref="Count"/> count; null for losses against values.</summary>
     public int[]? Labels { get; init; }
 
     /// <summary>Values per row and output, row by row; null for labels.</summary>

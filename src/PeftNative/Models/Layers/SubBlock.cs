@@ -168,6 +168,13 @@ internal abstract class SubBlockState
 
     internal NormState PostNorm { get; } = new();
 
+    /// <summary>What the forward was given, and whether what it kept was dropped, so that the backward runs it again.</summary>
+    internal Tensor Input { get; set; }
+
+    internal Tensor Residual { get; set; }
+
+    internal bool IsDropped { get; set; }
+
     private readonly List<(IBlockAttachment Owner, BlockAttachmentState State)> attachments = [];
 
     /// <summary>What attachment number i keeps; made anew when another one has taken its place.</summary>

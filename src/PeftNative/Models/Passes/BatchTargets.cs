@@ -16,11 +16,11 @@ public static class BatchTargets
     /// <param name="batch">The batch.</param>
     /// <param name="labels">One label per token of the batch, not shifted.</param>
     /// <param name="gradientScale">Factor of the gradient; null for 1 / (number of labelled rows).</param>
+    /// <returns>Targets in memory of the pass, until it is asked for the next ones.</returns>
     public static HeadTargets PerToken(Pass pass, TokenBatch batch, int[] labels, double? gradientScale = null)
     {
         var causal = pass.Model.Task == ModelTask.CausalLM;
-        var rows = new int[labels.Length];
-        var picked = new int[labels.Length];
+        var (rows, picked) = pass.TargetBuffers(labels.Length);
         var count = 0;
         for (var s = 0; s < batch.SequenceCount; s++)
         for (var i = batch.Offsets[s]; i < batch.Offsets[s + 1]; i++)
@@ -31,7 +31,7 @@ public static class BatchTargets
             CheckLabel(labels[i], pass.Model.Head.Output.Out);
             (rows[count], picked[count++]) = (row, labels[i]);
         }
-        return new HeadTargets { Rows = rows[..count], Count = count, Labels = picked[..count], GradientScale = gradientScale ?? 1.0 / Math.Max(1, count) };
+        return new HeadTargets { Rows = rows, Count = count, Labels = picked, GradientScale = gradientScale ?? 1.0 / Math.Max(1, count) };
     }
 
     /// <summary>One label per sequence.</summary>

@@ -14,6 +14,9 @@ public sealed class Pass : IDisposable
     private readonly SubBlockState[] states;
     private readonly RopeTensors? rope, windowRope;
     private readonly Arena denseWeight;
+    private int[] targetRows = [], targetLabels = [];
+    private double leastPerRow, blocksPerRow; // bytes of a step that keeps nothing; what all its sub-blocks would have kept
+    private long kept;
 
     /// <summary>Makes a pass over a model.</summary>
     public Pass(TransformerModel model, params IReadOnlyList<AttachmentSet> attachments)
@@ -81,6 +84,12 @@ public sealed class Pass : IDisposable
     /// <summary>Outputs of frozen layers from earlier epochs, or null. It serves training passes only.</summary>
     public FrozenLayerCache? FrozenLayers { get; set; }
 
+    /// <summary>
+    /// Bytes that a training step's activations should stay within, or null. What goes beyond is dropped after the forward of its sub-block and
+    /// computed again in its backward: the same bits, later. What a step cannot do without may still be more; see <see cref="PeakBytes"/>.
+    /// </summary>
+    public long? MemoryBudget { get; set; }
+
     /// <summary>The rows of the stack the head stands on.</summary>
     internal RowStream Target { get; } = new();
 
@@ -105,6 +114,7 @@ public sealed class Pass : IDisposable
     {
         Arena.Reset();
         Transient.Reset();
+        if (MemoryBudget is { } budget) BeginBudget(budget);
         IsTraining = training;
         (Memory, MemoryGradient) = (default, default);
         LowestTrainedDepth = FindLowestTrainedDepth();
@@ -139,6 +149,33 @@ public sealed class Pass : IDisposable
         return values;
     }
 
+    /// <summary>
+    /// Whether what a sub-block has kept since the mark may stay. The first step with a budget keeps nothing, and so learns what no step can do without.
+    /// </summary>
+    internal bool KeepsActivations(ArenaMark mark)
+    {
+        if (MemoryBudget is not { } budget) return true;
+        var bytes = Arena.Used - mark.Total;
+        if (leastPerRow == 0)
+        {
+            blocksPerRow += (double)bytes / AllRows;
+            return false;
+        }
+        if (kept + bytes + leastPerRow * AllRows > budget) return false;
+        kept += bytes;
+        return true;
+    }
+
+    private int AllRows => Target.Rows + (Source?.Rows ?? 0);
+
+    private void BeginBudget(long budget)
+    {
+        kept = 0;
+        if (leastPerRow == 0 && blocksPerRow > 0) leastPerRow = (double)PeakBytes / AllRows;
+        // One block from the start: in several, the ends that the next tensor does not fit into would count against the budget.
+        if (leastPerRow > 0) Arena.Reserve((long)Math.Min(budget, (leastPerRow + blocksPerRow) * AllRows));
+    }
+
     /// <summary>The most memory a step has taken, in bytes of the backend.</summary>
     public long PeakBytes => Arena.Peak + Transient.Peak + denseWeight.Peak;
 
@@ -159,11 +196,18 @@ public sealed class Pass : IDisposable
     public Tensor NewStatistic(int rows, int columns) => Arena.Allocate(Backend.ParameterType, rows, columns);
 
     /// <summary>Copies integers to the device for the rest of the step.</summary>
-    public Tensor Upload(int[] values, int rows, int columns)
+    public Tensor Upload(ReadOnlySpan<int> values, int rows, int columns)
     {
         var tensor = Arena.Allocate(DType.Int32, rows, columns);
-        Backend.Upload(MemoryMarshal.AsBytes(values.AsSpan(0, rows * columns)), tensor);
+        Backend.Upload(MemoryMarshal.AsBytes(values[..(rows * columns)]), tensor);
         return tensor;
+    }
+
+    /// <summary>Memory for as many rows and their labels, the same from step to step.</summary>
+    internal (int[] Rows, int[] Labels) TargetBuffers(int count)
+    {
+        if (targetRows.Length < count) (targetRows, targetLabels) = (new int[count], new int[count]);
+        return (targetRows, targetLabels);
     }
 
     /// <summary>The parameter in force: an adapter's copy, or the model's own.</summary>

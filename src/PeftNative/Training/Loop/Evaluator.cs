@@ -41,7 +41,7 @@ public sealed class Evaluator : IDisposable
             var targets = ModelBatch.Targets(pass, batch, tokens, 1);
             var x = model.Forward(pass);
             if (!model.Task.WritesText() && targets.Count > 0)
-                answers.Add(batch, targets, HostValues.Download(model.Backend, model.Head.Scores(pass, x, targets.Rows)), outputs);
+                answers.Add(batch, targets, HostValues.Download(model.Backend, model.Head.Scores(pass, x, targets.Rows[..targets.Count])), outputs);
             sum += model.Head.Loss(pass, x, targets, backward: false, default);
             terms += ModelBatch.TermCount(batch);
             progress?.Report(new WorkProgress("evaluating", i + 1, loader.BatchesPerEpoch));
@@ -79,9 +79,10 @@ public sealed class Evaluator : IDisposable
                 return;
             }
             var best = rows.ConvertAll(r => r.AsSpan().IndexOf(r.Max()));
-            labels.AddRange(wanted.Labels);
+            var right = wanted.Labels[..wanted.Count];
+            labels.AddRange(right);
             predictions.AddRange(best);
-            if (model.Task == ModelTask.TokenClassification) AddEntities(batch, wanted.Labels, best);
+            if (model.Task == ModelTask.TokenClassification) AddEntities(batch, right, best);
         }
 
         internal void Measure(Dictionary<string, double> metrics)

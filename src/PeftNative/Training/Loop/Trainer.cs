@@ -23,6 +23,7 @@ public sealed class Trainer : IDisposable
     private readonly RunFolder? folder;
     private readonly Pass pass;
     private int skipped;
+    private bool isOverBudget;
 
     /// <summary>Makes a trainer; continues from a checkpoint where the options name one.</summary>
     /// <exception cref="UsageException">Options contradict each other, or the adapter is not trainable.</exception>
@@ -37,7 +38,7 @@ public sealed class Trainer : IDisposable
         var warmup = options.WarmupSteps ?? LearningRateSchedule.WarmupSteps(options.WarmupRatio, TotalSteps);
         schedule = LearningRateSchedule.Create(options.LrScheduler, options.LearningRate, warmup, TotalSteps, options.ScheduleArguments);
         Optimizer = new AdamW(model.Backend, adapter.Buffer, options.Optimizer);
-        pass = new Pass(model, adapter) { Seed = options.Seed };
+        pass = new Pass(model, adapter) { Seed = options.Seed, MemoryBudget = options.MemoryBudgetBytes };
         var isRepeated = TotalSteps > StepsPerEpoch;
         if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length)) <= options.FrozenLayerCacheBytes)
             pass.FrozenLayers = new FrozenLayerCache(model);
@@ -96,6 +97,7 @@ public sealed class Trainer : IDisposable
                 return new TrainResult(RunEnd.Cancelled, CompletedSteps, loss, best, last, Save(progress));
             loss = step.Loss;
             progress?.Invoke(step with { Elapsed = clock.Elapsed, Remaining = Remaining(clock.Elapsed, start) });
+            WarnOfBudget(progress);
             if (IsDue(options.EvalSteps) && evaluator is not null)
             {
                 last = Evaluate(progress, cancellation, out var isBest);
@@ -165,6 +167,18 @@ public sealed class Trainer : IDisposable
         pass.Dispose();
         Optimizer.Dispose();
         evaluator?.Dispose();
+    }
+
+    private void WarnOfBudget(Action<TrainEvent>? progress)
+    {
+        if (isOverBudget || options.MemoryBudgetBytes is not { } budget || pass.PeakBytes <= budget) return;
+        isOverBudget = true;
+        progress?.Invoke(new WarningEvent
+        {
+            Step = CompletedSteps,
+            Message = $"A step takes {pass.PeakBytes >> 20} MiB even when every layer is computed again; memory_budget is {budget >> 20} MiB. "
+                + "A smaller batch_size or max_seq_length takes less.",
+        });
     }
 
     // The micro-batches of a step; the last step of an epoch may have fewer, so that no step spans two epochs.

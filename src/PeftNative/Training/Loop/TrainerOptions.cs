@@ -61,6 +61,12 @@ public sealed record TrainerOptions
     /// </summary>
     public long FrozenLayerCacheBytes { get; init; } = 1L << 30;
 
+    /// <summary>
+    /// Bytes that the activations of a step should stay within; null for as many as they take. Layers beyond it are computed again in the backward
+    /// (Chen et al. 2016, arXiv:1604.06174). Results are the same bits. A step that takes more all the same is warned of.
+    /// </summary>
+    public long? MemoryBudgetBytes { get; init; }
+
     /// <summary>Steps between evaluations; null for once per epoch. Needs evaluation data.</summary>
     public int? EvalSteps { get; init; }
 
