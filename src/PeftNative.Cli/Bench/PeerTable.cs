@@ -42,6 +42,8 @@ internal static class PeerTable
         {
             var results = RunCase(peers, $"{flags} --threads {threads}", terminal);
             table.Add([name, .. results.SelectMany(r => Cells(r))]);
+            // The whole takes minutes: who stops it has what was measured until then.
+            terminal.Note($"{name}: {string.Join(", ", peers.Zip(results, (p, r) => $"{p.Name} {Cells(r)[0]} ms"))}");
             measured.AddRange(peers.Zip(results).Where(p => p.Second.Count > 0)
                 .Select(p => new Measurement($"{name}: {p.First.Name}", [.. p.Second.Select(r => r.Milliseconds)])));
         }
