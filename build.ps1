@@ -100,7 +100,7 @@ function Test-Compiler {
     return [bool]($compiler -and (Test-Command 'cmake'))
 }
 
-$kernelChecks = 'OFF' # ON: the kernels under sanitizers and with seeded bugs as well, for the tests of the CUDA backend
+$nativeChecks = 'OFF' # ON: the native libraries under sanitizers and kernels with seeded bugs as well, for the tests
 
 function Build-Native([string] $target) {
     if (-not (Test-Compiler)) {
@@ -111,7 +111,7 @@ function Build-Native([string] $target) {
     }
     $folder = Join-Path $artifacts 'cmake'
     Invoke-Stage 'Configure the native library' cmake `
-        @('-S', $root, '-B', $folder, '-DCMAKE_BUILD_TYPE=Release', "-DPEFTNATIVE_EMU_CHECKS=$kernelChecks")
+        @('-S', $root, '-B', $folder, '-DCMAKE_BUILD_TYPE=Release', "-DPEFTNATIVE_CHECKS=$nativeChecks")
     $arguments = @('--build', $folder, '--config', 'Release', '--parallel', [Environment]::ProcessorCount)
     if ($target) { $arguments += '--target', $target }
     Invoke-Stage 'Build the native library' cmake $arguments
@@ -273,7 +273,7 @@ function Invoke-NativeTests {
 }
 
 function Invoke-Tests {
-    $script:kernelChecks = 'ON'
+    $script:nativeChecks = 'ON'
     Build-All
     New-Packages # what the tests of the packages and samples build from
     [void](New-Item -ItemType Directory -Force -Path $results)

@@ -87,7 +87,7 @@ need_gtest() {
     apt_install libgtest-dev || true
 }
 
-kernel_checks=OFF # ON: the kernels under sanitizers and with seeded bugs as well, for the tests of the CUDA backend
+native_checks=OFF # ON: the native libraries under sanitizers and kernels with seeded bugs as well, for the tests
 
 build_native() { # [CMake target]
     need_compiler
@@ -97,7 +97,7 @@ build_native() { # [CMake target]
         return
     fi
     stage "Configure the native library" cmake -S "$root" -B "$artifacts/cmake" -DCMAKE_BUILD_TYPE=Release \
-        -DPEFTNATIVE_EMU_CHECKS=$kernel_checks
+        -DPEFTNATIVE_CHECKS=$native_checks
     stage "Build the native library" cmake --build "$artifacts/cmake" --parallel "$jobs" ${1:+--target "$1"}
 }
 
@@ -362,7 +362,7 @@ run_tests() {
     need_sdk
     need_compiler
     need_gtest
-    kernel_checks=ON
+    native_checks=ON
     build_all
     make_packages # what the tests of the packages and samples build from
     mkdir -p "$results"

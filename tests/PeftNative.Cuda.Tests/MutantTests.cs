@@ -27,7 +27,7 @@ public sealed unsafe class MutantTests
     public void A_seeded_bug_is_found(string name, string operation, DType type)
     {
         var file = Path.Combine(Emulator.Folder, "mutants", name, "libpncuda_emu.so");
-        if (!File.Exists(file)) Assert.Skip($"not exercised: {file} was not built (cmake -DPEFTNATIVE_EMU_CHECKS=ON)");
+        if (!File.Exists(file)) Assert.Skip($"not exercised: {file} was not built (cmake -DPEFTNATIVE_CHECKS=ON)");
         var library = NativeLibrary.Load(file);
         var setSchedule = (delegate* unmanaged<byte*, ulong, int>)NativeLibrary.GetExport(library, "pncuda_emu_set_schedule");
         var driver = new LibraryDriver(library, file, true);

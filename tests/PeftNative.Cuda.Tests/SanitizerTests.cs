@@ -37,7 +37,7 @@ public sealed class SanitizerTests
         Emulator.Require();
         var folder = Path.Combine(Emulator.Folder, sanitizer);
         var preload = Path.Combine(folder, "preload");
-        if (!File.Exists(preload)) Assert.Skip($"not exercised: {folder} was not built (cmake -DPEFTNATIVE_EMU_CHECKS=ON)");
+        if (!File.Exists(preload)) Assert.Skip($"not exercised: {folder} was not built (cmake -DPEFTNATIVE_CHECKS=ON)");
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in (string[])
             [typeof(SanitizerTests).Assembly.Location, "-noLogo", "-noColor", "-noAutoReporters",
