@@ -40,8 +40,8 @@ internal static class QuantizationComparison
         }
         else if (!matrix.Maxima.AsSpan().SequenceEqual(recorded.Floats("quant.absmax"))) yield return "the block maxima differ";
         var error = RelativeError.Of(model.Values(parameter), recorded.Floats("quant.dequantized"));
-        // Dequantised numbers are of the backend's type: half a unit in the last place of eight bits.
-        var rounding = model.Backend.ComputeType == DType.BFloat16 ? 1.0 / 512 : 0;
+        // Dequantised numbers are of the backend's type: half a unit in the last of its 8 or 11 binary places.
+        var rounding = model.Backend.ComputeType switch { DType.BFloat16 => 1.0 / 512, DType.Float16 => 1.0 / 4096, _ => 0 };
         if (!(error <= Limit + rounding)) yield return $"the dequantised weight is off by {error:0.0e0}";
 
         bool Same(int a, int b) => a == b || book[a] == book[b];
