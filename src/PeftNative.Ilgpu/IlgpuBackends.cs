@@ -59,6 +59,8 @@ public static class IlgpuBackends
 
     private static (string? WhyNot, int Count) Search()
     {
+        // OpenCL loads the compilers of all its drivers, 75 MiB and more than a second, also where there is nothing to compile for.
+        if (!MayHaveDevice()) return ("There is no graphics device here.", 0);
         try
         {
             using var context = NewContext(builder => builder.Cuda().OpenCL());
@@ -70,6 +72,12 @@ public static class IlgpuBackends
             return ($"ILGPU cannot look for devices here: {e.Message.ReplaceLineEndings(" ")}", 0);
         }
     }
+
+    // On Linux a device shows as a file of NVIDIA's driver, AMD's, the kernel's graphics drivers, WSL, or ARM's.
+    private static bool MayHaveDevice() => !OperatingSystem.IsLinux()
+        || File.Exists("/dev/kfd") || File.Exists("/dev/dxg") || Directory.EnumerateFileSystemEntries("/dev", "nvidia*").Any(f => char.IsAsciiDigit(f[^1]))
+        || Directory.EnumerateFileSystemEntries("/dev", "mali*").Any()
+        || (Directory.Exists("/dev/dri") && Directory.EnumerateFileSystemEntries("/dev/dri", "renderD*").Any());
 
     private static Context NewContext(Func<Context.Builder, Context.Builder> add) =>
         Context.Create(builder => add(builder).EnableAlgorithms());

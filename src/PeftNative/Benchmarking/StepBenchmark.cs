@@ -28,7 +28,7 @@ public static class StepBenchmark
     public static StepBenchmarkResult Run(IBackend backend, StepBenchmarkOptions options, CancellationToken cancellation = default)
     {
         using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1, cancellation);
-        using var run = new StepRun(model, options.AdapterConfig(), StepRun.RandomBatch(options), memoryBudget: options.MemoryBudgetBytes);
+        using var run = new StepRun(model, options.AdapterConfig(), StepRun.RandomBatch(options), memoryBudget: options.MemoryBudgetBytes, ownsModel: true);
         if (options.Method != "full") model.PrepareWeights();
         for (var i = 0; i < options.Warmup; i++) run.Step();
         var before = GC.GetAllocatedBytesForCurrentThread();

@@ -199,10 +199,20 @@ public sealed class TransformerModel : IDisposable
             weight.Prepared ??= Backend.Prepare(weight.Value);
     }
 
+    /// <summary>Gives up what <see cref="PrepareWeights"/> made, when the weights are about to change or to go.</summary>
+    internal void DropPrepared()
+    {
+        foreach (var parameter in Parameters)
+        {
+            parameter.Prepared?.Dispose();
+            parameter.Prepared = null;
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var parameter in Parameters) parameter.Prepared?.Dispose();
+        DropPrepared();
         Weights.Dispose();
     }
 }

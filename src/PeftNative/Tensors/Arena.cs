@@ -22,15 +22,21 @@ public abstract class DeviceMemory(nint pointer, long bytes) : IDisposable
 /// rounds may take several blocks; <see cref="Reset"/> then replaces them by one block of the size that was needed, so that later
 /// rounds allocate nothing. Not thread-safe.
 /// </summary>
-public sealed class Arena(IBackend backend, string purpose) : IDisposable
+/// <param name="backend">Whose memory it is.</param>
+/// <param name="purpose">What it holds, for errors.</param>
+/// <param name="grows">
+/// Whether blocks grow with what there is, for arenas of many tensors that are filled round after round: in small blocks the ends that the next
+/// tensor does not fit into add up. Otherwise a tensor takes no more than its own size.
+/// </param>
+public sealed class Arena(IBackend backend, string purpose, bool grows = false) : IDisposable
 {
     private const long Alignment = 64;
-    private const long SmallestBlock = 1 << 20;
+    private const long SmallestBlock = 1 << 20, LargestStep = 64 << 20;
 
     private readonly List<DeviceMemory> blocks = [];
     private int current;
     private long used;
-    private long before; // bytes of the blocks in front of the current one
+    private long before; // bytes handed out of the blocks in front of the current one
 
     /// <summary>Bytes handed out since the last reset.</summary>
     public long Used => before + used;
@@ -49,7 +55,7 @@ public sealed class Arena(IBackend backend, string purpose) : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
         var bytes = Math.Max(Alignment, checked(((long)rows * columns * type.Size() + Alignment - 1) / Alignment * Alignment));
         while (current < blocks.Count && used + bytes > blocks[current].Bytes) NextBlock();
-        if (current == blocks.Count) blocks.Add(backend.Allocate(Math.Max(bytes, SmallestBlock), purpose));
+        if (current == blocks.Count) blocks.Add(backend.Allocate(Math.Max(bytes, NextSize()), purpose));
         var pointer = blocks[current].Pointer + (nint)used;
         used += bytes;
         Peak = Math.Max(Peak, Used);
@@ -77,10 +83,8 @@ public sealed class Arena(IBackend backend, string purpose) : IDisposable
     {
         (current, used, before) = (0, 0, 0);
         if (blocks.Count <= 1) return;
-        var bytes = Math.Max(Peak, blocks.Sum(b => b.Bytes) / 2);
-        foreach (var block in blocks) block.Dispose();
-        blocks.Clear();
-        blocks.Add(backend.Allocate(bytes + Alignment * 64, purpose));
+        Dispose();
+        blocks.Add(backend.Allocate(Peak, purpose));
     }
 
     /// <inheritdoc/>
@@ -90,9 +94,11 @@ public sealed class Arena(IBackend backend, string purpose) : IDisposable
         blocks.Clear();
     }
 
+    private long NextSize() => grows ? Math.Clamp(Reserved / 4, SmallestBlock, LargestStep) : SmallestBlock;
+
     private void NextBlock()
     {
-        before += blocks[current].Bytes;
+        before += used;
         current++;
         used = 0;
     }

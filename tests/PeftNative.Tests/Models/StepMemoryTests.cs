@@ -1,6 +1,7 @@
 using PeftNative.Backends;
 using PeftNative.Benchmarking;
 using PeftNative.Models.Loading;
+using PeftNative.Tensors;
 using Xunit;
 
 namespace PeftNative.Tests.Models;
@@ -46,18 +47,60 @@ public class StepMemoryTests
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
+    [Fact]
+    public void A_step_is_counted_without_the_ends_of_its_blocks()
+    {
+        using var backend = BackendFactory.Create("auto", threads: 2);
+        using var arena = new Arena(backend, "test", grows: true);
+        for (var round = 0; round < 2; round++)
+        {
+            arena.Reset();
+            for (var i = 0; i < 40; i++)
+            {
+                arena.Allocate(DType.Float32, 300, 1000);
+                arena.Allocate(DType.Float32, 1, 16);
+            }
+            Assert.Equal(40 * (1_200_000 + 64), arena.Peak);
+        }
+        Assert.Equal(arena.Peak, arena.Reserved);
+    }
+
+    [Fact]
+    public void Full_fine_tuning_need_not_keep_the_base()
+    {
+        var (model, losses) = Train(ownsModel: false);
+        var (none, same) = Train(ownsModel: true);
+        Assert.Equal((true, 0), (model > 0, none));
+        Assert.Equal(losses, same);
+
+        static (long WeightBytes, double[] Losses) Train(bool ownsModel)
+        {
+            using var backend = BackendFactory.Create("auto", threads: 2);
+            var options = Options with { Method = "full" };
+            using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1);
+            using var run = new StepRun(model, options.AdapterConfig(), StepRun.RandomBatch(options), ownsModel: ownsModel);
+            return (model.WeightBytes, Losses(run));
+        }
+    }
+
     private static (long Bytes, double[] Losses) Peak(string method, long? budget)
     {
         using var backend = BackendFactory.Create("auto", threads: 2);
         var options = Options with { Method = method };
         using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1);
         using var run = new StepRun(model, options.AdapterConfig(), StepRun.RandomBatch(options), memoryBudget: budget);
+        var losses = Losses(run);
+        return (run.StepBytes, losses);
+    }
+
+    private static double[] Losses(StepRun run)
+    {
         var losses = new double[3];
         for (var i = 0; i < losses.Length; i++)
         {
             run.Step();
             losses[i] = run.Loss;
         }
-        return (run.StepBytes, losses);
+        return losses;
     }
 }

@@ -22,8 +22,8 @@ public sealed class Pass : IDisposable
     public Pass(TransformerModel model, params IReadOnlyList<AttachmentSet> attachments)
     {
         this.model = model;
-        Arena = new Arena(model.Backend, "step");
-        Transient = new Arena(model.Backend, "step, computed again");
+        Arena = new Arena(model.Backend, "step", grows: true);
+        Transient = new Arena(model.Backend, "step, computed again", grows: true);
         denseWeight = new Arena(model.Backend, "dequantised weight");
         rope = model.Config.Rope is { } r ? new RopeTensors(model.Backend, r) : null;
         windowRope = model.Config.WindowRope is { } w ? new RopeTensors(model.Backend, w) : null;

@@ -82,7 +82,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
         MergeWeights();
         foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
         IsMerged = true;
-        DropPrepared();
+        Model.DropPrepared();
     }
 
     /// <summary>Takes a merged adapter out again. The weights differ from the original ones by rounding.</summary>
@@ -93,7 +93,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
         foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
         UnmergeWeights();
         IsMerged = false;
-        DropPrepared();
+        Model.DropPrepared();
     }
 
     /// <summary>Whether the method's own parameters have values that change nothing; virtual tokens and prefixes always change something.</summary>
@@ -195,14 +195,5 @@ public abstract class Adapter : AttachmentSet, IDisposable
         HostValues.Copy(Model.Backend, original.Value, kept);
         HostValues.Copy(Model.Backend, copy.Value, original.Value);
         HostValues.Copy(Model.Backend, kept, copy.Value);
-    }
-
-    private void DropPrepared()
-    {
-        foreach (var parameter in Model.Parameters)
-        {
-            parameter.Prepared?.Dispose();
-            parameter.Prepared = null;
-        }
     }
 }

@@ -100,6 +100,19 @@ public sealed class ReplacementAdapter : Adapter
         Allocate(trainable);
     }
 
+    /// <summary>
+    /// Where every parameter of the base is trained: gives the memory of the base's own values back, for training that never goes back to them.
+    /// From then on the base has the trained values, with the adapter or without, and lives no longer than it. Otherwise nothing happens.
+    /// </summary>
+    public void ReleaseBase()
+    {
+        if (IsMerged || Model.Parameters.Any(p => p.TiedTo is null && Replacement(p.Index) is null)) return;
+        foreach (var parameter in Model.Parameters.Where(p => p.TiedTo is null)) parameter.Quantized = null;
+        foreach (var parameter in Model.Parameters) parameter.Value = Replacement((parameter.TiedTo ?? parameter).Index)!.Value;
+        Model.DropPrepared();
+        Model.Weights.Dispose();
+    }
+
     /// <summary>Whether a parameter belongs to a classifier on top of the model.</summary>
     internal static bool IsClassifier(TransformerModel model, Parameter parameter) => !model.Task.WritesText()
         && !model.Family.Names.IsInBackbone(parameter.Name);
