@@ -178,6 +178,14 @@ internal sealed unsafe class ManagedCudaDriver : ICudaDriver
         return Result(result);
     }
 
+    public CudaResult GetCaptureStatus(nint stream, out int status)
+    {
+        CUstreamCaptureStatus found = default;
+        var result = Api.Streams.cuStreamIsCapturing(Stream(stream), ref found);
+        status = (int)found;
+        return Result(result);
+    }
+
     public CudaResult InstantiateGraph(nint graph, out nint executable)
     {
         CUgraphExec handle = default;

@@ -37,7 +37,7 @@ public sealed partial class CudaBackend : IBackend
         _ = device.Driver.GetVersion(out var version);
         Description = $"{device.Name}, compute capability {device.Capability / 10}.{device.Capability % 10}, " +
             $"{device.Multiprocessors} multiprocessors, driver interface {version / 1000}.{version % 1000 / 10}, " +
-            (products.IsAvailable ? "cuBLAS" : "no cuBLAS: matrix products by the kernels of PeftNative");
+            products.Description;
     }
 
     /// <summary>The element types this backend computes in.</summary>

@@ -14,7 +14,7 @@ internal static unsafe class Emulator
     public static readonly string[] Schedules = ["forward", "reverse", "random", "skewed"];
 
     private static readonly string[] Kinds =
-        ["memory", "bytes", "host", "modules", "functions", "streams", "events", "graphs", "executables"];
+        ["memory", "bytes", "host", "modules", "functions", "streams", "events", "graphs", "executables", "products"];
 
     /// <summary>Where the native libraries of the build are.</summary>
     public static string Folder =>

@@ -25,5 +25,6 @@ PN_API void pncuda_emu_fail(uint64_t k, const char* name, int code);
 PN_API uint64_t pncuda_emu_calls(void);
 PN_API uint64_t pncuda_emu_launches(void);
 
-// What is allocated now: "memory", "bytes", "host", "modules", "functions", "streams", "events", "graphs", "executables".
+// What is allocated now: "memory", "bytes", "host", "modules", "functions", "streams", "events", "graphs", "executables",
+// "products" (what cuBLASLt made).
 PN_API uint64_t pncuda_emu_live(const char* what);

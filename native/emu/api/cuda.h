@@ -23,6 +23,7 @@ enum Code : int {
     illegal_address = 700,
     launch_out_of_resources = 701,
     launch_failed = 719,
+    not_supported = 801,
     capture_unsupported = 900,
     capture_invalidated = 901,
     capture_unmatched = 903,

@@ -20,8 +20,10 @@ public:
         return handle;
     }
 
+    bool has(T* handle) const { return objects_.count(handle) != 0; }
+
     T& get(T* handle) const {
-        if (objects_.count(handle) == 0) throw Failure{invalid_handle, std::string("no such ") + T::word + ", or destroyed before"};
+        if (!has(handle)) throw Failure{invalid_handle, std::string("no such ") + T::word + ", or destroyed before"};
         return *handle;
     }
 

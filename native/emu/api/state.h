@@ -1,6 +1,7 @@
 // Everything the emulated driver remembers. Guarded by driver_mutex().
 #pragma once
 
+#include "emu/api/cublaslt.h"
 #include "emu/api/handles.h"
 #include "emu/api/stream.h"
 #include "emu/run/launch.h"
@@ -46,6 +47,10 @@ struct State {
     Handles<Event> events;
     Handles<Graph> graphs;
     Handles<GraphExec> executables;
+    Handles<LtHandle> lt_handles;
+    Handles<LtDescriptor> lt_descriptors;
+    Handles<LtLayout> lt_layouts;
+    Handles<LtPreference> lt_preferences;
     std::map<const void*, std::size_t> host_memory;  // page-locked
     Schedule schedule;
     Injection injection;

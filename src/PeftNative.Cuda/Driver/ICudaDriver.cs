@@ -84,6 +84,9 @@ internal unsafe interface ICudaDriver
 
     CudaResult EndCapture(nint stream, out nint graph);
 
+    /// <summary>Whether calls on a stream are recorded rather than run: 0 when they are not.</summary>
+    CudaResult GetCaptureStatus(nint stream, out int status);
+
     CudaResult InstantiateGraph(nint graph, out nint executable);
 
     /// <summary>Gives an executable graph the values of another recording; refused where more than values differ.</summary>
@@ -98,7 +101,7 @@ internal unsafe interface ICudaDriver
     /// <summary>The name of a result, such as CUDA_ERROR_OUT_OF_MEMORY.</summary>
     string NameOf(CudaResult result);
 
-    /// <summary>The cuBLAS that goes with this driver, or null where there is none.</summary>
+    /// <summary>The library of matrix products that goes with this driver, or null where there is none.</summary>
     ICublas? FindCublas();
 }
 

@@ -37,6 +37,7 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
     private readonly delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, CudaResult> launchKernel;
     private readonly delegate* unmanaged<nint, int, CudaResult> streamBeginCapture;
     private readonly delegate* unmanaged<nint, nint*, CudaResult> streamEndCapture;
+    private readonly delegate* unmanaged<nint, int*, CudaResult> streamIsCapturing;
     private readonly delegate* unmanaged<nint*, nint, ulong, CudaResult> graphInstantiate;
     private readonly delegate* unmanaged<nint, CudaResult> contextSetCurrent, memoryFree, hostFree, streamDestroy, streamSynchronize,
         eventDestroy, eventSynchronize, moduleUnload, graphDestroy, graphExecutableDestroy;
@@ -75,6 +76,7 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
             Find("cuLaunchKernel");
         streamBeginCapture = (delegate* unmanaged<nint, int, CudaResult>)Find("cuStreamBeginCapture_v2");
         streamEndCapture = (delegate* unmanaged<nint, nint*, CudaResult>)Find("cuStreamEndCapture");
+        streamIsCapturing = (delegate* unmanaged<nint, int*, CudaResult>)Find("cuStreamIsCapturing");
         graphInstantiate = (delegate* unmanaged<nint*, nint, ulong, CudaResult>)Find("cuGraphInstantiateWithFlags");
         contextSetCurrent = HandleCall("cuCtxSetCurrent");
         memoryFree = HandleCall("cuMemFree_v2");
@@ -221,6 +223,11 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
         fixed (nint* p = &graph) return streamEndCapture(stream, p);
     }
 
+    public CudaResult GetCaptureStatus(nint stream, out int status)
+    {
+        fixed (int* p = &status) return streamIsCapturing(stream, p);
+    }
+
     public CudaResult InstantiateGraph(nint graph, out nint executable)
     {
         fixed (nint* p = &executable) return graphInstantiate(p, graph, 0);
@@ -251,8 +258,13 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
     public nint FindExport(string name) => NativeLibrary.TryGetExport(library, name, out var address) ? address : 0;
 
     /// <inheritdoc/>
-    /// <remarks>The emulator has it in the same file.</remarks>
-    public ICublas? FindCublas() => IsEmulated ? Cublas.Bind(FindExport) : Cublas.Find();
+    /// <remarks>The emulator has both in the same file.</remarks>
+    public ICublas? FindCublas()
+    {
+        var options = CublasLtOptions.FromEnvironment();
+        var first = options.Mode == CublasLtMode.Off ? null : IsEmulated ? CublasLt.Bind(FindExport, options) : CublasLt.Find(options);
+        return first ?? (IsEmulated ? Cublas.Bind(FindExport) : Cublas.Find());
+    }
 
     private nint Find(string name) => NativeLibrary.GetExport(library, name);
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using PeftNative.Cuda.Driver;
+using PeftNative.Cuda.Products;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
@@ -13,6 +14,9 @@ public sealed partial class CudaBackend
     /// <summary>Threads along the rows in a column sum: <c>sum_lanes</c> in kernels/linear.cu.</summary>
     private const int SumLanes = 8;
 
+    /// <summary>Products of large matrices.</summary>
+    internal MatrixProducts Products => products;
+
     /// <inheritdoc/>
     public void Forward(in LinearOp op)
     {
@@ -20,15 +24,19 @@ public sealed partial class CudaBackend
         if (rows == 0) return;
         var groups = GroupsOf(op, []);
         var isLarge = products.IsWorthwhile(op.X.Type, op.W.Type, rows, outputs, op.X.Columns);
-        workspace.Begin(2 * Workspace.Size(op.Y.Type, rows, outputs) + Workspace.Size(op.X.Type, rows, op.X.Columns) + TallBytes(op));
+        workspace.Begin(2 * Workspace.Size(op.Y.Type, rows, outputs) + Workspace.Size(op.X.Type, rows, op.X.Columns) +
+            Workspace.Size(op.Y.Type, 1, outputs) + TallBytes(op));
         LowRankDown(op);
 
         var seed = default(Tensor);
         if (isLarge)
         {
-            if (IsPlain(op) && AreTall(op, undropped: false))
+            if (IsOneProduct(op) && AreTall(op, undropped: false))
             {
-                products.Multiply(op.X, false, op.W, true, op.Y, op.Residual.IsPresent ? 1 : 0);
+                products.Multiply(new MatrixProduct(op.X, false, op.W, true, op.Y)
+                {
+                    Beta = op.Residual.IsPresent ? 1 : 0, Added = op.Residual, Bias = op.Bias.IsPresent ? Narrow(op, op.Bias) : default,
+                });
                 for (var p = 0; p < op.LowRankCount; p++)
                     if (op.LowRank![p].RowCount > 0) TallUp(op, op.LowRank[p]);
                 return;
@@ -99,10 +107,14 @@ public sealed partial class CudaBackend
         }
     }
 
-    /// <summary>Whether Y = X Wᵀ beside the low-rank pairs, perhaps added to what is there.</summary>
-    private static bool IsPlain(in LinearOp op) =>
-        !op.InputScale.IsPresent && !op.Bias.IsPresent && !op.OutputScale.IsPresent && !op.PreScale.IsPresent &&
-        (!op.Residual.IsPresent || op.Residual == op.Y);
+    /// <summary>
+    /// Whether beside the low-rank pairs all is one product: Y = X Wᵀ, perhaps added to what is there; where the library can, also Y = X Wᵀ +
+    /// bias + residual.
+    /// </summary>
+    private bool IsOneProduct(in LinearOp op) =>
+        !op.InputScale.IsPresent && !op.OutputScale.IsPresent && !op.PreScale.IsPresent &&
+        (products.HasEpilogue || !op.Bias.IsPresent) &&
+        (!op.Residual.IsPresent || op.Residual == op.Y || (products.HasEpilogue && !Overlap(op.Y, op.Residual)));
 
     /// <summary>Whether writing one may change the other.</summary>
     private static bool Overlap(in Tensor a, in Tensor b) => b.IsPresent && a.Pointer == b.Pointer;
