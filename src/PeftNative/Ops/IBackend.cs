@@ -95,6 +95,13 @@ public interface IBackend : IDisposable
     /// <inheritdoc cref="GateGradients"/>
     void Backward(in GateOp op, in GateGradients gradients);
 
+    /// <inheritdoc cref="BottleneckOp"/>
+    /// <remarks>In parts, unless the backend has something better.</remarks>
+    void Forward(in BottleneckOp op) => op.ForwardInParts(this);
+
+    /// <inheritdoc cref="BottleneckGradients"/>
+    void Backward(in BottleneckOp op, in BottleneckGradients gradients) => op.BackwardInParts(this, gradients);
+
     /// <inheritdoc cref="DropoutOp"/>
     void Forward(in DropoutOp op);
 

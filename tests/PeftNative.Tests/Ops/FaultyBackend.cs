@@ -128,6 +128,18 @@ internal sealed class FaultyBackend(DType type, Fault fault, int which) : Forwar
         Spoil(op.X, [g.DX, g.DUp]);
     }
 
+    public override void Forward(in BottleneckOp op)
+    {
+        base.Forward(op);
+        Spoil(op.X, [op.Y, op.Down]);
+    }
+
+    public override void Backward(in BottleneckOp op, in BottleneckGradients g)
+    {
+        base.Backward(op, g);
+        Spoil(g.DY, [g.DX, g.DDownWeight, g.DDownBias, g.DUpWeight, g.DUpBias, g.DOutputScale]);
+    }
+
     public override void Forward(in DropoutOp op)
     {
         base.Forward(op);

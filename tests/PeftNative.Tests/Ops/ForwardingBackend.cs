@@ -56,6 +56,10 @@ internal abstract class ForwardingBackend(IBackend inner) : IBackend
 
     public virtual void Backward(in GateOp op, in GateGradients gradients) => inner.Backward(op, gradients);
 
+    public virtual void Forward(in BottleneckOp op) => inner.Forward(op);
+
+    public virtual void Backward(in BottleneckOp op, in BottleneckGradients gradients) => inner.Backward(op, gradients);
+
     public virtual void Forward(in DropoutOp op) => inner.Forward(op);
 
     public virtual void Forward(in DequantizeOp op) => inner.Forward(op);

@@ -51,6 +51,36 @@ public sealed class GradientTests
         });
     }
 
+    [Theory]
+    [InlineData(Activation.Relu)]
+    [InlineData(Activation.Gelu)]
+    [InlineData(Activation.Tanh)]
+    public void Bottleneck_with_every_option(Activation activation)
+    {
+        using var f = new FiniteDifferences();
+        const int M = 4, D = 5, B = 3;
+        var op = new BottleneckOp
+        {
+            X = f.Random(M, D), DownWeight = f.Random(B, D), DownBias = f.Random(1, B), Activation = activation, UpWeight = f.Random(D, B),
+            UpBias = f.Random(1, D), OutputScale = f.Random(1, D), Residual = f.Random(M, D),
+            Down = f.Zeros(M, B), Inner = f.Zeros(M, B), PreScale = f.Zeros(M, D), Y = f.Zeros(M, D),
+        };
+        var dy = f.Random(M, D);
+        f.Watch("residual", op.Residual, dy);
+        f.Backend.Forward(op);
+        f.Backend.Backward(op, new BottleneckGradients
+        {
+            DY = dy, DX = f.Overwritten("x", op.X), DDownWeight = f.Sum("down weight", op.DownWeight), DDownBias = f.Sum("down bias", op.DownBias),
+            DUpWeight = f.Sum("up weight", op.UpWeight), DUpBias = f.Sum("up bias", op.UpBias),
+            DOutputScale = f.Sum("output scale", op.OutputScale), Scratch = f.Zeros(1, M * (D + 2 * B)),
+        });
+        f.Check(() =>
+        {
+            f.Backend.Forward(op);
+            return FiniteDifferences.Weighted(op.Y, dy);
+        });
+    }
+
     [Fact]
     public void Dora_scale_with_a_constant_norm()
     {

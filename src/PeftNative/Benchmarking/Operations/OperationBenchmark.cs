@@ -29,7 +29,7 @@ internal abstract class OperationBenchmark
     /// <summary>Every operation, by the name of the command line.</summary>
     public static IReadOnlyList<OperationBenchmark> All { get; } =
     [
-        new LinearBenchmark(), new DoraBenchmark(), new AttentionBenchmark(), new RopeBenchmark(), new NormBenchmark(), new GateBenchmark(),
+        new LinearBenchmark(), new DoraBenchmark(), new AttentionBenchmark(), new RopeBenchmark(), new NormBenchmark(), new GateBenchmark(), new BottleneckBenchmark(),
         new EmbeddingBenchmark(), new GatherBenchmark(), new DropoutBenchmark(), new LossBenchmark(), new AdamWBenchmark(),
     ];
 

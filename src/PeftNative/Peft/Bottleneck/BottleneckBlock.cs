@@ -34,21 +34,18 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
     {
         var s = (State)state;
         var z = Input(pass, s, norm, h, x);
-        s.Down = new LinearOp { X = z, W = DownWeight.Value, Bias = DownBias.Value, Y = pass.NewActivation(h.Rows, DownWeight.Rows) };
-        pass.Backend.Forward(s.Down);
-        s.Gate = new GateOp { X = s.Down.Y, Activation = activation, Y = pass.NewActivation(h.Rows, DownWeight.Rows) };
-        pass.Backend.Forward(s.Gate);
         if (AddsToInput) pass.Backend.Copy(z, h);
 
         var mask = Mask(pass);
         var target = mask.IsOn ? pass.NewActivation(h.Rows, h.Columns) : h;
-        s.Up = new LinearOp
+        s.Op = new BottleneckOp
         {
-            X = s.Gate.Y, W = UpWeight.Value, Bias = UpBias.Value, OutputScale = OutputScale(pass, s),
-            PreScale = Scaling is not null && pass.IsTraining ? pass.NewActivation(h.Rows, h.Columns) : default,
-            Residual = mask.IsOn ? default : h, Y = target,
+            X = z, DownWeight = DownWeight.Value, DownBias = DownBias.Value, Activation = activation, UpWeight = UpWeight.Value, UpBias = UpBias.Value,
+            OutputScale = OutputScale(pass, s), Residual = mask.IsOn ? default : h,
+            Down = pass.NewActivation(h.Rows, DownWeight.Rows), Inner = pass.NewActivation(h.Rows, DownWeight.Rows),
+            PreScale = Scaling is not null && pass.IsTraining ? pass.NewActivation(h.Rows, h.Columns) : default, Y = target,
         };
-        pass.Backend.Forward(s.Up);
+        pass.Backend.Forward(s.Op);
         if (mask.IsOn) pass.Backend.Forward(new DropoutOp { X = target, Mask = mask, Accumulate = true, Y = h });
     }
 
@@ -99,20 +96,14 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
             dUp = pass.NewActivation(rows, dh.Columns);
             pass.Backend.Forward(new DropoutOp { X = dh, Mask = mask, Y = dUp });
         }
-        var dInner = pass.NewActivation(rows, width);
         var dScale = Scaling is { Gradient.IsPresent: true } ? pass.NewStatistic(1, dh.Columns) : default;
         if (dScale.IsPresent) pass.Backend.Fill(dScale, 0);
-        var scratch = pass.NewActivation(1, checked(rows * (width + dh.Columns)));
-        pass.Backend.Backward(s.Up, new LinearGradients
+        pass.Backend.Backward(s.Op, new BottleneckGradients
         {
-            DY = dUp, DX = dInner, DW = UpWeight.Gradient, DBias = UpBias.Gradient, DOutputScale = dScale, Scratch = scratch,
+            DY = dUp, DX = dz, DDownWeight = DownWeight.Gradient, DDownBias = DownBias.Gradient, DUpWeight = UpWeight.Gradient,
+            DUpBias = UpBias.Gradient, DOutputScale = dScale, Scratch = pass.NewActivation(1, checked(rows * (dh.Columns + 2 * width))),
         });
         if (dScale.IsPresent) ScaleBackward(pass, s, dScale);
-        pass.Backend.Backward(s.Gate, new GateGradients { DY = dInner, DX = dInner });
-        pass.Backend.Backward(s.Down, new LinearGradients
-        {
-            DY = dInner, DX = dz, DW = DownWeight.Gradient, DBias = DownBias.Gradient, Scratch = scratch,
-        });
     }
 
     // A single trained value is spread over all features by a product with ones, so that it never leaves the device.
@@ -148,9 +139,7 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
     private sealed class State : BlockAttachmentState
     {
         internal NormState Norm { get; } = new();
-        internal LinearOp Down { get; set; }
-        internal GateOp Gate { get; set; }
-        internal LinearOp Up { get; set; }
+        internal BottleneckOp Op { get; set; }
         internal LinearOp Spread { get; set; }
     }
 }
