@@ -60,8 +60,9 @@ internal sealed unsafe class ManagedCublas : ICublas
 
     private sealed class Handle(CudaBlasHandle handle) : ICublasHandle
     {
-        public void Multiply(in MatrixProduct product)
+        public bool TryMultiply(in MatrixProduct product)
         {
+            if (product.HasEpilogue) return false;
             var (a, b, c) = (product.A, product.B, product.Result);
             var (alpha, beta) = (product.Alpha, product.Beta);
             // cuBLAS counts columns first, so it is asked for the transposed product.
@@ -69,6 +70,7 @@ internal sealed unsafe class ManagedCublas : ICublas
                 c.Columns, c.Rows, product.Depth, (IntPtr)(&alpha), Pointer(b.Pointer), TypeOf(b), b.Stride, Pointer(a.Pointer), TypeOf(a), a.Stride,
                 (IntPtr)(&beta), Pointer(c.Pointer), TypeOf(c), c.Stride, (ComputeType)CublasCall.Compute32F, (GemmAlgo)DefaultAlgorithm),
                 "cublasGemmEx", product);
+            return true;
         }
 
         public void Dispose() => _ = CudaBlasNativeMethods.cublasDestroy_v2(handle);

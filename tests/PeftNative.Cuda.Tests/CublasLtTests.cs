@@ -1,5 +1,6 @@
 using PeftNative.Cuda.Driver;
 using PeftNative.Cuda.Products;
+using PeftNative.Ops;
 using PeftNative.Tensors;
 using Xunit;
 
@@ -46,6 +47,27 @@ public sealed class CublasLtTests
         Assert.NotEmpty(trial.Run(product)); // the next time it is asked again
     }
 
+    /// <summary>The layer then adds the bias by a kernel.</summary>
+    [Fact]
+    public void A_bias_that_no_algorithm_adds_is_left_to_the_caller_for_good()
+    {
+        using var trial = new ProductTrial(); // whose numbers are exact in fp32
+        var plain = trial.Make(5, 11, 9);
+        var op = new LinearOp { X = plain.A, W = plain.B, Bias = trial.Filled(DType.Float32, 1, 11, 5), Y = plain.Result };
+        trial.Backend.Products.SmallestProduct = 1;
+        trial.Backend.Forward(op);
+        var expected = trial.Read(op.Y);
+        op = op with { X = trial.Make(5, 11, 9).A.RowRange(0, 4), Y = op.Y.RowRange(0, 4) };
+        Emulator.Fail(1, CudaResult.NotSupported, "cublasLtMatmulAlgoGetHeuristic");
+        for (var time = 0; time < 2; time++)
+        {
+            trial.Backend.Fill(op.Y, 0);
+            trial.Backend.Forward(op);
+            Assert.Equal(expected[..(4 * 11)], trial.Read(op.Y));
+            Emulator.Fail(time == 0 ? 1 : 0, CudaResult.InvalidValue, "cublasLtMatmulAlgoGetHeuristic"); // nobody asks again
+        }
+    }
+
     [Theory]
     [InlineData("first", nameof(CudaResult.InvalidValue))]
     [InlineData("first", nameof(CudaResult.OutOfMemory))]
@@ -78,7 +100,7 @@ public sealed class CublasLtTests
             var product = trial.Make(4, 8, 16);
             var first = Emulator.Calls;
             Emulator.Fail(position, Enum.Parse<CudaResult>(name));
-            trial.Backend.Products.Multiply(product);
+            trial.Backend.Products.TryMultiply(product);
             return Emulator.Calls - first;
         }
     }
@@ -104,7 +126,7 @@ public sealed class CublasLtTests
         using var trial = new ProductTrial();
         var product = trial.Make(kinds, 1, 1);
         for (var rows = 1; rows <= kinds; rows++)
-            trial.Backend.Products.Multiply(product with { A = product.A.RowRange(0, rows), Result = product.Result.RowRange(0, rows) });
+            trial.Backend.Products.TryMultiply(product with { A = product.A.RowRange(0, rows), Result = product.Result.RowRange(0, rows) });
         var factor = 0.75f * trial.Read(product.B)[0];
         Assert.Equal(trial.Read(product.A).Select(x => factor * x), trial.Read(product.Result));
         Assert.InRange(int.Parse(Emulator.Live().Split("products ")[1], System.Globalization.CultureInfo.InvariantCulture), 2, (kinds - 1) * objectsOfAKind);

@@ -1,5 +1,5 @@
 // Products by cuBLASLt. Its algorithms give the bits of cublasGemmEx, except those that a program which wants fp32 sums has to rule out,
-// and each wants something: aligned operands, memory, or the sum in the place of what is added.
+// and each wants something: aligned operands, memory, no bias, or the sum in the place of what is added.
 #include "emu/api/state.h"
 #include "emu/run/memory.h"
 
@@ -57,8 +57,11 @@ struct Problem {
         const auto make = [&](int number, std::uint32_t reduction, std::uint32_t alignment, std::uint64_t workspace, bool needs_c_in_d = false) {
             return Algorithm{algorithm_mark, number, types(), reduction, alignment, workspace, needs_c_in_d ? 1u : 0u, {}};
         };
-        return {make(1, in_type_of_d, 4, column), make(2, in_place, 4, 256), make(3, 0, 256, 0), make(4, 0, 4, 0, true),
-                make(5, 0, 16, std::uint64_t{1} << 30), make(6, 0, 16, 0), make(7, in_fp32, 4, column), make(8, 0, element, 0)};
+        std::vector<Algorithm> all = {
+            make(1, in_type_of_d, 4, column), make(2, in_place, 4, 256), make(3, 0, 256, 0), make(4, 0, 4, 0, true),
+            make(5, 0, 16, std::uint64_t{1} << 30), make(6, 0, 16, 0), make(7, in_fp32, 4, column)};
+        if (!what.has_bias) all.push_back(make(8, 0, element, 0));
+        return all;
     }
 };
 

@@ -31,18 +31,15 @@ public sealed partial class CudaBackend
         var seed = default(Tensor);
         if (isLarge)
         {
-            if (IsOneProduct(op) && AreTall(op, undropped: false))
+            var x = ScaledColumns(op.X, op.InputScale);
+            if (AreTall(op, undropped: false) && TryOneProduct(op, x))
             {
-                products.Multiply(new MatrixProduct(op.X, false, op.W, true, op.Y)
-                {
-                    Beta = op.Residual.IsPresent ? 1 : 0, Added = op.Residual, Bias = op.Bias.IsPresent ? Narrow(op, op.Bias) : default,
-                });
                 for (var p = 0; p < op.LowRankCount; p++)
                     if (op.LowRank![p].RowCount > 0) TallUp(op, op.LowRank[p]);
                 return;
             }
             seed = Overlap(op.Y, op.Residual) ? workspace.Take(op.Y.Type, rows, outputs) : op.Y;
-            products.Multiply(ScaledColumns(op.X, op.InputScale), false, op.W, true, seed);
+            products.Multiply(x, false, op.W, true, seed);
         }
         var between = groups.Length > 1 ? workspace.Take(op.Y.Type, rows, outputs) : default;
         for (var g = 0; g < groups.Length; g++)
@@ -108,13 +105,19 @@ public sealed partial class CudaBackend
     }
 
     /// <summary>
-    /// Whether beside the low-rank pairs all is one product: Y = X Wᵀ, perhaps added to what is there; where the library can, also Y = X Wᵀ +
-    /// bias + residual.
+    /// Makes what a layer is beside its low-rank pairs as one product, if it is one: Y = x Wᵀ with x = X ⊙ InputScale, perhaps added to what is there;
+    /// where the library can, also with a bias and a residual elsewhere. The bias is rounded to the type of the activations.
     /// </summary>
-    private bool IsOneProduct(in LinearOp op) =>
-        !op.InputScale.IsPresent && !op.OutputScale.IsPresent && !op.PreScale.IsPresent &&
-        (products.HasEpilogue || !op.Bias.IsPresent) &&
-        (!op.Residual.IsPresent || op.Residual == op.Y || (products.HasEpilogue && !Overlap(op.Y, op.Residual)));
+    private bool TryOneProduct(in LinearOp op, in Tensor x)
+    {
+        var isElsewhere = op.Residual.IsPresent && op.Residual != op.Y;
+        if (op.OutputScale.IsPresent || op.PreScale.IsPresent || (isElsewhere && Overlap(op.Y, op.Residual))) return false;
+        if ((isElsewhere || op.Bias.IsPresent) && !products.HasEpilogue) return false;
+        return products.TryMultiply(new MatrixProduct(x, false, op.W, true, op.Y)
+        {
+            Beta = op.Residual.IsPresent ? 1 : 0, Added = op.Residual, Bias = op.Bias.IsPresent ? Narrow(op, op.Bias) : default,
+        });
+    }
 
     /// <summary>Whether writing one may change the other.</summary>
     private static bool Overlap(in Tensor a, in Tensor b) => b.IsPresent && a.Pointer == b.Pointer;

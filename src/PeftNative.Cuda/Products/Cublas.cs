@@ -80,8 +80,9 @@ internal sealed unsafe class Cublas : ICublas
 
     private sealed class Handle(Cublas library, nint handle) : ICublasHandle
     {
-        public void Multiply(in MatrixProduct product)
+        public bool TryMultiply(in MatrixProduct product)
         {
+            if (product.HasEpilogue) return false;
             var (a, b, c) = (product.A, product.B, product.Result);
             var (alpha, beta) = (product.Alpha, product.Beta);
             // cuBLAS counts columns first, so it is asked for the transposed product.
@@ -89,6 +90,7 @@ internal sealed unsafe class Cublas : ICublas
                 &alpha, b.Pointer, CublasCall.TypeOf(b), b.Stride, a.Pointer, CublasCall.TypeOf(a), a.Stride,
                 &beta, c.Pointer, CublasCall.TypeOf(c), c.Stride, CublasCall.Compute32F, DefaultAlgorithm);
             CublasCall.Check(status, "cublasGemmEx", product);
+            return true;
         }
 
         public void Dispose() => _ = library.destroy(handle);

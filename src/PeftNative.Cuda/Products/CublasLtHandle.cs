@@ -18,7 +18,7 @@ internal sealed class CublasLtHandle : ICublasHandle
     private readonly CudaDevice device;
     private readonly CudaMemory workspace;
     private readonly CublasLtChoices? choices;
-    private readonly Dictionary<ProductKey, CublasLtPlan> plans = [];
+    private readonly Dictionary<ProductKey, CublasLtPlan?> plans = []; // null: no algorithm
     private nint handle, preference;
 
     public CublasLtHandle(CublasLt library, CublasLtOptions options, CudaDevice device, CudaMemory workspace)
@@ -42,11 +42,13 @@ internal sealed class CublasLtHandle : ICublasHandle
         }
     }
 
-    public void Multiply(in MatrixProduct product)
+    public bool TryMultiply(in MatrixProduct product)
     {
         var key = ProductKey.Of(product);
         if (!plans.TryGetValue(key, out var plan)) plan = Prepare(product, key);
+        if (plan is null) return false;
         CublasCall.Check(Start(plan, product, plan.Algorithm), "cublasLtMatmul", product);
+        return true;
     }
 
     public void Dispose()
@@ -60,28 +62,37 @@ internal sealed class CublasLtHandle : ICublasHandle
     /// <summary>What comes again is described again, to the same choice.</summary>
     private void Forget()
     {
-        foreach (var plan in plans.Values) plan.Dispose();
+        foreach (var plan in plans.Values) plan?.Dispose();
         plans.Clear();
     }
 
-    private CublasLtPlan Prepare(in MatrixProduct product, in ProductKey key)
+    private CublasLtPlan? Prepare(in MatrixProduct product, in ProductKey key)
     {
         var plan = new CublasLtPlan(library, product, key);
         try
         {
-            plan.Algorithm = choices is null ? Suggestions(plan, product, key)[0] : Tuned(plan, product, key, choices);
+            var algorithm = choices is null ? First(Suggestions(plan, product, key)) : Tuned(plan, product, key, choices);
+            if (plans.Count == MostPlans) Forget();
+            if (algorithm is { } chosen)
+            {
+                plan.Algorithm = chosen;
+                plans.Add(key, plan);
+                return plan;
+            }
+            plan.Dispose();
+            plans.Add(key, null);
+            return null;
         }
         catch
         {
             plan.Dispose();
             throw;
         }
-        if (plans.Count == MostPlans) Forget();
-        plans.Add(key, plan);
-        return plan;
     }
 
-    /// <summary>The algorithms that the heuristic names for a product, best first; at least one.</summary>
+    private static LtAlgorithm? First(List<LtAlgorithm> suggestions) => suggestions.Count > 0 ? suggestions[0] : null;
+
+    /// <summary>The algorithms that the heuristic names for a product, best first; none only where something is to be added.</summary>
     private List<LtAlgorithm> Suggestions(CublasLtPlan plan, in MatrixProduct product, in ProductKey key)
     {
         library.Set(preference, LtPreferenceAttribute.AlignmentA, (uint)key.AlignmentB);
@@ -94,6 +105,7 @@ internal sealed class CublasLtHandle : ICublasHandle
         foreach (ref readonly var result in results[..count])
             if (result.State == 0 && (key.IsInPlace || library.TakesSourceElsewhere(result.Algorithm))) fitting.Add(result.Algorithm);
         if (status == 0 && fitting.Count == 0) status = CublasCall.NotSupported;
+        if (status == CublasCall.NotSupported && product.HasEpilogue) return [];
         CublasCall.Check(status, "cublasLtMatmulAlgoGetHeuristic", product);
         return fitting;
     }
@@ -102,13 +114,13 @@ internal sealed class CublasLtHandle : ICublasHandle
     /// The measured choice, an earlier one where there is one. While calls are recorded nothing can be measured, and the first suggestion is
     /// the choice from then on.
     /// </summary>
-    private LtAlgorithm Tuned(CublasLtPlan plan, in MatrixProduct product, in ProductKey key, CublasLtChoices choices)
+    private LtAlgorithm? Tuned(CublasLtPlan plan, in MatrixProduct product, in ProductKey key, CublasLtChoices choices)
     {
         var name = key.Rounded.ToString();
         var isKnown = choices.TryGet(name, out var known);
         if (isKnown && library.Takes(handle, plan, known, workspace.Bytes)) return known;
         var suggestions = Suggestions(plan, product, key);
-        if (isKnown) return suggestions[0]; // of another product with the same rounded sizes: what this one takes instead is always the same
+        if (isKnown || suggestions.Count == 0) return First(suggestions); // of another product with the same rounded sizes: what this one takes instead is always the same
         device.Check(device.Driver.GetCaptureStatus(device.Stream, out var recording), "cuStreamIsCapturing");
         var trial = product;
         var choice = recording != 0 || suggestions.Count == 1

@@ -20,9 +20,9 @@ internal interface ICublas
 /// <summary>An opened library of matrix products. Used by one thread at a time.</summary>
 internal interface ICublasHandle : IDisposable
 {
-    /// <summary>Makes a product.</summary>
+    /// <summary>Makes a product; false, and nothing is done, where the library has no way to add to it all that is to be added.</summary>
     /// <exception cref="CudaException">The library refused.</exception>
-    void Multiply(in MatrixProduct product);
+    bool TryMultiply(in MatrixProduct product);
 }
 
 /// <summary>
@@ -46,8 +46,11 @@ internal readonly record struct MatrixProduct(Tensor A, bool TransposeA, Tensor 
     /// <summary>C, wherever it is.</summary>
     public Tensor Source => Added.IsPresent ? Added : Result;
 
+    /// <summary>Whether something is added that is not the result itself.</summary>
+    public bool HasEpilogue => Bias.IsPresent || Source.Pointer != Result.Pointer;
+
     /// <summary>Operands as an error shows them.</summary>
     public override string ToString() =>
         $"operands {A}{(TransposeA ? "'" : "")}, {B}{(TransposeB ? "'" : "")}, {Result}" +
-        (Source.Pointer == Result.Pointer ? "" : $", added {Added}") + (Bias.IsPresent ? $", bias {Bias}" : "");
+        (Source.Pointer != Result.Pointer ? $", added {Added}" : "") + (Bias.IsPresent ? $", bias {Bias}" : "");
 }

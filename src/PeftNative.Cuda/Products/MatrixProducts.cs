@@ -18,7 +18,7 @@ internal sealed class MatrixProducts(CudaDevice device) : IDisposable
     /// <summary>Whether there is a library.</summary>
     public bool IsAvailable => cublas is not null;
 
-    /// <summary>Whether a product may have a bias and be added to another matrix than its result.</summary>
+    /// <summary>Whether products may have a bias and be added to another matrix than their result.</summary>
     public bool HasEpilogue => cublas is { HasEpilogue: true };
 
     /// <summary>What makes the products, for people.</summary>
@@ -33,16 +33,16 @@ internal sealed class MatrixProducts(CudaDevice device) : IDisposable
 
     /// <summary>C = alpha A′ B′ + beta C, where ′ transposes or does nothing.</summary>
     public void Multiply(in Tensor a, bool transposeA, in Tensor b, bool transposeB, in Tensor c, float beta = 0, float alpha = 1) =>
-        Multiply(new MatrixProduct(a, transposeA, b, transposeB, c) { Alpha = alpha, Beta = beta });
+        _ = TryMultiply(new MatrixProduct(a, transposeA, b, transposeB, c) { Alpha = alpha, Beta = beta }); // nothing is added but C
 
-    /// <summary>Makes a product.</summary>
-    public void Multiply(in MatrixProduct product)
+    /// <summary>Makes a product; false, and nothing is done, where the library has no way to add to it all that is to be added.</summary>
+    public bool TryMultiply(in MatrixProduct product)
     {
         if (cublas is null) throw new InvalidOperationException("there is no library of matrix products");
         device.MakeCurrent();
         workspace ??= new CudaMemory(device, WorkspaceBytes, "workspace of matrix products");
         handle ??= cublas.Open(device, workspace);
-        handle.Multiply(product);
+        return handle.TryMultiply(product);
     }
 
     public void Dispose()
