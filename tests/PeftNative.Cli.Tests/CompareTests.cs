@@ -60,6 +60,7 @@ public sealed class CompareTests : IDisposable
         Assert.DoesNotMatch("<script|src=|href=|url\\(|@import|https?://", page);
         Assert.Contains("prefers-color-scheme:dark", page, StringComparison.Ordinal);
         Assert.Contains("width=device-width", page, StringComparison.Ordinal);
+        Assert.Contains("target_modules key output.dense value, feedforward_modules output.dense", page, StringComparison.Ordinal); // IA3's, which nobody gave
         foreach (var tag in "div p span svg figure table tr td th i b body html".Split(' '))
             Assert.Equal(Regex.Count(page, $"<{tag}[ >]"), Regex.Count(page, $"</{tag}>"));
     }

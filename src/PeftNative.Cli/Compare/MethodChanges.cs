@@ -4,6 +4,7 @@ using PeftNative.Cli.Options;
 using PeftNative.Comparison;
 using PeftNative.Data;
 using PeftNative.Models;
+using PeftNative.Peft.Ia3;
 using PeftNative.Peft.PromptTuning;
 
 namespace PeftNative.Cli.Compare;
@@ -46,10 +47,17 @@ internal sealed class MethodChanges
     public ComparedMethod Apply(string name, TransformerModel model, ITokenizer tokenizer)
     {
         var method = ComparedMethods.Create(name, model, rates.TryGetValue(name, out var rate) ? rate : null);
-        if (!settings.TryGetValue(name, out var changes)) return method;
-        var config = MethodTable.Change(ComparedMethods.KindOf(name), method.Config, changes, names.First(n => n.Name == name).Where);
+        var config = settings.TryGetValue(name, out var changes)
+            ? MethodTable.Change(ComparedMethods.KindOf(name), method.Config, changes, names.First(n => n.Name == name).Where) : method.Config;
         if (config is PromptTuningConfig { Initialization: PromptInitialization.Text } prompt) config = prompt.WithText(tokenizer);
-        return method with { Config = config };
+        return method with { Config = config is Ia3Config ia3 ? WithPlaces(ia3, model) : config };
+    }
+
+    // The family's places are named, so that report and results say what was trained.
+    private static Ia3Config WithPlaces(Ia3Config config, TransformerModel model)
+    {
+        var whole = config.Complete(model);
+        return config with { Targets = whole.Targets, FeedForward = whole.FeedForward };
     }
 
     private void Add(string method, string key, JsonNode? value, string where)
