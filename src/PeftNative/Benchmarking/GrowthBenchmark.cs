@@ -1,6 +1,7 @@
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
+using PeftNative.Peft;
 
 namespace PeftNative.Benchmarking;
 
@@ -23,6 +24,7 @@ internal sealed class GrowthBenchmark(IBackend backend, StepBenchmarkOptions opt
     public IReadOnlyList<(string Name, Func<GrowthResult> Run)> Laws =>
     [
         ("tokens", Tokens), ("layers", Layers), ("rank", Rank), ("targets", Targets), ("prompt", Prompt), ("prefix", Prefix), ("padding", Padding), ("labels", Labels),
+        ("frozen", Frozen),
     ];
 
     private GrowthResult Tokens()
@@ -74,6 +76,15 @@ internal sealed class GrowthBenchmark(IBackend backend, StepBenchmarkOptions opt
         var batch = StepRun.RandomBatch(options);
         return AtMost("a quarter of the tokens labelled against all", 0.85, ("all labelled", m => new StepRun(m, options.AdapterConfig(), batch)),
             ("a quarter labelled", m => new StepRun(m, options.AdapterConfig(), batch, labelEvery: 4)));
+    }
+
+    // From the second epoch on, what frozen layers make of a sequence is read instead of computed.
+    private GrowthResult Frozen()
+    {
+        var top = new TopLayersConfig { LayerCount = Math.Max(1, options.Layers / 6) };
+        var batch = StepRun.RandomBatch(options);
+        return AtMost($"the upper {top.LayerCount} layers trained with the lower ones kept from the epoch before", 1 / 1.5,
+            ("computed", m => new StepRun(m, top, batch)), ("kept", m => new StepRun(m, top, batch, keepsFrozenLayers: true)));
     }
 
     private int VirtualTokens => Math.Max(2, options.Sequence / 4);

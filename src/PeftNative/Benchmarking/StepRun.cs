@@ -15,6 +15,7 @@ internal sealed class StepRun : IDisposable
     private readonly int[] labels;
     private readonly AdamW optimizer;
     private readonly Pass pass;
+    private readonly object[] names = []; // of the sequences
 
     /// <summary>Sets up a step.</summary>
     /// <param name="model">The model; not owned.</param>
@@ -22,15 +23,22 @@ internal sealed class StepRun : IDisposable
     /// <param name="batch">The batch of every step.</param>
     /// <param name="labelEvery">One in so many tokens has a label: the last ones of every sequence.</param>
     /// <param name="memoryBudget">Bytes for activations, or null.</param>
+    /// <param name="keepsFrozenLayers">Whether what frozen layers make of the batch is kept from step to step.</param>
     /// <param name="ownsModel">Whether nobody else uses the model, so that full fine-tuning need not keep its own values.</param>
     public StepRun(
-        TransformerModel model, AdapterConfig config, TokenBatch batch, int labelEvery = 1, long? memoryBudget = null, bool ownsModel = false)
+        TransformerModel model, AdapterConfig config, TokenBatch batch, int labelEvery = 1, long? memoryBudget = null, bool ownsModel = false,
+        bool keepsFrozenLayers = false)
     {
         (this.model, this.batch) = (model, batch);
         Adapter = config.Create(model, seed: 1, trainable: true, "default");
         if (ownsModel && Adapter is ReplacementAdapter full) full.ReleaseBase();
         optimizer = new AdamW(model.Backend, Adapter.Buffer, new AdamWOptions { WeightDecay = 0.01, MaxGradientNorm = 0 });
         pass = new Pass(model, Adapter) { MemoryBudget = memoryBudget };
+        if (keepsFrozenLayers)
+        {
+            names = [.. Enumerable.Range(0, batch.SequenceCount).Select(_ => new object())];
+            pass.FrozenLayers = new FrozenLayerCache(model);
+        }
         labels = [.. batch.Tokens];
         for (var s = 0; s < batch.SequenceCount; s++)
             labels.AsSpan(batch.Offsets[s], batch.Length(s) - batch.Length(s) / labelEvery).Fill(BatchTargets.Ignored);
@@ -55,6 +63,7 @@ internal sealed class StepRun : IDisposable
     public void Step()
     {
         optimizer.ZeroGradients();
+        pass.FrozenLayers?.Select(names);
         pass.Begin(batch, training: true);
         var targets = BatchTargets.PerToken(pass, batch, labels);
         Loss = model.TrainStep(pass, targets).LossSum * targets.GradientScale;
@@ -78,6 +87,7 @@ internal sealed class StepRun : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        pass.FrozenLayers?.Dispose();
         pass.Dispose();
         optimizer.Dispose();
         Adapter.Dispose();

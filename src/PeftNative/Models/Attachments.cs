@@ -16,6 +16,9 @@ public abstract class AttachmentSet
     /// <summary>All parameters that training changes, in a fixed order.</summary>
     public abstract IReadOnlyList<Parameter> Trainables { get; }
 
+    /// <summary>Whether it must be given all rows of the stream, because it tells them apart by their numbers.</summary>
+    internal virtual bool DependsOnRowNumbers => false;
+
     /// <summary>The attachment at a linear layer, or null. Called with <see cref="LinearSite.Index"/>.</summary>
     public virtual ILinearAttachment? AtLinear(int site) => null;
 

@@ -99,8 +99,8 @@ public sealed class TransformerModel : IDisposable
         var lowest = pass.LowestTrainedDepth;
         if (Encoder is null)
         {
-            Decoder.Backward(pass, d, lowest);
-            if (lowest < 0) Embedding.Backward(pass, d);
+            var dInput = Decoder.Backward(pass, d, lowest);
+            if (lowest < 0) Embedding.Backward(pass, dInput);
         }
         else EncoderDecoderBackward(pass, d);
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AfterBackward(pass);
@@ -127,8 +127,8 @@ public sealed class TransformerModel : IDisposable
         pass.Backend.Fill(dMemory, 0);
         // What is trained below the decoder is reached through its looks at the encoder, the lowest of which stands above its first sub-block.
         var trainsEmbedding = Embedding.IsTrained(pass);
-        Decoder.Backward(pass, d, trainsEmbedding ? -1 : Decoder.Blocks[0].IsTrained(pass) ? first : first + 1);
-        if (trainsEmbedding) Embedding.Backward(pass, d);
+        var dInput = Decoder.Backward(pass, d, trainsEmbedding ? -1 : Decoder.Blocks[0].IsTrained(pass) ? first : first + 1);
+        if (trainsEmbedding) Embedding.Backward(pass, dInput);
 
         pass.Enter(pass.Source!);
         EncoderNorm!.Backward(pass, pass.MemoryNorm, dMemory, dMemory, accumulate: false);
@@ -142,16 +142,35 @@ public sealed class TransformerModel : IDisposable
     /// </summary>
     public HeadResult TrainStep(Pass pass, HeadTargets targets)
     {
+        PickTopRows(pass, targets);
         var x = Forward(pass);
         var reachesLayers = pass.LowestTrainedDepth < Blocks.Count;
         var dx = reachesLayers ? pass.NewActivation(x.Rows, x.Columns) : default;
         var result = Head.Loss(pass, x, targets, backward: true, dx);
         if (reachesLayers) Backward(pass, dx);
+        pass.TopRows = default;
         return result;
     }
 
     /// <summary>Forward and loss of the batch the pass has begun.</summary>
-    public HeadResult Evaluate(Pass pass, HeadTargets targets) => Head.Loss(pass, Forward(pass), targets, backward: false, default);
+    public HeadResult Evaluate(Pass pass, HeadTargets targets)
+    {
+        PickTopRows(pass, targets);
+        var result = Head.Loss(pass, Forward(pass), targets, backward: false, default);
+        pass.TopRows = default;
+        return result;
+    }
+
+    // The last feed-forward works for the head alone: where that looks at few rows, the others are left out.
+    private void PickTopRows(Pass pass, HeadTargets targets)
+    {
+        const double Worth = 0.75;
+        var isCached = pass.FrozenLayers is not null && pass.IsTraining && pass.LowestTrainedDepth >= Blocks.Count;
+        if (!Decoder.CanPick || isCached || targets.Count == 0 || targets.Count > Worth * pass.Rows) return;
+        for (var i = 0; i < pass.Attachments.Count; i++)
+            if (pass.Attachments[i].DependsOnRowNumbers) return;
+        pass.TopRows = pass.Upload(targets.Rows, 1, targets.Count);
+    }
 
     /// <summary>
     /// The rows a sequence classifier looks at: the first row of a bidirectional model (virtual tokens included), the last of a causal one.

@@ -1,3 +1,4 @@
+using PeftNative.Ops;
 using PeftNative.Tensors;
 
 namespace PeftNative.Models;
@@ -21,6 +22,7 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
         for (var i = first; i < last; i++)
         {
             var (block, state) = (blocks[i], pass.StateOf(blocks[i].Depth));
+            if (PicksBefore(pass, i)) x = Picked(pass, x);
             var y = pass.NewActivation(x.Rows, x.Columns);
             var mark = pass.Arena.Mark();
             var isLast = block.Place.Kind == SubBlockKind.FeedForward;
@@ -37,16 +39,40 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     }
 
     /// <summary>
-    /// Turns d, the gradient of the output, into that of the input, walking down to the sub-block at depth <paramref name="lowest"/>, whose
-    /// input's gradient nobody needs; with a depth below the stack, whole.
+    /// Turns d, the gradient of the output, into that of the input, which is returned, walking down to the sub-block at depth
+    /// <paramref name="lowest"/>, whose input's gradient nobody needs; with a depth below the stack, whole.
     /// </summary>
-    internal void Backward(Pass pass, in Tensor d, int lowest)
+    internal Tensor Backward(Pass pass, Tensor d, int lowest)
     {
         for (var i = blocks.Length - 1; i >= 0 && blocks[i].Depth >= lowest; i--)
         {
             if (isParallel && blocks[i].Place.Kind == SubBlockKind.FeedForward) ParallelBackward(pass, i--, d, lowest);
             else Backward(pass, blocks[i], d, d, needsInput: blocks[i].Depth > lowest);
+            if (i > 0 && PicksBefore(pass, i) && blocks[i].Depth > lowest) d = Spread(pass, d);
         }
+        return d;
+    }
+
+    /// <summary>
+    /// Whether the last sub-block can work on single rows of the stream. It mixes none, unless it works beside attention.
+    /// </summary>
+    internal bool CanPick => !isParallel && blocks.Length > 1;
+
+    private bool PicksBefore(Pass pass, int i) => i == blocks.Length - 1 && pass.TopRows.IsPresent && !blocks[i].Place.IsEncoder;
+
+    private static Tensor Picked(Pass pass, in Tensor x)
+    {
+        var picked = pass.NewActivation(pass.TopRows.Columns, x.Columns);
+        pass.Backend.Forward(new GatherOp { X = x, Rows = pass.TopRows, Y = picked });
+        return picked;
+    }
+
+    private static Tensor Spread(Pass pass, in Tensor d)
+    {
+        var all = pass.NewActivation(pass.Rows, d.Columns);
+        pass.Backend.Fill(all, 0);
+        pass.Backend.Backward(new GatherOp { Rows = pass.TopRows }, new GatherGradients { DY = d, DX = all });
+        return all;
     }
 
     private static void Backward(Pass pass, SubBlock block, in Tensor d, in Tensor dx, bool needsInput)

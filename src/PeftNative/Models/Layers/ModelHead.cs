@@ -32,14 +32,14 @@ public sealed class ModelHead(
     }
 
     /// <summary>
-    /// The summed loss of the chosen rows. With <paramref name="dx"/> present its gradient times
+    /// The summed loss of the chosen rows, which are all there are where the pass has picked them below the last sub-block. With <paramref name="dx"/> present its gradient times
     /// <see cref="HeadTargets.GradientScale"/> is written there (=, zero in rows nobody chose), and added to trained parameters of the head.
     /// </summary>
     public HeadResult Loss(Pass pass, in Tensor x, HeadTargets targets, bool backward, in Tensor dx)
     {
         var state = pass.HeadState;
         pass.PickedRows = targets.Rows.AsMemory(0, targets.Count);
-        var rows = pass.Upload(targets.Rows, 1, targets.Count);
+        var rows = pass.TopRows.IsPresent ? pass.TopRows : pass.Upload(targets.Rows, 1, targets.Count);
         var features = Features(pass, state, x, rows);
         var needsFeatures = backward && (dx.IsPresent || pass.IsTrained(FinalNorm?.Gamma) || (Pooler?.IsTrained(pass) ?? false));
         var dFeatures = needsFeatures ? pass.NewActivation(targets.Count, features.Columns) : default;
@@ -101,8 +101,12 @@ public sealed class ModelHead(
 
     private Tensor Features(Pass pass, State state, in Tensor x, in Tensor rows)
     {
-        var picked = pass.NewActivation(rows.Columns, x.Columns);
-        pass.Backend.Forward(new GatherOp { X = x, Rows = rows, Y = picked });
+        var picked = x;
+        if (!pass.TopRows.IsPresent)
+        {
+            picked = pass.NewActivation(rows.Columns, x.Columns);
+            pass.Backend.Forward(new GatherOp { X = x, Rows = rows, Y = picked });
+        }
         if (FinalNorm is not null)
         {
             var normed = pass.NewActivation(picked.Rows, picked.Columns);
@@ -138,6 +142,11 @@ public sealed class ModelHead(
         if (scale != 1) d = Scaled(pass, d);
         FinalNorm?.Backward(pass, state.Norm, d, d, accumulate: false);
         if (!dx.IsPresent) return;
+        if (pass.TopRows.IsPresent)
+        {
+            pass.Backend.Copy(d, dx);
+            return;
+        }
         pass.Backend.Fill(dx, 0);
         pass.Backend.Backward(default(GatherOp) with { Rows = rows }, new GatherGradients { DY = d, DX = dx });
     }

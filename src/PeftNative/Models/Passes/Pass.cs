@@ -78,6 +78,9 @@ public sealed class Pass : IDisposable
     /// <summary>The rows of the stream that the head works on at present.</summary>
     internal ReadOnlyMemory<int> PickedRows { get; set; }
 
+    /// <summary>The rows that the last sub-block works on, int32 [1, n]; absent for all. The stream above it has no others.</summary>
+    internal Tensor TopRows { get; set; }
+
     /// <summary>Keys and values of earlier passes, or null.</summary>
     public KvCache? Cache { get; set; }
 
@@ -116,7 +119,7 @@ public sealed class Pass : IDisposable
         Transient.Reset();
         if (MemoryBudget is { } budget) BeginBudget(budget);
         IsTraining = training;
-        (Memory, MemoryGradient) = (default, default);
+        (Memory, MemoryGradient, TopRows) = (default, default, default);
         LowestTrainedDepth = FindLowestTrainedDepth();
         var virtualTokens = Single(a => a.VirtualTokens, "virtual tokens");
         var prefix = Single(a => a.Prefix, "a prefix");

@@ -35,6 +35,9 @@ public sealed class MixedAdapters : AttachmentSet
             : throw new UsageException($"There is no adapter '{name}'.", remedy: $"There are: {string.Join(", ", adapters.Keys.Append("__base__"))}."))]);
 
     /// <inheritdoc/>
+    internal override bool DependsOnRowNumbers => true;
+
+    /// <inheritdoc/>
     public override string Name => "mixed";
 
     /// <inheritdoc/>
