@@ -70,6 +70,7 @@ private:
     static constexpr bool pairs = sizeof(T) == 2;
     static constexpr int few = 4;      // rows of X that do not pay for panels of the weight
     static constexpr int at_once = 4;  // rows of W
+    static constexpr int beside = 2;   // rows of X
 
     // Y of a few rows: the weight is read once, as it lies, by as many threads as there are.
     template <class U>
@@ -82,14 +83,17 @@ private:
                 for_vectors(width, [&](std::ptrdiff_t c, int n) {
                     store(x + m * width + c, load(x + m * width + c, n) * load(data(op.input_scale) + c, n), n);
                 });
-        const int workers = context.workers(static_cast<double>(width) * static_cast<double>(outputs) / W);
+        const int workers = context.workers(static_cast<double>(width) * static_cast<double>(outputs) / 4);
         context.pool.run(workers, [&](int worker) {
             const Range range = part_of(outputs, worker, workers, 16);
             alignas(64) float sums[few * tile_columns];
             for (std::ptrdiff_t j = range.begin; j < range.end; j += at_once) {
                 const int count = static_cast<int>(smaller<std::ptrdiff_t>(at_once, range.end - j));
+                for (int m = 0; m < op.x.rows; m += beside) {
+                    if (op.x.rows - m >= beside) dot<U, beside>(x + m * width, j, count, sums + m * tile_columns);
+                    else dot<U, 1>(x + m * width, j, count, sums + m * tile_columns);
+                }
                 for (int m = 0; m < op.x.rows; m++) {
-                    dot<U>(x + m * width, j, count, sums + m * tile_columns);
                     for (int p = 0; p < op.low_rank_count; p++) add_pair(op.low_rank[p], rows[p], m, j, count, sums + m * tile_columns);
                 }
                 sink.take({sums, 0, j, op.x.rows, count});
@@ -97,20 +101,30 @@ private:
         });
     }
 
-    template <class U>
+    // M rows of X by at_once rows of W. The rows of W that come next are asked for meanwhile: they are too short for the hardware to follow.
+    template <class U, int M>
     void dot(const float* x, std::ptrdiff_t j, int count, float* out) const {
+        const std::ptrdiff_t width = op.x.columns, next = at_once * static_cast<std::ptrdiff_t>(op.w.stride);
         const U* w[at_once];
-        F total[at_once];
+        F total[M][at_once];
         for (int r = 0; r < at_once; r++) {
             w[r] = row<U>(op.w, j + smaller(r, count - 1));
-            total[r] = zero();
+            for (int m = 0; m < M; m++) total[m][r] = zero();
         }
-        for_vectors(op.x.columns, [&](std::ptrdiff_t c, int n) {
-            const F v = load(x + c, n);
+        for_vectors(width, [&](std::ptrdiff_t c, int n) {
+            F v[M];
             PN_UNROLL
-            for (int r = 0; r < at_once; r++) total[r] = fma(load(w[r] + c, n), v, total[r]);
+            for (int m = 0; m < M; m++) v[m] = load(x + m * width + c, n);
+            PN_UNROLL
+            for (int r = 0; r < at_once; r++) {
+                prefetch(w[r] + next + c, true);
+                const F weight = load(w[r] + c, n);
+                PN_UNROLL
+                for (int m = 0; m < M; m++) total[m][r] = fma(weight, v[m], total[m][r]);
+            }
         });
-        for (int r = 0; r < count; r++) out[r] = sum(total[r]);
+        for (int m = 0; m < M; m++)
+            for (int r = 0; r < count; r++) out[m * tile_columns + r] = sum(total[m][r]);
     }
 
     static void add_pair(const pn_low_rank& pair, const LowRankRows& rows, std::ptrdiff_t m, std::ptrdiff_t j, int count, float* out) {

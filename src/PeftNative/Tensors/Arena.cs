@@ -53,7 +53,7 @@ public sealed class Arena(IBackend backend, string purpose, bool grows = false) 
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
-        var bytes = Math.Max(Alignment, checked(((long)rows * columns * type.Size() + Alignment - 1) / Alignment * Alignment));
+        var bytes = BytesOf(type, rows, columns);
         while (current < blocks.Count && used + bytes > blocks[current].Bytes) NextBlock();
         if (current == blocks.Count) blocks.Add(backend.Allocate(Math.Max(bytes, NextSize()), purpose));
         var pointer = blocks[current].Pointer + (nint)used;
@@ -62,13 +62,21 @@ public sealed class Arena(IBackend backend, string purpose, bool grows = false) 
         return new Tensor(pointer, type, rows, columns, columns);
     }
 
-    /// <summary>Makes an empty arena hold at least so many bytes in one block.</summary>
+    /// <summary>What a tensor takes of an arena.</summary>
+    internal static long BytesOf(DType type, int rows, int columns) =>
+        Math.Max(Alignment, checked(((long)rows * columns * type.Size() + Alignment - 1) / Alignment * Alignment));
+
+    /// <summary>Makes room for so many bytes in one block: in the present one or, where that has not enough left, in a new one.</summary>
     /// <exception cref="ResourceException">The backend has no more memory.</exception>
     public void Reserve(long bytes)
     {
-        if (Used > 0) throw new InvalidOperationException($"{purpose}: the arena is in use");
-        if (blocks.Count > 0 && blocks[0].Bytes >= bytes) return;
-        Dispose();
+        for (var i = current; i < blocks.Count; i++)
+            if (blocks[i].Bytes - (i == current ? used : 0) >= bytes) return;
+        if (Used == 0)
+        {
+            Dispose();
+            current = 0;
+        }
         blocks.Add(backend.Allocate(Math.Max(bytes, SmallestBlock), purpose));
     }
 
