@@ -93,7 +93,7 @@ public sealed partial class CudaBackend : IBackend
     /// <remarks>Integers are also kept on the host, so that launches can be planned from them without asking the device.</remarks>
     public void Upload(ReadOnlySpan<byte> source, in Tensor target)
     {
-        CheckTransfer(target, source.Length);
+        target.CheckTransfer(source.Length);
         if (target.Type == DType.Int32) integers.Remember(target, source);
         staging.Upload(source, target.Pointer);
     }
@@ -101,7 +101,7 @@ public sealed partial class CudaBackend : IBackend
     /// <inheritdoc/>
     public unsafe void Download(in Tensor source, Span<byte> target)
     {
-        CheckTransfer(source, target.Length);
+        source.CheckTransfer(target.Length);
         if (target.IsEmpty) return;
         device.MakeCurrent();
         fixed (byte* p = target)
@@ -143,11 +143,5 @@ public sealed partial class CudaBackend : IBackend
         var values = new int[tensor.Count];
         Download(tensor, System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()));
         return values;
-    }
-
-    private static void CheckTransfer(in Tensor tensor, int bytes)
-    {
-        if (!tensor.IsContiguous || tensor.Count * tensor.Type.Size() != bytes)
-            throw new ArgumentException($"cannot copy {bytes} bytes to or from {tensor}");
     }
 }

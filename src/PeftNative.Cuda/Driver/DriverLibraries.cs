@@ -26,7 +26,7 @@ internal static class DriverLibraries
                 return Bind(library, name, emulated);
         if (Array.Find(names, File.Exists) is { } broken) return (null, $"The file {broken} is there but cannot be loaded.");
         return (null, emulated
-            ? "The emulator was not built: it needs a C++ compiler and CMake (build.sh says what is missing)."
+            ? "The emulator was not built: ./build.sh in the repository builds it (./build.sh demo builds the CPU library alone)."
             : $"There is no NVIDIA driver: none of {string.Join(", ", names)} can be loaded.");
     }
 
