@@ -14,7 +14,7 @@ PN_DEVICE void dropout_forward(const Tensor& x, const DropoutMask& mask, int acc
     const int end = begin + piece_columns < x.columns ? begin + piece_columns : x.columns;
     const long long origin = row * x.columns;
     for (long long four = (origin + begin) / 4 + threadIdx.x; 4 * four < origin + end; four += blockDim.x) {
-        const PhiloxWords words = mask.on() ? philox(mask.key, four, mask.stream) : PhiloxWords{};
+        const PhiloxWords words = mask.on() ? philox(mask.key, four, mask.stream_now()) : PhiloxWords{};
         for (int i = 0; i < 4; i++) {
             const long long c = 4 * four + i - origin;
             if (c < begin || c >= end) continue;

@@ -2,7 +2,7 @@
 //                      is the first largest; with gradient, logits = scale * (softmax(z) - onehot) * cap'
 // regression_loss_run  for each row of logits[M, N]: loss = the sum of the element losses; with gradient, logits = scale * slope
 //
-// A block takes one row. Logits are of any type; loss and targets are fp32, labels and correct int32.
+// scale is *scale_now where that is given: the value of each run of a graph. A block takes one row. Logits are of any type; loss and targets are fp32, labels and correct int32.
 #include "activation.cuh"
 #include "reduce.cuh"
 #include "tensor.cuh"
@@ -64,11 +64,11 @@ PN_DEVICE void regression_loss(const Tensor& logits, const Tensor& targets, int 
 
 #define PN_ONE_TYPE(T, suffix)                                                                                                 \
     PN_KERNEL(cross_entropy_run_##suffix, pn::Tensor logits, pn::Tensor labels, pn::Tensor loss, pn::Tensor correct,            \
-              int gradient, float scale, float soft_cap) {                                                                     \
-        pn::cross_entropy<T>(logits, labels, loss, correct, gradient, scale, soft_cap);                                        \
+              int gradient, float scale, const float* scale_now, float soft_cap) {                                             \
+        pn::cross_entropy<T>(logits, labels, loss, correct, gradient, scale_now ? *scale_now : scale, soft_cap);               \
     }                                                                                                                          \
     PN_KERNEL(regression_loss_run_##suffix, pn::Tensor logits, pn::Tensor targets, int kind, pn::Tensor loss, int gradient,     \
-              float scale) {                                                                                                   \
-        pn::regression_loss<T>(logits, targets, kind, loss, gradient, scale);                                                  \
+              float scale, const float* scale_now) {                                                                           \
+        pn::regression_loss<T>(logits, targets, kind, loss, gradient, scale_now ? *scale_now : scale);                         \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)

@@ -52,7 +52,7 @@ PN_DEVICE unsigned kept_bits(const DropoutMask& mask, unsigned long long first) 
     unsigned bits = 0;
 #pragma unroll 1
     for (unsigned long long four = first / 4; 4 * four < first + 32; four++) {
-        const PhiloxWords words = philox(mask.key, four, mask.stream);
+        const PhiloxWords words = philox(mask.key, four, mask.stream_now());
         for (int i = 0; i < 4; i++) {
             const unsigned long long at = 4 * four + i - first;  // below 0 it is huge
             if (at < 32 && keep_factor(mask, words[i]) > 0) bits |= 1u << at;

@@ -6,12 +6,14 @@
 
 namespace pn {
 
-// The layout of PeftNative.Ops.DropoutMask.
+// PeftNative.Ops.DropoutMask; the layout is that of PeftNative.Cuda's KernelMask.
 struct DropoutMask {
     float probability;
     unsigned long long key, stream;
+    const unsigned long long* moved;  // null, or what a graph adds to the stream each time it runs
 
     PN_DEVICE bool on() const { return probability > 0; }
+    PN_DEVICE unsigned long long stream_now() const { return moved ? stream + *moved : stream; }
 };
 
 struct PhiloxWords {
@@ -43,7 +45,7 @@ PN_DEVICE float keep_factor(const DropoutMask& mask, unsigned word) {
 }
 
 PN_DEVICE float keep_factor(const DropoutMask& mask, unsigned long long element) {
-    return keep_factor(mask, philox(mask.key, element / 4, mask.stream)[element % 4]);
+    return keep_factor(mask, philox(mask.key, element / 4, mask.stream_now())[element % 4]);
 }
 
 }  // namespace pn

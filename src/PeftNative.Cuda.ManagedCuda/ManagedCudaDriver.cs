@@ -194,10 +194,6 @@ internal sealed unsafe class ManagedCudaDriver : ICudaDriver
         return Result(result);
     }
 
-    /// <inheritdoc/>
-    /// <remarks>Not tried: a graph is made anew for every recording.</remarks>
-    public CudaResult UpdateGraph(nint executable, nint graph) => CudaResult.NotSupported;
-
     public CudaResult LaunchGraph(nint executable, nint stream) =>
         Result(Api.GraphManagment.cuGraphLaunch(Executable(executable), Stream(stream)));
 

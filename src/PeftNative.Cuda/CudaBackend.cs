@@ -103,6 +103,7 @@ public sealed partial class CudaBackend : IBackend
     {
         source.CheckTransfer(target.Length);
         if (target.IsEmpty) return;
+        device.RefuseRecording("reading back");
         device.MakeCurrent();
         fixed (byte* p = target)
         {
@@ -119,6 +120,7 @@ public sealed partial class CudaBackend : IBackend
     {
         products.Dispose();
         bucketTables.Dispose();
+        stepValues?.Dispose();
         workspace.Dispose();
         staging.Dispose();
         kernels.Dispose();

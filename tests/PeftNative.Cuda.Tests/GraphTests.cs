@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using PeftNative.Cuda.Driver;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 using Xunit;
@@ -11,90 +12,116 @@ public sealed class GraphTests
     private const int Count = 37;
 
     [Fact]
-    public void A_graph_gives_the_bits_of_single_operations_with_other_values_every_time()
+    public void A_graph_reads_memory_anew_and_has_other_dropout_and_scales_with_every_run()
     {
-        var eager = Steps(false);
-        Assert.Equal(eager, Steps(true));
-        Assert.NotEqual(eager[0], eager[^1]);
+        using var backend = Emulator.Open();
+        using var arena = new Arena(backend, "test");
+        var (x, y, loss) = (arena.Allocate(DType.Float32, 3, Count), arena.Allocate(DType.Float32, 3, Count), arena.Allocate(DType.Float32, 1, 3));
+        void Work(ulong stream, double scale)
+        {
+            backend.Forward(new DropoutOp { X = x, Mask = new DropoutMask(0.4f, 5, stream), Y = y });
+            backend.Run(new RegressionLossOp { Logits = y, Targets = x, Loss = loss, Gradient = true, GradientScale = scale });
+        }
+        Upload(backend, x, 1);
+        Work(7, 1);
+        using var graph = backend.Record(() => Work(7, 1))!;
+        for (var run = 0; run < 4; run++)
+        {
+            Upload(backend, x, run);
+            graph.Run(new GraphValues((ulong)run << 20, run));
+            var replayed = HostValues.Download(backend, y);
+            Work(7 + ((ulong)run << 20), run);
+            Assert.Equal(HostValues.Download(backend, y), replayed);
+        }
     }
 
     [Fact]
-    public void A_graph_that_is_given_back_leaves_nothing_behind()
+    public void A_graph_is_one_call_of_the_driver_beside_its_upload_and_leaves_nothing_behind()
     {
-        Emulator.Require();
+        var driver = Emulator.Require();
         var before = Emulator.Live();
-        Steps(true);
+        using (var backend = CudaBackend.Create(driver, DType.Float32, 0))
+        using (var arena = new Arena(backend, "test"))
+        {
+            var x = arena.Allocate(DType.Float32, 3, Count);
+            void Fills()
+            {
+                for (var i = 0; i < 20; i++) backend.Fill(x, i);
+            }
+            Fills();
+            using var graph = backend.Record(Fills)!;
+            backend.Fill(x, -1);
+            Assert.All(HostValues.Download(backend, x), v => Assert.Equal(-1, v)); // recording has run nothing
+            var calls = Emulator.Calls;
+            graph.Run(default);
+            Assert.Equal(2, Emulator.Calls - calls);
+            Assert.All(HostValues.Download(backend, x), v => Assert.Equal(19, v));
+        }
         Assert.Equal(before, Emulator.Live());
     }
 
-    [Fact]
-    public void The_whole_sequence_is_one_call_of_the_driver_once_it_is_recorded()
-    {
-        using var backend = Emulator.Open();
-        using var arena = new Arena(backend, "test");
-        using var graph = backend.CreateGraph();
-        var x = arena.Allocate(DType.Float32, 3, Count);
-        void Fills()
-        {
-            for (var i = 0; i < 20; i++) backend.Fill(x, i);
-        }
-        for (var run = 0; run < 3; run++) graph.Run(Fills);
-        Assert.Contains("executables 1", Emulator.Live());
-        Assert.All(HostValues.Download(backend, x), v => Assert.Equal(19, v));
-    }
+    public static TheoryData<string> Unrecordable => ["memory", "upload", "read back", "new kernel", "workspace"];
 
-    [Fact]
-    public void Operations_that_read_back_run_as_they_are()
+    [Theory]
+    [MemberData(nameof(Unrecordable))]
+    public void What_no_recording_can_hold_is_told_without_harm(string what)
     {
         using var backend = Emulator.Open();
         using var arena = new Arena(backend, "test");
-        using var graph = backend.CreateGraph();
         var x = arena.Allocate(DType.Float32, 1, Count);
-        for (var run = 1; run <= 3; run++)
+        backend.Fill(x, 1);
+        Assert.Null(backend.Record(() =>
         {
-            var sum = 0.0;
-            graph.Run(() =>
-            {
-                backend.Fill(x, run);
-                sum = backend.SumOfSquares(x);
-            });
-            Assert.Equal(Count * run * run, sum);
-        }
+            backend.Fill(x, 2);
+            if (what == "memory") backend.Allocate(100, "test").Dispose();
+            else if (what == "upload") Upload(backend, x, 3);
+            else if (what == "read back") HostValues.Download(backend, x);
+            else if (what == "new kernel") backend.Forward(new DropoutOp { X = x, Mask = new DropoutMask(0.5f, 1, 2), Y = x });
+            else backend.SumOfSquares(x);
+        }));
+        Assert.All(HostValues.Download(backend, x), v => Assert.Equal(1, v));
+        Assert.Equal(Count, backend.SumOfSquares(x));
     }
 
-    /// <summary>Optimizer steps with another gradient and learning rate each time.</summary>
-    private static float[][] Steps(bool recorded)
+    [Fact]
+    public void An_error_of_the_driver_ends_the_recording()
     {
         using var backend = Emulator.Open();
         using var arena = new Arena(backend, "test");
-        using var graph = backend.CreateGraph();
-        var (values, first, second) = (Zeros(backend, arena), Zeros(backend, arena), Zeros(backend, arena));
-        var gradient = arena.Allocate(DType.Float32, 1, Count);
-        var results = new List<float[]>();
-        for (var step = 1; step <= 5; step++)
+        var x = arena.Allocate(DType.Float32, 1, Count);
+        backend.Fill(x, 1);
+        using (var graph = backend.Record(() => backend.Fill(x, 2))) Assert.NotNull(graph);
+        foreach (var call in (string[])["cuStreamBeginCapture_v2", "cuLaunchKernel", "cuGraphInstantiateWithFlags"])
         {
-            var number = step;
-            void Step()
-            {
-                float[] uploaded = [.. Enumerable.Range(0, Count).Select(i => (i % 5 - 2) * 0.1f * number)];
-                backend.Upload(MemoryMarshal.AsBytes<float>(uploaded), gradient);
-                backend.Run(new AdamWOp
-                {
-                    Values = values, Gradients = gradient, FirstMoment = first, SecondMoment = second, Step = number,
-                    LearningRate = 0.01 / number, Beta1 = 0.9, Beta2 = 0.999, Epsilon = 1e-8, WeightDecay = 0.1, GradientScale = 1,
-                });
-            }
-            if (recorded) graph.Run(Step);
-            else Step();
-            results.Add(HostValues.Download(backend, values));
+            Emulator.Fail(1, CudaResult.InvalidValue, call);
+            var live = Emulator.Live();
+            Assert.Contains("CUDA_ERROR", Assert.Throws<CudaException>(() => backend.Record(() => backend.Fill(x, 2))).Message, StringComparison.Ordinal);
+            Emulator.Fail(0, CudaResult.Success);
+            Assert.Equal(live, Emulator.Live());
+            Assert.All(HostValues.Download(backend, x), v => Assert.Equal(1, v));
         }
-        return [.. results];
     }
 
-    private static Tensor Zeros(CudaBackend backend, Arena arena)
+    [Fact]
+    public void A_graph_is_void_when_memory_of_its_time_goes_but_not_when_later_memory_does()
     {
-        var tensor = arena.Allocate(DType.Float32, 1, Count);
-        backend.Fill(tensor, 0);
-        return tensor;
+        using var backend = Emulator.Open();
+        using var old = new Arena(backend, "test");
+        var x = old.Allocate(DType.Float32, 1, Count);
+        backend.Fill(x, 1);
+        using var graph = backend.Record(() => backend.Fill(x, 2))!;
+        backend.Allocate(100, "later").Dispose();
+        Assert.True(graph.IsValid);
+        graph.Run(default);
+        Assert.All(HostValues.Download(backend, x), v => Assert.Equal(2, v));
+        old.Dispose();
+        Assert.False(graph.IsValid);
+        Assert.Throws<InvalidOperationException>(() => graph.Run(default));
+    }
+
+    private static void Upload(CudaBackend backend, in Tensor x, int number)
+    {
+        float[] values = [.. Enumerable.Range(0, (int)x.Count).Select(i => (i % 5 - 2) * 0.1f + number)];
+        backend.Upload(MemoryMarshal.AsBytes<float>(values), x);
     }
 }

@@ -43,7 +43,8 @@ internal static class BenchRuns
             ["peak_device_mb"] = result.PeakDeviceMegabytes, ["loss"] = Math.Round(result.Loss, 4),
         });
         terminal.Line($"backend     {backend.Description}");
-        terminal.Line($"step        {result.StepMilliseconds:0.0} ms (median of {options.Steps}), {result.TokensPerSecond:0} tokens/s");
+        terminal.Line($"step        {result.StepMilliseconds:0.0} ms (median of {options.Steps}), {result.TokensPerSecond:0} tokens/s"
+            + (result.ReplayedSteps > 0 ? $", {result.ReplayedSteps} of {options.Warmup + options.Steps} replayed as a graph" : ""));
         terminal.Line($"memory      {result.PeakResidentMegabytes} MiB resident at most, {result.PeakDeviceMegabytes} MiB held by the engine");
         terminal.Line($"allocated   {result.AllocatedBytesPerStep:N0} managed bytes per step");
         terminal.Line($"trainable   {result.Trainable:N0} values");

@@ -24,6 +24,8 @@ internal static class BenchSettings
         Least = 1, Most = int.MaxValue, Group = "Model",
     };
 
+    private static readonly Setting Graphs = TrainSettings.Graphs with { Group = "Model" };
+
     private static readonly Setting Alpha = new("alpha", SettingKind.Number, "LoRA's alpha.") { Default = $"{Defaults.Alpha}", Group = "Model" };
 
     private static readonly Setting Method = new("method", SettingKind.Text, "What is trained.")
@@ -61,7 +63,7 @@ internal static class BenchSettings
     public static readonly Setting Compare = new("compare", SettingKind.Text, "Compare two reports: which differences are real.") { ValueName = "A.json B.json" };
 
     private static readonly Setting[] Model =
-        [Hidden, Layers, Heads, KvHeads, FeedForward, Vocabulary, Batch, Sequence, Method, Rank, Alpha, Targets, Virtual, Budget];
+        [Hidden, Layers, Heads, KvHeads, FeedForward, Vocabulary, Batch, Sequence, Method, Rank, Alpha, Targets, Virtual, Budget, Graphs];
 
     // Sizes that only single operations have; their defaults are the operation's own.
     private static readonly Setting[] Operation =
@@ -80,7 +82,8 @@ internal static class BenchSettings
         Hidden = values.Int(Hidden), Layers = values.Int(Layers), Heads = values.Int(Heads), KvHeads = values.Int(KvHeads),
         FeedForward = values.Int(FeedForward), Vocabulary = values.Int(Vocabulary), Batch = values.Int(Batch),
         Sequence = values.Int(Sequence), Method = values.Text(Method), Rank = values.Int(Rank), Alpha = values.Number(Alpha),
-        Targets = values.Text(Targets), VirtualTokens = values.Int(Virtual), MemoryBudgetBytes = values.Node(Budget) is null ? null : values.Whole(Budget) << 20, Steps = values.Int(Steps), Warmup = values.Int(Warmup),
+        Targets = values.Text(Targets), VirtualTokens = values.Int(Virtual), MemoryBudgetBytes = values.Node(Budget) is null ? null : values.Whole(Budget) << 20, UseGraphs = values.Text(Graphs) == "on",
+        Steps = values.Int(Steps), Warmup = values.Int(Warmup),
     };
 
     /// <summary>The sizes of an operation: those given, else its own defaults.</summary>

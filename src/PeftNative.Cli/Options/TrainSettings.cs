@@ -55,6 +55,12 @@ internal static class TrainSettings
     public static readonly Setting MemoryBudget = Whole("memory_budget",
         "MiB that a step's activations should stay within; layers beyond that are computed again in the backward. Default no limit.", null) with { Least = 1 };
 
+    public static readonly Setting Graphs = new("graphs", SettingKind.Text,
+        "Whether batches of a layout that has come before are replayed as one graph of the device (CUDA); the results are the same bits.")
+    {
+        Default = "on", Choices = ["on", "off"], Group = "Training",
+    };
+
     public static readonly Setting EvalSteps = Saving("eval_steps", "Steps between evaluations. Default an epoch.", null);
 
     public static readonly Setting SaveSteps = Saving("save_steps", "Steps between checkpoints, 0 for none. Default an epoch.", null) with { Least = 0 };
@@ -95,7 +101,7 @@ internal static class TrainSettings
     [
         Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodTable.Name, .. MethodTable.Keys, .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps, LearningRate, Scheduler,
-        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan, FrozenCache, MemoryBudget,
+        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience, MinDelta, Resume, .. Shared.Machine,
     ];
 
@@ -119,6 +125,7 @@ internal static class TrainSettings
         Order = values.Switch(GroupByLength) ? SamplingOrder.GroupedByLength : SamplingOrder.Shuffled,
         FrozenLayerCacheBytes = values.Whole(FrozenCache) << 20,
         MemoryBudgetBytes = values.Node(MemoryBudget) is null ? null : values.Whole(MemoryBudget) << 20,
+        UseGraphs = values.Text(Graphs) == "on",
         EvalSteps = OptionalInt(values, EvalSteps), SaveSteps = OptionalInt(values, SaveSteps), SaveTotalLimit = values.Int(SaveLimit),
         BestMetric = values.Text(Metric), EarlyStoppingPatience = OptionalInt(values, Patience), EarlyStoppingMinDelta = values.Number(MinDelta),
         OnNan = values.Text(OnNan) == "skip" ? Training.OnNan.Skip : Training.OnNan.Stop,

@@ -87,6 +87,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         ["step"] = result.Steps, ["loss"] = JsonLines.Number(result.Loss), ["best"] = Metrics(result.Best), ["last"] = Metrics(result.Last),
         ["output"] = output, ["checkpoint"] = result.Checkpoint, ["trainable"] = setup.Adapter.ParameterCount,
         ["seconds"] = Math.Round(clock.Elapsed.TotalSeconds, 3), ["peak_step_bytes"] = trainer.PeakStepBytes,
+        ["replayed_batches"] = trainer.ReplayedBatches,
     };
 
     private static JsonObject? Metrics(IReadOnlyDictionary<string, double>? metrics) =>

@@ -64,6 +64,12 @@ internal sealed unsafe class CudaDevice : IDisposable
     /// <summary>The stream of all work.</summary>
     public nint Stream { get; }
 
+    /// <summary>Knows which memory graphs rely on.</summary>
+    public MemoryWatch Memory { get; } = new();
+
+    /// <summary>Whether work on the stream is taken down instead of done.</summary>
+    public bool IsRecording { get; private set; }
+
     /// <summary>Makes driver calls of this thread go to this device.</summary>
     public void MakeCurrent()
     {
@@ -75,6 +81,7 @@ internal sealed unsafe class CudaDevice : IDisposable
     /// <summary>Waits until everything that was started is done.</summary>
     public void Synchronize()
     {
+        RefuseRecording("waiting");
         MakeCurrent();
         Check(Driver.SynchronizeStream(Stream), "cuStreamSynchronize", lastLaunch.Length > 0 ? $"the last kernel started was {lastLaunch}" : null);
     }
@@ -88,6 +95,49 @@ internal sealed unsafe class CudaDevice : IDisposable
         var result = arguments.Launch(Driver, kernel.Handle, shape, Stream);
         lastLaunch = kernel.Name;
         if (result != CudaResult.Success) throw Failure(result, "cuLaunchKernel", $"{kernel.Name}, {shape}, operands {arguments.Describe()}");
+    }
+
+    /// <summary>
+    /// Takes down what operations start; returns the executable graph, or null where they do what no recording can hold.
+    /// </summary>
+    /// <exception cref="CudaException">The driver refused; the stream records no longer.</exception>
+    public nint? Record(Action operations)
+    {
+        MakeCurrent();
+        Check(Driver.BeginCapture(Stream), "cuStreamBeginCapture");
+        IsRecording = true;
+        try
+        {
+            operations();
+        }
+        catch (Exception e)
+        {
+            IsRecording = false;
+            // Whatever it has recorded so far is of no use, and whether the driver minds adds nothing to the error.
+            if (Driver.EndCapture(Stream, out var part) == CudaResult.Success) _ = Driver.DestroyGraph(part);
+            if (e is NotRecordableException) return null;
+            throw;
+        }
+        IsRecording = false;
+        Check(Driver.EndCapture(Stream, out var graph), "cuStreamEndCapture");
+        var result = Driver.InstantiateGraph(graph, out var executable);
+        _ = Driver.DestroyGraph(graph);
+        Check(result, "cuGraphInstantiate");
+        return executable;
+    }
+
+    /// <summary>Starts a graph.</summary>
+    public void Launch(nint executable)
+    {
+        MakeCurrent();
+        lastLaunch = "one of a recorded step";
+        Check(Driver.LaunchGraph(executable, Stream), "cuGraphLaunch");
+    }
+
+    /// <summary>To be called before everything that cannot be recorded.</summary>
+    public void RefuseRecording(string what)
+    {
+        if (IsRecording) throw new NotRecordableException(what);
     }
 
     /// <summary>Turns a refusal into an exception.</summary>

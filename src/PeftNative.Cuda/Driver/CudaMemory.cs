@@ -6,12 +6,16 @@ namespace PeftNative.Cuda.Driver;
 internal sealed class CudaMemory(CudaDevice device, long bytes, string purpose)
     : DeviceMemory(Take(device, bytes, purpose), bytes)
 {
+    private readonly long number = device.Memory.Add();
+
     /// <summary>Called before the block is given back.</summary>
     public Action<CudaMemory>? Released { get; init; }
 
     public override void Dispose()
     {
         if (Pointer == 0) return;
+        device.RefuseRecording("giving memory back");
+        device.Memory.Remove(number);
         Released?.Invoke(this);
         // The driver waits for kernels that use it. A device that was lost has given everything back already.
         if (device.Driver.Free(Pointer) == CudaResult.Success) Pointer = 0;
@@ -20,6 +24,7 @@ internal sealed class CudaMemory(CudaDevice device, long bytes, string purpose)
 
     private static nint Take(CudaDevice device, long bytes, string purpose)
     {
+        device.RefuseRecording("taking memory");
         device.MakeCurrent();
         var result = device.Driver.Allocate((nuint)Math.Max(bytes, 1), out var pointer);
         if (result == CudaResult.Success) return pointer;

@@ -89,9 +89,6 @@ internal unsafe interface ICudaDriver
 
     CudaResult InstantiateGraph(nint graph, out nint executable);
 
-    /// <summary>Gives an executable graph the values of another recording; refused where more than values differ.</summary>
-    CudaResult UpdateGraph(nint executable, nint graph);
-
     CudaResult LaunchGraph(nint executable, nint stream);
 
     CudaResult DestroyGraph(nint graph);

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Text;
+using PeftNative.Ops;
 using PeftNative.Tensors;
 
 namespace PeftNative.Cuda.Driver;
@@ -24,6 +25,7 @@ internal unsafe struct KernelArguments
     {
         used = (used + 7) / 8 * 8;
         if (count == MostArguments || used + sizeof(T) > Capacity) throw new InvalidOperationException("too many kernel arguments");
+        if (typeof(T) == typeof(DropoutMask)) throw new InvalidOperationException("kernels take masks as KernelMask");
         if (typeof(T) == typeof(Tensor)) tensors |= 1ul << count;
         offsets[count++] = (short)used;
         Unsafe.WriteUnaligned(ref storage[used], value);

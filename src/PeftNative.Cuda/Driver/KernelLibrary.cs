@@ -36,6 +36,7 @@ internal sealed class KernelLibrary(CudaDevice device) : IDisposable
     private nint ModuleOf(string name)
     {
         if (modules.TryGetValue(name, out var module)) return module;
+        device.RefuseRecording("loading kernels");
         device.Check(device.Driver.LoadModule(KernelImage.Of(name, device), out module), "cuModuleLoadData", $"the kernels of {name}");
         return modules[name] = module;
     }

@@ -42,7 +42,6 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
     private readonly delegate* unmanaged<nint, CudaResult> contextSetCurrent, memoryFree, hostFree, streamDestroy, streamSynchronize,
         eventDestroy, eventSynchronize, moduleUnload, graphDestroy, graphExecutableDestroy;
     private readonly delegate* unmanaged<CudaResult, byte**, CudaResult> getErrorName;
-    private readonly delegate* unmanaged<nint, nint, void*, CudaResult> graphExecutableUpdate; // null before driver 12.0
 
     /// <summary>Binds a loaded library.</summary>
     /// <exception cref="EntryPointNotFoundException">The library is not a CUDA driver, or too old.</exception>
@@ -89,7 +88,6 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
         graphDestroy = HandleCall("cuGraphDestroy");
         graphExecutableDestroy = HandleCall("cuGraphExecDestroy");
         getErrorName = (delegate* unmanaged<CudaResult, byte**, CudaResult>)Find("cuGetErrorName");
-        graphExecutableUpdate = (delegate* unmanaged<nint, nint, void*, CudaResult>)FindExport("cuGraphExecUpdate_v2");
     }
 
     public string Source { get; }
@@ -231,13 +229,6 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
     public CudaResult InstantiateGraph(nint graph, out nint executable)
     {
         fixed (nint* p = &executable) return graphInstantiate(p, graph, 0);
-    }
-
-    public CudaResult UpdateGraph(nint executable, nint graph)
-    {
-        const int resultWords = 3; // what differs, and at which two nodes
-        var result = stackalloc nint[resultWords];
-        return graphExecutableUpdate == null ? CudaResult.NotSupported : graphExecutableUpdate(executable, graph, result);
     }
 
     public CudaResult LaunchGraph(nint executable, nint stream) => graphLaunch(executable, stream);

@@ -11,7 +11,6 @@ internal sealed unsafe class Staging : IDisposable
     private readonly CudaDevice device;
     private nint buffer;
     private int used;
-    private bool isRecording;
 
     public Staging(CudaDevice device)
     {
@@ -23,9 +22,8 @@ internal sealed unsafe class Staging : IDisposable
     public void Upload(ReadOnlySpan<byte> source, nint target)
     {
         if (source.IsEmpty) return;
+        device.RefuseRecording("an upload"); // every run would find what the first one was given
         device.MakeCurrent();
-        if (isRecording && used + source.Length > Capacity)
-            throw new CudaException($"A graph of operations uploads more than {Capacity:N0} bytes.");
         if (source.Length > Capacity)
         {
             fixed (byte* p = source) Copy(p, target, source.Length);
@@ -42,16 +40,6 @@ internal sealed unsafe class Staging : IDisposable
         used = (used + source.Length + Alignment - 1) / Alignment * Alignment;
         Copy(piece, target, source.Length);
     }
-
-    /// <summary>From here on nothing may wait, and what is uploaded stays where it is until the recording has run.</summary>
-    public void BeginRecording()
-    {
-        device.Synchronize();
-        (used, isRecording) = (0, true);
-    }
-
-    /// <summary>Uploads may wait again.</summary>
-    public void EndRecording() => isRecording = false;
 
     public void Dispose()
     {

@@ -34,12 +34,12 @@ public sealed partial class CudaBackend
         var splits = KeySplits(grid, Longest(segments, 3, 5));
         var partials = Partials(splits > 1 ? (long)grid * splits * tile.Queries : 0, op.HeadDim + 2);
         var arguments = new KernelArguments();
-        arguments.Add(new KernelAttention(op, bucketTables)).Add(tiles).Add(tile.Queries).Add(tile.Keys).Add(partials);
+        arguments.Add(new KernelAttention(op, bucketTables, MaskOf(op.Dropout))).Add(tiles).Add(tile.Queries).Add(tile.Keys).Add(partials);
         Launch(kernels.Get("attention", "attention_forward", op.Q.Type),
             new(new(grid, splits), AttentionThreads, tile.Bytes), arguments);
         if (splits == 1) return;
         var merge = new KernelArguments();
-        merge.Add(new KernelAttention(op, bucketTables)).Add(tiles).Add(tile.Queries).Add(splits).Add(partials);
+        merge.Add(new KernelAttention(op, bucketTables, MaskOf(op.Dropout))).Add(tiles).Add(tile.Queries).Add(splits).Add(partials);
         Launch(kernels.Get("attention", "attention_merge", op.Q.Type), new(grid, AttentionThreads), merge);
     }
 
@@ -68,12 +68,12 @@ public sealed partial class CudaBackend
 
     /// <summary>The layout of <c>Attention</c> in kernels/include/attention.cuh.</summary>
     [StructLayout(LayoutKind.Sequential)]
-    private readonly struct KernelAttention(in AttentionOp op, RelativeBucketTables tables)
+    private readonly struct KernelAttention(in AttentionOp op, RelativeBucketTables tables, in KernelMask mask)
     {
         public readonly Tensor Q = op.Q, K = op.K, V = op.V, PrefixK = op.PrefixK, PrefixV = op.PrefixV;
         public readonly Tensor Segments = op.Segments, RelativeBias = op.RelativeBias;
         public readonly Tensor Y = op.Y, LogSumExp = op.LogSumExp;
-        public readonly DropoutMask Dropout = op.Dropout;
+        public readonly KernelMask Dropout = mask;
         public readonly nint Buckets = op.RelativeBias.IsPresent ? tables.Of(op) : 0;
         public readonly int Reach = op.RelativeMaxDistance;
         public readonly int Heads = op.Heads, KvHeads = op.KvHeads, HeadDim = op.HeadDim;

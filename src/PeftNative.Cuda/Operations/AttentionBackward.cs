@@ -29,7 +29,7 @@ public sealed partial class CudaBackend
         var buffers = new KernelAttentionGradients(gradients, gradients.Delta.IsPresent
             ? gradients.Delta
             : workspace.Take(DType.Float32, op.Y.Rows, op.Heads));
-        var shared = new KernelAttention(op, bucketTables);
+        var shared = new KernelAttention(op, bucketTables, MaskOf(op.Dropout));
 
         Delta(op, shared, buffers);
         KeyGradients(op, gradients, shared, buffers, mma, prefix, prefixPartials);

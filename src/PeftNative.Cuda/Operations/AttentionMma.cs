@@ -41,7 +41,7 @@ public sealed partial class CudaBackend
     {
         var tiles = Cover(queries, MmaTile);
         var arguments = new KernelArguments();
-        arguments.Add(new KernelAttention(op, bucketTables)).Add(tiles);
+        arguments.Add(new KernelAttention(op, bucketTables, MaskOf(op.Dropout))).Add(tiles);
         Launch(kernels.Get("attention_mma", $"attention_mma_forward_{width}", op.Q.Type),
             new(checked(op.Segments.Rows * tiles * op.Heads), AttentionThreads, MmaBytes(width, MmaTile + 2 * MmaWalk)),
             arguments);

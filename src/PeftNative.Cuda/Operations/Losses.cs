@@ -12,7 +12,7 @@ public sealed partial class CudaBackend
         if (op.Correct.IsPresent) integers.Forget(op.Correct);
         var arguments = new KernelArguments();
         arguments.Add(op.Logits).Add(op.Labels).Add(op.Loss).Add(op.Correct).Add(op.Gradient ? 1 : 0);
-        arguments.Add((float)op.GradientScale).Add((float)op.SoftCap);
+        arguments.Add((float)op.GradientScale).Add(GradientScaleAddress).Add((float)op.SoftCap);
         Launch(kernels.Get("losses", "cross_entropy_run", op.Logits.Type), new(op.Logits.Rows, ThreadsFor(op.Logits.Columns)), arguments);
     }
 
@@ -20,7 +20,8 @@ public sealed partial class CudaBackend
     public void Run(in RegressionLossOp op)
     {
         var arguments = new KernelArguments();
-        arguments.Add(op.Logits).Add(op.Targets).Add((int)op.Kind).Add(op.Loss).Add(op.Gradient ? 1 : 0).Add((float)op.GradientScale);
+        arguments.Add(op.Logits).Add(op.Targets).Add((int)op.Kind).Add(op.Loss).Add(op.Gradient ? 1 : 0);
+        arguments.Add((float)op.GradientScale).Add(GradientScaleAddress);
         Launch(kernels.Get("losses", "regression_loss_run", op.Logits.Type), new(op.Logits.Rows, ThreadsFor(op.Logits.Columns)), arguments);
     }
 

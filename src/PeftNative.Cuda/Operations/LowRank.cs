@@ -27,7 +27,7 @@ public sealed partial class CudaBackend
                 full.Add(group);
                 group = default;
             }
-            group.Add(new KernelPair(pair, ds.Length > 0 ? ds[p] : default));
+            group.Add(new KernelPair(pair, ds.Length > 0 ? ds[p] : default, MaskOf(pair.Dropout)));
         }
         return [.. full, group];
     }

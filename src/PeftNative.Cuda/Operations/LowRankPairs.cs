@@ -7,10 +7,10 @@ namespace PeftNative.Cuda;
 
 /// <summary>The layout of <c>LowRankPair</c> in kernels/include/low_rank.cuh.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal readonly struct KernelPair(in LowRankPair pair, in Tensor ds)
+internal readonly struct KernelPair(in LowRankPair pair, in Tensor ds, in KernelMask mask)
 {
     public readonly Tensor A = pair.A, B = pair.B, S = pair.S, DS = ds, Dropped = pair.DroppedX, GradA = pair.GradA, GradB = pair.GradB;
-    public readonly DropoutMask Mask = pair.Dropout;
+    public readonly KernelMask Mask = mask;
     public readonly float Scale = (float)pair.Scale;
     public readonly int FirstRow = pair.RowStart, Rows = pair.RowCount;
 }

@@ -18,6 +18,9 @@ public sealed record StepBenchmarkResult(
 
     /// <summary>Managed bytes that a step allocates on average.</summary>
     public long AllocatedBytesPerStep { get; init; }
+
+    /// <summary>Steps, those of the warm-up included, that were replayed as a graph of the device.</summary>
+    public long ReplayedSteps { get; init; }
 }
 
 /// <summary>Times whole training steps of a model made up on the spot, with the flags of the peers this project is measured against.</summary>
@@ -28,7 +31,10 @@ public static class StepBenchmark
     public static StepBenchmarkResult Run(IBackend backend, StepBenchmarkOptions options, CancellationToken cancellation = default)
     {
         using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1, cancellation);
-        using var run = new StepRun(model, options.AdapterConfig(), StepRun.RandomBatch(options), memoryBudget: options.MemoryBudgetBytes, ownsModel: true);
+        using var run = new StepRun(model, options.AdapterConfig(), StepRun.RandomBatch(options), memoryBudget: options.MemoryBudgetBytes, ownsModel: true)
+        {
+            UseGraphs = options.UseGraphs,
+        };
         if (options.Method != "full") model.PrepareWeights();
         for (var i = 0; i < options.Warmup; i++) run.Step();
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -36,6 +42,6 @@ public static class StepBenchmark
         var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         var median = new Measurement("step", times).Median;
         return new StepBenchmarkResult(run.Adapter.ParameterCount, median, run.Tokens * 1000.0 / median, MachineDescription.PeakResidentBytes() >> 20,
-            run.HeldBytes >> 20, run.Loss) { Rounds = times, AllocatedBytesPerStep = allocated / options.Steps };
+            run.HeldBytes >> 20, run.Loss) { Rounds = times, AllocatedBytesPerStep = allocated / options.Steps, ReplayedSteps = run.Replayed };
     }
 }

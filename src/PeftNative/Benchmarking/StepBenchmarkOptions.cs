@@ -53,6 +53,9 @@ public sealed record StepBenchmarkOptions
     /// <summary>Bytes that activations should stay within, or null; see <see cref="Pass.MemoryBudget"/>.</summary>
     public long? MemoryBudgetBytes { get; init; }
 
+    /// <summary>Whether steps are replayed as a graph of the device; see <see cref="Training.TrainerOptions.UseGraphs"/>.</summary>
+    public bool UseGraphs { get; init; } = true;
+
     /// <summary>Timed steps.</summary>
     public int Steps { get; init; } = 7;
 

@@ -15,6 +15,7 @@ internal sealed class StepRun : IDisposable
     private readonly int[] labels;
     private readonly AdamW optimizer;
     private readonly Pass pass;
+    private readonly StepGraphs graphs;
     private readonly object[] names = []; // of the sequences
 
     /// <summary>Sets up a step.</summary>
@@ -34,6 +35,7 @@ internal sealed class StepRun : IDisposable
         if (ownsModel && Adapter is ReplacementAdapter full) full.ReleaseBase();
         optimizer = new AdamW(model.Backend, Adapter.Buffer, new AdamWOptions { WeightDecay = 0.01, MaxGradientNorm = 0 });
         pass = new Pass(model, Adapter) { MemoryBudget = memoryBudget };
+        graphs = new StepGraphs(pass);
         if (keepsFrozenLayers)
         {
             names = [.. Enumerable.Range(0, batch.SequenceCount).Select(_ => new object())];
@@ -53,6 +55,16 @@ internal sealed class StepRun : IDisposable
     /// <summary>Loss of the latest step.</summary>
     public double Loss { get; private set; }
 
+    /// <summary>Whether steps are replayed as a graph of the device, where the backend can.</summary>
+    public bool UseGraphs
+    {
+        get => graphs.IsOn;
+        init => graphs.IsOn = value;
+    }
+
+    /// <summary>Steps that were replayed as a graph.</summary>
+    public long Replayed => graphs.Replayed;
+
     /// <summary>The most memory the activations of a step have taken, in bytes.</summary>
     public long StepBytes => pass.PeakBytes;
 
@@ -66,7 +78,7 @@ internal sealed class StepRun : IDisposable
         pass.FrozenLayers?.Select(names);
         pass.Begin(batch, training: true);
         var targets = BatchTargets.PerToken(pass, batch, labels);
-        Loss = model.TrainStep(pass, targets).LossSum * targets.GradientScale;
+        Loss = graphs.TrainStep(targets).LossSum * targets.GradientScale;
         optimizer.Step(LearningRate, optimizer.GradientNorm());
     }
 
@@ -87,6 +99,7 @@ internal sealed class StepRun : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        graphs.Dispose();
         pass.FrozenLayers?.Dispose();
         pass.Dispose();
         optimizer.Dispose();

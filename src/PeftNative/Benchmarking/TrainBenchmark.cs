@@ -17,7 +17,7 @@ internal static class TrainBenchmark
         var data = EncodedData.Of(Examples(options));
         using var plainAdapter = options.AdapterConfig().Create(model, seed: 1, trainable: true, "plain");
         using var packedAdapter = options.AdapterConfig().Create(model, seed: 1, trainable: true, "packed");
-        var settings = new TrainerOptions { BatchSize = options.Batch, MaxSteps = int.MaxValue / 2 };
+        var settings = new TrainerOptions { BatchSize = options.Batch, MaxSteps = int.MaxValue / 2, UseGraphs = options.UseGraphs };
         using var plain = new Trainer(model, plainAdapter, data, null, settings);
         using var packed = new Trainer(model, packedAdapter, data, null, settings with { PackingBudget = options.Sequence });
         return Measure([("train, a sequence per row", plain), ("train, rows packed", packed)], options, cancellation);

@@ -70,6 +70,7 @@ public sealed class TransformerModel : IDisposable
     /// </summary>
     public Tensor Forward(Pass pass)
     {
+        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].BeforeForward(pass);
         if (Encoder is not null && pass.Cache is not { Length: > 0 }) Encode(pass);
         var x = pass.FrozenLayers is { } frozen && pass.IsTraining && Encoder is null
             ? ForwardAboveFrozen(pass, frozen) : Decoder.Forward(pass, Embedding.Forward(pass));
@@ -142,23 +143,41 @@ public sealed class TransformerModel : IDisposable
     /// </summary>
     public HeadResult TrainStep(Pass pass, HeadTargets targets)
     {
+        BeginStep(pass, targets);
+        RunStep(pass, targets);
+        return EndStep(pass);
+    }
+
+    /// <summary>Takes the targets to the backend.</summary>
+    internal void BeginStep(Pass pass, HeadTargets targets)
+    {
+        Head.Take(pass, targets);
         PickTopRows(pass, targets);
+    }
+
+    /// <summary>The operations of a training step that has begun: nothing is uploaded or read back.</summary>
+    internal void RunStep(Pass pass, HeadTargets targets)
+    {
         var x = Forward(pass);
         var reachesLayers = pass.LowestTrainedDepth < Blocks.Count;
         var dx = reachesLayers ? pass.NewActivation(x.Rows, x.Columns) : default;
-        var result = Head.Loss(pass, x, targets, backward: true, dx);
+        Head.Run(pass, x, targets, backward: true, dx);
         if (reachesLayers) Backward(pass, dx);
+    }
+
+    /// <summary>Reads what the step came to.</summary>
+    internal static HeadResult EndStep(Pass pass)
+    {
         pass.TopRows = default;
-        return result;
+        return ModelHead.Result(pass);
     }
 
     /// <summary>Forward and loss of the batch the pass has begun.</summary>
     public HeadResult Evaluate(Pass pass, HeadTargets targets)
     {
-        PickTopRows(pass, targets);
-        var result = Head.Loss(pass, Forward(pass), targets, backward: false, default);
-        pass.TopRows = default;
-        return result;
+        BeginStep(pass, targets);
+        Head.Run(pass, Forward(pass), targets, backward: false, default);
+        return EndStep(pass);
     }
 
     // The last feed-forward works for the head alone: where that looks at few rows, the others are left out.
@@ -169,7 +188,7 @@ public sealed class TransformerModel : IDisposable
         if (!Decoder.CanPick || isCached || targets.Count == 0 || targets.Count > Worth * pass.Rows) return;
         for (var i = 0; i < pass.Attachments.Count; i++)
             if (pass.Attachments[i].DependsOnRowNumbers) return;
-        pass.TopRows = pass.Upload(targets.Rows, 1, targets.Count);
+        pass.TopRows = pass.HeadState.Rows;
     }
 
     /// <summary>

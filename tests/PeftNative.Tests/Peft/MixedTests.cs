@@ -89,7 +89,8 @@ public class MixedTests
         var mixed = MixedAdapters.ByName(setting.Model, known, ["a", "__base__"]);
         Assert.Contains("3 sequences", Assert.Throws<UsageException>(() => setting.Scores(mixed)).Message, StringComparison.Ordinal);
         setting.Pass.Attachments = [MixedAdapters.ByName(setting.Model, known, ["a", "__base__", "a"])];
-        Assert.Throws<UsageException>(() => setting.Pass.Begin(TinyModels.Batch(), training: true));
+        setting.Pass.Begin(TinyModels.Batch(), training: true);
+        Assert.Throws<UsageException>(() => setting.Model.Forward(setting.Pass));
         setting.Adapter.Merge();
         Assert.Contains("merged", Assert.Throws<UsageException>(() => new MixedAdapters(setting.Model, [setting.Adapter])).Message, StringComparison.Ordinal);
     }

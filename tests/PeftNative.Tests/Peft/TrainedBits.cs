@@ -43,7 +43,13 @@ internal static class TrainedBits
         """;
 
     /// <summary>All trained numbers after some steps, the losses behind them.</summary>
-    internal static float[] Of(IBackend backend, string config, string method, int steps = 3, int length = 29)
+    /// <param name="backend">Computes.</param>
+    /// <param name="config">The model.</param>
+    /// <param name="method">What is trained.</param>
+    /// <param name="steps">How many steps.</param>
+    /// <param name="length">Tokens of each sequence.</param>
+    /// <param name="withGraphs">Whether the backend has to replay every step from the third on.</param>
+    internal static float[] Of(IBackend backend, string config, string method, int steps = 3, int length = 29, bool withGraphs = false)
     {
         using var model = ModelLoader.CreateRandom(backend, ConfigReader.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(config))) with
         {
@@ -52,6 +58,7 @@ internal static class TrainedBits
         using var adapter = (Peft.Methods.All.GetValueOrDefault(method) ?? More[method]).Create(model, seed: 4, trainable: true, "default");
         using var optimizer = new AdamW(backend, adapter.Buffer, new AdamWOptions());
         using var pass = new Pass(model, adapter) { Seed = 9 };
+        using var graphs = new StepGraphs(pass) { IsOn = withGraphs };
         if (method is not ("full" or "bitfit" or "top-layers")) model.PrepareWeights();
         var losses = new List<float>();
         for (var step = 0; step < steps; step++)
@@ -59,9 +66,10 @@ internal static class TrainedBits
             pass.Step = (ulong)step;
             optimizer.ZeroGradients();
             pass.Begin(Batch(step, length, model.Config.VocabularySize), training: true);
-            losses.Add((float)model.TrainStep(pass, BatchTargets.PerSequence(pass, [0, 1, 2, 1, 0])).LossSum);
+            losses.Add((float)graphs.TrainStep(BatchTargets.PerSequence(pass, [0, 1, 2, 1, 0])).LossSum);
             optimizer.Step(1e-2, optimizer.GradientNorm());
         }
+        if (withGraphs && graphs.Replayed != steps - 2) throw new InvalidOperationException($"{graphs.Replayed} of {steps} steps were replayed: {graphs.Problem}");
         return [.. HostValues.Download(backend, adapter.Buffer.Values), .. losses];
     }
 

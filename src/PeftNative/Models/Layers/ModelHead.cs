@@ -37,50 +37,70 @@ public sealed class ModelHead(
     /// </summary>
     public HeadResult Loss(Pass pass, in Tensor x, HeadTargets targets, bool backward, in Tensor dx)
     {
+        Take(pass, targets);
+        Run(pass, x, targets, backward, dx);
+        return Result(pass);
+    }
+
+    /// <summary>Takes the targets to the backend, and makes room for what becomes of them.</summary>
+    internal void Take(Pass pass, HeadTargets targets)
+    {
+        var (state, count) = (pass.HeadState, targets.Count);
+        state.Rows = pass.Upload(targets.Rows, 1, count);
+        state.Wanted = targets.Labels is { } labels ? pass.Upload(labels, count, 1)
+            : HostValues.Upload(pass.Backend, targets.Values.AsSpan(0, count * Output.Out), pass.NewStatistic(count, Output.Out));
+        state.Loss = pass.NewStatistic(count, 1);
+        state.Hits = targets.Labels is null ? default : pass.Arena.Allocate(DType.Int32, count, 1);
+    }
+
+    /// <summary>The loss of all rows, and gradients, for targets that were taken.</summary>
+    internal void Run(Pass pass, in Tensor x, HeadTargets targets, bool backward, in Tensor dx)
+    {
         var state = pass.HeadState;
         pass.PickedRows = targets.Rows.AsMemory(0, targets.Count);
-        var rows = pass.TopRows.IsPresent ? pass.TopRows : pass.Upload(targets.Rows, 1, targets.Count);
-        var features = Features(pass, state, x, rows);
+        var features = Features(pass, state, x, state.Rows);
         var needsFeatures = backward && (dx.IsPresent || pass.IsTrained(FinalNorm?.Gamma) || (Pooler?.IsTrained(pass) ?? false));
         var dFeatures = needsFeatures ? pass.NewActivation(targets.Count, features.Columns) : default;
-        // Of all rows together, so that nobody waits for the device between two chunks.
-        var loss = pass.NewStatistic(targets.Count, 1);
-        var hits = targets.Labels is null ? default : pass.Arena.Allocate(DType.Int32, targets.Count, 1);
         var chunk = (int)Math.Clamp(pass.Backend.ScoreBytes / ((long)Output.Out * pass.Type.Size()), 1, Math.Max(1, targets.Count));
         for (var start = 0; start < targets.Count; start += chunk)
         {
             var count = Math.Min(chunk, targets.Count - start);
             var mark = pass.Arena.Mark();
-            Chunk(pass, state, features.RowRange(start, count), targets, start, loss.RowRange(start, count).Reshape(1, count),
-                hits.IsPresent ? hits.RowRange(start, count).Reshape(1, count) : default,
-                backward, needsFeatures ? dFeatures.RowRange(start, count) : default);
+            Chunk(pass, state, features.RowRange(start, count), targets, start, backward, needsFeatures ? dFeatures.RowRange(start, count) : default);
             pass.Arena.Release(mark);
         }
-        if (needsFeatures) FeaturesBackward(pass, state, dFeatures, rows, dx);
-        return new HeadResult(HostValues.Sum(pass.Backend, loss), hits.IsPresent ? HostValues.CountOnes(pass.Backend, hits) : 0, targets.Count);
+        if (needsFeatures) FeaturesBackward(pass, state, dFeatures, state.Rows, dx);
     }
 
-    private void Chunk(Pass pass, State state, in Tensor features, HeadTargets targets, int start, in Tensor loss, in Tensor hits,
-        bool backward, in Tensor dFeatures)
+    /// <summary>What the last run came to, of all rows together, so that the host waits once.</summary>
+    internal static HeadResult Result(Pass pass)
+    {
+        var state = pass.HeadState;
+        return new HeadResult(HostValues.Sum(pass.Backend, state.Loss),
+            state.Hits.IsPresent ? HostValues.CountOnes(pass.Backend, state.Hits) : 0, state.Loss.Rows);
+    }
+
+    private void Chunk(Pass pass, State state, in Tensor features, HeadTargets targets, int start, bool backward, in Tensor dFeatures)
     {
         var count = features.Rows;
         var scores = pass.NewActivation(count, Output.Out);
         pass.PickedRows = targets.Rows.AsMemory(start, count);
         Output.Forward(pass, state.Output, features, scores);
-        if (targets.Labels is { } labels)
+        var loss = state.Loss.RowRange(start, count).Reshape(1, count);
+        if (targets.Labels is not null)
         {
             pass.Backend.Run(new CrossEntropyOp
             {
-                Logits = scores, Labels = pass.Upload(labels.AsSpan(start, count), 1, count), Loss = loss, Correct = hits,
+                Logits = scores, Labels = state.Wanted.RowRange(start, count).Reshape(1, count), Loss = loss,
+                Correct = state.Hits.RowRange(start, count).Reshape(1, count),
                 Gradient = backward, GradientScale = targets.GradientScale, SoftCap = softCap,
             });
         }
         else
         {
-            var values = targets.Values!.AsSpan(start * Output.Out, count * Output.Out);
             pass.Backend.Run(new RegressionLossOp
             {
-                Logits = scores, Targets = HostValues.Upload(pass.Backend, values, pass.NewStatistic(count, Output.Out)),
+                Logits = scores, Targets = state.Wanted.RowRange(start, count),
                 Kind = targets.ValueLoss, Loss = loss, Gradient = backward, GradientScale = targets.GradientScale,
             });
         }
@@ -158,6 +178,9 @@ public sealed class ModelHead(
         internal LinearState Pooler { get; } = new();
         internal LinearState Output { get; } = new();
         internal GateOp Activation { get; set; }
+
+        /// <summary>Of the targets: their rows, labels or values; and each one's loss and whether it was hit.</summary>
+        internal Tensor Rows, Wanted, Loss, Hits;
     }
 }
 

@@ -10,6 +10,9 @@ namespace PeftNative.Models;
 /// </summary>
 public sealed class Pass : IDisposable
 {
+    /// <summary>A dropout stream is the number of the step, and in its last bits the place.</summary>
+    internal const int PlaceBits = 20;
+
     private readonly TransformerModel model;
     private readonly SubBlockState[] states;
     private readonly RopeTensors? rope, windowRope;
@@ -130,7 +133,6 @@ public sealed class Pass : IDisposable
         if (Source is not null) CrossSegments = UploadCrossSegments();
         rope?.Prepare(reach);
         windowRope?.Prepare(reach);
-        for (var i = 0; i < Attachments.Count; i++) Attachments[i].BeforeForward(this);
     }
 
     /// <summary>The row of a token of the batch, counted in its sequence without virtual tokens.</summary>
@@ -141,6 +143,16 @@ public sealed class Pass : IDisposable
 
     /// <summary>Rotary cosines and sines of full layers, or of those with a window where they differ.</summary>
     internal (Tensor Cos, Tensor Sin) Rope(bool windowed) => (windowed ? windowRope! : rope!).Tables;
+
+    /// <summary>All rotary tables there are.</summary>
+    internal IEnumerable<(Tensor Cos, Tensor Sin)> RopeTables
+    {
+        get
+        {
+            if (rope is not null) yield return rope.Tables;
+            if (windowRope is not null) yield return windowRope.Tables;
+        }
+    }
 
     /// <summary>The numbers of a weight. Those of a quantised one stay until the next one is asked for, so that only one is ever there whole.</summary>
     internal Tensor Dense(Parameter weight)
@@ -167,6 +179,18 @@ public sealed class Pass : IDisposable
         if (kept + bytes + leastPerRow * AllRows > budget) return false;
         kept += bytes;
         return true;
+    }
+
+    /// <summary>Remembers how far the step has come, for <see cref="Rewind"/>.</summary>
+    internal PassMark Mark() => new(Arena.Mark(), Transient.Mark(), kept);
+
+    /// <summary>Goes back to a mark, as if nothing had been computed since.</summary>
+    internal void Rewind(PassMark mark)
+    {
+        Arena.Release(mark.Arena);
+        Transient.Release(mark.Transient);
+        kept = mark.Kept;
+        Stream = Target;
     }
 
     private int AllRows => Target.Rows + (Source?.Rows ?? 0);
@@ -237,7 +261,7 @@ public sealed class Pass : IDisposable
 
     /// <summary>The dropout mask of a place in the model for the present step.</summary>
     public DropoutMask Dropout(double probability, uint purpose, int place) => IsTraining && probability > 0
-        ? new DropoutMask((float)probability, Seed ^ ((ulong)purpose << 32), (Step << 20) | (uint)place)
+        ? new DropoutMask((float)probability, Seed ^ ((ulong)purpose << 32), (Step << PlaceBits) | (uint)place)
         : default;
 
     /// <inheritdoc/>
@@ -297,3 +321,6 @@ public sealed class Pass : IDisposable
         return found;
     }
 }
+
+/// <summary>How far a pass has come.</summary>
+internal readonly record struct PassMark(ArenaMark Arena, ArenaMark Transient, long Kept);

@@ -22,8 +22,9 @@ public sealed class Trainer : IDisposable
     private readonly LearningRateSchedule schedule;
     private readonly RunFolder? folder;
     private readonly Pass pass;
+    private readonly StepGraphs graphs;
     private int skipped;
-    private bool isOverBudget;
+    private bool isOverBudget, isWithoutGraphs;
 
     /// <summary>Makes a trainer; continues from a checkpoint where the options name one.</summary>
     /// <exception cref="UsageException">Options contradict each other, or the adapter is not trainable.</exception>
@@ -39,6 +40,7 @@ public sealed class Trainer : IDisposable
         schedule = LearningRateSchedule.Create(options.LrScheduler, options.LearningRate, warmup, TotalSteps, options.ScheduleArguments);
         Optimizer = new AdamW(model.Backend, adapter.Buffer, options.Optimizer);
         pass = new Pass(model, adapter) { Seed = options.Seed, MemoryBudget = options.MemoryBudgetBytes };
+        graphs = new StepGraphs(pass) { IsOn = options.UseGraphs };
         var isRepeated = TotalSteps > StepsPerEpoch;
         if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length)) <= options.FrozenLayerCacheBytes)
             pass.FrozenLayers = new FrozenLayerCache(model);
@@ -75,6 +77,9 @@ public sealed class Trainer : IDisposable
     /// <summary>Micro-batches whose frozen layers were taken from an earlier epoch; see <see cref="TrainerOptions.FrozenLayerCacheBytes"/>.</summary>
     public long ReusedBatches => pass.FrozenLayers?.Hits ?? 0;
 
+    /// <summary>Micro-batches that were replayed as a graph of the device; see <see cref="TrainerOptions.UseGraphs"/>.</summary>
+    public long ReplayedBatches => graphs.Replayed;
+
     /// <summary>Trains to the end, evaluating and saving on the way.</summary>
     /// <param name="progress">Receives every event, in order; it decides on which thread.</param>
     /// <param name="cancellation">Ends the run after the present micro-batch, with a checkpoint.</param>
@@ -98,6 +103,7 @@ public sealed class Trainer : IDisposable
             loss = step.Loss;
             progress?.Invoke(step with { Elapsed = clock.Elapsed, Remaining = Remaining(clock.Elapsed, start) });
             WarnOfBudget(progress);
+            WarnOfGraphs(progress);
             if (IsDue(options.EvalSteps) && evaluator is not null)
             {
                 last = Evaluate(progress, cancellation, out var isBest);
@@ -138,7 +144,7 @@ public sealed class Trainer : IDisposable
             pass.Step = (ulong)CompletedSteps * (ulong)options.GradientAccumulationSteps + (ulong)i;
             pass.Begin(tokens, training: true);
             pass.FrozenLayers?.Select(batches[i].Examples);
-            sum += model.TrainStep(pass, ModelBatch.Targets(pass, batches[i], tokens, 1.0 / terms));
+            sum += graphs.TrainStep(ModelBatch.Targets(pass, batches[i], tokens, 1.0 / terms));
         }
         var norm = Optimizer.GradientNorm();
         var rate = schedule.Rate(CompletedSteps);
@@ -163,6 +169,7 @@ public sealed class Trainer : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        graphs.Dispose();
         pass.FrozenLayers?.Dispose();
         pass.Dispose();
         Optimizer.Dispose();
@@ -179,6 +186,13 @@ public sealed class Trainer : IDisposable
             Message = $"A step takes {pass.PeakBytes >> 20} MiB even when every layer is computed again; memory_budget is {budget >> 20} MiB. "
                 + "A smaller batch_size or max_seq_length takes less.",
         });
+    }
+
+    private void WarnOfGraphs(Action<TrainEvent>? progress)
+    {
+        if (isWithoutGraphs || graphs.Problem is not { } problem) return;
+        isWithoutGraphs = true;
+        progress?.Invoke(new WarningEvent { Step = CompletedSteps, Message = $"Steps are not recorded as graphs from here on: {problem}" });
     }
 
     // The micro-batches of a step; the last step of an epoch may have fewer, so that no step spans two epochs.

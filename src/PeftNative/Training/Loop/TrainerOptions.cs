@@ -67,6 +67,12 @@ public sealed record TrainerOptions
     /// </summary>
     public long? MemoryBudgetBytes { get; init; }
 
+    /// <summary>
+    /// Whether micro-batches of a layout (lengths of the sequences, number of labels) that has come before are replayed as one graph of the device, on
+    /// backends that can. Results are the same bits. What the adapter is set to must not change between two steps then.
+    /// </summary>
+    public bool UseGraphs { get; init; } = true;
+
     /// <summary>Steps between evaluations; null for once per epoch. Needs evaluation data.</summary>
     public int? EvalSteps { get; init; }
 
