@@ -49,7 +49,7 @@ public class BenchTests
     public void Every_law_of_growth_is_fitted()
     {
         var lines = Command.Succeed(["bench", "growth", .. Tiny, "--json"]).Lines;
-        Assert.Equal(["tokens", "layers", "rank", "targets", "prompt", "prefix", "padding", "labels"], lines.Select(l => l["law"]!.GetValue<string>()));
+        Assert.Equal(["tokens", "layers", "rank", "targets", "prompt", "prefix", "padding", "labels", "frozen"], lines.Select(l => l["law"]!.GetValue<string>()));
     }
 
     [Fact]
