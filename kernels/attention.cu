@@ -122,13 +122,14 @@ PN_DEVICE void attention_merge(const Attention& op, int tiles, int tile_q, int s
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                             \
-    PN_KERNEL_BOUNDS(attention_forward_##suffix, 128, pn::Attention op, int tiles, int tile_q, int tile_k, \
-                     float* partials) {                                                                    \
-        pn::attention_forward<T>(op, tiles, tile_q, tile_k, partials);                                     \
-    }                                                                                                      \
-    PN_KERNEL_BOUNDS(attention_merge_##suffix, 128, pn::Attention op, int tiles, int tile_q, int splits,   \
-                     const float* partials) {                                                              \
-        pn::attention_merge<T>(op, tiles, tile_q, splits, partials);                                       \
+// Not told how many blocks are to be resident, the compiler stops at 64 registers and spills.
+#define PN_ONE_TYPE(T, suffix)                                                                                  \
+    PN_KERNEL_RESIDENT(attention_forward_##suffix, 128, 6, pn::Attention op, int tiles, int tile_q, int tile_k, \
+                       float* partials) {                                                                       \
+        pn::attention_forward<T>(op, tiles, tile_q, tile_k, partials);                                          \
+    }                                                                                                           \
+    PN_KERNEL_BOUNDS(attention_merge_##suffix, 128, pn::Attention op, int tiles, int tile_q, int splits,        \
+                     const float* partials) {                                                                   \
+        pn::attention_merge<T>(op, tiles, tile_q, splits, partials);                                            \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)
