@@ -59,10 +59,10 @@ public static class IlgpuBackends
 
     private static (string? WhyNot, int Count) Search()
     {
-        // OpenCL loads the compilers of all its drivers, 75 MiB and more than a second, also where there is nothing to compile for.
-        if (!MayHaveDevice()) return ("There is no graphics device here.", 0);
         try
         {
+            // OpenCL loads the compilers of all its drivers, 75 MiB and more than a second, also where there is nothing to compile for.
+            if (!MayHaveDevice()) return ("There is no graphics device here.", 0);
             using var context = NewContext(builder => builder.Cuda().OpenCL());
             var count = Devices(context).Count;
             return (count > 0 ? null : "ILGPU finds no CUDA or OpenCL device with double precision here.", count);

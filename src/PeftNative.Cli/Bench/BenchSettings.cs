@@ -82,7 +82,8 @@ internal static class BenchSettings
         Hidden = values.Int(Hidden), Layers = values.Int(Layers), Heads = values.Int(Heads), KvHeads = values.Int(KvHeads),
         FeedForward = values.Int(FeedForward), Vocabulary = values.Int(Vocabulary), Batch = values.Int(Batch),
         Sequence = values.Int(Sequence), Method = values.Text(Method), Rank = values.Int(Rank), Alpha = values.Number(Alpha),
-        Targets = values.Text(Targets), VirtualTokens = values.Int(Virtual), MemoryBudgetBytes = values.Node(Budget) is null ? null : values.Whole(Budget) << 20, UseGraphs = values.Text(Graphs) == "on",
+        Targets = values.Text(Targets), VirtualTokens = values.Int(Virtual),
+        MemoryBudgetBytes = values.Node(Budget) is null ? null : values.Whole(Budget) << 20, UseGraphs = values.Text(Graphs) == "on",
         Steps = values.Int(Steps), Warmup = values.Int(Warmup),
     };
 
