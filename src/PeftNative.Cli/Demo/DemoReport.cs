@@ -20,14 +20,14 @@ internal static partial class DemoReport
         .pair dd{margin:0;min-width:0;overflow-wrap:anywhere}.pair .ramble{color:var(--soft);font-style:italic}
         .pair code{font:.9em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
         .good,.value{color:var(--a)}.bad{color:var(--b)}.good,.bad{font-weight:700}.key-name{color:var(--soft)}
-        .exam{display:grid;grid-template-columns:6.2rem 1fr 4.5rem;gap:.35rem .7rem;align-items:center;font-size:.92rem}
+        .exam{display:grid;grid-template-columns:6.2rem 1fr 5.4rem;gap:.35rem .7rem;align-items:center;font-size:.92rem}
         .exam>span:nth-child(3n){text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
         .squares{display:flex;flex-wrap:wrap;gap:3px}.squares i{width:.95rem;height:.95rem;border-radius:.2rem;background:var(--line)}
         .squares i.y{background:var(--a)}
         ul.proofs{list-style:none;padding:0;margin:0 0 .6rem}ul.proofs li{padding:.25rem 0}
         pre{white-space:pre-wrap;overflow-wrap:anywhere}
         @media(max-width:32rem){.pair dl{grid-template-columns:1fr;gap:.1rem}.pair dt{margin-top:.4rem}.squares i{width:.72rem;height:.72rem}
-        .exam{grid-template-columns:4.9rem 1fr 5rem;font-size:.82rem}}
+        .exam{grid-template-columns:4.9rem 1fr 5rem;row-gap:.8rem;font-size:.82rem}}
         """;
 
     /// <summary>The page.</summary>
