@@ -74,6 +74,7 @@ internal static class CompareReport
             if (MethodTable.Describe(ComparedMethods.KindOf(method.Name), method.Config) is { Length: > 0 } settings) yield return (method.Name, settings);
         yield return ("memory", "activations of a step, and value, gradient and two moments of every trained parameter; the weights of the base, "
             + $"{Quantity.Bytes(facts.WeightBytes)}, come on top for every method");
+        yield return ("step", "median wall time; where only the upper layers are trained, what the frozen ones below give is kept from the first pass over the records");
         yield return ("machine", facts.Machine);
     }
 

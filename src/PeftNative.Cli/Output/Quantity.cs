@@ -36,7 +36,7 @@ internal static class Quantity
     {
         0 => "0",
         _ when double.IsNaN(value) || double.IsInfinity(value) => value.ToString(CultureInfo.InvariantCulture),
-        _ when Math.Abs(value) is >= 1e5 or < 1e-3 => value.ToString("0.00e0", CultureInfo.InvariantCulture),
+        _ when Math.Abs(value) is >= 1e5 or < 1e-3 => value.ToString("0.##e0", CultureInfo.InvariantCulture),
         _ => value.ToString("G4", CultureInfo.InvariantCulture),
     };
 

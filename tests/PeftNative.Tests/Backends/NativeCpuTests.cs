@@ -25,7 +25,7 @@ public sealed class NativeCpuTests
         using var two = Open(instructionSet, 2, type);
         using var three = Open(instructionSet, 3, type);
         var failures = Cases[operation]
-            .SelectMany(c => new[] { (Case: c, Result: c.Run(one, two)), (Case: c, Result: c.Run(one, three)) })
+            .Select(c => (Case: c, Result: c.Run(one, twins: [two, three])))
             .Where(r => !r.Result.Passed)
             .Select(r => $"{r.Case.Name}: {r.Result.Failure}")
             .ToList();
@@ -47,7 +47,7 @@ public sealed class NativeCpuTests
         using var one = Open(instructionSet, 1, type);
         using var two = Open(instructionSet, 2, type);
         var failures = Cases.SelectMany(operation => operation.Where((_, i) => i % Every == 0))
-            .Select(c => (Case: c, Result: c.Run(one, two)))
+            .Select(c => (Case: c, Result: c.Run(one, twins: two)))
             .Where(r => !r.Result.Passed)
             .Select(r => $"{r.Case.Name}: {r.Result.Failure}")
             .ToList();

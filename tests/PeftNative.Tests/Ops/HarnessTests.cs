@@ -49,8 +49,8 @@ public sealed class HarnessTests
         using var backend = ReferenceBackend.Create(DType.Float32);
         using var twin = ReferenceBackend.Create(DType.Float32);
         using var other = new FaultyBackend(DType.Float32, Fault.Unstable, 0);
-        Assert.True(@case.Run(backend, twin).Passed);
-        Assert.Contains("the twin", @case.Run(backend, other).Failure);
+        Assert.True(@case.Run(backend, twins: twin).Passed);
+        Assert.Contains("the twin", @case.Run(backend, twins: other).Failure);
     }
 
     // A number has no neighbours that could be overwritten.

@@ -59,10 +59,9 @@ public abstract record OperationCase
     /// outside the results, inputs left alone, and the same bits when it runs twice more.
     /// </summary>
     /// <param name="backend">The backend to test.</param>
-    /// <param name="twin">Another instance, for instance with more threads, that must give the same bits;
-    /// optional.</param>
     /// <param name="weightType">The type of frozen weights, where it is not the backend's compute type.</param>
-    public OperationResult Run(IBackend backend, IBackend? twin = null, DType? weightType = null)
+    /// <param name="twins">Other instances, for instance with more threads, that must give the same bits.</param>
+    public OperationResult Run(IBackend backend, DType? weightType = null, params IReadOnlyList<IBackend> twins)
     {
         var tested = new CaseSetting(this, backend.ComputeType, weightType ?? backend.ComputeType);
         var aliased = tested with { MayAlias = true };
@@ -75,7 +74,7 @@ public abstract record OperationCase
             comparison.Compare(expected, actual);
             comparison.CompareBits(actual, Outputs(aliased, backend), "a second run");
             comparison.CompareBits(actual, Outputs(aliased, backend), "a third run");
-            if (twin is not null) comparison.CompareBits(actual, Outputs(aliased, twin), "the twin");
+            foreach (var twin in twins) comparison.CompareBits(actual, Outputs(aliased, twin), $"the twin ({twin.Description})");
             return new(comparison.Failure is null, comparison.Error, comparison.Failure);
         }
         catch (CaseFailedException e)
