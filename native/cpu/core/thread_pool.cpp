@@ -36,7 +36,7 @@ bool wait_awake(Ready ready) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) : size_(threads < 1 ? 1 : threads), threads_(new std::thread[size_]) {
+ThreadPool::ThreadPool(int threads) : size_(threads < 1 ? 1 : threads), threads_(new std::thread[size_]), done_(new Done[size_]) {
     for (int worker = 1; worker < size_; worker++) threads_[worker] = std::thread([this, worker] { work(worker); });
 }
 
@@ -48,37 +48,36 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::run(int workers, Job job, void* argument) {
-    workers = workers > size_ ? size_ : workers;
-    workers_ = workers < 1 ? 1 : workers;
+    workers = workers > size_ ? size_ : workers < 1 ? 1 : workers;
     claimed_.store(0, std::memory_order_relaxed);
-    if (workers_ == 1) {
+    if (workers == 1) {
         job(argument, 0);
         return;
     }
+    workers_ = workers;
     job_ = job;
     argument_ = argument;
-    running_.store(size_ - 1, std::memory_order_relaxed);
-    round_.fetch_add(1);  // seq_cst: either a worker sees the new round before sleeping or we see it asleep
+    const unsigned round = round_.fetch_add(1) + 1;  // seq_cst: either a worker sees the new round before sleeping or we see it asleep
     if (sleeping_.load() > 0) round_.notify_all();
     job(argument, 0);
-    const auto done = [this] { return running_.load(std::memory_order_acquire) == 0; };
-    while (!wait_awake(done)) {
-        const int left = running_.load(std::memory_order_acquire);
-        if (left != 0) running_.wait(left, std::memory_order_acquire);
+    for (int worker = 1; worker < size_; worker++) {
+        const std::atomic<int>& done = done_[worker].round;
+        const int now = static_cast<int>(round), before = static_cast<int>(round - 1);
+        while (!wait_awake([&] { return done.load(std::memory_order_acquire) == now; })) done.wait(before, std::memory_order_acquire);
     }
 }
 
 void ThreadPool::work(int worker) {
-    for (unsigned seen = 0;;) {
-        if (!wait_awake([&] { return round_.load(std::memory_order_acquire) != seen; })) {
+    for (unsigned round = 1;; round++) {
+        if (!wait_awake([&] { return round_.load(std::memory_order_acquire) == round; })) {
             sleeping_.fetch_add(1);
-            while (round_.load() == seen) round_.wait(seen);
+            while (round_.load() != round) round_.wait(round - 1);
             sleeping_.fetch_sub(1);
         }
-        seen++;
         if (stopping_) return;
         if (worker < workers_) job_(argument_, worker);
-        if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_one();
+        done_[worker].round.store(static_cast<int>(round));  // seq_cst, so that a waiting caller is seen
+        done_[worker].round.notify_one();
     }
 }
 

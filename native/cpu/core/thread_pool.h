@@ -36,14 +36,20 @@ public:
 private:
     void work(int worker);
 
+    // The last round that a worker has finished; written by that worker alone.
+    struct alignas(64) Done {
+        std::atomic<int> round{0};  // an int can be waited for without a detour
+    };
+
     const int size_;
     std::unique_ptr<std::thread[]> threads_;
+    std::unique_ptr<Done[]> done_;
+    // What a round is lies beside its number: a waiting worker gets all of it with one line from the caller's cache.
+    alignas(64) std::atomic<unsigned> round_{0};
     Job job_ = nullptr;
     void* argument_ = nullptr;
     int workers_ = 0;
     bool stopping_ = false;
-    alignas(64) std::atomic<unsigned> round_{0};
-    alignas(64) std::atomic<int> running_{0};
     alignas(64) std::atomic<int> sleeping_{0};
     alignas(64) std::atomic<std::ptrdiff_t> claimed_{0};
 };
