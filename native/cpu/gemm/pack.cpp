@@ -57,8 +57,8 @@ template <class T, bool Pairs>
 void straight_steps(const T* x, std::ptrdiff_t stride, std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t all, std::ptrdiff_t columns, float* out) {
     constexpr std::ptrdiff_t each = Pairs ? 2 : 1;
     const std::ptrdiff_t panel = ceil_div(all, each) * panel_width;
-    for (std::ptrdiff_t c = 0; c < columns; c += panel_width, out += panel) {
-        const std::ptrdiff_t width = smaller<std::ptrdiff_t>(panel_width, columns - c);
+    for (std::ptrdiff_t c = 0, width; c < columns; c += width, out += panel) {
+        width = panel_columns(columns - c);
         for (std::ptrdiff_t k = first; k < last; k += each) {
             const T *low = x + k * stride + c, *high = k + 1 < all ? low + stride : nullptr;
             float* to = out + k / each * panel_width;
@@ -107,8 +107,10 @@ void pack(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdi
     const T* x = static_cast<const T*>(right.data) + (right.turned ? j * right.stride + k : k * right.stride + j);
     if (!right.turned) return pairs ? straight<T, true>(x, right.stride, steps, columns, out) : straight<T, false>(x, right.stride, steps, columns, out);
     const std::ptrdiff_t panel = (pairs ? ceil_div<std::ptrdiff_t>(steps, 2) : steps) * panel_width;
-    for (std::ptrdiff_t c = 0; c < columns; c += panel_width, out += panel)
-        turn(x + c * right.stride, right.stride, steps, smaller<std::ptrdiff_t>(panel_width, columns - c), pairs, out);
+    for (std::ptrdiff_t c = 0, width; c < columns; c += width, out += panel) {
+        width = panel_columns(columns - c);
+        turn(x + c * right.stride, right.stride, steps, width, pairs, out);
+    }
 }
 
 }  // namespace

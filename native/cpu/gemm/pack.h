@@ -13,7 +13,7 @@ struct Right {
     bool turned;  // false: step k, column j at data[k * stride + j]; true: at data[j * stride + k]
 };
 
-// Steps [k, k + steps) and columns [j, j + columns) as panels of 48 columns, [panel][step][48]. With `pairs` two steps become one
+// Steps [k, k + steps) and columns [j, j + columns) as panels of panel_columns(), [panel][step][48]. With `pairs` two steps become one
 // element of two bf16, rounded from fp32 where the operand is that; a single last step is paired with zero.
 void pack_right(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns, bool pairs, float* out);
 

@@ -33,22 +33,20 @@ struct Share {
     std::ptrdiff_t i0, i1, j0, j1;
 };
 
-// Bounds of part `index` of `count` things in `parts` parts, in whole units.
-PN_INLINE std::ptrdiff_t bound(std::ptrdiff_t count, std::ptrdiff_t unit, int parts, int index) {
-    const std::ptrdiff_t units = ceil_div(count, unit);
-    return smaller(count, units * index / parts * unit);
-}
-
 // Divides the output among workers so that the largest share is least; every row or column of a share also has to be read,
 // which counts like a dozen multiplications an element.
 Share share_of(const Product& p, int worker, int workers) {
+    if (p.by_rows) {
+        const Range rows = rows_of(p.rows, worker, workers);
+        return {rows.begin, rows.end, 0, p.columns};
+    }
     double least = 0;
     int best_down = 1, best_across = 1;
     for (int down = 1; down <= workers; down++) {
         const int across = workers / down;
         const auto rows = static_cast<double>(ceil_div<std::ptrdiff_t>(ceil_div<std::ptrdiff_t>(p.rows, tile_rows), down) * tile_rows);
         const auto columns = static_cast<double>(smaller(p.columns,
-            ceil_div<std::ptrdiff_t>(ceil_div<std::ptrdiff_t>(p.columns, panel_width), across) * panel_width));
+            ceil_div<std::ptrdiff_t>(ceil_div<std::ptrdiff_t>(p.columns, panel_unit), across) * panel_unit));
         const double cost = rows * columns + 12 * (rows + columns);
         if (down == 1 || cost < least) {
             least = cost;
@@ -58,8 +56,8 @@ Share share_of(const Product& p, int worker, int workers) {
     }
     if (worker >= best_down * best_across) return {};
     const int down = worker % best_down, across = worker / best_down;
-    return {bound(p.rows, tile_rows, best_down, down), bound(p.rows, tile_rows, best_down, down + 1),
-            bound(p.columns, panel_width, best_across, across), bound(p.columns, panel_width, best_across, across + 1)};
+    const Range rows = rows_of(p.rows, down, best_down), columns = part_of(p.columns, across, best_across, panel_unit);
+    return {rows.begin, rows.end, columns.begin, columns.end};
 }
 
 std::ptrdiff_t steps_of(const Product& p) { return p.pairs ? ceil_div<std::ptrdiff_t>(p.steps, 2) : p.steps; }
@@ -73,15 +71,19 @@ std::ptrdiff_t panels_per_block(std::ptrdiff_t steps) {
     return larger<std::ptrdiff_t>(1, right_block_floats / (panel_width * steps));
 }
 
-// Few rows do not pay for a copy of a right operand that can be read as it is.
-bool packs(const Product& p) { return p.pairs || p.right.is_bf16 || p.right.turned || p.rows > 4 * tile_rows; }
+// A right operand that can be read as it is pays for a copy when many rows read it, unless it is small.
+bool packs(const Product& p) {
+    constexpr std::ptrdiff_t small_floats = 16 << 10;
+    if (p.pairs || p.right.is_bf16 || p.right.turned) return true;
+    return p.rows > 4 * tile_rows && p.steps * p.right.stride > small_floats;
+}
 
 class Worker {
 public:
     Worker(const Product& product, const Sink& sink, float* scratch)
-        : p(product), sink(sink), steps(steps_of(product)), block(steps_per_block(steps)), width(panels_per_block(block) * panel_width),
-          segments(reinterpret_cast<Segment*>(scratch)), packed(scratch + segment_floats(sink)),
-          waiting(packed + (packs(p) ? width * block : 0)) {}
+        : p(product), sink(sink), steps(steps_of(product)), block(steps_per_block(steps)), panels(panels_per_block(block)),
+          packing(packs(product)), segments(reinterpret_cast<Segment*>(scratch)), packed(scratch + segment_floats(sink)),
+          waiting(packed + (packing ? panels * panel_width * block : 0)) {}
 
     static std::ptrdiff_t segment_floats(const Sink& sink) {
         return ceil_div<std::ptrdiff_t>((1 + sink.most_extra()) * static_cast<std::ptrdiff_t>(sizeof(Segment)), 64) * 16;
@@ -95,37 +97,71 @@ public:
 
     void run(const Share& share) {
         if (share.i0 >= share.i1) return;
-        for (std::ptrdiff_t j = share.j0; j < share.j1; j += width) {
-            const Share part{share.i0, share.i1, j, smaller(share.j1, j + width)};
-            std::ptrdiff_t k = 0;
-            do {
-                reduce(part, k, smaller(block, steps - k));
-                k += block;
-            } while (k < steps);
+        Part part{share.j0, end_of_block(share.j0, share.j1), 0, smaller(block, steps)};
+        while (part.j0 < part.j1) {
+            const Part next = part.k1 < steps ? Part{part.j0, part.j1, part.k1, smaller(steps, part.k1 + block)}
+                                              : Part{part.j1, end_of_block(part.j1, share.j1), 0, smaller(block, steps)};
+            reduce(share, part, next);
+            part = next;
         }
     }
 
 private:
-    // Steps [k, k + count) of the tiles of a part.
-    void reduce(const Share& part, std::ptrdiff_t k, std::ptrdiff_t count) {
-        const float* right = static_cast<const float*>(p.right.data) + k * p.right.stride + part.j0;
-        std::ptrdiff_t panel = panel_width, step = p.right.stride;
-        if (packs(p)) {
-            const std::ptrdiff_t each = p.pairs ? 2 : 1, first = k * each;
-            pack_right(p.right, first, smaller(count * each, p.steps - first), part.j0, part.j1 - part.j0, p.pairs, packed);
-            right = packed;
-            panel = count * panel_width;
-            step = panel_width;
-        }
+    // Columns and steps that are packed together.
+    struct Part {
+        std::ptrdiff_t j0, j1, k0, k1;
+    };
+
+    std::ptrdiff_t end_of_block(std::ptrdiff_t j, std::ptrdiff_t end) const {
+        for (std::ptrdiff_t n = 0; n < panels && j < end; n++) j += panel_columns(end - j);
+        return j;
+    }
+
+    // The tiles of a part. Meanwhile rows of the left operand and the next part of the right one are asked for.
+    void reduce(const Share& share, const Part& part, const Part& next) {
+        const std::ptrdiff_t count = part.k1 - part.k0, each = p.pairs ? 2 : 1;
+        if (packing)
+            pack_right(p.right, part.k0 * each, smaller(count * each, p.steps - part.k0 * each), part.j0, part.j1 - part.j0, p.pairs, packed);
         float* kept = waiting;
-        for (std::ptrdiff_t i = part.i0; i < part.i1; i += tile_rows)
-            for (std::ptrdiff_t j = part.j0; j < part.j1; j += tile_columns, kept += tile_rows * tile_columns) {
-                const std::ptrdiff_t offset = j - part.j0;
-                const float* from = right + offset / panel_width * panel + offset % panel_width;
-                segments[0] = {{p.left.data + i * p.left.row + k, p.left.row}, from, step, count, p.pairs};
-                finish(i, j, static_cast<int>(smaller<std::ptrdiff_t>(tile_rows, part.i1 - i)),
-                       static_cast<int>(smaller<std::ptrdiff_t>(tile_columns, part.j1 - j)), k == 0, k + count >= steps, kept);
+        std::ptrdiff_t piece = 0;
+        for (std::ptrdiff_t i = share.i0; i < share.i1; i += tile_rows) {
+            const Left left{p.left.data + i * p.left.row + part.k0, p.left.row};
+            const float* right = packing ? packed : static_cast<const float*>(p.right.data) + part.k0 * p.right.stride + part.j0;
+            Ahead ahead = i + tile_rows < share.i1 ? rows_below(left) : ahead_of(next, piece++);
+            for (std::ptrdiff_t j = part.j0, width; j < part.j1; j += width, right += packing ? count * panel_width : width) {
+                width = panel_columns(part.j1 - j);
+                for (std::ptrdiff_t c = 0; c < width; c += tile_columns, kept += tile_rows * tile_columns) {
+                    segments[0] = {left, right + c, packing ? panel_width : p.right.stride, count, p.pairs, ahead};
+                    finish(i, j + c, static_cast<int>(smaller<std::ptrdiff_t>(tile_rows, share.i1 - i)),
+                           static_cast<int>(smaller<std::ptrdiff_t>(tile_columns, width - c)), part.k0 == 0, part.k1 >= steps, kept);
+                    ahead = ahead_of(next, piece++);
+                }
             }
+        }
+    }
+
+    // Small operands are in the caches anyway.
+    bool is_large() const { return p.rows * steps > 32 << 10; }
+
+    Ahead rows_below(const Left& left) const {
+        if (!is_large()) return {};
+        const auto row = left.row * static_cast<std::ptrdiff_t>(sizeof(float));
+        return {reinterpret_cast<const char*>(left.data) + tile_rows * row, row, ahead_bytes};
+    }
+
+    // A piece of the right operand as it lies in memory, for the tile with this number.
+    Ahead ahead_of(const Part& next, std::ptrdiff_t piece) const {
+        if (!packing || !is_large() || next.j0 >= next.j1) return {};
+        const std::ptrdiff_t size = p.right.is_bf16 ? 2 : 4, each = p.pairs ? 2 : 1, stride = p.right.stride * size;
+        const std::ptrdiff_t k = next.k0 * each, deep = (next.k1 - next.k0) * each, wide = next.j1 - next.j0;
+        const char* from = static_cast<const char*>(p.right.data) + (p.right.turned ? next.j0 * stride + k * size : k * stride + next.j0 * size);
+        if (p.right.turned) {
+            const std::ptrdiff_t row = piece * tile_rows;
+            return row < wide ? Ahead{from + row * stride, stride, ahead_bytes} : Ahead{};
+        }
+        const std::ptrdiff_t across = ceil_div<std::ptrdiff_t>(wide * size, ahead_bytes);
+        const std::ptrdiff_t row = piece / across * ceil_div<std::ptrdiff_t>(next.k1 - next.k0, panel_width) * tile_rows;
+        return row < deep ? Ahead{from + row * stride + piece % across * ahead_bytes, stride, tile_rows * stride} : Ahead{};
     }
 
     // Sums of earlier blocks wait in `kept`, tile after tile.
@@ -141,7 +177,8 @@ private:
 
     const Product& p;
     const Sink& sink;
-    const std::ptrdiff_t steps, block, width;
+    const std::ptrdiff_t steps, block, panels;
+    const bool packing;
     Segment* segments;
     float *packed, *waiting;
 };
@@ -160,22 +197,23 @@ void multiply_share(const Product& product, const Sink& sink, int worker, int wo
     Worker(product, sink, scratch).run(share_of(product, worker, workers));
 }
 
-int workers_for(const pn_context& context, const Product& p) {
-    constexpr double worth_a_fork = 1 << 17;
-    return context.workers(static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(p.steps), worth_a_fork);
-}
-
 void multiply(pn_context& context, const Product& product, const Sink& sink) {
-    const int workers = workers_for(context, product);
-    const std::ptrdiff_t floats = share_floats(product, sink);
-    float* scratch = context.workspace.floats(floats * workers);
-    context.pool.run(workers, [&](int worker) { multiply_share(product, sink, worker, workers, scratch + worker * floats); });
+    run_shares(context, product.multiplications(), share_floats(product, sink),
+               [&](int worker, int workers, float* scratch) { multiply_share(product, sink, worker, workers, scratch); });
 }
 
 void AddColumns::take(const Tile& t) const {
-    for (int c = 0; c < t.columns; c++) {
-        float* to = data + (t.j + c) * stride + t.i;
-        for (int r = 0; r < t.rows; r++) to[r] += scale * t.sums[r * tile_columns + c];
+    static_assert(tile_rows <= W);
+    const F by = set(scale);
+    for (int c = 0; c < t.columns; c += W) {
+        const int width = smaller(W, t.columns - c);
+        F square[W];
+        for (int r = 0; r < W; r++) square[r] = r < t.rows ? load(t.sums + r * tile_columns + c) : zero();
+        transpose(square);
+        for (int k = 0; k < width; k++) {
+            float* to = data + (t.j + c + k) * stride + t.i;
+            store(to, fma(by, square[k], load(to, t.rows)), t.rows);
+        }
     }
 }
 

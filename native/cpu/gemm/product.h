@@ -4,6 +4,7 @@
 
 #include "core/context.h"
 #include "gemm/pack.h"
+#include "ops/common.h"
 
 namespace pn::PN_ISA {
 
@@ -33,19 +34,31 @@ struct Product {
     Left left;           // of floats, or with `pairs` of pairs, the last one filled up with zero
     Right right;
     bool pairs = false;  // multiply in bf16
+    bool by_rows = false;  // divide among workers by rows alone, as rows_of() does
+
+    double multiplications() const { return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(steps); }
 };
+
+inline Range rows_of(std::ptrdiff_t rows, int worker, int workers) { return part_of(rows, worker, workers, tile_rows); }
 
 // Scratch that one worker needs.
 std::ptrdiff_t share_floats(const Product& product, const Sink& sink);
-
-// How many workers the product is worth.
-int workers_for(const pn_context& context, const Product& product);
 
 // Runs the whole product on the context's threads. Zero steps give zero sums (and the extra segments).
 void multiply(pn_context& context, const Product& product, const Sink& sink);
 
 // One worker's share of it, for use inside a job; `scratch` holds share_floats() floats.
 void multiply_share(const Product& product, const Sink& sink, int worker, int workers, float* scratch);
+
+constexpr double worth_a_fork = 1 << 17;  // multiplications
+
+// One job for several shares: calls body(worker, workers, scratch) with so many floats of scratch for each worker.
+template <class Body>
+void run_shares(pn_context& context, double multiplications, std::ptrdiff_t floats, Body&& body) {
+    const int workers = context.workers(multiplications, worth_a_fork);
+    float* scratch = context.workspace.floats(floats * workers);
+    context.pool.run(workers, [&](int worker) { body(worker, workers, scratch + worker * floats); });
+}
 
 // C (= or +=) scale * product, row by row.
 template <class T>
@@ -59,6 +72,28 @@ struct StoreRows final : Sink {
     StoreRows(T* d, std::ptrdiff_t s, bool a) : data(d), stride(s), accumulate(a) {}
 
     void take(const Tile& t) const override {
+        if (scale == 1.0f && column_scale == nullptr) accumulate ? add(t) : copy(t);
+        else take_scaled(t);
+    }
+
+private:
+    void copy(const Tile& t) const {
+        T* to = data + t.i * stride + t.j;
+        for (int r = 0; r < t.rows; r++, to += stride) {
+            const float* from = t.sums + r * tile_columns;
+            for_vectors(t.columns, [&](std::ptrdiff_t c, int n) { store(to + c, load(from + c), n); });
+        }
+    }
+
+    void add(const Tile& t) const {
+        T* to = data + t.i * stride + t.j;
+        for (int r = 0; r < t.rows; r++, to += stride) {
+            const float* from = t.sums + r * tile_columns;
+            for_vectors(t.columns, [&](std::ptrdiff_t c, int n) { store(to + c, load(to + c, n) + load(from + c), n); });
+        }
+    }
+
+    void take_scaled(const Tile& t) const {
         const F factor = set(scale);
         for (int r = 0; r < t.rows; r++) {
             T* to = data + (t.i + r) * stride + t.j;

@@ -16,6 +16,12 @@ struct Left {
     std::ptrdiff_t row;
 };
 
+// What is asked for while a tile is computed, for what comes later: with each panel_width steps, lines of tile_rows rows of memory.
+struct Ahead {
+    const char* data = nullptr;
+    std::ptrdiff_t row = 0, step = 0;  // in bytes: from row to row, and on to the next piece
+};
+
 // A part of the reduction: left rows times right vectors, steps of them. Right: step k, column j at right[k * stride + j].
 struct Segment {
     Left left;
@@ -23,6 +29,7 @@ struct Segment {
     std::ptrdiff_t stride;
     std::ptrdiff_t steps;
     bool pairs = false;  // of bf16
+    Ahead ahead{};
 };
 
 // How far ahead the right operand is asked for: the hardware does not follow the jumps from panel to panel in time.
@@ -50,18 +57,19 @@ PN_INLINE void tile_steps(F (&sum)[R][V], const float* PN_RESTRICT left, std::pt
     }
 }
 
-// The tile below this one comes next, or soon.
-template <int R>
-PN_INLINE void prefetch_next_rows(const float* left, std::ptrdiff_t row) {
-    for (int r = R; r < 2 * R; r++)
-        for (int line = 0; line < panel_width; line += line_floats) prefetch(left + r * row + line, false);
+constexpr std::ptrdiff_t ahead_bytes = panel_width * sizeof(float);  // of each row
+
+PN_INLINE void prefetch_ahead(const Ahead& ahead, std::ptrdiff_t piece) {
+    const char* from = ahead.data + piece * ahead.step;
+    for (int r = 0; r < tile_rows; r++, from += ahead.row)
+        for (int line = 0; line < ahead_bytes; line += line_floats * static_cast<int>(sizeof(float))) prefetch(from + line, false);
 }
 
 template <int R, int V, bool Edge, bool Pairs>
 PN_INLINE void tile_segment(F (&sum)[R][V], const Segment& part, int rest) {
     for (std::ptrdiff_t k = 0; k < part.steps; k += panel_width) {
         const std::ptrdiff_t steps = smaller<std::ptrdiff_t>(panel_width, part.steps - k);
-        prefetch_next_rows<R>(part.left.data + k, part.left.row);
+        if (part.ahead.data != nullptr) prefetch_ahead(part.ahead, k / panel_width);
         tile_steps<R, V, Edge, Pairs>(sum, part.left.data + k, part.left.row, part.right + k * part.stride, part.stride, steps, rest);
     }
 }

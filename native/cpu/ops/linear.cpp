@@ -8,29 +8,48 @@ namespace pn::PN_ISA {
 
 namespace {
 
+// Not a multiple of a page, so that rows fall into different sets of the caches.
+std::ptrdiff_t up_stride(const pn_tensor& b) { return (ceil_div<std::ptrdiff_t>(b.rows, panel_unit) + 1) * panel_unit; }
+
 // Y = OutputScale * (U + Bias) + Residual and its variants.
 template <class T>
 struct OutputSink final : Sink {
     const pn_linear& op;
-    const LowRankRows* rows;
-    const float* const* up;  // each pair's B as panels [panel][rank][48]
+    const LowRankProduct* down;
+    const float* const* up;  // each pair's B, turned: row c at up_stride() * c
 
-    OutputSink(const pn_linear& op, const LowRankRows* rows, const float* const* up) : op(op), rows(rows), up(up) {}
+    OutputSink(const pn_linear& op, const LowRankProduct* down, const float* const* up) : op(op), down(down), up(up) {}
 
     int most_extra() const override { return op.low_rank_count; }
 
     int extra_segments(std::ptrdiff_t i, std::ptrdiff_t j, int count, int, Segment* segments) const override {
         int n = 0;
         for (int p = 0; p < op.low_rank_count; p++) {
-            if (!touches(rows[p], i, count)) continue;
+            const LowRankRows& rows = down[p].rows;
+            if (!touches(rows, i, count)) continue;
             const std::ptrdiff_t rank = op.low_rank[p].a.rows;
-            const float* right = up[p] + j / panel_width * rank * panel_width + j % panel_width;
-            segments[n++] = {{rows[p].data + (i - rows[p].begin) * rank, rank}, right, panel_width, rank};
+            segments[n++] = {{rows.data + (i - rows.begin) * rank, rank}, up[p] + j, up_stride(op.low_rank[p].b), rank};
         }
         return n;
     }
 
     void take(const Tile& t) const override {
+        if (present(op.bias) || present(op.output_scale) || present(op.pre_scale)) return take_scaled(t);
+        T* y = row<T>(op.y, t.i) + t.j;
+        const T* residual = present(op.residual) ? row<T>(op.residual, t.i) + t.j : nullptr;
+        const float* from = t.sums;
+        const std::ptrdiff_t stride = op.y.stride, residual_stride = op.residual.stride;
+        for (int r = 0; r < t.rows; r++, from += tile_columns, y += stride) {
+            if (residual == nullptr) {
+                for_vectors(t.columns, [&](std::ptrdiff_t c, int n) { store(y + c, load(from + c), n); });
+                continue;
+            }
+            for_vectors(t.columns, [&](std::ptrdiff_t c, int n) { store(y + c, load(from + c) + load(residual + c, n), n); });
+            residual += residual_stride;
+        }
+    }
+
+    void take_scaled(const Tile& t) const {
         const bool scaled = present(op.output_scale), biased = present(op.bias), later = op.scale_before_bias != 0;
         for (int r = 0; r < t.rows; r++) {
             const std::ptrdiff_t m = t.i + r;
@@ -55,15 +74,24 @@ public:
 
     void run() {
         const auto count = static_cast<std::size_t>(op.low_rank_count);
-        auto* rows = static_cast<LowRankRows*>(context.workspace.bytes(sizeof(LowRankRows) * count));
+        auto* down = static_cast<LowRankProduct*>(context.workspace.bytes(sizeof(LowRankProduct) * count));
         auto* up = static_cast<const float**>(context.workspace.bytes(sizeof(float*) * count));
         for (int p = 0; p < op.low_rank_count; p++) {
-            rows[p] = down(op.low_rank[p]);
-            up[p] = rows[p].data == nullptr ? nullptr : up_panels(op.low_rank[p].b);
+            down[p] = down_product(op.low_rank[p]);
+            up[p] = down[p].is_absent() ? nullptr : up_rows(op.low_rank[p].b);
         }
-        if (op.x.rows <= few) return with_element(op.w, [&](auto e) { dots<decltype(e)>(OutputSink<T>(op, rows, up), rows); });
+        const auto take = [&](int p) {
+            const pn_low_rank& pair = op.low_rank[p];
+            return LowRankSink<pairs>(pair, data(pair.s), down[p].rows.data + (pair.row_start - down[p].rows.begin) * pair.a.rows);
+        };
+        const OutputSink<T> sink(op, down, up);
+        if (op.x.rows <= few) {
+            for (int p = 0; p < op.low_rank_count; p++)
+                if (!down[p].is_absent()) multiply(context, down[p].product, take(p));
+            return with_element(op.w, [&](auto e) { dots<decltype(e)>(sink, down); });
+        }
         const Left left = present(op.input_scale) ? scaled_rows() : left_rows(context, data<T>(op.x), op.x.stride, op.x.rows, op.x.columns);
-        multiply(context, {op.x.rows, op.w.rows, op.x.columns, left, right_columns(op.w), pairs}, OutputSink<T>(op, rows, up));
+        multiply_all(context, op, down, take, {op.x.rows, op.w.rows, op.x.columns, left, right_columns(op.w), pairs}, sink);
     }
 
 private:
@@ -74,7 +102,7 @@ private:
 
     // Y of a few rows: the weight is read once, as it lies, by as many threads as there are.
     template <class U>
-    void dots(const OutputSink<T>& sink, const LowRankRows* rows) {
+    void dots(const OutputSink<T>& sink, const LowRankProduct* down) {
         const std::ptrdiff_t width = op.x.columns, outputs = op.w.rows;
         float* x = context.workspace.floats(few * width);
         copy_rows(data<T>(op.x), op.x.stride, op.x.rows, width, x);
@@ -94,7 +122,7 @@ private:
                     else dot<U, 1>(x + m * width, j, count, sums + m * tile_columns);
                 }
                 for (int m = 0; m < op.x.rows; m++) {
-                    for (int p = 0; p < op.low_rank_count; p++) add_pair(op.low_rank[p], rows[p], m, j, count, sums + m * tile_columns);
+                    for (int p = 0; p < op.low_rank_count; p++) add_pair(op.low_rank[p], down[p].rows, m, j, count, sums + m * tile_columns);
                 }
                 sink.take({sums, 0, j, op.x.rows, count});
             }
@@ -137,9 +165,9 @@ private:
     }
 
     // S of one pair, from X or from its dropped copy.
-    LowRankRows down(const pn_low_rank& pair) {
+    LowRankProduct down_product(const pn_low_rank& pair) {
         const LowRankRows rows = low_rank_rows(context, pair);
-        if (rows.data == nullptr) return rows;
+        if (rows.data == nullptr) return {{}, rows};
         const T* x = row<T>(op.x, pair.row_start);
         std::ptrdiff_t stride = op.x.stride;
         if (pair.dropout.probability > 0) {
@@ -152,18 +180,15 @@ private:
         }
         const Left left = left_rows(context, x, stride, pair.row_count, op.x.columns);
         const pn_tensor a = pairs ? split(context, pair.a, true) : pair.a;
-        multiply(context, {pair.row_count, a.rows, op.x.columns, left, right_columns(a), pairs},
-                 LowRankSink<pairs>(pair, data(pair.s), rows.data + (pair.row_start - rows.begin) * pair.a.rows));
-        return rows;
+        return {{pair.row_count, a.rows, op.x.columns, left, right_columns(a), pairs}, rows};
     }
 
-    const float* up_panels(const pn_tensor& b) {
-        const std::ptrdiff_t panels = ceil_div<std::ptrdiff_t>(b.rows, panel_width);
-        float* out = context.workspace.floats(panels * b.columns * panel_width);
-        for_rows(context, panels, 2.0 * b.columns * panel_width, [&](std::ptrdiff_t panel) {
-            const std::ptrdiff_t first = panel * panel_width;
-            pack_panel(row(b, first), b.stride, static_cast<int>(smaller<std::ptrdiff_t>(panel_width, b.rows - first)), b.columns,
-                       out + first * b.columns);
+    const float* up_rows(const pn_tensor& b) {
+        const std::ptrdiff_t units = ceil_div<std::ptrdiff_t>(b.rows, panel_unit), stride = up_stride(b);
+        float* out = context.workspace.floats(b.columns * stride);
+        for_rows(context, units, 2.0 * b.columns * panel_unit, [&](std::ptrdiff_t unit) {
+            const std::ptrdiff_t first = unit * panel_unit;
+            transpose(row(b, first), b.stride, smaller<std::ptrdiff_t>(panel_unit, b.rows - first), b.columns, 1.0f, out + first, stride);
         });
         return out;
     }

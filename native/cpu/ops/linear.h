@@ -57,17 +57,66 @@ struct LowRankSink final : Sink {
         : s(s), scaled(scaled), stride(pair.s.stride), rank(pair.a.rows), scale(static_cast<float>(pair.scale)) {}
 
     void take(const Tile& t) const override {
-        constexpr int each = Split ? 2 : 1;
-        for (int r = 0; r < t.rows; r++)
-            for (int c = 0; c < t.columns; c += each) {
-                const float* sums = t.sums + r * tile_columns + c;
-                const float value = Split ? sums[0] + sums[1] : sums[0];
-                const std::ptrdiff_t j = (t.j + c) / each;
-                if (s != nullptr) s[(t.i + r) * stride + j] = value;
-                scaled[(t.i + r) * rank + j] = value * scale;
+        const F by = set(scale);
+        for (int r = 0; r < t.rows; r++) {
+            const float* sums = t.sums + r * tile_columns;
+            const std::ptrdiff_t m = t.i + r;
+            if constexpr (Split) {
+                for (int c = 0; c < t.columns; c += 2) put(m, (t.j + c) / 2, sums[c] + sums[c + 1]);
+            } else {
+                for_vectors(t.columns, [&](std::ptrdiff_t c, int n) {
+                    const F value = load(sums + c);
+                    if (s != nullptr) store(s + m * stride + t.j + c, value, n);
+                    store(scaled + m * rank + t.j + c, value * by, n);
+                });
             }
+        }
+    }
+
+private:
+    void put(std::ptrdiff_t m, std::ptrdiff_t j, float value) const {
+        if (s != nullptr) s[m * stride + j] = value;
+        scaled[m * rank + j] = value * scale;
     }
 };
+
+// A product with A or B of a pair, and where its rows go.
+struct LowRankProduct {
+    Product product;
+    LowRankRows rows;
+
+    bool is_absent() const { return rows.data == nullptr; }
+};
+
+// Whether one job may make the products of all pairs and the large one, each worker from its rows, without a meeting in between. All of
+// the right operands is packed by each worker then, which is no matter where there is little of it.
+inline bool in_one_job(const pn_linear& op, const Product& large) {
+    if (large.multiplications() > 1 << 21) return false;
+    for (int p = 0; p < op.low_rank_count; p++)
+        if (op.low_rank[p].row_start != 0 || op.low_rank[p].row_count != large.rows) return false;
+    return true;
+}
+
+// The products of pairs, into what take(p) says, and the large one after them.
+template <class Take>
+void multiply_all(pn_context& context, const pn_linear& op, LowRankProduct* pairs, Take&& take, Product large, const Sink& sink) {
+    if (!in_one_job(op, large)) {
+        for (int p = 0; p < op.low_rank_count; p++)
+            if (!pairs[p].is_absent()) multiply(context, pairs[p].product, take(p));
+        return multiply(context, large, sink);
+    }
+    std::ptrdiff_t floats = share_floats(large, sink);
+    large.by_rows = true;
+    for (int p = 0; p < op.low_rank_count; p++) {
+        pairs[p].product.by_rows = true;
+        if (!pairs[p].is_absent()) floats = larger(floats, share_floats(pairs[p].product, take(p)));
+    }
+    run_shares(context, large.multiplications(), floats, [&](int worker, int workers, float* scratch) {
+        for (int p = 0; p < op.low_rank_count; p++)
+            if (!pairs[p].is_absent()) multiply_share(pairs[p].product, take(p), worker, workers, scratch);
+        multiply_share(large, sink, worker, workers, scratch);
+    });
+}
 
 inline bool touches(const LowRankRows& rows, std::ptrdiff_t i, int count) { return i < rows.end && i + count > rows.begin; }
 

@@ -16,10 +16,10 @@ bool joins_tiles(const pn_linear& op, const pn_low_rank& pair) {
 template <class T>
 struct InputGradientSink final : Sink {
     const pn_linear& op;
-    const LowRankRows* gradients;
+    const LowRankProduct* gradients;
     StoreRows<T> rows;
 
-    InputGradientSink(const pn_linear& op, const LowRankRows* gradients, const StoreRows<T>& rows)
+    InputGradientSink(const pn_linear& op, const LowRankProduct* gradients, const StoreRows<T>& rows)
         : op(op), gradients(gradients), rows(rows) {}
 
     int most_extra() const override { return op.low_rank_count; }
@@ -28,9 +28,10 @@ struct InputGradientSink final : Sink {
         int n = 0;
         for (int p = 0; p < op.low_rank_count; p++) {
             const pn_low_rank& pair = op.low_rank[p];
-            if (!joins_tiles(op, pair) || !touches(gradients[p], i, count)) continue;
+            const LowRankRows& ds = gradients[p].rows;
+            if (!joins_tiles(op, pair) || !touches(ds, i, count)) continue;
             const std::ptrdiff_t rank = pair.a.rows;
-            segments[n++] = {{gradients[p].data + (i - gradients[p].begin) * rank, rank}, data(pair.a) + j, pair.a.stride, rank};
+            segments[n++] = {{ds.data + (i - ds.begin) * rank, rank}, data(pair.a) + j, pair.a.stride, rank};
         }
         return n;
     }
@@ -49,13 +50,24 @@ public:
         if (rows == 0) return;
         output_side();
         left = left_rows(context, du, du_stride, rows, outputs);
-        auto* gradients = static_cast<LowRankRows*>(context.workspace.bytes(sizeof(LowRankRows) * static_cast<std::size_t>(op.low_rank_count)));
-        for (int p = 0; p < op.low_rank_count; p++) gradients[p] = low_rank(op.low_rank[p]);
-        if (present(g.dinput_scale)) scaled_input_gradient();
-        else if (present(g.dx)) input_gradient(gradients);
-        if (present(g.dx))
+        auto* ds = static_cast<LowRankProduct*>(context.workspace.bytes(sizeof(LowRankProduct) * static_cast<std::size_t>(op.low_rank_count)));
+        for (int p = 0; p < op.low_rank_count; p++) ds[p] = inner_product(op.low_rank[p]);
+        const auto take = [&](int p) { return LowRankSink<pairs>(op.low_rank[p], nullptr, own_rows(p, ds[p])); };
+        if (present(g.dx) && !present(g.dinput_scale)) {
+            StoreRows<T> to(data<T>(g.dx), g.dx.stride, g.accumulate_dx != 0);
+            if (present(op.input_scale)) to.column_scale = data(op.input_scale);
+            multiply_all(context, op, ds, take, input_product(), InputGradientSink<T>(op, ds, to));
+        } else {
             for (int p = 0; p < op.low_rank_count; p++)
-                if (!joins_tiles(op, op.low_rank[p])) add_low_rank(op.low_rank[p], gradients[p]);
+                if (!ds[p].is_absent()) multiply(context, ds[p].product, take(p));
+            if (present(g.dinput_scale)) scaled_input_gradient();
+        }
+        for (int p = 0; p < op.low_rank_count; p++) {
+            if (ds[p].is_absent()) continue;
+            const float* rows = own_rows(p, ds[p]);
+            pair_gradients(op.low_rank[p], rows);
+            if (present(g.dx) && !joins_tiles(op, op.low_rank[p])) add_low_rank(op.low_rank[p], rows);
+        }
         if (present(g.dw)) weight_gradient();
     }
 
@@ -86,31 +98,36 @@ private:
                         [&](std::ptrdiff_t m, std::ptrdiff_t c, int n) { return load(from + m * stride + c, n); });
     }
 
-    LowRankRows low_rank(const pn_low_rank& pair) {
+    // dS of one pair.
+    LowRankProduct inner_product(const pn_low_rank& pair) {
         const LowRankRows result = low_rank_rows(context, pair);
-        if (result.data == nullptr) return result;
-        const std::ptrdiff_t rank = pair.a.rows, first = pair.row_start, count = pair.row_count;
-        float* ds = result.data + (first - result.begin) * rank;
+        if (result.data == nullptr) return {{}, result};
         const pn_tensor b = pairs ? split(context, pair.b, false) : pair.b;
-        multiply(context, {count, b.columns, outputs, {left.data + first * left.row, left.row}, right_rows(b), pairs},
-                 LowRankSink<pairs>(pair, nullptr, ds));
-        if (present(pair.grad_b)) {
-            const float* st = turned<float>(context, data(pair.s), pair.s.stride, count, rank, static_cast<float>(pair.scale));
-            multiply(context, {rank, outputs, count, {st, count}, {du + first * du_stride, pairs, du_stride, false}},
-                     AddColumns(data(pair.grad_b), pair.grad_b.stride, 1.0f));
-        }
-        if (present(pair.grad_a)) {
-            const Right right = pair.dropout.probability > 0 ? right_rows(pair.dropped_x) : right_rows(op.x, first);
-            const float* dst = turned<float>(context, ds, rank, count, rank, 1.0f);
-            multiply(context, {rank, inputs, count, {dst, count}, right}, StoreRows<float>(data(pair.grad_a), pair.grad_a.stride, true));
-        }
-        return result;
+        const Left from{left.data + pair.row_start * left.row, left.row};
+        return {{pair.row_count, b.columns, outputs, from, right_rows(b), pairs}, result};
     }
 
-    void input_gradient(const LowRankRows* gradients) {
-        StoreRows<T> to(data<T>(g.dx), g.dx.stride, g.accumulate_dx != 0);
-        if (present(op.input_scale)) to.column_scale = data(op.input_scale);
-        multiply(context, input_product(), InputGradientSink<T>(op, gradients, to));
+    float* own_rows(int p, const LowRankProduct& ds) const {
+        return ds.rows.data + (op.low_rank[p].row_start - ds.rows.begin) * op.low_rank[p].a.rows;
+    }
+
+    // Gradients of A and B.
+    void pair_gradients(const pn_low_rank& pair, const float* ds) {
+        const std::ptrdiff_t rank = pair.a.rows, first = pair.row_start, count = pair.row_count;
+        const bool has_a = present(pair.grad_a), has_b = present(pair.grad_b);
+        if (!has_a && !has_b) return;
+        const float* st = has_b ? turned<float>(context, data(pair.s), pair.s.stride, count, rank, static_cast<float>(pair.scale)) : nullptr;
+        const float* dst = has_a ? turned<float>(context, ds, rank, count, rank, 1.0f) : nullptr;
+        const Product of_b{rank, outputs, count, {st, count}, {du + first * du_stride, pairs, du_stride, false}};
+        const Product of_a{rank, inputs, count, {dst, count}, pair.dropout.probability > 0 ? right_rows(pair.dropped_x) : right_rows(op.x, first)};
+        const AddColumns to_b(data(pair.grad_b), pair.grad_b.stride, 1.0f);
+        const StoreRows<float> to_a(data(pair.grad_a), pair.grad_a.stride, true);
+        const double multiplications = (has_a ? of_a.multiplications() : 0) + (has_b ? of_b.multiplications() : 0);
+        const std::ptrdiff_t floats = larger(share_floats(of_a, to_a), share_floats(of_b, to_b));
+        run_shares(context, multiplications, floats, [&](int worker, int workers, float* scratch) {
+            if (has_b) multiply_share(of_b, to_b, worker, workers, scratch);
+            if (has_a) multiply_share(of_a, to_a, worker, workers, scratch);
+        });
     }
 
     // With a gradient for the input scale the unscaled dU W is needed as a matrix.
@@ -133,10 +150,8 @@ private:
     Product input_product() const { return {rows, inputs, outputs, left, right_rows(op.w), pairs}; }
 
     // dX += drop'(dS A) for a pair that could not join the tiles.
-    void add_low_rank(const pn_low_rank& pair, const LowRankRows& gradient) {
-        if (gradient.data == nullptr) return;
+    void add_low_rank(const pn_low_rank& pair, const float* ds) {
         const std::ptrdiff_t rank = pair.a.rows, count = pair.row_count;
-        const float* ds = gradient.data + (pair.row_start - gradient.begin) * rank;
         const Product product{count, inputs, rank, {ds, rank}, right_rows(pair.a)};
         pn_tensor dx = g.dx;
         dx.data = row<T>(g.dx, pair.row_start);
