@@ -66,7 +66,10 @@ internal static class ResultsTable
         **Prompt tuning on 2,000 records stays lower.** Two more seeds gave 78.3 and 82.1: five have a mean of 80.1 with a standard deviation of 1.6 points. That is 2.0 points
         below the reference's mean, with a standard error of about 0.9 for this difference, so chance may be all of it or not. No difference from the recipe was found: each step is
         held against PEFT's recorded ones, the reference's adapter gives its logits back, and start, schedule, decay, clipping and order are the recipe's. What differs from
-        seed to seed, here as there, is when the loss leaves 0.69: between step 20 and step 80 of 252.
+        seed to seed, here as there, is when the loss leaves 0.69: between step 20 and step 80 of 252. The same training was written for libtorch (TorchSharp 0.107): from the start of
+        seed 0 and with its batches, the losses of the first 30 steps agree to 3e-5. Later rounding decides: on 100 records in one batch, where the loss falls faster, the three losses of this
+        program, of libtorch and of libtorch in fp64 are 0.68162, 0.68162 and 0.68164 at step 7, and 0.5680, 0.5375 and 0.5679 at step 13. So what is trained is what PEFT trains, as exactly as
+        libtorch does it, and how well a seed ends is chance.
 
         **P-tuning on AG News** is one seed against one; a standard error there is 0.9 points for each of the two.
 

@@ -100,11 +100,7 @@ internal static class Claims
     private static string Measure(ComparisonSummary summary) =>
         $"{summary.Facts.Metric.Replace('_', ' ')}; the untouched base has {CompareTable.Fixed(summary.Facts.Before.GetValueOrDefault(summary.Facts.Metric))}";
 
-    private static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToList();
-        return sorted[sorted.Count / 2];
-    }
+    private static double Median(IEnumerable<double> values) => new Spread([.. values]).Median;
 
     private static string Percent(double share) => (100 * share).ToString("0", CultureInfo.InvariantCulture) + " %";
 

@@ -7,6 +7,16 @@ public sealed record Spread(IReadOnlyList<double> Values)
     /// <summary>Their mean.</summary>
     public double Mean => Values.Average();
 
+    /// <summary>The middle one, of an even number the mean of the middle two.</summary>
+    public double Median
+    {
+        get
+        {
+            double[] sorted = [.. Values.Order()];
+            return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+        }
+    }
+
     /// <summary>The smallest.</summary>
     public double Least => Values.Min();
 
@@ -84,8 +94,7 @@ public sealed class ComparisonSummary
         var own = Cells.Where(c => c.Key.Method == method.Name).ToList();
         if (own.Count == 0) return null;
         var most = own.Where(c => c.Key.Size == own.Max(o => o.Key.Size)).ToList();
-        var times = most.Select(c => c.StepMilliseconds).Order().ToList();
-        return new MethodSummary(method, own[0].Trainable, own.Max(c => c.StoredBytes), times[times.Count / 2],
+        return new MethodSummary(method, own[0].Trainable, own.Max(c => c.StoredBytes), new Spread([.. most.Select(c => c.StepMilliseconds)]).Median,
             most.Max(c => c.TrainingBytes), new Spread([.. most.Select(c => c.KnowledgeOn)]), own.All(c => c.OffIsIdentical),
             own.GroupBy(c => c.Key.Size).ToDictionary(g => g.Key, g => new Spread([.. g.Select(c => c.Metrics[Facts.Metric])])));
     }

@@ -269,11 +269,8 @@ public sealed class MethodComparison
     }
 
     // The first steps also take memory and warm up.
-    private static double MedianMilliseconds(List<StepEvent> steps)
-    {
-        var times = steps.Skip(Math.Min(3, steps.Count - 1)).Select(s => s.Duration.TotalMilliseconds).Order().ToList();
-        return times[times.Count / 2];
-    }
+    private static double MedianMilliseconds(List<StepEvent> steps) =>
+        new Spread([.. steps.Skip(Math.Min(3, steps.Count - 1)).Select(s => s.Duration.TotalMilliseconds)]).Median;
 
     private static List<(int, double)> Curve(List<StepEvent> steps)
     {

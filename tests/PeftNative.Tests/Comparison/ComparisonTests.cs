@@ -48,6 +48,8 @@ public sealed class ComparisonTests
         Assert.Equal(7.0 / 3, spread.Mean, 12);
         Assert.Equal(Math.Sqrt(7.0 / 3), spread.Deviation, 12);
         Assert.Equal((1, 4), (spread.Least, spread.Most));
+        Assert.Equal(2, spread.Median);
+        Assert.Equal(3, new Spread([9, 1, 4, 2]).Median);
         Assert.Equal(0, new Spread([5]).Deviation);
     }
 
