@@ -64,30 +64,28 @@ private:
     // Scores become e^(score - top); what the row has summed so far follows a new top.
     void soften(std::ptrdiff_t i, float* scores, std::ptrdiff_t j, std::ptrdiff_t columns) {
         plan.finish_scores(q, head, first + i, j, columns, scores);
-        const float top = larger(s.top[i], highest(scores, columns));
+        const std::ptrdiff_t whole = ceil_div<std::ptrdiff_t>(columns, W) * W;  // what is behind the keys becomes zero
+        const float top = larger(s.top[i], highest(scores, whole));
         if (top == minus_infinity) {
-            std::memset(scores, 0, sizeof(float) * static_cast<std::size_t>(columns));
+            std::memset(scores, 0, sizeof(float) * static_cast<std::size_t>(whole));
             return;
         }
-        if (top != s.top[i]) rescale(i, std::exp(s.top[i] - top));
+        if (top != s.top[i] && s.top[i] != minus_infinity) rescale(i, std::exp(s.top[i] - top));
         s.top[i] = top;
         F total = zero();
-        for_vectors(columns, [&](std::ptrdiff_t c, int n) {
-            const F p = keep(exp(load(scores + c, n) - set(top)), n);
+        for (std::ptrdiff_t c = 0; c < whole; c += W) {
+            const F p = exp(load(scores + c) - set(top));
             total += p;
-            store(scores + c, p, n);
-        });
+            store(scores + c, p);
+        }
         s.denominator[i] += sum(total);
         if (op.dropout.probability > 0) drop(i, scores, j, columns);
     }
 
     static float highest(const float* scores, std::ptrdiff_t columns) {
         F best = set(minus_infinity);
-        std::ptrdiff_t c = 0;
-        for (; c + W <= columns; c += W) best = max(best, load(scores + c));
-        float result = largest(best);
-        for (; c < columns; c++) result = larger(result, scores[c]);
-        return result;
+        for (std::ptrdiff_t c = 0; c < columns; c += W) best = max(best, load(scores + c));
+        return largest(best);
     }
 
     void rescale(std::ptrdiff_t i, float factor) {

@@ -56,7 +56,8 @@ public:
         return contiguous + (q.before * op.kv_heads + kv * q.total + key) * op.head_dim;
     }
 
-    // Turns products Q K of query i with the keys from `key` on into capped scores; unseen ones become -infinity.
+    // Turns products Q K of query i with the keys from `key` on into capped scores; unseen ones become -infinity, as does what the last
+    // vector holds behind `count`.
     void finish_scores(const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t i, std::ptrdiff_t key, std::ptrdiff_t count, float* scores) const;
 
     // Dropout factors of query i and the keys from `key` on.

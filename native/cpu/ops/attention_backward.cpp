@@ -97,11 +97,7 @@ private:
             const std::ptrdiff_t rows = smaller<std::ptrdiff_t>(tile_rows, count - r), end = b.ends[r + rows - 1];
             products(b.q, operands.key_panels, r, rows, j, end, b.p);
             products(b.dy, operands.value_panels, r, rows, j, end, b.ds);
-            for (std::ptrdiff_t t = r; t < r + rows; t++) {
-                score_gradients(i, t, j, end);
-                clear(b.p + t * key_block + end, width - end);
-                clear(b.ds + t * key_block + end, width - end);
-            }
+            for (std::ptrdiff_t t = r; t < r + rows; t++) score_gradients(i, t, j, end, width);
         }
         transpose(b.p, key_block, count, width, 1.0f, b.transposed_p, strip);
         transpose(b.ds, key_block, count, width, 1.0f, b.transposed_ds, strip);
@@ -120,8 +116,8 @@ private:
     }
 
     // With p = e^(score - lse), m the dropout factors and c the slope of the cap: scores become p m, products dY V become
-    // ds = p (m dY V - delta) c.
-    void score_gradients(std::ptrdiff_t i, std::ptrdiff_t r, std::ptrdiff_t j, std::ptrdiff_t width) {
+    // ds = p (m dY V - delta) c. Behind the keys [0, width) both are zero, up to the end of the block.
+    void score_gradients(std::ptrdiff_t i, std::ptrdiff_t r, std::ptrdiff_t j, std::ptrdiff_t width, std::ptrdiff_t block_end) {
         float *scores = b.p + r * key_block, *slopes = b.ds + r * key_block;
         plan.finish_scores(q, head, i + r, j, width, scores);
         const float lse = row(op.log_sum_exp, q.first_query + i + r)[head];
@@ -138,9 +134,13 @@ private:
                 const F t = max(score * by_cap, set(-1.0f));  // an unseen score is -infinity
                 ds = ds * fnma(t, t, set(1.0f));
             }
-            store(scores + c, p * m, n);
-            store(slopes + c, ds, n);
+            store(scores + c, keep(p * m, n));
+            store(slopes + c, keep(ds, n));
         });
+        for (std::ptrdiff_t c = ceil_div<std::ptrdiff_t>(width, W) * W; c < block_end; c += W) {
+            store(scores + c, zero());
+            store(slopes + c, zero());
+        }
         if (dbias == nullptr) return;
         const std::ptrdiff_t distance = j - q.prefix - plan.position(q, i + r);
         for (std::ptrdiff_t c = 0; c < width; c++) dbias[plan.bucket(distance + c)] += slopes[c];

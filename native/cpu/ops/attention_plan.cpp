@@ -9,6 +9,8 @@ namespace pn::PN_ISA {
 
 namespace {
 
+alignas(64) constexpr float lane_numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 // Raffel et al. 2019 (arXiv:1910.10683), section 2.1. Single precision, as where the checkpoints come from: rounding decides at
 // the edges of buckets.
 int relative_bucket(std::ptrdiff_t distance, int buckets, int longest, bool bidirectional) {
@@ -95,15 +97,15 @@ void AttentionPlan::finish_scores(const Sequence& q, std::ptrdiff_t head, std::p
     const Range range = seen(q, i);
     const std::ptrdiff_t begin = smaller(count, larger<std::ptrdiff_t>(0, range.begin - key));
     const std::ptrdiff_t end = larger(begin, smaller(count, range.end - key));
-    for_vectors(end - begin, [&](std::ptrdiff_t c, int n) {
-        float* s = scores + begin + c;
-        F value = load(s, n) * scale;
-        if (bias != nullptr) value += load(bias + begin + c, n);
+    const F lanes = load(lane_numbers), unseen = set(-std::numeric_limits<float>::infinity());
+    for (std::ptrdiff_t c = 0; c < count; c += W) {
+        F value = load(scores + c) * scale;
+        if (bias != nullptr) value += load(bias + c, static_cast<int>(smaller<std::ptrdiff_t>(W, count - c)));
         if (op.soft_cap > 0) value = cap * tanh(value * by_cap);
-        store(s, value, n);
-    });
-    for (std::ptrdiff_t c = 0; c < begin; c++) scores[c] = -std::numeric_limits<float>::infinity();
-    for (std::ptrdiff_t c = end; c < count; c++) scores[c] = -std::numeric_limits<float>::infinity();
+        if (c < begin) value = select(lanes < set(static_cast<float>(begin - c)), unseen, value);
+        if (c + W > end) value = select(lanes < set(static_cast<float>(end - c)), value, unseen);
+        store(scores + c, value);
+    }
 }
 
 void AttentionPlan::keep_factors(const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t i, std::ptrdiff_t key, std::ptrdiff_t count,

@@ -69,15 +69,27 @@ void cross_entropy_row(const pn_cross_entropy& op, const Cap& cap, std::ptrdiff_
     const int label = ints(op.labels)[m];
     const Peak peak = peak_of(z, count, cap);
     const F top = set(peak.value);
+    const float score = capped(z + label, cap);
+    // What the gradient needs again is kept where it loses nothing.
+    const bool keeps = sizeof(T) == sizeof(float) && op.gradient && !cap.on;
     F total = zero();
-    for_vectors(count, [&](std::ptrdiff_t c, int n) { total += keep(exp(cap(load(z + c, n)) - top), n); });
+    for_vectors(count, [&](std::ptrdiff_t c, int n) {
+        const F e = keep(exp(cap(load(z + c, n)) - top), n);
+        total += e;
+        if (keeps) store(z + c, e, n);
+    });
     const float denominator = sum(total);
-    data(op.loss)[m] = peak.value - capped(z + label, cap) + std::log(denominator);
+    data(op.loss)[m] = peak.value - score + std::log(denominator);
     if (present(op.correct)) static_cast<int*>(op.correct.data)[m] = peak.index == label ? 1 : 0;
     if (!op.gradient) return;
 
     const auto scale = static_cast<float>(op.gradient_scale);
     const F factor = set(scale / denominator);
+    if (keeps) {
+        const F one_hot = load(z + label, 1) * factor - set(scale);
+        for_vectors(count, [&](std::ptrdiff_t c, int n) { store(z + c, load(z + c, n) * factor, n); });
+        return store(z + label, one_hot, 1);
+    }
     const F of_label = load(z + label, 1);
     const F one_hot = set(scale) * (cap.on ? cap.slope(of_label) : set(1.0f));
     F label_gradient = exp(cap(of_label) - top) * factor;

@@ -11,15 +11,15 @@ static void rotate(pn_context& context, const pn_rope& op, bool backward) {
     for_rows(context, op.x.rows, 4.0 * static_cast<double>(half) * op.heads, [&](std::ptrdiff_t m) {
         const int position = ints(op.positions)[m];
         const float *cos = row(op.cos, position), *sin = row(op.sin, position);
-        for (int h = 0; h < op.heads; h++) {
-            T* x = row<T>(op.x, m) + static_cast<std::ptrdiff_t>(h) * op.head_stride;
-            for_vectors(half, [&](std::ptrdiff_t i, int n) {
-                const F a = load(x + i, n), b = load(x + half + i, n);
-                const F c = load(cos + i, n), s = load(sin + i, n) * sign;
-                store(x + i, a * c - b * s, n);
-                store(x + half + i, b * c + a * s, n);
-            });
-        }
+        for_vectors(half, [&](std::ptrdiff_t i, int n) {
+            const F c = load(cos + i, n), s = load(sin + i, n) * sign;
+            T* x = row<T>(op.x, m) + i;
+            for (int h = 0; h < op.heads; h++, x += op.head_stride) {
+                const F a = load(x, n), b = load(x + half, n);
+                store(x, a * c - b * s, n);
+                store(x + half, b * c + a * s, n);
+            }
+        });
     });
 }
 

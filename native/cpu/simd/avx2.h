@@ -80,6 +80,12 @@ PN_INLINE F pow2(F n) {  // 2^n for whole n in [-126, 127]
     return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127)), 23))};
 }
 
+// a 2^n for whole n in [-252, 254], in two steps: 2^n itself may leave the exponent's range.
+PN_INLINE F times_pow2(F a, F n) {
+    const F half = round(n * set(0.5f));
+    return a * pow2(half) * pow2(n - half);
+}
+
 PN_INLINE M operator<(F a, F b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
 PN_INLINE M equal(F a, F b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
 PN_INLINE M is_nan(F a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }

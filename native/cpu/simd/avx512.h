@@ -73,6 +73,7 @@ PN_INLINE F with_sign_of(F magnitude, F sign) {
 PN_INLINE F pow2(F n) {  // 2^n for whole n in [-126, 127]
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127)), 23))};
 }
+PN_INLINE F times_pow2(F a, F n) { return {_mm512_scalef_ps(a.v, n.v)}; }  // a 2^n for whole n, rounded once
 
 PN_INLINE M operator<(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 PN_INLINE M equal(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }

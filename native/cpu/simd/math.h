@@ -38,9 +38,7 @@ PN_INLINE F exp(F x) {
     const F bounded = max(min(x, set(89.0f)), set(-104.0f));
     const auto [n, r] = detail::reduce(bounded);
     const F p = fma(detail::exp_minus_one_by_r(r), r, set(1.0f));
-    const F half = round(n * set(0.5f));  // 2^n in two steps: n may leave the exponent's range
-    const F y = p * pow2(half) * pow2(n - half);
-    return select(is_nan(x), x, y);
+    return select(is_nan(x), x, times_pow2(p, n));
 }
 
 PN_INLINE F sigmoid(F x) { return set(1.0f) / (set(1.0f) + exp(-x)); }

@@ -90,6 +90,12 @@ PN_INLINE F pow2(F n) {  // 2^n for whole n in [-126, 127]
     });
 }
 
+// a 2^n for whole n in [-252, 254], in two steps: 2^n itself may leave the exponent's range.
+PN_INLINE F times_pow2(F a, F n) {
+    const F half = round(n * set(0.5f));
+    return a * pow2(half) * pow2(n - half);
+}
+
 PN_INLINE M operator<(F a, F b) { return mask_lanes([&](int i) { return a.v[i] < b.v[i]; }); }
 PN_INLINE M equal(F a, F b) { return mask_lanes([&](int i) { return a.v[i] == b.v[i]; }); }
 PN_INLINE M is_nan(F a) { return mask_lanes([&](int i) { return a.v[i] != a.v[i]; }); }
