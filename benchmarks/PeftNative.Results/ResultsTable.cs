@@ -69,7 +69,8 @@ internal static class ResultsTable
         seed to seed, here as there, is when the loss leaves 0.69: between step 20 and step 80 of 252. The same training was written for libtorch (TorchSharp 0.107): from the start of
         seed 0 and with its batches, the losses of the first 30 steps agree to 3e-5. Later rounding decides: on 100 records in one batch, where the loss falls faster, the three losses of this
         program, of libtorch and of libtorch in fp64 are 0.68162, 0.68162 and 0.68164 at step 7, and 0.5680, 0.5375 and 0.5679 at step 13. So what is trained is what PEFT trains, as exactly as
-        libtorch does it, and how well a seed ends is chance.
+        libtorch does it. Followed to its end, that run of libtorch has 78.3 where this program has 79.1; with a start and an order of libtorch's own it has 82.2. How well a seed ends lies in its
+        start and order.
 
         **P-tuning on AG News** is one seed against one; a standard error there is 0.9 points for each of the two.
 

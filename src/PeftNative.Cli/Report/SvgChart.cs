@@ -44,7 +44,10 @@ internal static class SvgChart
             svg.Append(CultureInfo.InvariantCulture, $"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Y(tick):0.#}\" y2=\"{Y(tick):0.#}\"/>")
                 .Append(CultureInfo.InvariantCulture, $"<text x=\"{Left - 6}\" y=\"{Y(tick) + 4:0.#}\" text-anchor=\"end\">{Label(tick)}</text>");
         foreach (var tick in Ticks(x0, x1, 6).Where(t => t >= x0 && t <= x1))
-            svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{X(tick):0.#}\" y=\"{Height - 12}\" text-anchor=\"middle\">{Label(tick)}</text>");
+        {
+            var anchor = tick < x1 ? "middle" : "end"; // the last one would reach beyond the picture, where text is large
+            svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{X(tick):0.#}\" y=\"{Height - 12}\" text-anchor=\"{anchor}\">{Label(tick)}</text>");
+        }
         foreach (var line in series) AppendLine(svg, line, X, Y);
         return svg.Append("</svg></figure>").ToString();
     }
