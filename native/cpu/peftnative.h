@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a record or function changes. */
-#define PN_ABI_VERSION 2u
+#define PN_ABI_VERSION 3u
 
 typedef enum pn_status {
     PN_OK = 0,
@@ -37,7 +37,7 @@ typedef enum pn_status {
     PN_INTERNAL = 5
 } pn_status;
 
-typedef enum pn_type { PN_FLOAT32 = 0, PN_FLOAT64 = 1, PN_BFLOAT16 = 2, PN_FLOAT16 = 3, PN_INT32 = 4 } pn_type;
+typedef enum pn_type { PN_FLOAT32 = 0, PN_FLOAT64 = 1, PN_BFLOAT16 = 2, PN_FLOAT16 = 3, PN_INT32 = 4, PN_INT8 = 5 } pn_type;
 
 typedef uint8_t pn_bool;
 
@@ -70,10 +70,10 @@ typedef struct pn_low_rank {
 
 /*
  * Activations (x, y, dy, ...) of one record share one element type, fp32 or bf16; weights and tables have their own of these two;
- * everything else is fp32. Sums are made in fp32.
+ * everything else is fp32. Sums are made in fp32. With a weight of codes (int8, and w_maxima) products are of codes, summed in int32.
  */
 typedef struct pn_linear {
-    pn_tensor x, w;
+    pn_tensor x, w, w_maxima;
     pn_tensor bias;
     const pn_low_rank* low_rank;
     int32_t low_rank_count;
@@ -225,9 +225,9 @@ PN_API void pn_destroy(pn_context* context);
 /* One line: processor, instruction set, threads. Lives as long as the context. */
 PN_API const char* pn_cpu_description(const pn_context* context);
 
-/* The most the machine does with all threads of the context: fp32 multiply-adds and bf16 dot products in operations per second (0 where the
- * processor has no such instruction), reading memory in bytes per second. Takes some 0.2 s. */
-typedef enum pn_peak { PN_PEAK_FP32 = 0, PN_PEAK_BF16 = 1, PN_PEAK_READING = 2 } pn_peak;
+/* The most the machine does with all threads of the context: fp32 multiply-adds, bf16 and int8 dot products in operations per second (0 where
+ * the processor has no such instruction), reading memory in bytes per second. Takes some 0.2 s. */
+typedef enum pn_peak { PN_PEAK_FP32 = 0, PN_PEAK_BF16 = 1, PN_PEAK_READING = 2, PN_PEAK_INT8 = 3 } pn_peak;
 PN_API pn_status pn_measure_peak(pn_context* context, int32_t peak, double* rate);
 
 PN_API pn_status pn_allocate(int64_t bytes, void** memory); /* 64-byte aligned or better */

@@ -48,6 +48,25 @@ public sealed class QuantizationTests : IDisposable
     }
 
     [Fact]
+    public void Products_of_whole_numbers_learn_as_those_of_dequantised_weights()
+    {
+        var (model, data) = (TinyModels.Llama(folder), TinyModels.Prompts(folder));
+        double Trained(string compute)
+        {
+            string[] flags = ["--model", model, "--data", data, "--quantization", "int8", "--int8_compute", compute, .. Reference];
+            double Loss(params string[] more) => Command.Succeed(["eval", "--json", .. flags, .. more]).Lines[0]["loss"]!.GetValue<double>();
+            Command.Succeed(["train", "--output", folder[compute], "--max_steps", "12", "--lr", "0.02", .. flags]);
+            Assert.Contains($"int8_compute: {compute}", File.ReadAllText(Path.Combine(folder[compute], "config.resolved.yaml")), StringComparison.Ordinal);
+            var (before, after) = (Loss(), Loss("--adapter", folder[compute]));
+            Assert.True(after < before - 0.3, $"{compute}: {after} after training, {before} before");
+            return after;
+        }
+        var (integer, dequantize) = (Trained("integer"), Trained("dequantize"));
+        Assert.NotEqual(dequantize, integer);
+        Assert.InRange(integer, dequantize - 0.1, dequantize + 0.1);
+    }
+
+    [Fact]
     public void The_maxima_of_blocks_in_few_bits_and_other_block_sizes_make_a_difference()
     {
         var (model, data) = (TinyModels.Llama(folder), TinyModels.Prompts(folder));
@@ -76,6 +95,8 @@ public sealed class QuantizationTests : IDisposable
     public void What_cannot_be_quantised_is_said()
     {
         var call = (string[])["train", "--model", TinyModels.Llama(folder), "--data", TinyModels.Prompts(folder), "--output", folder["out"], .. Reference];
+        Assert.Contains("no whole numbers of 8 bits", Command.Fail(2, [.. call, "--int8_compute", "integer"]), StringComparison.Ordinal);
+        Assert.Contains("no whole numbers of 8 bits", Command.Fail(2, [.. call, "--int8_compute", "integer", "--quantization", "nf4"]), StringComparison.Ordinal);
         Assert.Contains("knows no 'nf5'", Command.Fail(2, [.. call, "--quantization", "nf5"]), StringComparison.Ordinal);
         Assert.Contains("must be a whole number from 2", Command.Fail(2, [.. call, "--quantization", "nf4", "--quantization_block_size", "1"]), StringComparison.Ordinal);
     }

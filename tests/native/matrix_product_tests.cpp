@@ -98,6 +98,70 @@ TEST_P(MatrixProducts, give_the_same_bits_for_any_number_of_threads) {
     }
 }
 
+// A weight of codes. Activations are whole numbers with a 127 in every row, so that they are their own codes.
+class CodedLayer {
+public:
+    CodedLayer(const Shape& shape, int extra)
+        : m(shape[0]), n(shape[1]), k(shape[2]), stride(k + extra), x(m, k, extra), y(m, n, extra), dy(m, n, extra), dx(m, k, extra),
+          maxima(1, n), codes(static_cast<std::size_t>(n) * static_cast<std::size_t>(stride)) {
+        std::uint32_t seed = 9;
+        const auto next = [&] { return static_cast<int>((seed = seed * 1664525u + 1013904223u) >> 24); };
+        for (auto& code : codes) code = static_cast<std::int8_t>(next() - 128);
+        for (Matrix* matrix : {&x, &dy})
+            for (int i = 0; i < m; i++)
+                for (int j = 0; j < matrix->columns; j++) matrix->at(i, j) = static_cast<float>(j == i % matrix->columns ? 127 : next() % 255 - 127);
+        maxima.fill(1);
+    }
+
+    void run(pn_context* context) {
+        pn_linear op{};
+        op.x = x.tensor();
+        op.w = {codes.data(), PN_INT8, n, k, stride};
+        op.w_maxima = maxima.tensor();
+        op.y = y.tensor();
+        pn_linear_gradients g{};
+        g.dy = dy.tensor();
+        g.dx = dx.tensor();
+        ASSERT_EQ(pn_linear_forward(context, &op), PN_OK) << pn_last_error();
+        ASSERT_EQ(pn_linear_backward(context, &op, &g), PN_OK) << pn_last_error();
+        const float scale = 127.0f * (1.0f / (127 * 127));
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < n; j++) {
+                int sum = 0;
+                for (int s = 0; s < k; s++) sum += static_cast<int>(x.at(i, s)) * code(j, s);
+                ASSERT_EQ(y.at(i, j), static_cast<float>(sum) * scale) << "y " << i << " " << j;
+            }
+            for (int s = 0; s < k; s++) {
+                int sum = 0;
+                for (int j = 0; j < n; j++) sum += static_cast<int>(dy.at(i, j)) * code(j, s);
+                ASSERT_EQ(dx.at(i, s), static_cast<float>(sum) * scale) << "dx " << i << " " << s;
+            }
+        }
+        ASSERT_TRUE(y.guards_hold() && dx.guards_hold());
+    }
+
+private:
+    int code(int j, int s) const { return codes[static_cast<std::size_t>(j) * static_cast<std::size_t>(stride) + static_cast<std::size_t>(s)]; }
+
+    int m, n, k, stride;
+    Matrix x, y, dy, dx, maxima;
+    std::vector<std::int8_t> codes;
+};
+
+TEST_P(MatrixProducts, of_codes_equal_plain_loops_bit_for_bit) {
+    constexpr Shape more[] = {{2, 3, 8}, {4, 101, 768}, {5, 9, 4300}, {9, 8449, 4}, {33, 50, 96}};  // few rows, reductions of several blocks
+    for (const int threads : {1, 3}) {
+        const ContextPointer context = open(GetParam(), threads);
+        for (const Shape& shape : shapes) CodedLayer(shape, 0).run(context.get());
+        for (const Shape& shape : more)
+            for (const int extra : {0, 3, 4}) {
+                SCOPED_TRACE(testing::Message() << shape[0] << "x" << shape[1] << "x" << shape[2] << " extra " << extra);
+                CodedLayer(shape, extra).run(context.get());
+                if (HasFatalFailure()) return;
+            }
+    }
+}
+
 FOR_ALL_INSTRUCTION_SETS(MatrixProducts);
 
 }  // namespace

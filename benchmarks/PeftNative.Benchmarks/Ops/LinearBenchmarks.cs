@@ -7,6 +7,13 @@ public class LinearBenchmarks() : OperationBenchmarks("linear")
     public override IEnumerable<string> Directions => ["forward", "backward"];
 }
 
+/// <summary>A frozen linear layer of 8-bit codes.</summary>
+public class LinearOfCodesBenchmarks() : OperationBenchmarks("linear-int8")
+{
+    /// <inheritdoc/>
+    public override IEnumerable<string> Directions => ["forward", "backward"];
+}
+
 /// <summary>DoRA's scale.</summary>
 public class DoraBenchmarks() : OperationBenchmarks("dora")
 {

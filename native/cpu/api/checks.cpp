@@ -9,6 +9,7 @@ namespace {
 
 constexpr int any_size = -1;
 constexpr int any_real = -1;  // fp32 or bf16
+constexpr int most_codes = 1 << 17;
 
 // Checks the operands of one operation.
 class Checker {
@@ -71,7 +72,13 @@ void check_pair(const Checker& c, const pn_linear& op, const pn_low_rank& pair, 
 void check_linear(const Checker& c, const pn_linear& op, bool backward) {
     const int rows = op.x.rows, inputs = op.x.columns, outputs = op.w.rows;
     c.activation("X", op.x, rows, inputs);
-    c.needed("W", op.w, outputs, inputs, any_real);
+    if (op.w.type == PN_INT8) {
+        c.needed("W", op.w, outputs, inputs, PN_INT8);
+        c.needed("WMaxima", op.w_maxima, 1, outputs);
+        c.that(inputs <= most_codes && outputs <= most_codes, "sums of products of codes fit into 32 bits for up to 131072 of them");
+    } else {
+        c.needed("W", op.w, outputs, inputs, any_real);
+    }
     c.optional("Bias", op.bias, 1, outputs);
     c.optional("InputScale", op.input_scale, 1, inputs);
     c.optional("OutputScale", op.output_scale, 1, outputs);
@@ -164,6 +171,7 @@ void check(const pn_linear& op, const pn_linear_gradients& g) {
     c.optional("DInputScale", g.dinput_scale, 1, inputs);
     c.optional("DOutputScale", g.doutput_scale, 1, outputs);
     c.optional("Scratch", g.scratch, 1, any_size, op.x.type);
+    c.that(!present(g.dw) || op.w.type != PN_INT8, "a weight of codes has no gradient");
     c.that(!present(g.dinput_scale) || present(op.input_scale), "DInputScale without InputScale");
     if (present(g.doutput_scale)) c.needed("PreScale", op.pre_scale, rows, outputs, op.x.type);
 }

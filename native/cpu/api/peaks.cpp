@@ -76,6 +76,16 @@ PN_TARGET("avx512f,avx512bf16") float bf16_rounds(std::int64_t rounds) {
     return _mm512_cvtss_f32(sum[0]);
 }
 
+PN_TARGET("avx512f,avx512vnni") float int8_rounds(std::int64_t rounds) {
+    __m512i sum[sums];
+    const __m512i x = _mm512_set1_epi8(1);
+    for (auto& s : sum) s = _mm512_setzero_si512();
+    for (std::int64_t r = 0; r < rounds; r++)
+        for (auto& s : sum) s = _mm512_dpbusd_epi32(s, x, x);
+    for (int i = 1; i < sums; i++) sum[0] = _mm512_add_epi32(sum[0], sum[i]);
+    return _mm512_cvtss_f32(_mm512_castsi512_ps(sum[0]));
+}
+
 bool has_bf16_dot_products() {
     if (pn::find_kernels("avx512") == nullptr) return false;
     std::uint32_t a = 0;
@@ -103,6 +113,13 @@ Arithmetic fp32_arithmetic() {
 Arithmetic bf16_arithmetic() {
 #if defined(PN_X86)
     if (has_bf16_dot_products()) return {bf16_rounds, 2.0 * 32 * sums};
+#endif
+    return {nullptr, 0};
+}
+
+Arithmetic int8_arithmetic() {
+#if defined(PN_X86)
+    if (pn::find_kernels("avx512bf16") != nullptr) return {int8_rounds, 2.0 * 64 * sums};
 #endif
     return {nullptr, 0};
 }
@@ -159,6 +176,7 @@ pn_status pn_measure_peak(pn_context* context, int32_t peak, double* rate) {
         switch (peak) {
             case PN_PEAK_FP32: *rate = arithmetic_rate(*context, fp32_arithmetic()); return;
             case PN_PEAK_BF16: *rate = arithmetic_rate(*context, bf16_arithmetic()); return;
+            case PN_PEAK_INT8: *rate = arithmetic_rate(*context, int8_arithmetic()); return;
             case PN_PEAK_READING: *rate = reading_rate(*context); return;
             default: pn::fail(PN_INVALID_ARGUMENT, "measure peak: there is no peak %d", peak);
         }

@@ -70,8 +70,8 @@ Features detect() {
     features.avx2 = (state & 0x06) == 0x06 && bit(basic.c, fma) && bit(extended.b, avx2);
     features.avx512 = features.avx2 && (state & 0xe6) == 0xe6 && bit(extended.b, f) && bit(extended.b, dq) &&
                       bit(extended.b, bw) && bit(extended.b, vl);
-    constexpr int bf16 = 5;
-    features.avx512bf16 = features.avx512 && extended.a >= 1 && bit(cpuid(7, 1).a, bf16);
+    constexpr int vnni = 11, bf16 = 5;  // no processor has the second without the first
+    features.avx512bf16 = features.avx512 && bit(extended.c, vnni) && extended.a >= 1 && bit(cpuid(7, 1).a, bf16);
     return features;
 }
 

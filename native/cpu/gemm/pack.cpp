@@ -113,9 +113,54 @@ void pack(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdi
     }
 }
 
+// Four rows as one of words.
+void straight_quads(const std::uint8_t* x, std::ptrdiff_t stride, std::ptrdiff_t steps, std::ptrdiff_t columns, float* out) {
+    const std::ptrdiff_t panel = ceil_div<std::ptrdiff_t>(steps, 4) * panel_width;
+    const std::uint8_t zeros[panel_width] = {};
+    for (std::ptrdiff_t k = 0; k < steps; k += 4)
+        for (std::ptrdiff_t c = 0, width, p = 0; c < columns; c += width, p++) {
+            width = panel_columns(columns - c);
+            const std::uint8_t* rows[4];
+            for (int r = 0; r < 4; r++) {
+                rows[r] = k + r < steps ? x + (k + r) * stride + c : zeros;
+                prefetch(k + r + 8 < steps ? rows[r] + 8 * stride : rows[r], true);
+            }
+            float* to = out + p * panel + k / 4 * panel_width;
+            for (std::ptrdiff_t i = 0; i < width; i++) {
+                const std::uint32_t word = rows[0][i] | static_cast<std::uint32_t>(rows[1][i]) << 8 | static_cast<std::uint32_t>(rows[2][i]) << 16 |
+                                           static_cast<std::uint32_t>(rows[3][i]) << 24;
+                std::memcpy(to + i, &word, sizeof word);
+            }
+        }
+}
+
+// Rows become columns of words. Rows of whole words are moved like floats.
+void turn_quads(const std::uint8_t* x, std::ptrdiff_t stride, std::ptrdiff_t steps, std::ptrdiff_t width, float* out) {
+    const bool whole = (steps | stride) % 4 == 0 && reinterpret_cast<std::uintptr_t>(x) % sizeof(float) == 0;
+    if (whole) return turn_words(reinterpret_cast<const float*>(x), stride / 4, width, steps / 4, out);
+    for (std::ptrdiff_t k = 0; k < steps; k += 4)
+        for (std::ptrdiff_t i = 0; i < width; i++) {
+            std::uint32_t word = 0;
+            std::memcpy(&word, x + i * stride + k, static_cast<std::size_t>(smaller<std::ptrdiff_t>(4, steps - k)));
+            std::memcpy(out + k / 4 * panel_width + i, &word, sizeof word);
+        }
+}
+
+void pack_quads(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns, float* out) {
+    const std::uint8_t* x = static_cast<const std::uint8_t*>(right.data) + (right.turned ? j * right.stride + k : k * right.stride + j);
+    if (!right.turned) return straight_quads(x, right.stride, steps, columns, out);
+    const std::ptrdiff_t panel = ceil_div<std::ptrdiff_t>(steps, 4) * panel_width;
+    for (std::ptrdiff_t c = 0, width; c < columns; c += width, out += panel) {
+        width = panel_columns(columns - c);
+        turn_quads(x + c * right.stride, right.stride, steps, width, out);
+    }
+}
+
 }  // namespace
 
-void pack_right(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns, bool pairs, float* out) {
+void pack_right(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns, Words words, float* out) {
+    if (words == Words::quads) return pack_quads(right, k, steps, j, columns, out);
+    const bool pairs = words == Words::pairs;
     if (right.is_bf16) pack<bf16>(right, k, steps, j, columns, pairs, out);
     else pack<float>(right, k, steps, j, columns, pairs, out);
 }

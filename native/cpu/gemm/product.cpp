@@ -60,7 +60,7 @@ Share share_of(const Product& p, int worker, int workers) {
     return {rows.begin, rows.end, columns.begin, columns.end};
 }
 
-std::ptrdiff_t steps_of(const Product& p) { return p.pairs ? ceil_div<std::ptrdiff_t>(p.steps, 2) : p.steps; }
+std::ptrdiff_t steps_of(const Product& p) { return ceil_div(p.steps, each(p.words)); }
 
 std::ptrdiff_t steps_per_block(std::ptrdiff_t steps) {
     const std::ptrdiff_t blocks = larger<std::ptrdiff_t>(1, ceil_div<std::ptrdiff_t>(steps, block_steps));
@@ -74,7 +74,7 @@ std::ptrdiff_t panels_per_block(std::ptrdiff_t steps) {
 // A right operand that can be read as it is pays for a copy when many rows read it, unless it is small.
 bool packs(const Product& p) {
     constexpr std::ptrdiff_t small_floats = 16 << 10;
-    if (p.pairs || p.right.is_bf16 || p.right.turned) return true;
+    if (p.words != Words::floats || p.right.is_bf16 || p.right.turned) return true;
     return p.rows > 4 * tile_rows && p.steps * p.right.stride > small_floats;
 }
 
@@ -119,9 +119,9 @@ private:
 
     // The tiles of a part. Meanwhile rows of the left operand and the next part of the right one are asked for.
     void reduce(const Share& share, const Part& part, const Part& next) {
-        const std::ptrdiff_t count = part.k1 - part.k0, each = p.pairs ? 2 : 1;
+        const std::ptrdiff_t count = part.k1 - part.k0, per = each(p.words);
         if (packing)
-            pack_right(p.right, part.k0 * each, smaller(count * each, p.steps - part.k0 * each), part.j0, part.j1 - part.j0, p.pairs, packed);
+            pack_right(p.right, part.k0 * per, smaller(count * per, p.steps - part.k0 * per), part.j0, part.j1 - part.j0, p.words, packed);
         float* kept = waiting;
         std::ptrdiff_t piece = 0;
         for (std::ptrdiff_t i = share.i0; i < share.i1; i += tile_rows) {
@@ -131,7 +131,7 @@ private:
             for (std::ptrdiff_t j = part.j0, width; j < part.j1; j += width, right += packing ? count * panel_width : width) {
                 width = panel_columns(part.j1 - j);
                 for (std::ptrdiff_t c = 0; c < width; c += tile_columns, kept += tile_rows * tile_columns) {
-                    segments[0] = {left, right + c, packing ? panel_width : p.right.stride, count, p.pairs, ahead};
+                    segments[0] = {left, right + c, packing ? panel_width : p.right.stride, count, p.words, ahead};
                     finish(i, j + c, static_cast<int>(smaller<std::ptrdiff_t>(tile_rows, share.i1 - i)),
                            static_cast<int>(smaller<std::ptrdiff_t>(tile_columns, width - c)), part.k0 == 0, part.k1 >= steps, kept);
                     ahead = ahead_of(next, piece++);
@@ -152,8 +152,8 @@ private:
     // A piece of the right operand as it lies in memory, for the tile with this number.
     Ahead ahead_of(const Part& next, std::ptrdiff_t piece) const {
         if (!packing || !is_large() || next.j0 >= next.j1) return {};
-        const std::ptrdiff_t size = p.right.is_bf16 ? 2 : 4, each = p.pairs ? 2 : 1, stride = p.right.stride * size;
-        const std::ptrdiff_t k = next.k0 * each, deep = (next.k1 - next.k0) * each, wide = next.j1 - next.j0;
+        const std::ptrdiff_t size = p.words == Words::quads ? 1 : p.right.is_bf16 ? 2 : 4, per = each(p.words), stride = p.right.stride * size;
+        const std::ptrdiff_t k = next.k0 * per, deep = (next.k1 - next.k0) * per, wide = next.j1 - next.j0;
         const char* from = static_cast<const char*>(p.right.data) + (p.right.turned ? next.j0 * stride + k * size : k * stride + next.j0 * size);
         if (p.right.turned) {
             const std::ptrdiff_t row = piece * tile_rows;
@@ -166,6 +166,7 @@ private:
 
     // Sums of earlier blocks wait in `kept`, tile after tile.
     void finish(std::ptrdiff_t i, std::ptrdiff_t j, int rows, int columns, bool first, bool last, float* kept) {
+        if (p.words == Words::quads) return finish_whole(i, j, rows, columns, first, last, kept);
         alignas(64) float sums[8 * tile_columns];
         const int count = 1 + (last ? sink.extra_segments(i, j, rows, columns, segments + 1) : 0);
         run_tile(segments, count, rows, columns, sums);
@@ -173,6 +174,27 @@ private:
             for (int e = 0; e < rows * tile_columns; e += W) store(sums + e, load(sums + e) + load(kept + e));
         if (last) sink.take({sums, i, j, rows, columns});
         else std::memcpy(kept, sums, sizeof(float) * static_cast<std::size_t>(rows) * tile_columns);
+    }
+
+    // The same for sums of quads, which stay whole numbers until all are there.
+    void finish_whole(std::ptrdiff_t i, std::ptrdiff_t j, int rows, int columns, bool first, bool last, float* kept) {
+        alignas(64) float sums[8 * tile_columns], extra[8 * tile_columns];
+        run_tile(segments, 1, rows, columns, sums);
+        if (!first)
+            for (int e = 0; e < rows * tile_columns; e += W) store(sums + e, add_whole(load(sums + e), load(kept + e)));
+        if (!last) return static_cast<void>(std::memcpy(kept, sums, sizeof(float) * static_cast<std::size_t>(rows) * tile_columns));
+        const int count = sink.extra_segments(i, j, rows, columns, segments + 1);
+        if (count > 0) run_tile(segments + 1, count, rows, columns, extra);
+        for (int r = 0; r < rows; r++) {
+            const F surplus = set_whole(-quad_offset * p.scales.left_sums[i + r]), scale = set(p.scales.rows[i + r]);
+            float *to = sums + r * tile_columns, *more = extra + r * tile_columns;
+            for_vectors(columns, [&](std::ptrdiff_t c, int n) {
+                F value = from_whole(add_whole(load(to + c), surplus)) * scale;
+                if (p.scales.columns != nullptr) value = value * load(p.scales.columns + j + c, n);
+                store(to + c, count > 0 ? value + load(more + c) : value);
+            });
+        }
+        sink.take({sums, i, j, rows, columns});
     }
 
     const Product& p;

@@ -29,12 +29,20 @@ protected:
     ~Sink() = default;
 };
 
+// What makes numbers of the sums of quads: each times its row's and (where there are such) its column's scale.
+struct QuadScales {
+    const float* rows;
+    const float* columns;
+    const int* left_sums;  // of the bytes of each row of the left operand
+};
+
 struct Product {
     std::ptrdiff_t rows, columns, steps;
-    Left left;           // of floats, or with `pairs` of pairs, the last one filled up with zero
+    Left left;  // of words, the last of a row filled up with zero
     Right right;
-    bool pairs = false;  // multiply in bf16
+    Words words = Words::floats;
     bool by_rows = false;  // divide among workers by rows alone, as rows_of() does
+    QuadScales scales{};
 
     double multiplications() const { return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(steps); }
 };

@@ -1,5 +1,5 @@
 // The innermost loop of every matrix product: a tile of up to tile_rows x (tile_vectors * W) elements, kept in registers. An
-// operand element is a float, or a pair of bf16 that follow each other in the reduction.
+// operand element is a word: a float, or two bf16 or four signed bytes that follow each other in the reduction.
 #pragma once
 
 #include "gemm/panel.h"
@@ -9,6 +9,10 @@ namespace pn::PN_ISA {
 
 constexpr int tile_columns = tile_vectors * W;
 static_assert(panel_width % tile_columns == 0);
+
+// What a word holds; the number is how many.
+enum class Words { floats = 1, pairs = 2, quads = 4 };
+constexpr std::ptrdiff_t each(Words words) { return static_cast<std::ptrdiff_t>(words); }
 
 // The left operand: row i, step k at data[i * row + k].
 struct Left {
@@ -28,7 +32,7 @@ struct Segment {
     const float* right;
     std::ptrdiff_t stride;
     std::ptrdiff_t steps;
-    bool pairs = false;  // of bf16
+    Words words = Words::floats;
     Ahead ahead{};
 };
 
@@ -36,8 +40,15 @@ struct Segment {
 constexpr int prefetched_steps = 16;
 constexpr int line_floats = 16;
 
+template <Words words>
+PN_INLINE F multiply_add(F a, F b, F c) {
+    if constexpr (words == Words::quads) return dot_quads(a, b, c);
+    else if constexpr (words == Words::pairs) return dot_pairs(a, b, c);
+    else return fma(a, b, c);
+}
+
 // The last vector of an edge tile reads only the columns that are there (`rest`).
-template <int R, int V, bool Edge, bool Pairs>
+template <int R, int V, bool Edge, Words words>
 PN_INLINE void tile_steps(F (&sum)[R][V], const float* PN_RESTRICT left, std::ptrdiff_t row, const float* PN_RESTRICT right,
                           std::ptrdiff_t stride, std::ptrdiff_t steps, int rest) {
     for (std::ptrdiff_t k = 0; k < steps; k++) {
@@ -50,7 +61,7 @@ PN_INLINE void tile_steps(F (&sum)[R][V], const float* PN_RESTRICT left, std::pt
         for (int r = 0; r < R; r++) {
             const F a = set(left[r * row]);
             PN_UNROLL
-            for (int v = 0; v < V; v++) sum[r][v] = Pairs ? dot_pairs(a, b[v], sum[r][v]) : fma(a, b[v], sum[r][v]);
+            for (int v = 0; v < V; v++) sum[r][v] = multiply_add<words>(a, b[v], sum[r][v]);
         }
         left++;
         right += stride;
@@ -65,12 +76,12 @@ PN_INLINE void prefetch_ahead(const Ahead& ahead, std::ptrdiff_t piece) {
         for (int line = 0; line < ahead_bytes; line += line_floats * static_cast<int>(sizeof(float))) prefetch(from + line, false);
 }
 
-template <int R, int V, bool Edge, bool Pairs>
+template <int R, int V, bool Edge, Words words>
 PN_INLINE void tile_segment(F (&sum)[R][V], const Segment& part, int rest) {
     for (std::ptrdiff_t k = 0; k < part.steps; k += panel_width) {
         const std::ptrdiff_t steps = smaller<std::ptrdiff_t>(panel_width, part.steps - k);
         if (part.ahead.data != nullptr) prefetch_ahead(part.ahead, k / panel_width);
-        tile_steps<R, V, Edge, Pairs>(sum, part.left.data + k, part.left.row, part.right + k * part.stride, part.stride, steps, rest);
+        tile_steps<R, V, Edge, words>(sum, part.left.data + k, part.left.row, part.right + k * part.stride, part.stride, steps, rest);
     }
 }
 
@@ -83,8 +94,11 @@ void tile(const Segment* segments, int count, int rest, float* PN_RESTRICT out, 
         for (int v = 0; v < V; v++) sum[r][v] = zero();
     }
     for (int s = 0; s < count; s++) {
-        if (segments[s].pairs) tile_segment<R, V, Edge, true>(sum, segments[s], rest);
-        else tile_segment<R, V, Edge, false>(sum, segments[s], rest);
+        switch (segments[s].words) {
+            case Words::floats: tile_segment<R, V, Edge, Words::floats>(sum, segments[s], rest); break;
+            case Words::pairs: tile_segment<R, V, Edge, Words::pairs>(sum, segments[s], rest); break;
+            case Words::quads: tile_segment<R, V, Edge, Words::quads>(sum, segments[s], rest); break;
+        }
     }
     PN_UNROLL
     for (int r = 0; r < R; r++) {
@@ -93,7 +107,7 @@ void tile(const Segment* segments, int count, int rest, float* PN_RESTRICT out, 
     }
 }
 
-// Computes rows x columns sums (rows <= tile_rows, columns <= tile_columns) into out[r * stride + column]. Whole vectors are
+// Computes rows x columns sums, whole numbers where the words are quads (rows <= tile_rows, columns <= tile_columns) into out[r * stride + column]. Whole vectors are
 // written: up to the next multiple of W the elements behind `columns` become undefined.
 void run_tile(const Segment* segments, int count, int rows, int columns, float* out, std::ptrdiff_t stride = tile_columns);
 

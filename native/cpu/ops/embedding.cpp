@@ -60,7 +60,7 @@ void low_rank_gradients(pn_context& context, const pn_embedding& op, const pn_em
         StoreRows<float> to(gradient, rank, false);
         to.scale = static_cast<float>(scale);
         const Left dy = left_rows(context, data<T>(g.dy), g.dy.stride, rows, width);
-        multiply(context, {rows, rank, width, dy, right_rows(op.b), sizeof(T) == 2}, to);
+        multiply(context, {rows, rank, width, dy, right_rows(op.b), words_of<T>}, to);
         for (std::ptrdiff_t i = 0; i < rows; i++) {
             const int token = ints(op.tokens)[i];
             for (std::ptrdiff_t r = 0; token >= 0 && r < rank; r++) row(g.da, r)[token] += gradient[i * rank + r];

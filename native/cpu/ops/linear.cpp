@@ -88,22 +88,33 @@ public:
         if (op.x.rows <= few) {
             for (int p = 0; p < op.low_rank_count; p++)
                 if (!down[p].is_absent()) multiply(context, down[p].product, take(p));
-            return with_element(op.w, [&](auto e) { dots<decltype(e)>(sink, down); });
+            if (op.w.type != PN_INT8) return with_element(op.w, [&](auto e) { dots<decltype(e)>(sink, down); });
+            const bool whole = (op.x.columns | op.w.stride) % 4 == 0 && reinterpret_cast<std::uintptr_t>(op.w.data) % sizeof(float) == 0;
+            return whole ? dots_of_codes(product_of_codes(), sink, down) : multiply(context, product_of_codes(), sink);
         }
+        if (op.w.type == PN_INT8) return multiply_all(context, op, down, take, product_of_codes(), sink);
         const Left left = present(op.input_scale) ? scaled_rows() : left_rows(context, data<T>(op.x), op.x.stride, op.x.rows, op.x.columns);
-        multiply_all(context, op, down, take, {op.x.rows, op.w.rows, op.x.columns, left, right_columns(op.w), pairs}, sink);
+        multiply_all(context, op, down, take, {op.x.rows, op.w.rows, op.x.columns, left, right_columns(op.w), words}, sink);
     }
 
 private:
-    static constexpr bool pairs = sizeof(T) == 2;
+    static constexpr Words words = words_of<T>;
+    static constexpr bool pairs = words == Words::pairs;
     static constexpr int few = 4;      // rows of X that do not pay for panels of the weight
     static constexpr int at_once = 4;  // rows of W
     static constexpr int beside = 2;   // rows of X
 
+    Product product_of_codes() {
+        const float* factor = present(op.input_scale) ? data(op.input_scale) : nullptr;
+        CodeRows x = code_rows(context, data<T>(op.x), op.x.stride, op.x.rows, op.x.columns, factor);
+        x.scales.columns = data(op.w_maxima);
+        return {op.x.rows, op.w.rows, op.x.columns, x.left, right_columns(op.w), Words::quads, false, x.scales};
+    }
+
     // Y of a few rows: the weight is read once, as it lies, by as many threads as there are.
     template <class U>
     void dots(const OutputSink<T>& sink, const LowRankProduct* down) {
-        const std::ptrdiff_t width = op.x.columns, outputs = op.w.rows;
+        const std::ptrdiff_t width = op.x.columns;
         float* x = context.workspace.floats(few * width);
         copy_rows(data<T>(op.x), op.x.stride, op.x.rows, width, x);
         if (present(op.input_scale))
@@ -111,16 +122,52 @@ private:
                 for_vectors(width, [&](std::ptrdiff_t c, int n) {
                     store(x + m * width + c, load(x + m * width + c, n) * load(data(op.input_scale) + c, n), n);
                 });
-        const int workers = context.workers(static_cast<double>(width) * static_cast<double>(outputs) / 4);
+        for_outputs(sink, down, [&](std::ptrdiff_t j, int count, float* sums) {
+            for (int m = 0; m < op.x.rows; m += beside) {
+                if (op.x.rows - m >= beside) dot<U, beside>(x + m * width, j, count, sums + m * tile_columns);
+                else dot<U, 1>(x + m * width, j, count, sums + m * tile_columns);
+            }
+        });
+    }
+
+    // The same of codes, which lie in whole words.
+    void dots_of_codes(const Product& codes, const OutputSink<T>& sink, const LowRankProduct* down) {
+        for_outputs(sink, down, [&](std::ptrdiff_t j, int count, float* sums) {
+            for (int m = 0; m < op.x.rows; m++) {
+                const float* x = codes.left.data + m * codes.left.row;
+                const float* w[at_once];
+                F total[at_once];
+                for (int r = 0; r < at_once; r++) {
+                    w[r] = reinterpret_cast<const float*>(row<std::int8_t>(op.w, j + smaller(r, count - 1)));
+                    total[r] = zero();
+                }
+                for_vectors(codes.steps / 4, [&](std::ptrdiff_t c, int n) {
+                    const F value = load(x + c, n);
+                    PN_UNROLL
+                    for (int r = 0; r < at_once; r++) {
+                        prefetch(w[r] + at_once * (op.w.stride / 4) + c, true);
+                        total[r] = dot_quads(value, load(w[r] + c, n), total[r]);
+                    }
+                });
+                for (int r = 0; r < count; r++) {
+                    const auto whole = static_cast<float>(sum_whole(total[r]) - quad_offset * codes.scales.left_sums[m]);
+                    sums[m * tile_columns + r] = whole * codes.scales.rows[m] * codes.scales.columns[j + r];
+                }
+            }
+        });
+    }
+
+    // Runs body(j, count, sums) for a few outputs at a time, adds the low-rank pairs to its sums and gives them to the sink.
+    template <class Body>
+    void for_outputs(const OutputSink<T>& sink, const LowRankProduct* down, Body&& body) {
+        const std::ptrdiff_t outputs = op.w.rows;
+        const int workers = context.workers(static_cast<double>(op.x.columns) * static_cast<double>(outputs) / 4);
         context.pool.run(workers, [&](int worker) {
             const Range range = part_of(outputs, worker, workers, 16);
             alignas(64) float sums[few * tile_columns];
             for (std::ptrdiff_t j = range.begin; j < range.end; j += at_once) {
                 const int count = static_cast<int>(smaller<std::ptrdiff_t>(at_once, range.end - j));
-                for (int m = 0; m < op.x.rows; m += beside) {
-                    if (op.x.rows - m >= beside) dot<U, beside>(x + m * width, j, count, sums + m * tile_columns);
-                    else dot<U, 1>(x + m * width, j, count, sums + m * tile_columns);
-                }
+                body(j, count, sums);
                 for (int m = 0; m < op.x.rows; m++) {
                     for (int p = 0; p < op.low_rank_count; p++) add_pair(op.low_rank[p], down[p].rows, m, j, count, sums + m * tile_columns);
                 }
@@ -180,7 +227,7 @@ private:
         }
         const Left left = left_rows(context, x, stride, pair.row_count, op.x.columns);
         const pn_tensor a = pairs ? split(context, pair.a, true) : pair.a;
-        return {{pair.row_count, a.rows, op.x.columns, left, right_columns(a), pairs}, rows};
+        return {{pair.row_count, a.rows, op.x.columns, left, right_columns(a), words}, rows};
     }
 
     const float* up_rows(const pn_tensor& b) {

@@ -1,10 +1,16 @@
 // What the forward and backward of a linear layer share: operands of products, and low-rank pairs as further steps of its tiles.
 #pragma once
 
+#include <limits>
+
 #include "gemm/product.h"
 #include "ops/common.h"
 
 namespace pn::PN_ISA {
+
+// How matrices of an element type are multiplied.
+template <class T>
+constexpr Words words_of = sizeof(T) == 2 ? Words::pairs : Words::floats;
 
 // scale * S of a pair (or dS in the backward), with zero rows around it up to whole tiles.
 struct LowRankRows {
@@ -140,12 +146,57 @@ Left left_rows(pn_context& context, const T* x, std::ptrdiff_t stride, std::ptrd
 }
 
 PN_INLINE Right right_rows(const pn_tensor& t, std::ptrdiff_t first = 0) {
-    return {static_cast<const char*>(t.data) + first * t.stride * (t.type == PN_BFLOAT16 ? 2 : 4), t.type == PN_BFLOAT16, t.stride, false};
+    const int size = t.type == PN_INT8 ? 1 : t.type == PN_BFLOAT16 ? 2 : 4;
+    return {static_cast<const char*>(t.data) + first * t.stride * size, t.type == PN_BFLOAT16, t.stride, false};
 }
 PN_INLINE Right right_columns(const pn_tensor& t) {
     Right right = right_rows(t);
     right.turned = true;
     return right;
+}
+
+// The rows of factor * x, quantised for a product with codes: each to bytes of its own largest magnitude / 127, to nearest, ties to even.
+struct CodeRows {
+    Left left;
+    QuadScales scales;  // of the rows: their maxima / 127, and / 127 for the codes they are multiplied with
+};
+
+template <class T>
+void quantize_row(const T* x, const float* factor, std::ptrdiff_t columns, float* values, std::int8_t* codes, float& scale, int& sum_of_codes) {
+    F most = zero(), total = zero();
+    M bad = most < most;
+    for_vectors(columns, [&](std::ptrdiff_t c, int n) {
+        const F value = factor == nullptr ? load(x + c, n) : load(x + c, n) * load(factor + c, n);
+        store(values + c, value, n);
+        most = max(most, abs(value));
+        bad = bad | is_nan(value - value);
+    });
+    const float maximum = largest(most);
+    scale = any(bad) ? std::numeric_limits<float>::quiet_NaN() : maximum * (1.0f / (127 * 127));
+    const bool empty = any(bad) || maximum == 0;
+    for_vectors(columns, [&](std::ptrdiff_t c, int n) {
+        const F code = empty ? zero() : round(load(values + c, n) / set(maximum) * set(127));
+        store(codes + c, code, n);
+        total += code;
+    });
+    sum_of_codes = static_cast<int>(sum(total));
+}
+
+template <class T>
+CodeRows code_rows(pn_context& context, const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, const float* factor) {
+    const std::ptrdiff_t words = ceil_div<std::ptrdiff_t>(columns, 4);
+    float *codes = context.workspace.floats(rows * words), *scales = context.workspace.floats(rows);
+    int* sums = context.workspace.ints(rows);
+    const int workers = context.workers(8.0 * static_cast<double>(rows) * static_cast<double>(columns));
+    float* values = context.workspace.floats(workers * columns);
+    context.pool.run(workers, [&](int worker) {
+        const Range range = part_of(rows, worker, workers);
+        for (std::ptrdiff_t i = range.begin; i < range.end; i++) {
+            if (words > 0) codes[(i + 1) * words - 1] = 0;
+            quantize_row(x + i * stride, factor, columns, values + worker * columns, reinterpret_cast<std::int8_t*>(codes + i * words), scales[i], sums[i]);
+        }
+    });
+    return {{codes, words}, {scales, nullptr, sums}};
 }
 
 // factor * x^T in scratch memory, rows of x becoming columns; with bf16 out, an odd last row is paired with zero.

@@ -72,7 +72,8 @@ public:
     }
 
 private:
-    static constexpr bool pairs = sizeof(T) == 2;
+    static constexpr Words words = words_of<T>;
+    static constexpr bool pairs = words == Words::pairs;
 
     // Gradients of bias and output scale, and dU = OutputScale * dY.
     void output_side() {
@@ -104,7 +105,7 @@ private:
         if (result.data == nullptr) return {{}, result};
         const pn_tensor b = pairs ? split(context, pair.b, false) : pair.b;
         const Left from{left.data + pair.row_start * left.row, left.row};
-        return {{pair.row_count, b.columns, outputs, from, right_rows(b), pairs}, result};
+        return {{pair.row_count, b.columns, outputs, from, right_rows(b), words}, result};
     }
 
     float* own_rows(int p, const LowRankProduct& ds) const {
@@ -147,7 +148,12 @@ private:
         });
     }
 
-    Product input_product() const { return {rows, inputs, outputs, left, right_rows(op.w), pairs}; }
+    // With codes for a weight the gradient becomes codes too, once it has taken up the scales of the weight's rows.
+    Product input_product() {
+        if (op.w.type != PN_INT8) return {rows, inputs, outputs, left, right_rows(op.w), words};
+        const CodeRows codes = code_rows(context, du, du_stride, rows, outputs, data(op.w_maxima));
+        return {rows, inputs, outputs, codes.left, right_rows(op.w), Words::quads, false, codes.scales};
+    }
 
     // dX += drop'(dS A) for a pair that could not join the tiles.
     void add_low_rank(const pn_low_rank& pair, const float* ds) {
@@ -166,8 +172,7 @@ private:
         const float* dut = turned<T>(context, du, du_stride, rows, outputs, 1.0f);
         StoreRows<float> to(data(g.dw), g.dw.stride, true);
         if (present(op.input_scale)) to.column_scale = data(op.input_scale);
-        const std::ptrdiff_t words = pairs ? ceil_div<std::ptrdiff_t>(rows, 2) : rows;
-        multiply(context, {outputs, inputs, rows, {dut, words}, right_rows(op.x), pairs}, to);
+        multiply(context, {outputs, inputs, rows, {dut, ceil_div(rows, each(words))}, right_rows(op.x), words}, to);
     }
 
     // The caller's scratch serves as long as it lasts.

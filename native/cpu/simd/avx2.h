@@ -62,6 +62,30 @@ PN_INLINE F dot_pairs(F a, F b, F c) {  // c + a.low b.low + a.high b.high
     return {_mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(y, 16)), high)};
 }
 
+// Words of four signed bytes, sums as whole numbers of 32 bits.
+constexpr int quad_offset = 0;
+PN_INLINE __m256i even_bytes(F a) { return _mm256_srai_epi16(_mm256_slli_epi16(_mm256_castps_si256(a.v), 8), 8); }
+PN_INLINE __m256i odd_bytes(F a) { return _mm256_srai_epi16(_mm256_castps_si256(a.v), 8); }
+PN_INLINE F dot_quads(F a, F b, F c) {  // c + the sum of a_i (b_i + quad_offset)
+    const __m256i sum = _mm256_add_epi32(_mm256_madd_epi16(even_bytes(a), even_bytes(b)), _mm256_madd_epi16(odd_bytes(a), odd_bytes(b)));
+    return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(c.v), sum))};
+}
+PN_INLINE F set_whole(int x) { return {_mm256_castsi256_ps(_mm256_set1_epi32(x))}; }
+PN_INLINE F add_whole(F a, F b) { return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a.v), _mm256_castps_si256(b.v)))}; }
+PN_INLINE int sum_whole(F a) {
+    const __m256i x = _mm256_castps_si256(a.v);
+    __m128i half = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    half = _mm_add_epi32(half, _mm_unpackhi_epi64(half, half));
+    return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_srli_epi64(half, 32)));
+}
+PN_INLINE F from_whole(F a) { return {_mm256_cvtepi32_ps(_mm256_castps_si256(a.v))}; }
+PN_INLINE void store_part(std::int8_t* p, F a, int n) {
+    alignas(32) std::int32_t all[W];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(all), _mm256_cvtps_epi32(a.v));
+    for (int i = 0; i < n; i++) p[i] = static_cast<std::int8_t>(all[i]);
+}
+PN_INLINE void store(std::int8_t* p, F a) { store_part(p, a, W); }
+
 PN_INLINE F operator+(F a, F b) { return {_mm256_add_ps(a.v, b.v)}; }
 PN_INLINE F operator-(F a, F b) { return {_mm256_sub_ps(a.v, b.v)}; }
 PN_INLINE F operator*(F a, F b) { return {_mm256_mul_ps(a.v, b.v)}; }

@@ -1,4 +1,4 @@
-// AVX-512 (F, BW, DQ, VL), with or without BF16: 16 floats, 32 registers, masks for every edge.
+// AVX-512 (F, BW, DQ, VL), with or without BF16 and VNNI: 16 floats, 32 registers, masks for every edge.
 #pragma once
 
 #include <immintrin.h>
@@ -55,6 +55,29 @@ PN_INLINE F dot_pairs(F a, F b, F c) {
     return {_mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(x, 16)), _mm512_castsi512_ps(_mm512_slli_epi32(y, 16)), high)};
 }
 #endif
+
+// Words of four signed bytes, sums as whole numbers of 32 bits. The instruction takes one operand without signs: its bytes are raised by 128.
+#if defined(PN_ISA_avx512bf16)
+constexpr int quad_offset = 128;
+PN_INLINE F dot_quads(F a, F b, F c) {  // c + the sum of a_i (b_i + quad_offset)
+    const __m512i raised = _mm512_xor_si512(_mm512_castps_si512(b.v), _mm512_set1_epi8(-128));
+    return {_mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(c.v), raised, _mm512_castps_si512(a.v)))};
+}
+#else
+constexpr int quad_offset = 0;
+PN_INLINE __m512i even_bytes(F a) { return _mm512_srai_epi16(_mm512_slli_epi16(_mm512_castps_si512(a.v), 8), 8); }
+PN_INLINE __m512i odd_bytes(F a) { return _mm512_srai_epi16(_mm512_castps_si512(a.v), 8); }
+PN_INLINE F dot_quads(F a, F b, F c) {
+    const __m512i sum = _mm512_add_epi32(_mm512_madd_epi16(even_bytes(a), even_bytes(b)), _mm512_madd_epi16(odd_bytes(a), odd_bytes(b)));
+    return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(c.v), sum))};
+}
+#endif
+PN_INLINE F set_whole(int x) { return {_mm512_castsi512_ps(_mm512_set1_epi32(x))}; }
+PN_INLINE F add_whole(F a, F b) { return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), _mm512_castps_si512(b.v)))}; }
+PN_INLINE int sum_whole(F a) { return _mm512_reduce_add_epi32(_mm512_castps_si512(a.v)); }
+PN_INLINE F from_whole(F a) { return {_mm512_cvtepi32_ps(_mm512_castps_si512(a.v))}; }
+PN_INLINE void store(std::int8_t* p, F a) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v))); }
+PN_INLINE void store_part(std::int8_t* p, F a, int n) { _mm_mask_storeu_epi8(p, first(n).v, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v))); }
 
 PN_INLINE F operator+(F a, F b) { return {_mm512_add_ps(a.v, b.v)}; }
 PN_INLINE F operator-(F a, F b) { return {_mm512_sub_ps(a.v, b.v)}; }

@@ -67,6 +67,27 @@ PN_INLINE F dot_pairs(F a, F b, F c) {  // c + a.low b.low + a.high b.high
     });
 }
 
+// Words of four signed bytes, sums as whole numbers of 32 bits.
+constexpr int quad_offset = 0;
+PN_INLINE int byte_of(float word, int i) { return static_cast<std::int8_t>(bits_of(word) >> (8 * i) & 0xffu); }
+PN_INLINE F dot_quads(F a, F b, F c) {  // c + the sum of a_i (b_i + quad_offset)
+    return lanes([&](int l) {
+        std::uint32_t sum = bits_of(c.v[l]);
+        for (int i = 0; i < 4; i++) sum += static_cast<std::uint32_t>(byte_of(a.v[l], i) * byte_of(b.v[l], i));
+        return float_of(sum);
+    });
+}
+PN_INLINE F set_whole(int x) { return set(float_of(static_cast<std::uint32_t>(x))); }
+PN_INLINE F add_whole(F a, F b) { return lanes([&](int i) { return float_of(bits_of(a.v[i]) + bits_of(b.v[i])); }); }
+PN_INLINE int sum_whole(F a) {
+    return static_cast<std::int32_t>(bits_of(a.v[0]) + bits_of(a.v[1]) + bits_of(a.v[2]) + bits_of(a.v[3]));
+}
+PN_INLINE F from_whole(F a) { return lanes([&](int i) { return static_cast<float>(static_cast<std::int32_t>(bits_of(a.v[i]))); }); }
+PN_INLINE void store_part(std::int8_t* p, F a, int n) {
+    for (int i = 0; i < n; i++) p[i] = static_cast<std::int8_t>(std::nearbyint(a.v[i]));
+}
+PN_INLINE void store(std::int8_t* p, F a) { store_part(p, a, W); }
+
 PN_INLINE F operator+(F a, F b) { return lanes([&](int i) { return a.v[i] + b.v[i]; }); }
 PN_INLINE F operator-(F a, F b) { return lanes([&](int i) { return a.v[i] - b.v[i]; }); }
 PN_INLINE F operator*(F a, F b) { return lanes([&](int i) { return a.v[i] * b.v[i]; }); }

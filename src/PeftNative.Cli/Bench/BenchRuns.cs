@@ -6,6 +6,7 @@ using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
+using PeftNative.Tensors;
 
 namespace PeftNative.Cli.Bench;
 
@@ -21,6 +22,11 @@ internal static class BenchRuns
         List<Measurement> measured = [];
         foreach (var operation in operations)
         {
+            if (!operation.RunsOn(backend))
+            {
+                terminal.Note($"not exercised: {operation.Name}, which the backend {backend.Name} does not have");
+                continue;
+            }
             measured.AddRange(operation.Measure(backend, BenchSettings.Sizes(values, operation), peaks,
                 values.Int(BenchSettings.Warmup), values.Int(BenchSettings.Steps), terminal.Cancellation));
         }
@@ -57,7 +63,7 @@ internal static class BenchRuns
     {
         using var backend = Machine.CreateBackend(values);
         var options = BenchSettings.StepOptions(values);
-        using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1);
+        using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1, options.Quantization);
         BenchOutput.Show(values, terminal, BenchOutput.Report("peftnative bench train", null, TrainBenchmark.Measure(model, options, terminal.Cancellation)));
         return 0;
     }
@@ -68,12 +74,34 @@ internal static class BenchRuns
         using var backend = Machine.CreateBackend(values);
         var options = BenchSettings.StepOptions(values);
         var tokens = values.Int(BenchSettings.NewTokens);
-        using var model = ModelLoader.CreateRandom(backend, options.ModelConfig() with { MaxPositions = options.Sequence + options.VirtualTokens + tokens }, seed: 1);
+        using var model = ModelLoader.CreateRandom(backend, options.ModelConfig() with { MaxPositions = options.Sequence + options.VirtualTokens + tokens }, seed: 1, options.Quantization);
         using var adapter = options.AdapterConfig().Create(model, seed: 1, trainable: false, "default");
         model.PrepareWeights();
         var peaks = Peaks(values, backend);
         var measured = new GenerateBenchmark(model, options, tokens).Measure([("base or merged", []), ($"with {options.Method}", [adapter])], peaks, terminal.Cancellation);
         BenchOutput.Show(values, terminal, BenchOutput.Report("peftnative bench generate", peaks, measured));
+        return 0;
+    }
+
+    /// <summary>What quantised bases cost in exactness and give in time and memory, against the base as it is in fp32.</summary>
+    public static int Quantization(SettingValues values, Terminal terminal)
+    {
+        using var backend = Machine.CreateBackend(values);
+        using var exact = Machine.CreateBackend(values, DType.Float32);
+        var results = new QuantizationBenchmark(backend, BenchSettings.StepOptions(values)).Measure(exact, terminal.Cancellation);
+        terminal.Line($"backend     {backend.Description}");
+        var table = new TextTable("base", "weights MiB", "scores off", "gradients off", "step ms", "times faster");
+        foreach (var r in results)
+        {
+            table.Add(r.Step.Name, $"{r.WeightBytes >> 20}", $"{r.Scores:0.0e0}", $"{r.Gradients:0.0e0}", $"{r.Step.Median:0.0}", $"{results[0].Step.Median / r.Step.Median:0.00}");
+            terminal.Object(new JsonObject
+            {
+                ["base"] = r.Step.Name, ["dtype"] = backend.ComputeType.Name(), ["weight_bytes"] = r.WeightBytes, ["scores"] = r.Scores, ["gradients"] = r.Gradients,
+                ["step_ms"] = Math.Round(r.Step.Median, 1),
+            });
+        }
+        foreach (var line in table.Lines()) terminal.Line(line);
+        BenchOutput.Write(values, BenchOutput.Report("peftnative bench quantization", null, [.. results.Select(r => r.Step)]));
         return 0;
     }
 

@@ -74,7 +74,7 @@ internal static class BenchSettings
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Setting> All =>
-        [.. Model, .. Operation, Steps, Warmup, NewTokens, Filter, Peer, Output, Markdown, Compare, .. Shared.Machine];
+        [.. Model, .. QuantizationSettings.All, .. Operation, Steps, Warmup, NewTokens, Filter, Peer, Output, Markdown, Compare, .. Shared.Machine];
 
     /// <summary>The model and its step.</summary>
     public static StepBenchmarkOptions StepOptions(SettingValues values) => new()
@@ -84,7 +84,7 @@ internal static class BenchSettings
         Sequence = values.Int(Sequence), Method = values.Text(Method), Rank = values.Int(Rank), Alpha = values.Number(Alpha),
         Targets = values.Text(Targets), VirtualTokens = values.Int(Virtual),
         MemoryBudgetBytes = values.Node(Budget) is null ? null : values.Whole(Budget) << 20, UseGraphs = values.Text(Graphs) == "on",
-        Steps = values.Int(Steps), Warmup = values.Int(Warmup),
+        Quantization = QuantizationSettings.Read(values), Steps = values.Int(Steps), Warmup = values.Int(Warmup),
     };
 
     /// <summary>The sizes of an operation: those given, else its own defaults.</summary>

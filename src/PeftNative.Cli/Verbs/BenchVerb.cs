@@ -7,7 +7,7 @@ namespace PeftNative.Cli.Verbs;
 /// <summary>Times what the engine does on this machine.</summary>
 internal sealed class BenchVerb : Verb
 {
-    private static readonly Setting What = new("what", SettingKind.Text, "op (or op NAME), step, train, generate, growth or table; see docs/performance.md.")
+    private static readonly Setting What = new("what", SettingKind.Text, "op (or op NAME), step, train, generate, growth, quantization or table; see docs/performance.md.")
     {
         ValueName = "WHAT [NAME]",
     };
@@ -41,11 +41,12 @@ internal sealed class BenchVerb : Verb
             "train" => BenchRuns.Train(values, terminal),
             "generate" => BenchRuns.Generate(values, terminal),
             "growth" => BenchRuns.Growth(values, terminal),
+            "quantization" => BenchRuns.Quantization(values, terminal),
             "table" => PeerTable.Run(values, terminal),
             null => throw new UsageException("It does not say what to time.", "peftnative bench", $"Give one of: {Words}."),
             _ => throw new UsageException($"There is no benchmark '{what}'.", "peftnative bench", $"Give one of: {Words}."),
         };
     }
 
-    private const string Words = "op, step, train, generate, growth, table";
+    private const string Words = "op, step, train, generate, growth, quantization, table";
 }

@@ -34,7 +34,8 @@ internal static class OperationsRun
     /// <summary>Runs the cases; returns how many failed.</summary>
     public static int Run(SettingValues values, Regex filter, IBackend backend, Terminal terminal)
     {
-        var all = OperationCases.All((ulong)values.Whole(Seed));
+        var seed = (ulong)values.Whole(Seed);
+        IReadOnlyList<OperationCase> all = [.. OperationCases.All(seed), .. backend.MultipliesCodes ? OperationCases.WithCodes(seed) : []];
         var chosen = Choose(all, values, filter, backend);
         var verifier = new OperationVerifier(backend);
         using var progress = new ProgressLine(terminal);
@@ -88,6 +89,7 @@ internal static class OperationsRun
         }
         Action<string> say = terminal.Json ? terminal.Note : terminal.Line;
         if (run < all) say($"not exercised: {all - run:N0} of {all:N0} cases, which were not chosen (--all and no --filter run all of them)");
+        if (!backend.MultipliesCodes) say("not exercised: linear layers with weights of codes, which this backend does not multiply");
         var survey = Machine.Survey();
         foreach (var other in survey.Where(b => !b.IsAvailable)) say($"not exercised: the backend {other.Name}: {other.Detail}");
         say($"{run - verifier.Failures.Count} passed, {verifier.Failures.Count} failed  (backend {backend.Name}: {backend.Description})");

@@ -18,7 +18,7 @@ internal sealed record BenchmarkReport(string Machine, string Command, MachinePe
         ["command"] = Command,
         ["peaks"] = Peaks is null ? null : new JsonObject
         {
-            ["fp32_gflops"] = Peaks.Fp32, ["bf16_gflops"] = Peaks.Bf16, ["reading_gbs"] = Peaks.Reading, ["threads"] = Peaks.Threads,
+            ["fp32_gflops"] = Peaks.Fp32, ["bf16_gflops"] = Peaks.Bf16, ["int8_gops"] = Peaks.Int8, ["reading_gbs"] = Peaks.Reading, ["threads"] = Peaks.Threads,
         },
         ["measurements"] = new JsonArray([.. Measurements.Select(ToJson)]),
     };
@@ -39,7 +39,10 @@ internal sealed record BenchmarkReport(string Machine, string Command, MachinePe
         try
         {
             var json = JsonNode.Parse(File.ReadAllText(path))!;
-            var peaks = json["peaks"] is { } p ? new MachinePeaks(Number(p, "fp32_gflops"), Number(p, "bf16_gflops"), Number(p, "reading_gbs"), (int)Number(p, "threads")) : null;
+            var peaks = json["peaks"] is { } p ? new MachinePeaks(Number(p, "fp32_gflops"), Number(p, "bf16_gflops"), Number(p, "reading_gbs"), (int)Number(p, "threads"))
+            {
+                Int8 = p["int8_gops"] is null ? 0 : Number(p, "int8_gops"),
+            } : null;
             return new BenchmarkReport(Text(json, "machine"), Text(json, "command"), peaks, [.. json["measurements"]!.AsArray().Select(m => FromJson(m!))]);
         }
         catch (Exception e) when (e is System.Text.Json.JsonException or InvalidOperationException or NullReferenceException or FormatException)
@@ -64,7 +67,7 @@ internal sealed record BenchmarkReport(string Machine, string Command, MachinePe
 
     /// <summary>The peaks in one line.</summary>
     public static string Describe(MachinePeaks peaks) =>
-        $"peaks of {peaks.Threads} threads: fp32 {peaks.Fp32:0} GFLOP/s, bf16 {(peaks.Bf16 > 0 ? $"{peaks.Bf16:0} GFLOP/s" : "none")}, reading {peaks.Reading:0.0} GB/s";
+        $"peaks of {peaks.Threads} threads: fp32 {peaks.Fp32:0} GFLOP/s, bf16 {(peaks.Bf16 > 0 ? $"{peaks.Bf16:0} GFLOP/s" : "none")}, int8 {(peaks.Int8 > 0 ? $"{peaks.Int8:0} GOP/s" : "none")}, reading {peaks.Reading:0.0} GB/s";
 
     /// <summary>A row of a table: name, median, quartiles, rate, share of the peak, tokens per second.</summary>
     public static string[] Cells(Measurement m) =>

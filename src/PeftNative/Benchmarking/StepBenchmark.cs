@@ -30,7 +30,7 @@ public static class StepBenchmark
     /// <exception cref="UsageException">An option makes no sense.</exception>
     public static StepBenchmarkResult Run(IBackend backend, StepBenchmarkOptions options, CancellationToken cancellation = default)
     {
-        using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1, cancellation);
+        using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1, options.Quantization, cancellation);
         using var run = new StepRun(model, options.AdapterConfig(), StepRun.RandomBatch(options), memoryBudget: options.MemoryBudgetBytes, ownsModel: true)
         {
             UseGraphs = options.UseGraphs,

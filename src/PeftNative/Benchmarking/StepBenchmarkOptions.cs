@@ -5,6 +5,7 @@ using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.PrefixTuning;
 using PeftNative.Peft.PromptTuning;
+using PeftNative.Quantization;
 
 namespace PeftNative.Benchmarking;
 
@@ -49,6 +50,9 @@ public sealed record StepBenchmarkOptions
 
     /// <summary>Virtual tokens of prefix and prompt tuning.</summary>
     public int VirtualTokens { get; init; } = 20;
+
+    /// <summary>How the frozen linear layers are quantised; null to keep them in the backend's type.</summary>
+    public QuantizationOptions? Quantization { get; init; }
 
     /// <summary>Bytes that activations should stay within, or null; see <see cref="Pass.MemoryBudget"/>.</summary>
     public long? MemoryBudgetBytes { get; init; }

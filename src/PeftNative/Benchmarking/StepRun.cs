@@ -1,6 +1,7 @@
 using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Peft;
+using PeftNative.Tensors;
 using PeftNative.Training;
 
 namespace PeftNative.Benchmarking;
@@ -81,6 +82,16 @@ internal sealed class StepRun : IDisposable
         Loss = graphs.TrainStep(targets).LossSum * targets.GradientScale;
         optimizer.Step(LearningRate, optimizer.GradientNorm());
     }
+
+    /// <summary>What the model makes of the batch: the scores of every row.</summary>
+    public float[] Scores()
+    {
+        pass.Begin(batch, training: false);
+        return HostValues.Download(model.Backend, model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
+    }
+
+    /// <summary>Gradients of the latest step.</summary>
+    public float[] Gradients() => HostValues.Download(model.Backend, Adapter.Buffer.Gradients);
 
     /// <summary>Sequences of one length.</summary>
     public static TokenBatch RandomBatch(StepBenchmarkOptions options) =>

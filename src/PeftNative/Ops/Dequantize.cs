@@ -48,4 +48,11 @@ public readonly record struct DequantizeOp
 /// <summary>A frozen matrix kept in 4 or 8 bits an element. The memory belongs to the arena it was cut from.</summary>
 /// <param name="Op">Everything but the target.</param>
 /// <param name="Bytes">Bytes of codes and maxima.</param>
-public sealed record QuantizedWeight(DequantizeOp Op, long Bytes);
+public sealed record QuantizedWeight(DequantizeOp Op, long Bytes)
+{
+    /// <summary>The codes as a matrix, int8 [N, K], where products are made of them; absent where the weight is dequantised for its products.</summary>
+    public Tensor Codes { get; init; }
+
+    /// <summary>The same with <see cref="Codes"/>, of a weight [N, K] in 8 bits.</summary>
+    internal QuantizedWeight WithCodes(int rows, int columns) => this with { Codes = new Tensor(Op.Codes.Pointer, DType.Int8, rows, columns, columns) };
+}

@@ -29,6 +29,9 @@ public interface IBackend : IDisposable
     /// </summary>
     DType ParameterType => ComputeType == DType.Float64 ? DType.Float64 : DType.Float32;
 
+    /// <summary>Whether it multiplies the codes of an 8-bit weight themselves; see <see cref="LinearOp.WMaxima"/>.</summary>
+    bool MultipliesCodes => false;
+
     /// <summary>
     /// Bytes that the scores [rows, vocabulary] of the loss may take at a time; more rows are worked on one chunk after the other.
     /// </summary>

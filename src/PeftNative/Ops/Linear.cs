@@ -11,6 +11,10 @@ namespace PeftNative.Ops;
 /// </code>
 /// PreScale holds what OutputScale multiplies: U + Bias, or U with ScaleBeforeBias. Absent operands drop out of the formula.
 /// Y may be the same memory as Residual.
+/// With WMaxima, W is codes of 8 bits (w_nk = W_nk / 127 · WMaxima_n) and X Wᵀ a product of codes, for backends that have
+/// <see cref="IBackend.MultipliesCodes"/>: each row v of X ⊙ InputScale becomes q(v)_k = v_k / max|v| · 127, to nearest, ties to even, in single
+/// precision; the products of these with W are summed as whole numbers, exactly, and times max|v| / 127 · WMaxima_n / 127 they are U. A row with a
+/// value that is not finite gives NaN. As LLM.int8() does without outliers (Dettmers et al. 2022, arXiv:2208.07339).
 /// LoRA: Hu et al. 2021 (arXiv:2106.09685); IA3: Liu et al. 2022 (arXiv:2205.05638); DoRA: Liu et al. 2024 (arXiv:2402.09353).
 /// </summary>
 public readonly record struct LinearOp
@@ -18,8 +22,11 @@ public readonly record struct LinearOp
     /// <summary>Input [M, K].</summary>
     public Tensor X { get; init; }
 
-    /// <summary>Weight [N, K].</summary>
+    /// <summary>Weight [N, K], or its codes, int8.</summary>
     public Tensor W { get; init; }
+
+    /// <summary>Largest magnitude of each row of the weight [1, N]; present exactly when W is codes.</summary>
+    public Tensor WMaxima { get; init; }
 
     /// <summary>The same weight as <see cref="IBackend.Prepare"/> arranged it, or null.</summary>
     public PreparedWeight? Prepared { get; init; }
@@ -91,7 +98,7 @@ public record struct LowRankPair
 
 /// <summary>
 /// Gradients of <see cref="LinearOp"/>. With dU = OutputScale ⊙ dY: dX <c>=</c> or <c>+=</c> InputScale ⊙ (dU W) + Σ drop'(scale dU B A);
-/// all parameter gradients (also those in the pairs) are <c>+=</c>. The gradient of Residual is dY itself and not written anywhere.
+/// all parameter gradients (also those in the pairs) are <c>+=</c>. With codes dU W is a product of codes too: those of the rows of dU ⊙ WMaxima. The gradient of Residual is dY itself and not written anywhere.
 /// </summary>
 public readonly record struct LinearGradients
 {

@@ -1,3 +1,5 @@
+using PeftNative.Ops;
+
 namespace PeftNative.Quantization;
 
 /// <summary>How the numbers of a frozen matrix are kept.</summary>
@@ -11,6 +13,19 @@ public enum QuantizationType
 
     /// <summary>8-bit whole numbers, a maximum per row.</summary>
     Int8,
+}
+
+/// <summary>What products with a weight of 8-bit whole numbers are made of.</summary>
+public enum Int8Compute
+{
+    /// <summary>The weight, dequantised for each of its products, and the activations as they are.</summary>
+    Dequantize,
+
+    /// <summary>
+    /// The codes: activations, and in the backward their gradients, become 8-bit whole numbers too, row by row. Faster and less exact; see
+    /// <see cref="LinearOp"/>.
+    /// </summary>
+    Integer,
 }
 
 /// <summary>
@@ -28,6 +43,9 @@ public sealed record QuantizationOptions
     /// <summary>Whether the maxima of the 4-bit types are quantised themselves, to 8 bits in blocks of 256.</summary>
     public bool DoubleQuantization { get; init; }
 
+    /// <summary>What products are made of, for the 8-bit type.</summary>
+    public Int8Compute Int8Compute { get; init; }
+
     /// <summary>Names of modules to leave alone: ends of their paths, or parts of them between dots.</summary>
     public IReadOnlyList<string> Skip { get; init; } = [];
 
@@ -41,10 +59,15 @@ public sealed record QuantizationOptions
     /// <summary>Whether a module is quantised.</summary>
     internal bool Covers(string path) => !Skip.Any(name => $".{path}.".Contains($".{name}.", StringComparison.Ordinal));
 
-    /// <summary>Checks the values.</summary>
-    /// <exception cref="UsageException">The block size is not an even number from 2 to 65536.</exception>
-    internal void Validate()
+    /// <summary>Checks the values, and that a backend can do what they ask for.</summary>
+    /// <exception cref="UsageException">The block size is not an even number from 2 to 65536, or there are no codes of 8 bits to multiply, or the backend does not.</exception>
+    internal void Validate(IBackend backend)
     {
+        if (Int8Compute == Int8Compute.Integer && Type != QuantizationType.Int8)
+            throw new UsageException($"There are no whole numbers of 8 bits to multiply in a base of type {Type}.", "--int8_compute integer", "Give --quantization int8 too.");
+        if (Int8Compute == Int8Compute.Integer && !backend.MultipliesCodes)
+            throw new UsageException($"The backend '{backend.Name}' does not multiply whole numbers of 8 bits; it dequantises them.", "--int8_compute integer",
+                "Leave it out, or take --backend cpu.");
         if (BlockSize is < 2 or > 65536 || BlockSize % 2 != 0)
             throw new UsageException($"The block size of quantisation must be an even number from 2 to 65536, not {BlockSize}.", remedy: "64 is usual.");
     }

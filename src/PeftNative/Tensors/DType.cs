@@ -17,6 +17,9 @@ public enum DType
 
     /// <summary>32-bit signed integer: token ids, positions, row numbers, segments.</summary>
     Int32 = 4,
+
+    /// <summary>8-bit signed integer: codes of a quantised weight that products are made of.</summary>
+    Int8 = 5,
 }
 
 /// <summary>Facts about element types.</summary>
@@ -27,16 +30,18 @@ public static class DTypes
     {
         DType.Float64 => 8,
         DType.Float32 or DType.Int32 => 4,
+        DType.Int8 => 1,
         _ => 2,
     };
 
-    /// <summary>The name used on the command line and in messages: fp32, fp64, bf16, fp16, int32.</summary>
+    /// <summary>The name used on the command line and in messages: fp32, fp64, bf16, fp16, int8, int32.</summary>
     public static string Name(this DType type) => type switch
     {
         DType.Float32 => "fp32",
         DType.Float64 => "fp64",
         DType.BFloat16 => "bf16",
         DType.Float16 => "fp16",
+        DType.Int8 => "int8",
         _ => "int32",
     };
 }

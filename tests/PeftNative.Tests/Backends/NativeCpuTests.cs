@@ -9,7 +9,7 @@ namespace PeftNative.Tests.Backends;
 /// <summary>The native CPU backend against the reference in fp64, on every instruction set of the machine.</summary>
 public sealed class NativeCpuTests
 {
-    private static readonly ILookup<string, OperationCase> Cases = OperationCases.All().ToLookup(c => c.Operation);
+    private static readonly ILookup<string, OperationCase> Cases = OperationCases.All().Concat(OperationCases.WithCodes()).ToLookup(c => c.Operation);
 
     public static TheoryData<string, DType, string> OperationsOnInstructionSets => new(
         from set in new[] { "portable", "avx2", "avx512", "avx512bf16" }

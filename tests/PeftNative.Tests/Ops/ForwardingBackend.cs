@@ -14,6 +14,8 @@ internal abstract class ForwardingBackend(IBackend inner) : IBackend
 
     public virtual DType ParameterType => inner.ParameterType;
 
+    public virtual bool MultipliesCodes => inner.MultipliesCodes;
+
     public virtual long ScoreBytes { get; init; } = inner.ScoreBytes;
 
     public virtual DeviceMemory Allocate(long bytes, string purpose) => inner.Allocate(bytes, purpose);

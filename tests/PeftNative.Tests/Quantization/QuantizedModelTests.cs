@@ -2,6 +2,7 @@ using PeftNative.Backends.Reference;
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
@@ -9,6 +10,7 @@ using PeftNative.Quantization;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;
+using PeftNative.Tests.Ops;
 using Xunit;
 
 namespace PeftNative.Tests.Quantization;
@@ -52,22 +54,60 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public void Errors_of_scores_and_gradients_against_fp32_are_small_and_follow_the_bits()
     {
-        (double Scores, double Gradients) Error(QuantizationType type)
+        (double Scores, double Gradients) Error(QuantizationType type, Int8Compute compute = Int8Compute.Dequantize)
         {
             var config = new LoraConfig { R = 2, Initialization = LoraInitialization.Random };
-            using var quantized = Load("llama", new QuantizationOptions { Type = type });
+            using var quantized = Load("llama", new QuantizationOptions { Type = type, Int8Compute = compute });
             using var dense = Load("llama", null);
             var (wanted, found) = (Step(dense, config), Step(quantized, config));
             var (scores, gradients) = (Relative(wanted.Scores, found.Scores), Relative(wanted.Gradients, found.Gradients));
-            output.WriteLine($"{type}: scores off by {scores:0.0000}, gradients by {gradients:0.0000} (root mean square, relative)");
+            output.WriteLine($"{type} {compute}: scores off by {scores:0.0000}, gradients by {gradients:0.0000} (root mean square, relative)");
             return (scores, gradients);
         }
         var (nf4, int8) = (Error(QuantizationType.Nf4), Error(QuantizationType.Int8));
         Error(QuantizationType.Fp4);
+        var integer = Error(QuantizationType.Int8, Int8Compute.Integer);
+        Assert.InRange(integer.Scores, int8.Scores, 0.05);
+        Assert.InRange(integer.Gradients, int8.Gradients, 0.1);
         Assert.InRange(int8.Scores, 1e-6, 0.02);
         Assert.InRange(int8.Gradients, 1e-6, 0.05);
         Assert.InRange(nf4.Scores, int8.Scores, 0.5);
         Assert.InRange(nf4.Gradients, int8.Gradients, 0.95); // a random model is the worst case; without any gradient it would be 1
+    }
+
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("gpt2")]
+    public void Products_of_codes_are_near_those_of_dequantised_numbers_with_every_kind_of_adapter(string family)
+    {
+        foreach (var config in (AdapterConfig[])
+            [new LoraConfig { R = 2, Initialization = LoraInitialization.Random, Targets = new TargetModules(null, "all-linear") },
+             new LoraConfig { R = 2, UseDora = true, Dropout = 0.3, Initialization = LoraInitialization.Random }, new Ia3Config { StartsAtOne = false }])
+        {
+            using var dequantized = Load(family, new QuantizationOptions { Type = QuantizationType.Int8 });
+            using var integer = Load(family, new QuantizationOptions { Type = QuantizationType.Int8, Int8Compute = Int8Compute.Integer });
+            var (expected, actual) = (Step(dequantized, config), Step(integer, config));
+            var (scores, gradients) = (Relative(expected.Scores, actual.Scores), Relative(expected.Gradients, actual.Gradients));
+            output.WriteLine($"{family} {config.GetType().Name}: scores off by {scores:0.0000}, gradients by {gradients:0.0000}");
+            Assert.InRange(scores, 1e-6, 0.05);
+            Assert.InRange(gradients, 1e-6, 0.15);
+        }
+    }
+
+    [Fact]
+    public void Products_of_codes_are_refused_where_there_are_none_or_the_backend_makes_none()
+    {
+        Load("llama", null).Dispose(); // writes it
+        UsageException Refused(IBackend on, QuantizationType type) => Assert.Throws<UsageException>(() => ModelLoader.Load(on, folder["llama"],
+            new ModelOptions { Quantization = new QuantizationOptions { Type = type, Int8Compute = Int8Compute.Integer } }));
+        Assert.Contains("no whole numbers of 8 bits", Refused(backend, QuantizationType.Nf4).Message, StringComparison.Ordinal);
+        using var without = new BackendWithoutCodes(ReferenceBackend.Create(DType.Float32));
+        Assert.Contains("does not multiply", Refused(without, QuantizationType.Int8).Message, StringComparison.Ordinal);
+    }
+
+    private sealed class BackendWithoutCodes(IBackend inner) : ForwardingBackend(inner)
+    {
+        public override bool MultipliesCodes => false;
     }
 
     [Fact]

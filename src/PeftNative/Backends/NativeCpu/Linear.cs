@@ -8,7 +8,7 @@ namespace PeftNative.Backends.NativeCpu;
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NativeLinear
 {
-    public Tensor X, W;
+    public Tensor X, W, WMaxima;
     public Tensor Bias;
     public LowRankPair* LowRank;
     public int LowRankCount;
@@ -18,7 +18,7 @@ internal unsafe struct NativeLinear
 
     public NativeLinear(in LinearOp op, LowRankPair* lowRank)
     {
-        (X, W, Bias) = (op.X, op.W, op.Bias);
+        (X, W, WMaxima, Bias) = (op.X, op.W, op.WMaxima, op.Bias);
         LowRank = lowRank;
         LowRankCount = op.LowRankCount;
         (InputScale, OutputScale, ScaleBeforeBias) = (op.InputScale, op.OutputScale, op.ScaleBeforeBias);
@@ -28,6 +28,9 @@ internal unsafe struct NativeLinear
 
 public sealed partial class NativeCpuBackend
 {
+    /// <inheritdoc/>
+    public bool MultipliesCodes => true;
+
     /// <inheritdoc/>
     /// <remarks>Products cut panels from the weight itself, block by block: it needs no second form.</remarks>
     public PreparedWeight? Prepare(in Tensor weight) => null;

@@ -8,6 +8,7 @@ internal enum PeakKind
     Fp32 = 0,
     Bf16 = 1,
     Reading = 2,
+    Int8 = 3,
 }
 
 public sealed partial class NativeCpuBackend

@@ -14,6 +14,7 @@ internal static unsafe class Elements
             DType.Float32 => ((float*)tensor.Pointer)[i],
             DType.Float16 => (double)((Half*)tensor.Pointer)[i],
             DType.BFloat16 => FromBFloat16(((ushort*)tensor.Pointer)[i]),
+            DType.Int8 => ((sbyte*)tensor.Pointer)[i],
             _ => ((int*)tensor.Pointer)[i],
         };
     }
@@ -27,6 +28,7 @@ internal static unsafe class Elements
             case DType.Float32: ((float*)tensor.Pointer)[i] = (float)value; break;
             case DType.Float16: ((Half*)tensor.Pointer)[i] = (Half)value; break;
             case DType.BFloat16: ((ushort*)tensor.Pointer)[i] = ToBFloat16(value); break;
+            case DType.Int8: ((sbyte*)tensor.Pointer)[i] = (sbyte)value; break;
             default: ((int*)tensor.Pointer)[i] = (int)value; break;
         }
     }

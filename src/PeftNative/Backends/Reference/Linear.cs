@@ -5,10 +5,14 @@ namespace PeftNative.Backends.Reference;
 public sealed partial class ReferenceBackend
 {
     /// <inheritdoc/>
+    public bool MultipliesCodes => true;
+
+    /// <inheritdoc/>
     public void Forward(in LinearOp op)
     {
         var x = Matrix.Load(op.X);
-        var u = x.TimesRow(op.InputScale).TimesTransposed(Matrix.Load(op.W));
+        var (scaledX, w) = (x.TimesRow(op.InputScale), Matrix.Load(op.W));
+        var u = op.WMaxima.IsPresent ? TimesCodes(scaledX, w.Transposed()).TimesRow(op.WMaxima) : scaledX.TimesTransposed(w);
         foreach (ref var pair in Pairs(op)) AddLowRank(x, pair, u);
 
         var scaled = op.ScaleBeforeBias ? u : u.PlusRow(op.Bias);
@@ -26,7 +30,8 @@ public sealed partial class ReferenceBackend
         var w = Matrix.Load(op.W);
         var dy = Matrix.Load(gradients.DY);
         var du = dy.TimesRow(op.OutputScale);
-        var duw = du.Times(w);                      // gradient of X ⊙ InputScale
+        // The gradient of X ⊙ InputScale.
+        var duw = op.WMaxima.IsPresent ? TimesCodes(du.Map((v, _, _) => (float)v).TimesRow(op.WMaxima), w) : du.Times(w);
         var dx = duw.TimesRow(op.InputScale).Map((v, _, _) => v);
         foreach (ref var pair in Pairs(op)) LowRankBackward(x, du, pair, dx);
 
@@ -59,6 +64,16 @@ public sealed partial class ReferenceBackend
     {
         var norm = Matrix.Load(op.Norm);
         Matrix.Load(gradients.DG).Map((g, _, n) => g / norm[0, n]).AddTo(gradients.DMagnitude);         // +=
+    }
+
+    // Rows quantised, their codes times those of another matrix, times the rows' maxima, each code a 127th.
+    private static Matrix TimesCodes(Matrix rows, Matrix codes)
+    {
+        var maxima = new float[rows.Rows];
+        for (var m = 0; m < maxima.Length; m++)
+            foreach (var value in rows.Row(m)) maxima[m] = Math.Max(maxima[m], Math.Abs((float)value));
+        var quantized = rows.Map((v, m, _) => maxima[m] > 0 && float.IsFinite(maxima[m]) ? MathF.Round((float)v / maxima[m] * 127) : 0);
+        return quantized.Times(codes).Map((sum, m, _) => float.IsFinite(maxima[m]) ? sum * maxima[m] / (127 * 127) : double.NaN);
     }
 
     private static Span<LowRankPair> Pairs(in LinearOp op) => op.LowRank.AsSpan(0, op.LowRankCount);

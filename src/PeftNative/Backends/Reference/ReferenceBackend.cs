@@ -16,7 +16,7 @@ public sealed partial class ReferenceBackend : IBackend
     /// <summary>Creates the backend for activations of any floating type; fp64 is the oracle of every other
     /// backend.</summary>
     /// <exception cref="UsageException">The type is not a floating type.</exception>
-    public static ReferenceBackend Create(DType computeType) => computeType != DType.Int32
+    public static ReferenceBackend Create(DType computeType) => computeType is not (DType.Int32 or DType.Int8)
         ? new ReferenceBackend(computeType)
         : throw new UsageException("The reference backend cannot compute in int32.", "--dtype", "Use fp32 or fp64.");
 

@@ -41,6 +41,17 @@ internal sealed class BenchmarkOperands(IBackend backend) : IDisposable
         return tensor;
     }
 
+    /// <summary>Random codes of 8 bits.</summary>
+    public Tensor Codes(int rows, int columns)
+    {
+        var stream = new RandomStream(Seed, RandomPurpose.SyntheticData, ++drawn);
+        var tensor = arena.Allocate(DType.Int8, rows, columns);
+        var codes = new byte[tensor.Count];
+        for (var i = 0; i < codes.Length; i++) codes[i] = i < 4096 ? (byte)stream.Below(256, (ulong)i) : codes[i - 4093];
+        backend.Upload(codes, tensor);
+        return tensor;
+    }
+
     /// <summary>Random whole numbers from 0 to below a limit.</summary>
     public Tensor RandomIntegers(int count, int below)
     {

@@ -40,6 +40,32 @@ internal sealed class LinearBenchmark : OperationBenchmark
     };
 }
 
+/// <summary>The same without a pair, of codes of 8 bits.</summary>
+internal sealed class LinearOfCodesBenchmark : OperationBenchmark
+{
+    /// <inheritdoc/>
+    public override string Name => "linear-int8";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<OperationSize> Sizes => [new("m", 1024), new("k", 2048), new("n", 2048)];
+
+    /// <inheritdoc/>
+    public override bool RunsOn(IBackend backend) => backend.MultipliesCodes;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<OperationCall> Prepare(BenchmarkOperands operands, Func<string, int> size)
+    {
+        var (m, k, n) = (size("m"), size("k"), size("n"));
+        var op = new LinearOp { X = operands.Matrix(m, k), W = operands.Codes(n, k), WMaxima = operands.Parameter(1, n), Y = operands.Result(m, n) };
+        var gradients = new LinearGradients { DY = operands.Matrix(m, n), DX = operands.Result(m, k) };
+        return
+        [
+            new("forward", () => operands.Backend.Forward(op)) { Operations = 2.0 * m * n * k, OnCodes = true },
+            new("backward", () => operands.Backend.Backward(op, gradients)) { Operations = 2.0 * m * n * k, OnCodes = true },
+        ];
+    }
+}
+
 /// <summary>DoRA's scale of a weight [n, k]: one reading of the weight.</summary>
 internal sealed class DoraBenchmark : OperationBenchmark
 {

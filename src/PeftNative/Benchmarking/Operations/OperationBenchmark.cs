@@ -18,6 +18,9 @@ internal sealed record OperationCall(string Direction, Action Run)
 
     /// <summary>Bytes to read and write; 0 where arithmetic sets the limit.</summary>
     public double Bytes { get; init; }
+
+    /// <summary>Whether the operations are on codes of 8 bits.</summary>
+    public bool OnCodes { get; init; }
 }
 
 /// <summary>
@@ -29,7 +32,7 @@ internal abstract class OperationBenchmark
     /// <summary>Every operation, by the name of the command line.</summary>
     public static IReadOnlyList<OperationBenchmark> All { get; } =
     [
-        new LinearBenchmark(), new DoraBenchmark(), new AttentionBenchmark(), new RopeBenchmark(), new NormBenchmark(), new GateBenchmark(), new BottleneckBenchmark(),
+        new LinearBenchmark(), new LinearOfCodesBenchmark(), new DoraBenchmark(), new AttentionBenchmark(), new RopeBenchmark(), new NormBenchmark(), new GateBenchmark(), new BottleneckBenchmark(),
         new EmbeddingBenchmark(), new GatherBenchmark(), new DropoutBenchmark(), new LossBenchmark(), new AdamWBenchmark(),
     ];
 
@@ -38,6 +41,9 @@ internal abstract class OperationBenchmark
 
     /// <summary>Its sizes.</summary>
     public abstract IReadOnlyList<OperationSize> Sizes { get; }
+
+    /// <summary>Whether a backend has it.</summary>
+    public virtual bool RunsOn(IBackend backend) => true;
 
     /// <summary>Makes the operands and the calls.</summary>
     /// <param name="operands">Makes operands, and owns them.</param>
@@ -81,5 +87,5 @@ internal abstract class OperationBenchmark
     }
 
     private static double PeakOf(OperationCall call, IBackend backend, MachinePeaks? peaks) =>
-        peaks is null ? 0 : call.Bytes > 0 ? peaks.Reading : backend.ComputeType == DType.BFloat16 ? peaks.Bf16 : peaks.Fp32;
+        peaks is null ? 0 : call.OnCodes ? peaks.Int8 : call.Bytes > 0 ? peaks.Reading : backend.ComputeType == DType.BFloat16 ? peaks.Bf16 : peaks.Fp32;
 }

@@ -41,7 +41,8 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
         state.PairCount = 0;
         state.Op = new LinearOp
         {
-            X = x, W = pass.Dense(weight), Prepared = weight.Prepared, Bias = pass.Resolve(Bias)?.Value ?? default, Residual = residual, Y = y,
+            X = x, W = pass.Factor(weight), WMaxima = weight.Quantized is { Codes.IsPresent: true } quantized ? quantized.Op.Maxima : default,
+            Prepared = weight.Prepared, Bias = pass.Resolve(Bias)?.Value ?? default, Residual = residual, Y = y,
         };
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtLinear(Index)?.BeforeForward(pass, state);
         state.Op = state.Op with { LowRank = state.Pairs, LowRankCount = state.PairCount };
@@ -63,7 +64,7 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
     {
         if (!dx.IsPresent && !IsTrained(pass)) return;
         var mark = pass.Arena.Mark();
-        if (pass.Resolve(Weight) is { Quantized: not null } weight) state.Op = state.Op with { W = pass.Dense(weight) };
+        if (pass.Resolve(Weight) is { Quantized: not null } weight) state.Op = state.Op with { W = pass.Factor(weight) };
         var rank = 0;
         for (var i = 0; i < state.PairCount; i++) rank = Math.Max(rank, state.Pairs[i].A.Rows);
         var isPlain = !IsTrained(pass) && !state.Op.OutputScale.IsPresent && !state.Op.InputScale.IsPresent;

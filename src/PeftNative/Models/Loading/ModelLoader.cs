@@ -53,7 +53,7 @@ public static class ModelLoader
     {
         var config = WithOptions(ConfigReader.Read(folder), options);
         using var source = WeightSource.Open(folder);
-        options.Quantization?.Validate();
+        options.Quantization?.Validate(backend);
         var model = Create(backend, config, options.Quantization);
         try
         {
@@ -71,16 +71,19 @@ public static class ModelLoader
     /// <param name="backend">Computes with the model, which must be disposed before it.</param>
     /// <param name="config">The model.</param>
     /// <param name="seed">The weights are a function of it.</param>
+    /// <param name="quantization">How the frozen linear layers are quantised; null to keep them in the backend's type.</param>
     /// <param name="cancellation">Stops the work between two parameters.</param>
-    public static TransformerModel CreateRandom(IBackend backend, TransformerConfig config, ulong seed, CancellationToken cancellation = default)
+    public static TransformerModel CreateRandom(
+        IBackend backend, TransformerConfig config, ulong seed, QuantizationOptions? quantization = null, CancellationToken cancellation = default)
     {
-        var model = Create(backend, config);
+        quantization?.Validate(backend);
+        var model = Create(backend, config, quantization);
         try
         {
             foreach (var parameter in model.Parameters.Where(p => p.TiedTo is null))
             {
                 cancellation.ThrowIfCancellationRequested();
-                WeightFiller.Initialize(model, parameter, new RandomStream(seed, RandomPurpose.ModelInitialization, (ulong)parameter.Index));
+                WeightFiller.Initialize(model, parameter, new RandomStream(seed, RandomPurpose.ModelInitialization, (ulong)parameter.Index), quantization);
             }
             return model;
         }
@@ -91,7 +94,7 @@ public static class ModelLoader
         }
     }
 
-    private static TransformerModel Create(IBackend backend, TransformerConfig config, QuantizationOptions? quantization = null)
+    private static TransformerModel Create(IBackend backend, TransformerConfig config, QuantizationOptions? quantization)
     {
         var task = config.Task!.Value;
         var outputs = Math.Max(1, config.Labels.Count);

@@ -40,10 +40,12 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
     }
 
     /// <summary>Gives a parameter the values its family starts from: norms 1 and 0, biases 0, all else N(0, initializer_range).</summary>
-    internal static void Initialize(TransformerModel model, Parameter parameter, RandomStream random)
+    internal static void Initialize(TransformerModel model, Parameter parameter, RandomStream random, QuantizationOptions? quantization = null)
     {
         var isBias = parameter.Name.EndsWith(".bias", StringComparison.Ordinal);
-        if (isBias || parameter.Layout == StoredLayout.Vector) model.Backend.Fill(parameter.Value, isBias ? 0 : 1);
+        if (!parameter.Value.IsPresent)
+            Quantize(model, parameter, quantization!, (first, values) => random.FillNormal(values, 0, model.Config.InitializerRange, (ulong)first));
+        else if (isBias || parameter.Layout == StoredLayout.Vector) model.Backend.Fill(parameter.Value, isBias ? 0 : 1);
         else
             InParts(model, parameter, (first, values) => random.FillNormal(values, 0, model.Config.InitializerRange, (ulong)first));
     }
@@ -97,28 +99,32 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             throw new ModelFormatException($"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
                 + $"expected [{string.Join(", ", parameter.StoredShape)}].", source.Path,
                 IsHead(parameter) ? "The head has another number of labels than asked for." : "config.json describes another model.");
-        if (!parameter.Value.IsPresent) Quantize(parameter, stored);
+        if (!parameter.Value.IsPresent)
+            Quantize(model, parameter, quantization!, parameter.Layout == StoredLayout.Transposed
+                ? (first, values) => Whole(parameter, stored).AsSpan((int)first, values.Length).CopyTo(values)
+                : (first, values) => source.ReadAs(stored.Name, values, first));
         else if (parameter.Layout != StoredLayout.Transposed) InParts(model, parameter, (first, part) => source.ReadAs(stored.Name, part, first));
         else HostValues.Upload(model.Backend, Whole(parameter, stored), parameter.Value);
     }
 
-    private void Quantize(Parameter parameter, StoredTensor stored)
+    private delegate void PartReader(long first, Span<float> values);
+
+    // Part by part, each of whole blocks.
+    private static void Quantize(TransformerModel model, Parameter parameter, QuantizationOptions options, PartReader read)
     {
-        var quantizer = new BlockQuantizer(quantization!, parameter.Rows, parameter.Columns);
-        if (parameter.Layout == StoredLayout.Transposed) quantizer.Add(Whole(parameter, stored));
-        else
+        var quantizer = new BlockQuantizer(options, parameter.Rows, parameter.Columns);
+        var most = parameter.Layout == StoredLayout.Transposed ? parameter.Count : Math.Max(1, PartLength / quantizer.BlockSize) * (long)quantizer.BlockSize;
+        var values = new float[Math.Min(parameter.Count, most)];
+        for (var first = 0L; first < parameter.Count; first += values.Length)
         {
-            var values = new float[Math.Min(parameter.Count, Math.Max(1, PartLength / quantizer.BlockSize) * (long)quantizer.BlockSize)];
-            for (var first = 0L; first < parameter.Count; first += values.Length)
-            {
-                var part = values.AsSpan(0, (int)Math.Min(values.Length, parameter.Count - first));
-                source.ReadAs(stored.Name, part, first);
-                quantizer.Add(part);
-            }
+            var part = values.AsSpan(0, (int)Math.Min(values.Length, parameter.Count - first));
+            read(first, part);
+            quantizer.Add(part);
         }
         var matrix = quantizer.Finish();
-        if (quantization!.ReadsMaximaByRow) matrix = BlockQuantizer.ByRow(matrix, parameter.Columns);
-        parameter.Quantized = QuantizedUpload.ToBackend(model.Backend, model.Weights, matrix);
+        if (options.ReadsMaximaByRow) matrix = BlockQuantizer.ByRow(matrix, parameter.Columns);
+        var quantized = QuantizedUpload.ToBackend(model.Backend, model.Weights, matrix);
+        parameter.Quantized = options.Int8Compute == Int8Compute.Integer ? quantized.WithCodes(parameter.Rows, parameter.Columns) : quantized;
     }
 
     private float[] Whole(Parameter parameter, StoredTensor stored)

@@ -154,6 +154,9 @@ public sealed class Pass : IDisposable
         }
     }
 
+    /// <summary>What products with a weight are made of: its codes where they are to be multiplied, else its numbers.</summary>
+    internal Tensor Factor(Parameter weight) => weight.Quantized is { Codes.IsPresent: true } quantized ? quantized.Codes : Dense(weight);
+
     /// <summary>The numbers of a weight. Those of a quantised one stay until the next one is asked for, so that only one is ever there whole.</summary>
     internal Tensor Dense(Parameter weight)
     {

@@ -109,6 +109,10 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
     public Tensor Indices(string name, int count, int limit) =>
         Integers(name, 1, count, i => setting.Integer(name, i, limit));
 
+    /// <summary>Codes of 8 bits: a matrix of signed bytes, all 256 of them.</summary>
+    public Tensor Codes(string name, int rows, int columns) =>
+        Add(name, DType.Int8, rows, columns, Role.Input, (i, j) => setting.Integer(name, i * columns + j, 256) - 128);
+
     /// <summary>A row of integers that is overwritten; always compared exactly.</summary>
     public Tensor IntegerOutput(string name, int count) =>
         Add(name, DType.Int32, 1, count, Role.Output, null, Match.Exact);

@@ -49,6 +49,12 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
 
     public bool AccumulateDX { get; init; }
 
+    /// <summary>Whether the weight is codes of 8 bits, and products are of codes.</summary>
+    public bool Codes { get; init; }
+
+    // Codes of whole numbers stand for others.
+    private Match Exact => Codes ? Match.Close : Match.ExactIntegers;
+
     private protected override bool IsProduct => true;
 
     public static IEnumerable<OperationCase> Sample(CaseRandom random)
@@ -92,17 +98,38 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
                 };
     }
 
+    /// <summary>Weights of codes; sizes around edges of words of four besides, and reductions of several blocks.</summary>
+    public static IEnumerable<OperationCase> SampleCodes(CaseRandom random)
+    {
+        for (var i = 0; i < 300; i++)
+        {
+            var pairs = random.Pick(PairLayout.None, PairLayout.All, PairLayout.Split, PairLayout.Overlapping);
+            int Size() => random.Chance(0.3) ? random.Pick(4, 5, 12, 52, 96, 100, 127) : Sizes.Width(random);
+            yield return new LinearCase(Sizes.Rows(random), Size(), Size())
+            {
+                Codes = true, Family = Sizes.Family(random), Strided = random.Chance(0.4), Pairs = pairs, R = pairs == PairLayout.None ? 0 : random.Pick(1, 3, 8),
+                Dropout = pairs != PairLayout.None && random.Chance(0.2) ? 0.5 : 0, Bias = random.Chance(0.5), InputScale = random.Chance(0.2),
+                OutputScale = random.Chance(0.3), ScaleBeforeBias = random.Chance(0.3), Residual = random.Chance(0.4), InPlace = random.Chance(0.5),
+                NoDX = random.Chance(0.1), AccumulateDX = random.Chance(0.4),
+            };
+        }
+        (int, int, int)[] larger = [(65, 257, 129), (1, 769, 131), (257, 128, 64), (5, 4229, 3), (9, 7, 8456)];
+        foreach (var (m, k, n) in larger)
+            yield return new LinearCase(m, k, n) { Codes = true, Family = Family.Uniform, Pairs = PairLayout.All, R = 8, Bias = true };
+    }
+
     internal override void Execute(CaseRun run)
     {
         var x = run.Input("x", M, K);
-        var w = run.Weight("w", N, K);
+        var w = Codes ? run.Codes("w", N, K) : run.Weight("w", N, K);
         var (residual, y) = Residual
-            ? run.Pair(InPlace, "residual", "y", M, N, Match.ExactIntegers)
-            : (default, run.Output("y", M, N, Match.ExactIntegers));
+            ? run.Pair(InPlace, "residual", "y", M, N, Exact)
+            : (default, run.Output("y", M, N, Exact));
         var op = new LinearOp
         {
             X = x,
             W = w,
+            WMaxima = Codes ? run.Parameter("w maxima", 1, N, Spread.Narrow, (_, _, v) => Math.Abs(v)) : default,
             Prepared = Prepared ? run.Prepare(w) : null,
             Bias = Bias ? run.Parameter("bias", 1, N) : default,
             LowRank = PairsOf(run),
@@ -110,7 +137,7 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
             InputScale = InputScale ? run.Parameter("input scale", 1, K) : default,
             OutputScale = OutputScale ? run.Parameter("output scale", 1, N) : default,
             ScaleBeforeBias = ScaleBeforeBias,
-            PreScale = OutputScale ? run.Output("pre-scale", M, N, Match.ExactIntegers) : default,
+            PreScale = OutputScale ? run.Output("pre-scale", M, N, Exact) : default,
             Residual = residual,
             Y = y,
         };
@@ -122,13 +149,13 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
     {
         DY = run.Input("dy", M, N),
         DX = NoDX ? default
-            : AccumulateDX ? run.InOut("dx", M, K, Match.ExactIntegers)
-            : run.Output("dx", M, K, Match.ExactIntegers),
+            : AccumulateDX ? run.InOut("dx", M, K, Exact)
+            : run.Output("dx", M, K, Exact),
         AccumulateDX = AccumulateDX && !NoDX,
         DW = DW ? run.Sum("dw", N, K, Match.ExactIntegers) : default,
         DBias = Bias && DW ? run.Sum("dbias", 1, N, Match.ExactIntegers) : default,
-        DInputScale = InputScale ? run.Sum("dinput scale", 1, K, Match.ExactIntegers) : default,
-        DOutputScale = OutputScale ? run.Sum("doutput scale", 1, N, Match.ExactIntegers) : default,
+        DInputScale = InputScale ? run.Sum("dinput scale", 1, K, Exact) : default,
+        DOutputScale = OutputScale ? run.Sum("doutput scale", 1, N, Exact) : default,
         Scratch = run.Scratch(run.Backend.ComputeType, 1, M * (N + K + R)),
     };
 

@@ -23,4 +23,8 @@ public static class OperationCases
             .Select(c => c with { Seed = seed })
             .DistinctBy(c => c.Name)];
     }
+
+    /// <summary>Those of linear layers whose weight is codes, for backends that multiply them (<see cref="IBackend.MultipliesCodes"/>).</summary>
+    public static IReadOnlyList<OperationCase> WithCodes(ulong seed = DefaultSeed) =>
+        [.. LinearCase.SampleCodes(new CaseRandom(seed, ulong.MaxValue)).Select(c => c with { Seed = seed }).DistinctBy(c => c.Name)];
 }

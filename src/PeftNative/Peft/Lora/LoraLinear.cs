@@ -72,7 +72,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     {
         if (Magnitude is null) return;
         if (Magnitude.Gradient.IsPresent)
-            pass.Backend.Backward(ScaleOp(state.Op.W, state.Saved[NormSlot], default),
+            pass.Backend.Backward(ScaleOp(Dense(pass, state), state.Saved[NormSlot], default),
                 new DoraScaleGradients { DG = gradients.DOutputScale, DMagnitude = Magnitude.Gradient });
         if (state.Saved[RestSlot].IsPresent && gradients.DX.IsPresent) RestBackward(pass, state, gradients);
     }
@@ -129,7 +129,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
         state.Saved[NormSlot] = pass.NewStatistic(1, site.Out);
         state.Saved[ScaleSlot] = pass.NewStatistic(1, site.Out);
         state.Saved[RestSlot] = default;
-        pass.Backend.Forward(ScaleOp(state.Op.W, state.Saved[NormSlot], state.Saved[ScaleSlot]));
+        pass.Backend.Forward(ScaleOp(Dense(pass, state), state.Saved[NormSlot], state.Saved[ScaleSlot]));
         state.Op = state.Op with
         {
             OutputScale = state.Saved[ScaleSlot], ScaleBeforeBias = true,
@@ -157,13 +157,16 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
         var dx = state.Saved[InputSlot];
         var dRest = pass.NewActivation(dx.Rows, dx.Columns);
         pass.Backend.Backward(
-            new LinearOp { X = state.Saved[RestSlot], W = state.Op.W, Prepared = state.Op.Prepared, Y = state.Op.Y },
+            new LinearOp { X = state.Saved[RestSlot], W = state.Op.W, WMaxima = state.Op.WMaxima, Prepared = state.Op.Prepared, Y = state.Op.Y },
             gradients with { DX = dRest, AccumulateDX = false, DBias = default, DOutputScale = default });
         pass.Backend.AddScaled(dRest, -1, gradients.DX);
         pass.Backend.Forward(new DropoutOp { X = gradients.DX, Mask = mask, Accumulate = true, Y = dRest });
         state.Saved[InputSlot] = default;
         pass.Backend.AddScaled(dRest, 1, dx);
     }
+
+    // The numbers of the weight, also where its products are of codes.
+    private static Tensor Dense(Pass pass, LinearState state) => state.Op.WMaxima.IsPresent ? pass.Dense(pass.Resolve(state.Site.Weight)) : state.Op.W;
 
     private DoraScaleOp ScaleOp(in Tensor weight, in Tensor norm, in Tensor g) => new()
     {
