@@ -74,7 +74,7 @@ public sealed class BlockQuantizerTests(ITestOutputHelper output) : IDisposable
     public void Blocks_of_an_odd_size_are_refused()
     {
         var options = new QuantizationOptions { BlockSize = 63 };
-        Assert.Contains("63", Assert.Throws<UsageException>(options.Validate).Message, StringComparison.Ordinal);
+        Assert.Contains("63", Assert.Throws<UsageException>(() => options.Validate(backend)).Message, StringComparison.Ordinal);
     }
 
     public void Dispose() => backend.Dispose();
