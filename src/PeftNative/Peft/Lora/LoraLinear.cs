@@ -53,7 +53,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     {
         if (!state.Saved[RestSlot].IsPresent || Magnitude is null) return;
         var op = state.Op;
-        pass.Backend.Forward(new LinearOp { X = state.Saved[RestSlot], W = op.W, Prepared = op.Prepared, Residual = op.Y, Y = op.Y });
+        pass.Backend.Forward(new LinearOp { X = state.Saved[RestSlot], W = op.W, WMaxima = op.WMaxima, Prepared = op.Prepared, Residual = op.Y, Y = op.Y });
     }
 
     public void BeforeBackward(Pass pass, LinearState state, ref LinearGradients gradients)
