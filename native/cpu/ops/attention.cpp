@@ -3,7 +3,6 @@
 #include "ops/attention.h"
 
 #include <cmath>
-#include <limits>
 
 #include "ops/ops.h"
 
@@ -12,7 +11,6 @@ namespace pn::PN_ISA {
 namespace {
 
 constexpr std::ptrdiff_t key_block = 4 * panel_width;
-constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 // A worker's memory for one strip.
 struct Strip {
@@ -64,28 +62,11 @@ private:
     // Scores become e^(score - top); what the row has summed so far follows a new top.
     void soften(std::ptrdiff_t i, float* scores, std::ptrdiff_t j, std::ptrdiff_t columns) {
         plan.finish_scores(q, head, first + i, j, columns, scores);
-        const std::ptrdiff_t whole = ceil_div<std::ptrdiff_t>(columns, W) * W;  // what is behind the keys becomes zero
-        const float top = larger(s.top[i], highest(scores, whole));
-        if (top == minus_infinity) {
-            std::memset(scores, 0, sizeof(float) * static_cast<std::size_t>(whole));
-            return;
-        }
+        const float top = larger(s.top[i], highest(scores, columns));
         if (top != s.top[i] && s.top[i] != minus_infinity) rescale(i, std::exp(s.top[i] - top));
         s.top[i] = top;
-        F total = zero();
-        for (std::ptrdiff_t c = 0; c < whole; c += W) {
-            const F p = exp(load(scores + c) - set(top));
-            total += p;
-            store(scores + c, p);
-        }
-        s.denominator[i] += sum(total);
+        s.denominator[i] += pn::PN_ISA::soften(scores, columns, top);
         if (op.dropout.probability > 0) drop(i, scores, j, columns);
-    }
-
-    static float highest(const float* scores, std::ptrdiff_t columns) {
-        F best = set(minus_infinity);
-        for (std::ptrdiff_t c = 0; c < columns; c += W) best = max(best, load(scores + c));
-        return largest(best);
     }
 
     void rescale(std::ptrdiff_t i, float factor) {
@@ -113,12 +94,12 @@ private:
     void write(std::ptrdiff_t i) {
         const std::ptrdiff_t m = q.first_query + first + i;
         const float denominator = s.denominator[i];
-        const F factor = set(denominator > 0 || denominator != denominator ? 1 / denominator : 0.0f);
+        const F factor = set(inverse(denominator));
         const float* sums = s.sums + i * op.head_dim;
         T* y = row<T>(op.y, m) + head * op.head_dim;
         for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) { store(y + d, load(sums + d, n) * factor, n); });
         if (present(op.log_sum_exp))
-            row(op.log_sum_exp, m)[head] = s.top[i] == minus_infinity ? minus_infinity : s.top[i] + std::log(denominator);
+            row(op.log_sum_exp, m)[head] = log_sum_exp(s.top[i], denominator);
     }
 
     const AttentionPlan& plan;
@@ -133,19 +114,22 @@ private:
 
 void attention_forward(pn_context& context, const pn_attention& op) {
     const AttentionPlan plan(context, op);
-    const float* keys = plan.transposed_panels(op.k, op.prefix_k);
-    const float* values = plan.contiguous_rows(op.v, op.prefix_v);
+    attend_single_queries(plan);
+    const auto queries = [&](std::ptrdiff_t n) { return plan.sequence(n).queries == 1 ? 0 : plan.sequence(n).queries; };
     std::ptrdiff_t strips = 0, scores = 0;
     for (std::ptrdiff_t n = 0; n < plan.sequences; n++) {
-        strips += ceil_div<std::ptrdiff_t>(plan.sequence(n).queries, strip);
-        scores += plan.sequence(n).queries * plan.sequence(n).total;
+        strips += ceil_div<std::ptrdiff_t>(queries(n), strip);
+        scores += queries(n) * plan.sequence(n).total;
     }
+    if (strips == 0) return;
+    const float* keys = plan.transposed_panels(op.k, op.prefix_k);
+    const float* values = plan.contiguous_rows(op.v, op.prefix_v);
     auto* tasks = static_cast<StripTask*>(context.workspace.bytes(sizeof(StripTask) * static_cast<std::size_t>(strips * op.heads)));
     std::ptrdiff_t count = 0;
     for (std::ptrdiff_t n = 0; n < plan.sequences; n++)
         for (std::ptrdiff_t h = 0; h < op.heads; h++)
-            for (std::ptrdiff_t i = 0; i < plan.sequence(n).queries; i += strip)
-                tasks[count++] = {n, h, i, smaller<std::ptrdiff_t>(strip, plan.sequence(n).queries - i)};
+            for (std::ptrdiff_t i = 0; i < queries(n); i += strip)
+                tasks[count++] = {n, h, i, smaller<std::ptrdiff_t>(strip, queries(n) - i)};
 
     const int workers = context.workers(static_cast<double>(scores) * op.heads * op.head_dim, 1 << 17);
     const std::size_t bytes = (sizeof(Strip) + 63) / 64 * 64;

@@ -1,6 +1,9 @@
 // What forward and backward of attention share: which keys a query sees, transposed keys, finished scores.
 #pragma once
 
+#include <cmath>
+#include <limits>
+
 #include "gemm/tile.h"
 #include "ops/common.h"
 #include "simd/math.h"
@@ -84,6 +87,37 @@ private:
     int* buckets_ = nullptr;    // by distance + reach
     float* bias_ = nullptr;     // [head][distance + reach]
 };
+
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
+
+// The highest of finished scores.
+inline float highest(const float* scores, std::ptrdiff_t count) {
+    F best = set(minus_infinity);
+    for (std::ptrdiff_t c = 0; c < count; c += W) best = max(best, load(scores + c));
+    return largest(best);
+}
+
+// Finished scores become e^(score - top), all zero without one above -infinity, as does what the last vector holds behind them; their sum.
+inline float soften(float* scores, std::ptrdiff_t count, float top) {
+    const std::ptrdiff_t whole = ceil_div<std::ptrdiff_t>(count, W) * W;
+    if (top == minus_infinity) {
+        std::memset(scores, 0, sizeof(float) * static_cast<std::size_t>(whole));
+        return 0;
+    }
+    F total = zero();
+    for (std::ptrdiff_t c = 0; c < whole; c += W) {
+        const F p = exp(load(scores + c) - set(top));
+        total += p;
+        store(scores + c, p);
+    }
+    return sum(total);
+}
+
+inline float inverse(float denominator) { return denominator > 0 || denominator != denominator ? 1 / denominator : 0.0f; }
+inline float log_sum_exp(float top, float denominator) { return top == minus_infinity ? minus_infinity : top + std::log(denominator); }
+
+// All sequences with one query each.
+void attend_single_queries(const AttentionPlan& plan);
 
 // A piece of work: a strip of queries of one head of one sequence.
 struct StripTask {

@@ -1,6 +1,7 @@
 // Forward of a linear layer. Rows of X are broadcast against panels of the weight, which are cut from it block by block, so that
 // one dense copy of a weight serves both directions; the low-rank pairs are further steps of the same tiles: Y is written once.
 #include "ops/dropout.h"
+#include "ops/few_rows.h"
 #include "ops/linear.h"
 #include "ops/ops.h"
 
@@ -75,6 +76,7 @@ public:
     void run() {
         const auto count = static_cast<std::size_t>(op.low_rank_count);
         auto* down = static_cast<LowRankProduct*>(context.workspace.bytes(sizeof(LowRankProduct) * count));
+        if (op.x.rows <= few_rows && (op.w.type != PN_INT8 || lies_in_words(op.w, 4))) return few(down);
         auto* up = static_cast<const float**>(context.workspace.bytes(sizeof(float*) * count));
         for (int p = 0; p < op.low_rank_count; p++) {
             down[p] = down_product(op.low_rank[p]);
@@ -82,16 +84,9 @@ public:
         }
         const auto take = [&](int p) {
             const pn_low_rank& pair = op.low_rank[p];
-            return LowRankSink<pairs>(pair, data(pair.s), down[p].rows.data + (pair.row_start - down[p].rows.begin) * pair.a.rows);
+            return LowRankSink<pairs>(pair, data(pair.s), first_row(pair, down[p].rows));
         };
         const OutputSink<T> sink(op, down, up);
-        if (op.x.rows <= few) {
-            for (int p = 0; p < op.low_rank_count; p++)
-                if (!down[p].is_absent()) multiply(context, down[p].product, take(p));
-            if (op.w.type != PN_INT8) return with_element(op.w, [&](auto e) { dots<decltype(e)>(sink, down); });
-            const bool whole = (op.x.columns | op.w.stride) % 4 == 0 && reinterpret_cast<std::uintptr_t>(op.w.data) % sizeof(float) == 0;
-            return whole ? dots_of_codes(product_of_codes(), sink, down) : multiply(context, product_of_codes(), sink);
-        }
         if (op.w.type == PN_INT8) return multiply_all(context, op, down, take, product_of_codes(), sink);
         const Left left = present(op.input_scale) ? scaled_rows() : left_rows(context, data<T>(op.x), op.x.stride, op.x.rows, op.x.columns);
         multiply_all(context, op, down, take, {op.x.rows, op.w.rows, op.x.columns, left, right_columns(op.w), words}, sink);
@@ -100,9 +95,11 @@ public:
 private:
     static constexpr Words words = words_of<T>;
     static constexpr bool pairs = words == Words::pairs;
-    static constexpr int few = 4;      // rows of X that do not pay for panels of the weight
-    static constexpr int at_once = 4;  // rows of W
-    static constexpr int beside = 2;   // rows of X
+
+    // Whether every row consists of whole words of so many elements.
+    static bool lies_in_words(const pn_tensor& w, int each) {
+        return (w.columns | w.stride) % each == 0 && reinterpret_cast<std::uintptr_t>(w.data) % sizeof(float) == 0;
+    }
 
     Product product_of_codes() {
         const float* factor = present(op.input_scale) ? data(op.input_scale) : nullptr;
@@ -111,120 +108,104 @@ private:
         return {op.x.rows, op.w.rows, op.x.columns, x.left, right_columns(op.w), Words::quads, false, x.scales};
     }
 
-    // Y of a few rows: the weight is read once, as it lies, by as many threads as there are.
-    template <class U>
-    void dots(const OutputSink<T>& sink, const LowRankProduct* down) {
-        const std::ptrdiff_t width = op.x.columns;
-        float* x = context.workspace.floats(few * width);
-        copy_rows(data<T>(op.x), op.x.stride, op.x.rows, width, x);
-        if (present(op.input_scale))
-            for (int m = 0; m < op.x.rows; m++)
-                for_vectors(width, [&](std::ptrdiff_t c, int n) {
-                    store(x + m * width + c, load(x + m * width + c, n) * load(data(op.input_scale) + c, n), n);
-                });
-        for_outputs(sink, down, [&](std::ptrdiff_t j, int count, float* sums) {
-            for (int m = 0; m < op.x.rows; m += beside) {
-                if (op.x.rows - m >= beside) dot<U, beside>(x + m * width, j, count, sums + m * tile_columns);
-                else dot<U, 1>(x + m * width, j, count, sums + m * tile_columns);
-            }
-        });
+    // Y of a few rows.
+    void few(LowRankProduct* down) {
+        for (int p = 0; p < op.low_rank_count; p++) down[p] = {{}, few_down(op.low_rank[p])};
+        const OutputSink<T> sink(op, down, nullptr);
+        const auto finish = [&](const Tile& tile) {
+            for (int p = 0; p < op.low_rank_count; p++)
+                if (!down[p].is_absent()) add_pair(op.low_rank[p], down[p].rows, tile);
+            sink.take(tile);
+        };
+        if (op.w.type == PN_INT8) return few_codes(product_of_codes(), finish);
+        if (pairs && op.w.type == PN_BFLOAT16 && lies_in_words(op.w, 2)) return for_strips<bf16, true>(context, reinterpret_cast<float*>(scaled<T>()), op.x.rows, op.w, finish);
+        with_element(op.w, [&](auto e) { for_strips<decltype(e), false>(context, scaled<float>(), op.x.rows, op.w, finish); });
     }
 
-    // The same of codes, which lie in whole words.
-    void dots_of_codes(const Product& codes, const OutputSink<T>& sink, const LowRankProduct* down) {
-        for_outputs(sink, down, [&](std::ptrdiff_t j, int count, float* sums) {
-            for (int m = 0; m < op.x.rows; m++) {
-                const float* x = codes.left.data + m * codes.left.row;
-                const float* w[at_once];
-                F total[at_once];
-                for (int r = 0; r < at_once; r++) {
-                    w[r] = reinterpret_cast<const float*>(row<std::int8_t>(op.w, j + smaller(r, count - 1)));
-                    total[r] = zero();
-                }
-                for_vectors(codes.steps / 4, [&](std::ptrdiff_t c, int n) {
-                    const F value = load(x + c, n);
-                    PN_UNROLL
-                    for (int r = 0; r < at_once; r++) {
-                        prefetch(w[r] + at_once * (op.w.stride / 4) + c, true);
-                        total[r] = dot_quads(value, load(w[r] + c, n), total[r]);
-                    }
-                });
-                for (int r = 0; r < count; r++) {
-                    const auto whole = static_cast<float>(sum_whole(total[r]) - quad_offset * codes.scales.left_sums[m]);
-                    sums[m * tile_columns + r] = whole * codes.scales.rows[m] * codes.scales.columns[j + r];
-                }
-            }
-        });
-    }
-
-    // Runs body(j, count, sums) for a few outputs at a time, adds the low-rank pairs to its sums and gives them to the sink.
+    // Of codes that lie in whole words, some rows of the weight at a time.
     template <class Body>
-    void for_outputs(const OutputSink<T>& sink, const LowRankProduct* down, Body&& body) {
+    void few_codes(const Product& codes, const Body& body) {
+        constexpr int at_once = 4;
         const std::ptrdiff_t outputs = op.w.rows;
         const int workers = context.workers(static_cast<double>(op.x.columns) * static_cast<double>(outputs) / 4);
         context.pool.run(workers, [&](int worker) {
             const Range range = part_of(outputs, worker, workers, 16);
-            alignas(64) float sums[few * tile_columns];
+            alignas(64) float sums[few_rows * tile_columns];
             for (std::ptrdiff_t j = range.begin; j < range.end; j += at_once) {
                 const int count = static_cast<int>(smaller<std::ptrdiff_t>(at_once, range.end - j));
-                body(j, count, sums);
-                for (int m = 0; m < op.x.rows; m++) {
-                    for (int p = 0; p < op.low_rank_count; p++) add_pair(op.low_rank[p], down[p].rows, m, j, count, sums + m * tile_columns);
-                }
-                sink.take({sums, 0, j, op.x.rows, count});
+                for (int m = 0; m < op.x.rows; m++) dots_of_codes<at_once>(codes, m, j, count, sums + m * tile_columns);
+                body(Tile{sums, 0, j, op.x.rows, count});
             }
         });
     }
 
-    // M rows of X by at_once rows of W. The rows of W that come next are asked for meanwhile: they are too short for the hardware to follow.
-    template <class U, int M>
-    void dot(const float* x, std::ptrdiff_t j, int count, float* out) const {
-        const std::ptrdiff_t width = op.x.columns, next = at_once * static_cast<std::ptrdiff_t>(op.w.stride);
-        const U* w[at_once];
-        F total[M][at_once];
-        for (int r = 0; r < at_once; r++) {
-            w[r] = row<U>(op.w, j + smaller(r, count - 1));
-            for (int m = 0; m < M; m++) total[m][r] = zero();
+    template <int AtOnce>
+    void dots_of_codes(const Product& codes, int m, std::ptrdiff_t j, int count, float* out) const {
+        const float* x = codes.left.data + m * codes.left.row;
+        const float* w[AtOnce];
+        F total[AtOnce];
+        for (int r = 0; r < AtOnce; r++) {
+            w[r] = reinterpret_cast<const float*>(row<std::int8_t>(op.w, j + smaller(r, count - 1)));
+            total[r] = zero();
         }
-        for_vectors(width, [&](std::ptrdiff_t c, int n) {
-            F v[M];
+        for_vectors(codes.steps / 4, [&](std::ptrdiff_t c, int n) {
+            const F value = load(x + c, n);
             PN_UNROLL
-            for (int m = 0; m < M; m++) v[m] = load(x + m * width + c, n);
-            PN_UNROLL
-            for (int r = 0; r < at_once; r++) {
-                prefetch(w[r] + next + c, true);
-                const F weight = load(w[r] + c, n);
-                PN_UNROLL
-                for (int m = 0; m < M; m++) total[m][r] = fma(weight, v[m], total[m][r]);
+            for (int r = 0; r < AtOnce; r++) {
+                prefetch(w[r] + AtOnce * (op.w.stride / 4) + c, true);
+                total[r] = dot_quads(value, load(w[r] + c, n), total[r]);
             }
         });
-        for (int m = 0; m < M; m++)
-            for (int r = 0; r < count; r++) out[m * tile_columns + r] = sum(total[m][r]);
-    }
-
-    static void add_pair(const pn_low_rank& pair, const LowRankRows& rows, std::ptrdiff_t m, std::ptrdiff_t j, int count, float* out) {
-        if (!touches(rows, m, 1)) return;
-        const float* s = rows.data + (m - rows.begin) * pair.a.rows;
         for (int r = 0; r < count; r++) {
-            const float* b = row(pair.b, j + r);
-            for (int c = 0; c < pair.a.rows; c++) out[r] += s[c] * b[c];
+            const auto whole = static_cast<float>(sum_whole(total[r]) - quad_offset * codes.scales.left_sums[m]);
+            out[r] = whole * codes.scales.rows[m] * codes.scales.columns[j + r];
         }
+    }
+
+    LowRankRows few_down(const pn_low_rank& pair) {
+        const LowRankRows rows = low_rank_rows(context, pair);
+        if (rows.data == nullptr) return rows;
+        const auto [x, stride] = dropped(pair);
+        float* wide = context.workspace.floats(pair.row_count * op.x.columns);
+        copy_rows(x, stride, pair.row_count, op.x.columns, wide);
+        const LowRankSink<false> sink(pair, data(pair.s), first_row(pair, rows));
+        for_strips<float, false>(context, wide, pair.row_count, pair.a, [&](const Tile& tile) { sink.take(tile); });
+        return rows;
+    }
+
+    static void add_pair(const pn_low_rank& pair, const LowRankRows& rows, const Tile& tile) {
+        const Range range{tile.j, tile.j + tile.columns};
+        FewRows<float, false, 1>(rows.data, tile.rows, pair.b).run(range, [&](const Tile& more) {
+            float* to = tile.sums + more.j - tile.j;
+            for (int i = 0; i < more.rows * tile_columns; i += tile_columns)
+                for (int c = 0; c < more.columns; c++) to[i + c] += more.sums[i + c];
+        });
+    }
+
+    static float* first_row(const pn_low_rank& pair, const LowRankRows& rows) {
+        return rows.data + (pair.row_start - rows.begin) * pair.a.rows;
+    }
+
+    struct Rows {
+        const T* x;
+        std::ptrdiff_t stride;
+    };
+
+    // What a pair works on: its rows of X or their dropped copy.
+    Rows dropped(const pn_low_rank& pair) {
+        if (pair.dropout.probability == 0) return {row<T>(op.x, pair.row_start), op.x.stride};
+        pn_tensor part = op.x;
+        part.data = row<T>(op.x, pair.row_start);
+        part.rows = pair.row_count;
+        drop_rows(context, part, pair.dropout, false, pair.dropped_x);
+        return {data<T>(pair.dropped_x), pair.dropped_x.stride};
     }
 
     // S of one pair, from X or from its dropped copy.
     LowRankProduct down_product(const pn_low_rank& pair) {
         const LowRankRows rows = low_rank_rows(context, pair);
         if (rows.data == nullptr) return {{}, rows};
-        const T* x = row<T>(op.x, pair.row_start);
-        std::ptrdiff_t stride = op.x.stride;
-        if (pair.dropout.probability > 0) {
-            pn_tensor part = op.x;
-            part.data = row<T>(op.x, pair.row_start);
-            part.rows = pair.row_count;
-            drop_rows(context, part, pair.dropout, false, pair.dropped_x);
-            x = data<T>(pair.dropped_x);
-            stride = pair.dropped_x.stride;
-        }
+        const auto [x, stride] = dropped(pair);
         const Left left = left_rows(context, x, stride, pair.row_count, op.x.columns);
         const pn_tensor a = pairs ? split(context, pair.a, true) : pair.a;
         return {{pair.row_count, a.rows, op.x.columns, left, right_columns(a), words}, rows};
@@ -238,6 +219,20 @@ private:
             transpose(row(b, first), b.stride, smaller<std::ptrdiff_t>(panel_unit, b.rows - first), b.columns, 1.0f, out + first, stride);
         });
         return out;
+    }
+
+    // The rows of X, scaled where they are to be, one after the other.
+    template <class U>
+    U* scaled() {
+        const std::ptrdiff_t width = op.x.columns;
+        auto* rows = static_cast<U*>(context.workspace.bytes(sizeof(U) * static_cast<std::size_t>(op.x.rows * width)));
+        for (int m = 0; m < op.x.rows; m++)
+            for_vectors(width, [&](std::ptrdiff_t c, int n) {
+                F value = load(row<T>(op.x, m) + c, n);
+                if (present(op.input_scale)) value = value * load(data(op.input_scale) + c, n);
+                store(rows + m * width + c, value, n);
+            });
+        return rows;
     }
 
     Left scaled_rows() {

@@ -53,6 +53,17 @@ template <class T> PN_INLINE T smaller(T a, T b) { return b < a ? b : a; }
 template <class T> PN_INLINE T larger(T a, T b) { return a < b ? b : a; }
 template <class T> PN_INLINE T ceil_div(T a, T b) { return (a + b - 1) / b; }
 
+// The sum of each of W vectors.
+PN_INLINE F sums_of(F (&a)[W]) {
+    transpose(a);
+    PN_UNROLL
+    for (int half = W / 2; half > 0; half /= 2) {
+        PN_UNROLL
+        for (int i = 0; i < half; i++) a[i] += a[i + half];
+    }
+    return a[0];
+}
+
 // Calls body(i, n) for the full vectors (n = W) and the rest (n < W) of count elements.
 template <class Body>
 PN_INLINE void for_vectors(std::ptrdiff_t count, Body&& body) {

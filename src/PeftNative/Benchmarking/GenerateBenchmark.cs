@@ -10,6 +10,8 @@ namespace PeftNative.Benchmarking;
 /// </summary>
 internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOptions options, int newTokens)
 {
+    private readonly float[] scores = new float[options.Batch * model.Head.Output.Out];
+
     /// <summary>Measures prefill and decode of each variant, in turns.</summary>
     /// <param name="variants">Names, and the adapters in force.</param>
     /// <param name="peaks">What rates are related to; null on hardware that is not the processor.</param>
@@ -71,6 +73,6 @@ internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOpt
         pass.Begin(batch, training: false);
         var x = model.Forward(pass);
         int[] rows = [.. Enumerable.Range(0, batch.SequenceCount).Select(s => pass.RowOffsets[s + 1] - 1)];
-        HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows));
+        HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows), scores);
     }
 }

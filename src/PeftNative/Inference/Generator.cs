@@ -16,6 +16,7 @@ public sealed class Generator : IDisposable
 {
     private readonly TransformerModel model;
     private readonly Pass pass;
+    private float[] scores = []; // of the last pass, kept because fresh memory of this size comes page by page from the system
 
     /// <summary>Makes a generator.</summary>
     /// <exception cref="UsageException">The model has no language model head.</exception>
@@ -83,11 +84,11 @@ public sealed class Generator : IDisposable
             for (var i = 0; i < options.MaxTokens && sequences.Any(s => !s.HasEnded); i++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                var scores = Scores(sequences);
+                var width = Score(sequences);
                 var row = 0;
                 foreach (var sequence in sequences.Where(s => !s.HasEnded).ToList())
                 {
-                    var token = sequence.Pick(scores[row++]);
+                    var token = sequence.Pick(scores.AsSpan(width * row++, width));
                     if (!options.IgnoreEndOfSequence && model.Config.EosTokenIds.Contains(token)) sequence.End();
                     else yield return new GeneratedToken(sequence.Number, token);
                     if (cache.LengthOf(sequence.Number) >= cache.Capacity) sequence.End(); // the model has no more positions
@@ -109,8 +110,8 @@ public sealed class Generator : IDisposable
         return Math.Max(promptLength, Math.Min(wanted, limit));
     }
 
-    // One pass over the new tokens of all sequences; sequences that have ended have none.
-    private List<float[]> Scores(Sequence[] sequences)
+    // One pass over the new tokens of all sequences; sequences that have ended have none. Returns the number of scores of each.
+    private int Score(Sequence[] sequences)
     {
         var offsets = new int[sequences.Length + 1];
         for (var s = 0; s < sequences.Length; s++) offsets[s + 1] = offsets[s] + sequences[s].Next.Length;
@@ -119,7 +120,10 @@ public sealed class Generator : IDisposable
         var rows = new List<int>();
         for (var s = 0; s < sequences.Length; s++)
             if (!sequences[s].HasEnded) rows.Add(pass.RowOffsets[s + 1] - 1);
-        return [.. HostValues.Download(model.Backend, model.Head.Scores(pass, x, [.. rows])).Chunk(model.Head.Output.Out)];
+        var result = model.Head.Scores(pass, x, [.. rows]);
+        if (scores.Length < result.Count) scores = new float[result.Count];
+        HostValues.Download(model.Backend, result, scores.AsSpan(0, (int)result.Count));
+        return result.Columns;
     }
 
     // The cache keeps what the encoder has made of the prompts, so it reads them once.
@@ -150,7 +154,7 @@ public sealed class Generator : IDisposable
 
         internal bool HasEnded => Next.Length == 0;
 
-        internal int Pick(float[] scores)
+        internal int Pick(Span<float> scores)
         {
             var token = sampler.Pick(scores);
             Next = [token];

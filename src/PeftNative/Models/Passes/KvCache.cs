@@ -24,10 +24,10 @@ public sealed class KvCache : IDisposable
         lengths = new int[sequences];
         arena = new Arena(model.Backend, "key/value cache");
         crossedArena = new Arena(model.Backend, "key/value cache of the encoder");
-        var config = model.Config;
-        layers = [.. Enumerable.Range(0, config.LayerCount).Select(_ => (
-            arena.Allocate(model.Backend.ComputeType, checked(sequences * capacity), config.KvSize),
-            arena.Allocate(model.Backend.ComputeType, checked(sequences * capacity), config.KvSize)))];
+        var (config, type, rows) = (model.Config, model.Backend.ComputeType, checked(sequences * capacity));
+        arena.Reserve(2L * config.LayerCount * Arena.BytesOf(type, rows, config.KvSize)); // one block, which lies on large pages
+        layers = [.. Enumerable.Range(0, config.LayerCount).Select(_ =>
+            (arena.Allocate(type, rows, config.KvSize), arena.Allocate(type, rows, config.KvSize)))];
         crossed = new (Tensor, Tensor)[config.LayerCount];
     }
 

@@ -89,6 +89,9 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
                     Layout = HeadLayout.Separate,
                 };
         yield return new AttentionCase("1:700|3:5", 2, 1, 16) { Causal = true, Prefix = 3 };
+        foreach (var headDim in (int[])[20, 64, 128])
+            foreach (var prefix in (int[])[0, 5])
+                yield return new AttentionCase("1:70|1:0|0:3|1:16|1:33", 6, 2, headDim) { Window = prefix > 0 ? 0 : 40, Prefix = prefix, Gap = 1 };
     }
 
     internal override void Execute(CaseRun run)
