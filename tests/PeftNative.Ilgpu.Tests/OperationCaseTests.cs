@@ -36,8 +36,8 @@ public sealed class OperationCaseTests(Emulation emulation) : IClassFixture<Emul
     }
 
     // Every barrier of the emulation wakes operating system threads.
-    private static bool IsLarge(OperationCase c) => c.Operation == "Linear" && System.Text.RegularExpressions.Regex
-        .Matches(c.Name, "(?<=[mkn]=)[0-9]+").Aggregate(1.0, (product, m) => product * int.Parse(m.Value)) > 3000;
+    private static bool IsLarge(OperationCase c) => c.Operation is "Linear" or "Bottleneck" && System.Text.RegularExpressions.Regex
+        .Matches(c.Name, "(?<=[mkndb]=)[0-9]+").Aggregate(1.0, (product, m) => product * int.Parse(m.Value)) > 3000;
 
     private static void Run(IBackend backend, string operation, int step, Func<OperationCase, bool>? chosen = null)
     {

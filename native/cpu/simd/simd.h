@@ -13,7 +13,11 @@
 #else
 #define PN_RESTRICT __restrict__
 #define PN_INLINE inline __attribute__((always_inline))
+#if defined(__SANITIZE_ADDRESS__)
+#define PN_UNROLL  // every access is checked there: unrolled, a tile takes half a minute to compile
+#else
 #define PN_UNROLL _Pragma("GCC unroll 16")
+#endif
 #endif
 
 namespace pn::PN_ISA {
