@@ -1,5 +1,8 @@
 #include "gemm/product.h"
 
+#include <atomic>
+#include <memory>
+
 namespace pn::PN_ISA {
 
 namespace {
@@ -28,9 +31,16 @@ constexpr TileTable tiles;
 
 constexpr std::ptrdiff_t right_block_floats = 128 << 10;  // half of a 1 MB second-level cache
 
-// One worker's rectangle of the output.
+// A rectangle of the output.
 struct Share {
     std::ptrdiff_t i0, i1, j0, j1;
+
+    std::ptrdiff_t tiles_down() const { return ceil_div<std::ptrdiff_t>(i1 - i0, tile_rows); }
+};
+
+// How far a share has come, counted in rows of tiles: panel after panel, in each from the top. A line of its own for each.
+struct alignas(64) Progress {
+    std::atomic<std::ptrdiff_t> taken{0};
 };
 
 // Divides the output among workers so that the largest share is least; every row or column of a share also has to be read,
@@ -95,14 +105,22 @@ public:
         return segment_floats(sink) + (packs(p) ? width * block : 0) + (steps > block ? tall * width : 0);
     }
 
-    void run(const Share& share) {
+    // Computes what nobody has taken of a share: as many panels at once as fit, or, where others take from the same share, half of what
+    // is left, down to a few rows of the last panel.
+    void run(const Share& share, Progress& progress, bool shared) {
         if (share.i0 >= share.i1) return;
-        Part part{share.j0, end_of_block(share.j0, share.j1), 0, smaller(block, steps)};
-        while (part.j0 < part.j1) {
-            const Part next = part.k1 < steps ? Part{part.j0, part.j1, part.k1, smaller(steps, part.k1 + block)}
-                                              : Part{part.j1, end_of_block(part.j1, share.j1), 0, smaller(block, steps)};
-            reduce(share, part, next);
-            part = next;
+        for (Piece piece; take(share, progress.taken, shared, piece);) {
+            const Share rectangle{share.i0 + piece.top * tile_rows, smaller(share.i1, share.i0 + piece.bottom * tile_rows),
+                                  column_of(share, piece.first), column_of(share, piece.last)};
+            Part part{rectangle.j0, rectangle.j1, 0, smaller(block, steps)};
+            for (;;) {
+                const bool last = part.k1 >= steps;
+                const Part next = !last ? Part{part.j0, part.j1, part.k1, smaller(steps, part.k1 + block)}
+                    : piece.bottom == share.tiles_down() ? Part{part.j1, column_of(share, piece.last + panels), 0, smaller(block, steps)} : Part{};
+                reduce(rectangle, part, next);
+                if (last) break;
+                part = next;
+            }
         }
     }
 
@@ -110,18 +128,48 @@ private:
     // Columns and steps that are packed together.
     struct Part {
         std::ptrdiff_t j0, j1, k0, k1;
+
+        bool operator==(const Part&) const = default;
     };
 
-    std::ptrdiff_t end_of_block(std::ptrdiff_t j, std::ptrdiff_t end) const {
-        for (std::ptrdiff_t n = 0; n < panels && j < end; n++) j += panel_columns(end - j);
-        return j;
+    // Panels [first, last) of a share, tiles [top, bottom) of each.
+    struct Piece {
+        std::ptrdiff_t first, last, top, bottom;
+    };
+
+    static constexpr std::ptrdiff_t fewest_tiles = 8;  // worth taking on their own
+
+    bool take(const Share& share, std::atomic<std::ptrdiff_t>& taken, bool shared, Piece& piece) const {
+        const std::ptrdiff_t down = share.tiles_down(), all = down * panels_of(share);
+        std::ptrdiff_t from = taken.load(std::memory_order_relaxed), to;
+        do {
+            if (from >= all) return false;
+            const std::ptrdiff_t wanted = shared ? (all - from) / 2 : all, top = from % down;
+            if (top == 0 && wanted >= down) piece = {from / down, from / down + smaller(panels, wanted / down), 0, down};
+            else piece = {from / down, from / down + 1, top, smaller(down, top + larger(fewest_tiles, wanted))};
+            to = smaller(all, (piece.last - 1) * down + piece.bottom);
+        } while (!taken.compare_exchange_weak(from, to, std::memory_order_relaxed));
+        piece.last = smaller(piece.last, panels_of(share));
+        return true;
+    }
+
+    static std::ptrdiff_t panels_of(const Share& share) { return ceil_div<std::ptrdiff_t>(share.j1 - share.j0, panel_width); }
+
+    // Where a panel of a share begins.
+    static std::ptrdiff_t column_of(const Share& share, std::ptrdiff_t panel) {
+        const std::ptrdiff_t after = panels_of(share) - panel;  // the last two are cut evenly
+        if (after <= 0) return share.j1;
+        const std::ptrdiff_t j = share.j0 + panel * panel_width;
+        return after > 1 || panel == 0 ? j : j - panel_width + panel_columns(share.j1 - j + panel_width);
     }
 
     // The tiles of a part. Meanwhile rows of the left operand and the next part of the right one are asked for.
     void reduce(const Share& share, const Part& part, const Part& next) {
         const std::ptrdiff_t count = part.k1 - part.k0, per = each(p.words);
-        if (packing)
+        if (packing && !(part == in_packed)) {
             pack_right(p.right, part.k0 * per, smaller(count * per, p.steps - part.k0 * per), part.j0, part.j1 - part.j0, p.words, packed);
+            in_packed = part;
+        }
         float* kept = waiting;
         std::ptrdiff_t piece = 0;
         for (std::ptrdiff_t i = share.i0; i < share.i1; i += tile_rows) {
@@ -203,7 +251,10 @@ private:
     const bool packing;
     Segment* segments;
     float *packed, *waiting;
+    Part in_packed{-1, -1, -1, -1};
 };
+
+constexpr double worth_sharing = 1 << 22;  // multiplications
 
 }  // namespace
 
@@ -216,12 +267,26 @@ void run_tile(const Segment* segments, int count, int rows, int columns, float* 
 std::ptrdiff_t share_floats(const Product& p, const Sink& sink) { return Worker::floats(p, sink); }
 
 void multiply_share(const Product& product, const Sink& sink, int worker, int workers, float* scratch) {
-    Worker(product, sink, scratch).run(share_of(product, worker, workers));
+    Progress own;
+    Worker(product, sink, scratch).run(share_of(product, worker, workers), own, false);
 }
 
+// Who is done with a share of a large product helps with the others: cores are not equally fast at all times.
 void multiply(pn_context& context, const Product& product, const Sink& sink) {
-    run_shares(context, product.multiplications(), share_floats(product, sink),
-               [&](int worker, int workers, float* scratch) { multiply_share(product, sink, worker, workers, scratch); });
+    Progress* progress = nullptr;
+    if (product.multiplications() >= worth_sharing && context.pool.size() > 1) {
+        const auto count = static_cast<std::size_t>(context.pool.size());
+        progress = static_cast<Progress*>(context.workspace.bytes(sizeof(Progress) * count));
+        std::uninitialized_value_construct_n(progress, count);
+    }
+    run_shares(context, product.multiplications(), share_floats(product, sink), [&](int worker, int workers, float* scratch) {
+        if (progress == nullptr || workers == 1) return multiply_share(product, sink, worker, workers, scratch);
+        Worker hand(product, sink, scratch);
+        for (int s = 0; s < workers; s++) {
+            const int owner = (worker + s) % workers;
+            hand.run(share_of(product, owner, workers), progress[owner], true);
+        }
+    });
 }
 
 void AddColumns::take(const Tile& t) const {
