@@ -270,7 +270,7 @@ void check(const pn_attention& op, const pn_attention_gradients& g) {
     c.needed("Y", op.y, rows, op.heads * op.head_dim, op.q.type);
     c.needed("DY", g.dy, rows, op.heads * op.head_dim, op.q.type);
     c.needed("LogSumExp", op.log_sum_exp, rows, op.heads);
-    c.needed("Delta", g.delta, rows, op.heads);
+    c.optional("Delta", g.delta, rows, op.heads);
     if (present(g.dq)) c.needed("DQ", g.dq, rows, op.q.columns, op.q.type);
     if (present(g.dk)) c.needed("DK", g.dk, op.k.rows, op.k.columns, op.q.type);
     if (present(g.dv)) c.needed("DV", g.dv, op.v.rows, op.v.columns, op.q.type);

@@ -3,6 +3,7 @@
 #include "ops/attention.h"
 
 #include <cmath>
+#include <new>
 
 #include "ops/ops.h"
 
@@ -11,11 +12,14 @@ namespace pn::PN_ISA {
 namespace {
 
 constexpr std::ptrdiff_t key_block = 4 * panel_width;
+constexpr std::ptrdiff_t enough_tasks = 4;  // for each worker, so that all are done at about the same time
 
-// A worker's memory for one strip.
+// A worker's memory for one strip, and for the keys and values of the head it belongs to.
 struct Strip {
-    float* sums;     // [strip, head_dim] sum of e^(score - top) V
-    float* queries;  // [strip, head_dim]
+    float* sums;                            // [strip, head_dim] sum of e^(score - top) V
+    float* queries;                         // [strip, head_dim]
+    float *keys, *values;                   // panels, rows
+    std::ptrdiff_t sequence = -1, kv = -1;  // whose these are
     float top[strip], denominator[strip];
     alignas(64) float scores[tile_rows * key_block];
     alignas(64) float factors[key_block];
@@ -25,11 +29,19 @@ struct Strip {
 template <class T>
 class Forward {
 public:
-    Forward(const AttentionPlan& plan, const float* keys, const float* values, Strip& strip, const StripTask& task)
-        : plan(plan), op(plan.op), q(plan.sequence(task.sequence)), head(task.head), kv(plan.kv_head(task.head)),
-          first(task.first), count(task.count), keys(keys), values(values), s(strip) {}
+    Forward(const AttentionPlan& plan, Strip& strip, const QueryTask& task)
+        : plan(plan), op(plan.op), q(plan.sequence(task.sequence)), head(task.head), s(strip) {
+        const std::ptrdiff_t kv = plan.kv_head(head);
+        if (s.sequence == task.sequence && s.kv == kv) return;
+        plan.turn_keys(op.k, op.prefix_k, q, kv, s.keys);
+        plan.copy_keys(op.v, op.prefix_v, q, kv, s.values);
+        s.sequence = task.sequence;
+        s.kv = kv;
+    }
 
-    void run() {
+    void run(std::ptrdiff_t first_query, std::ptrdiff_t queries) {
+        first = first_query;
+        count = queries;
         const std::ptrdiff_t width = op.head_dim;
         std::memset(s.sums, 0, sizeof(float) * static_cast<std::size_t>(count * width));
         copy_rows(row<T>(op.q, q.first_query + first) + head * op.head_stride, op.q.stride, count, width, s.queries);
@@ -55,7 +67,7 @@ private:
     }
 
     void score_tile(std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t key, std::ptrdiff_t columns, std::ptrdiff_t j) {
-        const Segment segment{{s.queries + i * op.head_dim, op.head_dim}, plan.panel(keys, q, kv, key) + key % panel_width, panel_width, op.head_dim};
+        const Segment segment{{s.queries + i * op.head_dim, op.head_dim}, plan.panel(s.keys, key) + key % panel_width, panel_width, op.head_dim};
         run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), s.scores + (key - j), key_block);
     }
 
@@ -82,7 +94,7 @@ private:
 
     void add_values(std::ptrdiff_t i, std::ptrdiff_t rows, Range range, std::ptrdiff_t d) {
         const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, op.head_dim - d);
-        const Segment segment{{s.scores, key_block}, plan.rows(values, q, kv, range.begin) + d, op.head_dim, range.end - range.begin};
+        const Segment segment{{s.scores, key_block}, plan.row_of(s.values, range.begin) + d, op.head_dim, range.end - range.begin};
         run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), s.tile);
         for (std::ptrdiff_t r = 0; r < rows; r++) {
             float* sums = s.sums + (i + r) * op.head_dim + d;
@@ -105,9 +117,9 @@ private:
     const AttentionPlan& plan;
     const pn_attention& op;
     const Sequence& q;
-    const std::ptrdiff_t head, kv, first, count;
-    const float *keys, *values;
+    const std::ptrdiff_t head;
     Strip& s;
+    std::ptrdiff_t first = 0, count = 0;  // queries of the strip
 };
 
 }  // namespace
@@ -116,32 +128,40 @@ void attention_forward(pn_context& context, const pn_attention& op) {
     const AttentionPlan plan(context, op);
     attend_single_queries(plan);
     const auto queries = [&](std::ptrdiff_t n) { return plan.sequence(n).queries == 1 ? 0 : plan.sequence(n).queries; };
-    std::ptrdiff_t strips = 0, scores = 0;
+    std::ptrdiff_t strips = 0, heads = 0, scores = 0;
     for (std::ptrdiff_t n = 0; n < plan.sequences; n++) {
-        strips += ceil_div<std::ptrdiff_t>(queries(n), strip);
+        strips += ceil_div<std::ptrdiff_t>(queries(n), strip) * op.heads;
+        heads += queries(n) == 0 ? 0 : op.heads;
         scores += queries(n) * plan.sequence(n).total;
     }
     if (strips == 0) return;
-    const float* keys = plan.transposed_panels(op.k, op.prefix_k);
-    const float* values = plan.contiguous_rows(op.v, op.prefix_v);
-    auto* tasks = static_cast<StripTask*>(context.workspace.bytes(sizeof(StripTask) * static_cast<std::size_t>(strips * op.heads)));
+    const int workers = context.workers(static_cast<double>(scores) * op.heads * op.head_dim, 1 << 17);
+    const bool whole = heads >= enough_tasks * workers;  // else strips, for which each worker prepares the keys
+    auto* tasks = static_cast<QueryTask*>(context.workspace.bytes(sizeof(QueryTask) * static_cast<std::size_t>(whole ? heads : strips)));
     std::ptrdiff_t count = 0;
     for (std::ptrdiff_t n = 0; n < plan.sequences; n++)
         for (std::ptrdiff_t h = 0; h < op.heads; h++)
-            for (std::ptrdiff_t i = 0; i < queries(n); i += strip)
-                tasks[count++] = {n, h, i, smaller<std::ptrdiff_t>(strip, queries(n) - i)};
+            for (std::ptrdiff_t i = 0, piece; i < queries(n); i += piece) {
+                piece = whole ? queries(n) : smaller<std::ptrdiff_t>(strip, queries(n) - i);
+                tasks[count++] = {n, h, i, piece};
+            }
 
-    const int workers = context.workers(static_cast<double>(scores) * op.heads * op.head_dim, 1 << 17);
     const std::size_t bytes = (sizeof(Strip) + 63) / 64 * 64;
     auto* memory = static_cast<char*>(context.workspace.bytes(bytes * static_cast<std::size_t>(workers)));
-    const std::ptrdiff_t size = static_cast<std::ptrdiff_t>(strip) * op.head_dim;
-    float* strip_memory = context.workspace.floats(2 * workers * size);
+    const std::ptrdiff_t size = static_cast<std::ptrdiff_t>(strip) * op.head_dim, keys = plan.floats_of_a_head();
+    float* floats = context.workspace.floats(2 * workers * (size + keys));
     context.pool.run(workers, [&](int worker) {
-        auto* s = reinterpret_cast<Strip*>(memory + bytes * static_cast<std::size_t>(worker));
-        s->sums = strip_memory + 2 * worker * size;
+        auto* s = new (memory + bytes * static_cast<std::size_t>(worker)) Strip;
+        s->sums = floats + 2 * worker * (size + keys);
         s->queries = s->sums + size;
+        s->keys = s->queries + size;
+        s->values = s->keys + keys;
         with_element(op.q, [&](auto e) {
-            for (std::ptrdiff_t t; (t = context.pool.claim()) < count;) Forward<decltype(e)>(plan, keys, values, *s, tasks[t]).run();
+            for (std::ptrdiff_t t; (t = context.pool.claim()) < count;) {
+                Forward<decltype(e)> forward(plan, *s, tasks[t]);
+                const std::ptrdiff_t end = tasks[t].first + tasks[t].count;
+                for (std::ptrdiff_t i = tasks[t].first; i < end; i += strip) forward.run(i, smaller<std::ptrdiff_t>(strip, end - i));
+            }
         });
     });
 }

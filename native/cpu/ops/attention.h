@@ -16,7 +16,6 @@ constexpr int strip = panel_width;  // queries that are worked on together
 struct Sequence {
     std::ptrdiff_t first_query, queries, first_key, keys, first_prefix, prefix;
     std::ptrdiff_t total;   // prefix + keys
-    std::ptrdiff_t panels;  // panels of 48 keys of the sequences before
     std::ptrdiff_t before;  // keys of the sequences before
 };
 
@@ -42,22 +41,17 @@ public:
 
     std::ptrdiff_t kv_head(std::ptrdiff_t head) const { return head / (op.heads / op.kv_heads); }
 
-    // All keys (or values), prefix in front, as transposed panels: see panel().
-    const float* transposed_panels(const pn_tensor& main, const pn_tensor& prefix) const;
-    // All keys (or values), prefix in front, head by head and row after row: see rows().
-    const float* contiguous_rows(const pn_tensor& main, const pn_tensor& prefix) const;
+    // Keys (or values) of one head of a sequence, prefix in front, in the orders that products read: turned into panels
+    // [head_dim][48], or row after row. Both take floats_of_a_head() at most.
+    void turn_keys(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, float* panels) const;
+    void copy_keys(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, float* rows) const;
+    std::ptrdiff_t floats_of_a_head() const { return ceil_div<std::ptrdiff_t>(longest, panel_width) * panel_width * op.head_dim; }
 
-    // The panel [head_dim][48] of a key/value head in which a key is.
+    // The panel in which a key is, and its row.
     template <class T>
-    T* panel(T* packed, const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t key) const {
-        return packed + ((q.panels * op.kv_heads + kv * ceil_div<std::ptrdiff_t>(q.total, panel_width)) + key / panel_width) * op.head_dim * panel_width;
-    }
-
-    // The rows [head_dim] of a key/value head from a key on.
+    T* panel(T* panels, std::ptrdiff_t key) const { return panels + key / panel_width * op.head_dim * panel_width; }
     template <class T>
-    T* rows(T* contiguous, const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t key) const {
-        return contiguous + (q.before * op.kv_heads + kv * q.total + key) * op.head_dim;
-    }
+    T* row_of(T* rows, std::ptrdiff_t key) const { return rows + key * op.head_dim; }
 
     // Turns products Q K of query i with the keys from `key` on into capped scores; unseen ones become -infinity, as does what the last
     // vector holds behind `count`.
@@ -74,13 +68,13 @@ public:
     pn_context& context;
     const pn_attention& op;
     std::ptrdiff_t sequences;
-    std::ptrdiff_t all_panels = 0, all_keys = 0;
+    std::ptrdiff_t all_keys = 0, longest = 0;  // of a sequence, prefix and all
 
 private:
     void plan_bias();
-    // Calls body(sequence, head, key, rows, stride, count) for runs of keys that lie together and stay in one panel.
+    // Calls body(key, rows, stride, count) for runs of keys of a head that lie together and stay in one panel.
     template <class Body>
-    void for_runs(const pn_tensor& main, const pn_tensor& prefix, Body&& body) const;
+    void for_runs(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, Body&& body) const;
 
     Sequence* sequences_;
     std::ptrdiff_t reach_ = 0;  // the largest distance between a query and a key
@@ -119,8 +113,8 @@ inline float log_sum_exp(float top, float denominator) { return top == minus_inf
 // All sequences with one query each.
 void attend_single_queries(const AttentionPlan& plan);
 
-// A piece of work: a strip of queries of one head of one sequence.
-struct StripTask {
+// A piece of work: queries of one head of one sequence.
+struct QueryTask {
     std::ptrdiff_t sequence, head, first, count;
 };
 

@@ -1,5 +1,6 @@
 // Backward of attention. Scores are computed again from Q, K and the saved log of the denominator. One task is one head of one
-// sequence; it keeps its own gradients of keys and values, which are added up over heads and sequences in order afterwards.
+// sequence; it keeps its own gradients of keys and values, and writes them, or where heads share keys or sequences a prefix, leaves
+// them to be added up in order afterwards.
 #include <limits>
 
 #include "gemm/pack.h"
@@ -24,14 +25,24 @@ struct Block {
     std::ptrdiff_t ends[strip];      // keys of the block before the first that a query does not see
     float *q, *dy, *dq;              // the strip's Q, dY and dQ: [query][head_dim]
     float *turned_dy, *turned_y;     // [head_dim][query]
+    float *key_panels, *value_panels, *key_rows;  // the head's keys and values
+    float *dk, *dv;                               // and their gradients [key][head_dim], where no partials are left
+
+    static std::ptrdiff_t floats(const AttentionPlan& plan) { return 5 * strip * plan.op.head_dim + 5 * plan.floats_of_a_head(); }
+
+    void use(float* memory, const AttentionPlan& plan) {
+        for (float** part : {&q, &dy, &dq, &turned_dy, &turned_y}) {
+            *part = memory;
+            memory += strip * plan.op.head_dim;
+        }
+        for (float** part : {&key_panels, &value_panels, &key_rows, &dk, &dv}) {
+            *part = memory;
+            memory += plan.floats_of_a_head();
+        }
+    }
 };
 
-// Keys and values in the orders the products read them.
-struct Operands {
-    const float *key_panels, *value_panels, *key_rows;
-};
-
-// What the tasks of all heads leave behind, by task = sequence * heads + head.
+// What the tasks of all heads leave behind, by task = sequence * heads + head. Absent where nothing is to be added up.
 struct Partials {
     float *dk, *dv;  // [head][keys of all sequences, prefix in front][head_dim]
     float* dbias;    // [task][bucket]
@@ -40,24 +51,34 @@ struct Partials {
 template <class T>
 class Backward {
 public:
-    Backward(const AttentionPlan& plan, const pn_attention_gradients& g, const Operands& operands, const Partials& partials,
-             Block& block, std::ptrdiff_t task)
-        : plan(plan), op(plan.op), g(g), q(plan.sequence(task / op.heads)), head(task % op.heads), kv(plan.kv_head(head)),
-          operands(operands), b(block) {
+    Backward(const AttentionPlan& plan, const pn_attention_gradients& g, const Partials& partials, Block& block, std::ptrdiff_t task)
+        : plan(plan), op(plan.op), g(g), q(plan.sequence(task / op.heads)), head(task % op.heads), alone(partials.dk == nullptr), b(block) {
         const std::ptrdiff_t offset = (head * plan.all_keys + q.before) * op.head_dim;
-        dk = partials.dk + offset;
-        dv = partials.dv + offset;
+        dk = alone ? b.dk : partials.dk + offset;
+        dv = alone ? b.dv : partials.dv + offset;
         dbias = partials.dbias == nullptr ? nullptr : partials.dbias + task * op.relative_bias.rows;
     }
 
     void run() {
+        const std::ptrdiff_t kv = plan.kv_head(head);
+        plan.turn_keys(op.k, op.prefix_k, q, kv, b.key_panels);
+        plan.turn_keys(op.v, op.prefix_v, q, kv, b.value_panels);
+        plan.copy_keys(op.k, op.prefix_k, q, kv, b.key_rows);
         clear(dk, q.total * op.head_dim);
         clear(dv, q.total * op.head_dim);
         if (dbias != nullptr) clear(dbias, op.relative_bias.rows);
         for (std::ptrdiff_t i = 0; i < q.queries; i += strip) strip_of_queries(i, smaller<std::ptrdiff_t>(strip, q.queries - i));
+        if (!alone) return;
+        write(dk, static_cast<float>(op.scale), g.dk);
+        write(dv, 1.0f, g.dv);
     }
 
 private:
+    void write(const float* gradient, float scale, const pn_tensor& target) const {
+        if (!present(target)) return;
+        put_rows(row<T>(target, q.first_key) + head * op.kv_head_stride, target.stride, q.total, gradient, scale);
+    }
+
     static void clear(float* p, std::ptrdiff_t count) { std::memset(p, 0, sizeof(float) * static_cast<std::size_t>(count)); }
 
     // Summed in the order in which the tiles sum dY V: where one key has all the weight, the two cancel without a rest.
@@ -69,7 +90,6 @@ private:
             for (std::ptrdiff_t d = 0; d < op.head_dim; d++) total = fma(load(b.turned_dy + d * strip + r), load(b.turned_y + d * strip + r), total);
             store(b.delta + r, total);
         }
-        for (std::ptrdiff_t r = 0; r < count; r++) row(g.delta, q.first_query + i + r)[head] = b.delta[r];
     }
 
     void strip_of_queries(std::ptrdiff_t i, std::ptrdiff_t count) {
@@ -81,13 +101,14 @@ private:
         for (std::ptrdiff_t j = all.begin / panel_width * panel_width; j < all.end; j += key_block)
             block_of_keys(i, count, j, smaller(key_block, all.end - j));
         if (!present(g.dq)) return;
-        for (std::ptrdiff_t r = 0; r < count; r++)
-            put(row<T>(g.dq, q.first_query + i + r) + head * op.head_stride, b.dq + r * op.head_dim);
+        put_rows(row<T>(g.dq, q.first_query + i) + head * op.head_stride, g.dq.stride, count, b.dq, static_cast<float>(op.scale));
     }
 
-    void put(T* to, const float* from) const {
-        const F scale = set(static_cast<float>(op.scale));
-        for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) { store(to + d, load(from + d, n) * scale, n); });
+    void put_rows(T* to, std::ptrdiff_t stride, std::ptrdiff_t rows, const float* from, float factor) const {
+        for (std::ptrdiff_t r = 0; r < rows; r++, to += stride, from += op.head_dim) {
+            if (r + prefetched_rows < rows) prefetch_row(to + prefetched_rows * stride, op.head_dim);
+            for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) { store(to + d, load(from + d, n) * set(factor), n); });
+        }
     }
 
     void block_of_keys(std::ptrdiff_t i, std::ptrdiff_t count, std::ptrdiff_t j, std::ptrdiff_t width) {
@@ -95,8 +116,8 @@ private:
             b.ends[r] = smaller(width, larger<std::ptrdiff_t>(0, plan.seen(q, i + r).end - j));
         for (std::ptrdiff_t r = 0; r < count; r += tile_rows) {
             const std::ptrdiff_t rows = smaller<std::ptrdiff_t>(tile_rows, count - r), end = b.ends[r + rows - 1];
-            products(b.q, operands.key_panels, r, rows, j, end, b.p);
-            products(b.dy, operands.value_panels, r, rows, j, end, b.ds);
+            products(b.q, b.key_panels, r, rows, j, end, b.p);
+            products(b.dy, b.value_panels, r, rows, j, end, b.ds);
             for (std::ptrdiff_t t = r; t < r + rows; t++) score_gradients(i, t, j, end, width);
         }
         transpose(b.p, key_block, count, width, 1.0f, b.transposed_p, strip);
@@ -110,7 +131,7 @@ private:
     void products(const float* x, const float* panels, std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t j, std::ptrdiff_t end, float* out) {
         for (std::ptrdiff_t c = 0; c < end; c += tile_columns) {
             const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, end - c);
-            const Segment segment{{x + r * op.head_dim, op.head_dim}, plan.panel(panels, q, kv, j) + c, panel_width, op.head_dim};
+            const Segment segment{{x + r * op.head_dim, op.head_dim}, plan.panel(panels, j) + c, panel_width, op.head_dim};
             run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), out + r * key_block + c, key_block);
         }
     }
@@ -158,7 +179,7 @@ private:
     }
 
     void add_keys(std::ptrdiff_t count, std::ptrdiff_t j) {
-        const float* keys = plan.rows(operands.key_rows, q, kv, j);
+        const float* keys = plan.row_of(b.key_rows, j);
         for (std::ptrdiff_t r = 0; r < count; r += tile_rows) {
             const std::ptrdiff_t rows = smaller<std::ptrdiff_t>(tile_rows, count - r);
             add_tiles({b.ds + r * key_block, key_block}, rows, keys, b.ends[r + rows - 1], b.dq + r * op.head_dim);
@@ -182,8 +203,8 @@ private:
     const pn_attention& op;
     const pn_attention_gradients& g;
     const Sequence& q;
-    const std::ptrdiff_t head, kv;
-    const Operands& operands;
+    const std::ptrdiff_t head;
+    const bool alone;  // nobody else has gradients of the same keys
     Block& b;
     float *dk, *dv, *dbias;
 };
@@ -229,33 +250,33 @@ void reduce_bias(const AttentionPlan& plan, const float* partial, const pn_tenso
 
 void attention_backward(pn_context& context, const pn_attention& op, const pn_attention_gradients& g) {
     const AttentionPlan plan(context, op);
-    const Operands operands{plan.transposed_panels(op.k, op.prefix_k), plan.transposed_panels(op.v, op.prefix_v),
-                            plan.contiguous_rows(op.k, op.prefix_k)};
     const std::ptrdiff_t tasks = plan.sequences * op.heads, size = op.heads * plan.all_keys * op.head_dim;
-    Partials partials{context.workspace.floats(size), context.workspace.floats(size), nullptr};
+    double steps = 0;
+    bool shared = op.heads != op.kv_heads;
+    for (std::ptrdiff_t s = 0; s < plan.sequences; s++) {
+        const Sequence& q = plan.sequence(s);
+        steps += static_cast<double>(q.queries * q.total) * op.heads * op.head_dim;
+        shared = shared || q.prefix > 0;
+    }
+    Partials partials{};
+    if (shared) partials = {context.workspace.floats(size), context.workspace.floats(size), nullptr};
     if (present(g.drelative_bias)) partials.dbias = context.workspace.floats(tasks * op.relative_bias.rows);
 
-    double steps = 0;
-    for (std::ptrdiff_t s = 0; s < plan.sequences; s++)
-        steps += static_cast<double>(plan.sequence(s).queries * plan.sequence(s).total) * op.heads * op.head_dim;
     const int workers = context.workers(steps, 1 << 16);
     const std::size_t bytes = (sizeof(Block) + 63) / 64 * 64;
     auto* memory = static_cast<char*>(context.workspace.bytes(bytes * static_cast<std::size_t>(workers)));
-    const std::ptrdiff_t strip_floats = strip * op.head_dim;
-    float* strips = context.workspace.floats(5 * workers * strip_floats);
+    float* floats = context.workspace.floats(workers * Block::floats(plan));
     context.pool.run(workers, [&](int worker) {
         auto* block = reinterpret_cast<Block*>(memory + bytes * static_cast<std::size_t>(worker));
-        float* mine = strips + 5 * worker * strip_floats;
-        for (float** part : {&block->q, &block->dy, &block->dq, &block->turned_dy, &block->turned_y}) {
-            *part = mine;
-            mine += strip_floats;
-        }
+        block->use(floats + worker * Block::floats(plan), plan);
         with_element(op.q, [&](auto e) {
-            for (std::ptrdiff_t t; (t = context.pool.claim()) < tasks;) Backward<decltype(e)>(plan, g, operands, partials, *block, t).run();
+            for (std::ptrdiff_t t; (t = context.pool.claim()) < tasks;) Backward<decltype(e)>(plan, g, partials, *block, t).run();
         });
     });
-    reduce(plan, partials.dk, static_cast<float>(op.scale), g.dk, g.dprefix_k);
-    reduce(plan, partials.dv, 1.0f, g.dv, g.dprefix_v);
+    if (shared) {
+        reduce(plan, partials.dk, static_cast<float>(op.scale), g.dk, g.dprefix_k);
+        reduce(plan, partials.dv, 1.0f, g.dv, g.dprefix_v);
+    }
     if (partials.dbias != nullptr) reduce_bias(plan, partials.dbias, g.drelative_bias);
 }
 

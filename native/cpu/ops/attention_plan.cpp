@@ -37,8 +37,8 @@ AttentionPlan::AttentionPlan(pn_context& context, const pn_attention& op)
     for (std::ptrdiff_t s = 0; s < sequences; s++) {
         const int* row = ints(op.segments) + s * op.segments.stride;
         const std::ptrdiff_t total = row[5] + row[3];
-        sequences_[s] = {row[0], row[1], row[2], row[3], row[4], row[5], total, all_panels, all_keys};
-        all_panels += ceil_div<std::ptrdiff_t>(total, panel_width);
+        sequences_[s] = {row[0], row[1], row[2], row[3], row[4], row[5], total, all_keys};
+        longest = larger(longest, total);
         all_keys += total;
         reach_ = larger(reach_, total + row[1]);
     }
@@ -56,37 +56,27 @@ void AttentionPlan::plan_bias() {
 }
 
 template <class Body>
-void AttentionPlan::for_runs(const pn_tensor& main, const pn_tensor& prefix, Body&& body) const {
-    const std::ptrdiff_t tasks = sequences * op.kv_heads;
-    const double steps = static_cast<double>(all_keys * op.head_dim * op.kv_heads) / static_cast<double>(larger<std::ptrdiff_t>(1, tasks));
-    for_rows(context, tasks, steps, [&](std::ptrdiff_t task) {
-        const Sequence& q = sequences_[task / op.kv_heads];
-        const std::ptrdiff_t kv = task % op.kv_heads;
-        for (std::ptrdiff_t j = 0, end; j < q.total; j = end) {
-            const bool in_prefix = j < q.prefix;
-            end = smaller(in_prefix ? q.prefix : q.total, (j / panel_width + 1) * panel_width);
-            const pn_tensor& t = in_prefix ? prefix : main;
-            const std::ptrdiff_t first = in_prefix ? q.first_prefix + j : q.first_key + j - q.prefix;
-            const std::ptrdiff_t column = kv * (in_prefix ? op.head_dim : op.kv_head_stride);
-            with_element(t, [&](auto e) { body(q, kv, j, row<decltype(e)>(t, first) + column, t.stride, end - j); });
-        }
+void AttentionPlan::for_runs(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, Body&& body) const {
+    for (std::ptrdiff_t j = 0, end; j < q.total; j = end) {
+        const bool in_prefix = j < q.prefix;
+        end = smaller(in_prefix ? q.prefix : q.total, (j / panel_width + 1) * panel_width);
+        const pn_tensor& t = in_prefix ? prefix : main;
+        const std::ptrdiff_t first = in_prefix ? q.first_prefix + j : q.first_key + j - q.prefix;
+        const std::ptrdiff_t column = kv * (in_prefix ? op.head_dim : op.kv_head_stride);
+        with_element(t, [&](auto e) { body(j, row<decltype(e)>(t, first) + column, t.stride, end - j); });
+    }
+}
+
+void AttentionPlan::turn_keys(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, float* panels) const {
+    for_runs(main, prefix, q, kv, [&](std::ptrdiff_t j, const auto* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
+        pack_panel(from, stride, static_cast<int>(count), op.head_dim, panel(panels, j) + j % panel_width);
     });
 }
 
-const float* AttentionPlan::transposed_panels(const pn_tensor& main, const pn_tensor& prefix) const {
-    float* packed = context.workspace.floats(all_panels * op.kv_heads * op.head_dim * panel_width);
-    for_runs(main, prefix, [&](const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t j, const auto* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
-        pack_panel(from, stride, static_cast<int>(count), op.head_dim, panel(packed, q, kv, j) + j % panel_width);
+void AttentionPlan::copy_keys(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, float* rows) const {
+    for_runs(main, prefix, q, kv, [&](std::ptrdiff_t j, const auto* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
+        copy_rows(from, stride, count, op.head_dim, row_of(rows, j));
     });
-    return packed;
-}
-
-const float* AttentionPlan::contiguous_rows(const pn_tensor& main, const pn_tensor& prefix) const {
-    float* packed = context.workspace.floats(all_keys * op.kv_heads * op.head_dim);
-    for_runs(main, prefix, [&](const Sequence& q, std::ptrdiff_t kv, std::ptrdiff_t j, const auto* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
-        copy_rows(from, stride, count, op.head_dim, rows(packed, q, kv, j));
-    });
-    return packed;
 }
 
 void AttentionPlan::finish_scores(const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t i, std::ptrdiff_t key, std::ptrdiff_t count,
