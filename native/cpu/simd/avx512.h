@@ -36,7 +36,11 @@ PN_INLINE F rounded(F a) {  // to what bf16 can hold
     const __m512i value = _mm512_mask_blend_epi32(_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), near, quiet);
     return {_mm512_castsi512_ps(_mm512_and_si512(value, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
 }
+#if defined(PN_ISA_avx512bf16)
+PN_INLINE __m256i narrowed(F a) { return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(a.v)); }  // makes zero of what is below the normal range
+#else
 PN_INLINE __m256i narrowed(F a) { return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(rounded(a).v), 16)); }
+#endif
 PN_INLINE void store(bf16* p, F a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowed(a)); }
 PN_INLINE void store_part(bf16* p, F a, int n) { _mm256_mask_storeu_epi16(p, first(n).v, narrowed(a)); }
 
