@@ -1,5 +1,6 @@
 // Attention of sequences with one query each, as text is generated: keys and values are read once, as they lie.
 #include <cmath>
+#include <type_traits>
 
 #include "ops/attention.h"
 
@@ -13,7 +14,8 @@ class SingleQuery {
 public:
     SingleQuery(const AttentionPlan& plan, const Sequence& q, Range kv_heads, float* memory)
         : plan(plan), op(plan.op), q(q), keys(plan.seen(q, 0)), count(keys.end - keys.begin),
-          length(whole(count)), kv_heads(kv_heads), group(op.heads / op.kv_heads),
+          length(whole(count)), kv_heads(kv_heads), q_in_words((op.head_dim | op.head_stride) % 2 == 0 && lies_in_words(data<T>(op.q), op.q.stride)),
+          group(op.heads / op.kv_heads),
           first_head(kv_heads.begin * group), heads((kv_heads.end - kv_heads.begin) * group), queries(memory), sums(queries + heads * op.head_dim),
           scores(sums + heads * op.head_dim), factors(scores + heads * length) {}
 
@@ -25,7 +27,7 @@ public:
         copy_rows(row<T>(op.q, q.first_query) + first_head * op.head_stride, op.head_stride, heads, op.head_dim, queries);
         std::memset(sums, 0, sizeof(float) * static_cast<std::size_t>(heads * op.head_dim));
         for_blocks(op.k, op.prefix_k, [&](std::ptrdiff_t h, const auto* rows, std::ptrdiff_t stride, std::ptrdiff_t j, int n) {
-            products(queries + h * op.head_dim, rows, stride, n, scores + h * length + j);
+            products(h, rows, stride, n, scores + h * length + j);
         });
         for (std::ptrdiff_t h = 0; h < heads; h++) finish(h);
         for_blocks(op.v, op.prefix_v, [&](std::ptrdiff_t h, const auto* rows, std::ptrdiff_t stride, std::ptrdiff_t j, int n) {
@@ -50,29 +52,46 @@ private:
             with_element(t, [&](auto e) {
                 for (std::ptrdiff_t h = 0; h < heads; h++) {
                     const auto* rows = row<decltype(e)>(t, first) + (kv_heads.begin + h / group) * step;
-                    if (h % group == 0) prefetch_rows(rows + W * static_cast<std::ptrdiff_t>(t.stride), t.stride);
                     body(h, rows, static_cast<std::ptrdiff_t>(t.stride), j - keys.begin, static_cast<int>(end - j));
                 }
             });
         }
     }
 
+    // Of one query head and W keys. Two bf16 that lie in one word are multiplied together.
     template <class U>
-    void prefetch_rows(const U* rows, std::ptrdiff_t stride) const {
-        constexpr std::ptrdiff_t line = 64 / sizeof(U);
-        for (int r = 0; r < W; r++)
-            for (std::ptrdiff_t c = 0; c < op.head_dim; c += line) prefetch(rows + r * stride + c, false);
+    void products(std::ptrdiff_t h, const U* rows, std::ptrdiff_t stride, int n, float* out) const {
+        if constexpr (std::is_same_v<T, bf16> && std::is_same_v<U, bf16>)
+            if (q_in_words && lies_in_words(rows, stride)) {
+                const auto* query = reinterpret_cast<const float*>(row<T>(op.q, q.first_query) + (first_head + h) * op.head_stride);
+                return products<true>(query, reinterpret_cast<const float*>(rows), stride / 2, op.head_dim / 2, n, out);
+            }
+        products<false>(queries + h * op.head_dim, rows, stride, op.head_dim, n, out);
     }
 
-    // The products of W keys are summed up together, by turning the square of their parts.
     template <class U>
-    void products(const float* query, const U* rows, std::ptrdiff_t stride, int n, float* out) const {
+    static bool lies_in_words(const U* rows, std::ptrdiff_t stride) {
+        return stride % 2 == 0 && reinterpret_cast<std::uintptr_t>(rows) % sizeof(float) == 0;
+    }
+
+    // The products of W keys are summed up together, by turning the square of their parts. With each line of a key the one of the key W rows on
+    // is asked for: all at once they would have to wait for one another.
+    template <bool Pairs, class U>
+    static void products(const float* query, const U* rows, std::ptrdiff_t stride, std::ptrdiff_t width, int n, float* out) {
+        const U* from[W];
         F parts[W];
-        for (int r = 0; r < W; r++) parts[r] = zero();
-        for_vectors(op.head_dim, [&](std::ptrdiff_t c, int width) {
-            const F x = load(query + c, width);
+        for (int r = 0; r < W; r++) {
+            from[r] = rows + smaller(r, n - 1) * stride;
+            parts[r] = zero();
+        }
+        for_vectors(width, [&](std::ptrdiff_t c, int count) {
+            const F x = load(query + c, count);
             PN_UNROLL
-            for (int r = 0; r < W; r++) parts[r] = fma(load(rows + smaller(r, n - 1) * stride + c, width), x, parts[r]);
+            for (int r = 0; r < W; r++) {
+                prefetch(from[r] + W * stride + c, false);
+                const F key = load(from[r] + c, count);
+                parts[r] = Pairs ? dot_pairs(key, x, parts[r]) : fma(key, x, parts[r]);
+            }
         });
         store(out, sums_of(parts), n);
     }
@@ -101,7 +120,10 @@ private:
             for (int r = 0; r < n; r++) {
                 const F weight = set(weights[r]);
                 PN_UNROLL
-                for (int v = 0; v < at_once; v++) total[v] = fma(load(rows + r * stride + c + v * W), weight, total[v]);
+                for (int v = 0; v < at_once; v++) {
+                    prefetch(rows + (r + W) * stride + c + v * W, false);
+                    total[v] = fma(load(rows + r * stride + c + v * W), weight, total[v]);
+                }
             }
             for (int v = 0; v < at_once; v++) store(out + c + v * W, total[v]);
         }
@@ -123,6 +145,7 @@ private:
     const Range keys;
     const std::ptrdiff_t count, length;
     const Range kv_heads;
+    const bool q_in_words;
     const std::ptrdiff_t group, first_head, heads;
     float *queries, *sums;  // [heads, head_dim]
     float *scores, *factors;  // [heads, keys in whole vectors], [keys]

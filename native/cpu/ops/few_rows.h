@@ -1,6 +1,9 @@
 // Products of a few rows with the rows of a matrix, which is read once, as it lies: what generation, token by token, consists of.
 #pragma once
 
+#include <atomic>
+#include <new>
+
 #include "gemm/product.h"
 #include "ops/common.h"
 
@@ -100,12 +103,41 @@ private:
     const Word* w;
 };
 
-// Gives the sums of all rows of the matrix to body(tile), strip by strip on the threads of the context.
+// Rows of a matrix that workers take piece by piece. A line of its own for each, as several write it.
+class alignas(64) SharedRows {
+public:
+    SharedRows(Range rows, std::ptrdiff_t fewest) : end(rows.end), fewest(fewest), next(rows.begin) {}
+
+    // Three quarters of what is left, or all of it where that would be too few rows; false when nothing is left.
+    bool take(Range& piece) {
+        std::ptrdiff_t from = next.load(std::memory_order_relaxed);
+        do {
+            if (from >= end) return false;
+            piece = {from, end - from < 2 * fewest ? end : from + (end - from) * 3 / 4 / 16 * 16};
+        } while (!next.compare_exchange_weak(from, piece.end, std::memory_order_relaxed));
+        return true;
+    }
+
+private:
+    const std::ptrdiff_t end, fewest;
+    std::atomic<std::ptrdiff_t> next;
+};
+
+// Gives the sums of all rows of the matrix to body(tile), strip by strip on the threads of the context. Who is done with a part helps with the
+// others: cores are not equally fast at all times.
 template <class U, bool Pairs, class Body>
 void for_strips(pn_context& context, const float* x, int rows, const pn_tensor& w, Body&& body) {
+    constexpr std::ptrdiff_t worth_taking = 128 << 10;  // bytes: where reading begins anew it is slow at first
     const FewRows<U, Pairs, 4> product(x, rows, w);
     const int workers = context.workers(static_cast<double>(w.columns) * w.rows / 4);
-    context.pool.run(workers, [&](int worker) { product.run(part_of(w.rows, worker, workers, 16), body); });
+    auto* parts = static_cast<SharedRows*>(context.workspace.bytes(sizeof(SharedRows) * static_cast<std::size_t>(workers)));
+    const std::ptrdiff_t fewest = workers == 1 ? w.rows : larger<std::ptrdiff_t>(16, worth_taking / static_cast<std::ptrdiff_t>(sizeof(U)) / larger(1, w.columns));
+    for (int p = 0; p < workers; p++) new (parts + p) SharedRows(part_of(w.rows, p, workers, 16), fewest);
+    context.pool.run(workers, [&](int worker) {
+        Range piece;
+        for (int p = 0; p < workers; p++)
+            while (parts[(worker + p) % workers].take(piece)) product.run(piece, body);
+    });
 }
 
 }  // namespace pn::PN_ISA
