@@ -80,21 +80,25 @@ TEST_P(MatrixProducts, equal_plain_loops_bit_for_bit_in_all_shapes_and_strides) 
     }
 }
 
+// Large enough for workers to take over from each other: in one block of the reduction, in several, and with few rows.
 TEST_P(MatrixProducts, give_the_same_bits_for_any_number_of_threads) {
-    Matrix x(150, 1000), w(210, 1000), one(150, 210), other(150, 210);
-    for (int i = 0; i < x.rows; i++)
-        for (int k = 0; k < x.columns; k++) x.at(i, k) = 1.0f / static_cast<float>(1 + i + 7 * k);
-    for (int j = 0; j < w.rows; j++)
-        for (int k = 0; k < w.columns; k++) w.at(j, k) = 1.0f / static_cast<float>(3 + 5 * j + k);
-    pn_linear op{};
-    op.x = x.tensor();
-    op.w = w.tensor();
-    op.y = one.tensor();
-    ASSERT_EQ(pn_linear_forward(open(GetParam(), 1).get(), &op), PN_OK);
-    for (const int threads : {2, 3, 5, 7}) {
-        op.y = other.tensor();
-        ASSERT_EQ(pn_linear_forward(open(GetParam(), threads).get(), &op), PN_OK);
-        ASSERT_EQ(one.values, other.values) << threads << " threads";
+    for (const Shape& shape : {Shape{150, 210, 1000}, Shape{70, 100, 2300}, Shape{3, 8000, 64}}) {
+        SCOPED_TRACE(testing::Message() << shape[0] << "x" << shape[1] << "x" << shape[2]);
+        Matrix x(shape[0], shape[2]), w(shape[1], shape[2]), one(shape[0], shape[1]), other(shape[0], shape[1]);
+        for (int i = 0; i < x.rows; i++)
+            for (int k = 0; k < x.columns; k++) x.at(i, k) = 1.0f / static_cast<float>(1 + i + 7 * k);
+        for (int j = 0; j < w.rows; j++)
+            for (int k = 0; k < w.columns; k++) w.at(j, k) = 1.0f / static_cast<float>(3 + 5 * j + k);
+        pn_linear op{};
+        op.x = x.tensor();
+        op.w = w.tensor();
+        op.y = one.tensor();
+        ASSERT_EQ(pn_linear_forward(open(GetParam(), 1).get(), &op), PN_OK);
+        for (const int threads : {2, 3, 5, 7}) {
+            op.y = other.tensor();
+            ASSERT_EQ(pn_linear_forward(open(GetParam(), threads).get(), &op), PN_OK);
+            ASSERT_EQ(one.values, other.values) << threads << " threads";
+        }
     }
 }
 
