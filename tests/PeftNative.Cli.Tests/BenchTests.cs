@@ -60,6 +60,7 @@ public class BenchTests
         var shown = Command.Succeed("bench", "table", "--filter", "nothing has this name", "--peer", Fake);
         Assert.Contains("fake ms", shown.Out, StringComparison.Ordinal);
         Assert.Contains("peaks of", shown.Out, StringComparison.Ordinal);
+        Assert.Contains("at the end: peaks of", shown.Out, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -44,12 +44,12 @@ internal static class BenchRuns
         terminal.Object(new JsonObject
         {
             ["peer"] = "peftnative", ["backend"] = backend.Name, ["method"] = options.Method, ["dtype"] = values.Text(Shared.DType),
-            ["targets"] = options.Targets, ["trainable"] = result.Trainable, ["step_ms"] = Math.Round(result.StepMilliseconds, 1),
+            ["targets"] = options.Targets, ["trainable"] = result.Trainable, ["step_ms"] = Math.Round(result.StepMilliseconds, 3),
             ["tokens_per_s"] = Math.Round(result.TokensPerSecond), ["peak_rss_mb"] = result.PeakResidentMegabytes,
             ["peak_device_mb"] = result.PeakDeviceMegabytes, ["loss"] = Math.Round(result.Loss, 4),
         });
         terminal.Line($"backend     {backend.Description}");
-        terminal.Line($"step        {result.StepMilliseconds:0.0} ms (median of {options.Steps}), {result.TokensPerSecond:0} tokens/s"
+        terminal.Line($"step        {PeerTable.Time(result.StepMilliseconds)} ms (median of {options.Steps}), {result.TokensPerSecond:0} tokens/s"
             + (result.ReplayedSteps > 0 ? $", {result.ReplayedSteps} of {options.Warmup + options.Steps} replayed as a graph" : ""));
         terminal.Line($"memory      {result.PeakResidentMegabytes} MiB resident at most, {result.PeakDeviceMegabytes} MiB held by the engine");
         terminal.Line($"allocated   {result.AllocatedBytesPerStep:N0} managed bytes per step");
@@ -97,7 +97,7 @@ internal static class BenchRuns
             terminal.Object(new JsonObject
             {
                 ["base"] = r.Step.Name, ["dtype"] = backend.ComputeType.Name(), ["weight_bytes"] = r.WeightBytes, ["scores"] = r.Scores, ["gradients"] = r.Gradients,
-                ["step_ms"] = Math.Round(r.Step.Median, 1),
+                ["step_ms"] = Math.Round(r.Step.Median, 3),
             });
         }
         foreach (var line in table.Lines()) terminal.Line(line);
