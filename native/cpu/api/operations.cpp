@@ -12,7 +12,7 @@ template <class Body>
 pn_status run(pn_context* context, const void* op, Body&& body) noexcept {
     return pn::guard([&] {
         if (context == nullptr || op == nullptr) pn::fail(PN_INVALID_ARGUMENT, "a null context or record");
-        context->workspace.reset();
+        context->reset();
         body(*context->kernels);
     });
 }

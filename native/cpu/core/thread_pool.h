@@ -21,6 +21,10 @@ public:
 
     int size() const { return size_; }
 
+    // Nanoseconds that a round with nothing to do takes when all threads are awake, measured once at the start: some hundred where the
+    // cores share a cache, several times as many where they do not. Zero for one thread.
+    double round_trip() const { return round_trip_; }
+
     // Runs job(argument, w) for w in [0, workers), workers <= size(), and returns when all are done. Jobs must not throw.
     void run(int workers, Job job, void* argument);
 
@@ -35,6 +39,7 @@ public:
 
 private:
     void work(int worker);
+    double measure_round_trip();
 
     // The last round that a worker has finished; written by that worker alone.
     struct alignas(64) Done {
@@ -42,6 +47,7 @@ private:
     };
 
     const int size_;
+    double round_trip_ = 0;
     std::unique_ptr<std::thread[]> threads_;
     std::unique_ptr<Done[]> done_;
     // What a round is lies beside its number: a waiting worker gets all of it with one line from the caller's cache.

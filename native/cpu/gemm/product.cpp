@@ -7,7 +7,7 @@ namespace pn::PN_ISA {
 
 namespace {
 
-using TileFunction = void (*)(const Segment*, int, int, float*, std::ptrdiff_t);
+using TileFunction = void (*)(const Segment*, int, int, const Place&);
 
 template <int R, int V>
 constexpr void fill_tiles(TileFunction (&full)[tile_vectors], TileFunction (&edge)[tile_vectors]) {
@@ -215,24 +215,28 @@ private:
     // Sums of earlier blocks wait in `kept`, tile after tile.
     void finish(std::ptrdiff_t i, std::ptrdiff_t j, int rows, int columns, bool first, bool last, float* kept) {
         if (p.words == Words::quads) return finish_whole(i, j, rows, columns, first, last, kept);
+        const float* earlier = first ? nullptr : kept;
+        if (!last) return run_tile(segments, 1, rows, columns, {kept, tile_columns, earlier, tile_columns});
+        const int count = 1 + sink.extra_segments(i, j, rows, columns, segments + 1);
+        Place place;
+        if (columns % W == 0 && sink.has_place(i, j, earlier == nullptr, place)) {
+            if (earlier != nullptr) place = {place.data, place.stride, earlier, tile_columns};
+            return run_tile(segments, count, rows, columns, place);
+        }
         alignas(64) float sums[8 * tile_columns];
-        const int count = 1 + (last ? sink.extra_segments(i, j, rows, columns, segments + 1) : 0);
-        run_tile(segments, count, rows, columns, sums);
-        if (!first)
-            for (int e = 0; e < rows * tile_columns; e += W) store(sums + e, load(sums + e) + load(kept + e));
-        if (last) sink.take({sums, i, j, rows, columns});
-        else std::memcpy(kept, sums, sizeof(float) * static_cast<std::size_t>(rows) * tile_columns);
+        run_tile(segments, count, rows, columns, {sums, tile_columns, earlier, tile_columns});
+        sink.take({sums, i, j, rows, columns});
     }
 
     // The same for sums of quads, which stay whole numbers until all are there.
     void finish_whole(std::ptrdiff_t i, std::ptrdiff_t j, int rows, int columns, bool first, bool last, float* kept) {
         alignas(64) float sums[8 * tile_columns], extra[8 * tile_columns];
-        run_tile(segments, 1, rows, columns, sums);
+        run_tile(segments, 1, rows, columns, {sums});
         if (!first)
             for (int e = 0; e < rows * tile_columns; e += W) store(sums + e, add_whole(load(sums + e), load(kept + e)));
         if (!last) return static_cast<void>(std::memcpy(kept, sums, sizeof(float) * static_cast<std::size_t>(rows) * tile_columns));
         const int count = sink.extra_segments(i, j, rows, columns, segments + 1);
-        if (count > 0) run_tile(segments + 1, count, rows, columns, extra);
+        if (count > 0) run_tile(segments + 1, count, rows, columns, {extra});
         for (int r = 0; r < rows; r++) {
             const F surplus = set_whole(-quad_offset * p.scales.left_sums[i + r]), scale = set(p.scales.rows[i + r]);
             float *to = sums + r * tile_columns, *more = extra + r * tile_columns;
@@ -258,10 +262,10 @@ constexpr double worth_sharing = 1 << 22;  // multiplications
 
 }  // namespace
 
-void run_tile(const Segment* segments, int count, int rows, int columns, float* out, std::ptrdiff_t stride) {
+void run_tile(const Segment* segments, int count, int rows, int columns, const Place& place) {
     const int vectors = ceil_div(columns, W), rest = columns - (vectors - 1) * W;
     const auto& table = rest == W ? tiles.full : tiles.edge;
-    table[rows - 1][vectors - 1](segments, count, rest, out, stride);
+    table[rows - 1][vectors - 1](segments, count, rest, place);
 }
 
 std::ptrdiff_t share_floats(const Product& p, const Sink& sink) { return Worker::floats(p, sink); }

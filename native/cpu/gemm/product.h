@@ -21,6 +21,9 @@ struct Tile {
 // What is done with the tiles, and which further segments they get.
 struct Sink {
     virtual void take(const Tile& tile) const = 0;
+    // Whether the sums of a tile of whole vectors can go straight from registers to a place, instead of through take(). Nothing may be
+    // added there unless `adding`.
+    virtual bool has_place(std::ptrdiff_t /*i*/, std::ptrdiff_t /*j*/, bool /*adding*/, Place&) const { return false; }
     // Writes the further segments of a tile (at most most_extra()) and says how many.
     virtual int extra_segments(std::ptrdiff_t /*i*/, std::ptrdiff_t /*j*/, int /*rows*/, int /*columns*/, Segment*) const { return 0; }
     virtual int most_extra() const { return 0; }
@@ -64,8 +67,8 @@ constexpr double worth_a_fork = 1 << 17;  // multiplications
 template <class Body>
 void run_shares(pn_context& context, double multiplications, std::ptrdiff_t floats, Body&& body) {
     const int workers = context.workers(multiplications, worth_a_fork);
-    float* scratch = context.workspace.floats(floats * workers);
-    context.pool.run(workers, [&](int worker) { body(worker, workers, scratch + worker * floats); });
+    float** scratch = context.own_floats(workers, floats);
+    context.pool.run(workers, [&](int worker) { body(worker, workers, scratch[worker]); });
 }
 
 // C (= or +=) scale * product, row by row.
@@ -79,12 +82,24 @@ struct StoreRows final : Sink {
 
     StoreRows(T* d, std::ptrdiff_t s, bool a) : data(d), stride(s), accumulate(a) {}
 
+    bool has_place(std::ptrdiff_t i, std::ptrdiff_t j, bool adding, Place& place) const override {
+        if constexpr (sizeof(T) == sizeof(float)) {
+            if (is_scaled() || (accumulate && !adding)) return false;
+            float* to = data + i * stride + j;
+            place = {to, stride, accumulate ? to : nullptr, stride};
+            return true;
+        }
+        return false;
+    }
+
     void take(const Tile& t) const override {
-        if (scale == 1.0f && column_scale == nullptr) accumulate ? add(t) : copy(t);
-        else take_scaled(t);
+        if (is_scaled()) take_scaled(t);
+        else accumulate ? add(t) : copy(t);
     }
 
 private:
+    bool is_scaled() const { return scale != 1.0f || column_scale != nullptr; }
+
     void copy(const Tile& t) const {
         T* to = data + t.i * stride + t.j;
         for (int r = 0; r < t.rows; r++, to += stride) {

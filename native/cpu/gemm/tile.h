@@ -85,8 +85,16 @@ PN_INLINE void tile_segment(F (&sum)[R][V], const Segment& part, int rest) {
     }
 }
 
+// Where sums go: row r to data[r * stride + column], with what lies at more[r * more_stride + column] added where there is such.
+struct Place {
+    float* data;
+    std::ptrdiff_t stride = tile_columns;
+    const float* more = nullptr;
+    std::ptrdiff_t more_stride = 0;
+};
+
 template <int R, int V, bool Edge>
-void tile(const Segment* segments, int count, int rest, float* PN_RESTRICT out, std::ptrdiff_t stride) {
+void tile(const Segment* segments, int count, int rest, const Place& place) {
     F sum[R][V];
     PN_UNROLL
     for (int r = 0; r < R; r++) {
@@ -100,15 +108,22 @@ void tile(const Segment* segments, int count, int rest, float* PN_RESTRICT out, 
             case Words::quads: tile_segment<R, V, Edge, Words::quads>(sum, segments[s], rest); break;
         }
     }
+    if (place.more != nullptr) {
+        PN_UNROLL
+        for (int r = 0; r < R; r++) {
+            PN_UNROLL
+            for (int v = 0; v < V; v++) sum[r][v] += load(place.more + r * place.more_stride + v * W);
+        }
+    }
     PN_UNROLL
     for (int r = 0; r < R; r++) {
         PN_UNROLL
-        for (int v = 0; v < V; v++) store(out + r * stride + v * W, sum[r][v]);
+        for (int v = 0; v < V; v++) store(place.data + r * place.stride + v * W, sum[r][v]);
     }
 }
 
-// Computes rows x columns sums, whole numbers where the words are quads (rows <= tile_rows, columns <= tile_columns) into out[r * stride + column]. Whole vectors are
-// written: up to the next multiple of W the elements behind `columns` become undefined.
-void run_tile(const Segment* segments, int count, int rows, int columns, float* out, std::ptrdiff_t stride = tile_columns);
+// Computes rows x columns sums (rows <= tile_rows, columns <= tile_columns); where the words are quads, whole numbers, to which nothing
+// may be added. Whole vectors are read and written: up to the next multiple of W the elements behind `columns` become undefined.
+void run_tile(const Segment* segments, int count, int rows, int columns, const Place& place);
 
 }  // namespace pn::PN_ISA

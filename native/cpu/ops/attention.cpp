@@ -23,7 +23,6 @@ struct Strip {
     float top[strip], denominator[strip];
     alignas(64) float scores[tile_rows * key_block];
     alignas(64) float factors[key_block];
-    alignas(64) float tile[8 * tile_columns];
 };
 
 template <class T>
@@ -68,7 +67,7 @@ private:
 
     void score_tile(std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t key, std::ptrdiff_t columns, std::ptrdiff_t j) {
         const Segment segment{{s.queries + i * op.head_dim, op.head_dim}, plan.panel(s.keys, key) + key % panel_width, panel_width, op.head_dim};
-        run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), s.scores + (key - j), key_block);
+        run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), {s.scores + (key - j), key_block});
     }
 
     // Scores become e^(score - top); what the row has summed so far follows a new top.
@@ -95,12 +94,7 @@ private:
     void add_values(std::ptrdiff_t i, std::ptrdiff_t rows, Range range, std::ptrdiff_t d) {
         const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, op.head_dim - d);
         const Segment segment{{s.scores, key_block}, plan.row_of(s.values, range.begin) + d, op.head_dim, range.end - range.begin};
-        run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), s.tile);
-        for (std::ptrdiff_t r = 0; r < rows; r++) {
-            float* sums = s.sums + (i + r) * op.head_dim + d;
-            const float* from = s.tile + r * tile_columns;
-            for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(sums + c, load(sums + c, n) + load(from + c), n); });
-        }
+        add_tile(segment, rows, columns, s.sums + i * op.head_dim + d, op.head_dim);
     }
 
     void write(std::ptrdiff_t i) {
@@ -146,13 +140,12 @@ void attention_forward(pn_context& context, const pn_attention& op) {
                 tasks[count++] = {n, h, i, piece};
             }
 
-    const std::size_t bytes = (sizeof(Strip) + 63) / 64 * 64;
-    auto* memory = static_cast<char*>(context.workspace.bytes(bytes * static_cast<std::size_t>(workers)));
     const std::ptrdiff_t size = static_cast<std::ptrdiff_t>(strip) * op.head_dim, keys = plan.floats_of_a_head();
-    float* floats = context.workspace.floats(2 * workers * (size + keys));
+    char** strips_of = context.own_bytes(workers, sizeof(Strip));
+    float** floats = context.own_floats(workers, 2 * (size + keys));
     context.pool.run(workers, [&](int worker) {
-        auto* s = new (memory + bytes * static_cast<std::size_t>(worker)) Strip;
-        s->sums = floats + 2 * worker * (size + keys);
+        auto* s = new (strips_of[worker]) Strip;
+        s->sums = floats[worker];
         s->queries = s->sums + size;
         s->keys = s->queries + size;
         s->values = s->keys + keys;

@@ -110,6 +110,16 @@ inline float soften(float* scores, std::ptrdiff_t count, float top) {
 inline float inverse(float denominator) { return denominator > 0 || denominator != denominator ? 1 / denominator : 0.0f; }
 inline float log_sum_exp(float top, float denominator) { return top == minus_infinity ? minus_infinity : top + std::log(denominator); }
 
+// sums[r * stride + column] += the products of a segment.
+inline void add_tile(const Segment& segment, std::ptrdiff_t rows, std::ptrdiff_t columns, float* sums, std::ptrdiff_t stride) {
+    const int down = static_cast<int>(rows), across = static_cast<int>(columns);
+    if (across % W == 0) return run_tile(&segment, 1, down, across, {sums, stride, sums, stride});
+    alignas(64) float tile[tile_rows * tile_columns];
+    run_tile(&segment, 1, down, across, {tile});
+    for (int r = 0; r < down; r++, sums += stride)
+        for_vectors(across, [&](std::ptrdiff_t c, int n) { store(sums + c, load(sums + c, n) + load(tile + r * tile_columns + c), n); });
+}
+
 // All sequences with one query each.
 void attend_single_queries(const AttentionPlan& plan);
 

@@ -20,7 +20,6 @@ struct Block {
     alignas(64) float transposed_p[key_block * strip];  // [key][query]
     alignas(64) float transposed_ds[key_block * strip];
     alignas(64) float factors[key_block];
-    alignas(64) float tile[8 * tile_columns];
     alignas(64) float delta[strip];  // dY Y of each query
     std::ptrdiff_t ends[strip];      // keys of the block before the first that a query does not see
     float *q, *dy, *dq;              // the strip's Q, dY and dQ: [query][head_dim]
@@ -132,7 +131,7 @@ private:
         for (std::ptrdiff_t c = 0; c < end; c += tile_columns) {
             const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, end - c);
             const Segment segment{{x + r * op.head_dim, op.head_dim}, plan.panel(panels, j) + c, panel_width, op.head_dim};
-            run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), out + r * key_block + c, key_block);
+            run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), {out + r * key_block + c, key_block});
         }
     }
 
@@ -191,11 +190,7 @@ private:
         for (std::ptrdiff_t d = 0; d < op.head_dim; d += tile_columns) {
             const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, op.head_dim - d);
             const Segment segment{left, right + d, op.head_dim, steps};
-            run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), b.tile);
-            for (std::ptrdiff_t r = 0; r < rows; r++) {
-                float* to = sums + r * op.head_dim + d;
-                for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(to + c, load(to + c, n) + load(b.tile + r * tile_columns + c), n); });
-            }
+            add_tile(segment, rows, columns, sums + d, op.head_dim);
         }
     }
 
@@ -263,12 +258,11 @@ void attention_backward(pn_context& context, const pn_attention& op, const pn_at
     if (present(g.drelative_bias)) partials.dbias = context.workspace.floats(tasks * op.relative_bias.rows);
 
     const int workers = context.workers(steps, 1 << 16);
-    const std::size_t bytes = (sizeof(Block) + 63) / 64 * 64;
-    auto* memory = static_cast<char*>(context.workspace.bytes(bytes * static_cast<std::size_t>(workers)));
-    float* floats = context.workspace.floats(workers * Block::floats(plan));
+    char** blocks = context.own_bytes(workers, sizeof(Block));
+    float** floats = context.own_floats(workers, Block::floats(plan));
     context.pool.run(workers, [&](int worker) {
-        auto* block = reinterpret_cast<Block*>(memory + bytes * static_cast<std::size_t>(worker));
-        block->use(floats + worker * Block::floats(plan), plan);
+        auto* block = reinterpret_cast<Block*>(blocks[worker]);
+        block->use(floats[worker], plan);
         with_element(op.q, [&](auto e) {
             for (std::ptrdiff_t t; (t = context.pool.claim()) < tasks;) Backward<decltype(e)>(plan, g, partials, *block, t).run();
         });

@@ -172,13 +172,13 @@ void attend_single_queries(const AttentionPlan& plan) {
     with_element(op.q, [&](auto e) {
         using Single = SingleQuery<decltype(e)>;
         const std::ptrdiff_t size = Single::floats(op, heads, longest);
-        float* memory = context.workspace.floats(workers * size);
+        float** memory = context.own_floats(workers, size);
         context.pool.run(workers, [&](int worker) {
             const Range range = part_of(tasks, worker, workers);
             for (std::ptrdiff_t t = range.begin, end; t < range.end; t = end) {
                 const std::ptrdiff_t s = t / op.kv_heads, first = s * op.kv_heads;
                 end = smaller(range.end, first + op.kv_heads);
-                Single(plan, *single[s], {t - first, end - first}, memory + worker * size).run();
+                Single(plan, *single[s], {t - first, end - first}, memory[worker]).run();
             }
         });
     });

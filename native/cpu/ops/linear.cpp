@@ -34,8 +34,18 @@ struct OutputSink final : Sink {
         return n;
     }
 
+    bool has_place(std::ptrdiff_t i, std::ptrdiff_t j, bool adding, Place& place) const override {
+        if constexpr (sizeof(T) == sizeof(float)) {
+            const bool residual = present(op.residual);
+            if (is_scaled() || (residual && !adding)) return false;
+            place = {row(op.y, i) + j, op.y.stride, residual ? row(op.residual, i) + j : nullptr, op.residual.stride};
+            return true;
+        }
+        return false;
+    }
+
     void take(const Tile& t) const override {
-        if (present(op.bias) || present(op.output_scale) || present(op.pre_scale)) return take_scaled(t);
+        if (is_scaled()) return take_scaled(t);
         T* y = row<T>(op.y, t.i) + t.j;
         const T* residual = present(op.residual) ? row<T>(op.residual, t.i) + t.j : nullptr;
         const float* from = t.sums;
@@ -49,6 +59,8 @@ struct OutputSink final : Sink {
             residual += residual_stride;
         }
     }
+
+    bool is_scaled() const { return present(op.bias) || present(op.output_scale) || present(op.pre_scale); }
 
     void take_scaled(const Tile& t) const {
         const bool scaled = present(op.output_scale), biased = present(op.bias), later = op.scale_before_bias != 0;
@@ -127,7 +139,7 @@ private:
     void few_codes(const Product& codes, const Body& body) {
         constexpr int at_once = 4;
         const std::ptrdiff_t outputs = op.w.rows;
-        const int workers = context.workers(static_cast<double>(op.x.columns) * static_cast<double>(outputs) / 4);
+        const int workers = context.workers(static_cast<double>(op.x.columns) * static_cast<double>(outputs));
         context.pool.run(workers, [&](int worker) {
             const Range range = part_of(outputs, worker, workers, 16);
             alignas(64) float sums[few_rows * tile_columns];

@@ -188,12 +188,12 @@ CodeRows code_rows(pn_context& context, const T* x, std::ptrdiff_t stride, std::
     float *codes = context.workspace.floats(rows * words), *scales = context.workspace.floats(rows);
     int* sums = context.workspace.ints(rows);
     const int workers = context.workers(8.0 * static_cast<double>(rows) * static_cast<double>(columns));
-    float* values = context.workspace.floats(workers * columns);
+    float** values = context.own_floats(workers, columns);
     context.pool.run(workers, [&](int worker) {
         const Range range = part_of(rows, worker, workers);
         for (std::ptrdiff_t i = range.begin; i < range.end; i++) {
             if (words > 0) codes[(i + 1) * words - 1] = 0;
-            quantize_row(x + i * stride, factor, columns, values + worker * columns, reinterpret_cast<std::int8_t*>(codes + i * words), scales[i], sums[i]);
+            quantize_row(x + i * stride, factor, columns, values[worker], reinterpret_cast<std::int8_t*>(codes + i * words), scales[i], sums[i]);
         }
     });
     return {{codes, words}, {scales, nullptr, sums}};

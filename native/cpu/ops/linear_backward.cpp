@@ -36,6 +36,7 @@ struct InputGradientSink final : Sink {
         return n;
     }
 
+    bool has_place(std::ptrdiff_t i, std::ptrdiff_t j, bool adding, Place& place) const override { return rows.has_place(i, j, adding, place); }
     void take(const Tile& tile) const override { rows.take(tile); }
 };
 
