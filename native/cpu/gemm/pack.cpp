@@ -184,6 +184,7 @@ void transpose(const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrd
 template void pack_panel(const float*, std::ptrdiff_t, int, std::ptrdiff_t, float*);
 template void pack_panel(const bf16*, std::ptrdiff_t, int, std::ptrdiff_t, float*);
 template void transpose(const float*, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, float, float*, std::ptrdiff_t);
+template void transpose(const float*, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, float, bf16*, std::ptrdiff_t);
 template void transpose(const bf16*, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, float, float*, std::ptrdiff_t);
 template void transpose(const bf16*, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, float, bf16*, std::ptrdiff_t);
 

@@ -10,8 +10,6 @@
 
 namespace pn::PN_ISA {
 
-constexpr int strip = panel_width;  // queries that are worked on together
-
 // One sequence. Its keys are counted with the prefix in front; key j stands at position j - prefix.
 struct Sequence {
     std::ptrdiff_t first_query, queries, first_key, keys, first_prefix, prefix;
@@ -57,6 +55,13 @@ public:
     // vector holds behind `count`.
     void finish_scores(const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t i, std::ptrdiff_t key, std::ptrdiff_t count, float* scores) const;
 
+    // The capped scores of a key and the queries from i on, from the products Q K.
+    PN_INLINE F score(F products, const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t i, std::ptrdiff_t key) const {
+        F value = products * set(static_cast<float>(op.scale));
+        if (bias_ != nullptr) value += load(turned_bias_ + head * distances() + reach_ + position(q, i) - (key - q.prefix));
+        return op.soft_cap > 0 ? capped(value) : value;
+    }
+
     // Dropout factors of query i and the keys from `key` on.
     void keep_factors(const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t i, std::ptrdiff_t key, std::ptrdiff_t count, float* factors) const;
 
@@ -72,14 +77,19 @@ public:
 
 private:
     void plan_bias();
+    std::ptrdiff_t distances() const { return 2 * reach_ + 1 + panel_width; }  // in a table of them, with some to spare behind
+    PN_INLINE F capped(F score) const {
+        return set(static_cast<float>(op.soft_cap)) * tanh(score * set(static_cast<float>(1 / op.soft_cap)));
+    }
     // Calls body(key, rows, stride, count) for runs of keys of a head that lie together and stay in one panel.
     template <class Body>
     void for_runs(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, Body&& body) const;
 
     Sequence* sequences_;
-    std::ptrdiff_t reach_ = 0;  // the largest distance between a query and a key
-    int* buckets_ = nullptr;    // by distance + reach
-    float* bias_ = nullptr;     // [head][distance + reach]
+    std::ptrdiff_t reach_ = 0;      // the largest distance between a query and a key
+    int* buckets_ = nullptr;        // by distance + reach
+    float* bias_ = nullptr;         // [head][reach + distance of a key from the query]
+    float* turned_bias_ = nullptr;  // [head][reach + distance of a query from the key]
 };
 
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
@@ -122,10 +132,5 @@ inline void add_tile(const Segment& segment, std::ptrdiff_t rows, std::ptrdiff_t
 
 // All sequences with one query each.
 void attend_single_queries(const AttentionPlan& plan);
-
-// A piece of work: queries of one head of one sequence.
-struct QueryTask {
-    std::ptrdiff_t sequence, head, first, count;
-};
 
 }  // namespace pn::PN_ISA

@@ -1,10 +1,7 @@
 // Backward of attention. Scores are computed again from Q, K and the saved log of the denominator. One task is one head of one
 // sequence; it keeps its own gradients of keys and values, and writes them, or where heads share keys or sequences a prefix, leaves
 // them to be added up in order afterwards.
-#include <limits>
-
-#include "gemm/pack.h"
-#include "ops/attention.h"
+#include "ops/attention_strip.h"
 #include "ops/ops.h"
 
 namespace pn::PN_ISA {
@@ -13,28 +10,26 @@ namespace {
 
 constexpr std::ptrdiff_t key_block = panel_width;
 
-// A worker's memory for one strip of queries against one block of keys.
+// A worker's memory for one strip of queries and one block of keys.
 struct Block {
-    alignas(64) float p[strip * key_block];             // probabilities with dropout, [query][key]
-    alignas(64) float ds[strip * key_block];            // gradients of the scores before the cap
-    alignas(64) float transposed_p[key_block * strip];  // [key][query]
-    alignas(64) float transposed_ds[key_block * strip];
-    alignas(64) float factors[key_block];
-    alignas(64) float delta[strip];  // dY Y of each query
-    std::ptrdiff_t ends[strip];      // keys of the block before the first that a query does not see
-    float *q, *dy, *dq;              // the strip's Q, dY and dQ: [query][head_dim]
-    float *turned_dy, *turned_y;     // [head_dim][query]
-    float *key_panels, *value_panels, *key_rows;  // the head's keys and values
+    alignas(64) float p[key_block * strip];   // probabilities with dropout, [key][query]
+    alignas(64) float ds[key_block * strip];  // gradients of the scores before the cap
+    alignas(64) float factors[key_block * strip], factor_rows[key_block * strip];
+    alignas(64) float delta[strip];         // dY Y of each query
+    alignas(64) float log_sum_exp[strip];
+    float *q, *dy;                          // the strip's Q and dY: [query][head_dim]
+    float *turned_q, *turned_dy, *turned_y, *dq;  // [head_dim][strip]
+    float *key_rows, *key_panels, *value_rows;    // the head's keys and values
     float *dk, *dv;                               // and their gradients [key][head_dim], where no partials are left
 
-    static std::ptrdiff_t floats(const AttentionPlan& plan) { return 5 * strip * plan.op.head_dim + 5 * plan.floats_of_a_head(); }
+    static std::ptrdiff_t floats(const AttentionPlan& plan) { return 6 * strip * plan.op.head_dim + 5 * plan.floats_of_a_head(); }
 
     void use(float* memory, const AttentionPlan& plan) {
-        for (float** part : {&q, &dy, &dq, &turned_dy, &turned_y}) {
+        for (float** part : {&q, &dy, &turned_q, &turned_dy, &turned_y, &dq}) {
             *part = memory;
             memory += strip * plan.op.head_dim;
         }
-        for (float** part : {&key_panels, &value_panels, &key_rows, &dk, &dv}) {
+        for (float** part : {&key_rows, &key_panels, &value_rows, &dk, &dv}) {
             *part = memory;
             memory += plan.floats_of_a_head();
         }
@@ -60,13 +55,13 @@ public:
 
     void run() {
         const std::ptrdiff_t kv = plan.kv_head(head);
-        plan.turn_keys(op.k, op.prefix_k, q, kv, b.key_panels);
-        plan.turn_keys(op.v, op.prefix_v, q, kv, b.value_panels);
         plan.copy_keys(op.k, op.prefix_k, q, kv, b.key_rows);
+        plan.turn_keys(op.k, op.prefix_k, q, kv, b.key_panels);
+        plan.copy_keys(op.v, op.prefix_v, q, kv, b.value_rows);
         clear(dk, q.total * op.head_dim);
         clear(dv, q.total * op.head_dim);
         if (dbias != nullptr) clear(dbias, op.relative_bias.rows);
-        for (std::ptrdiff_t i = 0; i < q.queries; i += strip) strip_of_queries(i, smaller<std::ptrdiff_t>(strip, q.queries - i));
+        for (std::ptrdiff_t i = 0; i < q.queries; i += strip) queries_from(AttentionStrip(plan, q, head, i, smaller<std::ptrdiff_t>(strip, q.queries - i)));
         if (!alone) return;
         write(dk, static_cast<float>(op.scale), g.dk);
         write(dv, 1.0f, g.dv);
@@ -80,27 +75,33 @@ private:
 
     static void clear(float* p, std::ptrdiff_t count) { std::memset(p, 0, sizeof(float) * static_cast<std::size_t>(count)); }
 
-    // Summed in the order in which the tiles sum dY V: where one key has all the weight, the two cancel without a rest.
-    void deltas(std::ptrdiff_t i, std::ptrdiff_t count) {
-        pack_panel(b.dy, op.head_dim, static_cast<int>(count), op.head_dim, b.turned_dy);
-        pack_panel(row<T>(op.y, q.first_query + i) + head * op.head_dim, op.y.stride, static_cast<int>(count), op.head_dim, b.turned_y);
-        for (std::ptrdiff_t r = 0; r < count; r += W) {
-            F total = zero();
-            for (std::ptrdiff_t d = 0; d < op.head_dim; d++) total = fma(load(b.turned_dy + d * strip + r), load(b.turned_y + d * strip + r), total);
-            store(b.delta + r, total);
-        }
+    void queries_from(const AttentionStrip& queries) {
+        const std::ptrdiff_t first = q.first_query + queries.first, count = queries.count, width = op.head_dim;
+        const T *from = row<T>(op.q, first) + head * op.head_stride, *dy = row<T>(g.dy, first) + head * width, *y = row<T>(op.y, first) + head * width;
+        copy_rows(from, op.q.stride, count, width, b.q);
+        copy_rows(dy, g.dy.stride, count, width, b.dy);
+        pack_panel(b.q, width, static_cast<int>(count), width, b.turned_q);
+        pack_panel(b.dy, width, static_cast<int>(count), width, b.turned_dy);
+        pack_panel(y, op.y.stride, static_cast<int>(count), width, b.turned_y);
+        clear(b.dq, strip * width);
+        deltas(queries);
+        for (std::ptrdiff_t j = queries.keys.begin / panel_width * panel_width; j < queries.keys.end; j += key_block)
+            block(queries, {j, smaller(queries.keys.end, j + key_block)});
+        if (present(g.dq)) transpose(b.dq, strip, width, count, static_cast<float>(op.scale), row<T>(g.dq, first) + head * op.head_stride, g.dq.stride);
     }
 
-    void strip_of_queries(std::ptrdiff_t i, std::ptrdiff_t count) {
-        copy_rows(row<T>(op.q, q.first_query + i) + head * op.head_stride, op.q.stride, count, op.head_dim, b.q);
-        copy_rows(row<T>(g.dy, q.first_query + i) + head * op.head_dim, g.dy.stride, count, op.head_dim, b.dy);
-        clear(b.dq, count * op.head_dim);
-        deltas(i, count);
-        const Range all = plan.seen(q, i, count);
-        for (std::ptrdiff_t j = all.begin / panel_width * panel_width; j < all.end; j += key_block)
-            block_of_keys(i, count, j, smaller(key_block, all.end - j));
-        if (!present(g.dq)) return;
-        put_rows(row<T>(g.dq, q.first_query + i) + head * op.head_stride, g.dq.stride, count, b.dq, static_cast<float>(op.scale));
+    // Summed in the order in which the tiles sum dY V: where one key has all the weight, the two cancel without a rest. A query that sees
+    // nothing gets +infinity for its log of no denominator, with which all its probabilities are zero.
+    void deltas(const AttentionStrip& queries) {
+        for (std::ptrdiff_t c = 0; c < queries.columns; c += W) {
+            F total = zero();
+            for (std::ptrdiff_t d = c; d < op.head_dim * strip; d += strip) total = fma(load(b.turned_dy + d), load(b.turned_y + d), total);
+            store(b.delta + c, total);
+        }
+        for (std::ptrdiff_t i = 0; i < queries.columns; i++) {
+            const float lse = i < queries.count ? row(op.log_sum_exp, q.first_query + queries.first + i)[head] : minus_infinity;
+            b.log_sum_exp[i] = lse == minus_infinity ? -lse : lse;
+        }
     }
 
     void put_rows(T* to, std::ptrdiff_t stride, std::ptrdiff_t rows, const float* from, float factor) const {
@@ -110,87 +111,63 @@ private:
         }
     }
 
-    void block_of_keys(std::ptrdiff_t i, std::ptrdiff_t count, std::ptrdiff_t j, std::ptrdiff_t width) {
-        for (std::ptrdiff_t r = 0; r < count; r++)
-            b.ends[r] = smaller(width, larger<std::ptrdiff_t>(0, plan.seen(q, i + r).end - j));
-        for (std::ptrdiff_t r = 0; r < count; r += tile_rows) {
-            const std::ptrdiff_t rows = smaller<std::ptrdiff_t>(tile_rows, count - r), end = b.ends[r + rows - 1];
-            products(b.q, b.key_panels, r, rows, j, end, b.p);
-            products(b.dy, b.value_panels, r, rows, j, end, b.ds);
-            for (std::ptrdiff_t t = r; t < r + rows; t++) score_gradients(i, t, j, end, width);
-        }
-        transpose(b.p, key_block, count, width, 1.0f, b.transposed_p, strip);
-        transpose(b.ds, key_block, count, width, 1.0f, b.transposed_ds, strip);
-        add_products(b.transposed_p, width, b.dy, count, dv + j * op.head_dim);
-        add_products(b.transposed_ds, width, b.q, count, dk + j * op.head_dim);
-        if (present(g.dq)) add_keys(count, j);
-    }
-
-    // out[r + t][key] = row r + t of x times key j + key, for keys before `end`.
-    void products(const float* x, const float* panels, std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t j, std::ptrdiff_t end, float* out) {
-        for (std::ptrdiff_t c = 0; c < end; c += tile_columns) {
-            const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, end - c);
-            const Segment segment{{x + r * op.head_dim, op.head_dim}, plan.panel(panels, j) + c, panel_width, op.head_dim};
-            run_tile(&segment, 1, static_cast<int>(rows), static_cast<int>(columns), {out + r * key_block + c, key_block});
-        }
+    void block(const AttentionStrip& queries, Range keys) {
+        queries.products(keys, b.key_rows, b.turned_q, b.p);
+        queries.products(keys, b.value_rows, b.turned_dy, b.ds);
+        if (op.dropout.probability > 0) queries.keep_factors(keys, b.factor_rows, b.factors);
+        for (std::ptrdiff_t c = 0; c < queries.columns; c += W) score_gradients(queries, keys, c);
+        if (dbias != nullptr) add_to_buckets(queries, keys);
+        add_queries(queries, keys, b.p, b.dy, dv);
+        add_queries(queries, keys, b.ds, b.q, dk);
+        if (present(g.dq)) queries.add_keys(keys, b.key_panels, b.ds, b.dq);
     }
 
     // With p = e^(score - lse), m the dropout factors and c the slope of the cap: scores become p m, products dY V become
-    // ds = p (m dY V - delta) c. Behind the keys [0, width) both are zero, up to the end of the block.
-    void score_gradients(std::ptrdiff_t i, std::ptrdiff_t r, std::ptrdiff_t j, std::ptrdiff_t width, std::ptrdiff_t block_end) {
-        float *scores = b.p + r * key_block, *slopes = b.ds + r * key_block;
-        plan.finish_scores(q, head, i + r, j, width, scores);
-        const float lse = row(op.log_sum_exp, q.first_query + i + r)[head];
-        const bool blind = lse == -std::numeric_limits<float>::infinity();
-        const bool dropping = op.dropout.probability > 0;
-        if (dropping) plan.keep_factors(q, head, i + r, j, width, b.factors);
-        const F by_cap = set(op.soft_cap > 0 ? static_cast<float>(1 / op.soft_cap) : 0.0f), delta = set(b.delta[r]);
-        for_vectors(width, [&](std::ptrdiff_t c, int n) {
-            const F score = load(scores + c, n);
-            const F p = blind ? zero() : exp(score - set(lse));
-            const F m = dropping ? load(b.factors + c, n) : set(1.0f);
-            F ds = p * (m * load(slopes + c, n) - delta);
-            if (op.soft_cap > 0) {
+    // ds = p (m dY V - delta) c.
+    void score_gradients(const AttentionStrip& queries, Range keys, std::ptrdiff_t column) {
+        const F lse = load(b.log_sum_exp + column), delta = load(b.delta + column);
+        const F by_cap = set(op.soft_cap > 0 ? static_cast<float>(1 / op.soft_cap) : 0.0f);
+        const bool dropping = op.dropout.probability > 0, capped = op.soft_cap > 0;
+        queries.for_scores(keys, column, b.p, [&](std::ptrdiff_t key, F score) {
+            const std::ptrdiff_t at = (key - keys.begin) * strip + column;
+            const F p = exp(score - lse), products = load(b.ds + at);
+            const F m = dropping ? load(b.factors + at) : set(1.0f);
+            F ds = p * (dropping ? m * products - delta : products - delta);
+            if (capped) {
                 const F t = max(score * by_cap, set(-1.0f));  // an unseen score is -infinity
                 ds = ds * fnma(t, t, set(1.0f));
             }
-            store(scores + c, keep(p * m, n));
-            store(slopes + c, keep(ds, n));
+            store(b.p + at, dropping ? p * m : p);
+            store(b.ds + at, ds);
         });
-        for (std::ptrdiff_t c = ceil_div<std::ptrdiff_t>(width, W) * W; c < block_end; c += W) {
-            store(scores + c, zero());
-            store(slopes + c, zero());
-        }
-        if (dbias == nullptr) return;
-        const std::ptrdiff_t distance = j - q.prefix - plan.position(q, i + r);
-        for (std::ptrdiff_t c = 0; c < width; c++) dbias[plan.bucket(distance + c)] += slopes[c];
     }
 
-    // sums[key][d] += sum over the strip's queries of left[key][query] * right[query][d]; the first queries may not see the keys.
-    void add_products(const float* left, std::ptrdiff_t width, const float* right, std::ptrdiff_t count, float* sums) {
-        std::ptrdiff_t first = 0;
-        for (std::ptrdiff_t key = 0; key < width; key += tile_rows) {
-            while (first < count && b.ends[first] <= key) first++;
-            if (first == count) return;
-            const Left rows{left + key * strip + first, strip};
-            add_tiles(rows, smaller<std::ptrdiff_t>(tile_rows, width - key), right + first * op.head_dim, count - first, sums + key * op.head_dim);
-        }
+    // Only what the vectors of a piece hold has been computed.
+    void add_to_buckets(const AttentionStrip& queries, Range keys) {
+        queries.for_pieces(keys, [&](Range piece, std::ptrdiff_t c) {
+            for (std::ptrdiff_t key = piece.begin; key < piece.end; key++) {
+                const float* ds = b.ds + (key - keys.begin) * strip;
+                const std::ptrdiff_t distance = key - q.prefix - plan.position(q, queries.first);
+                for (std::ptrdiff_t i = c; i < queries.count; i++) dbias[plan.bucket(distance - i)] += ds[i];
+            }
+        });
     }
 
-    void add_keys(std::ptrdiff_t count, std::ptrdiff_t j) {
-        const float* keys = plan.row_of(b.key_rows, j);
-        for (std::ptrdiff_t r = 0; r < count; r += tile_rows) {
-            const std::ptrdiff_t rows = smaller<std::ptrdiff_t>(tile_rows, count - r);
-            add_tiles({b.ds + r * key_block, key_block}, rows, keys, b.ends[r + rows - 1], b.dq + r * op.head_dim);
-        }
+    // sums[key][d] += sum over the queries of left[key][query] * right[query][d].
+    void add_queries(const AttentionStrip& queries, Range keys, const float* left, const float* right, float* sums) {
+        queries.for_pieces(keys, [&](Range piece, std::ptrdiff_t c) {
+            for (std::ptrdiff_t key = piece.begin; key < piece.end; key += tile_rows) {
+                const Left rows{left + (key - keys.begin) * strip + c, strip};
+                add_tiles(rows, smaller<std::ptrdiff_t>(tile_rows, piece.end - key), right + c * op.head_dim, queries.count - c, sums + key * op.head_dim);
+            }
+        });
     }
 
     // sums[row][d] += left * right for all columns d of a head.
     void add_tiles(const Left& left, std::ptrdiff_t rows, const float* right, std::ptrdiff_t steps, float* sums) {
-        for (std::ptrdiff_t d = 0; d < op.head_dim; d += tile_columns) {
-            const std::ptrdiff_t columns = smaller<std::ptrdiff_t>(tile_columns, op.head_dim - d);
-            const Segment segment{left, right + d, op.head_dim, steps};
-            add_tile(segment, rows, columns, sums + d, op.head_dim);
+        for (std::ptrdiff_t d = 0, columns; d < op.head_dim; d += columns) {
+            columns = smaller<std::ptrdiff_t>(tile_columns, panel_columns(op.head_dim - d));
+            add_tile({left, right + d, op.head_dim, steps}, rows, columns, sums + d, op.head_dim);
         }
     }
 

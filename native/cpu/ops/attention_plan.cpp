@@ -46,12 +46,14 @@ AttentionPlan::AttentionPlan(pn_context& context, const pn_attention& op)
 }
 
 void AttentionPlan::plan_bias() {
-    const std::ptrdiff_t width = 2 * reach_ + 1;
+    const std::ptrdiff_t width = distances(), last = 2 * reach_;
     buckets_ = context.workspace.ints(width);
     bias_ = context.workspace.floats(op.heads * width);
-    for (std::ptrdiff_t d = 0; d < width; d++) {
+    turned_bias_ = context.workspace.floats(op.heads * width);
+    std::memset(turned_bias_, 0, sizeof(float) * static_cast<std::size_t>(op.heads * width));
+    for (std::ptrdiff_t d = 0; d <= last; d++) {
         buckets_[d] = relative_bucket(d - reach_, op.relative_bias.rows, op.relative_max_distance, op.relative_bidirectional != 0);
-        for (std::ptrdiff_t h = 0; h < op.heads; h++) bias_[h * width + d] = row(op.relative_bias, buckets_[d])[h];
+        for (std::ptrdiff_t h = 0; h < op.heads; h++) bias_[h * width + d] = turned_bias_[h * width + last - d] = row(op.relative_bias, buckets_[d])[h];
     }
 }
 
@@ -82,8 +84,7 @@ void AttentionPlan::copy_keys(const pn_tensor& main, const pn_tensor& prefix, co
 void AttentionPlan::finish_scores(const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t i, std::ptrdiff_t key, std::ptrdiff_t count,
                                   float* scores) const {
     const F scale = set(static_cast<float>(op.scale));
-    const F cap = set(static_cast<float>(op.soft_cap)), by_cap = set(op.soft_cap > 0 ? static_cast<float>(1 / op.soft_cap) : 0.0f);
-    const float* bias = bias_ == nullptr ? nullptr : bias_ + head * (2 * reach_ + 1) + reach_ + (key - q.prefix) - position(q, i);
+    const float* bias = bias_ == nullptr ? nullptr : bias_ + head * distances() + reach_ + (key - q.prefix) - position(q, i);
     const Range range = seen(q, i);
     const std::ptrdiff_t begin = smaller(count, larger<std::ptrdiff_t>(0, range.begin - key));
     const std::ptrdiff_t end = larger(begin, smaller(count, range.end - key));
@@ -91,7 +92,7 @@ void AttentionPlan::finish_scores(const Sequence& q, std::ptrdiff_t head, std::p
     for (std::ptrdiff_t c = 0; c < count; c += W) {
         F value = load(scores + c) * scale;
         if (bias != nullptr) value += load(bias + c, static_cast<int>(smaller<std::ptrdiff_t>(W, count - c)));
-        if (op.soft_cap > 0) value = cap * tanh(value * by_cap);
+        if (op.soft_cap > 0) value = capped(value);
         if (c < begin) value = select(lanes < set(static_cast<float>(begin - c)), unseen, value);
         if (c + W > end) value = select(lanes < set(static_cast<float>(end - c)), value, unseen);
         store(scores + c, value);
