@@ -7,10 +7,13 @@
 
 namespace {
 
-// How far the cores of a pool are from each other, relative to neighbours. With more threads than cores a round trip does not tell.
+// How far the cores of a pool are from each other, relative to neighbours: how much larger a share has to be. Counted twice, because a
+// worker is told later and then also waits longer for every line it reads. With more threads than cores a round trip does not tell.
 double distance_of(const pn::ThreadPool& pool) {
-    constexpr double nearby = 150, farthest = 8;  // nanoseconds; times
-    return pool.size() > pn::processor_count() ? 1 : std::clamp(pool.round_trip() / nearby, 1.0, farthest);
+    constexpr double nearby = 150, farthest = 16;  // nanoseconds; times
+    if (pool.size() > pn::processor_count()) return 1;
+    const double relative = pool.round_trip() / nearby;
+    return std::clamp(relative * relative, 1.0, farthest);
 }
 
 }  // namespace
