@@ -40,6 +40,8 @@ struct pn_context {
         return wanted >= pool.size() ? pool.size() : wanted < 1 ? 1 : static_cast<int>(wanted);
     }
 
+    static constexpr double from_memory = 8;  // steps that an element takes that comes from there
+
 private:
     const double distance;  // of the cores, relative to neighbours
 };

@@ -81,11 +81,13 @@ std::ptrdiff_t panels_per_block(std::ptrdiff_t steps) {
     return larger<std::ptrdiff_t>(1, right_block_floats / (panel_width * steps));
 }
 
-// A right operand that can be read as it is pays for a copy when many rows read it, unless it is small.
+// A right operand that can be read as it is pays for a copy when many rows read it, unless it is small. Where its rows lie a multiple of a
+// page apart, and so in the same few sets of the first cache, fewer are enough.
 bool packs(const Product& p) {
-    constexpr std::ptrdiff_t small_floats = 16 << 10;
+    constexpr std::ptrdiff_t small_floats = 16 << 10, page_floats = 1024;
     if (p.words != Words::floats || p.right.is_bf16 || p.right.turned) return true;
-    return p.rows > 4 * tile_rows && p.steps * p.right.stride > small_floats;
+    const std::ptrdiff_t few = p.right.stride % page_floats == 0 ? 4 : 8;
+    return p.rows > few * tile_rows && p.steps * p.right.stride > small_floats;
 }
 
 class Worker {

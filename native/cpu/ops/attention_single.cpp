@@ -167,7 +167,7 @@ void attend_single_queries(const AttentionPlan& plan) {
     }
     if (count == 0) return;
     const std::ptrdiff_t tasks = count * op.kv_heads;
-    const int workers = context.workers(static_cast<double>(keys) * op.heads * op.head_dim);
+    const int workers = context.workers(context.from_memory * static_cast<double>(keys) * op.heads * op.head_dim);
     const std::ptrdiff_t heads = smaller<std::ptrdiff_t>(op.kv_heads, ceil_div<std::ptrdiff_t>(tasks, workers)) * (op.heads / op.kv_heads);
     with_element(op.q, [&](auto e) {
         using Single = SingleQuery<decltype(e)>;

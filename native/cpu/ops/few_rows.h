@@ -129,7 +129,7 @@ template <class U, bool Pairs, class Body>
 void for_strips(pn_context& context, const float* x, int rows, const pn_tensor& w, Body&& body) {
     constexpr std::ptrdiff_t worth_taking = 128 << 10;  // bytes: where reading begins anew it is slow at first
     const FewRows<U, Pairs, 4> product(x, rows, w);
-    const int workers = context.workers(static_cast<double>(w.columns) * w.rows);  // read from memory for the most part
+    const int workers = context.workers(context.from_memory * w.columns * w.rows);
     auto* parts = static_cast<SharedRows*>(context.workspace.bytes(sizeof(SharedRows) * static_cast<std::size_t>(workers)));
     const std::ptrdiff_t fewest = workers == 1 ? w.rows : larger<std::ptrdiff_t>(16, worth_taking / static_cast<std::ptrdiff_t>(sizeof(U)) / larger(1, w.columns));
     for (int p = 0; p < workers; p++) new (parts + p) SharedRows(part_of(w.rows, p, workers, 16), fewest);

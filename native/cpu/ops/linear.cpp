@@ -139,7 +139,7 @@ private:
     void few_codes(const Product& codes, const Body& body) {
         constexpr int at_once = 4;
         const std::ptrdiff_t outputs = op.w.rows;
-        const int workers = context.workers(static_cast<double>(op.x.columns) * static_cast<double>(outputs));
+        const int workers = context.workers(context.from_memory * static_cast<double>(op.x.columns) * static_cast<double>(outputs));
         context.pool.run(workers, [&](int worker) {
             const Range range = part_of(outputs, worker, workers, 16);
             alignas(64) float sums[few_rows * tile_columns];
