@@ -1,7 +1,8 @@
-#include "core/thread_pool.h"
+#include "core/context.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -39,6 +40,36 @@ TEST(ThreadPool, hands_out_every_task_once) {
         });
         for (const auto& count : taken) EXPECT_EQ(count, 1);
     }
+}
+
+TEST(ThreadPool, knows_how_long_a_round_takes) {
+    EXPECT_EQ(pn::ThreadPool(1).round_trip(), 0);
+    const double nanoseconds = pn::ThreadPool(2).round_trip();
+    EXPECT_GT(nanoseconds, 0);
+    EXPECT_LE(nanoseconds, 1e6);
+}
+
+TEST(Context, shares_what_is_worth_it) {
+    const pn_context context(3, nullptr);
+    EXPECT_EQ(context.workers(0), 1);
+    EXPECT_EQ(context.workers(1e9), 3);
+    EXPECT_LE(context.workers(4 * 32768.0), 3);
+    EXPECT_GE(context.workers(1e6, 1), context.workers(1e6));
+}
+
+TEST(Context, gives_every_worker_memory_of_its_own) {
+    pn_context context(3, nullptr);
+    for (const std::ptrdiff_t count : {1, 1000, 1 << 20}) {
+        float** memory = context.own_floats(3, count);
+        for (int worker = 0; worker < 3; worker++) std::fill_n(memory[worker], count, static_cast<float>(worker));
+        for (int worker = 0; worker < 3; worker++)
+            EXPECT_EQ(std::count(memory[worker], memory[worker] + count, static_cast<float>(worker)), count);
+    }
+    context.reset();
+    float** before = context.own_floats(2, 5);
+    float* const first = before[1];
+    context.reset();
+    EXPECT_EQ(context.own_floats(2, 5)[1], first) << "the same place in every operation";
 }
 
 TEST(ThreadPool, wakes_workers_that_have_gone_to_sleep) {
