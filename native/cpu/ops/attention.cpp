@@ -21,7 +21,7 @@ struct QueryTask {
 // A worker's memory for one strip, and for the keys and values of the head it belongs to.
 struct Memory {
     float* sums;                            // [head_dim][strip] sum of e^(score - top) V
-    float* queries;                         // [head_dim][strip]
+    float* queries;                         // turned
     float *keys, *values;                   // rows, panels
     std::ptrdiff_t sequence = -1, kv = -1;  // whose these are
     alignas(64) float top[strip], denominator[strip];
@@ -36,7 +36,7 @@ public:
         : plan(plan), op(plan.op), q(plan.sequence(task.sequence)), head(task.head), m(memory) {
         const std::ptrdiff_t kv = plan.kv_head(head);
         if (m.sequence == task.sequence && m.kv == kv) return;
-        plan.copy_keys(op.k, op.prefix_k, q, kv, m.keys);
+        plan.copy_keys<words>(op.k, op.prefix_k, q, kv, m.keys);
         plan.turn_keys(op.v, op.prefix_v, q, kv, m.values);
         m.sequence = task.sequence;
         m.kv = kv;
@@ -44,8 +44,7 @@ public:
 
     void run(std::ptrdiff_t first, std::ptrdiff_t count) {
         const AttentionStrip queries(plan, q, head, first, count);
-        const T* from = row<T>(op.q, q.first_query + first) + head * op.head_stride;
-        pack_panel(from, op.q.stride, static_cast<int>(count), op.head_dim, m.queries);
+        queries.turn<words>(row<T>(op.q, q.first_query + first) + head * op.head_stride, op.q.stride, m.queries);
         std::memset(m.sums, 0, sizeof(float) * static_cast<std::size_t>(strip * op.head_dim));
         for (std::ptrdiff_t c = 0; c < queries.columns; c += W) {
             store(m.top + c, set(minus_infinity));
@@ -57,8 +56,10 @@ public:
     }
 
 private:
+    static constexpr Words words = attention_words<T>;
+
     void block(const AttentionStrip& queries, Range keys) {
-        queries.products(keys, m.keys, m.queries, m.scores);
+        queries.products<words>(keys, m.keys, m.queries, m.scores);
         const bool dropping = op.dropout.probability > 0;
         if (dropping) queries.keep_factors(keys, m.factor_rows, m.factors);
         for (std::ptrdiff_t c = 0; c < queries.columns; c += W) {

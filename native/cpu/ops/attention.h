@@ -39,17 +39,16 @@ public:
 
     std::ptrdiff_t kv_head(std::ptrdiff_t head) const { return head / (op.heads / op.kv_heads); }
 
-    // Keys (or values) of one head of a sequence, prefix in front, in the orders that products read: turned into panels
-    // [head_dim][48], or row after row. Both take floats_of_a_head() at most.
-    void turn_keys(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, float* panels) const;
+    // Keys (or values) of one head of a sequence, prefix in front, in the orders that products read: row after row, in words along the head
+    // of which the last is filled up with zero; or turned into panels [head_dim][48]. Both take floats_of_a_head() at most.
+    template <Words words>
     void copy_keys(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, float* rows) const;
+    void turn_keys(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, float* panels) const;
     std::ptrdiff_t floats_of_a_head() const { return ceil_div<std::ptrdiff_t>(longest, panel_width) * panel_width * op.head_dim; }
+    std::ptrdiff_t words_of_a_row(Words words) const { return ceil_div<std::ptrdiff_t>(op.head_dim, each(words)); }
 
-    // The panel in which a key is, and its row.
-    template <class T>
-    T* panel(T* panels, std::ptrdiff_t key) const { return panels + key / panel_width * op.head_dim * panel_width; }
-    template <class T>
-    T* row_of(T* rows, std::ptrdiff_t key) const { return rows + key * op.head_dim; }
+    // The panel in which a key is.
+    const float* panel(const float* panels, std::ptrdiff_t key) const { return panels + key / panel_width * op.head_dim * panel_width; }
 
     // Turns products Q K of query i with the keys from `key` on into capped scores; unseen ones become -infinity, as does what the last
     // vector holds behind `count`.

@@ -15,10 +15,10 @@ struct Block {
     alignas(64) float p[key_block * strip];   // probabilities with dropout, [key][query]
     alignas(64) float ds[key_block * strip];  // gradients of the scores before the cap
     alignas(64) float factors[key_block * strip], factor_rows[key_block * strip];
-    alignas(64) float delta[strip];         // dY Y of each query
+    alignas(64) float delta[strip];               // dY Y of each query
     alignas(64) float log_sum_exp[strip];
-    float *q, *dy;                          // the strip's Q and dY: [query][head_dim]
-    float *turned_q, *turned_dy, *turned_y, *dq;  // [head_dim][strip]
+    float *q, *dy;                                // the strip's Q and dY [query][head_dim]
+    float *turned_q, *turned_dy, *turned_y, *dq;  // [head_dim][query]
     float *key_rows, *key_panels, *value_rows;    // the head's keys and values
     float *dk, *dv;                               // and their gradients [key][head_dim], where no partials are left
 
@@ -55,9 +55,9 @@ public:
 
     void run() {
         const std::ptrdiff_t kv = plan.kv_head(head);
-        plan.copy_keys(op.k, op.prefix_k, q, kv, b.key_rows);
+        plan.copy_keys<words>(op.k, op.prefix_k, q, kv, b.key_rows);
         plan.turn_keys(op.k, op.prefix_k, q, kv, b.key_panels);
-        plan.copy_keys(op.v, op.prefix_v, q, kv, b.value_rows);
+        plan.copy_keys<words>(op.v, op.prefix_v, q, kv, b.value_rows);
         clear(dk, q.total * op.head_dim);
         clear(dv, q.total * op.head_dim);
         if (dbias != nullptr) clear(dbias, op.relative_bias.rows);
@@ -68,6 +68,8 @@ public:
     }
 
 private:
+    static constexpr Words words = attention_words<T>;
+
     void write(const float* gradient, float scale, const pn_tensor& target) const {
         if (!present(target)) return;
         put_rows(row<T>(target, q.first_key) + head * op.kv_head_stride, target.stride, q.total, gradient, scale);
@@ -78,11 +80,11 @@ private:
     void queries_from(const AttentionStrip& queries) {
         const std::ptrdiff_t first = q.first_query + queries.first, count = queries.count, width = op.head_dim;
         const T *from = row<T>(op.q, first) + head * op.head_stride, *dy = row<T>(g.dy, first) + head * width, *y = row<T>(op.y, first) + head * width;
-        copy_rows(from, op.q.stride, count, width, b.q);
-        copy_rows(dy, g.dy.stride, count, width, b.dy);
-        pack_panel(b.q, width, static_cast<int>(count), width, b.turned_q);
-        pack_panel(b.dy, width, static_cast<int>(count), width, b.turned_dy);
-        pack_panel(y, op.y.stride, static_cast<int>(count), width, b.turned_y);
+        copy_rows(from, op.q.stride, count, width, b.q, width);
+        copy_rows(dy, g.dy.stride, count, width, b.dy, width);
+        queries.turn<words>(from, op.q.stride, b.turned_q);
+        queries.turn<words>(dy, g.dy.stride, b.turned_dy);
+        queries.turn<words>(y, op.y.stride, b.turned_y);
         clear(b.dq, strip * width);
         deltas(queries);
         for (std::ptrdiff_t j = queries.keys.begin / panel_width * panel_width; j < queries.keys.end; j += key_block)
@@ -95,7 +97,8 @@ private:
     void deltas(const AttentionStrip& queries) {
         for (std::ptrdiff_t c = 0; c < queries.columns; c += W) {
             F total = zero();
-            for (std::ptrdiff_t d = c; d < op.head_dim * strip; d += strip) total = fma(load(b.turned_dy + d), load(b.turned_y + d), total);
+            for (std::ptrdiff_t d = c; d < plan.words_of_a_row(words) * strip; d += strip)
+                total = multiply_add<words>(load(b.turned_y + d), load(b.turned_dy + d), total);
             store(b.delta + c, total);
         }
         for (std::ptrdiff_t i = 0; i < queries.columns; i++) {
@@ -112,8 +115,8 @@ private:
     }
 
     void block(const AttentionStrip& queries, Range keys) {
-        queries.products(keys, b.key_rows, b.turned_q, b.p);
-        queries.products(keys, b.value_rows, b.turned_dy, b.ds);
+        queries.products<words>(keys, b.key_rows, b.turned_q, b.p);
+        queries.products<words>(keys, b.value_rows, b.turned_dy, b.ds);
         if (op.dropout.probability > 0) queries.keep_factors(keys, b.factor_rows, b.factors);
         for (std::ptrdiff_t c = 0; c < queries.columns; c += W) score_gradients(queries, keys, c);
         if (dbias != nullptr) add_to_buckets(queries, keys);
@@ -153,12 +156,12 @@ private:
         });
     }
 
-    // sums[key][d] += sum over the queries of left[key][query] * right[query][d].
-    void add_queries(const AttentionStrip& queries, Range keys, const float* left, const float* right, float* sums) {
+    // sums[key][d] += sum over the queries of weights[key][query] * right[query][d].
+    void add_queries(const AttentionStrip& queries, Range keys, const float* weights, const float* right, float* sums) {
         queries.for_pieces(keys, [&](Range piece, std::ptrdiff_t c) {
             for (std::ptrdiff_t key = piece.begin; key < piece.end; key += tile_rows) {
-                const Left rows{left + (key - keys.begin) * strip + c, strip};
-                add_tiles(rows, smaller<std::ptrdiff_t>(tile_rows, piece.end - key), right + c * op.head_dim, queries.count - c, sums + key * op.head_dim);
+                const Left left{weights + (key - keys.begin) * strip + c, strip};
+                add_tiles(left, smaller<std::ptrdiff_t>(tile_rows, piece.end - key), right + c * op.head_dim, queries.count - c, sums + key * op.head_dim);
             }
         });
     }

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "gemm/pack.h"
 #include "ops/attention.h"
@@ -69,15 +70,24 @@ void AttentionPlan::for_runs(const pn_tensor& main, const pn_tensor& prefix, con
     }
 }
 
-void AttentionPlan::turn_keys(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, float* panels) const {
-    for_runs(main, prefix, q, kv, [&](std::ptrdiff_t j, const auto* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
-        pack_panel(from, stride, static_cast<int>(count), op.head_dim, panel(panels, j) + j % panel_width);
+template <Words words>
+void AttentionPlan::copy_keys(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, float* rows) const {
+    using Element = std::conditional_t<words == Words::pairs, bf16, float>;
+    const std::ptrdiff_t stride = words_of_a_row(words) * each(words);
+    auto* out = reinterpret_cast<Element*>(rows);
+    for_runs(main, prefix, q, kv, [&](std::ptrdiff_t j, const auto* from, std::ptrdiff_t from_stride, std::ptrdiff_t count) {
+        copy_rows(from, from_stride, count, op.head_dim, out + j * stride, stride);
+        for (std::ptrdiff_t r = j; stride > op.head_dim && r < j + count; r++) out[r * stride + op.head_dim] = Element{};
     });
 }
 
-void AttentionPlan::copy_keys(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, float* rows) const {
+template void AttentionPlan::copy_keys<Words::floats>(const pn_tensor&, const pn_tensor&, const Sequence&, std::ptrdiff_t, float*) const;
+template void AttentionPlan::copy_keys<Words::pairs>(const pn_tensor&, const pn_tensor&, const Sequence&, std::ptrdiff_t, float*) const;
+
+void AttentionPlan::turn_keys(const pn_tensor& main, const pn_tensor& prefix, const Sequence& q, std::ptrdiff_t kv, float* panels) const {
     for_runs(main, prefix, q, kv, [&](std::ptrdiff_t j, const auto* from, std::ptrdiff_t stride, std::ptrdiff_t count) {
-        copy_rows(from, stride, count, op.head_dim, row_of(rows, j));
+        float* panel = panels + j / panel_width * op.head_dim * panel_width;
+        pack_panel(from, stride, static_cast<int>(count), op.head_dim, panel + j % panel_width);
     });
 }
 

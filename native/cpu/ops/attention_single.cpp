@@ -24,7 +24,7 @@ public:
     }
 
     void run() {
-        copy_rows(row<T>(op.q, q.first_query) + first_head * op.head_stride, op.head_stride, heads, op.head_dim, queries);
+        copy_rows(row<T>(op.q, q.first_query) + first_head * op.head_stride, op.head_stride, heads, op.head_dim, queries, op.head_dim);
         std::memset(sums, 0, sizeof(float) * static_cast<std::size_t>(heads * op.head_dim));
         for_blocks(op.k, op.prefix_k, [&](std::ptrdiff_t h, const auto* rows, std::ptrdiff_t stride, std::ptrdiff_t j, int n) {
             products(h, rows, stride, n, scores + h * length + j);

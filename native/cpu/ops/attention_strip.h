@@ -9,6 +9,10 @@ namespace pn::PN_ISA {
 
 constexpr int strip = panel_width;  // queries that are worked on together
 
+// How queries and keys (dY and values) are multiplied, which lose nothing in pairs of bf16 if they are that. What comes of scores does.
+template <class T>
+constexpr Words attention_words = sizeof(T) == 2 && multiplies_pairs ? Words::pairs : Words::floats;
+
 // run_tile() for any number of columns, of whole vectors.
 inline void run_tiles(Segment* segments, int count, std::ptrdiff_t rows, std::ptrdiff_t columns, Place place) {
     for (std::ptrdiff_t c = 0; c < columns; c += tile_columns) {
@@ -42,21 +46,28 @@ public:
         }
     }
 
-    // The keys of a range from which on the queries of the vector at column c see none.
+    // The key from which on the queries of the vector at column c see none.
     std::ptrdiff_t end_of(std::ptrdiff_t c) const { return static_cast<std::ptrdiff_t>(ends[c + W - 1]); }
 
-    // out[key - from.begin][column] = keys (or values) times what lies turned in [head_dim][strip], for the columns that see some of a piece.
+    // Rows of queries as the right operand of products(): turned into [words of the head][strip].
+    template <Words words, class T>
+    void turn(const T* rows, std::ptrdiff_t stride, float* turned) const {
+        pack_right({rows, sizeof(T) == 2, stride, true}, 0, plan.op.head_dim, 0, count, words, turned);
+    }
+
+    // out[key - from.begin][column] = keys (or values) times what is turned, for the columns that see some of a piece.
+    template <Words words>
     void products(Range from, const float* rows, const float* turned, float* out) const {
-        const std::ptrdiff_t width = plan.op.head_dim;
+        const std::ptrdiff_t width = plan.words_of_a_row(words);
         for_pieces(from, [&](Range piece, std::ptrdiff_t c) {
             for (std::ptrdiff_t key = piece.begin; key < piece.end; key += tile_rows) {
-                Segment segment{{plan.row_of(rows, key), width}, turned + c, strip, width};
+                Segment segment{{rows + key * width, width}, turned + c, strip, width, words};
                 run_tiles(&segment, 1, smaller<std::ptrdiff_t>(tile_rows, piece.end - key), columns - c, {out + (key - from.begin) * strip + c, strip});
             }
         });
     }
 
-    // sums[d][column] += weights[key - from.begin][column] times element d of each key of a range, from panels that begin at multiples of 48.
+    // sums[d][column] += weights[key - from.begin][column] times element d of each key of a range, from turned keys (or values).
     void add_keys(Range from, const float* panels, const float* weights, float* sums) const {
         for_pieces(from, [&](Range piece, std::ptrdiff_t c) {
             for (std::ptrdiff_t d = 0; d < plan.op.head_dim; d += tile_rows) {
@@ -64,7 +75,8 @@ public:
                 int n = 0;
                 for (std::ptrdiff_t key = piece.begin, end; key < piece.end; key = end) {
                     end = smaller(piece.end, (key / panel_width + 1) * panel_width);
-                    segments[n++] = {{plan.panel(panels, key) + d * panel_width + key % panel_width, panel_width}, weights + (key - from.begin) * strip + c, strip, end - key};
+                    const float* left = plan.panel(panels, key) + d * panel_width + key % panel_width;
+                    segments[n++] = {{left, panel_width}, weights + (key - from.begin) * strip + c, strip, end - key};
                 }
                 float* to = sums + d * strip + c;
                 run_tiles(segments, n, smaller<std::ptrdiff_t>(tile_rows, plan.op.head_dim - d), columns - c, {to, strip, to, strip});

@@ -27,12 +27,12 @@ PN_INLINE void prefetch_row(const T* x, std::ptrdiff_t columns) {
     for (std::ptrdiff_t c = 0; c < columns; c += 64 / static_cast<std::ptrdiff_t>(sizeof(T))) prefetch(x + c, true);
 }
 
-// Rows side by side, each of `columns` elements, in fp32.
-template <class T>
-PN_INLINE void copy_rows(const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float* out) {
+// Rows side by side, each of `columns` elements.
+template <class T, class U>
+PN_INLINE void copy_rows(const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, U* out, std::ptrdiff_t out_stride) {
     for (std::ptrdiff_t r = 0; r < rows; r++) {
         if (r + prefetched_rows < rows) prefetch_row(x + (r + prefetched_rows) * stride, columns);
-        for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(out + r * columns + c, load(x + r * stride + c, n), n); });
+        for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(out + r * out_stride + c, load(x + r * stride + c, n), n); });
     }
 }
 

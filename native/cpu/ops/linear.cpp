@@ -179,7 +179,7 @@ private:
         if (rows.data == nullptr) return rows;
         const auto [x, stride] = dropped(pair);
         float* wide = context.workspace.floats(pair.row_count * op.x.columns);
-        copy_rows(x, stride, pair.row_count, op.x.columns, wide);
+        copy_rows(x, stride, pair.row_count, op.x.columns, wide, op.x.columns);
         const LowRankSink<false> sink(pair, data(pair.s), first_row(pair, rows));
         for_strips<float, false>(context, wide, pair.row_count, pair.a, [&](const Tile& tile) { sink.take(tile); });
         return rows;

@@ -10,8 +10,10 @@ constexpr int tile_rows = 8;
 constexpr int tile_vectors = 3;
 #if defined(PN_ISA_avx512bf16)
 inline constexpr const char* isa_name = "AVX-512 with BF16";
+constexpr bool multiplies_pairs = true;  // of bf16, faster than floats
 #else
 inline constexpr const char* isa_name = "AVX-512";
+constexpr bool multiplies_pairs = false;
 #endif
 
 struct F { __m512 v; };

@@ -8,6 +8,7 @@ namespace pn::PN_ISA {
 constexpr int W = 4;
 constexpr int tile_rows = 4;
 constexpr int tile_vectors = 2;
+constexpr bool multiplies_pairs = false;  // of bf16, faster than floats
 inline constexpr const char* isa_name = "portable";
 
 struct F { float v[4]; };

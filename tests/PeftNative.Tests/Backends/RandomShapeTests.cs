@@ -25,8 +25,9 @@ public class RandomShapeTests
 {
     private const int Seeds = 3;
 
-    // What a float32 step of such models is off by; gradients that are rounding noise (a key's bias) are measured by the largest of all.
-    private const double Limit = 1e-4, Noise = 1e-6;
+    // What a float32 step of such models is off by: below 6e-5 but for one (mt5, DoRA, seed 1), whose error depends on the order of sums: 5e-5 to 2e-4
+    // with the four instruction sets. Gradients that are rounding noise (a key's bias) are measured by the largest of all.
+    private const double Limit = 3e-4, Noise = 1e-6;
 
     public static TheoryData<string> Families => [.. RandomShapes.Families];
 
