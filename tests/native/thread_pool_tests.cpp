@@ -44,17 +44,16 @@ TEST(ThreadPool, hands_out_every_task_once) {
 
 TEST(ThreadPool, knows_how_long_a_round_takes) {
     EXPECT_EQ(pn::ThreadPool(1).round_trip(), 0);
-    const double nanoseconds = pn::ThreadPool(2).round_trip();
-    EXPECT_GT(nanoseconds, 0);
-    EXPECT_LE(nanoseconds, 1e6);
+    EXPECT_GT(pn::ThreadPool(2).round_trip(), 0);
 }
 
+// However far the cores are from each other: neighbours need two whole shares, the farthest are content with sixteen times as much.
 TEST(Context, shares_what_is_worth_it) {
     const pn_context context(3, nullptr);
     EXPECT_EQ(context.workers(0), 1);
+    EXPECT_EQ(context.workers(1.9 * 1000, 1000), 1);
+    EXPECT_EQ(context.workers(3.0 * 16 * 1000, 1000), 3);
     EXPECT_EQ(context.workers(1e9), 3);
-    EXPECT_LE(context.workers(4 * 32768.0), 3);
-    EXPECT_GE(context.workers(1e6, 1), context.workers(1e6));
 }
 
 TEST(Context, gives_every_worker_memory_of_its_own) {

@@ -93,41 +93,7 @@ private:
 
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
-// The highest of finished scores.
-inline float highest(const float* scores, std::ptrdiff_t count) {
-    F best = set(minus_infinity);
-    for (std::ptrdiff_t c = 0; c < count; c += W) best = max(best, load(scores + c));
-    return largest(best);
-}
-
-// Finished scores become e^(score - top), all zero without one above -infinity, as does what the last vector holds behind them; their sum.
-inline float soften(float* scores, std::ptrdiff_t count, float top) {
-    const std::ptrdiff_t whole = ceil_div<std::ptrdiff_t>(count, W) * W;
-    if (top == minus_infinity) {
-        std::memset(scores, 0, sizeof(float) * static_cast<std::size_t>(whole));
-        return 0;
-    }
-    F total = zero();
-    for (std::ptrdiff_t c = 0; c < whole; c += W) {
-        const F p = exp(load(scores + c) - set(top));
-        total += p;
-        store(scores + c, p);
-    }
-    return sum(total);
-}
-
-inline float inverse(float denominator) { return denominator > 0 || denominator != denominator ? 1 / denominator : 0.0f; }
 inline float log_sum_exp(float top, float denominator) { return top == minus_infinity ? minus_infinity : top + std::log(denominator); }
-
-// sums[r * stride + column] += the products of a segment.
-inline void add_tile(const Segment& segment, std::ptrdiff_t rows, std::ptrdiff_t columns, float* sums, std::ptrdiff_t stride) {
-    const int down = static_cast<int>(rows), across = static_cast<int>(columns);
-    if (across % W == 0) return run_tile(&segment, 1, down, across, {sums, stride, sums, stride});
-    alignas(64) float tile[tile_rows * tile_columns];
-    run_tile(&segment, 1, down, across, {tile});
-    for (int r = 0; r < down; r++, sums += stride)
-        for_vectors(across, [&](std::ptrdiff_t c, int n) { store(sums + c, load(sums + c, n) + load(tile + r * tile_columns + c), n); });
-}
 
 // All sequences with one query each.
 void attend_single_queries(const AttentionPlan& plan);

@@ -42,6 +42,16 @@ struct Partials {
     float* dbias;    // [task][bucket]
 };
 
+// sums[r * stride + column] += the products of a segment.
+void add_tile(const Segment& segment, std::ptrdiff_t rows, std::ptrdiff_t columns, float* sums, std::ptrdiff_t stride) {
+    const int down = static_cast<int>(rows), across = static_cast<int>(columns);
+    if (across % W == 0) return run_tile(&segment, 1, down, across, {sums, stride, sums, stride});
+    alignas(64) float tile[tile_rows * tile_columns];
+    run_tile(&segment, 1, down, across, {tile});
+    for (int r = 0; r < down; r++, sums += stride)
+        for_vectors(across, [&](std::ptrdiff_t c, int n) { store(sums + c, load(sums + c, n) + load(tile + r * tile_columns + c), n); });
+}
+
 template <class T>
 class Backward {
 public:
@@ -133,14 +143,13 @@ private:
         const bool dropping = op.dropout.probability > 0, capped = op.soft_cap > 0;
         queries.for_scores(keys, column, b.p, [&](std::ptrdiff_t key, F score) {
             const std::ptrdiff_t at = (key - keys.begin) * strip + column;
-            const F p = exp(score - lse), products = load(b.ds + at);
-            const F m = dropping ? load(b.factors + at) : set(1.0f);
-            F ds = p * (dropping ? m * products - delta : products - delta);
+            const F p = exp(score - lse), m = dropping ? load(b.factors + at) : set(1.0f);
+            F ds = p * (m * load(b.ds + at) - delta);
             if (capped) {
                 const F t = max(score * by_cap, set(-1.0f));  // an unseen score is -infinity
                 ds = ds * fnma(t, t, set(1.0f));
             }
-            store(b.p + at, dropping ? p * m : p);
+            store(b.p + at, p * m);
             store(b.ds + at, ds);
         });
     }

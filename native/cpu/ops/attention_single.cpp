@@ -8,6 +8,31 @@ namespace pn::PN_ISA {
 
 namespace {
 
+// The highest of finished scores.
+float highest(const float* scores, std::ptrdiff_t count) {
+    F best = set(minus_infinity);
+    for (std::ptrdiff_t c = 0; c < count; c += W) best = max(best, load(scores + c));
+    return largest(best);
+}
+
+// Finished scores become e^(score - top), all zero without one above -infinity, as does what the last vector holds behind them; their sum.
+float soften(float* scores, std::ptrdiff_t count, float top) {
+    const std::ptrdiff_t whole = ceil_div<std::ptrdiff_t>(count, W) * W;
+    if (top == minus_infinity) {
+        std::memset(scores, 0, sizeof(float) * static_cast<std::size_t>(whole));
+        return 0;
+    }
+    F total = zero();
+    for (std::ptrdiff_t c = 0; c < whole; c += W) {
+        const F p = exp(load(scores + c) - set(top));
+        total += p;
+        store(scores + c, p);
+    }
+    return sum(total);
+}
+
+float inverse(float denominator) { return denominator > 0 || denominator != denominator ? 1 / denominator : 0.0f; }
+
 // The query of a sequence and some of its key/value heads.
 template <class T>
 class SingleQuery {
