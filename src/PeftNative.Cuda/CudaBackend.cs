@@ -113,9 +113,6 @@ public sealed partial class CudaBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public PreparedWeight? Prepare(in Tensor weight) => null;
-
-    /// <inheritdoc/>
     public void Dispose()
     {
         products.Dispose();

@@ -79,10 +79,6 @@ public sealed partial class IlgpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    /// <remarks>The kernels read weights as they are.</remarks>
-    public PreparedWeight? Prepare(in Tensor weight) => null;
-
-    /// <inheritdoc/>
     public void Dispose()
     {
         accelerator.Synchronize();

@@ -76,7 +76,6 @@ internal static class BenchRuns
         var tokens = values.Int(BenchSettings.NewTokens);
         using var model = ModelLoader.CreateRandom(backend, options.ModelConfig() with { MaxPositions = options.Sequence + options.VirtualTokens + tokens }, seed: 1, options.Quantization);
         using var adapter = options.AdapterConfig().Create(model, seed: 1, trainable: false, "default");
-        model.PrepareWeights();
         var peaks = Peaks(values, backend);
         var measured = new GenerateBenchmark(model, options, tokens).Measure([("base or merged", []), ($"with {options.Method}", [adapter])], peaks, terminal.Cancellation);
         BenchOutput.Show(values, terminal, BenchOutput.Report("peftnative bench generate", peaks, measured));

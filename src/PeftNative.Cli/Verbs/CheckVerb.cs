@@ -28,7 +28,7 @@ internal sealed class CheckVerb : Verb
     public override int Run(SettingValues values, Terminal terminal)
     {
         using var setup = RunSetup.Prepare(values, terminal);
-        using var trainer = new Trainer(setup.Model, setup.Adapter, setup.Train, setup.Eval, setup.Options with { PrepareWeights = false });
+        using var trainer = new Trainer(setup.Model, setup.Adapter, setup.Train, setup.Eval, setup.Options);
         var panel = StartPanel.Lines(setup, values, trainer.StepsPerEpoch, trainer.TotalSteps).ToList();
         panel.Add(("disk", Disk(setup, values)));
         foreach (var (name, text) in panel) terminal.Line($"{name,-11} {text}");

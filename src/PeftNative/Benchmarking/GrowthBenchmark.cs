@@ -114,12 +114,8 @@ internal sealed class GrowthBenchmark(IBackend backend, StepBenchmarkOptions opt
         return times;
     }
 
-    private TransformerModel NewModel(StepBenchmarkOptions sizes)
-    {
-        var model = ModelLoader.CreateRandom(backend, sizes.ModelConfig() with { MaxPositions = 4 * sizes.Sequence }, seed: 1);
-        model.PrepareWeights();
-        return model;
-    }
+    private TransformerModel NewModel(StepBenchmarkOptions sizes) =>
+        ModelLoader.CreateRandom(backend, sizes.ModelConfig() with { MaxPositions = 4 * sizes.Sequence }, seed: 1);
 
     private IReadOnlyList<Measurement> Time(StepRun[] runs, string[] names)
     {

@@ -35,7 +35,6 @@ public static class StepBenchmark
         {
             UseGraphs = options.UseGraphs,
         };
-        if (options.Method != "full") model.PrepareWeights();
         for (var i = 0; i < options.Warmup; i++) run.Step();
         var before = GC.GetAllocatedBytesForCurrentThread();
         var times = Measurement.Interleave([run.Step], warmup: 0, options.Steps, cancellation)[0];

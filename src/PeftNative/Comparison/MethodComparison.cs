@@ -126,13 +126,7 @@ public sealed class MethodComparison
             model.Dispose();
         }
 
-        TransformerModel Load(ulong? of)
-        {
-            // Arranged weights may round otherwise than plain ones, so all numbers are made with the former.
-            var loaded = setup.Load(of ?? 0);
-            loaded.PrepareWeights();
-            return loaded;
-        }
+        TransformerModel Load(ulong? of) => setup.Load(of ?? 0);
     }
 
     /// <summary>The metric that stands for quality: exact continuations where there are any, of encoder-decoders ROUGE-L, else what fits the task.</summary>

@@ -58,9 +58,6 @@ public sealed class Parameter(string name, int rows, int columns, StoredLayout l
     /// <summary>The parameter whose numbers this one shares (a tied head), or null.</summary>
     public Parameter? TiedTo { get; internal init; }
 
-    /// <summary>A frozen weight as the backend arranged it, or null.</summary>
-    public PreparedWeight? Prepared { get; internal set; }
-
     /// <summary>Number of elements.</summary>
     public long Count => (long)Rows * Columns;
 

@@ -59,8 +59,8 @@ public sealed class TransformerModel : IDisposable
 
     internal Arena Weights { get; }
 
-    /// <summary>Bytes held from the backend by weights and their arranged copies.</summary>
-    public long WeightBytes => Weights.Reserved + Parameters.Sum(p => p.Prepared?.Bytes ?? 0);
+    /// <summary>Bytes held from the backend by weights.</summary>
+    public long WeightBytes => Weights.Reserved;
 
     /// <summary>Number of different parameters (tied ones once).</summary>
     public long ParameterCount => Parameters.Where(p => p.TiedTo is null).Sum(p => p.Count);
@@ -228,31 +228,8 @@ public sealed class TransformerModel : IDisposable
         parameter.Quantized = null;
     }
 
-    /// <summary>
-    /// Arranges the frozen weights of linear layers for the backend. Worth its memory when more than a few steps follow.
-    /// </summary>
-    public void PrepareWeights()
-    {
-        foreach (var weight in Linears.Select(l => l.Weight.TiedTo ?? l.Weight).Where(w => w.Quantized is null).Distinct())
-            weight.Prepared ??= Backend.Prepare(weight.Value);
-    }
-
-    /// <summary>Gives up what <see cref="PrepareWeights"/> made, when the weights are about to change or to go.</summary>
-    internal void DropPrepared()
-    {
-        foreach (var parameter in Parameters)
-        {
-            parameter.Prepared?.Dispose();
-            parameter.Prepared = null;
-        }
-    }
-
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        DropPrepared();
-        Weights.Dispose();
-    }
+    public void Dispose() => Weights.Dispose();
 }
 
 /// <summary>The kinds of leaf modules adapters may look for.</summary>

@@ -47,12 +47,6 @@ public interface IBackend : IDisposable
     /// <summary>Copies a contiguous tensor to host bytes; waits for pending work.</summary>
     void Download(in Tensor source, Span<byte> target);
 
-    /// <summary>
-    /// Arranges a frozen weight [N, K] the way this backend's matrix products like it; null when it has no such form.
-    /// The prepared weight must be disposed before the backend, and made again when the weight changes.
-    /// </summary>
-    PreparedWeight? Prepare(in Tensor weight);
-
     /// <inheritdoc cref="LinearOp"/>
     void Forward(in LinearOp op);
 
@@ -137,14 +131,4 @@ public interface IBackend : IDisposable
 
     /// <summary>Y = X, for equal shapes and types; strides may differ.</summary>
     void Copy(in Tensor x, in Tensor y);
-}
-
-/// <summary>A frozen weight in the order a backend's matrix products read it. Used by one thread at a time, like its backend.</summary>
-public abstract class PreparedWeight : IDisposable
-{
-    /// <summary>Bytes it holds.</summary>
-    public abstract long Bytes { get; }
-
-    /// <inheritdoc/>
-    public abstract void Dispose();
 }

@@ -28,9 +28,6 @@ public readonly record struct LinearOp
     /// <summary>Largest magnitude of each row of the weight [1, N]; present exactly when W is codes.</summary>
     public Tensor WMaxima { get; init; }
 
-    /// <summary>The same weight as <see cref="IBackend.Prepare"/> arranged it, or null.</summary>
-    public PreparedWeight? Prepared { get; init; }
-
     /// <summary>Bias [1, N]; optional.</summary>
     public Tensor Bias { get; init; }
 

@@ -90,7 +90,6 @@ public class RandomShapeTests
             if (method == "bitfit" && !BitFitConfig.HasBiases(model)) return null;
             using var adapter = Config(method, shape.Family).Create(model, seed: 3, trainable: true, "default");
             using var pass = new Pass(model, adapter) { Seed = 5, MemoryBudget = memoryBudget };
-            if (method is not ("full" or "bitfit" or "top-layers")) model.PrepareWeights();
             backend.Fill(adapter.Buffer.Gradients, 0);
             var batch = Batch(model, shape);
             pass.Begin(batch, training: true);

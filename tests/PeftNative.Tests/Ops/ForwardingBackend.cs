@@ -28,8 +28,6 @@ internal abstract class ForwardingBackend(IBackend inner) : IBackend
 
     public virtual void Dispose() => inner.Dispose();
 
-    public virtual PreparedWeight? Prepare(in Tensor weight) => inner.Prepare(weight);
-
     public virtual void Forward(in LinearOp op) => inner.Forward(op);
 
     public virtual void Backward(in LinearOp op, in LinearGradients gradients) => inner.Backward(op, gradients);

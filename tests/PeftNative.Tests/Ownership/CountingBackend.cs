@@ -22,12 +22,6 @@ internal sealed class CountingBackend() : ForwardingBackend(ReferenceBackend.Cre
         return new Counted(this, base.Allocate(bytes, purpose), purpose);
     }
 
-    public override PreparedWeight? Prepare(in Tensor weight) => new CountedWeight(this);
-
-    public override void Forward(in LinearOp op) => base.Forward(op with { Prepared = null });
-
-    public override void Backward(in LinearOp op, in LinearGradients gradients) => base.Backward(op with { Prepared = null }, gradients);
-
     private sealed class Counted : DeviceMemory
     {
         private readonly CountingBackend owner;
@@ -44,20 +38,5 @@ internal sealed class CountingBackend() : ForwardingBackend(ReferenceBackend.Cre
             owner.held.Remove(this);
             memory.Dispose();
         }
-    }
-
-    private sealed class CountedWeight : PreparedWeight
-    {
-        private readonly CountingBackend owner;
-
-        public CountedWeight(CountingBackend owner)
-        {
-            this.owner = owner;
-            owner.held.Add(this, "prepared weight");
-        }
-
-        public override long Bytes => 0;
-
-        public override void Dispose() => owner.held.Remove(this);
     }
 }

@@ -59,7 +59,6 @@ internal static class TrainedBits
         using var optimizer = new AdamW(backend, adapter.Buffer, new AdamWOptions());
         using var pass = new Pass(model, adapter) { Seed = 9 };
         using var graphs = new StepGraphs(pass) { IsOn = withGraphs };
-        if (method is not ("full" or "bitfit" or "top-layers")) model.PrepareWeights();
         var losses = new List<float>();
         for (var step = 0; step < steps; step++)
         {

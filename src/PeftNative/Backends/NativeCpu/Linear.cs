@@ -32,10 +32,6 @@ public sealed partial class NativeCpuBackend
     public bool MultipliesCodes => true;
 
     /// <inheritdoc/>
-    /// <remarks>Products cut panels from the weight itself, block by block: it needs no second form.</remarks>
-    public PreparedWeight? Prepare(in Tensor weight) => null;
-
-    /// <inheritdoc/>
     public unsafe void Forward(in LinearOp op)
     {
         CheckPairs(op);

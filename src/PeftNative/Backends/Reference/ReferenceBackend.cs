@@ -39,9 +39,6 @@ public sealed partial class ReferenceBackend : IBackend
     public void Download(in Tensor source, Span<byte> target) => source.CopyTo(target);
 
     /// <inheritdoc/>
-    public PreparedWeight? Prepare(in Tensor weight) => null;
-
-    /// <inheritdoc/>
     public void Dispose()
     {
     }

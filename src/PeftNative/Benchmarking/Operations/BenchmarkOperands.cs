@@ -11,7 +11,6 @@ internal sealed class BenchmarkOperands(IBackend backend) : IDisposable
     private const ulong Seed = 1;
 
     private readonly Arena arena = new(backend, "benchmark");
-    private readonly List<PreparedWeight> prepared = [];
     private ulong drawn;
 
     /// <summary>What computes.</summary>
@@ -59,14 +58,6 @@ internal sealed class BenchmarkOperands(IBackend backend) : IDisposable
         return Integers(1, count, i => stream.Below(below, (ulong)i));
     }
 
-    /// <summary>The weight as the backend likes it.</summary>
-    public PreparedWeight? Prepare(in Tensor weight)
-    {
-        if (backend.Prepare(weight) is not { } form) return null;
-        prepared.Add(form);
-        return form;
-    }
-
     /// <summary>Runs something several times and waits until a device is done with it.</summary>
     public Action Repeat(Action run, int times)
     {
@@ -79,11 +70,7 @@ internal sealed class BenchmarkOperands(IBackend backend) : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (var form in prepared) form.Dispose();
-        arena.Dispose();
-    }
+    public void Dispose() => arena.Dispose();
 
     private Tensor Zeros(DType type, int rows, int columns)
     {

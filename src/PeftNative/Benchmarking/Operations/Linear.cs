@@ -18,7 +18,7 @@ internal sealed class LinearBenchmark : OperationBenchmark
         var w = operands.Matrix(n, k);
         var op = new LinearOp
         {
-            X = operands.Matrix(m, k), W = w, Prepared = operands.Prepare(w), Y = operands.Result(m, n),
+            X = operands.Matrix(m, k), W = w, Y = operands.Result(m, n),
             LowRank = r == 0 ? null : [Pair(operands, m, k, n, r)], LowRankCount = r == 0 ? 0 : 1,
         };
         var gradients = new LinearGradients

@@ -53,7 +53,6 @@ public sealed class ConfigReader
         Labels = Labels(),
         ProblemType = Problem(),
         Task = Task(),
-        BosTokenId = json.GetOptionalInt("bos_token_id"),
         EosTokenIds = EndIds(),
         PadTokenId = json.GetOptionalInt("pad_token_id"),
     };

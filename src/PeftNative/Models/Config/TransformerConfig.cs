@@ -63,9 +63,6 @@ public sealed record TransformerConfig
     /// <summary>Whether both sub-blocks of a layer read its input: x + attention(norm(x)) + feedforward(norm'(x)) (GPT-NeoX).</summary>
     public bool ParallelResidual { get; init; }
 
-    /// <summary>Whether queries and keys are normalised head by head (Qwen 3, Gemma 3).</summary>
-    public bool QueryKeyNorm { get; init; }
-
     /// <summary>Activation of the feed-forward block.</summary>
     public required Activation Activation { get; init; }
 
@@ -147,17 +144,11 @@ public sealed record TransformerConfig
     /// <summary>The task config.json's architecture stands for, or null.</summary>
     public ModelTask? Task { get; init; }
 
-    /// <summary>Beginning-of-sequence id, or null.</summary>
-    public int? BosTokenId { get; init; }
-
     /// <summary>End-of-sequence ids; may be empty.</summary>
     public IReadOnlyList<int> EosTokenIds { get; init; } = [];
 
     /// <summary>Padding id, or null.</summary>
     public int? PadTokenId { get; init; }
-
-    /// <summary>Dropout probabilities of the base (hidden states, attention), as config.json has them.</summary>
-    public (double Hidden, double Attention) BaseDropout { get; init; }
 
     /// <summary>Width of a layer's sliding window; 0 for none.</summary>
     public int WindowOf(int layer) => WindowedLayers.Count == 0 || WindowedLayers[layer] ? SlidingWindow : 0;

@@ -51,7 +51,6 @@ internal static class BertFamily
             AttentionBias = true,
             AttentionOutputBias = true,
             FeedForwardBias = true,
-            BaseDropout = (c.Double("hidden_dropout_prob", 0.1), c.Double("attention_probs_dropout_prob", 0.1)),
         };
     }
 }

@@ -57,7 +57,6 @@ internal static class BertRelatives
             AttentionBias = true,
             AttentionOutputBias = true,
             FeedForwardBias = true,
-            BaseDropout = (c.Double("dropout", 0.1), c.Double("attention_dropout", 0.1)),
         };
     }
 }

@@ -66,7 +66,6 @@ internal static class GemmaFamily
         var config = ReadSecond(c, i => (i + 1) % pattern != 0);
         return config with
         {
-            QueryKeyNorm = true,
             Rope = c.Rope(config.HeadDim, config.MaxPositions, "full_attention", c.OptionalDouble("rope_theta") ?? 1_000_000),
             WindowRope = c.WindowRope(config.HeadDim, config.MaxPositions),
         };

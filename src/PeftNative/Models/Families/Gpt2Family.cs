@@ -47,7 +47,6 @@ internal static class Gpt2Family
             AttentionOutputBias = true,
             FeedForwardBias = true,
             TieWordEmbeddings = c.Bool("tie_word_embeddings", true),
-            BaseDropout = (c.Double("resid_pdrop", 0.1), c.Double("attn_pdrop", 0.1)),
         };
     }
 }

@@ -52,7 +52,6 @@ internal static class GptNeoXFamily
             AttentionOutputBias = c.Bool("attention_bias", true),
             FeedForwardBias = true,
             TieWordEmbeddings = c.Bool("tie_word_embeddings", false),
-            BaseDropout = (c.Double("hidden_dropout", 0), c.Double("attention_dropout", 0)),
         };
     }
 }

@@ -55,7 +55,6 @@ internal static class LlamaFamily
             AttentionOutputBias = c.Bool("attention_bias", false),
             FeedForwardBias = c.Bool("mlp_bias", false),
             TieWordEmbeddings = c.Bool("tie_word_embeddings", false),
-            BaseDropout = (0, c.Double("attention_dropout", 0)),
         };
     }
 }

@@ -24,7 +24,7 @@ internal static class LlamaRelatives
         ModelType = "qwen3",
         Names = LlamaFamily.Names with { QueryNorm = "self_attn.q_norm", KeyNorm = "self_attn.k_norm" },
         Ia3Targets = ["q_proj", "v_proj", "down_proj"],
-        ReadConfig = c => Qwen(c) with { QueryKeyNorm = true },
+        ReadConfig = Qwen,
     };
 
     /// <summary>Phi-3 (arXiv:2404.14219): query, key and value in one projection, gate and up in another.</summary>

@@ -51,7 +51,6 @@ internal static class OptFamily
             AttentionOutputBias = bias,
             FeedForwardBias = bias,
             TieWordEmbeddings = c.Bool("tie_word_embeddings", true),
-            BaseDropout = (c.Double("dropout", 0.1), c.Double("attention_dropout", 0)),
         };
     }
 }

@@ -76,7 +76,6 @@ internal static class T5Family
             TieWordEmbeddings = isTied,
             HeadScale = isTied ? 1 / Math.Sqrt(hidden) : 1,
             DecoderStartTokenId = c.OptionalIntOrZero("decoder_start_token_id") ?? c.OptionalIntOrZero("pad_token_id") ?? 0,
-            BaseDropout = (c.Double("dropout_rate", 0.1), c.Double("dropout_rate", 0.1)),
         };
         return decoder with { Encoder = decoder with { LayerCount = layers, Causal = false } };
     }

@@ -42,7 +42,7 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
         state.Op = new LinearOp
         {
             X = x, W = pass.Factor(weight), WMaxima = weight.Quantized is { Codes.IsPresent: true } quantized ? quantized.Op.Maxima : default,
-            Prepared = weight.Prepared, Bias = pass.Resolve(Bias)?.Value ?? default, Residual = residual, Y = y,
+            Bias = pass.Resolve(Bias)?.Value ?? default, Residual = residual, Y = y,
         };
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtLinear(Index)?.BeforeForward(pass, state);
         state.Op = state.Op with { LowRank = state.Pairs, LowRankCount = state.PairCount };

@@ -33,7 +33,6 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
 
     private readonly Arena arena = new(backend, "operation case");
     private readonly List<Buffer> buffers = [];
-    private readonly List<PreparedWeight> prepared = [];
     private readonly List<CaseOutput> scalars = [];
 
     private enum Role
@@ -121,13 +120,6 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
     public void Scalar(string name, double value, Match match) =>
         scalars.Add(new CaseOutput(name, match, null, 1, 1, [value], BitConverter.GetBytes(value)));
 
-    public PreparedWeight? Prepare(in Tensor weight)
-    {
-        var result = backend.Prepare(weight);
-        if (result is not null) prepared.Add(result);
-        return result;
-    }
-
     /// <summary>A dropout mask with a key of its own; 0 gives none.</summary>
     public DropoutMask Mask(string name, double probability) =>
         probability > 0 ? new((float)probability, setting.Word(name), setting.Word(name + "-stream")) : default;
@@ -167,11 +159,7 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
         return outputs;
     }
 
-    public void Dispose()
-    {
-        foreach (var weight in prepared) weight.Dispose();
-        arena.Dispose();
-    }
+    public void Dispose() => arena.Dispose();
 
     private Buffer BufferOf(Tensor tensor) => buffers.Single(b =>
         tensor.Pointer >= b.Whole.Pointer && tensor.Pointer < b.Whole.Pointer + (nint)b.Image.Length);

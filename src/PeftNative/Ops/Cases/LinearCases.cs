@@ -40,8 +40,6 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
 
     public bool InPlace { get; init; }
 
-    public bool Prepared { get; init; }
-
     /// <summary>Whether the weight is trained.</summary>
     public bool DW { get; init; }
 
@@ -79,7 +77,6 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
                 ScaleBeforeBias = random.Chance(0.3),
                 Residual = random.Chance(0.4),
                 InPlace = random.Chance(0.5),
-                Prepared = !trained && random.Chance(0.6),
                 DW = trained,
                 NoDX = random.Chance(0.1),
                 AccumulateDX = random.Chance(0.4),
@@ -94,7 +91,6 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
                     Pairs = PairLayout.All,
                     R = 8,
                     Bias = true,
-                    Prepared = true,
                 };
     }
 
@@ -130,7 +126,6 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
             X = x,
             W = w,
             WMaxima = Codes ? run.Parameter("w maxima", 1, N, Spread.Narrow, (_, _, v) => Math.Abs(v)) : default,
-            Prepared = Prepared ? run.Prepare(w) : null,
             Bias = Bias ? run.Parameter("bias", 1, N) : default,
             LowRank = PairsOf(run),
             LowRankCount = PairRanges().Length,

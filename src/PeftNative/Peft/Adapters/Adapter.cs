@@ -82,7 +82,6 @@ public abstract class Adapter : AttachmentSet, IDisposable
         MergeWeights();
         foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
         IsMerged = true;
-        Model.DropPrepared();
     }
 
     /// <summary>Takes a merged adapter out again. The weights differ from the original ones by rounding.</summary>
@@ -93,7 +92,6 @@ public abstract class Adapter : AttachmentSet, IDisposable
         foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
         UnmergeWeights();
         IsMerged = false;
-        Model.DropPrepared();
     }
 
     /// <summary>Whether the method's own parameters have values that change nothing; virtual tokens and prefixes always change something.</summary>

@@ -109,7 +109,6 @@ public sealed class ReplacementAdapter : Adapter
         if (IsMerged || Model.Parameters.Any(p => p.TiedTo is null && Replacement(p.Index) is null)) return;
         foreach (var parameter in Model.Parameters.Where(p => p.TiedTo is null)) parameter.Quantized = null;
         foreach (var parameter in Model.Parameters) parameter.Value = Replacement((parameter.TiedTo ?? parameter).Index)!.Value;
-        Model.DropPrepared();
         Model.Weights.Dispose();
     }
 

@@ -53,7 +53,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     {
         if (!state.Saved[RestSlot].IsPresent || Magnitude is null) return;
         var op = state.Op;
-        pass.Backend.Forward(new LinearOp { X = state.Saved[RestSlot], W = op.W, WMaxima = op.WMaxima, Prepared = op.Prepared, Residual = op.Y, Y = op.Y });
+        pass.Backend.Forward(new LinearOp { X = state.Saved[RestSlot], W = op.W, WMaxima = op.WMaxima, Residual = op.Y, Y = op.Y });
     }
 
     public void BeforeBackward(Pass pass, LinearState state, ref LinearGradients gradients)
@@ -157,7 +157,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
         var dx = state.Saved[InputSlot];
         var dRest = pass.NewActivation(dx.Rows, dx.Columns);
         pass.Backend.Backward(
-            new LinearOp { X = state.Saved[RestSlot], W = state.Op.W, WMaxima = state.Op.WMaxima, Prepared = state.Op.Prepared, Y = state.Op.Y },
+            new LinearOp { X = state.Saved[RestSlot], W = state.Op.W, WMaxima = state.Op.WMaxima, Y = state.Op.Y },
             gradients with { DX = dRest, AccumulateDX = false, DBias = default, DOutputScale = default });
         pass.Backend.AddScaled(dRest, -1, gradients.DX);
         pass.Backend.Forward(new DropoutOp { X = gradients.DX, Mask = mask, Accumulate = true, Y = dRest });

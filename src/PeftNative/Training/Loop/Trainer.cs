@@ -47,7 +47,6 @@ public sealed class Trainer : IDisposable
         evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter);
         folder = options.Output is null ? null : new RunFolder(options.Output, options, train);
         if (options.ResumeFrom is { } checkpoint) CompletedSteps = RunFolder.Restore(checkpoint, this, options, train);
-        if (options.PrepareWeights && adapter is not ReplacementAdapter) model.PrepareWeights();
     }
 
     /// <summary>The adapter.</summary>

@@ -99,7 +99,4 @@ public sealed record TrainerOptions
 
     /// <summary>A checkpoint folder to continue from; null to start afresh.</summary>
     public string? ResumeFrom { get; init; }
-
-    /// <summary>Whether to arrange frozen weights for the backend before the first step.</summary>
-    public bool PrepareWeights { get; init; } = true;
 }
