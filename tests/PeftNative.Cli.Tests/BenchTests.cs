@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using PeftNative.Benchmarking;
-using PeftNative.Benchmarking.Operations;
+using PeftNative.Lab.Benchmarking;
+using PeftNative.Lab.Benchmarking.Operations;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;

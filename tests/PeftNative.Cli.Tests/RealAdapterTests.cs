@@ -3,11 +3,11 @@ using PeftNative.Backends;
 using PeftNative.Data;
 using PeftNative.Formats;
 using PeftNative.Inference;
+using PeftNative.Lab.Verification;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
-using PeftNative.Tokenizers;
 using PeftNative.Tests;
-using PeftNative.Verification;
+using PeftNative.Tokenizers;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;

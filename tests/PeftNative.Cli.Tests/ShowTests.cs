@@ -1,5 +1,5 @@
 using PeftNative.Formats;
-using PeftNative.Ops.Cases;
+using PeftNative.Lab.Cases;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;

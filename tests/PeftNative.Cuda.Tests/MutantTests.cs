@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using PeftNative.Cuda.Driver;
-using PeftNative.Ops.Cases;
+using PeftNative.Lab.Cases;
 using PeftNative.Tensors;
 using Xunit;
 

@@ -1,7 +1,7 @@
+using PeftNative.Lab.Verification;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 using PeftNative.Tests;
-using PeftNative.Verification;
 using Xunit;
 
 namespace PeftNative.Cuda.Tests;

@@ -7,6 +7,7 @@ using PeftNative.Data;
 using PeftNative.Extensions.AI;
 using PeftNative.Extensions.Logging;
 using PeftNative.Ilgpu;
+using PeftNative.Lab.Comparison;
 using PeftNative.Tokenizers;
 using Xunit;
 
@@ -23,7 +24,8 @@ public partial class PublicApiTests
     // What the compiler adds to every record.
     private static readonly string[] OfRecords = ["PrintMembers", "EqualityContract", "get_EqualityContract", "<Clone>$", "Equals", "GetHashCode", "ToString", "op_Equality", "op_Inequality", "Deconstruct"];
 
-    public static TheoryData<string> Libraries => ["PeftNative", "PeftNative.Tokenizers", "PeftNative.Cuda", "PeftNative.Ilgpu", "PeftNative.Extensions.AI", "PeftNative.Extensions.Logging"];
+    public static TheoryData<string> Libraries => ["PeftNative", "PeftNative.Lab", "PeftNative.Tokenizers", "PeftNative.Cuda", "PeftNative.Ilgpu", "PeftNative.Extensions.AI",
+        "PeftNative.Extensions.Logging"];
 
     [Theory]
     [MemberData(nameof(Libraries))]
@@ -53,7 +55,8 @@ public partial class PublicApiTests
 
     private static Type[] TypesOf(string library)
     {
-        Type[] known = [typeof(ITokenizer), typeof(HfTokenizer), typeof(CudaBackend), typeof(IlgpuBackend), typeof(ModelChatClient), typeof(TrainingLogging)];
+        Type[] known = [typeof(ITokenizer), typeof(MethodComparison), typeof(HfTokenizer), typeof(CudaBackend), typeof(IlgpuBackend), typeof(ModelChatClient),
+            typeof(TrainingLogging)];
         return known.Select(t => t.Assembly).Single(a => a.GetName().Name == library).GetExportedTypes();
     }
 

@@ -1,7 +1,7 @@
 using PeftNative.Backends;
+using PeftNative.Lab.Cases;
+using PeftNative.Lab.Verification;
 using PeftNative.Ops;
-using PeftNative.Ops.Cases;
-using PeftNative.Verification;
 using Xunit;
 
 namespace PeftNative.Ilgpu.Tests;

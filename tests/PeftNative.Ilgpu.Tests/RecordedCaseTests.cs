@@ -1,4 +1,4 @@
-using PeftNative.Verification;
+using PeftNative.Lab.Verification;
 using Xunit;
 
 namespace PeftNative.Ilgpu.Tests;

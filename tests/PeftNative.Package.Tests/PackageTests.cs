@@ -6,7 +6,7 @@ namespace PeftNative.Package.Tests;
 
 public class PackageTests
 {
-    public static TheoryData<string> Libraries => ["PeftNative", "PeftNative.Tokenizers", "PeftNative.Extensions.AI", "PeftNative.Extensions.Logging"];
+    public static TheoryData<string> Libraries => ["PeftNative", "PeftNative.Lab", "PeftNative.Tokenizers", "PeftNative.Extensions.AI", "PeftNative.Extensions.Logging"];
 
     [Theory]
     [MemberData(nameof(Libraries))]

@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using PeftNative.Backends;
-using PeftNative.Benchmarking.Operations;
+using PeftNative.Lab.Benchmarking.Operations;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 

@@ -5,9 +5,9 @@ using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using PeftNative.Backends;
-using PeftNative.Benchmarking;
+using PeftNative.Lab.Benchmarking;
 using PeftNative.Tensors;
-using Measurement = PeftNative.Benchmarking.Measurement;
+using Measurement = PeftNative.Lab.Benchmarking.Measurement;
 
 namespace PeftNative.Benchmarks.Ops;
 

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
-using PeftNative.Benchmarking;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
+using PeftNative.Lab.Benchmarking;
 
 namespace PeftNative.Cli.Bench;
 

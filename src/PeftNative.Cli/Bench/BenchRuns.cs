@@ -1,9 +1,9 @@
 using System.Text.Json.Nodes;
-using PeftNative.Benchmarking;
-using PeftNative.Benchmarking.Operations;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
+using PeftNative.Lab.Benchmarking;
+using PeftNative.Lab.Benchmarking.Operations;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Tensors;

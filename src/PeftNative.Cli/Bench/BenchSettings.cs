@@ -1,6 +1,6 @@
-using PeftNative.Benchmarking;
-using PeftNative.Benchmarking.Operations;
 using PeftNative.Cli.Options;
+using PeftNative.Lab.Benchmarking;
+using PeftNative.Lab.Benchmarking.Operations;
 
 namespace PeftNative.Cli.Bench;
 

@@ -1,10 +1,10 @@
 using System.Diagnostics;
 using System.Text.Json;
-using PeftNative.Benchmarking;
-using PeftNative.Benchmarking.Operations;
 using PeftNative.Backends;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
+using PeftNative.Lab.Benchmarking;
+using PeftNative.Lab.Benchmarking.Operations;
 using PeftNative.Tensors;
 
 namespace PeftNative.Cli.Bench;

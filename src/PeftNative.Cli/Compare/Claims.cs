@@ -1,6 +1,6 @@
 using System.Globalization;
 using PeftNative.Cli.Output;
-using PeftNative.Comparison;
+using PeftNative.Lab.Comparison;
 
 namespace PeftNative.Cli.Compare;
 

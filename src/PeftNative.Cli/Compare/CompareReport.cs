@@ -2,7 +2,7 @@ using System.Globalization;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Report;
-using PeftNative.Comparison;
+using PeftNative.Lab.Comparison;
 
 namespace PeftNative.Cli.Compare;
 

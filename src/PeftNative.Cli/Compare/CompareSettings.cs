@@ -1,5 +1,5 @@
 using PeftNative.Cli.Options;
-using PeftNative.Comparison;
+using PeftNative.Lab.Comparison;
 
 namespace PeftNative.Cli.Compare;
 

@@ -1,8 +1,8 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
-using PeftNative.Comparison;
 using PeftNative.Data;
+using PeftNative.Lab.Comparison;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
-using PeftNative.Comparison;
 using PeftNative.Data;
+using PeftNative.Lab.Comparison;
 using PeftNative.Models;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.PromptTuning;

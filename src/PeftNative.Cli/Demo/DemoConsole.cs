@@ -1,7 +1,7 @@
 using System.Globalization;
 using PeftNative.Cli.Compare;
 using PeftNative.Cli.Output;
-using PeftNative.Comparison;
+using PeftNative.Lab.Comparison;
 
 namespace PeftNative.Cli.Demo;
 

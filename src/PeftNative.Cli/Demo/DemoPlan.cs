@@ -1,4 +1,4 @@
-using PeftNative.Comparison;
+using PeftNative.Lab.Comparison;
 using PeftNative.Models;
 using PeftNative.Ops;
 

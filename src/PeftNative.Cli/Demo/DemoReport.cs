@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 using PeftNative.Cli.Compare;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Report;
-using PeftNative.Comparison;
+using PeftNative.Lab.Comparison;
 
 namespace PeftNative.Cli.Demo;
 

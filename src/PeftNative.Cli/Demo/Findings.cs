@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Demo.Text;
 using PeftNative.Cli.Output;
-using PeftNative.Comparison;
+using PeftNative.Lab.Comparison;
 
 namespace PeftNative.Cli.Demo;
 

@@ -2,8 +2,8 @@ using PeftNative.Cli.Compare;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
-using PeftNative.Comparison;
 using PeftNative.Formats;
+using PeftNative.Lab.Comparison;
 
 namespace PeftNative.Cli.Verbs;
 

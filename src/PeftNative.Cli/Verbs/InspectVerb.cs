@@ -4,7 +4,6 @@ using PeftNative.Cli.Inspect;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Formats;
-using PeftNative.Inspection;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
 

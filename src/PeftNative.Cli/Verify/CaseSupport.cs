@@ -1,7 +1,7 @@
 using PeftNative.Formats;
+using PeftNative.Lab.Verification;
 using PeftNative.Models.Families;
 using PeftNative.Peft;
-using PeftNative.Verification;
 
 namespace PeftNative.Cli.Verify;
 

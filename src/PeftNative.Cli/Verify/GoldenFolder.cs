@@ -1,10 +1,7 @@
+using PeftNative.Lab.Verification;
 using PeftNative.Ops;
 using PeftNative.Tokenizers;
 using PeftNative.Tokenizers.Chat;
-using PeftNative.Training;
-using PeftNative.Training.Metrics;
-using PeftNative.Training.Schedules;
-using PeftNative.Verification;
 
 namespace PeftNative.Cli.Verify;
 

@@ -4,10 +4,10 @@ using System.Text.RegularExpressions;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
+using PeftNative.Lab.Cases;
+using PeftNative.Lab.Verification;
 using PeftNative.Ops;
-using PeftNative.Ops.Cases;
 using PeftNative.Tensors;
-using PeftNative.Verification;
 
 namespace PeftNative.Cli.Verify;
 

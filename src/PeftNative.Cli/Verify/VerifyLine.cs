@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Output;
-using PeftNative.Training;
-using PeftNative.Verification;
+using PeftNative.Lab.Verification;
 
 namespace PeftNative.Cli.Verify;
 

@@ -3,7 +3,7 @@ using PeftNative.Backends;
 using PeftNative.Cli.Demo;
 using PeftNative.Cli.Demo.Base;
 using PeftNative.Cli.Output;
-using PeftNative.Comparison;
+using PeftNative.Lab.Comparison;
 using Xunit;
 
 namespace PeftNative.Cli.Tests.Demo;

@@ -1,6 +1,6 @@
 using PeftNative.Backends.NativeCpu;
+using PeftNative.Lab.Cases;
 using PeftNative.Ops;
-using PeftNative.Ops.Cases;
 using PeftNative.Tensors;
 using Xunit;
 

@@ -12,7 +12,7 @@ using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 using PeftNative.Tests.Models;
 using PeftNative.Tests.Peft;
-using PeftNative.Verification;
+using PeftNative.Lab.Verification;
 using Xunit;
 
 namespace PeftNative.Tests.Backends;

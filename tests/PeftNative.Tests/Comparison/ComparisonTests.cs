@@ -1,6 +1,6 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Comparison;
 using PeftNative.Data;
+using PeftNative.Lab.Comparison;
 using PeftNative.Peft;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;

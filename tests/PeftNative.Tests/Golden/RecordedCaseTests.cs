@@ -1,6 +1,6 @@
 using PeftNative.Backends.Reference;
+using PeftNative.Lab.Verification;
 using PeftNative.Tensors;
-using PeftNative.Verification;
 using Xunit;
 
 namespace PeftNative.Tests.Golden;

@@ -1,10 +1,10 @@
 using System.Buffers.Binary;
 using PeftNative.Backends.Reference;
+using PeftNative.Lab.Verification;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
-using PeftNative.Verification;
 using Xunit;
 
 namespace PeftNative.Tests.Golden;

@@ -1,5 +1,5 @@
 using PeftNative.Backends;
-using PeftNative.Benchmarking;
+using PeftNative.Lab.Benchmarking;
 using PeftNative.Models.Loading;
 using PeftNative.Tensors;
 using Xunit;

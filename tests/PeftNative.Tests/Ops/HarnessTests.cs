@@ -1,5 +1,5 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Ops.Cases;
+using PeftNative.Lab.Cases;
 using PeftNative.Tensors;
 using Xunit;
 

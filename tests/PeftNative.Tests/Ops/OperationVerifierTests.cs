@@ -1,7 +1,7 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Ops.Cases;
+using PeftNative.Lab.Cases;
+using PeftNative.Lab.Verification;
 using PeftNative.Tensors;
-using PeftNative.Verification;
 using Xunit;
 
 namespace PeftNative.Tests.Ops;

@@ -1,5 +1,4 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Ops;
 using PeftNative.Tensors;
 using PeftNative.Tests.Ops;
 

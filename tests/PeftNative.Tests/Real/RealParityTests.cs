@@ -1,12 +1,12 @@
 using PeftNative.Backends;
 using PeftNative.Formats;
+using PeftNative.Lab.Verification;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Tensors;
 using PeftNative.Training;
-using PeftNative.Verification;
 using Xunit;
 
 namespace PeftNative.Tests.Real;

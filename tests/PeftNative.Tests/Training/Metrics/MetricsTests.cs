@@ -1,3 +1,4 @@
+using PeftNative.Lab.Verification;
 using PeftNative.Training.Metrics;
 using Xunit;
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using PeftNative.Lab.Verification;
 using PeftNative.Training.Schedules;
 using Xunit;
 

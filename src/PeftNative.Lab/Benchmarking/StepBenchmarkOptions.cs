@@ -1,0 +1,107 @@
+using PeftNative.Models;
+using PeftNative.Ops;
+using PeftNative.Peft;
+using PeftNative.Peft.Ia3;
+using PeftNative.Peft.Lora;
+using PeftNative.Peft.PrefixTuning;
+using PeftNative.Peft.PromptTuning;
+using PeftNative.Quantization;
+
+namespace PeftNative.Lab.Benchmarking;
+
+/// <summary>What a step benchmark runs: a Llama-shape model with random weights and one batch of random tokens.</summary>
+public sealed record StepBenchmarkOptions
+{
+    /// <summary>Width of the residual stream.</summary>
+    public int Hidden { get; init; } = 768;
+
+    /// <summary>Number of layers.</summary>
+    public int Layers { get; init; } = 12;
+
+    /// <summary>Query heads.</summary>
+    public int Heads { get; init; } = 12;
+
+    /// <summary>Key/value heads.</summary>
+    public int KvHeads { get; init; } = 12;
+
+    /// <summary>Width of the feed-forward blocks.</summary>
+    public int FeedForward { get; init; } = 2048;
+
+    /// <summary>Rows of the vocabulary.</summary>
+    public int Vocabulary { get; init; } = 32000;
+
+    /// <summary>Sequences.</summary>
+    public int Batch { get; init; } = 2;
+
+    /// <summary>Tokens per sequence.</summary>
+    public int Sequence { get; init; } = 256;
+
+    /// <summary>lora, full, ia3, prefix or prompt.</summary>
+    public string Method { get; init; } = "lora";
+
+    /// <summary>LoRA's rank.</summary>
+    public int Rank { get; init; } = 8;
+
+    /// <summary>LoRA's alpha.</summary>
+    public double Alpha { get; init; } = 16;
+
+    /// <summary>Projections LoRA attaches to: letters of q, k, v, o, gate, up, down separated by commas, or all.</summary>
+    public string Targets { get; init; } = "q,v";
+
+    /// <summary>Virtual tokens of prefix and prompt tuning.</summary>
+    public int VirtualTokens { get; init; } = 20;
+
+    /// <summary>How the frozen linear layers are quantised; null to keep them in the backend's type.</summary>
+    public QuantizationOptions? Quantization { get; init; }
+
+    /// <summary>Bytes that activations should stay within, or null; see <see cref="Pass.MemoryBudget"/>.</summary>
+    public long? MemoryBudgetBytes { get; init; }
+
+    /// <summary>Whether steps are replayed as a graph of the device; see <see cref="Training.TrainerOptions.UseGraphs"/>.</summary>
+    public bool UseGraphs { get; init; } = true;
+
+    /// <summary>Timed steps.</summary>
+    public int Steps { get; init; } = 7;
+
+    /// <summary>Steps before them.</summary>
+    public int Warmup { get; init; } = 2;
+
+    private static readonly Dictionary<string, string> Projections = new()
+    {
+        ["q"] = "q_proj", ["k"] = "k_proj", ["v"] = "v_proj", ["o"] = "o_proj", ["gate"] = "gate_proj", ["up"] = "up_proj", ["down"] = "down_proj",
+    };
+
+    /// <summary>The model as a config.json would describe it.</summary>
+    /// <exception cref="UsageException">The sizes do not fit each other.</exception>
+    internal TransformerConfig ModelConfig()
+    {
+        if (Hidden % Heads != 0 || Heads % KvHeads != 0 || Hidden / Heads % 2 != 0)
+            throw new UsageException($"hidden {Hidden}, heads {Heads} and kv-heads {KvHeads} do not divide into even heads.");
+        var headDim = Hidden / Heads;
+        return new TransformerConfig
+        {
+            ModelType = "llama", Task = ModelTask.CausalLM, HiddenSize = Hidden, LayerCount = Layers, HeadCount = Heads,
+            KvHeadCount = KvHeads, HeadDim = headDim, FeedForwardSize = FeedForward, VocabularySize = Vocabulary,
+            MaxPositions = Sequence + VirtualTokens, Norm = NormKind.RmsNorm, NormEpsilon = 1e-6, NormPlacement = NormPlacement.Before,
+            Activation = Activation.Silu, Gated = true, Causal = true, AttentionScale = 1 / Math.Sqrt(headDim),
+            Rope = new RopeSettings { Theta = 10000, RotaryDim = headDim },
+        };
+    }
+
+    /// <summary>What is trained.</summary>
+    /// <exception cref="UsageException">Method or targets are unknown.</exception>
+    internal AdapterConfig AdapterConfig() => Method switch
+    {
+        "full" => new FullConfig(),
+        "ia3" => new Ia3Config(),
+        "prefix" => new PrefixTuningConfig { VirtualTokenCount = VirtualTokens },
+        "prompt" => new PromptTuningConfig { VirtualTokenCount = VirtualTokens },
+        "lora" => new LoraConfig { R = Rank, Alpha = Alpha, Targets = TargetModules.Of([.. Letters().Select(Projection)]) },
+        _ => throw new UsageException($"The step benchmark knows the methods lora, full, ia3, prefix and prompt, not '{Method}'."),
+    };
+
+    private IEnumerable<string> Letters() => Targets == "all" ? Projections.Keys : Targets.Split(',');
+
+    private static string Projection(string letter) => Projections.TryGetValue(letter, out var name) ? name
+        : throw new UsageException($"'{letter}' is not a projection.", "--targets", $"Known: {string.Join(",", Projections.Keys)}, or all.");
+}
