@@ -28,6 +28,7 @@ usage: ./build.ps1 [word] [arguments]
   test     build everything and run every test
   bench    training steps beside the machine's peaks       (arguments, if any, go to BenchmarkDotNet: --filter '*Linear*')
   pack     make the packages in artifacts/packages
+  structure   the measures of the code's structure, and which rooms go in circles
   clean    remove artifacts/
   --help   this text
 
@@ -290,6 +291,14 @@ function Invoke-Tests {
     exit [int]($failed -gt 0)
 }
 
+function Show-Structure {
+    $project = 'PeftNative.Structure.Tests'
+    Invoke-Stage 'Build the structure tests' dotnet @('build', (Join-Path $root "tests/$project"), '-c', 'Release')
+    Invoke-Stage 'Measure' dotnet @((Join-Path $artifacts "bin/$project/release/$project.dll"), '-noLogo', '-noColor')
+    Write-Host ''
+    Get-Content (Join-Path $artifacts 'structure.md') | Write-Host
+}
+
 $word, $rest = $args
 $rest = @($rest | Where-Object { $null -ne $_ })
 switch ("$word") {
@@ -298,6 +307,7 @@ switch ("$word") {
     'test' { Invoke-Tests }
     'bench' { Invoke-Bench $rest }
     'pack' { Invoke-Pack }
+    'structure' { Show-Structure }
     'clean' { Invoke-Clean }
     { $_ -in '-h', '--help', 'help' } { Show-Help }
     default { Stop-Build "build.ps1: no such word: $word. ./build.ps1 --help lists them." 2 }

@@ -24,6 +24,7 @@ usage: ./build.sh [word] [arguments]
   bench    training steps beside those of other programs   (arguments, if any, go to BenchmarkDotNet: --filter '*Linear*')
   pack     make the packages in artifacts/packages
   --with-managedcuda   build the CUDA backend on ManagedCuda as well (GPLv3, see README.md)
+  structure   the measures of the code's structure, and which rooms go in circles
   clean    remove artifacts/
   --help   this text
 
@@ -252,6 +253,16 @@ with_managedcuda() {
     note "Ready (GPLv3, see README.md)" "$artifacts/bin/PeftNative.Cuda.ManagedCuda/release"
 }
 
+structure() {
+    need_sdk
+    local project=PeftNative.Structure.Tests code=0
+    stage "Build the structure tests" dotnet build "$root/tests/$project" -c Release
+    try "Measure" dotnet "$artifacts/bin/$project/release/$project.dll" -noLogo -noColor || code=$?
+    printf '\n'
+    if ((code != 0)); then cat "$log"; else cat "$artifacts/structure.md"; fi
+    return "$code"
+}
+
 clean() {
     rm -rf "$artifacts"
     note "Removed" "$artifacts"
@@ -389,6 +400,7 @@ case $word in
     bench) bench "$@" ;;
     pack) pack ;;
     --with-managedcuda) with_managedcuda ;;
+    structure) structure ;;
     clean) clean ;;
     -h | --help | help) help ;;
     *) die "build.sh: no such word: $word. ./build.sh --help lists them." 2 ;;
