@@ -82,7 +82,7 @@ public sealed class ChatClientTests : IDisposable
 
     private sealed class PlainTemplate : IChatTemplate
     {
-        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false) =>
+        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false, JsonObject? arguments = null) =>
             new(string.Concat(messages.Select(m => $"{m!["role"]}: {m["content"]}\n")) + (addGenerationPrompt ? "assistant:" : ""), []);
     }
 }
