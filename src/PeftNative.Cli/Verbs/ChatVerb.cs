@@ -62,7 +62,7 @@ internal sealed class ChatVerb : Verb
     {
         terminal.Cancellation.ThrowIfCancellationRequested();
         if (terminal.IsLive) terminal.Error.Write("> ");
-        return terminal.In.ReadLine()?.Trim();
+        return terminal.ReadLine()?.Trim();
     }
 
     private static string NameOf(string folder) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));

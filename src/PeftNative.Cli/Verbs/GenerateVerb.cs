@@ -101,7 +101,7 @@ internal sealed class GenerateVerb : Verb
         if (values.Has(Prompt) && values.Has(PromptFile))
             throw new UsageException("--prompt and --prompt_file exclude each other.", null, "Give one of them.");
         var text = values.OptionalText(Prompt)
-            ?? (values.OptionalText(PromptFile) is { } file ? ReadFile(file) : terminal.In.ReadToEnd());
+            ?? (values.OptionalText(PromptFile) is { } file ? ReadFile(file) : terminal.IsKeyboard ? "" : terminal.In.ReadToEnd());
         return text.Length > 0 ? text : throw new UsageException("There is no prompt.", null, "Give --prompt TEXT or --prompt_file FILE, or pipe a text in.");
     }
 
