@@ -14,7 +14,7 @@ namespace PeftNative.Extensions.AI;
 /// <see cref="ObjectDisposedException"/>, and so is the next piece of an answer under way.
 /// </summary>
 /// <remarks>
-/// Of <see cref="ChatOptions"/> it follows MaxOutputTokens, Temperature (0 or none takes the best token), TopK, TopP, StopSequences and Seed. Tools,
+/// An answer ends at the end tokens of the model and the tokenizer, and where the template ends a turn. Of <see cref="ChatOptions"/> it follows MaxOutputTokens, Temperature (0 or none takes the best token), TopK, TopP, StopSequences and Seed. Tools,
 /// images and response formats are not there: a model folder has no such thing, and asking for them is an error.
 /// </remarks>
 public sealed class ModelChatClient : IChatClient
@@ -22,6 +22,7 @@ public sealed class ModelChatClient : IChatClient
     private readonly TextGenerator generator;
     private readonly ITokenizer tokenizer;
     private readonly IChatTemplate template;
+    private readonly TurnEnd end;
     private readonly SemaphoreSlim turn = new(1); // never disposed: it holds nothing, and others may be waiting for it
     private readonly ChatClientMetadata metadata;
 
@@ -34,7 +35,7 @@ public sealed class ModelChatClient : IChatClient
     public ModelChatClient(TransformerModel model, ITokenizer tokenizer, IChatTemplate template, params IReadOnlyList<AttachmentSet> adapters)
     {
         generator = new TextGenerator(model, tokenizer, adapters);
-        (this.tokenizer, this.template) = (tokenizer, template);
+        (this.tokenizer, this.template, end) = (tokenizer, template, TurnEnd.Of(template, tokenizer));
         metadata = new ChatClientMetadata("peftnative", defaultModelId: Path.GetFileName(model.Folder));
     }
 
@@ -65,7 +66,7 @@ public sealed class ModelChatClient : IChatClient
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var asked = ChatConversion.ToOptions(options);
+        var asked = end.AddTo(ChatConversion.ToOptions(options));
         var prompt = tokenizer.Encode(template.Render(ChatConversion.ToJson(messages), addGenerationPrompt: true).Text, addSpecialTokens: false).Ids;
         await turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;
@@ -19,6 +20,49 @@ public sealed class ChatTests : IDisposable
         File.WriteAllText(Path.Combine(model, "chat_template.jinja"),
             Template.Replace("ENDS", $"{{{{ '{assistantEnd}' if m.role == 'assistant' else '{userEnd}' }}}}", StringComparison.Ordinal));
         return model;
+    }
+
+    [Theory]
+    [InlineData("tokenizer_config.json", """{"eos_token":"X","tokenizer_class":"PreTrainedTokenizerFast"}""")] // config.json names 256
+    [InlineData("generation_config.json", """{"eos_token_id":[255,ID]}""")]
+    [InlineData("chat_template.jinja",
+        "{% for m in messages %}{{ m.role[0] }}:{{ m.content }}{{ 'X' if m.role == 'assistant' else ';' }}{% endfor %}{{ 'a:' if add_generation_prompt }}")]
+    public void An_answer_ends_where_any_file_says_so(string file, string content)
+    {
+        var model = ChatModel();
+        string Answer(int seed)
+        {
+            string[] chat = ["chat", "--model", model, "--max_tokens", "16", "--temperature", "1", "--seed", $"{seed}", "--json", "--backend", "reference"];
+            return (string)Command.RunWith("hi\n", chat).Lines[0]["answer"]!;
+        }
+        // A letter that the model says after some others.
+        var (seed, free, at) = Enumerable.Range(1, 20).Select(s => (s, Answer(s)))
+            .Select(a => (a.s, a.Item2, a.Item2.AsSpan(1).IndexOfAnyInRange('a', 'z') + 1)).First(a => a.Item3 > 0);
+        Assert.DoesNotContain(free[at], free[..at]);
+        File.WriteAllText(Path.Combine(model, file), content.Replace("X", $"{free[at]}", StringComparison.Ordinal)
+            .Replace("ID", $"{(int)free[at]}", StringComparison.Ordinal));
+        Assert.Equal(free[..at], Answer(seed));
+    }
+
+    [Fact]
+    public void A_text_ends_at_the_special_token_of_the_chat_template()
+    {
+        var model = ChatModel();
+        File.WriteAllText(Path.Combine(model, "tokenizer_config.json"), """{"tokenizer_class":"PreTrainedTokenizerFast"}""");
+        var tokenizer = JsonNode.Parse(File.ReadAllText(Path.Combine(model, "tokenizer.json")))!;
+        string Generate() => (string)Command.Succeed(
+            "generate", "--model", model, "--prompt", "hi", "--max_tokens", "16", "--temperature", "1", "--seed", "3", "--json", "--backend", "reference").Lines[0]["text"]!;
+        var free = Generate();
+        var at = free.AsSpan(1).IndexOfAnyInRange('A', 'z') + 1;
+        Assert.True(at > 0 && !free[..at].Contains(free[at], StringComparison.Ordinal), free);
+        tokenizer["added_tokens"]!.AsArray().Add(new JsonObject
+        {
+            ["id"] = (int)free[at], ["content"] = $"{free[at]}", ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false,
+            ["special"] = true,
+        });
+        File.WriteAllText(Path.Combine(model, "tokenizer.json"), tokenizer.ToJsonString());
+        File.WriteAllText(Path.Combine(model, "chat_template.jinja"), $"{{% for m in messages %}}{{{{ m.content }}}}{free[at]}{{% endfor %}}");
+        Assert.Equal(free[..at], Generate());
     }
 
     [Fact]

@@ -107,7 +107,7 @@ public sealed class Generator : IDisposable
     }
 
     private bool IsEnd(int token, GenerationOptions options) =>
-        !options.IgnoreEndOfSequence && model.Config.EosTokenIds.Contains(token);
+        (!options.IgnoreEndOfSequence && model.Config.EosTokenIds.Contains(token)) || options.StopTokens.Contains(token);
 
     private KvCache Begin(Sequence[] sequences, GenerationOptions options)
     {
