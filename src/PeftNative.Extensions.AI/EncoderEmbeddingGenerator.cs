@@ -7,12 +7,12 @@ namespace PeftNative.Extensions.AI;
 
 /// <summary>
 /// An encoder with adapters as a generator of embeddings: see <see cref="TextEmbedder"/>. Owns its embedder, not the model, tokenizer or adapters.
-/// Thread-safe: calls from several threads are computed one after the other.
+/// Thread-safe: calls from several threads are computed in turn, and several generators may share a model. After <see cref="Dispose"/>, or that of the
+/// model or an adapter, a call is an <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class EncoderEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
 {
     private readonly TextEmbedder embedder;
-    private readonly SemaphoreSlim turn = new(1);
     private readonly EmbeddingGeneratorMetadata metadata;
 
     /// <summary>Makes a generator.</summary>
@@ -28,22 +28,15 @@ public sealed class EncoderEmbeddingGenerator : IEmbeddingGenerator<string, Embe
 
     /// <inheritdoc/>
     /// <exception cref="UsageException">Another number of dimensions is asked for.</exception>
+    /// <exception cref="ObjectDisposedException">The generator, the model or an adapter has been disposed.</exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         if (options?.Dimensions is { } dimensions && dimensions != metadata.DefaultModelDimensions)
             throw new UsageException($"The embeddings have {metadata.DefaultModelDimensions} dimensions, not {dimensions}.", remedy: "Leave Dimensions out.");
         string[] texts = [.. values];
-        await turn.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            var vectors = await Task.Run(() => embedder.Embed(texts, null, cancellationToken), cancellationToken).ConfigureAwait(false);
-            return new GeneratedEmbeddings<Embedding<float>>(vectors.Select(v => new Embedding<float>(v) { ModelId = metadata.DefaultModelId }));
-        }
-        finally
-        {
-            turn.Release();
-        }
+        var vectors = await Task.Run(() => embedder.Embed(texts, null, cancellationToken), cancellationToken).ConfigureAwait(false);
+        return new GeneratedEmbeddings<Embedding<float>>(vectors.Select(v => new Embedding<float>(v) { ModelId = metadata.DefaultModelId }));
     }
 
     /// <inheritdoc/>
@@ -51,9 +44,5 @@ public sealed class EncoderEmbeddingGenerator : IEmbeddingGenerator<string, Embe
         : serviceType == typeof(EmbeddingGeneratorMetadata) ? metadata : serviceType.IsInstanceOfType(this) ? this : null;
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        embedder.Dispose();
-        turn.Dispose();
-    }
+    public void Dispose() => embedder.Dispose();
 }

@@ -61,6 +61,41 @@ public sealed class ChatClientTests : IDisposable
     }
 
     [Fact]
+    public async Task Several_clients_of_one_model_answer_as_one_would()
+    {
+        var token = TestContext.Current.CancellationToken;
+        using var other = new ModelChatClient(model, tokenizer, new PlainTemplate());
+        async Task<string> Ask(ModelChatClient asked, int i) =>
+            (await asked.GetResponseAsync($"Hello {i}", new ChatOptions { MaxOutputTokens = 4 }, token)).Text;
+        var alone = new List<string>();
+        for (var i = 0; i < 6; i++) alone.Add(await Ask(client, i));
+        var together = await Task.WhenAll(Enumerable.Range(0, 6).Select(i => Task.Run(() => Ask(i % 2 == 0 ? client : other, i), token)));
+        Assert.Equal(alone, together);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_client_or_model_that_is_disposed_during_an_answer_ends_it_with_an_error(bool all)
+    {
+        var token = TestContext.Current.CancellationToken;
+        var options = new ChatOptions { MaxOutputTokens = 1000 };
+        await using var answer = client.GetStreamingResponseAsync("Hello", options, token).GetAsyncEnumerator(token);
+        Assert.True(await answer.MoveNextAsync());
+        var waiting = client.GetResponseAsync("Hello", options, token);
+        if (all) model.Dispose();
+        else client.Dispose();
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () =>
+        {
+            while (await answer.MoveNextAsync())
+            {
+            }
+        });
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => client.GetResponseAsync("Hello", options, token));
+    }
+
+    [Fact]
     public async Task What_is_not_there_is_refused_and_the_client_goes_on()
     {
         var token = TestContext.Current.CancellationToken;
@@ -82,7 +117,7 @@ public sealed class ChatClientTests : IDisposable
 
     private sealed class PlainTemplate : IChatTemplate
     {
-        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false) =>
+        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false, JsonObject? arguments = null) =>
             new(string.Concat(messages.Select(m => $"{m!["role"]}: {m["content"]}\n")) + (addGenerationPrompt ? "assistant:" : ""), []);
     }
 }

@@ -11,8 +11,11 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
     /// <summary>Diagnostics and progress.</summary>
     public TextWriter Error { get; } = error;
 
-    /// <summary>What is piped in.</summary>
+    /// <summary>What is piped in or typed.</summary>
     public TextReader In { get; } = input;
+
+    /// <summary>Whether the input is typed by a person, so that reading it waits for them.</summary>
+    public bool IsKeyboard { get; init; }
 
     /// <summary>Whether results are JSON lines.</summary>
     public bool Json { get; set; }
@@ -34,6 +37,15 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
 
     /// <summary>Set when the user wants the work to end.</summary>
     public CancellationToken Cancellation => Interruption.Token;
+
+    /// <summary>The next line of the input; null at its end. Waiting for it ends with the wish to stop.</summary>
+    /// <exception cref="OperationCanceledException">The user wants the work to end.</exception>
+    public string? ReadLine()
+    {
+        if (!IsKeyboard) return In.ReadLine();
+        // A read from a keyboard cannot be broken off; it is left behind when the program ends.
+        return Task.Run(In.ReadLine).WaitAsync(Cancellation).GetAwaiter().GetResult();
+    }
 
     /// <summary>A line for people; nothing when results are JSON.</summary>
     public void Line(string text = "")

@@ -5,6 +5,7 @@ using PeftNative.Cli.Verbs;
 using PeftNative.Data;
 using PeftNative.Inference;
 using PeftNative.Models;
+using PeftNative.Tokenizers.Chat;
 
 namespace PeftNative.Cli.Runs;
 
@@ -67,13 +68,16 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         using var generator = new TextGenerator(session.Model, session.Tokenizer);
         var encoder = session.Model.Task == ModelTask.SequenceToSequence
             ? Encoder(ModelTask.SequenceToSequence, "source, prompt or instruction") : Encoder(ModelTask.CausalLM, "prompt, instruction or messages");
+        var options = GenerateVerb.ToOptions(values);
+        if (data.Shape == RecordShape.Messages && ChatTemplate.Load(values.Text(Shared.Model)) is { } template)
+            options = TurnEnd.Of(template, session.Tokenizer).AddTo(options);
         foreach (var line in InBatches(Continue)) yield return line;
 
         IEnumerable<JsonObject> Continue(DataRecord[] records, IReadOnlyList<AttachmentSet> adapters)
         {
             generator.Adapters = adapters;
             int[][] prompts = [.. records.Select(r => encoder.Encode(r).First().Ids)];
-            return generator.GenerateBatch(prompts, GenerateVerb.ToOptions(values), terminal.Cancellation).Select(text => new JsonObject { ["prediction"] = text });
+            return generator.GenerateBatch(prompts, options, terminal.Cancellation).Select(text => new JsonObject { ["prediction"] = text });
         }
     }
 

@@ -42,6 +42,7 @@ internal sealed record Sample(string Prompt, string Wanted, string Before)
         using var generator = new Generator(setup.Model, adapters);
         var isContinued = setup.Model.Task == ModelTask.CausalLM;
         var most = isContinued ? Math.Min(MostTokens, setup.Model.Config.MaxPositions - ids.Length) : MostTokens;
-        return most < 1 ? "" : setup.Tokenizer.Decode([.. generator.Generate(ids, new GenerationOptions { MaxTokens = most }, cancellation)]);
+        var options = new GenerationOptions { MaxTokens = most }.StoppingAt(setup.Tokenizer.EndOfSequenceId);
+        return most < 1 ? "" : setup.Tokenizer.Decode([.. generator.Generate(ids, options, cancellation)]);
     }
 }

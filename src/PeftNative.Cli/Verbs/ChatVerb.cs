@@ -37,7 +37,8 @@ internal sealed class ChatVerb : Verb
             ?? throw new ModelFormatException("The model has no chat template.", folder, "Use generate, which continues plain texts.");
         using var session = ModelSession.Open(values, terminal, byName: true);
         var names = ModelSession.NamedSources(values).Zip(session.Loaded, (s, adapter) => (Name: s.Name ?? NameOf(s.Source.Folder), adapter)).ToList();
-        using var conversation = new Conversation(session, template, GenerateVerb.ToOptions(values), values.OptionalText(System));
+        using var conversation = new Conversation(
+            session, template, TurnEnd.Of(template, session.Tokenizer).AddTo(GenerateVerb.ToOptions(values)), values.OptionalText(System));
         conversation.Take(names.Count == 0 ? null : names[0].adapter);
         terminal.Note(names.Count == 0 ? Help : $"adapters: {string.Join(", ", names.Select(n => n.Name))}; {Help}");
         while (Ask(terminal) is { } line)
@@ -62,7 +63,7 @@ internal sealed class ChatVerb : Verb
     {
         terminal.Cancellation.ThrowIfCancellationRequested();
         if (terminal.IsLive) terminal.Error.Write("> ");
-        return terminal.In.ReadLine()?.Trim();
+        return terminal.ReadLine()?.Trim();
     }
 
     private static string NameOf(string folder) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));

@@ -5,6 +5,7 @@ using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Inference;
+using PeftNative.Tokenizers.Chat;
 
 namespace PeftNative.Cli.Verbs;
 
@@ -71,7 +72,8 @@ internal sealed class GenerateVerb : Verb
         using var generator = new TextGenerator(session.Model, session.Tokenizer, [.. session.Active]);
         var text = new StringBuilder();
         var clock = Stopwatch.StartNew();
-        foreach (var piece in generator.Stream(ids, ToOptions(values), terminal.Cancellation))
+        var options = ToOptions(values).StoppingAt(EndOfTurn(values.Text(Shared.Model), session, terminal));
+        foreach (var piece in generator.Stream(ids, options, terminal.Cancellation))
         {
             text.Append(piece);
             if (terminal.Json) continue;
@@ -96,12 +98,26 @@ internal sealed class GenerateVerb : Verb
         Seed = (ulong)values.Whole(Shared.Seed),
     };
 
+    // A model tuned on conversations ends with this token also where it just goes on with a text.
+    private static int? EndOfTurn(string folder, ModelSession session, Terminal terminal)
+    {
+        try
+        {
+            return ChatTemplate.Load(folder) is { } template ? TurnEnd.Of(template, session.Tokenizer).Token : null;
+        }
+        catch (ModelFormatException e)
+        {
+            terminal.Warn($"the chat template is broken, so its end of turn does not end the text: {e.What}");
+            return null;
+        }
+    }
+
     private static string ReadPrompt(SettingValues values, Terminal terminal)
     {
         if (values.Has(Prompt) && values.Has(PromptFile))
             throw new UsageException("--prompt and --prompt_file exclude each other.", null, "Give one of them.");
         var text = values.OptionalText(Prompt)
-            ?? (values.OptionalText(PromptFile) is { } file ? ReadFile(file) : terminal.In.ReadToEnd());
+            ?? (values.OptionalText(PromptFile) is { } file ? ReadFile(file) : terminal.IsKeyboard ? "" : terminal.In.ReadToEnd());
         return text.Length > 0 ? text : throw new UsageException("There is no prompt.", null, "Give --prompt TEXT or --prompt_file FILE, or pipe a text in.");
     }
 

@@ -13,7 +13,11 @@ internal sealed record VerifyCase(string Name, Func<VerifyLine> Run);
 /// <summary>Finds the cases of a folder of recorded numbers: models, tokenizers and chat templates, schedules and metrics.</summary>
 internal static class GoldenFolder
 {
-    private static readonly (string, Func<string, IEnumerable<VerifyCase>>)[] Kinds = [("tokenizers", Tokenizers), ("training", Training)];
+    private static readonly (string, Func<string, IEnumerable<VerifyCase>>)[] Kinds = 
+    [
+        ("tokenizers", Tokenizers), ("training", Training),
+        ("chat-training", ChatTrainingFolder.Find),
+    ];
 
     /// <summary>The cases of the folder, models first.</summary>
     /// <exception cref="DataException">The folder is none of the kind.</exception>
@@ -25,7 +29,7 @@ internal static class GoldenFolder
         foreach (var (name, find) in Kinds)
             cases.AddRange(find(Path.Combine(folder, name)).Concat(find(folder)));
         return cases.Count > 0 ? cases : throw new DataException("The folder holds no recorded cases.", folder,
-            "Give a folder with bases/ and cases/, tokenizers/ or training/, or one of the last two itself.");
+            "Give a folder with bases/ and cases/, tokenizers/, training/ or chat-training/, or one of the last three itself.");
     }
 
     private static IEnumerable<VerifyCase> Tokenizers(string folder)
@@ -47,7 +51,8 @@ internal static class GoldenFolder
 
     private static HfTokenizer? Load(string folder) => Directory.Exists(folder) ? HfTokenizer.Load(folder) : null;
 
-    private static VerifyCase Case(string kind, string folder, Func<VerificationResult> verify)
+    /// <summary>A case that needs no model, named after its kind and folder.</summary>
+    internal static VerifyCase Case(string kind, string folder, Func<VerificationResult> verify)
     {
         var name = kind + Path.GetFileName(folder);
         return new VerifyCase(name, () =>

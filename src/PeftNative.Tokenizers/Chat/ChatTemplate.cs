@@ -68,16 +68,12 @@ public sealed class ChatTemplate : IChatTemplate
     public ChatTemplate WithLimits(ChatTemplateLimits limits) =>
         new(_template, _toolTemplate, _variables) { Limits = limits, Clock = Clock };
 
-    /// <inheritdoc/>
-    public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false) =>
-        Render(messages, addGenerationPrompt, null);
-
     /// <summary>
     /// Renders messages with further variables, such as <c>tools</c>, <c>documents</c> or <c>date_string</c>.
     /// </summary>
     /// <param name="messages">The messages; keys with a null value are not shown to the template.</param>
     /// <param name="addGenerationPrompt">Whether to end with the opening of an assistant's turn.</param>
-    /// <param name="kwargs">
+    /// <param name="arguments">
     /// Variables by name, over those of the tokenizer. <c>tools</c> and <c>documents</c> are none where they are not
     /// passed.
     /// </param>
@@ -85,12 +81,12 @@ public sealed class ChatTemplate : IChatTemplate
     /// The template refuses the messages (raise_exception); <see cref="PeftNativeException.What"/> is its own message.
     /// </exception>
     /// <exception cref="ModelFormatException">The template fails, or exceeds its limits.</exception>
-    public RenderedChat Render(JsonArray messages, bool addGenerationPrompt, JsonObject? kwargs)
+    public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false, JsonObject? arguments = null)
     {
-        var template = _toolTemplate is not null && kwargs?["tools"] is not null ? _toolTemplate : _template;
+        var template = _toolTemplate is not null && arguments?["tools"] is not null ? _toolTemplate : _template;
         try
         {
-            var (text, spans) = template.Render(i => Define(i, messages, addGenerationPrompt, kwargs), Limits, Clock);
+            var (text, spans) = template.Render(i => Define(i, messages, addGenerationPrompt, arguments), Limits, Clock);
             return new RenderedChat(text, spans);
         }
         catch (JinjaException e)
@@ -115,13 +111,13 @@ public sealed class ChatTemplate : IChatTemplate
         }
     }
 
-    private void Define(Interpreter interpreter, JsonArray messages, bool addGenerationPrompt, JsonObject? kwargs)
+    private void Define(Interpreter interpreter, JsonArray messages, bool addGenerationPrompt, JsonObject? arguments)
     {
         var json = new JsonValues(interpreter);
         interpreter.Define("tools", json.Convert(null));
         interpreter.Define("documents", json.Convert(null));
         foreach (var (name, value) in _variables) interpreter.Define(name, json.Convert(value));
-        foreach (var (name, value) in kwargs ?? []) interpreter.Define(name, json.Convert(value));
+        foreach (var (name, value) in arguments ?? []) interpreter.Define(name, json.Convert(value));
         interpreter.Define("messages", json.Messages(messages));
         interpreter.Define("add_generation_prompt", json.Convert(addGenerationPrompt));
     }

@@ -44,7 +44,7 @@ public static class ChatTemplateVerifier
         return new ChatVerification(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), count, failed, first);
     }
 
-    private static JsonNode Read(string folder, string file)
+    internal static JsonNode Read(string folder, string file)
     {
         var path = Path.Combine(folder, file);
         try
@@ -79,7 +79,7 @@ public static class ChatTemplateVerifier
             ?? (tokenizer is null ? null : TokenDifference(chat, recorded, tokenizer));
     }
 
-    private static string? TextDifference(string what, string? expected, string actual)
+    internal static string? TextDifference(string what, string? expected, string actual)
     {
         if (expected == actual) return null;
         if (expected is null) return $"expected no {what}, but got '{actual}'";

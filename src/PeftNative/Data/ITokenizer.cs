@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace PeftNative.Data;
 
 /// <summary>
@@ -71,10 +73,21 @@ public interface IChatTemplate
     /// <summary>Renders messages; spans tell which characters of the result are the assistant's turns.</summary>
     /// <param name="messages">A JSON array of messages, each an object with at least <c>role</c> and <c>content</c>.</param>
     /// <param name="addGenerationPrompt">Whether to end with the opening of an assistant's turn.</param>
-    RenderedChat Render(System.Text.Json.Nodes.JsonArray messages, bool addGenerationPrompt = false);
+    /// <param name="arguments">Further variables for the template, such as <c>tools</c> or <c>enable_thinking</c>; null for none.</param>
+    /// <exception cref="DataException">The template refuses the messages.</exception>
+    /// <exception cref="ModelFormatException">The template fails on the messages.</exception>
+    RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false, JsonObject? arguments = null);
 }
 
 /// <summary>A rendered conversation.</summary>
 /// <param name="Text">The text, ready to be encoded without adding special tokens.</param>
 /// <param name="AssistantSpans">Start and end (UTF-16, end exclusive) of each <c>{% generation %}</c> block; empty where the template has none.</param>
 public sealed record RenderedChat(string Text, IReadOnlyList<(int Start, int End)> AssistantSpans);
+
+/// <summary>What follows from the members of a tokenizer.</summary>
+internal static class TokenizerExtensions
+{
+    /// <summary>Whether a token is a special one: it is left out of the text where these are skipped.</summary>
+    public static bool IsSpecial(this ITokenizer tokenizer, int id) =>
+        tokenizer.Decode([id], skipSpecialTokens: false).Length > 0 && tokenizer.Decode([id]).Length == 0;
+}

@@ -6,12 +6,14 @@ using PeftNative.Training;
 namespace PeftNative.Inference;
 
 /// <summary>
-/// Scores texts, or the words of texts, with a classifier. Owns its pass; one thread at a time; many may share a model.
+/// Scores texts, or the words of texts, with a classifier. Owns its pass. Thread-safe: calls from several threads, and of several classifiers of one
+/// model, are computed one after the other; after <see cref="Dispose"/>, or that of the model or an adapter, a call is an
+/// <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class Classifier : IDisposable
 {
     private readonly TransformerModel model;
-    private readonly Pass pass;
+    private readonly SharedPass shared;
 
     /// <summary>Makes a classifier.</summary>
     /// <exception cref="UsageException">The model has no classifier on top.</exception>
@@ -19,30 +21,36 @@ public sealed class Classifier : IDisposable
     {
         if (model.Task.WritesText()) throw new UsageException("A language model scores no labels.", remedy: "Use it to generate.");
         this.model = model;
-        pass = new Pass(model, adapters);
+        shared = new SharedPass(model, adapters, this);
     }
 
     /// <summary>The adapters in force; may be exchanged between two calls.</summary>
     public IReadOnlyList<AttachmentSet> Adapters
     {
-        get => pass.Attachments;
-        set => pass.Attachments = value;
+        get => shared.Adapters;
+        set
+        {
+            using var scope = shared.Enter(out var pass);
+            pass.Attachments = value;
+        }
     }
 
     /// <summary>The scores (logits) of each text, one per label.</summary>
-    public IReadOnlyList<float[]> Score(Batch batch) => Score(batch, () => model.PooledRows(pass));
+    /// <exception cref="ObjectDisposedException">The classifier, the model or an adapter in force has been disposed.</exception>
+    public IReadOnlyList<float[]> Score(Batch batch) => Score(batch, model.PooledRows);
 
     /// <summary>The label of each word; null where a word has no token, because it was cut off or the tokenizer gives none.</summary>
     /// <param name="words">The words.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="maxLength">The most tokens, special tokens included.</param>
+    /// <exception cref="ObjectDisposedException">The classifier, the model or an adapter in force has been disposed.</exception>
     public IReadOnlyList<string?> Tag(IReadOnlyList<string> words, ITokenizer tokenizer, int maxLength)
     {
         var tokens = tokenizer.Encode(string.Join(' ', words), null, addSpecialTokens: true, maxLength);
         var first = TagEncoder.FirstTokens(words, tokens);
         var known = first.Where(at => at >= 0).ToArray();
         var batch = Batch.Of([new Example { Ids = tokens.Ids, TokenTypes = tokens.TokenTypes, Origin = new RecordOrigin("", 0) }]);
-        var scores = known.Length == 0 ? [] : Score(batch, () => [.. known.Select(at => pass.RowOf(0, at))]);
+        var scores = known.Length == 0 ? [] : Score(batch, pass => [.. known.Select(at => pass.RowOf(0, at))]);
         var next = 0;
         return [.. first.Select(at => at < 0 ? null : model.Config.Labels[Best(scores[next++])])];
     }
@@ -70,13 +78,14 @@ public sealed class Classifier : IDisposable
     public static double Sigmoid(float score) => 1 / (1 + Math.Exp(-score));
 
     /// <inheritdoc/>
-    public void Dispose() => pass.Dispose();
+    public void Dispose() => shared.Dispose();
 
-    private float[][] Score(Batch batch, Func<int[]> rows)
+    private float[][] Score(Batch batch, Func<Pass, int[]> rows)
     {
+        using var scope = shared.Enter(out var pass);
         pass.Begin(ModelBatch.Tokens(model, batch), training: false);
         var x = model.Forward(pass);
-        var scores = HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows()));
+        var scores = HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows(pass)));
         return [.. scores.Chunk(model.Head.Output.Out)];
     }
 }

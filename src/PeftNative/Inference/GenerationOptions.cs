@@ -30,11 +30,23 @@ public sealed record GenerationOptions
     /// <summary>Texts at whose first appearance the continuation ends; they are not part of it. Looked at by <see cref="TextGenerator"/>.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
 
+    /// <summary>Tokens that end a continuation besides those of the model; they are not part of it.</summary>
+    public IReadOnlyList<int> StopTokens { get; init; } = [];
+
     /// <summary>Seed of the sampling.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Whether to go on after an end-of-sequence token.</summary>
+    /// <summary>Whether to go on after an end-of-sequence token of the model or the tokenizer.</summary>
     public bool IgnoreEndOfSequence { get; init; }
+
+    /// <summary>The same with further tokens and texts that end a continuation.</summary>
+    /// <param name="token">A token, or null.</param>
+    /// <param name="text">A text, or null.</param>
+    public GenerationOptions StoppingAt(int? token, string? text = null) => this with
+    {
+        StopTokens = token is { } id && !StopTokens.Contains(id) ? [.. StopTokens, id] : StopTokens,
+        Stop = text is not null && !Stop.Contains(text) ? [.. Stop, text] : Stop,
+    };
 
     /// <summary>Checks the values.</summary>
     /// <exception cref="UsageException">A value makes no sense; the message says which.</exception>

@@ -10,12 +10,14 @@ public readonly record struct GeneratedToken(int Sequence, int Token);
 
 /// <summary>
 /// Continues token sequences with a key/value cache; or, where the model has an encoder, writes what its decoder makes of them. Sequences of a batch may have any lengths: there is no padding, and each goes on
-/// exactly as it would alone, as long as tokens are not sampled. Owns its pass and cache; one thread at a time; many may share a model.
+/// exactly as it would alone, as long as tokens are not sampled. Owns its pass and cache; one continuation at a time. Generators of several threads may
+/// share a model, whose backend they use in turn, token by token; after <see cref="Dispose"/>, or that of the model or an adapter, also in the midst of
+/// a continuation, the next token is an <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class Generator : IDisposable
 {
     private readonly TransformerModel model;
-    private readonly Pass pass;
+    private readonly SharedPass shared;
     private float[] scores = []; // of the last pass, kept because fresh memory of this size comes page by page from the system
 
     /// <summary>Makes a generator.</summary>
@@ -24,15 +26,19 @@ public sealed class Generator : IDisposable
     {
         if (!model.Task.WritesText()) throw new UsageException("A classifier generates no text.", remedy: "Use it to predict labels.");
         this.model = model;
-        pass = new Pass(model, adapters);
+        shared = new SharedPass(model, adapters, this);
     }
 
     /// <summary>The adapters in force; may be exchanged between two continuations.</summary>
     /// <exception cref="InvalidOperationException">A continuation is under way.</exception>
     public IReadOnlyList<AttachmentSet> Adapters
     {
-        get => pass.Attachments;
-        set => pass.Attachments = pass.Cache is null ? value : throw new InvalidOperationException("adapters cannot be exchanged within a continuation");
+        get => shared.Adapters;
+        set
+        {
+            using var scope = shared.Enter(out var pass);
+            pass.Attachments = pass.Cache is null ? value : throw new InvalidOperationException("adapters cannot be exchanged within a continuation");
+        }
     }
 
     /// <summary>Continues a prompt; returns the new tokens, the end-of-sequence token not included.</summary>
@@ -60,6 +66,7 @@ public sealed class Generator : IDisposable
     /// <exception cref="UsageException">An option makes no sense.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; tokens given so far stand.</exception>
     /// <exception cref="InvalidOperationException">An earlier stream of this generator has not been read to its end or disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The generator, the model or an adapter in force has been disposed.</exception>
     public IEnumerable<GeneratedToken> StreamBatch(
         IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancellation = default)
     {
@@ -69,16 +76,14 @@ public sealed class Generator : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => pass.Dispose();
+    public void Dispose() => shared.Dispose();
 
     // What the stack below the head is given at first: the prompt, or the token that a decoder starts from.
     private int[] Given(int[] prompt) => model.Config.Encoder is null ? prompt : [model.Config.DecoderStartTokenId];
 
     private IEnumerable<GeneratedToken> Run(Sequence[] sequences, GenerationOptions options, CancellationToken cancellation)
     {
-        if (pass.Cache is not null) throw new InvalidOperationException("the generator is busy with another continuation; use a second generator");
-        using var cache = new KvCache(model, sequences.Length, Room(sequences.Max(s => s.Next.Length), options.MaxTokens));
-        pass.Cache = cache;
+        var cache = Begin(sequences, options);
         try
         {
             for (var i = 0; i < options.MaxTokens && sequences.Any(s => !s.HasEnded); i++)
@@ -89,7 +94,7 @@ public sealed class Generator : IDisposable
                 foreach (var sequence in sequences.Where(s => !s.HasEnded).ToList())
                 {
                     var token = sequence.Pick(scores.AsSpan(width * row++, width));
-                    if (!options.IgnoreEndOfSequence && model.Config.EosTokenIds.Contains(token)) sequence.End();
+                    if (IsEnd(token, options)) sequence.End();
                     else yield return new GeneratedToken(sequence.Number, token);
                     if (cache.LengthOf(sequence.Number) >= cache.Capacity) sequence.End(); // the model has no more positions
                 }
@@ -97,25 +102,36 @@ public sealed class Generator : IDisposable
         }
         finally
         {
-            pass.Cache = null;
+            shared.Leave(cache);
         }
+    }
+
+    private bool IsEnd(int token, GenerationOptions options) =>
+        (!options.IgnoreEndOfSequence && model.Config.EosTokenIds.Contains(token)) || options.StopTokens.Contains(token);
+
+    private KvCache Begin(Sequence[] sequences, GenerationOptions options)
+    {
+        using var scope = shared.Enter(out var pass);
+        if (pass.Cache is not null) throw new InvalidOperationException("the generator is busy with another continuation; use a second generator");
+        return pass.Cache = new KvCache(model, sequences.Length, Room(sequences.Max(s => s.Next.Length), options.MaxTokens));
     }
 
     // Rows of the cache that a sequence can fill: a learned table of positions ends somewhere.
     private int Room(int promptLength, int maxTokens)
     {
-        var wanted = promptLength + maxTokens + pass.Attachments.Sum(a => a.VirtualTokens?.Count ?? 0);
+        var wanted = promptLength + maxTokens + shared.Adapters.Sum(a => a.VirtualTokens?.Count ?? 0);
         var limit = model.Embedding.Positions is { } table
-            ? table.Rows - model.Config.PositionOffset - pass.Attachments.Sum(a => a.Prefix?.Count ?? 0) : int.MaxValue;
+            ? table.Rows - model.Config.PositionOffset - shared.Adapters.Sum(a => a.Prefix?.Count ?? 0) : int.MaxValue;
         return Math.Max(promptLength, Math.Min(wanted, limit));
     }
 
     // One pass over the new tokens of all sequences; sequences that have ended have none. Returns the number of scores of each.
     private int Score(Sequence[] sequences)
     {
+        using var scope = shared.Enter(out var pass);
         var offsets = new int[sequences.Length + 1];
         for (var s = 0; s < sequences.Length; s++) offsets[s + 1] = offsets[s] + sequences[s].Next.Length;
-        pass.Begin(new TokenBatch([.. sequences.SelectMany(s => s.Next)], offsets) { Source = Source(sequences) }, training: false);
+        pass.Begin(new TokenBatch([.. sequences.SelectMany(s => s.Next)], offsets) { Source = Source(pass, sequences) }, training: false);
         var x = model.Forward(pass);
         var rows = new List<int>();
         for (var s = 0; s < sequences.Length; s++)
@@ -127,7 +143,7 @@ public sealed class Generator : IDisposable
     }
 
     // The cache keeps what the encoder has made of the prompts, so it reads them once.
-    private TokenBatch? Source(Sequence[] sequences)
+    private TokenBatch? Source(Pass pass, Sequence[] sequences)
     {
         if (model.Config.Encoder is null || pass.Cache!.Length > 0) return null;
         var offsets = new int[sequences.Length + 1];

@@ -6,8 +6,9 @@ namespace PeftNative.Inference;
 
 /// <summary>
 /// Turns texts into vectors with an encoder: the mean over the tokens' last hidden states, special tokens included, scaled to length 1, as
-/// sentence-transformers does by default (Reimers and Gurevych 2019, arXiv:1908.10084). Owns its pass; one thread at a time; many may share a model
-/// and a tokenizer.
+/// sentence-transformers does by default (Reimers and Gurevych 2019, arXiv:1908.10084). Owns its pass. Thread-safe: calls from several threads, and of
+/// several embedders of one model, are computed in turn, 32 texts at a time; after <see cref="Dispose"/>, or that of the model or an adapter, a
+/// call is an <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class TextEmbedder : IDisposable
 {
@@ -15,7 +16,7 @@ public sealed class TextEmbedder : IDisposable
 
     private readonly TransformerModel model;
     private readonly ITokenizer tokenizer;
-    private readonly Pass pass;
+    private readonly SharedPass shared;
 
     /// <summary>Makes an embedder.</summary>
     /// <exception cref="UsageException">The model is no encoder.</exception>
@@ -23,7 +24,7 @@ public sealed class TextEmbedder : IDisposable
     {
         if (model.Config.Causal) throw new UsageException("Only an encoder turns texts into vectors.", model.Folder, "Take a model of the family of BERT.");
         (this.model, this.tokenizer) = (model, tokenizer);
-        pass = new Pass(model, adapters);
+        shared = new SharedPass(model, adapters, this);
     }
 
     /// <summary>The vectors of texts, each of the model's hidden size; texts longer than the model's positions are cut off.</summary>
@@ -31,6 +32,7 @@ public sealed class TextEmbedder : IDisposable
     /// <param name="progress">Told the texts done, after every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The embedder, the model or an adapter has been disposed.</exception>
     public IReadOnlyList<float[]> Embed(
         IReadOnlyList<string> texts, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
@@ -45,7 +47,7 @@ public sealed class TextEmbedder : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => pass.Dispose();
+    public void Dispose() => shared.Dispose();
 
     private IEnumerable<float[]> EmbedTogether(string[] texts)
     {
@@ -54,6 +56,7 @@ public sealed class TextEmbedder : IDisposable
         var offsets = new int[texts.Length + 1];
         for (var s = 0; s < texts.Length; s++) offsets[s + 1] = offsets[s] + encoded[s].Ids.Length;
         int[]? types = encoded.All(e => e.TokenTypes is not null) ? [.. encoded.SelectMany(e => e.TokenTypes!).Select(t => (int)t)] : null;
+        using var scope = shared.Enter(out var pass);
         pass.Begin(new TokenBatch([.. encoded.SelectMany(e => e.Ids)], offsets, types: types), training: false);
         var rows = HostValues.Download(model.Backend, model.Forward(pass)).Chunk(model.Config.HiddenSize).ToArray();
         var starts = pass.RowOffsets.ToArray();

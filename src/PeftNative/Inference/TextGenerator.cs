@@ -5,8 +5,9 @@ using PeftNative.Models;
 namespace PeftNative.Inference;
 
 /// <summary>
-/// Continues texts: a <see cref="Generator"/> with the model's tokenizer around it and stop texts. One thread at a time; many may share
-/// a model and a tokenizer.
+/// Continues texts: a <see cref="Generator"/> with the model's tokenizer around it and stop texts. It ends at the end token of the tokenizer and at
+/// those of config.json and generation_config.json, whichever comes first. One continuation at a time; generators of several threads may share a model
+/// and a tokenizer, and all may be disposed at any time (see <see cref="Generator"/>).
 /// </summary>
 public sealed class TextGenerator : IDisposable
 {
@@ -47,7 +48,7 @@ public sealed class TextGenerator : IDisposable
         var decoder = tokenizer.CreateStream();
         var stop = new StopTexts(options.Stop);
         TokenCount = 0;
-        foreach (var token in generator.Stream(prompt, options, cancellation))
+        foreach (var token in generator.Stream(prompt, WithEnd(options), cancellation))
         {
             TokenCount++;
             if (stop.Push(decoder.Push(token)) is { Length: > 0 } piece) yield return piece;
@@ -73,10 +74,13 @@ public sealed class TextGenerator : IDisposable
     /// <summary>Continues several texts given as tokens.</summary>
     /// <inheritdoc cref="Stream(string, GenerationOptions, CancellationToken)" path="/exception"/>
     public IReadOnlyList<string> GenerateBatch(IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancellation = default) =>
-        [.. generator.GenerateBatch(prompts, options, cancellation).Select(ids => Cut(tokenizer.Decode([.. ids]), options.Stop))];
+        [.. generator.GenerateBatch(prompts, WithEnd(options), cancellation).Select(ids => Cut(tokenizer.Decode([.. ids]), options.Stop))];
 
     /// <inheritdoc/>
     public void Dispose() => generator.Dispose();
+
+    private GenerationOptions WithEnd(GenerationOptions options) =>
+        options.IgnoreEndOfSequence ? options : options.StoppingAt(tokenizer.EndOfSequenceId);
 
     private static string Cut(string text, IReadOnlyList<string> stop)
     {

@@ -16,6 +16,9 @@ public abstract class AttachmentSet
     /// <summary>All parameters that training changes, in a fixed order.</summary>
     public abstract IReadOnlyList<Parameter> Trainables { get; }
 
+    /// <summary>Whether its memory is gone.</summary>
+    internal virtual bool IsDisposed => false;
+
     /// <summary>Whether it must be given all rows of the stream, because it tells them apart by their numbers.</summary>
     internal virtual bool DependsOnRowNumbers => false;
 

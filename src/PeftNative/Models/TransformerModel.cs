@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using PeftNative.Models.Families;
 using PeftNative.Ops;
 using PeftNative.Tensors;
@@ -6,12 +7,16 @@ namespace PeftNative.Models;
 
 /// <summary>
 /// A transformer on a backend: frozen parameters, layers, and the head of one task. Adapters never change it (merging aside), so many passes may share
-/// it; it owns the memory of its weights. Used by one thread at a time, like its backend.
+/// it; it owns the memory of its weights. Used by one thread at a time, like its backend; what stands in <c>PeftNative.Inference</c> takes turns by
+/// itself, so generators, classifiers and embedders of several threads may share a model, and models a backend.
 /// </summary>
 public sealed class TransformerModel : IDisposable
 {
+    private static readonly ConditionalWeakTable<IBackend, Lock> Gates = [];
+
     internal TransformerModel(IBackend backend, Family family, TransformerConfig config, ModelTask task, Arena weights)
     {
+        Gate = Gates.GetOrCreateValue(backend);
         (Backend, Family, Config, Task, Weights) = (backend, family, config, task, weights);
     }
 
@@ -58,6 +63,12 @@ public sealed class TransformerModel : IDisposable
     internal IReadOnlyList<SubBlock> Blocks { get; init; } = [];
 
     internal Arena Weights { get; }
+
+    /// <summary>Held by whoever computes with the model; models on one backend share it, as it computes for one at a time.</summary>
+    internal Lock Gate { get; }
+
+    /// <summary>Whether its memory is gone.</summary>
+    internal bool IsDisposed { get; private set; }
 
     /// <summary>Bytes held from the backend by weights.</summary>
     public long WeightBytes => Weights.Reserved;
@@ -228,8 +239,16 @@ public sealed class TransformerModel : IDisposable
         parameter.Quantized = null;
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => Weights.Dispose();
+    /// <summary>Frees the weights, after a computation under way; what computes with the model then throws.</summary>
+    public void Dispose()
+    {
+        lock (Gate)
+        {
+            if (IsDisposed) return;
+            IsDisposed = true;
+            Weights.Dispose();
+        }
+    }
 }
 
 /// <summary>The kinds of leaf modules adapters may look for.</summary>

@@ -191,56 +191,22 @@ public class EncodingTests
             () => Encode(Prompt("a", "b"), new ToyTokenizer(), with: o => o with { MaxLength = 1 }));
     }
 
-    /// <summary>
-    /// A template in the manner of ChatML, with or without marks; a closing line may change with what follows.
-    /// </summary>
-    private sealed class ToyChat(bool marks, bool ends = true, bool changes = false) : IChatTemplate
+    /// <summary>A template in the manner of ChatML.</summary>
+    private sealed class ToyChat : IChatTemplate
     {
-        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false)
-        {
-            var (text, spans) = ("", new List<(int, int)>());
-            foreach (var message in messages)
-            {
-                var (role, content) = (message!["role"]!.GetValue<string>(), message["content"]!.GetValue<string>());
-                text += $"{role}: ";
-                var start = text.Length;
-                text += content + (ends ? "</s>" : "");
-                if (marks && role == "assistant") spans.Add((start, text.Length));
-                text += changes && message != messages[^1] ? "~" : "\n";
-            }
-            return new RenderedChat(text + (addGenerationPrompt ? "assistant: " : ""), spans);
-        }
+        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false, JsonObject? arguments = null) =>
+            new(string.Concat(messages.Select(m => $"{m!["role"]}: {m["content"]}</s>\n"))
+                + (addGenerationPrompt ? "assistant: " : ""), []);
     }
 
     private static ConversationRecord Chat(params string[] turns) =>
         new(new JsonArray([.. turns.Select(
             (t, i) => new JsonObject { ["role"] = i % 2 == 0 ? "user" : "assistant", ["content"] = t })]), Here);
 
-    [Theory]
-    [InlineData(true, true, "user: q</s>\nassistant:[ a][</s>]\nuser: r</s>\nassistant:[ b][</s>]\n")]
-    [InlineData(false, true, "user: q</s>\nassistant:[ a][</s>][\n]user: r</s>\nassistant:[ b][</s>][\n]")]
-    [InlineData(true, false, "user: q\nassistant:[ a]\nuser: r\nassistant:[ b]\n[</s>]")]
-    public void Only_the_assistants_turns_are_trained(bool marks, bool ends, string expected)
-    {
-        var tokenizer = new ToyTokenizer();
-        var example = Assert.Single(
-            Encode(Chat("q", "a", "r", "b"), tokenizer, with: o => o with { ChatTemplate = new ToyChat(marks, ends) }));
-        Assert.Equal(expected, Trained(example, tokenizer));
-    }
-
-    [Fact]
-    public void A_template_whose_turns_cannot_be_found_is_refused()
-    {
-        var error = Assert.Throws<DataException>(() => Encode(Chat("q", "a", "r", "b"), new ToyTokenizer(),
-            with: o => o with { ChatTemplate = new ToyChat(marks: false, changes: true) }));
-        Assert.Contains("message 2 cannot be found", error.Message);
-        Assert.Contains("{% generation %}", error.Message);
-    }
-
     [Fact]
     public void Conversations_without_an_answer_or_a_template_are_refused()
     {
-        var chat = new ToyChat(marks: true);
+        var chat = new ToyChat();
         Assert.Contains("no turn of the assistant",
             Assert.Throws<DataException>(
                 () => Encode(Chat("q"), new ToyTokenizer(), with: o => o with { ChatTemplate = chat })).Message);
@@ -253,7 +219,7 @@ public class EncodingTests
     {
         var tokenizer = new ToyTokenizer();
         var example = Assert.Single(Encode(
-            Chat("q", "a"), tokenizer, with: o => o with { ChatTemplate = new ToyChat(true), ForPrediction = true }));
+            Chat("q", "a"), tokenizer, with: o => o with { ChatTemplate = new ToyChat(), ForPrediction = true }));
         Assert.Equal("user: q</s>\nassistant: ", tokenizer.Decode(example.Ids, false));
     }
 

@@ -109,6 +109,35 @@ public sealed class RecordTests : IDisposable
             record.Messages.ToJsonString());
     }
 
+    [Theory]
+    [InlineData("""
+        "tools":[{"name":"w"}]
+        """, """{"tools":[{"name":"w"}]}""")]
+    [InlineData("""
+        "tools":"[{\"name\":\"w\"}]","chat_template_kwargs":{"enable_thinking":false}
+        """, """{"enable_thinking":false,"tools":[{"name":"w"}]}""")]
+    [InlineData("""
+        "tools":[]
+        """, null)]
+    [InlineData("""
+        "tools":null
+        """, null)]
+    public void What_stands_beside_a_conversation_is_for_the_template(string beside, string? expected)
+    {
+        var record = Assert.IsType<ConversationRecord>(_folder.Open("a.jsonl",
+            $$$"""{"messages":[{"role":"user","content":"q"}],{{{beside.Trim()}}}}""").Single());
+        Assert.Equal(expected, record.TemplateArguments?.ToJsonString());
+    }
+
+    [Theory]
+    [InlineData("""{"messages":[{"role":"user","content":"q"}],"tools":"call me"}""", "'tools' must be a list of tools")]
+    [InlineData("""{"messages":[{"role":"user","content":"q"}],"tools":3}""", "'tools' must be a list of tools")]
+    [InlineData("""{"messages":[{"role":"user","content":"q"}],"chat_template_kwargs":[]}""", "must be an object")]
+    [InlineData("""{"messages":[{"role":"assistant","content":"q","weight":0.5}]}""", "In message 1, 'train' must be")]
+    [InlineData("""{"messages":[{"role":"assistant","content":"q","train":"no"}]}""", "In message 1, 'train' must be")]
+    public void What_makes_no_sense_in_a_conversation_is_named(string line, string expected) => Assert.Contains(
+        expected, Assert.Throws<DataException>(() => _folder.Open("a.jsonl", line).ToList()).Message, StringComparison.Ordinal);
+
     [Fact]
     public void Words_of_csv_are_separated_by_spaces()
     {

@@ -119,6 +119,26 @@ public sealed class GeneratorTests : IDisposable
     }
 
     [Fact]
+    public void A_text_ends_at_the_end_token_of_the_tokenizer_too()
+    {
+        var words = new ToyTokenizer(ends: false);
+        words.Encode("a b c d e f g h i j k l m n o p q"); // 17 tokens, as many as the model has
+        using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLM, end: 3);
+        using var generator = new Generator(model);
+        var free = generator.Generate(Prompts[0], Eight);
+        Assert.DoesNotContain(3, free); // the model's own end is another
+        var end = free.First(t => t != free[0]);
+        var expected = free.TakeWhile(t => t != end).ToArray();
+        Assert.Equal(expected, generator.Generate(Prompts[0], Eight with { StopTokens = [end] }));
+
+        using var texts = new TextGenerator(model, new EndingTokenizer(words, end));
+        var stopping = Eight with { IgnoreEndOfSequence = false };
+        Assert.Equal(words.Decode(expected), string.Concat(texts.Stream(Prompts[0], stopping)));
+        Assert.Equal([words.Decode(expected)], texts.GenerateBatch([Prompts[0]], stopping));
+        Assert.Equal(words.Decode([.. free]), string.Concat(texts.Stream(Prompts[0], Eight)));
+    }
+
+    [Fact]
     public async Task Text_comes_in_pieces_at_once_or_later_and_in_batches()
     {
         var tokenizer = new ToyTokenizer(ends: false);

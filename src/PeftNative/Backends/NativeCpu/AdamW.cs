@@ -9,5 +9,5 @@ public sealed partial class NativeCpuBackend
     public void Run(in AdamWOp op) => CpuLibrary.Check(AdamWRun(context, op));
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_adamw_run")]
-    private static partial NativeStatus AdamWRun(nint context, in AdamWOp op);
+    private static partial NativeStatus AdamWRun(CpuContext context, in AdamWOp op);
 }

@@ -19,14 +19,14 @@ public sealed partial class NativeCpuBackend
         CpuLibrary.Check(AttentionBackward(context, op, gradients));
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_rope_forward")]
-    private static partial NativeStatus RopeForward(nint context, in RopeOp op);
+    private static partial NativeStatus RopeForward(CpuContext context, in RopeOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_rope_backward")]
-    private static partial NativeStatus RopeBackward(nint context, in RopeOp op);
+    private static partial NativeStatus RopeBackward(CpuContext context, in RopeOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_attention_forward")]
-    private static partial NativeStatus AttentionForward(nint context, in AttentionOp op);
+    private static partial NativeStatus AttentionForward(CpuContext context, in AttentionOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_attention_backward")]
-    private static partial NativeStatus AttentionBackward(nint context, in AttentionOp op, in AttentionGradients gradients);
+    private static partial NativeStatus AttentionBackward(CpuContext context, in AttentionOp op, in AttentionGradients gradients);
 }

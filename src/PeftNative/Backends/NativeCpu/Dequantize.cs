@@ -9,5 +9,5 @@ public sealed partial class NativeCpuBackend
     public void Forward(in DequantizeOp op) => CpuLibrary.Check(DequantizeForward(context, op));
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_dequantize_forward")]
-    private static partial NativeStatus DequantizeForward(nint context, in DequantizeOp op);
+    private static partial NativeStatus DequantizeForward(CpuContext context, in DequantizeOp op);
 }

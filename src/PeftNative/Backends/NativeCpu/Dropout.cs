@@ -9,5 +9,5 @@ public sealed partial class NativeCpuBackend
     public void Forward(in DropoutOp op) => CpuLibrary.Check(DropoutForward(context, op));
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_dropout_forward")]
-    private static partial NativeStatus DropoutForward(nint context, in DropoutOp op);
+    private static partial NativeStatus DropoutForward(CpuContext context, in DropoutOp op);
 }

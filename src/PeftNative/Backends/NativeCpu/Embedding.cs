@@ -13,8 +13,8 @@ public sealed partial class NativeCpuBackend
         CpuLibrary.Check(EmbeddingBackward(context, op, gradients));
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_embedding_forward")]
-    private static partial NativeStatus EmbeddingForward(nint context, in EmbeddingOp op);
+    private static partial NativeStatus EmbeddingForward(CpuContext context, in EmbeddingOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_embedding_backward")]
-    private static partial NativeStatus EmbeddingBackward(nint context, in EmbeddingOp op, in EmbeddingGradients gradients);
+    private static partial NativeStatus EmbeddingBackward(CpuContext context, in EmbeddingOp op, in EmbeddingGradients gradients);
 }

@@ -13,8 +13,8 @@ public sealed partial class NativeCpuBackend
         CpuLibrary.Check(GateBackward(context, op, gradients));
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_gate_forward")]
-    private static partial NativeStatus GateForward(nint context, in GateOp op);
+    private static partial NativeStatus GateForward(CpuContext context, in GateOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_gate_backward")]
-    private static partial NativeStatus GateBackward(nint context, in GateOp op, in GateGradients gradients);
+    private static partial NativeStatus GateBackward(CpuContext context, in GateOp op, in GateGradients gradients);
 }

@@ -13,8 +13,8 @@ public sealed partial class NativeCpuBackend
         CpuLibrary.Check(GatherBackward(context, op, gradients));
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_gather_forward")]
-    private static partial NativeStatus GatherForward(nint context, in GatherOp op);
+    private static partial NativeStatus GatherForward(CpuContext context, in GatherOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_gather_backward")]
-    private static partial NativeStatus GatherBackward(nint context, in GatherOp op, in GatherGradients gradients);
+    private static partial NativeStatus GatherBackward(CpuContext context, in GatherOp op, in GatherGradients gradients);
 }

@@ -61,14 +61,14 @@ public sealed partial class NativeCpuBackend
     }
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_linear_forward")]
-    private static partial NativeStatus LinearForward(nint context, in NativeLinear op);
+    private static partial NativeStatus LinearForward(CpuContext context, in NativeLinear op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_linear_backward")]
-    private static partial NativeStatus LinearBackward(nint context, in NativeLinear op, in LinearGradients gradients);
+    private static partial NativeStatus LinearBackward(CpuContext context, in NativeLinear op, in LinearGradients gradients);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_dora_scale_forward")]
-    private static partial NativeStatus DoraScaleForward(nint context, in DoraScaleOp op);
+    private static partial NativeStatus DoraScaleForward(CpuContext context, in DoraScaleOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_dora_scale_backward")]
-    private static partial NativeStatus DoraScaleBackward(nint context, in DoraScaleOp op, in DoraScaleGradients gradients);
+    private static partial NativeStatus DoraScaleBackward(CpuContext context, in DoraScaleOp op, in DoraScaleGradients gradients);
 }

@@ -12,8 +12,8 @@ public sealed partial class NativeCpuBackend
     public void Run(in RegressionLossOp op) => CpuLibrary.Check(RegressionLossRun(context, op));
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_cross_entropy_run")]
-    private static partial NativeStatus CrossEntropyRun(nint context, in CrossEntropyOp op);
+    private static partial NativeStatus CrossEntropyRun(CpuContext context, in CrossEntropyOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_regression_loss_run")]
-    private static partial NativeStatus RegressionLossRun(nint context, in RegressionLossOp op);
+    private static partial NativeStatus RegressionLossRun(CpuContext context, in RegressionLossOp op);
 }

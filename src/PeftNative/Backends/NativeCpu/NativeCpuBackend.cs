@@ -8,13 +8,13 @@ namespace PeftNative.Backends.NativeCpu;
 /// The fast CPU backend: operation records run in the native library built from <c>native/cpu</c>, which picks AVX-512 with
 /// or without BF16, AVX2 or portable kernels at run time (<c>PEFTNATIVE_CPU=portable|avx2|avx512|avx512bf16</c> overrules it). The records are
 /// passed as they are: the order of their members is the layout of the records in <c>peftnative.h</c>. An instance owns a pool
-/// of threads and is used by one thread at a time.
+/// of threads and is used by one thread at a time; a call after it was disposed is an <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed partial class NativeCpuBackend : IBackend
 {
-    private nint context;
+    private readonly CpuContext context;
 
-    private NativeCpuBackend(nint context, DType computeType)
+    private NativeCpuBackend(CpuContext context, DType computeType)
     {
         this.context = context;
         ComputeType = computeType;
@@ -35,7 +35,7 @@ public sealed partial class NativeCpuBackend : IBackend
             throw new UsageException($"The native CPU backend is not available: {reason}.", "--backend cpu",
                 $"Build it with cmake, or set {CpuLibrary.FolderVariable} to its folder.");
         CpuLibrary.Check(Create(threads, instructionSet, out var context));
-        return new NativeCpuBackend(context, type);
+        return new NativeCpuBackend(new CpuContext(context), type);
     }
 
     /// <summary>Whether the native library is there and fits this program; if not, why.</summary>
@@ -80,30 +80,23 @@ public sealed partial class NativeCpuBackend : IBackend
     public void Copy(in Tensor x, in Tensor y) => CpuLibrary.Check(Copy(context, x, y));
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        Destroy(context);
-        context = 0;
-    }
+    public void Dispose() => context.Dispose();
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_create", StringMarshalling = StringMarshalling.Utf8)]
     private static partial NativeStatus Create(int threads, string? instructionSet, out nint context);
 
-    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_destroy")]
-    private static partial void Destroy(nint context);
-
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_cpu_description")]
-    private static partial nint GetDescription(nint context);
+    private static partial nint GetDescription(CpuContext context);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_sum_of_squares")]
-    private static partial NativeStatus SumOfSquares(nint context, in Tensor x, out double sum);
+    private static partial NativeStatus SumOfSquares(CpuContext context, in Tensor x, out double sum);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_add_scaled")]
-    private static partial NativeStatus AddScaled(nint context, in Tensor x, double scale, in Tensor y);
+    private static partial NativeStatus AddScaled(CpuContext context, in Tensor x, double scale, in Tensor y);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_fill")]
-    private static partial NativeStatus Fill(nint context, in Tensor x, double value);
+    private static partial NativeStatus Fill(CpuContext context, in Tensor x, double value);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_copy")]
-    private static partial NativeStatus Copy(nint context, in Tensor x, in Tensor y);
+    private static partial NativeStatus Copy(CpuContext context, in Tensor x, in Tensor y);
 }

@@ -13,8 +13,8 @@ public sealed partial class NativeCpuBackend
         CpuLibrary.Check(NormBackward(context, op, gradients));
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_norm_forward")]
-    private static partial NativeStatus NormForward(nint context, in NormOp op);
+    private static partial NativeStatus NormForward(CpuContext context, in NormOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_norm_backward")]
-    private static partial NativeStatus NormBackward(nint context, in NormOp op, in NormGradients gradients);
+    private static partial NativeStatus NormBackward(CpuContext context, in NormOp op, in NormGradients gradients);
 }

@@ -21,5 +21,5 @@ public sealed partial class NativeCpuBackend
     }
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_measure_peak")]
-    private static partial NativeStatus MeasurePeak(nint context, PeakKind kind, out double rate);
+    private static partial NativeStatus MeasurePeak(CpuContext context, PeakKind kind, out double rate);
 }

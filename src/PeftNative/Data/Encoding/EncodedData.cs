@@ -22,7 +22,8 @@ public sealed class EncodedData
     internal static EncodedData Of(List<Example> examples) => new(examples, [], examples.Count);
 
     /// <summary>
-    /// Encodes all records; examples in which nothing is trained are left out and reported in <see cref="Skipped"/>.
+    /// Encodes all records; examples in which nothing is trained, and conversations that the chat template refuses, are
+    /// left out and reported in <see cref="Skipped"/>.
     /// </summary>
     /// <param name="records">The records.</param>
     /// <param name="encoder">How they become examples.</param>
@@ -38,7 +39,14 @@ public sealed class EncodedData
         foreach (var record in records)
         {
             cancellation.ThrowIfCancellationRequested();
-            Add(encoder.Encode(record), record, examples, skipped);
+            try
+            {
+                Add(encoder.Examples(record), record, examples, skipped);
+            }
+            catch (RefusedRecordException e)
+            {
+                skipped.Add(new SkippedRecord(record.Origin, e.Message));
+            }
             if (++count % 256 == 0) progress?.Report(new WorkProgress("encoding", count, total));
         }
         progress?.Report(new WorkProgress("encoding", count, total));

@@ -41,6 +41,15 @@ public sealed record Example
     /// </summary>
     public int LostTags { get; init; }
 
+    /// <summary>
+    /// Trained turns of a conversation that do not go on from the prompt that asks for them (see
+    /// <see cref="TrainedTurn.Opening"/>).
+    /// </summary>
+    public int TurnsOffPrompt { get; init; }
+
+    /// <summary>What the prompt opens before the first of these; null where there is none.</summary>
+    public string? PromptOpening { get; init; }
+
     /// <summary>Number of tokens.</summary>
     public int Length => Ids.Length;
 

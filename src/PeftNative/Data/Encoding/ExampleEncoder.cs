@@ -24,19 +24,34 @@ public sealed class ExampleEncoder
     }
 
     /// <summary>
-    /// The examples of a record: one, or for a plain text in causal language modelling as many blocks as it takes (none
-    /// for an empty text).
+    /// The examples of a record: one; for a plain text in causal language modelling as many blocks as it takes (none for
+    /// an empty text); for a conversation as many texts as its turns need (<see cref="TrainedText"/>).
     /// </summary>
     /// <exception cref="DataException">
-    /// The record does not fit the task, or has a label that is none of the labels.
+    /// The record does not fit the task, has a label that is none of the labels, or is a conversation from which nothing
+    /// can be learned or which the chat template refuses.
     /// </exception>
     /// <exception cref="UsageException">The record is a conversation, but there is no chat template.</exception>
-    public IEnumerable<Example> Encode(DataRecord record) => (_options.Task, record) switch
+    public IEnumerable<Example> Encode(DataRecord record)
+    {
+        try
+        {
+            return Examples(record);
+        }
+        catch (RefusedRecordException e)
+        {
+            throw new DataException(e.Message, record.Origin.ToString(), "Correct the record, or leave it out.", e);
+        }
+    }
+
+    /// <summary>The same, for callers that count and name what is refused.</summary>
+    /// <exception cref="RefusedRecordException">There is nothing to learn from a conversation.</exception>
+    internal IEnumerable<Example> Examples(DataRecord record) => (_options.Task, record) switch
     {
         (ModelTask.CausalLM, TextRecord { Pair: null } text) => _causal.Blocks(text),
         (ModelTask.CausalLM, PromptRecord prompt) => [_causal.Encode(prompt)],
         (ModelTask.CausalLM, ConversationRecord chat) =>
-            [new ConversationEncoder(_tokenizer, _options).Encode(chat)],
+            new ConversationEncoder(_tokenizer, _options).Encode(chat),
         (ModelTask.SequenceClassification, TextRecord text) => [Classify(text)],
         (ModelTask.TokenClassification, TaggedRecord tagged) =>
             [new TagEncoder(_tokenizer, _options).Encode(tagged)],

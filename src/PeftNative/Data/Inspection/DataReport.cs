@@ -36,6 +36,12 @@ public sealed record DataReport
     /// <summary>Words whose tag has no token.</summary>
     public long LostTags { get; init; }
 
+    /// <summary>Trained turns of conversations that do not go on from the prompt that asks for them.</summary>
+    public long TurnsOffPrompt { get; init; }
+
+    /// <summary>What the generation prompt opens before the first of these; null where there is none.</summary>
+    public string? PromptOpening { get; init; }
+
     /// <summary>
     /// The shortest, the median, the 95th percentile and the longest example, and the mean, in tokens.
     /// </summary>
@@ -71,6 +77,8 @@ public sealed record DataReport
                 : null,
             Truncated = data.Examples.Count(e => e.Truncated),
             LostTags = data.Examples.Sum(e => (long)e.LostTags),
+            TurnsOffPrompt = data.Examples.Sum(e => (long)e.TurnsOffPrompt),
+            PromptOpening = data.Examples.FirstOrDefault(e => e.TurnsOffPrompt > 0)?.PromptOpening,
             Lengths = (lengths[0], At(0.5), At(0.95), lengths[^1], lengths.Average()),
             Histogram = HistogramOf(lengths),
             LabelCounts = labels is null or { Problem: ProblemType.Regression }
@@ -92,6 +100,10 @@ public sealed record DataReport
             yield return $"{Skipped.Count} records teach nothing; the first is {skipped.Origin}: {skipped.Reason}";
         if (BadLines is [var bad, ..])
             yield return $"{BadLines.Count} broken lines were left out; the first is {bad.Where}: {bad.What}";
+        if (TurnsOffPrompt > 0)
+            yield return $"{TurnsOffPrompt} turns do not go on from the prompt that asks for them: the chat template opens "
+                + $"'{PromptOpening!.ReplaceLineEndings("\\n")}' there, which the turns do not have. They are "
+                + "trained from where both part; at run time the model is asked otherwise.";
         if (LostTags > 0)
             yield return $"{LostTags} tags have no token, because their words were cut off or give no tokens.";
         var missing = LabelCounts.Where(l => l.Count == 0).Select(l => l.Name).ToList();

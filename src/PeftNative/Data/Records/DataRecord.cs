@@ -17,7 +17,14 @@ public sealed record TextRecord(string Text, string? Pair, LabelValue? Label, Re
 public sealed record PromptRecord(string Prompt, string? Completion, RecordOrigin Origin) : DataRecord(Origin);
 
 /// <summary>A conversation: objects with <c>role</c> and <c>content</c>, as chat templates expect them.</summary>
-public sealed record ConversationRecord(JsonArray Messages, RecordOrigin Origin) : DataRecord(Origin);
+public sealed record ConversationRecord(JsonArray Messages, RecordOrigin Origin) : DataRecord(Origin)
+{
+    /// <summary>
+    /// What the chat template gets beside the messages: <c>tools</c>, and the entries of <c>chat_template_kwargs</c>; null
+    /// for nothing.
+    /// </summary>
+    public JsonObject? TemplateArguments { get; init; }
+}
 
 /// <summary>Words and a tag for each; no tags in data to predict on.</summary>
 public sealed record TaggedRecord(

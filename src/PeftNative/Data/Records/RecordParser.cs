@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace PeftNative.Data;
@@ -35,10 +36,45 @@ public sealed class RecordParser(
             _template.Render(Text(record, "instruction"), OptionalText(record, "input")), Target(record),
             record.Origin),
         RecordShape.Messages =>
-            new ConversationRecord(Conversation.Normalize(Require(record, "messages"), record.Origin), record.Origin),
+            new ConversationRecord(Conversation.Normalize(Require(record, "messages"), record.Origin), record.Origin)
+            {
+                TemplateArguments = TemplateArguments(record),
+            },
         RecordShape.TokensTags => Tagged(record),
         _ => throw new ArgumentOutOfRangeException(nameof(record), shape, "There is no such shape."),
     };
+
+    private JsonObject? TemplateArguments(RawRecord record)
+    {
+        var tools = JsonOf<JsonArray>(record, ShapeFields.Tools, "a list of tools");
+        var arguments = JsonOf<JsonObject>(record, ShapeFields.TemplateArguments, "an object");
+        if (tools is not { Count: > 0 }) return arguments;
+        arguments ??= [];
+        if (arguments.ContainsKey(ShapeFields.Tools))
+            throw Error(record, "The record has tools, and tools in chat_template_kwargs.", "Give them once.");
+        arguments[ShapeFields.Tools] = tools;
+        return arguments;
+    }
+
+    /// <summary>A copy of a list or an object, which may be written as a text that holds it; null where it is absent.</summary>
+    private T? JsonOf<T>(RawRecord record, string field, string wanted) where T : JsonNode
+    {
+        if (_columns.NameIn(record.Fields, field) is not { } name) return null;
+        var node = record.Fields[name]!;
+        try
+        {
+            if (node is JsonValue value && value.TryGetValue<string>(out var text))
+            {
+                if (string.IsNullOrWhiteSpace(text)) return null;
+                node = JsonNode.Parse(text)!;
+            }
+            return node is T found ? (T)found.DeepClone() : throw WrongType(record, field, wanted, node);
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException)
+        {
+            throw WrongType(record, field, wanted + ", or its JSON as a text", node);
+        }
+    }
 
     private TaggedRecord Tagged(RawRecord record)
     {

@@ -14,7 +14,7 @@ public enum RecordShape
 
     /// <summary>
     /// <c>messages</c>: a conversation of <c>role</c> and <c>content</c>; also <c>conversations</c> of <c>from</c> and
-    /// <c>value</c>.
+    /// <c>value</c>; optionally <c>tools</c> and <c>chat_template_kwargs</c> for the chat template.
     /// </summary>
     Messages,
 
@@ -42,10 +42,16 @@ public enum RecordShape
 /// <param name="Optional">Fields a record may have.</param>
 internal sealed record ShapeFields(RecordShape Shape, string[] Inputs, string? Target, string[] Optional)
 {
+    /// <summary>The field of a conversation with the tools that the assistant may call.</summary>
+    public const string Tools = "tools";
+
+    /// <summary>The field of a conversation with further variables for the chat template.</summary>
+    public const string TemplateArguments = "chat_template_kwargs";
+
     /// <summary>All shapes, the one that explains more of a record's fields first.</summary>
     public static readonly ShapeFields[] All =
     [
-        new(RecordShape.Messages, ["messages"], null, []),
+        new(RecordShape.Messages, ["messages"], null, [Tools, TemplateArguments]),
         new(RecordShape.PromptCompletion, ["prompt"], "completion", []),
         new(RecordShape.Instruction, ["instruction"], "output", ["input"]),
         new(RecordShape.SourceTarget, ["source"], "target", []),

@@ -116,8 +116,11 @@ public sealed class Pass : IDisposable
 
     /// <summary>Takes the next batch and forgets the last one. A pass with a cache continues its sequences.</summary>
     /// <exception cref="ModelFormatException">A token id or position lies outside the model's tables.</exception>
+    /// <exception cref="ObjectDisposedException">The model or an adapter in force has been disposed.</exception>
     public void Begin(TokenBatch batch, bool training)
     {
+        ObjectDisposedException.ThrowIf(model.IsDisposed, model);
+        foreach (var set in Attachments) ObjectDisposedException.ThrowIf(set.IsDisposed, set);
         Arena.Reset();
         Transient.Reset();
         if (MemoryBudget is { } budget) BeginBudget(budget);

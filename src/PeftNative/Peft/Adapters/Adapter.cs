@@ -13,6 +13,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     private readonly List<AdapterEntry> entries = [];
     private readonly Parameter?[] replacements;
     private IReadOnlyList<Parameter> trainables = [];
+    private bool isDisposed;
 
     /// <summary>Begins an adapter; derived classes add entries and then call <see cref="Allocate"/>.</summary>
     protected Adapter(TransformerModel model, AdapterConfig config, string name)
@@ -23,6 +24,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <inheritdoc/>
     public override string Name { get; }
+
+    internal override bool IsDisposed => isDisposed;
 
     /// <summary>The model it was made for.</summary>
     public TransformerModel Model { get; }
@@ -151,12 +154,20 @@ public abstract class Adapter : AttachmentSet, IDisposable
         }
     }
 
-    /// <inheritdoc/>
-    public virtual void Dispose()
+    /// <summary>Frees its memory, after a computation under way; what computes with it then throws.</summary>
+    public void Dispose()
     {
-        Buffer?.Dispose();
+        lock (Model.Gate)
+        {
+            if (isDisposed) return;
+            isDisposed = true;
+            Free();
+        }
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>Frees the memory it owns; called once.</summary>
+    protected virtual void Free() => Buffer?.Dispose();
 
     // The outermost module on the path that one of the names ends; no dot boundary is asked for, as in PEFT.
     private static string? SavedModule(string module, IReadOnlyList<string> names)

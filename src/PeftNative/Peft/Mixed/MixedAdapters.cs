@@ -13,6 +13,8 @@ public sealed class MixedAdapters : AttachmentSet
     private readonly MixedBlock?[] blocks;
     private readonly IReadOnlyList<Adapter?> bySequence;
 
+    internal override bool IsDisposed => bySequence.Any(a => a is { IsDisposed: true });
+
     /// <summary>Combines adapters of one model.</summary>
     /// <param name="model">The model.</param>
     /// <param name="bySequence">The adapter of each sequence of the batch; null for the base alone.</param>

@@ -57,12 +57,11 @@ public abstract class PromptLearningAdapter : Adapter
     }
 
     /// <inheritdoc/>
-    public override void Dispose()
+    protected override void Free()
     {
         storedArena?.Dispose();
         runArena?.Dispose();
-        base.Dispose();
-        GC.SuppressFinalize(this);
+        base.Free();
     }
 
     /// <inheritdoc/>
