@@ -96,7 +96,7 @@ public sealed partial class IlgpuBackend : IBackend
     {
         if (count == 0) return;
         if (!kernels.TryGetValue(kernel, out var compiled))
-            kernels.Add(kernel, compiled = accelerator.LoadAutoGroupedStreamKernel(kernel));
+            kernels.Add(kernel, compiled = Load(() => accelerator.LoadAutoGroupedStreamKernel(kernel)));
         ((Action<Index1D, T>)compiled)(checked((int)count), arguments);
     }
 
@@ -106,7 +106,7 @@ public sealed partial class IlgpuBackend : IBackend
     {
         if (groups == 0) return;
         if (!kernels.TryGetValue(kernel, out var compiled))
-            kernels.Add(kernel, compiled = accelerator.LoadStreamKernel(kernel));
+            kernels.Add(kernel, compiled = Load(() => accelerator.LoadStreamKernel(kernel)));
         ((Action<KernelConfig, T>)compiled)((checked((int)groups), shape.Group), arguments);
     }
 
@@ -121,8 +121,22 @@ public sealed partial class IlgpuBackend : IBackend
         long Blocks(int size) => (size + shape.Tile - 1) / shape.Tile;
         var blocks = checked((int)(Blocks(product.C.Rows) * Blocks(product.C.Columns)));
         if (blocks == 0) return;
-        tiled ??= accelerator.LoadStreamKernel<ProductArguments, int>(ProductKernels.Tiled);
+        tiled ??= Load(() => accelerator.LoadStreamKernel<ProductArguments, int>(ProductKernels.Tiled));
         tiled((blocks, shape.Tile * shape.Tile), product, shape.Tile);
+    }
+
+    // Devices that are only tried may lack what a kernel needs, and drivers refuse code for many reasons.
+    private TKernel Load<TKernel>(Func<TKernel> load)
+    {
+        try
+        {
+            return load();
+        }
+        catch (Exception e) when (e is AcceleratorException or InternalCompilerException or NotSupportedException)
+        {
+            throw new UsageException($"The device {accelerator.Name} cannot run a kernel: {e.Message.ReplaceLineEndings(" ")}",
+                "--device", "Use another device or backend.", e);
+        }
     }
 
     /// <summary>C (= or +=) A B, without all that may be added to it.</summary>

@@ -16,6 +16,10 @@ public sealed class CompilationTests : IDisposable
 {
     private readonly Context context = Context.Create(builder => builder.EnableAlgorithms());
 
+    // A subnormal constant, which no kernel writes: the bits of a small integer where its value was meant (ilgpu.md).
+    private const string SubnormalInPtx = "0f00(?!0{6})[0-7][0-9A-F]{5}|0d000(?!0{13})[0-9A-F]{13}";
+    private const string SubnormalInOpenCl = "[0-9]E-(39|4[0-9])f|[0-9]E-(3[12][0-9]|30[89])";
+
     public static TheoryData<string> Kernels => [.. Methods().Select(Name)];
 
     public void Dispose() => context.Dispose();
@@ -27,6 +31,7 @@ public sealed class CompilationTests : IDisposable
         using var backend = new PTXBackend(context, CudaArchitecture.SM_80, CudaInstructionSet.ISA_70, null!);
         var compiled = Assert.IsType<PTXCompiledKernel>(Compile(backend, kernel));
         Assert.Contains(".visible .entry", compiled.PTXAssembly, StringComparison.Ordinal);
+        Assert.DoesNotMatch(SubnormalInPtx, compiled.PTXAssembly);
     }
 
     [Theory]
@@ -36,6 +41,20 @@ public sealed class CompilationTests : IDisposable
         using var backend = new CLBackend(context, AllCapabilities(), CLDeviceVendor.Nvidia, new CLCVersion(2, 0));
         var compiled = Assert.IsType<CLCompiledKernel>(Compile(backend, kernel));
         Assert.Contains("kernel void", compiled.Source, StringComparison.Ordinal);
+        Assert.DoesNotMatch(SubnormalInOpenCl, compiled.Source);
+    }
+
+    [Fact]
+    public void A_comparison_taken_for_bits_would_be_seen()
+    {
+        using var ptx = new PTXBackend(context, CudaArchitecture.SM_80, CudaInstructionSet.ISA_70, null!);
+        using var openCl = new CLBackend(context, AllCapabilities(), CLDeviceVendor.Nvidia, new CLCVersion(2, 0));
+        foreach (var name in (string[])[nameof(ForbiddenForms.ToFloat), nameof(ForbiddenForms.ToDouble)])
+        {
+            var entry = EntryPointDescription.FromImplicitlyGroupedKernel(typeof(ForbiddenForms).GetMethod(name)!);
+            Assert.Matches(SubnormalInPtx, ((PTXCompiledKernel)ptx.Compile(entry, default)).PTXAssembly);
+            Assert.Matches(SubnormalInOpenCl, ((CLCompiledKernel)openCl.Compile(entry, default)).Source);
+        }
     }
 
     private static CompiledKernel Compile(Backend backend, string kernel)

@@ -148,6 +148,7 @@ void check_attention(const Checker& c, const pn_attention& op) {
     c.optional("PrefixK", op.prefix_k, any_size, op.kv_heads * op.head_dim, any_real);
     if (present(op.prefix_k)) c.needed("PrefixV", op.prefix_v, op.prefix_k.rows, op.kv_heads * op.head_dim, any_real);
     c.optional("RelativeBias", op.relative_bias, any_size, op.heads);
+    c.that(!present(op.relative_bias) || op.relative_bias.rows > 0, "RelativeBias has no buckets");
     c.that(op.dropout.probability >= 0 && op.dropout.probability < 1, "the dropout probability is outside [0, 1)");
     check_segments(c, op);
 }

@@ -13,7 +13,8 @@ namespace {
 alignas(64) constexpr float lane_numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 // Raffel et al. 2019 (arXiv:1910.10683), section 2.1. Single precision, as where the checkpoints come from: rounding decides at
-// the edges of buckets.
+// the edges of buckets. Compared before it becomes a whole number: with few buckets or a short distance it may be
+// infinite or none.
 int relative_bucket(std::ptrdiff_t distance, int buckets, int longest, bool bidirectional) {
     int first = 0;
     if (bidirectional) {
@@ -27,7 +28,9 @@ int relative_bucket(std::ptrdiff_t distance, int buckets, int longest, bool bidi
     if (distance < exact) return first + static_cast<int>(distance);
     const float share = std::log(static_cast<float>(distance) / static_cast<float>(exact)) /
                         static_cast<float>(std::log(static_cast<double>(longest) / exact));
-    return first + smaller(exact + static_cast<int>(share * static_cast<float>(buckets - exact)), buckets - 1);
+    const float steps = share * static_cast<float>(buckets - exact);
+    if (steps >= static_cast<float>(buckets - 1 - exact)) return first + buckets - 1;
+    return first + (steps > static_cast<float>(-exact) ? exact + static_cast<int>(steps) : 0);
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ public sealed partial class CudaBackend
         public readonly Tensor Y = op.Y, LogSumExp = op.LogSumExp;
         public readonly KernelMask Dropout = mask;
         public readonly nint Buckets = op.RelativeBias.IsPresent ? tables.Of(op) : 0;
-        public readonly int Reach = op.RelativeMaxDistance;
+        public readonly int Reach = RelativeBucketTables.Reach(op);
         public readonly int Heads = op.Heads, KvHeads = op.KvHeads, HeadDim = op.HeadDim;
         public readonly int HeadStride = op.HeadStride, KvHeadStride = op.KvHeadStride;
         public readonly int Causal = op.Causal ? 1 : 0, Window = op.Window;

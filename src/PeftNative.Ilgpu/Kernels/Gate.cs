@@ -53,7 +53,7 @@ internal static class GateKernels
 
     private static float Slope(int activation, float x) => activation switch
     {
-        (int)Activation.Relu => x > 0 ? 1 : 0,
+        (int)Activation.Relu => x > 0 ? 1f : 0f, // not 1 : 0, see ilgpu.md
         (int)Activation.Gelu => Mathematics.NormalCdf(x) + x * Mathematics.NormalDensity(x),
         (int)Activation.GeluTanh => GeluTanhSlope(x),
         (int)Activation.Silu => Mathematics.Sigmoid(x) * (1 + x * Mathematics.Sigmoid(-x)),

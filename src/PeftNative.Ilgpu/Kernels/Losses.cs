@@ -49,7 +49,7 @@ internal static class LossKernels
         for (var v = Group.IdxX; v < a.Logits.Columns; v += Group.DimX)
         {
             var z = Mathematics.Cap(a.Logits[row, v], a.SoftCap);
-            var slope = Mathematics.Exp(z - max) / sum - (v == label ? 1 : 0);
+            var slope = Mathematics.Exp(z - max) / sum - (v == label ? 1f : 0f); // not 1 : 0, see ilgpu.md
             a.Logits.Set(row, v, a.GradientScale * slope * Mathematics.CapSlope(z, a.SoftCap));
         }
     }

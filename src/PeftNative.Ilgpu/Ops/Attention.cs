@@ -62,7 +62,7 @@ public sealed partial class IlgpuBackend
         LogSumExp = View(op.LogSumExp),
         Segments = Integers(op.Segments),
         Buckets = op.RelativeBias.IsPresent ? BucketTable(op) : absentIntegers,
-        Furthest = 2 * op.RelativeMaxDistance,
+        Furthest = BucketReach(op),
         Dropout = MaskOf(op.Dropout),
         Sequences = op.Segments.Rows,
         Heads = op.Heads,
@@ -77,19 +77,23 @@ public sealed partial class IlgpuBackend
     };
 
     /// <summary>
-    /// The bucket of every distance up to twice the largest that counts, made on the host: at the edges of buckets the last bit of a
-    /// logarithm decides, and devices differ in it.
+    /// The bucket of every distance up to that beyond which it does not change, made on the host: at the edges of
+    /// buckets the last bit of a logarithm decides, and devices differ in it.
     /// </summary>
     private ArrayView<int> BucketTable(in AttentionOp op)
     {
         var key = (op.RelativeBias.Rows, op.RelativeMaxDistance, op.RelativeBidirectional);
         if (bucketTables.TryGetValue(key, out var table)) return table.View;
-        var furthest = 2 * op.RelativeMaxDistance;
+        var furthest = BucketReach(op);
         var buckets = new int[2 * furthest + 1];
         for (var i = 0; i < buckets.Length; i++)
-            buckets[i] = RelativeBuckets.Of(i - furthest, op.RelativeBias.Rows, op.RelativeMaxDistance, op.RelativeBidirectional);
+            buckets[i] = RelativeBuckets.Of(i - furthest, key.Rows, key.RelativeMaxDistance, key.RelativeBidirectional);
         table = accelerator.Allocate1D(buckets);
         bucketTables.Add(key, table);
         return table.View;
     }
+
+    private static int BucketReach(in AttentionOp op) => op.RelativeBias.IsPresent
+        ? RelativeBuckets.Reach(op.RelativeBias.Rows, op.RelativeMaxDistance, op.RelativeBidirectional)
+        : 0;
 }

@@ -19,8 +19,12 @@ internal enum HeadLayout
 /// <summary>Attention; <paramref name="Lengths"/> is queries:keys of every sequence, such as 5:5|1:9|0:3.</summary>
 internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int HeadDim) : OperationCase
 {
-    private const int Buckets = 8;
-    private const int MaxDistance = 20;
+    // Also sizes for which the formula divides by nothing, or by the logarithm of one or less.
+    private static readonly (int Buckets, int MaxDistance)[] FewBuckets =
+    [
+        (1, 4), (2, 4), (3, 5), (4, 2), (4, 4), (5, 3), (8, 8), (8, 4), (8, 3), (8, 2), (8, 1), (32, 8), (64, 5),
+        (512, 600),
+    ];
 
     public HeadLayout Layout { get; init; }
 
@@ -39,6 +43,12 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
 
     public bool Bidirectional { get; init; }
 
+    /// <summary>Buckets of the relative bias; 0 for the usual 8.</summary>
+    public int Buckets { get; init; }
+
+    /// <summary>Largest distance they tell apart; 0 for the usual 20.</summary>
+    public int MaxDistance { get; init; }
+
     public double Dropout { get; init; }
 
     /// <summary>Rows before, between and after the sequences that belong to none.</summary>
@@ -47,6 +57,8 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
     public bool OnlyPrefixGradients { get; init; }
 
     private protected override bool IsProduct => true;
+
+    private int BucketCount => Buckets > 0 ? Buckets : 8;
 
     private (int Queries, int Keys)[] Sequences => [.. Lengths.Split('|', StringSplitOptions.RemoveEmptyEntries)
         .Select(s => s.Split(':')).Select(s => (int.Parse(s[0]), int.Parse(s[1])))];
@@ -90,6 +102,17 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
                     Layout = HeadLayout.Separate,
                 };
         yield return new AttentionCase("1:700|3:5", 2, 1, 16) { Causal = true, Prefix = 3 };
+        foreach (var (buckets, distance) in FewBuckets)
+            foreach (var bidirectional in (bool[])[false, true])
+                yield return new AttentionCase("33:33|1:40|7:3", 2, 2, 8)
+                {
+                    Causal = !bidirectional,
+                    Prefix = bidirectional ? 0 : 5,
+                    RelativeBias = true,
+                    Bidirectional = bidirectional,
+                    Buckets = buckets,
+                    MaxDistance = distance,
+                };
         foreach (var headDim in (int[])[20, 64, 128])
             foreach (var prefix in (int[])[0, 5])
                 yield return new AttentionCase("1:70|1:0|0:3|1:16|1:33", 6, 2, headDim) { Window = prefix > 0 ? 0 : 40, Prefix = prefix, Gap = 1 };
@@ -118,8 +141,8 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
             Causal = Causal,
             Window = Window,
             SoftCap = SoftCap,
-            RelativeBias = RelativeBias ? run.Parameter("relative bias", Buckets, Heads, Spread.Narrow) : default,
-            RelativeMaxDistance = MaxDistance,
+            RelativeBias = RelativeBias ? run.Parameter("relative bias", BucketCount, Heads, Spread.Narrow) : default,
+            RelativeMaxDistance = MaxDistance > 0 ? MaxDistance : 20,
             RelativeBidirectional = Bidirectional,
             Dropout = run.Mask("mask", Dropout),
             Y = run.Output("y", rows, Heads * HeadDim),
@@ -145,7 +168,7 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
             DV = d.V,
             DPrefixK = Prefix > 0 ? run.Sum("dprefix k", prefixRows, KvHeads * HeadDim) : default,
             DPrefixV = Prefix > 0 ? run.Sum("dprefix v", prefixRows, KvHeads * HeadDim) : default,
-            DRelativeBias = RelativeBias ? run.Sum("drelative bias", Buckets, Heads) : default,
+            DRelativeBias = RelativeBias ? run.Sum("drelative bias", BucketCount, Heads) : default,
             Delta = run.Scratch(run.Backend.ParameterType, rows, Heads),
         };
         AllowCancellation(run, op, gradients);

@@ -37,8 +37,14 @@ public sealed class ConfigReader
         var config = family.ReadConfig(reader);
         if (config.HeadCount % config.KvHeadCount != 0)
             throw reader.Error($"{config.HeadCount} attention heads cannot share {config.KvHeadCount} key/value heads evenly");
-        if (config.Rope is { } rope && (rope.RotaryDim > config.HeadDim || rope.RotaryDim % 2 != 0))
-            throw reader.Error($"rotary positions of {rope.RotaryDim} columns do not fit heads of {config.HeadDim}");
+        if ((long)config.HeadCount * config.HeadDim > Largest)
+            throw reader.Error($"{config.HeadCount} heads of {config.HeadDim} columns are more than {Largest} columns");
+        // A small share of a small head is no column: then nothing turns, as in the reference.
+        if (config.Rope is { RotaryDim: 0 }) config = config with { Rope = null, WindowRope = null };
+        foreach (var rope in (RopeSettings?[])[config.Rope, config.WindowRope])
+            if (rope is not null && (rope.RotaryDim < 2 || rope.RotaryDim > config.HeadDim || rope.RotaryDim % 2 != 0))
+                throw reader.Error(
+                    $"rotary positions of {rope.RotaryDim} columns do not fit heads of {config.HeadDim}");
         return config;
     }
 
@@ -152,8 +158,9 @@ public sealed class ConfigReader
         if (type is not ("linear" or "dynamic" or "llama3" or "yarn" or "longrope" or "su"))
             throw scaling.Error("rope_type", $"The rotary scaling '{type}' is not supported.",
                 "Supported: default, linear, dynamic, llama3, yarn, longrope.");
-        var original = scaling.GetOptionalInt("original_max_position_embeddings")
-            ?? json.GetOptionalInt("original_max_position_embeddings") ?? maxPositions;
+        const string Original = "original_max_position_embeddings";
+        var original = Positive(Original,
+            scaling.GetOptionalInt(Original) ?? json.GetOptionalInt(Original) ?? maxPositions);
         settings = settings with
         {
             Type = type == "su" ? "longrope" : type,

@@ -77,6 +77,11 @@ internal static class T5Family
             HeadScale = isTied ? 1 / Math.Sqrt(hidden) : 1,
             DecoderStartTokenId = c.OptionalIntOrZero("decoder_start_token_id") ?? c.OptionalIntOrZero("pad_token_id") ?? 0,
         };
+        const int FewestBuckets = 4; // an encoder halves them twice, and the formula divides by what is left
+        if (decoder.RelativeBuckets < FewestBuckets)
+            throw c.Error(
+                $"relative_attention_num_buckets {decoder.RelativeBuckets} leaves an encoder no bucket to count in",
+                $"At least {FewestBuckets} are needed.");
         return decoder with { Encoder = decoder with { LayerCount = layers, Causal = false } };
     }
 }

@@ -133,6 +133,7 @@ public sealed class Pass : IDisposable
         BeginSource(batch, virtualTokens);
         Enter(Target);
         var reach = Target.Fill(this, batch, Source is null ? virtualTokens : null, prefix, Cache);
+        CheckDistances(Target, model.Config);
         if (Source is not null) CrossSegments = UploadCrossSegments();
         rope?.Prepare(reach);
         windowRope?.Prepare(reach);
@@ -289,7 +290,19 @@ public sealed class Pass : IDisposable
         if (batch.Source is not { } source)
             throw new UsageException($"A {model.Config.ModelType} model needs a source for its encoder.", remedy: "Give TokenBatch.Source.");
         Source.Fill(this, source, virtualTokens, prefix: null, cache: null);
+        if (model.Config.Encoder is { } encoder) CheckDistances(Source, encoder);
         Cache?.BeginCrossed(Source.RowOffsets);
+    }
+
+    // The formula of the reference ends at some distance where the largest that buckets tell apart is very short.
+    private static void CheckDistances(RowStream stream, TransformerConfig config)
+    {
+        var furthest = config.RelativeBuckets == 0 ? int.MaxValue
+            : RelativeBuckets.Furthest(config.RelativeBuckets, config.RelativeMaxDistance, !config.Causal);
+        if (stream.MostKeys - 1 > furthest)
+            throw new DataException($"A sequence has {stream.MostKeys} tokens, and the model's relative positions are"
+                + $" defined for {furthest + 1} at most.", "relative_attention_max_distance of config.json",
+                "Use a smaller max_seq_length.");
     }
 
     // Every row of a sequence's target sees every row of its source.

@@ -49,6 +49,9 @@ public sealed class RowStream
 
     internal EmbeddingSite.State EmbeddingState { get; } = new();
 
+    /// <summary>Most keys that a query sees: earlier rows and the prefix are among them.</summary>
+    internal int MostKeys { get; private set; }
+
     /// <summary>The row of a token, counted in its sequence without virtual tokens.</summary>
     public int RowOf(int sequence, int index) => rowOffsets[sequence] + VirtualCount + index;
 
@@ -72,6 +75,7 @@ public sealed class RowStream
         var config = model.Config;
         Grow(Rows, batch.SequenceCount);
         int row = 0, reach = 0;
+        MostKeys = 0;
         var prefix = Prefix?.Count ?? 0;
         for (var s = 0; s < batch.SequenceCount; s++)
         {
@@ -84,6 +88,8 @@ public sealed class RowStream
             {
                 tokens[row] = Check(batch.Tokens[i], config.VocabularySize, "token id");
                 positions[row] = begin + (batch.Positions?[i] ?? i - batch.Offsets[s]);
+                if (positions[row] < 0)
+                    throw new DataException($"The position {positions[row]} stands before the first.");
                 types[row] = batch.Types?[i] ?? 0;
                 reach = Math.Max(reach, positions[row] + 1);
             }
@@ -108,6 +114,7 @@ public sealed class RowStream
         segment[3] = past + rows;
         segment[4] = 0;
         segment[5] = prefix;
+        MostKeys = Math.Max(MostKeys, segment[3] + prefix);
     }
 
     private void Grow(int rows, int sequences)
