@@ -96,6 +96,10 @@ public class SettingTests
     [InlineData("epochs: 3\n---\nepochs: 4", "more than one document", "")]
     [InlineData("- epochs", "must be keys with values", "model: my-model")]
     [InlineData("epochs: 'abc", "not valid YAML", "Correct the line")]
+    [InlineData("epochs: 3\nepochs: 4", "not valid YAML: Duplicate key epochs", "Correct the line")]
+    [InlineData("? &a [*a]\n: 1", "a key that is no text", "plainly")]
+    [InlineData("? *a\n: 1", "a key that is no text", "plainly")]
+    [InlineData("epochs: *a", "an alias", "plainly")]
     public void A_wrong_configuration_is_explained(string text, string what, string remedy)
     {
         using var folder = new TemporaryFolder();
@@ -104,6 +108,44 @@ public class SettingTests
         Assert.Contains(remedy, error, StringComparison.Ordinal);
         Assert.Contains("c.yaml", error, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("c.yaml", "epochs: ", "[", "]")]
+    [InlineData("c.yaml", "epochs: ", "[", "")]
+    [InlineData("c.yaml", "epochs: ", "{a: ", "}")]
+    [InlineData("c.yaml", "epochs:\n", "- ", "")]
+    [InlineData("c.yaml", "", "? ", "")]
+    [InlineData("c.json", "{\"epochs\":", "[", "]")]
+    public void A_configuration_nested_without_end_is_refused(string name, string start, string open, string close)
+    {
+        const int depth = 200_000;
+        using var folder = new TemporaryFolder();
+        var text = start + Repeat(open, depth) + "1" + Repeat(close, depth);
+        var error = Command.Fail(2, ["train", .. Needed, "--config", folder.Write(name, text)]);
+        Assert.Contains(open == "? " ? "no text" : "32", error, StringComparison.Ordinal);
+        Assert.InRange(error.Length, 1, 600);
+    }
+
+    [Fact]
+    public void A_configuration_nested_as_far_as_allowed_is_read()
+    {
+        using var folder = new TemporaryFolder();
+        var inner = Repeat("[", 30) + Repeat("]", 30);
+        var read = ConfigFile.Read(folder.Write("c.yaml", $"lr_scheduler_kwargs: {{a: {inner}}}"));
+        Assert.Equal($$"""{"lr_scheduler_kwargs":{"a":{{inner}}}}""", read.ToJsonString());
+    }
+
+    [Theory]
+    [InlineData("{\"a\":1,\"a\":2}", "'a' appears twice")]
+    [InlineData("{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "depth of 32")]
+    [InlineData("{\"a\":", "must be a JSON object")]
+    public void A_broken_map_behind_a_flag_says_why(string text, string reason)
+    {
+        var error = Command.Fail(2, ["train", .. Needed, "--lr_scheduler_kwargs", text]);
+        Assert.Contains(reason, error, StringComparison.Ordinal);
+    }
+
+    private static string Repeat(string text, int count) => string.Concat(Enumerable.Repeat(text, count));
 
     private static SettingValues Parse(string[] flags) => CommandParser.Parse(new TrainVerb(), [.. Needed, .. flags]);
 }

@@ -114,4 +114,31 @@ public class ComponentTests
         var tokenizer = TestTokenizer.Load(TestTokenizer.Json(model, decoder: decoder));
         Assert.Equal(expected, tokenizer.Decode([.. list.Select(t => vocabulary[t])]));
     }
+
+    [Theory]
+    [InlineData("""{"mask_token":"[X]"}""", "a  b")]
+    [InlineData("""{"mask_token":{"content":"[X]","special":false}}""", "a  b")]
+    [InlineData("""{"additional_special_tokens":["[X]"]}""", "a  b")]
+    [InlineData("""{"added_tokens_decoder":{"5":{"content":"[X]","special":false}},"mask_token":"[X]"}""", "a  b")]
+    [InlineData("""{"tokenizer_class":"GemmaTokenizer"}""", "a [X] b")]
+    [InlineData(null, "a [X] b")]
+    public void An_added_token_with_a_role_is_special_whatever_its_entry_says(string? config, string decoded)
+    {
+        var json = TestTokenizer.Json(TestTokenizer.Words, added: $"[{TestTokenizer.Added("[X]")}]")
+            .Replace("\"id\":0", "\"id\":5");
+        var tokenizer = TestTokenizer.Load(json, config);
+        Assert.Equal(decoded.Replace(" ", ""), tokenizer.Decode([1, 5, 2]).Replace(" ", ""));
+    }
+
+    [Theory]
+    [InlineData("GemmaTokenizer", "ab")]
+    [InlineData("GemmaTokenizerFast", "ab")]
+    [InlineData("LlamaTokenizer", "a<mask>b")]
+    public void Gemma_masks_even_where_its_configuration_is_silent(string className, string decoded)
+    {
+        var model = """{"type":"WordLevel","unk_token":"?","vocab":{"?":0,"a":1,"b":2,"<mask>":3}}""";
+        var json = TestTokenizer.Json(model, decoder: "{\"type\":\"Fuse\"}", added: $"[{TestTokenizer.Added("<mask>")}]")
+            .Replace("\"id\":0", "\"id\":3");
+        Assert.Equal(decoded, TestTokenizer.Load(json, $$"""{"tokenizer_class":"{{className}}"}""").Decode([1, 3, 2]));
+    }
 }

@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using PeftNative.Formats;
 
 namespace PeftNative.Cli.Options;
 
@@ -47,7 +49,8 @@ internal static partial class SettingValue
 
     private static JsonValue Text(Setting setting, string text, string where) =>
         setting.Choices.Count == 0 || setting.Choices.Contains(text) ? JsonValue.Create(text) : throw new UsageException(
-            $"--{setting.Key} knows no '{text}'.", where, Spelling.Nearest(text, setting.Choices) is { } near
+            $"--{setting.Key} knows no '{Message.Clip(text)}'.",
+            where, Spelling.Nearest(text, setting.Choices) is { } near
                 ? $"Did you mean '{near}'? Known: {string.Join(", ", setting.Choices)}." : $"Known: {string.Join(", ", setting.Choices)}.");
 
     private static JsonValue Whole(Setting setting, string text, string where) =>
@@ -63,7 +66,7 @@ internal static partial class SettingValue
     // Names have no characters that mean anything in a regular expression but the dot, and a name with dots is no pattern either.
     private static JsonNode NamesOrPattern(string text) => text switch
     {
-        _ when text.StartsWith('[') && IsJson(text, out var node) && node is JsonArray => node,
+        _ when text.StartsWith('[') && IsJson(text, out var node, out _) && node is JsonArray => node,
         _ when text.Equals("all-linear", StringComparison.OrdinalIgnoreCase) => "all-linear",
         _ when NameList().IsMatch(text) => ListOf(text, t => JsonValue.Create(t)),
         _ => JsonValue.Create(text),
@@ -74,7 +77,9 @@ internal static partial class SettingValue
 
     private static JsonObject Map(Setting setting, string text, string where)
     {
-        if (text.StartsWith('{')) return IsJson(text, out var node) && node is JsonObject map ? map : throw Wrong(setting, text, where);
+        if (text.StartsWith('{'))
+            return IsJson(text, out var node, out var reason) ? (JsonObject)node!
+                : throw Wrong(setting, text, where, reason);
         var result = new JsonObject();
         foreach (var pair in text.Split(',', StringSplitOptions.TrimEntries))
         {
@@ -84,21 +89,21 @@ internal static partial class SettingValue
         return result;
     }
 
-    private static bool IsJson(string text, out JsonNode? node)
+    private static bool IsJson(string text, out JsonNode? node, out string? reason)
     {
+        (node, reason) = (null, null);
         try
         {
-            node = JsonNode.Parse(text);
-            return true;
+            node = JsonNode.Parse(StrictJson.Parse(Encoding.UTF8.GetBytes(text)).GetRawText());
         }
-        catch (JsonException)
+        catch (ModelFormatException e)
         {
-            node = null;
-            return false;
+            reason = e.What;
         }
+        return reason is null;
     }
 
-    private static UsageException Wrong(Setting setting, string text, string where)
+    private static UsageException Wrong(Setting setting, string text, string where, string? reason = null)
     {
         var wanted = setting.Kind switch
         {
@@ -108,7 +113,8 @@ internal static partial class SettingValue
             SettingKind.Map => """a JSON object such as {"name": 4}, or name=4""",
             _ => "a text",
         };
-        return new UsageException($"--{setting.Key} must be {wanted}, not '{text}'.", where, $"It is: {setting.Help}");
+        var given = $"'{Message.Clip(text)}'{(reason is null ? "." : $": {reason}")}";
+        return new UsageException($"--{setting.Key} must be {wanted}, not {given}", where, $"It is: {setting.Help}");
     }
 
     private static string Range(Setting setting) => (setting.Least, setting.Most) switch

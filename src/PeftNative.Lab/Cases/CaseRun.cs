@@ -175,7 +175,8 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
         var (before, after) = (0, 0);
         if (strided && setting.Case.Strided) (before, after) = (1 + buffers.Count % 5, 1 + buffers.Count % 3);
         var stride = before + columns + after;
-        var whole = arena.Allocate(type, 1, 2 * Guard + rows * stride);
+        // Parts of a matrix without rows begin inside it too, as if it had one.
+        var whole = arena.Allocate(type, 1, 2 * Guard + Math.Max(rows, 1) * stride);
         var view = new Tensor(whole.Pointer + (Guard + before) * type.Size(), type, rows, columns, stride);
         var buffer = new Buffer(name, whole, view, role, match);
         Array.Fill(buffer.Image, Untouched);

@@ -33,10 +33,12 @@ internal sealed record CrossEntropyCase(int M, int V) : OperationCase
     internal override void Execute(CaseRun run)
     {
         var labels = run.Indices("labels", M, V);
+        // Which score is the largest is no question of rounding only where the cap keeps them apart.
+        var most = Correct && SoftCap > 0 ? 3 * SoftCap : double.PositiveInfinity;
         double Shape(int row, int column, double value) =>
             Masked && column != run.Integer("labels", row, V) && (row * 7 + column * 3) % 5 == 0
                 ? double.NegativeInfinity
-                : value;
+                : Math.Clamp(value, -most, most);
         const double Scale = 1.0 / 7;
         var logits = Gradient
             ? run.InOut("logits", M, V, Match.Close, Scores, Shape)

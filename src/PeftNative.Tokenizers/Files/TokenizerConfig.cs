@@ -16,6 +16,9 @@ internal sealed class TokenizerConfig
             "RemBert", "Splinter",
             "LayoutLM", "XLNet", "Deberta", "DebertaV2", "FNet", "Realm", "Retribert", "Herbert", "BertJapanese"];
 
+    // What transformers' class gives the role mask_token where the configuration is silent.
+    private const string GemmaMask = "<mask>";
+
     // The classes that pad on the left unless the configuration says otherwise.
     private static readonly string[] LeftPaddedFamilies = ["Gemma", "Llama", "CodeLlama", "Cohere", "Bloom", "XLNet",
         "Cpm"];
@@ -66,11 +69,14 @@ internal sealed class TokenizerConfig
         tokens.AddRange(
             declared.Values.OrderBy(t => t.Id).Where(d => !tokens.Any(t => t with { Id = 0 } == d with { Id = 0 })));
         var known = tokens.Select(t => t.Content).ToHashSet();
-        foreach (var content in special.Values.Concat(extraSpecial))
+        var named = special.Values.Concat(extraSpecial).ToHashSet();
+        foreach (var content in named)
         {
             if (known.Add(content)) tokens.Add(new(0, content, Normalized: false, Special: true));
         }
-        return tokens;
+        // A token with a role is special, whatever its own entry says.
+        if (Family is "Gemma" && known.Contains(GemmaMask)) named.Add(GemmaMask);
+        return [.. tokens.Select(t => named.Contains(t.Content) ? t with { Special = true } : t)];
     }
 
     /// <summary>Sets a special token that the configuration does not mention.</summary>

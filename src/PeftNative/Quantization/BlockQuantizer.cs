@@ -47,9 +47,16 @@ internal sealed class BlockQuantizer
             var maximum = 0f;
             foreach (var value in block) maximum = Math.Max(maximum, Math.Abs(value));
             maxima[done / BlockSize] = maximum;
-            foreach (var value in block) Put(done++, maximum == 0 ? 0 : value / maximum);
+            foreach (var value in block) Put(done++, Share(value, maximum, block.Length == BlockSize));
         }
+        // The second half of the last byte of an odd number of elements is a zero too.
+        if (done == count && book.Length > 0 && count % 2 != 0) Put(count, 0);
     }
+
+    // bitsandbytes multiplies whole blocks of 4-bit codes by the reciprocal and divides the short one at the end.
+    private float Share(float value, float maximum, bool isWhole) => maximum == 0 ? 0
+        : book.Length > 0 && isWhole ? value * (1 / Math.Max(maximum, 1e-38f))
+        : value / maximum;
 
     /// <summary>The result, when all elements are there.</summary>
     internal QuantizedMatrix Finish()
@@ -94,8 +101,18 @@ internal sealed class BlockQuantizer
         var (order, limits) = Limits(CodeBooks.DynamicMap);
         var coded = new byte[matrix.Maxima.Length];
         for (var b = 0; b < coded.Length; b++)
-            coded[b] = Nearest(scales[b / MaximaBlock] == 0 ? 0 : (matrix.Maxima[b] - offset) / scales[b / MaximaBlock], limits, order);
+            coded[b] = scales[b / MaximaBlock] == 0 ? (byte)0
+                : Nearest(OnGrid((matrix.Maxima[b] - offset) * (1 / scales[b / MaximaBlock])), limits, order);
         return matrix with { Maxima = [], MaximaCodes = coded, MaximaScales = scales, MaximaOffset = offset };
+    }
+
+    // bitsandbytes looks the code up in a table of 65,536 equal steps from -1 to 1 (csrc/cpu_ops.cpp), so a share is
+    // rounded to one of them first; near a middle, and near zero, another code than the nearest comes of it.
+    private static float OnGrid(float share)
+    {
+        const int Last = 65535;
+        var step = (int)(((Math.Clamp(share, -1, 1) + 1) * 0.5f * Last) + 0.5f);
+        return -1 + (2f * step / Last);
     }
 
     // Codes in the order of their values, and the middles between neighbours.

@@ -26,6 +26,9 @@ public class SafetensorsVectorTests
         Add("no tensors", "{}", 0, null);
         Add("only metadata", """{"__metadata__":{"a":"b"}}""", 0, null);
         Add("empty metadata", """{"__metadata__":{}}""", 0, null);
+        Add("no metadata at all", """{"__metadata__":null}""", 0, null);
+        Add("no metadata at all, twice", """{"__metadata__":null,"__metadata__":null}""", 0, "appears twice");
+        Add("metadata of null", """{"__metadata__":{"a":null}}""", 0, "must be text");
         Add("metadata last", """{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"__metadata__":{"a":"b"}}""", 1,
             null);
         Add("leading white space", " \n\t\r" + One, 1, null);
@@ -90,7 +93,6 @@ public class SafetensorsVectorTests
         Add("duplicate shape", """{"a":{"dtype":"U8","shape":[1],"shape":[1],"data_offsets":[0,1]}}""", 1,
             "'shape' appears twice");
         Add("metadata not an object", """{"__metadata__":[]}""", 0, "must be an object of text");
-        Add("metadata null", """{"__metadata__":null}""", 0, "must be an object of text");
         Add("metadata of numbers", """{"__metadata__":{"a":1}}""", 0, "must be text");
         Add("metadata nested", """{"__metadata__":{"a":{}}}""", 0, "must be text");
 

@@ -70,6 +70,36 @@ public sealed class BlockQuantizerTests(ITestOutputHelper output) : IDisposable
         Assert.InRange(Error(QuantizationType.Nf4, isDouble: true), nf4 - 1e-3, nf4 + 2e-3);
     }
 
+    [Theory]
+    [InlineData(1.7711505889892578f, -1.5021063089370728f, 0, 1)]
+    [InlineData(1.7711505889892578f, -0.08063165843486786f, 6, 7)]
+    [InlineData(1.7711505889892578f, 0.2129901498556137f, 9, 8)]
+    public void Whole_blocks_are_multiplied_by_the_reciprocal_and_the_short_one_is_divided(
+        float maximum, float value, int whole, int @short)
+    {
+        // The value lies so near the middle of two codes that the two roundings take different ones.
+        var quantizer = new BlockQuantizer(new QuantizationOptions { Type = QuantizationType.Nf4, BlockSize = 4 }, 1, 7);
+        quantizer.Add([maximum, value, 0, 0, maximum, value, 0]);
+        var codes = quantizer.Finish().Codes;
+        Assert.Equal([0xF0 | whole, 0x77, 0xF0 | @short, 0x77], codes.Select(c => (int)c));
+    }
+
+    [Theory]
+    [InlineData(-0.9859424829483032f, 1)]
+    [InlineData(0.2546774744987488f, 202)]
+    [InlineData(0.2546824812889099f, 202)]
+    [InlineData(0.3249899744987488f, 207)]
+    [InlineData(1e-7f, 131)]
+    public void Maxima_become_the_code_of_the_nearest_of_65536_steps(float share, int code)
+    {
+        // Maxima with a mean of 2 of which the first of its kind is 1 away from it, and one the share of that.
+        float[] maxima = [2 + share, 2 - share, 3, 1];
+        var options = new QuantizationOptions { Type = QuantizationType.Nf4, DoubleQuantization = true, BlockSize = 2 };
+        var quantizer = new BlockQuantizer(options, 4, 2);
+        quantizer.Add([.. maxima.SelectMany(m => (float[])[m, 0])]);
+        Assert.Equal(code, quantizer.Finish().MaximaCodes![0]);
+    }
+
     [Fact]
     public void Blocks_of_an_odd_size_are_refused()
     {

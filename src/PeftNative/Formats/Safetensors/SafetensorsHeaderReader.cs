@@ -60,7 +60,9 @@ internal ref struct SafetensorsHeaderReader
 
     private void ReadMetadata()
     {
-        Expect(JsonTokenType.StartObject, "__metadata__ must be an object of text values.");
+        _json.Read();
+        if (_json.TokenType == JsonTokenType.Null) return; // the reference reads an absent map
+        if (_json.TokenType != JsonTokenType.StartObject) throw Error("__metadata__ must be an object of text values.");
         while (NextKey() is { } key)
         {
             Expect(JsonTokenType.String, $"The value of '{Message.Clip(key)}' in __metadata__ must be text.");
