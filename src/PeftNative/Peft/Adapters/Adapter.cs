@@ -11,6 +11,7 @@ namespace PeftNative.Peft;
 public abstract class Adapter : AttachmentSet, IDisposable
 {
     private readonly List<AdapterEntry> entries = [];
+    private readonly List<string> warnings = [];
     private readonly Parameter?[] replacements;
     private IReadOnlyList<Parameter> trainables = [];
 
@@ -54,6 +55,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// </summary>
     public bool ChangesNothing => IsIdle && Replaced().All(r => IsTheBases(Model.Parameters[r.Index], r.Copy));
 
+    /// <summary>What was odd about the files it was read from, in sentences; empty when all is well.</summary>
+    public IReadOnlyList<string> Warnings => warnings;
+
     /// <inheritdoc/>
     public override IReadOnlyList<Parameter> Trainables => trainables;
 
@@ -95,6 +99,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
         IsMerged = false;
         Model.DropPrepared();
     }
+
+    /// <summary>Adds to <see cref="Warnings"/>.</summary>
+    internal void Warn(string sentence) => warnings.Add(sentence);
 
     /// <summary>Whether the method's own parameters have values that change nothing; virtual tokens and prefixes always change something.</summary>
     protected virtual bool IsIdle => false;

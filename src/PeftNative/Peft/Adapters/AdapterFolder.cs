@@ -50,6 +50,13 @@ public static class AdapterFolder
         // AdapterHub's file of the same name says it otherwise.
         ?? (json.Has("config") && json.Has("hidden_size") ? MethodTable.Bottleneck : null);
 
+    /// <summary>Whether the settings of a folder give a key a value other than null, false or nothing.</summary>
+    internal static bool IsSet(string folder, string key)
+    {
+        var json = StrictJson.ReadFile(Path.Combine(folder, ConfigName));
+        return json.Has(key) && !AdapterConfig.IsOff(json.Element.GetProperty(key));
+    }
+
     /// <summary>Loads an adapter onto a model. Every key must find its place and every place its key.</summary>
     /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are listed.</exception>
     public static Adapter Load(TransformerModel model, string folder, bool trainable = false, string name = "default")
@@ -82,7 +89,7 @@ public static class AdapterFolder
     }
 
     /// <summary>
-    /// What is odd about an adapter that fits its model: another base than it was made for, or values that change nothing. In sentences; empty when
+    /// What is odd about an adapter that fits its model: what its files say, another base than it was made for, or values that change nothing. In sentences; empty when
     /// all is well.
     /// </summary>
     /// <param name="adapter">The adapter as it was loaded.</param>
@@ -91,6 +98,7 @@ public static class AdapterFolder
     {
         if (adapter.Model.Folder is { } model && BaseIdentity.Mismatch(folder, model) is { } mismatch)
             yield return $"the adapter {folder} may be for another base: {mismatch}";
+        foreach (var warning in adapter.Warnings) yield return $"the adapter {folder}: {warning}";
         if (adapter.ChangesNothing) yield return $"the adapter {folder} changes nothing: its weights are those of an untrained one";
     }
 

@@ -1,0 +1,78 @@
+using System.Text.Json.Nodes;
+using PeftNative.Backends.Reference;
+using PeftNative.Tensors;
+using PeftNative.Verification;
+using Xunit;
+
+namespace PeftNative.Tests.Golden;
+
+/// <summary>Cases that are about reading an adapter folder: what counts as passed, and those that lie beside the repository.</summary>
+public sealed class AdapterFileCaseTests : IDisposable
+{
+    private static readonly string Golden = Path.Combine(AppContext.BaseDirectory, "golden");
+
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("peftnative-test-");
+
+    [Fact]
+    public void A_folder_that_loads_with_the_recorded_logits_passes_merged_as_well()
+    {
+        var result = Replay("loads", sameAsSaved: true);
+        Assert.True(result.Passed, result.Failure);
+        Assert.Equal(("loads", "loads"), (result.Expect, result.Got));
+        Assert.True(result.Merged <= 1e-4);
+    }
+
+    [Fact]
+    public void A_folder_that_the_reference_refuses_fails_when_it_is_read_without_reaching_what_was_saved() =>
+        Assert.Contains("the reference refuses it", Replay("error", sameAsSaved: null).Failure, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_folder_that_means_something_else_than_what_was_saved_fails_when_nothing_says_so() =>
+        Assert.Contains("nothing says so", Replay("loads", sameAsSaved: false).Failure, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("loads", true, false)]
+    [InlineData("loads", false, true)]
+    [InlineData("error", null, true)]
+    public void Refusing_passes_only_where_the_reference_refuses_or_is_wrong(string expect, bool? sameAsSaved, bool passes)
+    {
+        var result = Replay(expect, sameAsSaved, adapter: "absent");
+        Assert.Equal("error", result.Got);
+        Assert.Equal(passes, result.Passed);
+    }
+
+    [Theory]
+    [InlineData("kasa_config", true)]
+    [InlineData("other_setting", false)]
+    public void Refusing_passes_for_a_setting_that_is_listed_as_not_understood(string key, bool passes)
+    {
+        var adapter = Path.Combine(Golden, "cases", Case, "adapter", "adapter_config.json");
+        var config = JsonNode.Parse(File.ReadAllText(adapter))!;
+        config[key] = new JsonObject { ["alpha"] = 1 };
+        File.WriteAllText(Path.Combine(folder.FullName, "adapter_config.json"), config.ToJsonString());
+        Assert.Equal(passes, Replay("loads", sameAsSaved: true, adapter: folder.FullName).Passed);
+    }
+
+    public void Dispose() => folder.Delete(recursive: true);
+
+    private const string Case = "llama-causal-lora-patterns";
+
+    // A case of the project's own, told as one about its folder.
+    private CaseResult Replay(string expect, bool? sameAsSaved, string? adapter = null)
+    {
+        var source = Path.Combine(Golden, "cases", Case);
+        var given = JsonNode.Parse(File.ReadAllText(Path.Combine(source, "case.json")))!;
+        var json = new JsonObject
+        {
+            ["kind"] = "files", ["task"] = "causal", ["base"] = Path.Combine(Golden, (string)given["base"]!), ["expect"] = expect,
+            ["adapter"] = adapter ?? Path.Combine(source, "adapter"),
+        };
+        if (sameAsSaved is not null) (json["same_as_saved"], json["merge_same"]) = (sameAsSaved, true);
+        var written = folder.CreateSubdirectory("case").FullName;
+        File.WriteAllText(Path.Combine(written, "case.json"), json.ToJsonString());
+        File.Copy(Path.Combine(source, "tensors.safetensors"), Path.Combine(written, "tensors.safetensors"));
+        using var backend = ReferenceBackend.Create(DType.Float32);
+        using var recorded = new RecordedCase(folder.FullName, written);
+        return new CaseRunner(backend, recorded).Run();
+    }
+}
