@@ -107,6 +107,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
         Model.DropPrepared();
     }
 
+    /// <summary>What may be wrong with the settings if the shapes of the files do not fit, in a sentence; null where nothing is.</summary>
+    internal string? HintOfMisfit { get; private protected set; }
+
     /// <summary>Why the method cannot be merged; null when it can.</summary>
     internal virtual UsageException? MergeRefusal => null;
 
@@ -168,7 +171,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     {
         foreach (var parameter in Model.Parameters)
         {
-            if (SavedModule(parameter.Module, names) is not { } module) continue;
+            if (TargetMatcher.SavedModule(parameter.Module, names) is not { } module) continue;
             var rest = parameter.Name[module.Length..];
             Replace(parameter, $"{root}{parameter.Name}", $"{root}{module}.modules_to_save.{Name}{rest}", inPlace: false);
         }
@@ -193,17 +196,6 @@ public abstract class Adapter : AttachmentSet, IDisposable
         Buffer?.Dispose();
         carriedValues?.Dispose();
         GC.SuppressFinalize(this);
-    }
-
-    // The outermost module on the path that one of the names ends; no dot boundary is asked for, as in PEFT.
-    private static string? SavedModule(string module, IReadOnlyList<string> names)
-    {
-        for (var end = module.IndexOf('.', StringComparison.Ordinal); ; end = module.IndexOf('.', end + 1))
-        {
-            var path = end < 0 ? module : module[..end];
-            if (names.Any(n => path.EndsWith(n, StringComparison.Ordinal))) return path;
-            if (end < 0) return null;
-        }
     }
 
     private IEnumerable<(int Index, Parameter Copy)> Replaced()

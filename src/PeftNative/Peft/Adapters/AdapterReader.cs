@@ -95,7 +95,8 @@ internal sealed class AdapterReader
         problems.AddRange(open.Keys.Select(k => $"missing: {k}"));
         if (problems.Count > 0)
             throw new ModelFormatException($"The adapter does not fit this {adapter.Model.Config.ModelType} model: "
-                + $"{Listed([.. problems, .. unplaced.Select(n => $"unexpected: {n}")], "; ")}.", file.Path,
+                + $"{Listed([.. problems, .. unplaced.Select(n => $"unexpected: {n}")], "; ")}."
+                + (adapter.HintOfMisfit is { } hint ? $" Note that {hint}." : ""), file.Path,
                 (BaseIdentity.NamedBase(Path.GetDirectoryName(file.Path)!) is { } named ? $"Its base is {named}. " : "")
                 + "It was made for another base, task or number of labels, or its files do not belong together.");
         if (unplaced.Count > 0)

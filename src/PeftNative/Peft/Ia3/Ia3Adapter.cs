@@ -49,11 +49,7 @@ public sealed class Ia3Adapter : Adapter
     private static Ia3Config Describe(TransformerModel model, Ia3Config config)
     {
         var matched = Matched(model, config);
-        return config with
-        {
-            FanInFanOut = matched.Any(m => m.Kind == ModuleKind.Conv1D),
-            Targets = config.Targets!.IsAllLinear ? TargetModules.Of([.. matched.Select(m => m.Path)]) : config.Targets,
-        };
+        return config.ToStored([.. matched.Select(m => m.Path)]) with { FanInFanOut = matched.Any(m => m.Kind == ModuleKind.Conv1D) };
     }
 
     private static IReadOnlyList<ModuleInfo> Matched(TransformerModel model, Ia3Config config) => new TargetMatcher
