@@ -33,8 +33,9 @@ public sealed partial class CaseRunner
         }
         using var loaded = adapter;
         pass.Attachments = [adapter];
-        result = result with { Got = adapter.Warnings.Count > 0 ? "warns" : "loads" };
-        result = result with { Logits = CheckRead(Logits(pass, batch), places, warned: adapter.Warnings.Count > 0, out var truth) };
+        var warned = adapter.Warnings.Count > 0;
+        result = result with { Got = warned ? "warns" : "loads" };
+        result = result with { Logits = CheckRead(Logits(pass, batch), places, warned, out var truth) };
         if (recorded.Json.Has("trainable"))
         {
             CheckEqual("trainable_parameters", recorded.Json.GetLong("trainable_parameters"), adapter.ParameterCount);
@@ -45,7 +46,8 @@ public sealed partial class CaseRunner
         return result;
     }
 
-    // A reader may be stricter than the reference where that does not do what was trained, or where a setting is listed as not understood.
+    // A reader may be stricter than the reference where that does not do what was trained, or where a setting is listed
+    // as not understood.
     private bool MayRefuse(string folder, string message)
     {
         if (recorded.Json.GetString("expect") == "error" || !recorded.Json.GetBool("same_as_saved", false)) return true;
@@ -53,13 +55,14 @@ public sealed partial class CaseRunner
             && AdapterFolder.IsSet(folder, key));
     }
 
-    // The truth is what the file means. Where that is not what was trained, and the reference says so, it has to be said here, or what was
-    // trained be reached.
+    // The truth is what the file means. Where that is not what was trained, and the reference says so, it has to be
+    // said here, or what was trained be reached.
     private double? CheckRead(float[] actual, int[] places, bool warned, out string? truth)
     {
         var isRefused = recorded.Json.GetString("expect") == "error";
         var isWhatWasSaved = recorded.Json.GetBool("same_as_saved", false);
-        truth = isWhatWasSaved || (!isRefused && ErrorOf("logits", actual, places) <= limits.Outputs) ? "logits" : "saved_logits";
+        var isMeaning = isWhatWasSaved || (!isRefused && ErrorOf("logits", actual, places) <= limits.Outputs);
+        truth = isMeaning ? "logits" : "saved_logits";
         if (!recorded.Has(truth) || !HasRowsOf(truth, actual, places))
         {
             failures.Add(isRefused
@@ -73,8 +76,9 @@ public sealed partial class CaseRunner
         return error;
     }
 
-    private double ErrorOf(string name, float[] actual, int[] places) => recorded.Has(name) && HasRowsOf(name, actual, places)
-        ? RelativeError.Of(actual, Expected(name, places)) : double.PositiveInfinity;
+    private double ErrorOf(string name, float[] actual, int[] places) =>
+        recorded.Has(name) && HasRowsOf(name, actual, places) ? RelativeError.Of(actual, Expected(name, places))
+            : double.PositiveInfinity;
 
     // Logits of a model with another head are recorded beside those of this one.
     private bool HasRowsOf(string name, float[] actual, int[] places) =>
@@ -96,7 +100,8 @@ public sealed partial class CaseRunner
             using var owner = model;
             using var pass = new Pass(model);
             var error = RelativeError.Of(Logits(pass, batch), Expected(truth, places));
-            if (!(error <= limits.Merged)) failures.Add($"merged: {truth} is off by {error:0.0e0} (limit {limits.Merged:0e0})");
+            if (!(error <= limits.Merged))
+                failures.Add($"merged: {truth} is off by {error:0.0e0} (limit {limits.Merged:0e0})");
             return error;
         }
         catch (PeftNativeException e)

@@ -37,10 +37,12 @@ public sealed record CaseResult(string Case)
     /// <summary>Whether the generated tokens are the same.</summary>
     public bool? Generated { get; init; }
 
-    /// <summary>Adapter folders: what the reference does with the folder, <c>loads</c>, <c>warns</c> or <c>error</c>; else null.</summary>
+    /// <summary>
+    /// What the reference does with an adapter folder: <c>loads</c>, <c>warns</c> or <c>error</c>; else null.
+    /// </summary>
     public string? Expect { get; init; }
 
-    /// <summary>Adapter folders: likewise what this engine does; null when it did not get so far.</summary>
+    /// <summary>Likewise what this engine does; null when it did not get so far.</summary>
     public string? Got { get; init; }
 
     /// <summary>Wall time.</summary>

@@ -15,7 +15,8 @@ namespace PeftNative.Verification;
 /// <param name="Merged">Of logits of merged adapter folders.</param>
 /// <param name="Noise">Part of the largest gradient below which a gradient that is zero in theory counts as none.</param>
 /// <param name="IsExact">Whether greedy generation must give the recorded tokens, and errors are never compared with the reference's.</param>
-internal sealed record CaseTolerance(double Outputs, double Gradients, double Losses, double Parameters, double Merged, double Noise, bool IsExact)
+internal sealed record CaseTolerance(
+    double Outputs, double Gradients, double Losses, double Parameters, double Merged, double Noise, bool IsExact)
 {
     /// <summary>The tolerance of an element type of activations and frozen weights.</summary>
     /// <remarks>

@@ -54,7 +54,9 @@ public sealed class RecordedCase : IDisposable
         var other => throw Json.Error("task", $"The task '{other}' is not supported."),
     };
 
-    /// <summary>Model options of the case: labels come from the recorded logits, because a checkpoint may have no head.</summary>
+    /// <summary>
+    /// Model options of the case: labels come from the recorded logits, because a checkpoint may have no head.
+    /// </summary>
     public ModelOptions Options()
     {
         var labels = Task.WritesText() ? 0 : (int)tensors.Get(Has("base_logits") ? "base_logits" : "logits").Shape[^1];

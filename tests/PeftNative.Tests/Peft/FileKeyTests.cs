@@ -2,16 +2,20 @@ using PeftNative.Formats;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.WeightedMerge;
-using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using Xunit;
 
 namespace PeftNative.Tests.Peft;
 
-/// <summary>Adapter files as PEFT writes them by default: the base's tensors beside the adapter's, and parameters under second names.</summary>
+/// <summary>
+/// Adapter files as PEFT writes them by default: the base's tensors beside the adapter's, and parameters under second
+/// names.
+/// </summary>
 public sealed class FileKeyTests : IDisposable
 {
-    private const string Table = "base_model.model.model.embed_tokens.base_layer.weight", Norm = "base_model.model.model.norm.weight";
+    private const string Table = "base_model.model.model.embed_tokens.base_layer.weight";
+
+    private const string Norm = "base_model.model.model.norm.weight";
 
     private static readonly LoraConfig OnEmbedding = new() { Targets = TargetModules.Of("embed_tokens", "q_proj") };
 
@@ -61,7 +65,8 @@ public sealed class FileKeyTests : IDisposable
         Assert.DoesNotContain(loaded.Entries, e => e.Parameter.Name == "model.norm.weight");
 
         AdapterFolder.Save(loaded, folder["again"]);
-        using (var again = AdapterFolder.Load(setting.Model, folder["again"])) Assert.Equal(changed, setting.Scores(again));
+        using (var again = AdapterFolder.Load(setting.Model, folder["again"]))
+            Assert.Equal(changed, setting.Scores(again));
         loaded.Merge();
         Assert.True(Distance(changed, setting.Scores()) < 1e-5);
         loaded.Unmerge();
@@ -85,7 +90,8 @@ public sealed class FileKeyTests : IDisposable
     [InlineData(".lora_magnitude_vector", ".lora_magnitude_vector.weight")]
     public void A_parameter_under_its_second_name_is_read(string usual, string second)
     {
-        var expected = Saved(usual.Contains("magnitude", StringComparison.Ordinal) ? new LoraConfig { UseDora = true } : OnEmbedding);
+        var isDora = usual.Contains("magnitude", StringComparison.Ordinal);
+        var expected = Saved(isDora ? new LoraConfig { UseDora = true } : OnEmbedding);
         Rewrite(tensors =>
         {
             foreach (var name in tensors.Keys.Where(k => k.EndsWith(usual, StringComparison.Ordinal)).ToList())
@@ -133,7 +139,7 @@ public sealed class FileKeyTests : IDisposable
     {
         Saved(OnEmbedding);
         Rewrite(tensors => tensors["base_model.model.score.weight"].Values[1] = float.NaN);
-        Assert.Contains("base_model.model.score.weight holds values that are not finite", Refusal(), StringComparison.Ordinal);
+        Assert.Contains("score.weight holds values that are not finite", Refusal(), StringComparison.Ordinal);
     }
 
     [Fact]

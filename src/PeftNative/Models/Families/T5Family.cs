@@ -28,7 +28,10 @@ internal static class T5Family
     };
 
     /// <summary>Multilingual T5 (Xue et al. 2020, arXiv:2010.11934).</summary>
-    internal static Family Mt5 { get; } = T5 with { ModelType = "mt5", ClassStem = "MT5", Ia3Targets = ["k", "v", "wi_1"], Ia3FeedForward = [] };
+    internal static Family Mt5 { get; } = T5 with
+    {
+        ModelType = "mt5", ClassStem = "MT5", Ia3Targets = ["k", "v", "wi_1"], Ia3FeedForward = [],
+    };
 
     private static ModuleNames NamesOf(string stack, int feedForward) => new()
     {

@@ -39,7 +39,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <summary>What its files hold: the parameters themselves, unless the method folds them into others.</summary>
     public virtual IReadOnlyList<AdapterEntry> StoredEntries => entries;
 
-    /// <summary>Tensors of the base that its files hold with other values: in force with it, not trained, saved again.</summary>
+    /// <summary>
+    /// Tensors of the base that its files hold with other values: in force with it, not trained, saved.
+    /// </summary>
     internal IReadOnlyList<AdapterEntry> Carried => carried;
 
     /// <summary>Its settings files.</summary>
@@ -107,7 +109,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
         Model.DropPrepared();
     }
 
-    /// <summary>What may be wrong with the settings if the shapes of the files do not fit, in a sentence; null where nothing is.</summary>
+    /// <summary>What may be wrong with the settings where the shapes of the files do not fit; or null.</summary>
     internal string? HintOfMisfit { get; private protected set; }
 
     /// <summary>Why the method cannot be merged; null when it can.</summary>
@@ -122,8 +124,11 @@ public abstract class Adapter : AttachmentSet, IDisposable
         if (replacements[original.Index] is not { } copy)
         {
             carriedValues ??= new Arena(Model.Backend, "the base's tensors of an adapter");
-            copy = new Parameter(original.Name, original.Rows, original.Columns, original.Layout) { Depth = original.Depth };
-            copy.Value = carriedValues.Allocate(Model.Backend.ParameterType, copy.Rows, copy.Columns);
+            copy = new Parameter(original.Name, original.Rows, original.Columns, original.Layout)
+            {
+                Depth = original.Depth,
+                Value = carriedValues.Allocate(Model.Backend.ParameterType, original.Rows, original.Columns),
+            };
             replacements[original.Index] = copy;
             if (key is not null) carried.Add(new AdapterEntry(copy, key, original.Name, ReplacesInPlace: true));
         }

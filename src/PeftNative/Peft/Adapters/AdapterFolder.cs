@@ -58,8 +58,8 @@ public static class AdapterFolder
     }
 
     /// <summary>
-    /// Loads an adapter onto a model. Every parameter must be in its files; what else these hold is in <see cref="Adapter.Warnings"/>. Tensors of
-    /// the base that differ from its own count for this adapter alone.
+    /// Loads an adapter onto a model. Every parameter must be in its files; what else these hold is in
+    /// <see cref="Adapter.Warnings"/>. Tensors of the base that differ from its own count for this adapter alone.
     /// </summary>
     /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are listed.</exception>
     public static Adapter Load(TransformerModel model, string folder, bool trainable = false, string name = "default")
@@ -92,8 +92,8 @@ public static class AdapterFolder
     }
 
     /// <summary>
-    /// What is odd about an adapter that fits its model: what its files say, another base than it was made for, or values that change nothing. In sentences; empty when
-    /// all is well.
+    /// What is odd about an adapter that fits its model: what its files say, another base than it was made for, or
+    /// values that change nothing. In sentences; empty when all is well.
     /// </summary>
     /// <param name="adapter">The adapter as it was loaded.</param>
     /// <param name="folder">The folder it was loaded from.</param>
@@ -122,7 +122,8 @@ public static class AdapterFolder
     internal static IEnumerable<(string Name, SafetensorsWriter Tensors)> TensorFiles(Adapter adapter)
     {
         adapter.Fold();
-        return adapter.StoredEntries.Concat(adapter.Carried).GroupBy(e => e.File).Select(g => (g.Key, Tensors(adapter, g, e => e.Key)));
+        return adapter.StoredEntries.Concat(adapter.Carried).GroupBy(e => e.File)
+            .Select(g => (g.Key, Tensors(adapter, g, e => e.Key)));
     }
 
     /// <summary>Parameters of an adapter under chosen names.</summary>

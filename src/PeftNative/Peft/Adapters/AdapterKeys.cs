@@ -14,8 +14,9 @@ internal static class AdapterKeys
         ["lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector", "ia3_l"];
 
     /// <summary>
-    /// Usual names that a tensor may mean: without the adapter's name (<c>lora_A.default.weight</c>), without the wrapper of a saved module
-    /// (<c>classifier.modules_to_save.bias</c>, <c>classifier.modules_to_save.default.dense.bias</c>), a magnitude without <c>.weight</c>.
+    /// Usual names that a tensor may mean: without the adapter's name (<c>lora_A.default.weight</c>), without the
+    /// wrapper of a saved module (<c>classifier.modules_to_save.bias</c>,
+    /// <c>classifier.modules_to_save.default.dense.bias</c>), a magnitude without <c>.weight</c>.
     /// </summary>
     internal static IEnumerable<string> Spellings(string name)
     {
@@ -28,13 +29,15 @@ internal static class AdapterKeys
         }
     }
 
-    /// <summary>The usual name of what a name with <c>original_module</c> is the untrained state of; null for other names.</summary>
+    /// <summary>
+    /// The usual name of what <c>original_module</c> is the untrained state of; null for other names.
+    /// </summary>
     internal static string? WithoutOriginal(string name) =>
         name.Contains($".{Original}.", StringComparison.Ordinal) ? Without(name, Original) : null;
 
     /// <summary>
-    /// The parameter of the base that a tensor is: <c>X.base_layer.weight</c> where X is adapted, else <c>X.weight</c>; null where it is none,
-    /// or one that the adapter trains under another name.
+    /// The parameter of the base that a tensor is: <c>X.base_layer.weight</c> where X is adapted, else <c>X.weight</c>;
+    /// null where it is none, or one that the adapter trains under another name.
     /// </summary>
     internal static Parameter? BaseParameter(Adapter adapter, string name)
     {
@@ -47,7 +50,8 @@ internal static class AdapterKeys
 
     private static bool IsAdapted(Adapter adapter, Parameter parameter) =>
         (parameter == adapter.Model.Embedding.Table && adapter.AtEmbedding is not null)
-        || adapter.Model.Linears.Any(l => (l.Weight == parameter || l.Bias == parameter) && adapter.AtLinear(l.Index) is not null);
+        || adapter.Model.Linears.Any(l =>
+            (l.Weight == parameter || l.Bias == parameter) && adapter.AtLinear(l.Index) is not null);
 
     private static string Without(string name, string part) => string.Join('.', name.Split('.').Where(p => p != part));
 }

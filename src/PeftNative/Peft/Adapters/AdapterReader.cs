@@ -6,8 +6,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// Gives parameters of an adapter the values of a file, as PEFT's files really are: a parameter may be there under a second name, and the
-/// base's own tensors may lie beside it.
+/// Gives parameters of an adapter the values of a file, as PEFT's files really are: a parameter may be there under a
+/// second name, and the base's own tensors may lie beside it.
 /// </summary>
 internal sealed class AdapterReader
 {
@@ -52,11 +52,13 @@ internal sealed class AdapterReader
         var names = AdapterKeys.Spellings(tensor.Name).ToList();
         if (names.Any(name => Take(tensor, name))) return;
         if (names.Find(taken.ContainsKey) is { } twin) CompareTwins(tensor, twin);
-        else if (AdapterKeys.WithoutOriginal(tensor.Name) is { } copied && (taken.ContainsKey(copied) || open.ContainsKey(copied)))
+        else if (AdapterKeys.WithoutOriginal(tensor.Name) is { } copied && IsPlace(copied))
             return; // what a module was before it was trained: out of use while the adapter is in force
         else if (AdapterKeys.BaseParameter(adapter, tensor.Name) is { } parameter) ofBase[parameter] = tensor;
         else unplaced.Add(tensor.Name);
     }
+
+    private bool IsPlace(string name) => taken.ContainsKey(name) || open.ContainsKey(name);
 
     private void CompareTwins(StoredTensor tensor, string twin)
     {
@@ -70,7 +72,8 @@ internal sealed class AdapterReader
     {
         if (!tensor.Shape.AsSpan().SequenceEqual(parameter.StoredShape))
         {
-            problems.Add($"{tensor.Name} is [{string.Join(", ", tensor.Shape)}], expected [{string.Join(", ", parameter.StoredShape)}]");
+            problems.Add($"{tensor.Name} is [{string.Join(", ", tensor.Shape)}], "
+                + $"expected [{string.Join(", ", parameter.StoredShape)}]");
             return null;
         }
         var values = new float[parameter.Count];
@@ -100,8 +103,8 @@ internal sealed class AdapterReader
                 (BaseIdentity.NamedBase(Path.GetDirectoryName(file.Path)!) is { } named ? $"Its base is {named}. " : "")
                 + "It was made for another base, task or number of labels, or its files do not belong together.");
         if (unplaced.Count > 0)
-            adapter.Warn($"its file holds tensors that this {adapter.Model.Config.ModelType} model has no place for; they were left out: "
-                + Listed(unplaced, ", "));
+            adapter.Warn($"its file holds tensors that this {adapter.Model.Config.ModelType} model has no place for; "
+                + $"they were left out: {Listed(unplaced, ", ")}");
     }
 
     // The reference writes such tensors over the base, for every adapter; here they count for their own adapter alone.
@@ -110,20 +113,24 @@ internal sealed class AdapterReader
         List<string> carried = [];
         foreach (var (parameter, tensor) in ofBase)
         {
-            if (Values(tensor, parameter) is not { } values || Holds(adapter.Replacement(parameter.Index) ?? parameter, values)) continue;
+            var inForce = adapter.Replacement(parameter.Index) ?? parameter;
+            if (Values(tensor, parameter) is not { } values || Holds(inForce, values)) continue;
             adapter.Carry(parameter, values, tensor.Name);
             foreach (var other in TiedWith(parameter))
-                if (adapter.Replacement(other.Index) is null && !ofBase.ContainsKey(other)) adapter.Carry(other, values, key: null);
+                if (adapter.Replacement(other.Index) is null && !ofBase.ContainsKey(other))
+                    adapter.Carry(other, values, key: null);
             carried.Add(parameter.Name);
         }
         if (problems.Count > 0) Conclude();
         if (carried.Count > 0)
-            adapter.Warn($"its file holds other values than the base for {Listed(carried, ", ")}; they count for this adapter alone");
+            adapter.Warn($"its file holds other values than the base for {Listed(carried, ", ")}; "
+                + "they count for this adapter alone");
     }
 
     private IEnumerable<Parameter> TiedWith(Parameter parameter) => adapter.Model.Parameters.Where(p =>
         p != parameter && (p.TiedTo ?? p) == (parameter.TiedTo ?? parameter));
 
     private static string Listed(List<string> names, string separator) =>
-        string.Join(separator, names.Take(Most)) + (names.Count > Most ? $"{separator}and {names.Count - Most} more" : "");
+        string.Join(separator, names.Take(Most))
+        + (names.Count > Most ? $"{separator}and {names.Count - Most} more" : "");
 }

@@ -49,7 +49,10 @@ public sealed class Ia3Adapter : Adapter
     private static Ia3Config Describe(TransformerModel model, Ia3Config config)
     {
         var matched = Matched(model, config);
-        return config.ToStored([.. matched.Select(m => m.Path)]) with { FanInFanOut = matched.Any(m => m.Kind == ModuleKind.Conv1D) };
+        return config.ToStored([.. matched.Select(m => m.Path)]) with
+        {
+            FanInFanOut = matched.Any(m => m.Kind == ModuleKind.Conv1D),
+        };
     }
 
     private static IReadOnlyList<ModuleInfo> Matched(TransformerModel model, Ia3Config config) => new TargetMatcher

@@ -17,10 +17,13 @@ internal static class LoraKeys
     /// <summary>Likewise, written as false.</summary>
     internal static readonly string[] FalseKeys = ["ensure_weight_tying", "lora_bias", "use_qalora"];
 
-    /// <summary>Settings that change what is computed and are refused by name: another forward, other layers, or data of their own.</summary>
+    /// <summary>
+    /// Settings that change what is computed and are refused by name: another forward, other layers, own data.
+    /// </summary>
     internal static readonly string[] NotUnderstood =
     [
-        "arrow_config", "corda_config", "eva_config", "kasa_config", "layer_replication", "monteclora_config", "use_bdlora", "velora_config",
+        "arrow_config", "corda_config", "eva_config", "kasa_config", "layer_replication", "monteclora_config",
+        "use_bdlora", "velora_config",
     ];
 
     /// <summary>Keys that are read, or that say nothing about the result.</summary>

@@ -47,22 +47,23 @@ public sealed record TargetMatcher
     {
         if (Exclude is { } exclude && IsNamed(exclude, module.Path)) return false;
         if (ModulesToSave.Any(m => IsMatch($@"(^|.*\.){m}(\z|\..*)", module.Path, "modules_to_save"))) return false;
-        if (Targets.IsAllLinear)
-            return module.Linear is { } linear && linear != model.Head.Output && SavedModule(module.Path, ModulesToSave) is null;
+        var saved = SavedModule(module.Path, ModulesToSave);
+        if (Targets.IsAllLinear) return module.Linear is { } linear && linear != model.Head.Output && saved is null;
         if (!IsTarget(module.Path)) return false;
+        if (saved is null) return true;
         // The reference can neither train nor load a module that is both.
-        if (SavedModule(module.Path, ModulesToSave) is { } saved)
-            throw new UsageException($"target_modules names {module.Path}, which modules_to_save trains whole: {saved} ends with "
-                + $"'{ModulesToSave.First(n => saved.EndsWith(n, StringComparison.Ordinal))}'.", remedy: "Leave it out of target_modules, or exclude it.");
-        return true;
+        var name = ModulesToSave.First(n => saved.EndsWith(n, StringComparison.Ordinal));
+        throw new UsageException(
+            $"target_modules names {module.Path}, which modules_to_save trains whole: {saved} ends with '{name}'.",
+            remedy: "Leave it out of target_modules, or exclude it.");
     }
 
     private bool IsTarget(string path) => Targets.Pattern is not null || Targets.Names!.Contains(path)
         ? IsNamed(Targets, path) : IsNamed(Targets, path) && IsInLayers(path);
 
     /// <summary>
-    /// The module that modules_to_save trains whole and a module lies in or is: the outermost on its path that one of the names ends; no dot
-    /// boundary is asked for, as in PEFT. Null where there is none.
+    /// The module that modules_to_save trains whole and a module lies in or is: the outermost on its path that one of
+    /// the names ends; no dot boundary is asked for, as in PEFT. Null where there is none.
     /// </summary>
     internal static string? SavedModule(string module, IReadOnlyList<string> names)
     {
