@@ -12,7 +12,9 @@ internal sealed class VerifyVerb : Verb
 {
     private const int NumericFailure = 6, NothingSupported = 4;
 
-    private static readonly Setting Folder = new("dir", SettingKind.Text, "Folder with bases/ and cases/, tokenizers/, training/ or chat-training/; or one of the last three; or ops, the operations of a backend.")
+    private static readonly Setting Folder = new("dir", SettingKind.Text,
+        "Folder with cases/ (bases/ beside them, or where they say), tokenizers/, training/ or chat-training/; "
+        + "or one of the last three; or ops, the operations of a backend.")
     {
         ValueName = "DIR|ops", IsRequired = true,
     };

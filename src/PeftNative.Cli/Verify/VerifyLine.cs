@@ -21,10 +21,12 @@ internal sealed record VerifyLine(string Name, bool? Passed, JsonObject Json, st
             ["steps"] = JsonLines.Number(result.Steps), ["merged"] = JsonLines.Number(result.Merged),
             ["generated"] = result.Generated, ["seconds"] = Math.Round(result.Seconds, 3),
         };
+        if (result.Expect is not null) (json["expect"], json["got"]) = (result.Expect, result.Got);
         if (result.Failure is not null) json["failure"] = result.Failure;
         var text = $"logits {Error(result.Logits)}  loss {Error(result.Loss)}  grad {Error(result.Gradient)}  steps {Error(result.Steps)}  "
             + $"merged {Error(result.Merged)}  generated {result.Generated switch { true => "same ", false => "OTHER", _ => "-    " }}  "
-            + $"{result.Seconds:0.00} s";
+            + $"{result.Seconds:0.00} s"
+            + (result.Expect is null ? "" : $"  {result.Got ?? "-"} (reference: {result.Expect})");
         return new VerifyLine(result.Case, result.Passed, json, result.Failure is null ? text : $"{text}\n      {result.Failure}");
     }
 

@@ -37,6 +37,14 @@ public sealed record CaseResult(string Case)
     /// <summary>Whether the generated tokens are the same.</summary>
     public bool? Generated { get; init; }
 
+    /// <summary>
+    /// What the reference does with an adapter folder: <c>loads</c>, <c>warns</c> or <c>error</c>; else null.
+    /// </summary>
+    public string? Expect { get; init; }
+
+    /// <summary>Likewise what this engine does; null when it did not get so far.</summary>
+    public string? Got { get; init; }
+
     /// <summary>Wall time.</summary>
     public double Seconds { get; init; }
 
@@ -49,7 +57,7 @@ public sealed record CaseResult(string Case)
 /// Positions that the attention mask hides are not compared: the engine does not compute padding.
 /// Used by one thread at a time, like its backend.
 /// </summary>
-public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
+public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
 {
     private readonly CaseTolerance limits = CaseTolerance.Of(backend.ComputeType);
 
@@ -69,6 +77,7 @@ public sealed class CaseRunner(IBackend backend, RecordedCase recorded)
                 "train" or "adapterhub" or "qlora" => Replay(result),
                 "mixed" => ReplayMixed(result),
                 "weighted" => ReplayWeighted(result),
+                "files" => ReplayFiles(result),
                 var other => throw recorded.Json.Error("kind", $"Cases of the kind '{other}' are not supported."),
             };
         }

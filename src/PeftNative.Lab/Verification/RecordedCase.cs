@@ -35,7 +35,7 @@ public sealed class RecordedCase : IDisposable
     /// <summary>Name of the case.</summary>
     public string Name => Path.GetFileName(Folder);
 
-    /// <summary>train, adapterhub, weighted, mixed or qlora.</summary>
+    /// <summary>train, adapterhub, weighted, mixed, qlora or files.</summary>
     public string Kind => Json.GetString("kind");
 
     /// <summary>What was trained: lora..., dora, full, head, ...</summary>
@@ -54,10 +54,12 @@ public sealed class RecordedCase : IDisposable
         var other => throw Json.Error("task", $"The task '{other}' is not supported."),
     };
 
-    /// <summary>Model options of the case: berthub's checkpoint has no head, so its labels come from the recorded logits.</summary>
+    /// <summary>
+    /// Model options of the case: labels come from the recorded logits, because a checkpoint may have no head.
+    /// </summary>
     public ModelOptions Options()
     {
-        var labels = Task.WritesText() ? 0 : (int)tensors.Get("logits").Shape[^1];
+        var labels = Task.WritesText() ? 0 : (int)tensors.Get(Has("base_logits") ? "base_logits" : "logits").Shape[^1];
         return new ModelOptions
         {
             Task = Task,

@@ -8,6 +8,7 @@ internal static class BertFamily
     internal static Family Instance { get; } = new()
     {
         ModelType = "bert",
+        ClassStem = "Bert",
         Names = new ModuleNames
         {
             Backbone = "bert", TokenEmbedding = "embeddings.word_embeddings", PositionEmbedding = "embeddings.position_embeddings",

@@ -9,6 +9,7 @@ internal static class BertRelatives
     internal static Family Roberta { get; } = BertFamily.Instance with
     {
         ModelType = "roberta",
+        ClassStem = "Roberta",
         Names = BertFamily.Instance.Names with
         {
             Backbone = "roberta", Pooler = "classifier.dense", SequenceHead = "classifier.out_proj",
@@ -20,6 +21,7 @@ internal static class BertRelatives
     internal static Family DistilBert { get; } = new()
     {
         ModelType = "distilbert",
+        ClassStem = "DistilBert",
         Names = new ModuleNames
         {
             Backbone = "distilbert", TokenEmbedding = "embeddings.word_embeddings", PositionEmbedding = "embeddings.position_embeddings",

@@ -9,6 +9,12 @@ public sealed record Family
     /// <summary>model_type of config.json.</summary>
     public required string ModelType { get; init; }
 
+    /// <summary>What the names of its classes in transformers begin with: GPTNeoX of GPTNeoXForCausalLM.</summary>
+    public required string ClassStem { get; init; }
+
+    /// <summary>Likewise where classifiers have another stem than the rest; null for the same.</summary>
+    public string? ClassifierStem { get; init; }
+
     /// <summary>The module tree.</summary>
     public required ModuleNames Names { get; init; }
 
@@ -31,6 +37,15 @@ public sealed record Family
     /// Ends of tensor names that checkpoints of the family hold although nothing is computed from them.
     /// </summary>
     public string[] IgnoredTensors { get; init; } = [];
+
+    /// <summary>The class of its models in transformers for a task, e.g. BertForSequenceClassification.</summary>
+    public string ClassFor(ModelTask task) => task switch
+    {
+        ModelTask.CausalLM => ClassStem == "GPT2" ? "GPT2LMHeadModel" : $"{ClassStem}ForCausalLM",
+        ModelTask.SequenceToSequence => $"{ClassStem}ForConditionalGeneration",
+        ModelTask.SequenceClassification => $"{ClassifierStem ?? ClassStem}ForSequenceClassification",
+        _ => $"{ClassifierStem ?? ClassStem}ForTokenClassification",
+    };
 }
 
 /// <summary>The families the engine knows, by model_type.</summary>

@@ -16,6 +16,7 @@ internal static class GemmaFamily
     internal static Family Gemma { get; } = LlamaFamily.Instance with
     {
         ModelType = "gemma",
+        ClassStem = "Gemma",
         Ia3Targets = ["q_proj", "v_proj", "down_proj"],
         ReadConfig = Read,
     };
@@ -23,6 +24,7 @@ internal static class GemmaFamily
     internal static Family Gemma2 { get; } = Gemma with
     {
         ModelType = "gemma2",
+        ClassStem = "Gemma2",
         Names = NamesWithPostNorms,
         ReadConfig = c => ReadSecond(c, i => i % 2 == 0),
     };
@@ -30,6 +32,8 @@ internal static class GemmaFamily
     internal static Family Gemma3 { get; } = Gemma with
     {
         ModelType = "gemma3_text",
+        ClassStem = "Gemma3",
+        ClassifierStem = "Gemma3Text",
         Names = NamesWithPostNorms with { QueryNorm = "self_attn.q_norm", KeyNorm = "self_attn.k_norm" },
         ReadConfig = ReadThird,
     };

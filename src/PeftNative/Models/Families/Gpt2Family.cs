@@ -8,6 +8,7 @@ internal static class Gpt2Family
     internal static Family Instance { get; } = new()
     {
         ModelType = "gpt2",
+        ClassStem = "GPT2",
         Names = new ModuleNames
         {
             Backbone = "transformer", TokenEmbedding = "wte", PositionEmbedding = "wpe", Layer = "h.{0}",

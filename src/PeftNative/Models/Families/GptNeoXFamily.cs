@@ -8,6 +8,7 @@ internal static class GptNeoXFamily
     internal static Family Instance { get; } = new()
     {
         ModelType = "gpt_neox",
+        ClassStem = "GPTNeoX",
         Names = new ModuleNames
         {
             Backbone = "gpt_neox", TokenEmbedding = "embed_in", Layer = "layers.{0}",

@@ -8,6 +8,7 @@ internal static class LlamaFamily
     internal static Family Instance { get; } = new()
     {
         ModelType = "llama",
+        ClassStem = "Llama",
         Names = Names,
         LoraTargets = ["q_proj", "v_proj"],
         Ia3Targets = ["k_proj", "v_proj", "down_proj"],

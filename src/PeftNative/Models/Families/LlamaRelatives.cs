@@ -7,6 +7,7 @@ internal static class LlamaRelatives
     internal static Family Mistral { get; } = LlamaFamily.Instance with
     {
         ModelType = "mistral",
+        ClassStem = "Mistral",
         ReadConfig = c => LlamaFamily.Read(c) with { SlidingWindow = c.Window() },
     };
 
@@ -14,6 +15,7 @@ internal static class LlamaRelatives
     internal static Family Qwen2 { get; } = LlamaFamily.Instance with
     {
         ModelType = "qwen2",
+        ClassStem = "Qwen2",
         Ia3Targets = ["q_proj", "v_proj", "down_proj"],
         ReadConfig = c => Qwen(c) with { AttentionBias = true },
     };
@@ -22,6 +24,7 @@ internal static class LlamaRelatives
     internal static Family Qwen3 { get; } = LlamaFamily.Instance with
     {
         ModelType = "qwen3",
+        ClassStem = "Qwen3",
         Names = LlamaFamily.Names with { QueryNorm = "self_attn.q_norm", KeyNorm = "self_attn.k_norm" },
         Ia3Targets = ["q_proj", "v_proj", "down_proj"],
         ReadConfig = Qwen,
@@ -31,6 +34,7 @@ internal static class LlamaRelatives
     internal static Family Phi3 { get; } = LlamaFamily.Instance with
     {
         ModelType = "phi3",
+        ClassStem = "Phi3",
         Names = LlamaFamily.Names with { FusedQkv = "self_attn.qkv_proj", Gate = null, FusedGateUp = "mlp.gate_up_proj" },
         LoraTargets = [],
         Ia3Targets = [],

@@ -8,6 +8,7 @@ internal static class OptFamily
     internal static Family Instance { get; } = new()
     {
         ModelType = "opt",
+        ClassStem = "OPT",
         Names = new ModuleNames
         {
             Backbone = "model.decoder", TokenEmbedding = "embed_tokens", PositionEmbedding = "embed_positions", HasPositionMargin = true,

@@ -11,6 +11,7 @@ internal static class T5Family
     internal static Family T5 { get; } = new()
     {
         ModelType = "t5",
+        ClassStem = "T5",
         Names = NamesOf("decoder", feedForward: 2) with
         {
             Cross = new CrossAttentionNames("layer.1.layer_norm", "layer.1.EncDecAttention.q", "layer.1.EncDecAttention.k",
@@ -27,7 +28,10 @@ internal static class T5Family
     };
 
     /// <summary>Multilingual T5 (Xue et al. 2020, arXiv:2010.11934).</summary>
-    internal static Family Mt5 { get; } = T5 with { ModelType = "mt5", Ia3Targets = ["k", "v", "wi_1"], Ia3FeedForward = [] };
+    internal static Family Mt5 { get; } = T5 with
+    {
+        ModelType = "mt5", ClassStem = "MT5", Ia3Targets = ["k", "v", "wi_1"], Ia3FeedForward = [],
+    };
 
     private static ModuleNames NamesOf(string stack, int feedForward) => new()
     {

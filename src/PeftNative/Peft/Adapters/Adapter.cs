@@ -11,8 +11,11 @@ namespace PeftNative.Peft;
 public abstract class Adapter : AttachmentSet, IDisposable
 {
     private readonly List<AdapterEntry> entries = [];
+    private readonly List<string> warnings = [];
     private readonly Parameter?[] replacements;
     private IReadOnlyList<Parameter> trainables = [];
+    private readonly List<AdapterEntry> carried = [];
+    private Arena? carriedValues;
     private bool isDisposed;
 
     /// <summary>Begins an adapter; derived classes add entries and then call <see cref="Allocate"/>.</summary>
@@ -39,6 +42,11 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <summary>What its files hold: the parameters themselves, unless the method folds them into others.</summary>
     public virtual IReadOnlyList<AdapterEntry> StoredEntries => entries;
 
+    /// <summary>
+    /// Tensors of the base that its files hold with other values: in force with it, not trained, saved.
+    /// </summary>
+    internal IReadOnlyList<AdapterEntry> Carried => carried;
+
     /// <summary>Its settings files.</summary>
     public virtual IEnumerable<(string File, JsonObject Json)> Settings => [(AdapterFolder.ConfigName, Config.ToJson())];
 
@@ -56,6 +64,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// parameters back from the backend.
     /// </summary>
     public bool ChangesNothing => IsIdle && Replaced().All(r => IsTheBases(Model.Parameters[r.Index], r.Copy));
+
+    /// <summary>What was odd about the files it was read from, in sentences; empty when all is well.</summary>
+    public IReadOnlyList<string> Warnings => warnings;
 
     /// <inheritdoc/>
     public override IReadOnlyList<Parameter> Trainables => trainables;
@@ -82,8 +93,10 @@ public abstract class Adapter : AttachmentSet, IDisposable
     public void Merge()
     {
         if (IsMerged) throw new UsageException($"The adapter '{Name}' is merged already.");
-        MergeWeights();
+        if (MergeRefusal is { } refusal) throw refusal;
+        // First the copies, some of which low-rank changes are added to.
         foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
+        MergeWeights();
         IsMerged = true;
     }
 
@@ -92,10 +105,39 @@ public abstract class Adapter : AttachmentSet, IDisposable
     public void Unmerge()
     {
         if (!IsMerged) throw new UsageException($"The adapter '{Name}' is not merged.");
-        foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
         UnmergeWeights();
+        foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
         IsMerged = false;
     }
+
+    /// <summary>What may be wrong with the settings where the shapes of the files do not fit; or null.</summary>
+    internal string? HintOfMisfit { get; private protected set; }
+
+    /// <summary>Why the method cannot be merged; null when it can.</summary>
+    internal virtual UsageException? MergeRefusal => null;
+
+    /// <summary>Puts values in the place of a parameter of the base, in the engine's order.</summary>
+    /// <param name="original">The parameter.</param>
+    /// <param name="values">Its values.</param>
+    /// <param name="key">Its key in the file; null where it follows another that is tied to it.</param>
+    internal void Carry(Parameter original, ReadOnlySpan<float> values, string? key)
+    {
+        if (replacements[original.Index] is not { } copy)
+        {
+            carriedValues ??= new Arena(Model.Backend, "the base's tensors of an adapter");
+            copy = new Parameter(original.Name, original.Rows, original.Columns, original.Layout)
+            {
+                Depth = original.Depth,
+                Value = carriedValues.Allocate(Model.Backend.ParameterType, original.Rows, original.Columns),
+            };
+            replacements[original.Index] = copy;
+            if (key is not null) carried.Add(new AdapterEntry(copy, key, original.Name, ReplacesInPlace: true));
+        }
+        HostValues.Upload(Model.Backend, values, copy.Value);
+    }
+
+    /// <summary>Adds to <see cref="Warnings"/>.</summary>
+    internal void Warn(string sentence) => warnings.Add(sentence);
 
     /// <summary>Whether the method's own parameters have values that change nothing; virtual tokens and prefixes always change something.</summary>
     protected virtual bool IsIdle => false;
@@ -135,7 +177,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     {
         foreach (var parameter in Model.Parameters)
         {
-            if (SavedModule(parameter.Module, names) is not { } module) continue;
+            if (TargetMatcher.SavedModule(parameter.Module, names) is not { } module) continue;
             var rest = parameter.Name[module.Length..];
             Replace(parameter, $"{root}{parameter.Name}", $"{root}{module}.modules_to_save.{Name}{rest}", inPlace: false);
         }
@@ -161,6 +203,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
         {
             if (isDisposed) return;
             isDisposed = true;
+            carriedValues?.Dispose();
             Free();
         }
         GC.SuppressFinalize(this);
@@ -168,17 +211,6 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <summary>Frees the memory it owns; called once.</summary>
     protected virtual void Free() => Buffer?.Dispose();
-
-    // The outermost module on the path that one of the names ends; no dot boundary is asked for, as in PEFT.
-    private static string? SavedModule(string module, IReadOnlyList<string> names)
-    {
-        for (var end = module.IndexOf('.', StringComparison.Ordinal); ; end = module.IndexOf('.', end + 1))
-        {
-            var path = end < 0 ? module : module[..end];
-            if (names.Any(n => path.EndsWith(n, StringComparison.Ordinal))) return path;
-            if (end < 0) return null;
-        }
-    }
 
     private IEnumerable<(int Index, Parameter Copy)> Replaced()
     {

@@ -85,15 +85,16 @@ public abstract record AdapterConfig
     {
         foreach (var key in json.Keys.Where(k => !known.Contains(k) && !CommonKeys.Contains(k)))
         {
-            var value = json.Element.GetProperty(key);
-            var isOff = value.ValueKind is JsonValueKind.Null or JsonValueKind.False
-                || (value.ValueKind is JsonValueKind.Object && !value.EnumerateObject().Any())
-                || (value.ValueKind is JsonValueKind.Array && value.GetArrayLength() == 0);
-            if (!isOff)
+            if (!IsOff(json.Element.GetProperty(key)))
                 throw json.Error(key, $"The {json.GetString("peft_type")} setting '{key}' is not supported, and ignoring it could change the result.",
                     "Make the adapter without it, or merge it with the tool that made it.");
         }
     }
+
+    /// <summary>Whether a value of the file is null, false or empty.</summary>
+    internal static bool IsOff(JsonElement value) => value.ValueKind is JsonValueKind.Null or JsonValueKind.False
+        || (value.ValueKind is JsonValueKind.Object && !value.EnumerateObject().Any())
+        || (value.ValueKind is JsonValueKind.Array && value.GetArrayLength() == 0);
 
     /// <summary>A list of names as JSON, or null.</summary>
     protected static JsonNode? ListJson(IEnumerable<string>? names) =>

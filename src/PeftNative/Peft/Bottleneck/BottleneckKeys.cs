@@ -85,7 +85,7 @@ internal static class BottleneckKeys
     internal static JsonObject Describe(JsonObject json, TransformerModel model, BottleneckConfig config)
     {
         json["hidden_size"] = model.Config.HiddenSize;
-        json["model_class"] = BottleneckPlaces.ModelClass(model);
+        json["model_class"] = model.Family.ClassFor(model.Task);
         json["model_name"] = config.ModelName;
         json["model_type"] = model.Config.ModelType;
         json["version"] = Version;

@@ -6,13 +6,6 @@ namespace PeftNative.Peft.Bottleneck;
 /// <summary>Where AdapterHub puts the adapters of a family in its module tree, and what it calls the models.</summary>
 internal static class BottleneckPlaces
 {
-    private static readonly Dictionary<string, string> ClassNames = new()
-    {
-        ["bert"] = "Bert", ["roberta"] = "Roberta", ["distilbert"] = "DistilBert", ["gpt2"] = "GPT2", ["gpt_neox"] = "GPTNeoX", ["opt"] = "OPT",
-        ["llama"] = "Llama", ["mistral"] = "Mistral", ["qwen2"] = "Qwen2", ["qwen3"] = "Qwen3", ["phi3"] = "Phi3",
-        ["gemma"] = "Gemma", ["gemma2"] = "Gemma2", ["gemma3_text"] = "Gemma3", ["t5"] = "T5", ["mt5"] = "MT5",
-    };
-
     /// <summary>Path of the adapter at a sub-block, e.g. bert.encoder.layer.0.output.adapters.NAME.</summary>
     internal static string Path(TransformerModel model, SubBlockPlace place, string name)
     {
@@ -42,17 +35,4 @@ internal static class BottleneckPlaces
         _ when modelClass.EndsWith("ForCausalLM", StringComparison.Ordinal) || modelClass.EndsWith("LMHeadModel", StringComparison.Ordinal) => "CAUSAL_LM",
         _ => null,
     };
-
-    /// <summary>The class of the model in transformers, e.g. BertForSequenceClassification.</summary>
-    internal static string ModelClass(TransformerModel model)
-    {
-        var family = ClassNames.GetValueOrDefault(model.Config.ModelType, model.Config.ModelType);
-        return model.Task switch
-        {
-            ModelTask.CausalLM => family == "GPT2" ? "GPT2LMHeadModel" : $"{family}ForCausalLM",
-            ModelTask.SequenceToSequence => $"{family}ForConditionalGeneration",
-            ModelTask.SequenceClassification => $"{family}ForSequenceClassification",
-            _ => $"{family}ForTokenClassification",
-        };
-    }
 }

@@ -49,10 +49,9 @@ public sealed class Ia3Adapter : Adapter
     private static Ia3Config Describe(TransformerModel model, Ia3Config config)
     {
         var matched = Matched(model, config);
-        return config with
+        return config.ToStored([.. matched.Select(m => m.Path)]) with
         {
             FanInFanOut = matched.Any(m => m.Kind == ModuleKind.Conv1D),
-            Targets = config.Targets!.IsAllLinear ? TargetModules.Of([.. matched.Select(m => m.Path)]) : config.Targets,
         };
     }
 

@@ -33,6 +33,23 @@ public sealed record Ia3Config : AdapterConfig
         ? names.Any(n => path.EndsWith(n, StringComparison.Ordinal))
         : FeedForward?.Pattern is { } pattern && TargetMatcher.IsWhole(pattern, path, "feedforward_modules");
 
+    /// <summary>
+    /// The same settings as files can hold them, where feedforward_modules has to be a part of target_modules: the
+    /// targets that are scaled at the input, by the names that target_modules has for them or, where these say too
+    /// much, by their full names.
+    /// </summary>
+    internal Ia3Config ToStored(IReadOnlyList<string> paths)
+    {
+        var config = Targets!.IsAllLinear ? this with { Targets = TargetModules.Of(paths) } : this;
+        if (config.Targets!.Names is not { } targets) return config;
+        if (FeedForward?.Names is not { } inner || !inner.Except(targets).Any()) return config;
+        config = config with { FeedForward = TargetModules.Of([.. targets.Where(IsFeedForward)]) };
+        return paths.All(p => config.IsFeedForward(p) == IsFeedForward(p)) ? config : config with
+        {
+            Targets = TargetModules.Of(paths), FeedForward = TargetModules.Of([.. paths.Where(IsFeedForward)]),
+        };
+    }
+
     /// <inheritdoc/>
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name) =>
         new Ia3Adapter(model, Complete(model), seed, trainable, name);
@@ -44,8 +61,12 @@ public sealed record Ia3Config : AdapterConfig
         if (family.Ia3Targets.Length == 0 && (Targets is null || FeedForward is null))
             throw new UsageException($"IA3 has no default target_modules for {model.Config.ModelType}.",
                 remedy: "Give --target_modules and --feedforward_modules.");
-        if (Targets?.Names is { } targets && FeedForward?.Names is { } inner && inner.Except(targets).FirstOrDefault() is { } stray)
-            throw new UsageException($"feedforward_modules names '{stray}', which is not among target_modules.");
+        // A file may leave target_modules out; what is trained here has to be readable with both.
+        var targets = Targets?.Names ?? (Targets is null && !IsStored ? family.Ia3Targets : null);
+        if (targets is not null && FeedForward?.Names?.Except(targets).FirstOrDefault() is { } stray)
+            throw new UsageException(
+                $"feedforward_modules names '{stray}', which is not among target_modules {string.Join(',', targets)}.",
+                remedy: "Add it to target_modules, or leave it out.");
         var saved = ModulesToSaveFor(model);
         return this with
         {

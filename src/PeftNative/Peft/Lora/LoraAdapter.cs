@@ -29,6 +29,7 @@ public sealed class LoraAdapter : Adapter
         ReplaceBiases(config.Bias);
         Allocate(trainable);
         Initialize(config.Initialization, seed);
+        if (config.IsStored) DoubtPatterns(config);
     }
 
     /// <summary>Multiplies every low-rank scale; 1 unless a caller weighs the adapter.</summary>
@@ -80,11 +81,22 @@ public sealed class LoraAdapter : Adapter
         var matched = Matched(model, config);
         if (config.UseDora && matched.Any(m => m.Linear is null))
             throw new UsageException("DoRA on an embedding is not supported.", remedy: "Leave the embedding out of target_modules.");
+        List<string> paths = [.. matched.Select(m => m.Path)];
         return config with
         {
             FanInFanOut = matched.Any(m => m.Kind == ModuleKind.Conv1D),
             Targets = config.Targets!.IsAllLinear ? TargetModules.Of(MinimalNames.Of(model, matched)) : config.Targets,
+            RankPattern = LoraPatterns.WithoutOrder(config.RankPattern, paths),
+            AlphaPattern = LoraPatterns.WithoutOrder(config.AlphaPattern, paths),
         };
+    }
+
+    private void DoubtPatterns(LoraConfig config)
+    {
+        // Ranks are proved by the shapes in the file, so their doubt counts only where these do not fit.
+        List<string> paths = [.. Pairs.Keys];
+        HintOfMisfit = LoraPatterns.Doubt("rank_pattern", config.RankPattern, paths);
+        if (LoraPatterns.Doubt("alpha_pattern", config.AlphaPattern, paths) is { } doubt) Warn(doubt);
     }
 
     private static IReadOnlyList<ModuleInfo> Matched(TransformerModel model, LoraConfig config) => new TargetMatcher

@@ -82,12 +82,12 @@ public sealed record LoraConfig : AdapterConfig
     public bool FanInFanOut { get; init; }
 
     /// <summary>Rank at a module.</summary>
-    public int RankOf(string path) => (int)Pick(RankPattern, path, R);
+    public int RankOf(string path) => (int)LoraPatterns.Pick(RankPattern, path, R);
 
     /// <summary>The factor on B A at a module.</summary>
     public double ScaleOf(string path)
     {
-        double alpha = Pick(AlphaPattern, path, Alpha), r = RankOf(path);
+        double alpha = LoraPatterns.Pick(AlphaPattern, path, Alpha), r = RankOf(path);
         return alpha / (UseRsLora ? Math.Sqrt(r) : r);
     }
 
@@ -98,7 +98,9 @@ public sealed record LoraConfig : AdapterConfig
     /// <summary>The settings with everything filled in that depends on the model.</summary>
     public LoraConfig Complete(TransformerModel model)
     {
-        if (R is < 1 or > 65536) throw new UsageException($"r must be between 1 and 65536, not {R}.");
+        if (R is < 1 or > LoraPatterns.MostRank)
+            throw new UsageException($"r must be between 1 and {LoraPatterns.MostRank}, not {R}.");
+        LoraPatterns.CheckRanks(RankPattern);
         if (!(Dropout is >= 0 and < 1)) throw new UsageException($"lora_dropout must be at least 0 and less than 1, not {Dropout}.");
         if (!double.IsFinite(Alpha)) throw new UsageException($"lora_alpha must be a finite number, not {Alpha}.");
         var defaults = model.Family.LoraTargets;
@@ -132,8 +134,8 @@ public sealed record LoraConfig : AdapterConfig
             UseDora = json.GetBool("use_dora", false),
             Targets = TargetModules.Read(json, "target_modules"),
             Exclude = TargetModules.Read(json, "exclude_modules"),
-            RankPattern = LoraKeys.ReadPattern(json, "rank_pattern"),
-            AlphaPattern = LoraKeys.ReadPattern(json, "alpha_pattern"),
+            RankPattern = LoraPatterns.ReadRanks(json, "rank_pattern"),
+            AlphaPattern = LoraPatterns.Read(json, "alpha_pattern"),
             Layers = LoraKeys.ReadLayers(json),
             LayersPattern = TargetModules.Read(json, "layers_pattern") is { } p ? p.Names ?? [p.Pattern!] : null,
             Bias = LoraKeys.ReadBias(json),
@@ -148,7 +150,7 @@ public sealed record LoraConfig : AdapterConfig
         var json = CommonJson();
         foreach (var key in LoraKeys.NullKeys) json[key] = null;
         foreach (var key in LoraKeys.FalseKeys) json[key] = false;
-        json["alpha_pattern"] = LoraKeys.PatternJson(AlphaPattern);
+        json["alpha_pattern"] = LoraPatterns.ToJson(AlphaPattern);
         json["bias"] = Bias switch { BiasTraining.All => "all", BiasTraining.LoraOnly => "lora_only", _ => "none" };
         json["exclude_modules"] = Exclude?.ToJson();
         json["fan_in_fan_out"] = FanInFanOut;
@@ -167,17 +169,10 @@ public sealed record LoraConfig : AdapterConfig
         json["modules_to_save"] = ListJson(ModulesToSave);
         json["qalora_group_size"] = 16;
         json["r"] = R;
-        json["rank_pattern"] = LoraKeys.PatternJson(RankPattern);
+        json["rank_pattern"] = LoraPatterns.ToJson(RankPattern);
         json["target_modules"] = Targets?.ToJson();
         json["use_dora"] = UseDora;
         json["use_rslora"] = UseRsLora;
         return json;
-    }
-
-    private static double Pick(IReadOnlyList<(string Pattern, double Value)> patterns, string path, double fallback)
-    {
-        foreach (var (pattern, value) in patterns)
-            if (TargetMatcher.PatternApplies(pattern, path)) return value;
-        return fallback;
     }
 }

@@ -17,6 +17,15 @@ internal static class LoraKeys
     /// <summary>Likewise, written as false.</summary>
     internal static readonly string[] FalseKeys = ["ensure_weight_tying", "lora_bias", "use_qalora"];
 
+    /// <summary>
+    /// Settings that change what is computed and are refused by name: another forward, other layers, own data.
+    /// </summary>
+    internal static readonly string[] NotUnderstood =
+    [
+        "arrow_config", "corda_config", "eva_config", "kasa_config", "layer_replication", "monteclora_config",
+        "use_bdlora", "velora_config",
+    ];
+
     /// <summary>Keys that are read, or that say nothing about the result.</summary>
     internal static readonly string[] Known =
     [
@@ -25,21 +34,12 @@ internal static class LoraKeys
         "megatron_core", "megatron_config", "qalora_group_size", "ensure_weight_tying",
     ];
 
-    internal static IReadOnlyList<(string, double)> ReadPattern(StrictObject json, string key) =>
-        json.GetOptionalObject(key) is { } map ? [.. map.Keys.Select(k => (k, map.GetDouble(k)))] : [];
-
-    internal static JsonObject PatternJson(IReadOnlyList<(string Pattern, double Value)> patterns)
-    {
-        var json = new JsonObject();
-        foreach (var (pattern, value) in patterns) json[pattern] = Number(value);
-        return json;
-    }
-
     internal static IReadOnlyList<int>? ReadLayers(StrictObject json)
     {
         const string Key = "layers_to_transform";
         if (!json.Has(Key)) return null;
-        return json.Element.GetProperty(Key).ValueKind == JsonValueKind.Number ? [json.GetInt(Key)] : json.GetIntList(Key);
+        if (json.Element.GetProperty(Key).ValueKind == JsonValueKind.Number) return [json.GetInt(Key)];
+        return json.GetIntList(Key) is { Count: > 0 } layers ? layers : null; // to PEFT none are all
     }
 
     internal static BiasTraining ReadBias(StrictObject json) => json.GetString("bias", "none") switch

@@ -16,7 +16,7 @@ public sealed record TargetMatcher
     /// <summary>exclude_modules: a list of ends of names, or a regular expression.</summary>
     public TargetModules? Exclude { get; init; }
 
-    /// <summary>modules_to_save: nothing is attached inside them.</summary>
+    /// <summary>modules_to_save: nothing is attached inside them, nor to what they name.</summary>
     public IReadOnlyList<string> ModulesToSave { get; init; } = [];
 
     /// <summary>layers_to_transform: layer numbers; null for all.</summary>
@@ -47,10 +47,32 @@ public sealed record TargetMatcher
     {
         if (Exclude is { } exclude && IsNamed(exclude, module.Path)) return false;
         if (ModulesToSave.Any(m => IsMatch($@"(^|.*\.){m}(\z|\..*)", module.Path, "modules_to_save"))) return false;
-        if (Targets.IsAllLinear) return module.Linear is { } linear && linear != model.Head.Output;
-        if (Targets.Pattern is not null) return IsNamed(Targets, module.Path);
-        if (Targets.Names!.Contains(module.Path)) return true;
-        return IsNamed(Targets, module.Path) && IsInLayers(module.Path);
+        var saved = SavedModule(module.Path, ModulesToSave);
+        if (Targets.IsAllLinear) return module.Linear is { } linear && linear != model.Head.Output && saved is null;
+        if (!IsTarget(module.Path)) return false;
+        if (saved is null) return true;
+        // The reference can neither train nor load a module that is both.
+        var name = ModulesToSave.First(n => saved.EndsWith(n, StringComparison.Ordinal));
+        throw new UsageException(
+            $"target_modules names {module.Path}, which modules_to_save trains whole: {saved} ends with '{name}'.",
+            remedy: "Leave it out of target_modules, or exclude it.");
+    }
+
+    private bool IsTarget(string path) => Targets.Pattern is not null || Targets.Names!.Contains(path)
+        ? IsNamed(Targets, path) : IsNamed(Targets, path) && IsInLayers(path);
+
+    /// <summary>
+    /// The module that modules_to_save trains whole and a module lies in or is: the outermost on its path that one of
+    /// the names ends; no dot boundary is asked for, as in PEFT. Null where there is none.
+    /// </summary>
+    internal static string? SavedModule(string module, IReadOnlyList<string> names)
+    {
+        for (var end = module.IndexOf('.', StringComparison.Ordinal); ; end = module.IndexOf('.', end + 1))
+        {
+            var path = end < 0 ? module : module[..end];
+            if (names.Any(n => path.EndsWith(n, StringComparison.Ordinal))) return path;
+            if (end < 0) return null;
+        }
     }
 
     private static bool IsNamed(TargetModules targets, string path) => targets.Pattern is { } pattern

@@ -14,9 +14,6 @@ internal static class MergedFolder
         "LICENSE", "LICENSE.txt", "LICENSE.md",
     ];
 
-    private static readonly string[] ArchitectureEndings =
-        ["ForSequenceClassification", "ForTokenClassification", "ForMaskedLM", "ForPreTraining", "ForCausalLM", "LMHeadModel", "Model"];
-
     /// <summary>Writes everything at once or nothing; returns the names of the weights files.</summary>
     public static IReadOnlyList<string> Write(
         string baseFolder, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors, long maxShardBytes, Work work)
@@ -81,24 +78,12 @@ internal static class MergedFolder
             foreach (var key in (string[])["dtype", "torch_dtype"])
                 if (config.ContainsKey(key)) config[key] = only switch { StoredType.F16 => "float16", StoredType.BF16 => "bfloat16", _ => "float32" };
         if (model.Task.WritesText()) return config;
-        config["architectures"] = new JsonArray(Architecture(config, model));
+        config["architectures"] = new JsonArray(model.Family.ClassFor(model.Task));
         foreach (var (key, value) in AdapterLabels.ToConfig(model.Config.Labels, model.Config.ProblemType ?? ProblemType.SingleLabel))
             config[key] = value?.DeepClone();
         if (model.Task == ModelTask.TokenClassification) config.Remove("problem_type");
         config.Remove("num_labels");
         return config;
-    }
-
-    private static JsonValue Architecture(JsonObject config, TransformerModel model)
-    {
-        var own = (config["architectures"] as JsonArray)?.FirstOrDefault()?.GetValue<string>() ?? "";
-        var ending = Array.Find(ArchitectureEndings, e => own.EndsWith(e, StringComparison.Ordinal));
-        var stem = ending is not null ? own[..^ending.Length] : model.Family.ModelType switch
-        {
-            "gpt2" => "GPT2",
-            var type => char.ToUpperInvariant(type[0]) + type[1..],
-        };
-        return JsonValue.Create(stem + (model.Task == ModelTask.SequenceClassification ? "ForSequenceClassification" : "ForTokenClassification"));
     }
 
     private static void Copy(string file, Stream target)

@@ -1,0 +1,117 @@
+using PeftNative.Models;
+using PeftNative.Models.Loading;
+using PeftNative.Peft;
+using PeftNative.Peft.Lora;
+using PeftNative.Peft.Merging;
+
+namespace PeftNative.Lab.Verification;
+
+// Adapter folders as users have them: each is read, warned of or refused, and what it computes is compared.
+public sealed partial class CaseRunner
+{
+    private CaseResult ReplayFiles(CaseResult result)
+    {
+        result = result with { Expect = recorded.Json.GetString("expect") };
+        if (recorded.Json.Has("base_resized_by"))
+            throw recorded.Json.Error("base_resized_by", "Bases that were grown by new tokens are not supported yet.");
+        var (model, _) = ModelLoader.Load(backend, recorded.Base, recorded.Options());
+        using var owner = model;
+        var (batch, places) = recorded.Batch();
+        using var pass = new Pass(model);
+        if (recorded.Has("base_logits")) Check("base_logits", Logits(pass, batch), places, limits.Outputs);
+
+        var folder = Path.GetFullPath(Path.Combine(recorded.Folder, recorded.Json.GetString("adapter")));
+        Adapter adapter;
+        try
+        {
+            adapter = AdapterFolder.Load(model, folder, trainable: recorded.Json.Has("trainable"));
+        }
+        catch (PeftNativeException e)
+        {
+            if (!MayRefuse(folder, e.Message)) failures.Add($"refused: {e.Message}");
+            return result with { Got = "error" };
+        }
+        using var loaded = adapter;
+        pass.Attachments = [adapter];
+        var warned = adapter.Warnings.Count > 0;
+        result = result with { Got = warned ? "warns" : "loads" };
+        result = result with { Logits = CheckRead(Logits(pass, batch), places, warned, out var truth) };
+        if (recorded.Json.Has("trainable"))
+        {
+            CheckEqual("trainable_parameters", recorded.Json.GetLong("trainable_parameters"), adapter.ParameterCount);
+            result = Train(result, model, adapter, pass, batch, places);
+        }
+        if (truth is not null && recorded.Json.Has("merge_same"))
+            result = result with { Merged = CheckMerged(folder, truth, batch, places) };
+        return result;
+    }
+
+    // A reader may be stricter than the reference where that does not do what was trained, or where a setting is listed
+    // as not understood.
+    private bool MayRefuse(string folder, string message)
+    {
+        if (recorded.Json.GetString("expect") == "error" || !recorded.Json.GetBool("same_as_saved", false)) return true;
+        return LoraKeys.NotUnderstood.Any(key => message.Contains($"'{key}'", StringComparison.Ordinal)
+            && AdapterFolder.IsSet(folder, key));
+    }
+
+    // The truth is what the file means. Where that is not what was trained, and the reference says so, it has to be
+    // said here, or what was trained be reached.
+    private double? CheckRead(float[] actual, int[] places, bool warned, out string? truth)
+    {
+        var isRefused = recorded.Json.GetString("expect") == "error";
+        var isWhatWasSaved = recorded.Json.GetBool("same_as_saved", false);
+        var isMeaning = isWhatWasSaved || (!isRefused && ErrorOf("logits", actual, places) <= limits.Outputs);
+        truth = isMeaning ? "logits" : "saved_logits";
+        if (!recorded.Has(truth) || !HasRowsOf(truth, actual, places))
+        {
+            failures.Add(isRefused
+                ? "it was read; the reference refuses it" : "it gives neither what the file means nor what was saved");
+            truth = null;
+            return null;
+        }
+        var error = Check(truth, actual, places, limits.Outputs);
+        if (!isWhatWasSaved && truth == "logits" && !warned && recorded.Json.GetString("expect") == "warns")
+            failures.Add("the file means something else than what was saved, and nothing says so");
+        return error;
+    }
+
+    private double ErrorOf(string name, float[] actual, int[] places) =>
+        recorded.Has(name) && HasRowsOf(name, actual, places) ? RelativeError.Of(actual, Expected(name, places))
+            : double.PositiveInfinity;
+
+    // Logits of a model with another head are recorded beside those of this one.
+    private bool HasRowsOf(string name, float[] actual, int[] places) =>
+        recorded.Shape(name).Length == (recorded.Task == ModelTask.SequenceClassification ? 2 : 3)
+        && Expected(name, places).Length == actual.Length;
+
+    private float[] Expected(string name, int[] places) =>
+        recorded.Task == ModelTask.SequenceClassification ? recorded.Floats(name) : recorded.Rows(name, places);
+
+    // The merged model is what lies on the disk.
+    private double? CheckMerged(string folder, string truth, TokenBatch batch, int[] places)
+    {
+        var output = Directory.CreateTempSubdirectory("peftnative-verify-");
+        try
+        {
+            var merged = Path.Combine(output.FullName, "merged");
+            ModelMerger.Merge(backend, recorded.Base, [new AdapterSource(folder)], merged);
+            var (model, _) = ModelLoader.Load(backend, merged, recorded.Options());
+            using var owner = model;
+            using var pass = new Pass(model);
+            var error = RelativeError.Of(Logits(pass, batch), Expected(truth, places));
+            if (!(error <= limits.Merged))
+                failures.Add($"merged: {truth} is off by {error:0.0e0} (limit {limits.Merged:0e0})");
+            return error;
+        }
+        catch (PeftNativeException e)
+        {
+            failures.Add($"not merged: {e.Message}");
+            return null;
+        }
+        finally
+        {
+            output.Delete(recursive: true);
+        }
+    }
+}
