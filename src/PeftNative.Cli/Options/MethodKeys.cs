@@ -23,6 +23,7 @@ internal static class MethodKeys
         Key("layers_to_transform", SettingKind.Wholes, "LoRA: only these layers, from 0."),
         Key("layers_pattern", SettingKind.Names, "LoRA: what stands before the layer number in names."),
         Key("init_lora_weights", SettingKind.SwitchOrText, "LoRA: true, gaussian, or false for both random.") with { ValueName = "true|false|gaussian" },
+        Key("ensure_weight_tying", SettingKind.Switch, "LoRA: a tied embedding and head (embed_tokens, lm_head) that are trained stay tied."),
         Key("feedforward_modules", SettingKind.NamesOrPattern, "IA3: those of the target modules that are scaled at the input."),
         Key("init_ia3_weights", SettingKind.Switch, "IA3: start at one, so that nothing changes at first."),
         Key("mh_adapter", SettingKind.Switch, "Bottleneck: one after attention."),

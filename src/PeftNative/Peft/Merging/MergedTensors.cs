@@ -25,21 +25,33 @@ internal static class MergedTensors
     public static List<MergedTensor> Plan(TransformerModel model, LoadReport loaded, WeightSource source, StoredType? type)
     {
         // A backbone saved alone has names without the family's prefix; once a head stands beside it, full names are what others expect.
-        var hasNewHead = loaded.Created.Count > 0;
+        var hasNewHead = HasNewHead(model, loaded);
         var plan = new List<MergedTensor>();
         foreach (var parameter in model.Parameters)
         {
             if (loaded.Sources.TryGetValue(parameter, out var stored))
                 plan.Add(Existing(model, parameter, source, stored, hasNewHead ? parameter.Name : stored, type));
             else if (parameter.TiedTo is null)
-                plan.Add(New(model, parameter, type ?? source.Get(loaded.Sources.Values.First()).Type));
+                plan.Add(New(model, parameter, type ?? source.Get(Relative(model, loaded, parameter)).Type));
         }
         if (!hasNewHead) plan.AddRange(loaded.Unused.Select(name => Copy(source, name, name, type)));
         return plan;
     }
 
     /// <summary>What of the base's files is not in the new ones.</summary>
-    public static IReadOnlyList<string> Dropped(LoadReport loaded) => loaded.Created.Count > 0 ? loaded.Unused : [];
+    public static IReadOnlyList<string> Dropped(TransformerModel model, LoadReport loaded) => HasNewHead(model, loaded) ? loaded.Unused : [];
+
+    // A head that the base lacks, or had as its embedding only.
+    private static bool HasNewHead(TransformerModel model, LoadReport loaded) => loaded.Created.Count > 0
+        || model.Head.Output.Weight is { TiedTo: null } head && !loaded.Sources.ContainsKey(head);
+
+    // The stored tensor whose type a new one takes: of two that were tied the other one's, else the first one's.
+    private static string Relative(TransformerModel model, LoadReport loaded, Parameter parameter)
+    {
+        var (table, head) = (model.Embedding.Table, model.Head.Output.Weight);
+        var partner = parameter == head ? table : head;
+        return (parameter == head || parameter == table) && loaded.Sources.TryGetValue(partner, out var stored) ? stored : loaded.Sources.Values.First();
+    }
 
     private static MergedTensor Existing(
         TransformerModel model, Parameter parameter, WeightSource source, string stored, string name, StoredType? type)
