@@ -9,9 +9,6 @@ namespace PeftNative.Verification;
 // Adapter folders as users have them: each is read, warned of or refused, and what it computes is compared.
 public sealed partial class CaseRunner
 {
-    // What storing an adapter in 16 bits may move.
-    private const double StorageRounding = 3e-2;
-
     private CaseResult ReplayFiles(CaseResult result)
     {
         result = result with { Expect = recorded.Json.GetString("expect") };
@@ -56,7 +53,8 @@ public sealed partial class CaseRunner
             && AdapterFolder.IsSet(folder, key));
     }
 
-    // The truth is what the file means; where that is not what was trained, it has to be said, or what was trained be reached.
+    // The truth is what the file means. Where that is not what was trained, and the reference says so, it has to be said here, or what was
+    // trained be reached.
     private double? CheckRead(float[] actual, int[] places, bool warned, out string? truth)
     {
         var isRefused = recorded.Json.GetString("expect") == "error";
@@ -70,7 +68,7 @@ public sealed partial class CaseRunner
             return null;
         }
         var error = Check(truth, actual, places, limits.Outputs);
-        if (!isWhatWasSaved && truth == "logits" && !warned && !(ErrorOf("saved_logits", actual, places) <= StorageRounding))
+        if (!isWhatWasSaved && truth == "logits" && !warned && recorded.Json.GetString("expect") == "warns")
             failures.Add("the file means something else than what was saved, and nothing says so");
         return error;
     }

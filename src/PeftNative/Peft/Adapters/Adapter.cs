@@ -14,6 +14,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
     private readonly List<string> warnings = [];
     private readonly Parameter?[] replacements;
     private IReadOnlyList<Parameter> trainables = [];
+    private readonly List<AdapterEntry> carried = [];
+    private Arena? carriedValues;
     private string? bypassed;
 
     /// <summary>Begins an adapter; derived classes add entries and then call <see cref="Allocate"/>.</summary>
@@ -37,6 +39,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <summary>What its files hold: the parameters themselves, unless the method folds them into others.</summary>
     public virtual IReadOnlyList<AdapterEntry> StoredEntries => entries;
+
+    /// <summary>Tensors of the base that its files hold with other values: in force with it, not trained, saved again.</summary>
+    internal IReadOnlyList<AdapterEntry> Carried => carried;
 
     /// <summary>Its settings files.</summary>
     public virtual IEnumerable<(string File, JsonObject Json)> Settings => [(AdapterFolder.ConfigName, Config.ToJson())];
@@ -103,8 +108,10 @@ public abstract class Adapter : AttachmentSet, IDisposable
         if (SharedHead is not null && Model.Head.Output.Weight.TiedTo is null)
             throw new UsageException($"The adapter '{Name}' has one copy for a tied embedding and head, which another adapter has taken apart.",
                 remedy: "Merge it before the other one.");
-        MergeWeights();
+        if (MergeRefusal is { } refusal) throw refusal;
+        // First the copies, some of which low-rank changes are added to.
         foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
+        MergeWeights();
         IsMerged = true;
         Model.DropPrepared();
     }
@@ -114,10 +121,30 @@ public abstract class Adapter : AttachmentSet, IDisposable
     public void Unmerge()
     {
         if (!IsMerged) throw new UsageException($"The adapter '{Name}' is not merged.");
-        foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
         UnmergeWeights();
+        foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
         IsMerged = false;
         Model.DropPrepared();
+    }
+
+    /// <summary>Why the method cannot be merged; null when it can.</summary>
+    internal virtual UsageException? MergeRefusal => null;
+
+    /// <summary>Puts values in the place of a parameter of the base, in the engine's order.</summary>
+    /// <param name="original">The parameter.</param>
+    /// <param name="values">Its values.</param>
+    /// <param name="key">Its key in the file; null where it follows another that is tied to it.</param>
+    internal void Carry(Parameter original, ReadOnlySpan<float> values, string? key)
+    {
+        if (replacements[original.Index] is not { } copy)
+        {
+            carriedValues ??= new Arena(Model.Backend, "the base's tensors of an adapter");
+            copy = new Parameter(original.Name, original.Rows, original.Columns, original.Layout) { Depth = original.Depth };
+            copy.Value = carriedValues.Allocate(Model.Backend.ParameterType, copy.Rows, copy.Columns);
+            replacements[original.Index] = copy;
+            if (key is not null) carried.Add(new AdapterEntry(copy, key, original.Name, ReplacesInPlace: true));
+        }
+        HostValues.Upload(Model.Backend, values, copy.Value);
     }
 
     /// <summary>Adds to <see cref="Warnings"/>.</summary>
@@ -214,6 +241,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     public virtual void Dispose()
     {
         Buffer?.Dispose();
+        carriedValues?.Dispose();
         GC.SuppressFinalize(this);
     }
 

@@ -57,7 +57,10 @@ public static class AdapterFolder
         return json.Has(key) && !AdapterConfig.IsOff(json.Element.GetProperty(key));
     }
 
-    /// <summary>Loads an adapter onto a model. Every key must find its place and every place its key.</summary>
+    /// <summary>
+    /// Loads an adapter onto a model. Every parameter must be in its files; what else these hold is in <see cref="Adapter.Warnings"/>. Tensors of
+    /// the base that differ from its own count for this adapter alone.
+    /// </summary>
     /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are listed.</exception>
     public static Adapter Load(TransformerModel model, string folder, bool trainable = false, string name = "default")
     {
@@ -120,7 +123,7 @@ public static class AdapterFolder
     internal static IEnumerable<(string Name, SafetensorsWriter Tensors)> TensorFiles(Adapter adapter)
     {
         adapter.Fold();
-        return adapter.StoredEntries.GroupBy(e => e.File).Select(g => (g.Key, Tensors(adapter, g, e => e.Key)));
+        return adapter.StoredEntries.Concat(adapter.Carried).GroupBy(e => e.File).Select(g => (g.Key, Tensors(adapter, g, e => e.Key)));
     }
 
     /// <summary>Parameters of an adapter under chosen names.</summary>
@@ -151,23 +154,7 @@ public static class AdapterFolder
     internal static void Fill(Adapter adapter, IEnumerable<AdapterEntry> entries, Func<AdapterEntry, string> name, string path)
     {
         using var file = Open(path);
-        var places = entries.ToDictionary(name);
-        var problems = new List<string>();
-        foreach (var tensor in file.Tensors)
-        {
-            // In memory the magnitude has a ".weight" that files of some versions keep.
-            var key = tensor.Name.EndsWith(".lora_magnitude_vector.weight", StringComparison.Ordinal) ? tensor.Name[..^7] : tensor.Name;
-            if (!places.Remove(key, out var entry)) problems.Add($"unexpected: {tensor.Name}");
-            else if (!tensor.Shape.AsSpan().SequenceEqual(entry.Parameter.StoredShape))
-                problems.Add($"{tensor.Name} is [{string.Join(", ", tensor.Shape)}], expected [{string.Join(", ", entry.Parameter.StoredShape)}]");
-            else if (!Read(adapter, file, tensor, entry)) problems.Add($"{tensor.Name} has other values than the base");
-        }
-        problems.AddRange(places.Keys.Select(k => $"missing: {k}"));
-        if (problems.Count > 0)
-            throw new ModelFormatException($"The adapter does not fit this {adapter.Model.Config.ModelType} model: "
-                + $"{string.Join("; ", problems.Take(8))}{(problems.Count > 8 ? $"; and {problems.Count - 8} more" : "")}.", file.Path,
-                (BaseIdentity.NamedBase(Path.GetDirectoryName(path)!) is { } named ? $"Its base is {named}. " : "")
-                + "It was made for another base, task or number of labels, or its files do not belong together.");
+        AdapterReader.Read(adapter, file, entries.ToDictionary(name));
     }
 
     private static SafetensorsFile Open(string path)
@@ -177,19 +164,5 @@ public static class AdapterFolder
         throw new ModelFormatException($"The folder has no {Path.GetFileName(path)}.", Path.GetDirectoryName(path), hasPickle
             ? "Its .bin file is a pickle, which can run code and is not read; save it again as safetensors."
             : "Get the file from where the adapter came from.");
-    }
-
-    private static bool Read(Adapter adapter, SafetensorsFile file, StoredTensor tensor, AdapterEntry entry)
-    {
-        var values = new float[entry.Parameter.Count];
-        file.ReadAs(tensor, values);
-        var ordered = StoredOrder.FromFile(entry.Parameter, values);
-        if (entry.IsBase)
-        {
-            HostValues.Round(ordered, entry.Parameter.Value.Type);
-            return HostValues.Download(adapter.Model.Backend, entry.Parameter.Value).AsSpan().SequenceEqual(ordered);
-        }
-        HostValues.Upload(adapter.Model.Backend, ordered, entry.Parameter.Value);
-        return true;
     }
 }

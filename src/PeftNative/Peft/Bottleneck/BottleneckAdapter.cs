@@ -61,7 +61,10 @@ public sealed class BottleneckAdapter : Adapter
         && blocks.OfType<BottleneckBlock>().All(b => IsZero(b.UpWeight) && IsZero(b.UpBias) || b.Scaling is { } scaling && IsZero(scaling));
 
     /// <inheritdoc/>
-    protected override void MergeWeights() => throw new UsageException(
+    protected override void MergeWeights() => throw MergeRefusal;
+
+    /// <inheritdoc/>
+    internal override UsageException MergeRefusal => new(
         "A bottleneck adapter cannot be merged: there is an activation in its middle, so no change of a weight does the same.",
         remedy: "Keep it as an adapter.");
 

@@ -66,7 +66,10 @@ public abstract class PromptLearningAdapter : Adapter
     }
 
     /// <inheritdoc/>
-    protected override void MergeWeights() => throw new UsageException(
+    protected override void MergeWeights() => throw MergeRefusal;
+
+    /// <inheritdoc/>
+    internal override UsageException MergeRefusal => new(
         $"A {Config.PeftType} adapter cannot be merged: what it trains stands in front of the input and is no part of any weight.",
         remedy: "Keep it as an adapter.");
 

@@ -136,8 +136,11 @@ public static class LoraCombiner
             if (copies.Count > 1)
                 throw new UsageException($"Several of the adapters bring a trained {parameter.Name}, and there is no rule to combine them.",
                     remedy: "Combine adapters without modules_to_save.");
-            if (copies.Count == 1 && combined.Replacement(parameter.Index) is { } target)
-                HostValues.Copy(combined.Model.Backend, copies[0].Value, target.Value);
+            if (copies.Count == 0) continue;
+            var target = combined.Replacement(parameter.Index) ?? throw new UsageException(
+                $"One of the adapters brings a {parameter.Name} of its own, which a combined adapter has no place for.",
+                remedy: "Merge it into the base instead.");
+            HostValues.Copy(combined.Model.Backend, copies[0].Value, target.Value);
         }
     }
 

@@ -1,0 +1,53 @@
+using PeftNative.Models;
+
+namespace PeftNative.Peft;
+
+/// <summary>The names that tensors have in PEFT's files besides the usual ones.</summary>
+internal static class AdapterKeys
+{
+    private const string Saved = "modules_to_save", Original = "original_module", BaseLayer = "base_layer";
+
+    private static readonly string[] Roots = ["base_model.model.", "base_model."];
+
+    // What the adapter's name follows where it was left in.
+    private static readonly string[] Parts =
+        ["lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector", "ia3_l"];
+
+    /// <summary>
+    /// Usual names that a tensor may mean: without the adapter's name (<c>lora_A.default.weight</c>), without the wrapper of a saved module
+    /// (<c>classifier.modules_to_save.bias</c>, <c>classifier.modules_to_save.default.dense.bias</c>), a magnitude without <c>.weight</c>.
+    /// </summary>
+    internal static IEnumerable<string> Spellings(string name)
+    {
+        var parts = name.Split('.');
+        for (var i = 0; i < parts.Length; i++)
+        {
+            var (first, most) = parts[i] == Saved ? (i, 2) : (i + 1, Parts.Contains(parts[i]) ? 2 : 0);
+            for (var count = 1; count <= most && first + count <= parts.Length; count++)
+                yield return string.Join('.', [.. parts[..first], .. parts[(first + count)..]]);
+        }
+    }
+
+    /// <summary>The usual name of what a name with <c>original_module</c> is the untrained state of; null for other names.</summary>
+    internal static string? WithoutOriginal(string name) =>
+        name.Contains($".{Original}.", StringComparison.Ordinal) ? Without(name, Original) : null;
+
+    /// <summary>
+    /// The parameter of the base that a tensor is: <c>X.base_layer.weight</c> where X is adapted, else <c>X.weight</c>; null where it is none,
+    /// or one that the adapter trains under another name.
+    /// </summary>
+    internal static Parameter? BaseParameter(Adapter adapter, string name)
+    {
+        if (Array.Find(Roots, r => name.StartsWith(r, StringComparison.Ordinal)) is not { } root) return null;
+        var plain = Without(name[root.Length..], BaseLayer);
+        var parameter = adapter.Model.Parameters.FirstOrDefault(p => p.Name == plain);
+        if (parameter is null || adapter.Trainables.Contains(adapter.Replacement(parameter.Index))) return null;
+        return IsAdapted(adapter, parameter) == (plain.Length < name.Length - root.Length) ? parameter : null;
+    }
+
+    private static bool IsAdapted(Adapter adapter, Parameter parameter) =>
+        (parameter == adapter.Model.Embedding.Table && adapter.AtEmbedding is not null)
+        || adapter.Model.Linears.Any(l => (l.Weight == parameter || l.Bias == parameter) && adapter.AtLinear(l.Index) is not null);
+
+    private static string Without(string name, string part) => string.Join('.', name.Split('.').Where(p => p != part));
+}

@@ -1,0 +1,128 @@
+using PeftNative.Formats;
+using PeftNative.Models;
+using PeftNative.Models.Loading;
+using PeftNative.Tensors;
+
+namespace PeftNative.Peft;
+
+/// <summary>
+/// Gives parameters of an adapter the values of a file, as PEFT's files really are: a parameter may be there under a second name, and the
+/// base's own tensors may lie beside it.
+/// </summary>
+internal sealed class AdapterReader
+{
+    private const int Most = 8;
+
+    private readonly Adapter adapter;
+    private readonly SafetensorsFile file;
+    private readonly Dictionary<string, AdapterEntry> open, taken = [];
+    private readonly Dictionary<Parameter, StoredTensor> ofBase = [];
+    private readonly List<string> problems = [], unplaced = [];
+
+    private AdapterReader(Adapter adapter, SafetensorsFile file, Dictionary<string, AdapterEntry> places) =>
+        (this.adapter, this.file, open) = (adapter, file, places);
+
+    /// <summary>Reads a file.</summary>
+    /// <param name="adapter">The adapter, which is warned of what is odd.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="places">What the file must hold, by name.</param>
+    /// <exception cref="ModelFormatException">It does not fit; all misfits are listed.</exception>
+    internal static void Read(Adapter adapter, SafetensorsFile file, Dictionary<string, AdapterEntry> places)
+    {
+        var reader = new AdapterReader(adapter, file, places);
+        var others = file.Tensors.Where(t => !reader.Take(t, t.Name)).ToList();
+        foreach (var tensor in others) reader.Place(tensor);
+        reader.Conclude();
+        reader.Carry();
+    }
+
+    private bool Take(StoredTensor tensor, string name)
+    {
+        if (!open.Remove(name, out var entry)) return false;
+        taken[name] = entry;
+        if (Values(tensor, entry.Parameter) is not { } values) return true;
+        if (!entry.IsBase) HostValues.Upload(adapter.Model.Backend, values, entry.Parameter.Value);
+        else if (!Holds(entry.Parameter, values)) problems.Add($"{tensor.Name} has other values than the base");
+        return true;
+    }
+
+    // A tensor whose name is none of those that PEFT writes by default.
+    private void Place(StoredTensor tensor)
+    {
+        var names = AdapterKeys.Spellings(tensor.Name).ToList();
+        if (names.Any(name => Take(tensor, name))) return;
+        if (names.Find(taken.ContainsKey) is { } twin) CompareTwins(tensor, twin);
+        else if (AdapterKeys.WithoutOriginal(tensor.Name) is { } copied && (taken.ContainsKey(copied) || open.ContainsKey(copied)))
+            return; // what a module was before it was trained: out of use while the adapter is in force
+        else if (AdapterKeys.BaseParameter(adapter, tensor.Name) is { } parameter) ofBase[parameter] = tensor;
+        else unplaced.Add(tensor.Name);
+    }
+
+    private void CompareTwins(StoredTensor tensor, string twin)
+    {
+        var parameter = taken[twin].Parameter;
+        if (Values(tensor, parameter) is { } values && !Holds(parameter, values))
+            problems.Add($"{tensor.Name} and {twin} are one parameter and have different values");
+    }
+
+    // The tensor in the engine's order; null, and a problem noted, when it cannot be the parameter's.
+    private float[]? Values(StoredTensor tensor, Parameter parameter)
+    {
+        if (!tensor.Shape.AsSpan().SequenceEqual(parameter.StoredShape))
+        {
+            problems.Add($"{tensor.Name} is [{string.Join(", ", tensor.Shape)}], expected [{string.Join(", ", parameter.StoredShape)}]");
+            return null;
+        }
+        var values = new float[parameter.Count];
+        file.ReadAs(tensor, values);
+        if (Array.TrueForAll(values, float.IsFinite)) return StoredOrder.FromFile(parameter, values);
+        problems.Add($"{tensor.Name} holds values that are not finite");
+        return null;
+    }
+
+    // Whether the numbers in force are those of the file, to the rounding of the type that they are kept in.
+    private bool Holds(Parameter parameter, float[] values)
+    {
+        using var scratch = new Arena(adapter.Model.Backend, "dequantised weight");
+        var own = adapter.Model.Dense(parameter.TiedTo ?? parameter, scratch);
+        var rounded = values.ToArray();
+        HostValues.Round(rounded, own.Type);
+        return HostValues.Download(adapter.Model.Backend, own).AsSpan().SequenceEqual(rounded);
+    }
+
+    private void Conclude()
+    {
+        problems.AddRange(open.Keys.Select(k => $"missing: {k}"));
+        if (problems.Count > 0)
+            throw new ModelFormatException($"The adapter does not fit this {adapter.Model.Config.ModelType} model: "
+                + $"{Listed([.. problems, .. unplaced.Select(n => $"unexpected: {n}")], "; ")}.", file.Path,
+                (BaseIdentity.NamedBase(Path.GetDirectoryName(file.Path)!) is { } named ? $"Its base is {named}. " : "")
+                + "It was made for another base, task or number of labels, or its files do not belong together.");
+        if (unplaced.Count > 0)
+            adapter.Warn($"its file holds tensors that this {adapter.Model.Config.ModelType} model has no place for; they were left out: "
+                + Listed(unplaced, ", "));
+    }
+
+    // The reference writes such tensors over the base, for every adapter; here they count for their own adapter alone.
+    private void Carry()
+    {
+        List<string> carried = [];
+        foreach (var (parameter, tensor) in ofBase)
+        {
+            if (Values(tensor, parameter) is not { } values || Holds(adapter.Replacement(parameter.Index) ?? parameter, values)) continue;
+            adapter.Carry(parameter, values, tensor.Name);
+            foreach (var other in TiedWith(parameter))
+                if (adapter.Replacement(other.Index) is null && !ofBase.ContainsKey(other)) adapter.Carry(other, values, key: null);
+            carried.Add(parameter.Name);
+        }
+        if (problems.Count > 0) Conclude();
+        if (carried.Count > 0)
+            adapter.Warn($"its file holds other values than the base for {Listed(carried, ", ")}; they count for this adapter alone");
+    }
+
+    private IEnumerable<Parameter> TiedWith(Parameter parameter) => adapter.Model.Parameters.Where(p =>
+        p != parameter && (p.TiedTo ?? p) == (parameter.TiedTo ?? parameter));
+
+    private static string Listed(List<string> names, string separator) =>
+        string.Join(separator, names.Take(Most)) + (names.Count > Most ? $"{separator}and {names.Count - Most} more" : "");
+}
