@@ -39,7 +39,8 @@ internal sealed class ExportVerb : Verb
     {
         var (folder, source, output) = (values.Text(Shared.Model), values.Text(ModelSession.Adapters), values.Text(Output));
         using var backend = Backends.BackendFactory.Create("reference");
-        var (model, loaded) = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(source, folder), cancellation: terminal.Cancellation);
+        var (model, loaded) = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(source, folder),
+            cancellation: terminal.Cancellation);
         using var owner = model;
         foreach (var doubt in loaded.Doubts) terminal.Warn(doubt);
         using var adapter = AdapterFolder.Load(model, source);

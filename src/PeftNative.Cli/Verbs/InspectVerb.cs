@@ -48,7 +48,8 @@ internal sealed class InspectVerb : Verb
         var facts = Facts.Of(path);
         terminal.Line($"{path.Path}: {path.KindName}");
         foreach (var (key, value) in facts) terminal.Line($"  {key,-24} {Show(value)}");
-        if (path.Kind == PathKind.Model && facts["supported"]?.GetValue<bool>() == true && path.WeightFiles.Count > 0) Doubt(path.Path, facts, terminal);
+        if (path.Kind == PathKind.Model && facts["supported"]?.GetValue<bool>() == true && path.WeightFiles.Count > 0)
+            Doubt(path.Path, facts, terminal);
         if (values.OptionalText(Base) is { } model) Fit(path, model, facts, terminal);
         if (path.WeightFiles.Count == 0)
         {

@@ -55,7 +55,10 @@ public sealed class Parameter(string name, int rows, int columns, StoredLayout l
     /// <summary>Their gradient; absent for frozen parameters.</summary>
     public Tensor Gradient { get; internal set; }
 
-    /// <summary>The parameter whose numbers this one shares (a tied head), or null; its own <see cref="Value"/> does not count then.</summary>
+    /// <summary>
+    /// The parameter whose numbers this one shares (a tied head), or null; its own <see cref="Value"/> does not count
+    /// then.
+    /// </summary>
     public Parameter? TiedTo { get; internal set; }
 
     /// <summary>A frozen weight as the backend arranged it, or null.</summary>

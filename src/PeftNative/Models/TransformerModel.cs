@@ -211,7 +211,9 @@ public sealed class TransformerModel : IDisposable
         return HostValues.Download(Backend, Dense(own, scratch));
     }
 
-    /// <summary>The numbers of a parameter (of a tied one those of its partner); quantised ones in memory of an arena.</summary>
+    /// <summary>
+    /// The numbers of a parameter (of a tied one those of its partner); quantised ones in memory of an arena.
+    /// </summary>
     internal Tensor Dense(Parameter parameter, Arena scratch)
     {
         parameter = parameter.TiedTo ?? parameter;
@@ -222,8 +224,8 @@ public sealed class TransformerModel : IDisposable
     }
 
     /// <summary>
-    /// Gives a parameter numbers that are its own and whole from now on, so that they can be changed: a tied pair comes apart, a quantised
-    /// one is dequantised.
+    /// Gives a parameter numbers that are its own and whole from now on, so that they can be changed: a tied pair comes
+    /// apart, a quantised one is dequantised.
     /// </summary>
     /// <param name="parameter">The parameter.</param>
     /// <param name="keepsTie">Whether a tied pair is changed as one.</param>

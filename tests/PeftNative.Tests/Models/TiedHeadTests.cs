@@ -9,7 +9,9 @@ using Xunit;
 
 namespace PeftNative.Tests.Models;
 
-/// <summary>Embedding and head of checkpoints: one matrix or two, as the file has them and not only as config.json says.</summary>
+/// <summary>
+/// Embedding and head of checkpoints: one matrix or two, as the file has them and not only as config.json says.
+/// </summary>
 public sealed class TiedHeadTests : IDisposable
 {
     private readonly ReferenceBackend backend = ReferenceBackend.Create(DType.Float32);
@@ -29,9 +31,11 @@ public sealed class TiedHeadTests : IDisposable
 
         var (table, head) = (model.Embedding.Table, model.Head.Output.Weight);
         Assert.Null(head.TiedTo);
-        Assert.Equal(HostValues.Download(backend, tied.Embedding.Table.Value), HostValues.Download(backend, table.Value));
+        Assert.Equal(HostValues.Download(backend, tied.Embedding.Table.Value),
+            HostValues.Download(backend, table.Value));
         // The file's head is twice the embedding, and so are its scores twice those of the tied model.
-        Assert.Equal(Scores(tied).Select(s => 2 * s), Scores(model), (a, b) => Math.Abs(a - b) <= 1e-5f * (1 + Math.Abs(a)));
+        Assert.Equal(Scores(tied).Select(s => 2 * s), Scores(model),
+            (a, b) => Math.Abs(a - b) <= 1e-5f * (1 + Math.Abs(a)));
         Assert.Contains("tie_word_embeddings", Assert.Single(report.Doubts), StringComparison.Ordinal);
         Assert.Equal(report.Doubts, ModelLoader.Doubts(folder["apart"]));
         Assert.Equal(tied.ParameterCount + head.Count, model.ParameterCount);
@@ -70,7 +74,8 @@ public sealed class TiedHeadTests : IDisposable
     public void An_absent_embedding_of_an_untied_model_is_missing()
     {
         Write("model", "llama", head: HeadKind.Equal, embedding: false, change: c => c["tie_word_embeddings"] = false);
-        Assert.Contains("embed_tokens", Assert.Throws<ModelFormatException>(() => ModelLoader.Load(backend, folder["model"])).Message, StringComparison.Ordinal);
+        Assert.Contains("embed_tokens", Assert.Throws<ModelFormatException>(() =>
+            ModelLoader.Load(backend, folder["model"])).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -92,7 +97,8 @@ public sealed class TiedHeadTests : IDisposable
         using var owner = apart;
         Assert.Null(apart.Head.Output.Weight.TiedTo);
         Assert.Equal(model.Config.HeadScale, apart.Config.HeadScale);
-        Assert.Equal(tie != false, report.Doubts.Count > 0); // a head of its own is odd only where config.json denies it
+        Assert.Equal(tie != false,
+            report.Doubts.Count > 0); // a head of its own is odd only where config.json denies it
 
         void Change(JsonObject config)
         {
@@ -103,13 +109,15 @@ public sealed class TiedHeadTests : IDisposable
 
     private enum HeadKind { None, Equal, Other }
 
-    private void Write(string name, string family, HeadKind head = HeadKind.None, bool embedding = true, Action<JsonObject>? change = null)
+    private void Write(string name, string family, HeadKind head = HeadKind.None, bool embedding = true,
+        Action<JsonObject>? change = null)
     {
         Directory.CreateDirectory(folder[name]);
         var config = JsonNode.Parse(TinyModels.Configs[family])!.AsObject();
         change?.Invoke(config);
         File.WriteAllText(Path.Combine(folder[name], "config.json"), config.ToJsonString());
-        using var model = TinyModels.Create(backend, family, family == "t5" ? ModelTask.SequenceToSequence : ModelTask.CausalLM);
+        using var model = TinyModels.Create(backend, family,
+            family == "t5" ? ModelTask.SequenceToSequence : ModelTask.CausalLM);
         var writer = SafetensorsWriter.ForPyTorch();
         foreach (var p in model.Parameters)
         {
@@ -126,7 +134,8 @@ public sealed class TiedHeadTests : IDisposable
     {
         using var pass = new Pass(model);
         pass.Begin(TinyModels.Batch(model), training: false);
-        return HostValues.Download(backend, model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
+        return HostValues.Download(backend,
+            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
     }
 
     public void Dispose()

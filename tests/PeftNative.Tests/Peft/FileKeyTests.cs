@@ -2,7 +2,6 @@ using PeftNative.Formats;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.WeightedMerge;
-using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using Xunit;
 

@@ -1,5 +1,3 @@
-using PeftNative.Backends.Reference;
-using PeftNative.Models;
 using PeftNative.Peft;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
@@ -12,7 +10,8 @@ using Xunit;
 namespace PeftNative.Tests.Peft;
 
 /// <summary>
-/// Adapters at a tied embedding or head: what one side gets the other does not, as in PEFT, unless ensure_weight_tying acts.
+/// Adapters at a tied embedding or head: what one side gets the other does not, as in PEFT, unless ensure_weight_tying
+/// acts.
 /// </summary>
 public class TiedAdapterTests
 {
@@ -33,17 +32,24 @@ public class TiedAdapterTests
         ["lora wte"] = ("gpt2", Lora with { Targets = TargetModules.Of("wte") }, false),
         ["dora lm_head"] = ("gpt2", Lora with { Targets = TargetModules.Of("lm_head"), UseDora = true }, false),
         ["lora lm_head of t5"] = ("t5", Lora with { Targets = TargetModules.Of("lm_head", "q") }, false),
-        ["lora embed_tokens, save lm_head"] = ("llama", Lora with { Targets = TargetModules.Of("embed_tokens"), ModulesToSave = ["lm_head"] }, false),
-        ["ia3 lm_head"] = ("llama", new Ia3Config { StartsAtOne = false, Targets = TargetModules.Of("lm_head"), FeedForward = TargetModules.Of([]) }, false),
+        ["lora embed_tokens, save lm_head"] =
+            ("llama", Lora with { Targets = TargetModules.Of("embed_tokens"), ModulesToSave = ["lm_head"] }, false),
+        ["ia3 lm_head"] = ("llama", new Ia3Config { StartsAtOne = false, Targets = TargetModules.Of("lm_head"),
+            FeedForward = TargetModules.Of([]) }, false),
         ["full"] = ("llama", new FullConfig(), true),
         ["bitfit"] = ("gpt2", new BitFitConfig(), true),
-        ["save embed_tokens, ensure"] = ("llama", Lora with { ModulesToSave = ["embed_tokens"], EnsureWeightTying = true }, true),
+        ["save embed_tokens, ensure"] =
+            ("llama", Lora with { ModulesToSave = ["embed_tokens"], EnsureWeightTying = true }, true),
         ["save lm_head, ensure"] = ("llama", Lora with { ModulesToSave = ["lm_head"], EnsureWeightTying = true }, true),
-        ["save both, ensure"] = ("llama", Lora with { ModulesToSave = ["lm_head", "embed_tokens"], EnsureWeightTying = true }, true),
-        ["save wte, ensure"] = ("gpt2", Lora with { ModulesToSave = ["wte"], EnsureWeightTying = true }, false), // no effect there
-        ["lora embed_tokens, ensure"] = ("llama", Lora with { Targets = TargetModules.Of("embed_tokens"), EnsureWeightTying = true }, true),
-        ["lora lm_head, ensure"] = ("llama", Lora with { Targets = TargetModules.Of("lm_head"), EnsureWeightTying = true }, true),
-        ["lora pattern, ensure"] = ("llama", Lora with { Targets = new TargetModules(null, ".*(q_proj|lm_head)"), EnsureWeightTying = true }, true),
+        ["save both, ensure"] = ("llama",
+            Lora with { ModulesToSave = ["lm_head", "embed_tokens"], EnsureWeightTying = true }, true),
+        ["save wte, ensure"] = ("gpt2", Lora with { ModulesToSave = ["wte"], EnsureWeightTying = true }, false),
+        ["lora embed_tokens, ensure"] =
+            ("llama", Lora with { Targets = TargetModules.Of("embed_tokens"), EnsureWeightTying = true }, true),
+        ["lora lm_head, ensure"] =
+            ("llama", Lora with { Targets = TargetModules.Of("lm_head"), EnsureWeightTying = true }, true),
+        ["lora pattern, ensure"] = ("llama",
+            Lora with { Targets = new TargetModules(null, ".*(q_proj|lm_head)"), EnsureWeightTying = true }, true),
     };
 
     public static TheoryData<string> Names => [.. All.Keys];
@@ -74,7 +80,8 @@ public class TiedAdapterTests
         Assert.Equal(setting.Scores(setting.Adapter), setting.Scores(loaded));
         AdapterFolder.Save(loaded, folder["again"]);
         foreach (var file in Directory.GetFiles(folder["adapter"]))
-            Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(folder["again"], Path.GetFileName(file))));
+            Assert.Equal(File.ReadAllBytes(file),
+                File.ReadAllBytes(Path.Combine(folder["again"], Path.GetFileName(file))));
     }
 
     [Theory]
@@ -109,7 +116,8 @@ public class TiedAdapterTests
 
         using var lora = Make("lora lm_head, ensure");
         Assert.Equal(["model.embed_tokens"], ((LoraConfig)lora.Adapter.Config).Targets!.Names!);
-        Assert.Equal(["lm_head.lora_A", "lm_head.lora_B", "model.embed_tokens.lora_embedding_A", "model.embed_tokens.lora_embedding_B"],
+        Assert.Equal(["lm_head.lora_A", "lm_head.lora_B", "model.embed_tokens.lora_embedding_A",
+            "model.embed_tokens.lora_embedding_B"],
             lora.Adapter.Entries.Select(e => e.Parameter.Name).Order(StringComparer.Ordinal));
     }
 
@@ -119,13 +127,16 @@ public class TiedAdapterTests
         using var setting = new Setting("llama", ModelTask.CausalLM);
         var adapter = setting.Add(All["lora embed_tokens, ensure"].Config);
         var backend = setting.Model.Backend;
-        var parts = adapter.Entries.ToDictionary(e => e.Parameter.Name[(e.Parameter.Name.LastIndexOf('.') + 1)..], e => e.Parameter);
+        var parts = adapter.Entries.ToDictionary(e => e.Parameter.Name[(e.Parameter.Name.LastIndexOf('.') + 1)..],
+            e => e.Parameter);
         var (a, b) = (parts["lora_embedding_A"], parts["lora_B"]);
         using var optimizer = new AdamW(backend, adapter.Buffer, new AdamWOptions { MaxGradientNorm = 0 });
         var before = HostValues.Download(backend, a.Value);
-        // Adam's first step is the rate, by the sign of the gradient: of the embedding's side up, of the head's up for the first half, down for the rest.
+        // Adam's first step is the rate, by the sign of the gradient: of the embedding's side up, of the head's up for
+        // the first half, down for the rest.
         HostValues.Upload(backend, Enumerable.Repeat(-1f, (int)a.Count).ToArray(), a.Gradient);
-        HostValues.Upload(backend, [.. Enumerable.Range(0, (int)b.Count).Select(i => i < b.Count / 2 ? -1f : 1f)], b.Gradient);
+        HostValues.Upload(backend, [.. Enumerable.Range(0, (int)b.Count).Select(i => i < b.Count / 2 ? -1f : 1f)],
+            b.Gradient);
         optimizer.Step(0.01, 1);
         var (after, turned) = (HostValues.Download(backend, a.Value), HostValues.Download(backend, b.Value));
         for (var row = 0; row < a.Rows; row++)
@@ -145,7 +156,8 @@ public class TiedAdapterTests
     {
         using var setting = new Setting(family, TaskOf(family));
         Assert.Contains("ensure_weight_tying", Assert.Throws<UsageException>(() =>
-            setting.Add(Lora with { ModulesToSave = [module], EnsureWeightTying = true })).Message, StringComparison.Ordinal);
+            setting.Add(Lora with { ModulesToSave = [module], EnsureWeightTying = true })).Message,
+                StringComparison.Ordinal);
     }
 
     [Theory]
@@ -153,11 +165,14 @@ public class TiedAdapterTests
     [InlineData("save")]
     public void An_adapter_at_the_embedding_of_T5_changes_nothing_and_is_not_trained(string kind)
     {
-        var config = kind == "lora" ? Lora with { Targets = TargetModules.Of("q", "shared") } : Lora with { ModulesToSave = ["shared"] };
+        var config = kind == "lora" ? Lora with { Targets = TargetModules.Of("q", "shared") } : Lora
+            with { ModulesToSave = ["shared"] };
         using var setting = new Setting("t5", ModelTask.SequenceToSequence);
-        Assert.Contains("changes nothing", Assert.Throws<UsageException>(() => setting.Add(config)).Message, StringComparison.Ordinal);
+        Assert.Contains("changes nothing", Assert.Throws<UsageException>(() => setting.Add(config)).Message,
+            StringComparison.Ordinal);
         var plain = setting.Add(Lora with { Targets = TargetModules.Of("q") });
-        var adapter = setting.Add(config with { IsStored = true, Targets = kind == "lora" ? config.Targets : TargetModules.Of("q") });
+        var adapter = setting.Add(config
+            with { IsStored = true, Targets = kind == "lora" ? config.Targets : TargetModules.Of("q") });
         setting.Disturb();
         foreach (var entry in adapter.Entries)
             if (plain.Entries.FirstOrDefault(e => e.Key == entry.Key) is { } same)
@@ -179,7 +194,8 @@ public class TiedAdapterTests
         return setting;
     }
 
-    private static ModelTask TaskOf(string family) => family == "t5" ? ModelTask.SequenceToSequence : ModelTask.CausalLM;
+    private static ModelTask TaskOf(string family) => family == "t5" ? ModelTask.SequenceToSequence
+        : ModelTask.CausalLM;
 
     private static void AssertClose(float[] expected, float[] actual)
     {

@@ -13,7 +13,9 @@ using Xunit;
 
 namespace PeftNative.Tests.Peft;
 
-/// <summary>Folders of merged models whose base has one matrix for embedding and head; and merges that are refused.</summary>
+/// <summary>
+/// Folders of merged models whose base has one matrix for embedding and head; and merges that are refused.
+/// </summary>
 public sealed class TiedMergeTests : IDisposable
 {
     private readonly ReferenceBackend backend = ReferenceBackend.Create(DType.Float32);
@@ -53,7 +55,8 @@ public sealed class TiedMergeTests : IDisposable
     public void A_merge_that_changes_both_sides_alike_or_neither_keeps_the_tie(string kind)
     {
         WriteBase("llama");
-        var expected = kind == "attention" ? WriteAdapter("q_proj", asLora: true) : WriteAdapter("lm_head", kind == "lora", ensure: true);
+        var expected = kind == "attention" ? WriteAdapter("q_proj", asLora: true)
+            : WriteAdapter("lm_head", kind == "lora", ensure: true);
         Assert.False(Merge().IsUntied);
         using var merged = ModelLoader.Load(backend, folder["merged"]).Model;
         Assert.NotNull(merged.Head.Output.Weight.TiedTo);
@@ -70,7 +73,8 @@ public sealed class TiedMergeTests : IDisposable
         var expected = WriteAdapter("q_proj", asLora: true);
         var report = Merge();
         Assert.Equal(factor != 1, report.IsUntied);
-        Assert.Equal(factor != 1 || !hasEmbedding, report.Doubts.Any(d => d.Contains("lm_head", StringComparison.Ordinal)));
+        Assert.Equal(factor != 1 || !hasEmbedding,
+            report.Doubts.Any(d => d.Contains("lm_head", StringComparison.Ordinal)));
         var (merged, loaded) = ModelLoader.Load(backend, folder["merged"]);
         using var owner = merged;
         Assert.Equal(factor == 1, merged.Head.Output.Weight.TiedTo is not null);
@@ -98,7 +102,8 @@ public sealed class TiedMergeTests : IDisposable
         var error = Assert.Throws<NumericException>(() => Merge(StoredType.F16));
         Assert.Contains("was not written", error.Message, StringComparison.Ordinal);
         Assert.Equal(6, error.ExitCode);
-        Assert.Equal(["adapter", "base"], Directory.GetFileSystemEntries(folder.Root).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(["adapter", "base"],
+            Directory.GetFileSystemEntries(folder.Root).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.True(Merge().IsUntied); // in 32 bits it can be held
     }
 
@@ -106,19 +111,22 @@ public sealed class TiedMergeTests : IDisposable
     public void Logits_that_are_not_finite_end_the_merge_and_leave_nothing()
     {
         WriteBase("llama");
-        WriteAdapter("lm_head", asLora: false, factor: float.PositiveInfinity);
+        WriteAdapter("lm_head", asLora: false, factor: 2e38f);
         Assert.Throws<NumericException>(() => Merge());
         Assert.False(Directory.Exists(folder["merged"]));
     }
 
     private MergeReport Merge(StoredType? type = null) => ModelMerger.Merge(
-        backend, folder["base"], [new AdapterSource(folder["adapter"])], folder["merged"], new MergeOptions { Type = type });
+        backend, folder["base"], [new AdapterSource(folder["adapter"])], folder["merged"],
+            new MergeOptions { Type = type });
 
-    private void WriteBase(string family, bool hasEmbedding = true, bool hasHead = false, float factor = 1, StoredType type = StoredType.F32)
+    private void WriteBase(string family, bool hasEmbedding = true, bool hasHead = false, float factor = 1,
+        StoredType type = StoredType.F32)
     {
         Directory.CreateDirectory(folder["base"]);
         File.WriteAllText(folder["base/config.json"], TinyModels.Configs[family]);
-        using var model = TinyModels.Create(backend, family, family == "t5" ? ModelTask.SequenceToSequence : ModelTask.CausalLM);
+        using var model = TinyModels.Create(backend, family,
+            family == "t5" ? ModelTask.SequenceToSequence : ModelTask.CausalLM);
         var writer = SafetensorsWriter.ForPyTorch();
         foreach (var p in model.Parameters)
         {
@@ -136,12 +144,15 @@ public sealed class TiedMergeTests : IDisposable
     {
         using var model = ModelLoader.Load(backend, folder["base"]).Model;
         var config = new LoraConfig { R = 2, Initialization = LoraInitialization.Random, EnsureWeightTying = ensure };
-        using var adapter = (asLora ? config with { Targets = TargetModules.Of(module) } : config with { ModulesToSave = [module] })
+        using var adapter = (asLora ? config with { Targets = TargetModules.Of(module) } : config
+            with { ModulesToSave = [module] })
             .Create(model, seed: 5, trainable: false, "default");
-        foreach (var entry in adapter.Entries.Where(e => e.Parameter.Name.EndsWith(".weight", StringComparison.Ordinal)))
+        foreach (var entry in adapter.Entries.Where(e =>
+            e.Parameter.Name.EndsWith(".weight", StringComparison.Ordinal)))
         {
             var values = HostValues.Download(backend, entry.Parameter.Value);
-            HostValues.Upload(backend, [.. values.Select((v, i) => factor * (v + 0.3f * MathF.Sin(i)))], entry.Parameter.Value);
+            HostValues.Upload(backend, [.. values.Select((v, i) => factor * (v + 0.3f * MathF.Sin(i)))],
+                entry.Parameter.Value);
         }
         AdapterFolder.Save(adapter, folder["adapter"]);
         return Scores(model, adapter);
@@ -151,7 +162,8 @@ public sealed class TiedMergeTests : IDisposable
     {
         using var pass = new Pass(model, adapters);
         pass.Begin(TinyModels.Batch(model), training: false);
-        return HostValues.Download(backend, model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
+        return HostValues.Download(backend,
+            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
     }
 
     private static void AssertClose(float[] expected, float[] actual)

@@ -133,11 +133,14 @@ public sealed record TransformerConfig
     public bool FeedForwardBias { get; init; }
 
     /// <summary>
-    /// tie_word_embeddings of config.json: whether the language model head is the token embedding, unless the checkpoint holds another one.
+    /// tie_word_embeddings of config.json: whether the language model head is the token embedding, unless the
+    /// checkpoint holds another one.
     /// </summary>
     public bool TieWordEmbeddings { get; init; }
 
-    /// <summary>Whether the family ties head and embedding whatever <see cref="TieWordEmbeddings"/> says (T5).</summary>
+    /// <summary>
+    /// Whether the family ties head and embedding whatever <see cref="TieWordEmbeddings"/> says (T5).
+    /// </summary>
     public bool AlwaysTies { get; init; }
 
     /// <summary>Whether head and embedding are one, unless the checkpoint holds two.</summary>

@@ -47,8 +47,8 @@ internal static class T5Family
         var heads = c.Int("num_heads", "num_attention_heads");
         var layers = c.Int("num_layers", "num_hidden_layers");
         var feedForward = (c.Text("feed_forward_proj") ?? "relu").Split('-');
-        // Two facts since transformers 5: the scale of the decoder's output, which files without a word about it mean by tie_word_embeddings,
-        // and the tie, which every T5 has unless its file holds another head.
+        // Two facts since transformers 5: the scale of the decoder's output, which files without a word about it mean
+        // by tie_word_embeddings, and the tie, which every T5 has unless its file holds another head.
         var saysTied = c.Bool("tie_word_embeddings", true);
         var isScaled = c.Bool("scale_decoder_outputs", saysTied);
         var decoder = c.Common() with

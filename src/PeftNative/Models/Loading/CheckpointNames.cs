@@ -36,7 +36,8 @@ internal sealed class CheckpointNames
         return isBackbone ? null : Spellings(parameter).Select(source.Find).FirstOrDefault(t => t is not null);
     }
 
-    // The token embedding is there in nearly every checkpoint (a tied head may stand for it); what stands before its own name is the file's prefix.
+    // The token embedding is there in nearly every checkpoint (a tied head may stand for it); what stands before its
+    // own name is the file's prefix.
     private string FindPrefix()
     {
         var own = $"{family.Names.Under(family.Names.TokenEmbedding)}.weight";

@@ -4,8 +4,8 @@ using PeftNative.Models.Families;
 namespace PeftNative.Models.Loading;
 
 /// <summary>
-/// How a checkpoint holds the head and the embedding of a model that ties them. As in transformers 5, the file has the last word: another
-/// head than the embedding stays another, and where the embedding is absent a head stands for both.
+/// How a checkpoint holds the head and the embedding of a model that ties them. As in transformers 5, the file has the
+/// last word: another head than the embedding stays another, and where the embedding is absent a head stands for both.
 /// </summary>
 /// <param name="Embedding">The embedding in the file, or null.</param>
 /// <param name="Head">The head in the file, or null.</param>
@@ -19,15 +19,18 @@ internal sealed record TiedHead(StoredTensor? Embedding, StoredTensor? Head, boo
     {
         var embedding = names.Find($"{family.Names.Under(family.Names.TokenEmbedding)}.weight");
         var head = names.Find($"{family.Names.LanguageModelHead}.weight");
-        return new TiedHead(embedding, head, embedding is not null && head is not null && !AreEqual(source, embedding, head));
+        return new TiedHead(embedding, head,
+            embedding is not null && head is not null && !AreEqual(source, embedding, head));
     }
 
     /// <summary>What is odd about it, in a sentence; or null.</summary>
     internal string? Doubt(TransformerConfig config) => this switch
     {
         { IsApart: true } when config.TieWordEmbeddings =>
-            $"config.json says tie_word_embeddings, but {Head!.Name} is not {Embedding!.Name}: both are kept, as two matrices",
-        { Embedding: null, Head: not null } => $"the checkpoint has no token embedding; {Head.Name} stands for it, because the two are tied",
+            $"config.json says tie_word_embeddings, but {Head!.Name} is not {Embedding!.Name}: "
+                + "both are kept, as two matrices",
+        { Embedding: null, Head: not null } =>
+            $"the checkpoint has no token embedding; {Head.Name} stands for it, because the two are tied",
         _ => null,
     };
 

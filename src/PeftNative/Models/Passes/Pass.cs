@@ -241,8 +241,8 @@ public sealed class Pass : IDisposable
     }
 
     /// <summary>
-    /// The parameter in force: an adapter's copy, or the model's own. A copy stands for the one parameter it was made of: where a tied
-    /// embedding is replaced, the head stays the model's, unless the adapter replaces that too.
+    /// The parameter in force: an adapter's copy, or the model's own. A copy stands for the one parameter it was made
+    /// of: where a tied embedding is replaced, the head stays the model's, unless the adapter replaces that too.
     /// </summary>
     [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(parameter))]
     public Parameter? Resolve(Parameter? parameter)

@@ -70,13 +70,14 @@ public abstract class Adapter : AttachmentSet, IDisposable
         get
         {
             var (embedding, head) = (Model.Embedding, Model.Head.Output);
-            if (bypassed is not null) yield return $"what it has at {bypassed} changes nothing: the model's parts read copies of that, as in PEFT";
+            if (bypassed is not null)
+                yield return $"what it has at {bypassed} changes nothing: the model reads copies of that, as in PEFT";
             if (IsMerged || head.Weight.TiedTo is null) yield break;
             var changesEmbedding = AtEmbedding is not null || replacements[embedding.Table.Index] is not null;
             var changesHead = AtLinear(head.Index) is not null || replacements[head.Weight.Index] is not null;
             if (changesEmbedding != changesHead)
-                yield return $"{embedding.Path} and {head.Path} are one matrix in the base; with this adapter they are two, as only "
-                    + $"{(changesHead ? head.Path : embedding.Path)} is adapted";
+                yield return $"{embedding.Path} and {head.Path} are one matrix in the base; with this adapter they are "
+                    + $"two, as only {(changesHead ? head.Path : embedding.Path)} is adapted";
         }
     }
 
@@ -99,14 +100,16 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <summary>
     /// Adds the adapter into the model's weights; the adapter must not be listed in a pass until it is taken out again. Quantised weights that it
-    /// changes are dequantised for good; a tied embedding and head of which it changes one, or each in its own way, are two matrices from then on.
+    /// changes are dequantised for good; a tied embedding and head of which it changes one, or each in its own way, are
+    /// two matrices from then on.
     /// </summary>
     /// <exception cref="UsageException">The method cannot be merged, or the adapter already is.</exception>
     public void Merge()
     {
         if (IsMerged) throw new UsageException($"The adapter '{Name}' is merged already.");
         if (SharedHead is not null && Model.Head.Output.Weight.TiedTo is null)
-            throw new UsageException($"The adapter '{Name}' has one copy for a tied embedding and head, which another adapter has taken apart.",
+            throw new UsageException(
+                $"The adapter '{Name}' has one copy for a tied embedding and head, which another adapter took apart.",
                 remedy: "Merge it before the other one.");
         if (MergeRefusal is { } refusal) throw refusal;
         // First the copies, some of which low-rank changes are added to.
@@ -180,10 +183,10 @@ public abstract class Adapter : AttachmentSet, IDisposable
     }
 
     /// <summary>The tied head, where the trained copy of the embedding stands for it as well; or null.</summary>
-    protected Parameter? SharedHead { get; private set; }
+    private protected Parameter? SharedHead { get; private set; }
 
     /// <summary>Lets the trained copy of a tied embedding, if there is one, stand for the head as well.</summary>
-    protected void ShareEmbedding()
+    private protected void ShareEmbedding()
     {
         var head = Model.Head.Output.Weight;
         if (head.TiedTo is not { } table || replacements[table.Index] is not { } copy) return;
@@ -210,15 +213,17 @@ public abstract class Adapter : AttachmentSet, IDisposable
     }
 
     /// <summary>
-    /// Whether an adapter at the token embedding's module changes nothing (T5, see <see cref="Models.Families.ModuleNames.IsEmbeddingBypassed"/>).
+    /// Whether an adapter at the token embedding's module changes nothing (T5, see <see
+    /// cref="Models.Families.ModuleNames.IsEmbeddingBypassed"/>).
     /// Files that have one are read, with a doubt.
     /// </summary>
     /// <exception cref="UsageException">It is, and the adapter does not come from a file.</exception>
-    protected bool IsBypassed(string module)
+    private protected bool IsBypassed(string module)
     {
         if (!Model.Family.Names.IsEmbeddingBypassed) return false;
         if (!Config.IsStored)
-            throw new UsageException($"An adapter at {module} of a {Model.Config.ModelType} model changes nothing: its parts read copies of that.",
+            throw new UsageException($"An adapter at {module} of a {Model.Config.ModelType} model changes nothing: "
+                + "its parts read copies of that.",
                 remedy: "Leave it out.");
         bypassed = module;
         return true;

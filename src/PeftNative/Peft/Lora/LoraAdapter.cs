@@ -26,7 +26,8 @@ public sealed class LoraAdapter : Adapter
         var (tie, head) = (WeightTying.Acts(model, config), model.Head.Output);
         foreach (var module in Matched(model, config))
         {
-            if (module.Linear is { } site && !(tie && site == head)) linears[site.Index] = NewLinear(site, config, site.Path);
+            if (module.Linear is { } site && !(tie && site == head))
+                linears[site.Index] = NewLinear(site, config, site.Path);
             else embedding ??= NewEmbedding(model.Embedding, config);
         }
         isBypassed = embedding is not null && IsBypassed(model.Embedding.Path);
@@ -34,7 +35,8 @@ public sealed class LoraAdapter : Adapter
         ReplaceModules(config.ModulesToSave ?? []);
         if (tie) ShareEmbedding();
         if (SharedHead is not null)
-            shared.Add(new AdapterEntry(Replacement(head.Weight.Index)!, $"base_model.model.{head.Weight.Name}", head.Weight.Name, ReplacesInPlace: true));
+            shared.Add(new AdapterEntry(Replacement(head.Weight.Index)!, $"base_model.model.{head.Weight.Name}",
+                head.Weight.Name, ReplacesInPlace: true));
         ReplaceBiases(config.Bias);
         Allocate(trainable);
         if (tie && embedding is not null) tied = new TiedPair(model.Backend, embedding.Pair, linears[head.Index]!.Pair);
@@ -66,7 +68,8 @@ public sealed class LoraAdapter : Adapter
     }
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Doubts => WeightTying.Doubt(Model, LoraConfig) is { } doubt ? [.. base.Doubts, doubt] : base.Doubts;
+    public override IEnumerable<string> Doubts => WeightTying.Doubt(Model, LoraConfig) is { } doubt
+        ? [.. base.Doubts, doubt] : base.Doubts;
 
     /// <inheritdoc/>
     public override ILinearAttachment? AtLinear(int site) => linears[site];

@@ -82,8 +82,8 @@ public sealed record LoraConfig : AdapterConfig
     public bool FanInFanOut { get; init; }
 
     /// <summary>
-    /// ensure_weight_tying: a tied embedding and head that are trained stay tied. As in PEFT it acts on modules of the names embed_tokens and
-    /// lm_head only; see <see cref="Lora.WeightTying"/>.
+    /// ensure_weight_tying: a tied embedding and head that are trained stay tied. As in PEFT it acts on modules of the
+    /// names embed_tokens and lm_head only; see <see cref="Lora.WeightTying"/>.
     /// </summary>
     public bool EnsureWeightTying { get; init; }
 

@@ -9,7 +9,8 @@ namespace PeftNative.Peft.Lora;
 /// LoRA or DoRA at one linear layer. DoRA with dropout needs the base product of the dropped input too
 /// (y = W x + b + (g - 1) W x̃ + g s B A x̃): it runs the record on x̃ and adds W (x - x̃) afterwards.
 /// </summary>
-internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfig config, double scale) : ILinearAttachment
+internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfig config, double scale)
+    : ILinearAttachment
 {
     private const int NormSlot = 0, ScaleSlot = 1, RestSlot = 2, InputSlot = 3;
 

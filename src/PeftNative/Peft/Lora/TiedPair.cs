@@ -5,8 +5,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft.Lora;
 
 /// <summary>
-/// One low-rank change of a tied embedding and its head, as ensure_weight_tying wants it: the head's A is the embedding's B transposed, its B the
-/// embedding's A. As in PEFT either side has gradients and moments of its own, and an optimizer's steps on both add up. Used by one thread at a time.
+/// One low-rank change of a tied embedding and its head, as ensure_weight_tying wants it: the head's A is the
+/// embedding's B transposed, its B the embedding's A. As in PEFT either side has gradients and moments of its own, and
+/// an optimizer's steps on both add up. Used by one thread at a time.
 /// </summary>
 internal sealed class TiedPair(IBackend backend, LoraPair embedding, LoraPair head)
 {
@@ -39,7 +40,8 @@ internal sealed class TiedPair(IBackend backend, LoraPair embedding, LoraPair he
 
     private double[] Values(Parameter parameter) => HostValues.DownloadDoubles(backend, parameter.Value);
 
-    private void Store(double[] values, int rows, in Tensor turned) => HostValues.Upload(backend, Transpose(values, rows), turned);
+    private void Store(double[] values, int rows, in Tensor turned) =>
+        HostValues.Upload(backend, Transpose(values, rows), turned);
 
     private static double[] Transpose(double[] values, int rows)
     {

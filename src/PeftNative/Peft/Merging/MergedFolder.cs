@@ -26,8 +26,8 @@ internal static class MergedFolder
     /// <param name="work">Told the bytes.</param>
     /// <param name="check">Looks at all that was written before it takes its place; an error leaves nothing.</param>
     public static IReadOnlyList<string> Write(
-        string baseFolder, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors, long maxShardBytes, Work work,
-        Action<string> check)
+        string baseFolder, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors,
+        long maxShardBytes, Work work, Action<string> check)
     {
         work.Total = tensors.Sum(t => t.Bytes);
         var shards = Shards(tensors, maxShardBytes);
@@ -107,7 +107,8 @@ internal static class MergedFolder
     {
         config["tie_word_embeddings"] = false;
         // Where it is absent T5 takes the tie for the scale.
-        if (model.Config.AlwaysTies && !config.ContainsKey("scale_decoder_outputs")) config["scale_decoder_outputs"] = model.Config.HeadScale != 1;
+        if (model.Config.AlwaysTies && !config.ContainsKey("scale_decoder_outputs"))
+            config["scale_decoder_outputs"] = model.Config.HeadScale != 1;
     }
 
     private static JsonValue Architecture(JsonObject config, TransformerModel model)
