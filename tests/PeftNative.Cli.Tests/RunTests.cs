@@ -36,6 +36,46 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    public void A_tied_model_whose_embedding_is_trained_is_merged_into_one_of_two_matrices()
+    {
+        var (model, data, output) = (TinyModels.Llama(folder, tied: true), TinyModels.Prompts(folder), folder["out"]);
+        var trained = Command.Succeed("train", "--model", model, "--data", data, "--output", output, "--max_steps",
+            "20", "--learning_rate", "0.02",
+            "--modules_to_save", "embed_tokens", "--backend", "reference");
+        Assert.Contains("are one matrix in the base", trained.Error, StringComparison.Ordinal);
+        var merged = Command.Succeed("merge", "--model", model, "--adapter", output, "--output", folder["merged"],
+            "--backend", "reference");
+        Assert.Contains("its config.json says tie_word_embeddings false", merged.Out, StringComparison.Ordinal);
+        Assert.Equal(Loss("--model", model, "--adapter", output), Loss("--model", folder["merged"]), 1e-4);
+
+        // A config.json that says tied does not undo it.
+        var config = Path.Combine(folder["merged"], "config.json");
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"tie_word_embeddings\": false",
+            "\"tie_word_embeddings\": true", StringComparison.Ordinal));
+        Assert.Equal(Loss("--model", model, "--adapter", output), Loss("--model", folder["merged"]), 1e-4);
+        Assert.Contains("config.json says tie_word_embeddings", Command.Succeed("inspect", folder["merged"]).Error,
+            StringComparison.Ordinal);
+
+        double Loss(params string[] of) => Command.Succeed(["eval", "--data", data, "--json", "--backend",
+            "reference", .. of]).Lines[0]["loss"]!.GetValue<double>();
+    }
+
+    [Fact]
+    public void A_merge_that_its_type_cannot_hold_ends_with_exit_code_6_and_writes_nothing()
+    {
+        var (model, data, output) = (TinyModels.Llama(folder, tied: true), TinyModels.Prompts(folder), folder["out"]);
+        Command.Succeed("train", "--model", model, "--data", data, "--output", output, "--max_steps", "1",
+            "--learning_rate", "1e5", "--warmup_steps", "0",
+            "--modules_to_save", "lm_head", "--backend", "reference");
+        Assert.Contains("was not written", Command.Fail(6, "merge", "--model", model, "--adapter", output, "--output",
+            folder["merged"], "--dtype", "fp16",
+            "--backend", "reference"), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["merged"]));
+        Command.Succeed("merge", "--model", model, "--adapter", output, "--output", folder["merged"], "--backend",
+            "reference");
+    }
+
+    [Fact]
     public void A_language_model_is_trained_and_generates_with_weighed_adapters()
     {
         var (model, data, output) = (TinyModels.Llama(folder), TinyModels.Prompts(folder), folder["out"]);

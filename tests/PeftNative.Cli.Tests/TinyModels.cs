@@ -11,10 +11,11 @@ namespace PeftNative.Cli.Tests;
 internal static class TinyModels
 {
     /// <summary>A Llama of two layers over bytes.</summary>
-    public static string Llama(TemporaryFolder folder, string name = "llama") => OverBytes(Path.Combine(folder.Root, name), """
+    public static string Llama(TemporaryFolder folder, string name = "llama", bool tied = false) =>
+        OverBytes(Path.Combine(folder.Root, name), $$"""
             {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":16,"intermediate_size":24,"num_hidden_layers":2,"num_attention_heads":2,
             "num_key_value_heads":1,"vocab_size":257,"max_position_embeddings":128,"rms_norm_eps":1e-5,"hidden_act":"silu","rope_theta":10000.0,
-            "tie_word_embeddings":false,"eos_token_id":256,"torch_dtype":"float32"}
+            "tie_word_embeddings":{{(tied ? "true" : "false")}},"eos_token_id":256,"torch_dtype":"float32"}
             """);
 
     /// <summary>A T5 of two layers on either side, over bytes.</summary>

@@ -18,8 +18,11 @@ internal static class MethodKeys
         Key("bias", SettingKind.Text, "LoRA: which biases are trained.") with { Choices = ["none", "all", "lora_only"] },
         Key("use_dora", SettingKind.Switch, "LoRA: magnitude and direction apart."),
         Key("use_rslora", SettingKind.Switch, "LoRA: scale by lora_alpha / sqrt(r)."),
-        Key("rank_pattern", SettingKind.Map, "LoRA: another r for modules that a pattern names."),
-        Key("alpha_pattern", SettingKind.Map, "LoRA: another lora_alpha for modules that a pattern names."),
+        Key("ensure_weight_tying", SettingKind.Switch,
+            "LoRA: a trained embed_tokens and lm_head stay tied, where they are."),
+        Key("rank_pattern", SettingKind.Map, "LoRA: another r for modules that a pattern names.") with { ValueName = "JSON" },
+        Key("alpha_pattern", SettingKind.Map, "LoRA: another lora_alpha for modules that a pattern names.")
+            with { ValueName = "JSON" },
         Key("layers_to_transform", SettingKind.Wholes, "LoRA: only these layers, from 0."),
         Key("layers_pattern", SettingKind.Names, "LoRA: what stands before the layer number in names."),
         Key("init_lora_weights", SettingKind.SwitchOrText, "LoRA: true, gaussian, or false for both random.") with { ValueName = "true|false|gaussian" },

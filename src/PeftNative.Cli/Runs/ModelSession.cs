@@ -67,6 +67,7 @@ internal sealed class ModelSession : IDisposable
         try
         {
             (model, var report) = ModelLoader.Load(backend, folder, options, progress, terminal.Cancellation);
+            foreach (var doubt in report.Doubts) terminal.Warn(doubt);
             if (tokenizer.VocabularySize > model.Config.VocabularySize)
                 terminal.Warn($"the tokenizer knows {tokenizer.VocabularySize} tokens, the model {model.Config.VocabularySize}; texts with the others fail");
             foreach (var source in sources)

@@ -83,6 +83,7 @@ internal sealed class RunSetup : IDisposable
             var asked = train.ModelOptions(config, labels, options.Seed) with { Quantization = quantization };
             (model, var loaded) = ModelLoader.Load(backend, folder, asked, progress, terminal.Cancellation);
             var adapter = method.Create(model, options.Seed, trainable: true, "default");
+            foreach (var doubt in loaded.Doubts.Concat(adapter.Doubts)) terminal.Warn(doubt);
             (adapter as ReplacementAdapter)?.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, "chosen");
             values.Add(TrainSettings.LearningRate, options.LearningRate, "chosen");

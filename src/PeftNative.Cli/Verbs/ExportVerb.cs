@@ -39,7 +39,10 @@ internal sealed class ExportVerb : Verb
     {
         var (folder, source, output) = (values.Text(Shared.Model), values.Text(ModelSession.Adapters), values.Text(Output));
         using var backend = Backends.BackendFactory.Create("reference");
-        using var model = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(source, folder), cancellation: terminal.Cancellation).Model;
+        var (model, loaded) = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(source, folder),
+            cancellation: terminal.Cancellation);
+        using var owner = model;
+        foreach (var doubt in loaded.Doubts) terminal.Warn(doubt);
         using var adapter = AdapterFolder.Load(model, source);
         if (adapter is not LoraAdapter lora)
             throw new UsageException($"Only LoRA adapters have a form in other programs' formats, not {adapter.Config.PeftType}.", source);

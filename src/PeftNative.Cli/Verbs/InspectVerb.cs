@@ -47,6 +47,8 @@ internal sealed class InspectVerb : Verb
         var facts = Facts.Of(path);
         terminal.Line($"{path.Path}: {path.KindName}");
         foreach (var (key, value) in facts) terminal.Line($"  {key,-24} {Show(value)}");
+        if (path.Kind == PathKind.Model && facts["supported"]?.GetValue<bool>() == true && path.WeightFiles.Count > 0)
+            Doubt(path.Path, facts, terminal);
         if (values.OptionalText(Base) is { } model) Fit(path, model, facts, terminal);
         if (path.WeightFiles.Count == 0)
         {
@@ -57,6 +59,13 @@ internal sealed class InspectVerb : Verb
         PrintFiles(path, source, facts, terminal);
         PrintTensors(source, values.Switch(All), terminal);
         return 0;
+    }
+
+    private static void Doubt(string folder, JsonObject facts, Terminal terminal)
+    {
+        var doubts = ModelLoader.Doubts(folder);
+        foreach (var doubt in doubts) terminal.Warn(doubt);
+        if (doubts.Count > 0) facts["doubts"] = JsonLines.List(doubts);
     }
 
     private static string Show(JsonNode? value) => value switch
@@ -73,9 +82,10 @@ internal sealed class InspectVerb : Verb
         if (!File.Exists(Path.Combine(path.Path, AdapterFolder.ConfigName)))
             throw new UsageException("Only an adapter can be held against a model.", "--model", "Give the folder of an adapter, or leave --model out.");
         using var backend = BackendFactory.Create("reference");
-        using var model = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(path.Path, folder)).Model;
+        var (model, loaded) = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(path.Path, folder));
+        using var owner = model;
         using var adapter = AdapterFolder.Load(model, path.Path);
-        var doubts = AdapterFolder.Doubts(adapter, path.Path).ToList();
+        List<string> doubts = [.. loaded.Doubts, .. AdapterFolder.Doubts(adapter, path.Path)];
         foreach (var doubt in doubts) terminal.Warn(doubt);
         terminal.Line($"  {"fits " + folder,-24} every key has its place, with the right shape");
         facts["fits_model"] = new JsonObject { ["model"] = folder, ["changes_nothing"] = adapter.ChangesNothing, ["doubts"] = JsonLines.List(doubts) };

@@ -35,7 +35,7 @@ internal sealed class MergeVerb : Verb
 
     public override string Notes =>
         "With --quantization the adapter is merged into the base as it is then, and the result is written dequantised.\n"
-        + "The new model is read again and its logits are compared with those of base and adapter.\n"
+        + "What is written is read again and compared with base and adapter; off by more than rounding, it goes.\n"
         + "With --combination_type the output is one adapter:\n  --adapter a:0.7 --adapter b:0.3 --combination_type ties --density 0.5";
 
     public override IReadOnlyList<Setting> Settings =>
@@ -68,13 +68,16 @@ internal sealed class MergeVerb : Verb
             + $"(the largest is {Quantity.Number(report.LargestLogit)}; the adapter moves them by {Quantity.Number(report.LargestChange)})");
         if (quantization is not null)
             terminal.Line($"the base was quantised ({quantization.Type}) as for training; what is written is dequantised, all its linear layers included");
+        if (report.IsUntied)
+            terminal.Line("embedding and head, one matrix in the base, are two in the merged model; "
+                + "its config.json says tie_word_embeddings false");
         foreach (var doubt in report.Doubts) terminal.Warn(doubt);
         terminal.Object(new JsonObject
         {
             ["output"] = output, ["changed"] = report.Changed, ["kept"] = report.Kept, ["added"] = report.Added,
             ["dropped"] = JsonLines.List(report.Dropped), ["files"] = JsonLines.List(report.Files),
             ["largest_difference"] = JsonLines.Number(report.LargestDifference), ["largest_logit"] = JsonLines.Number(report.LargestLogit),
-            ["largest_change"] = JsonLines.Number(report.LargestChange),
+            ["largest_change"] = JsonLines.Number(report.LargestChange), ["untied"] = report.IsUntied,
         });
         return 0;
     }

@@ -55,8 +55,11 @@ public sealed class Parameter(string name, int rows, int columns, StoredLayout l
     /// <summary>Their gradient; absent for frozen parameters.</summary>
     public Tensor Gradient { get; internal set; }
 
-    /// <summary>The parameter whose numbers this one shares (a tied head), or null.</summary>
-    public Parameter? TiedTo { get; internal init; }
+    /// <summary>
+    /// The parameter whose numbers this one shares (a tied head), or null; its own <see cref="Value"/> does not count
+    /// then.
+    /// </summary>
+    public Parameter? TiedTo { get; internal set; }
 
     /// <summary>Number of elements.</summary>
     public long Count => (long)Rows * Columns;

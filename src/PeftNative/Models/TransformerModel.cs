@@ -222,21 +222,40 @@ public sealed class TransformerModel : IDisposable
         return HostValues.Download(Backend, Dense(own, scratch));
     }
 
-    /// <summary>The numbers of a parameter; quantised ones in memory of an arena.</summary>
+    /// <summary>
+    /// The numbers of a parameter (of a tied one those of its partner); quantised ones in memory of an arena.
+    /// </summary>
     internal Tensor Dense(Parameter parameter, Arena scratch)
     {
+        parameter = parameter.TiedTo ?? parameter;
         if (parameter.Quantized is not { } quantized) return parameter.Value;
         var values = scratch.Allocate(Backend.ComputeType, parameter.Rows, parameter.Columns);
         Backend.Forward(quantized.Op with { Y = values });
         return values;
     }
 
-    /// <summary>Keeps a quantised parameter's numbers whole from now on, so that they can be changed.</summary>
-    internal void Expand(Parameter parameter)
+    /// <summary>
+    /// Gives a parameter numbers that are its own and whole from now on, so that they can be changed: a tied pair comes
+    /// apart, a quantised one is dequantised.
+    /// </summary>
+    /// <param name="parameter">The parameter.</param>
+    /// <param name="keepsTie">Whether a tied pair is changed as one.</param>
+    internal void Expand(Parameter parameter, bool keepsTie = false)
     {
+        foreach (var other in Parameters)
+            if (!keepsTie && other.TiedTo is { } partner && (other == parameter || partner == parameter)) Untie(other);
         if (parameter.Quantized is null) return;
         parameter.Value = Dense(parameter, Weights);
         parameter.Quantized = null;
+    }
+
+    /// <summary>Gives a tied parameter numbers of its own, which are its partner's to begin with.</summary>
+    internal void Untie(Parameter tied)
+    {
+        using var scratch = new Arena(Backend, "dequantised weight");
+        var values = Weights.Allocate(Backend.ComputeType, tied.Rows, tied.Columns);
+        HostValues.Copy(Backend, Dense(tied, scratch), values);
+        (tied.Value, tied.TiedTo) = (values, null);
     }
 
     /// <summary>Frees the weights, after a computation under way; what computes with the model then throws.</summary>

@@ -58,6 +58,18 @@ public sealed class ExportTests : IDisposable
     }
 
     [Fact]
+    public void A_tied_head_has_no_place_in_other_formats()
+    {
+        using var setting = new Setting("llama", ModelTask.CausalLM);
+        var adapter = (LoraAdapter)setting.Add(Config
+            with { Targets = TargetModules.Of("lm_head"), AlphaPattern = [] });
+        Assert.Contains("lm_head", Assert.Throws<UsageException>(() =>
+            GgufLora.Write(adapter, folder["a.gguf"])).Message, StringComparison.Ordinal);
+        Assert.Contains("lm_head", Assert.Throws<UsageException>(() => MlxLora.Write(adapter, folder["mlx"])).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Half_the_size_holds_the_same_numbers_rounded()
     {
         using var setting = new Setting("llama", ModelTask.CausalLM);

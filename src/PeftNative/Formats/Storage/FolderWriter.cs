@@ -22,6 +22,9 @@ public sealed class FolderWriter
         files.CreateFolder(root);
     }
 
+    /// <summary>Where the files lie until the folder takes its place.</summary>
+    internal string Root => _root;
+
     /// <summary>Writes a file; the stream has no buffer, so write in large pieces.</summary>
     /// <exception cref="ArgumentException">The name is taken, reserved or leads out of the folder.</exception>
     public void WriteFile(string name, Action<Stream> write)

@@ -129,8 +129,19 @@ public sealed record TransformerConfig
     /// <summary>Whether the feed-forward projections have a bias.</summary>
     public bool FeedForwardBias { get; init; }
 
-    /// <summary>Whether the language model head is the token embedding.</summary>
+    /// <summary>
+    /// tie_word_embeddings of config.json: whether the language model head is the token embedding, unless the
+    /// checkpoint holds another one.
+    /// </summary>
     public bool TieWordEmbeddings { get; init; }
+
+    /// <summary>
+    /// Whether the family ties head and embedding whatever <see cref="TieWordEmbeddings"/> says (T5).
+    /// </summary>
+    public bool AlwaysTies { get; init; }
+
+    /// <summary>Whether head and embedding are one, unless the checkpoint holds two.</summary>
+    internal bool IsTied => TieWordEmbeddings || AlwaysTies;
 
     /// <summary>Standard deviation for parameters that a checkpoint lacks.</summary>
     public double InitializerRange { get; init; } = 0.02;

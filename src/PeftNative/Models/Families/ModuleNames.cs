@@ -12,6 +12,13 @@ public sealed record ModuleNames
     /// <summary>Token embedding.</summary>
     public required string TokenEmbedding { get; init; }
 
+    /// <summary>
+    /// Whether the stacks read the token embedding through modules of their own that are tied to it (T5's
+    /// encoder.embed_tokens and decoder.embed_tokens), so that an adapter on the embedding's own module has no effect
+    /// in PEFT.
+    /// </summary>
+    public bool IsEmbeddingBypassed { get; init; }
+
     /// <summary>Learned position embedding, or null.</summary>
     public string? PositionEmbedding { get; init; }
 

@@ -35,7 +35,7 @@ internal static class T5Family
 
     private static ModuleNames NamesOf(string stack, int feedForward) => new()
     {
-        Backbone = "", TokenEmbedding = "shared", Layer = $"{stack}.block.{{0}}",
+        Backbone = "", TokenEmbedding = "shared", IsEmbeddingBypassed = true, Layer = $"{stack}.block.{{0}}",
         Query = "layer.0.SelfAttention.q", Key = "layer.0.SelfAttention.k", Value = "layer.0.SelfAttention.v",
         AttentionOutput = "layer.0.SelfAttention.o", RelativeBias = "layer.0.SelfAttention.relative_attention_bias",
         AttentionNorm = "layer.0.layer_norm",
@@ -51,8 +51,10 @@ internal static class T5Family
         var heads = c.Int("num_heads", "num_attention_heads");
         var layers = c.Int("num_layers", "num_hidden_layers");
         var feedForward = (c.Text("feed_forward_proj") ?? "relu").Split('-');
-        // transformers 5 keeps the scale apart from the tie, and calls every T5 tied; before, the one meant the other.
-        var isTied = c.Bool("scale_decoder_outputs", c.Bool("tie_word_embeddings", true));
+        // Two facts since transformers 5: the scale of the decoder's output, which files without a word about it mean
+        // by tie_word_embeddings, and the tie, which every T5 has unless its file holds another head.
+        var saysTied = c.Bool("tie_word_embeddings", true);
+        var isScaled = c.Bool("scale_decoder_outputs", saysTied);
         var decoder = c.Common() with
         {
             HiddenSize = hidden,
@@ -77,8 +79,9 @@ internal static class T5Family
             AttentionScale = 1,
             RelativeBuckets = c.OptionalInt("relative_attention_num_buckets") ?? 32,
             RelativeMaxDistance = c.OptionalInt("relative_attention_max_distance") ?? 128,
-            TieWordEmbeddings = isTied,
-            HeadScale = isTied ? 1 / Math.Sqrt(hidden) : 1,
+            TieWordEmbeddings = saysTied,
+            AlwaysTies = true,
+            HeadScale = isScaled ? 1 / Math.Sqrt(hidden) : 1,
             DecoderStartTokenId = c.OptionalIntOrZero("decoder_start_token_id") ?? c.OptionalIntOrZero("pad_token_id") ?? 0,
         };
         const int FewestBuckets = 4; // an encoder halves them twice, and the formula divides by what is left

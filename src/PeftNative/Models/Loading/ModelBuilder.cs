@@ -120,7 +120,7 @@ internal sealed class ModelBuilder(
         }
         var path = Names.LanguageModelHead ?? throw new UsageException($"A {config.ModelType} model has no language model head.",
             remedy: "Use --task sequence_classification or token_classification.");
-        return config.TieWordEmbeddings
+        return config.IsTied
             ? Register(path, new Parameter($"{path}.weight", table.Rows, table.Columns, StoredLayout.Matrix) { Depth = depth, TiedTo = table }, null)
             : Linear(path, config.VocabularySize, config.HiddenSize, hasBias: false, conv1D: false);
     }

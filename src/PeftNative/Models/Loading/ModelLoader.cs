@@ -30,7 +30,12 @@ public sealed record ModelOptions
 /// <param name="Created">Parameters the checkpoint lacks, drawn from the seed: heads and poolers only.</param>
 /// <param name="Unused">Tensors of the checkpoint that the model has no place for.</param>
 /// <param name="Sources">For every parameter the checkpoint holds, the name of its tensor there.</param>
-public sealed record LoadReport(IReadOnlyList<string> Created, IReadOnlyList<string> Unused, IReadOnlyDictionary<Parameter, string> Sources);
+public sealed record LoadReport(IReadOnlyList<string> Created, IReadOnlyList<string> Unused,
+    IReadOnlyDictionary<Parameter, string> Sources)
+{
+    /// <summary>What is odd about the checkpoint, in sentences; empty when all is well.</summary>
+    public IReadOnlyList<string> Doubts { get; init; } = [];
+}
 
 /// <summary>Loads Hugging Face checkpoint folders as they really are.</summary>
 public static class ModelLoader
@@ -48,6 +53,21 @@ public static class ModelLoader
     public static (TransformerModel Model, LoadReport Report) Load(
         IBackend backend, string folder, ModelOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default) =>
         Load(backend, folder, options ?? new ModelOptions(), new Work("loading", progress, cancellation));
+
+    /// <summary>
+    /// What is odd about a checkpoint folder, in sentences, without loading it; empty when all is well.
+    /// </summary>
+    /// <exception cref="ModelFormatException">A file is broken, or the model is not supported.</exception>
+    /// <exception cref="StorageException">The folder cannot be read.</exception>
+    public static IReadOnlyList<string> Doubts(string folder)
+    {
+        var config = WithOptions(ConfigReader.Read(folder), new ModelOptions());
+        if (!config.Task!.Value.WritesText() || !config.IsTied) return [];
+        using var source = WeightSource.Open(folder);
+        var family = FamilyTable.Find(config.ModelType, "config.json");
+        var tie = TiedHead.Find(family, new CheckpointNames(family, source), source);
+        return tie.Doubt(config) is { } doubt ? [doubt] : [];
+    }
 
     internal static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder, ModelOptions options, Work work)
     {

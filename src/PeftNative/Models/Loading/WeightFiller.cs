@@ -6,27 +6,24 @@ using PeftNative.Tensors;
 namespace PeftNative.Models.Loading;
 
 /// <summary>
-/// Finds each parameter of a model in a checkpoint, under whatever prefix and spelling it was saved, and copies it to the backend.
+/// Finds each parameter of a model in a checkpoint and copies it to the backend.
 /// </summary>
 internal sealed class WeightFiller(TransformerModel model, WeightSource source, QuantizationOptions? quantization = null)
 {
-    // Names of training and wrapper libraries that end up in front of the real ones.
-    private static readonly string[] KnownPrefixes = ["", "module.", "_orig_mod.", "base_model.model.", "base_model."];
-
     private const int PartLength = 1 << 18;
 
     private readonly Dictionary<Parameter, string> sources = [];
-
-    private string Backbone => model.Family.Names.Under("");
+    private readonly CheckpointNames names = new(model.Family, source);
 
     internal LoadReport Fill(ulong seed, Work work)
     {
         work.Total = model.Parameters.Sum(p => p.Count);
         List<string> created = [], missing = [];
-        var prefix = FindPrefix();
+        var tie = Tie();
         foreach (var parameter in model.Parameters)
         {
-            if (Find(parameter, prefix) is { } stored) Copy(parameter, stored);
+            if (names.Find(parameter.Name) is { } stored) Copy(parameter, stored);
+            else if (parameter == model.Embedding.Table && tie?.Head is { } head) Read(parameter, head);
             else if (parameter.TiedTo is null) (IsHead(parameter) ? created : missing).Add(parameter.Name);
             work.Add(parameter.Count);
         }
@@ -36,7 +33,19 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
                 "config.json and the weights are of different models, or the download is incomplete.");
         foreach (var parameter in model.Parameters.Where(p => created.Contains(p.Name)))
             Initialize(model, parameter, new RandomStream(seed, RandomPurpose.HeadInitialization, (ulong)parameter.Index));
-        return new LoadReport(created, [.. Unused(sources.Values.ToHashSet())], sources);
+        return new LoadReport(created, [.. Unused(sources.Values.ToHashSet())], sources)
+        {
+            Doubts = tie?.Doubt(model.Config) is { } doubt ? [doubt] : [],
+        };
+    }
+
+    // What the file says about a tied head; one that differs from the embedding gets numbers of its own.
+    private TiedHead? Tie()
+    {
+        if (model.Head.Output.Weight is not { TiedTo: not null } weight) return null;
+        var tie = TiedHead.Find(model.Family, names, source);
+        if (tie.IsApart) model.Untie(weight);
+        return tie;
     }
 
     /// <summary>Gives a parameter the values its family starts from: norms 1 and 0, biases 0, all else N(0, initializer_range).</summary>
@@ -50,43 +59,6 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             InParts(model, parameter, (first, values) => random.FillNormal(values, 0, model.Config.InitializerRange, (ulong)first));
     }
 
-    // The token embedding is there in every checkpoint; what stands before its own name is the file's prefix.
-    private string FindPrefix()
-    {
-        var own = model.Embedding.Table.Name;
-        foreach (var known in KnownPrefixes)
-        foreach (var name in Spellings(model.Embedding.Table))
-        {
-            if (source.Contains(known + name)) return known + Backbone;
-            if (source.Contains(known + name[Backbone.Length..])) return known;
-        }
-        var relative = "." + own[Backbone.Length..];
-        var found = source.Tensors.Where(t => t.Name.EndsWith(relative, StringComparison.Ordinal)).ToList();
-        return found.Count == 1 ? found[0].Name[..^(relative.Length - 1)]
-            : throw new ModelFormatException($"The checkpoint has no token embedding '{own}'.", source.Path,
-                $"It is not a {model.Config.ModelType} model, or its weights have names that are not known.");
-    }
-
-    private StoredTensor? Find(Parameter parameter, string prefix)
-    {
-        var isBackbone = model.Family.Names.IsInBackbone(parameter.Name);
-        var outer = prefix.EndsWith(Backbone, StringComparison.Ordinal) ? prefix[..^Backbone.Length] : prefix;
-        foreach (var spelling in Spellings(parameter))
-        {
-            var name = isBackbone ? prefix + spelling[Backbone.Length..] : outer + spelling;
-            if ((source.Find(name) ?? source.Find(OldSpelling(name))) is { } stored) return stored;
-        }
-        return isBackbone ? null : Spellings(parameter).Select(source.Find).FirstOrDefault(t => t is not null);
-    }
-
-    private IEnumerable<string> Spellings(Parameter parameter) => model.Family.StoredNames.TryGetValue(parameter.Module, out var stored)
-        ? [parameter.Name, .. stored.Select(module => module + parameter.Name[parameter.Module.Length..])] : [parameter.Name];
-
-    // BERT checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta.
-    private static string OldSpelling(string name) => name
-        .Replace("LayerNorm.weight", "LayerNorm.gamma", StringComparison.Ordinal)
-        .Replace("LayerNorm.bias", "LayerNorm.beta", StringComparison.Ordinal);
-
     private bool IsHead(Parameter parameter) =>
         !model.Family.Names.IsInBackbone(parameter.Name)
         || (model.Head.Pooler is { } pooler && parameter.Name.StartsWith(pooler.Path + ".", StringComparison.Ordinal));
@@ -94,7 +66,11 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
     private void Copy(Parameter parameter, StoredTensor stored)
     {
         sources[parameter] = stored.Name;
-        if (parameter.TiedTo is not null) return;
+        if (parameter.TiedTo is null) Read(parameter, stored);
+    }
+
+    private void Read(Parameter parameter, StoredTensor stored)
+    {
         if (!stored.Shape.AsSpan().SequenceEqual(parameter.StoredShape))
             throw new ModelFormatException($"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
                 + $"expected [{string.Join(", ", parameter.StoredShape)}].", source.Path,

@@ -244,14 +244,17 @@ public sealed class Pass : IDisposable
         return (targetRows, targetLabels);
     }
 
-    /// <summary>The parameter in force: an adapter's copy, or the model's own.</summary>
+    /// <summary>
+    /// The parameter in force: an adapter's copy, or the model's own. A copy stands for the one parameter it was made
+    /// of: where a tied embedding is replaced, the head stays the model's, unless the adapter replaces that too.
+    /// </summary>
     [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(parameter))]
     public Parameter? Resolve(Parameter? parameter)
     {
         if (parameter is null) return null;
         for (var i = Attachments.Count - 1; i >= 0; i--)
             if (Attachments[i].Replacement(parameter.Index) is { } replacement) return replacement;
-        return parameter.TiedTo is { } tied ? Resolve(tied) : parameter;
+        return parameter.TiedTo ?? parameter;
     }
 
     /// <summary>Whether the parameter in force has a gradient.</summary>

@@ -17,6 +17,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     private readonly List<AdapterEntry> carried = [];
     private Arena? carriedValues;
     private bool isDisposed;
+    private string? bypassed;
 
     /// <summary>Begins an adapter; derived classes add entries and then call <see cref="Allocate"/>.</summary>
     protected Adapter(TransformerModel model, AdapterConfig config, string name)
@@ -68,6 +69,23 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <summary>What was odd about the files it was read from, in sentences; empty when all is well.</summary>
     public IReadOnlyList<string> Warnings => warnings;
 
+    /// <summary>What is odd about it on this model, in sentences; empty when all is well.</summary>
+    public virtual IEnumerable<string> Doubts
+    {
+        get
+        {
+            var (embedding, head) = (Model.Embedding, Model.Head.Output);
+            if (bypassed is not null)
+                yield return $"what it has at {bypassed} changes nothing: the model reads copies of that, as in PEFT";
+            if (IsMerged || head.Weight.TiedTo is null) yield break;
+            var changesEmbedding = AtEmbedding is not null || replacements[embedding.Table.Index] is not null;
+            var changesHead = AtLinear(head.Index) is not null || replacements[head.Weight.Index] is not null;
+            if (changesEmbedding != changesHead)
+                yield return $"{embedding.Path} and {head.Path} are one matrix in the base; with this adapter they are "
+                    + $"two, as only {(changesHead ? head.Path : embedding.Path)} is adapted";
+        }
+    }
+
     /// <inheritdoc/>
     public override IReadOnlyList<Parameter> Trainables => trainables;
 
@@ -87,12 +105,17 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <summary>
     /// Adds the adapter into the model's weights; the adapter must not be listed in a pass until it is taken out again. Quantised weights that it
-    /// changes are dequantised for good.
+    /// changes are dequantised for good; a tied embedding and head of which it changes one, or each in its own way, are
+    /// two matrices from then on.
     /// </summary>
     /// <exception cref="UsageException">The method cannot be merged, or the adapter already is.</exception>
     public void Merge()
     {
         if (IsMerged) throw new UsageException($"The adapter '{Name}' is merged already.");
+        if (SharedHead is not null && Model.Head.Output.Weight.TiedTo is null)
+            throw new UsageException(
+                $"The adapter '{Name}' has one copy for a tied embedding and head, which another adapter took apart.",
+                remedy: "Merge it before the other one.");
         if (MergeRefusal is { } refusal) throw refusal;
         // First the copies, some of which low-rank changes are added to.
         foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
@@ -168,6 +191,18 @@ public abstract class Adapter : AttachmentSet, IDisposable
         entries.Add(new AdapterEntry(copy, key, qualifiedName, inPlace) { File = file });
     }
 
+    /// <summary>The tied head, where the trained copy of the embedding stands for it as well; or null.</summary>
+    private protected Parameter? SharedHead { get; private set; }
+
+    /// <summary>Lets the trained copy of a tied embedding, if there is one, stand for the head as well.</summary>
+    private protected void ShareEmbedding()
+    {
+        var head = Model.Head.Output.Weight;
+        if (head.TiedTo is not { } table || replacements[table.Index] is not { } copy) return;
+        replacements[head.Index] = copy;
+        SharedHead = head;
+    }
+
     /// <summary>
     /// Adds trained copies of everything in the modules whose path ends with one of the names, as PEFT matches modules_to_save.
     /// </summary>
@@ -178,9 +213,29 @@ public abstract class Adapter : AttachmentSet, IDisposable
         foreach (var parameter in Model.Parameters)
         {
             if (TargetMatcher.SavedModule(parameter.Module, names) is not { } module) continue;
-            var rest = parameter.Name[module.Length..];
-            Replace(parameter, $"{root}{parameter.Name}", $"{root}{module}.modules_to_save.{Name}{rest}", inPlace: false);
+            var (key, rest) = ($"{root}{parameter.Name}", parameter.Name[module.Length..]);
+            var qualified = $"{root}{module}.modules_to_save.{Name}{rest}";
+            if (parameter == Model.Embedding.Table && IsBypassed(module))
+                Add(new Parameter(parameter.Name, parameter.Rows, parameter.Columns, parameter.Layout), key, qualified);
+            else Replace(parameter, key, qualified, inPlace: false);
         }
+    }
+
+    /// <summary>
+    /// Whether an adapter at the token embedding's module changes nothing (T5, see <see
+    /// cref="Models.Families.ModuleNames.IsEmbeddingBypassed"/>).
+    /// Files that have one are read, with a doubt.
+    /// </summary>
+    /// <exception cref="UsageException">It is, and the adapter does not come from a file.</exception>
+    private protected bool IsBypassed(string module)
+    {
+        if (!Model.Family.Names.IsEmbeddingBypassed) return false;
+        if (!Config.IsStored)
+            throw new UsageException($"An adapter at {module} of a {Model.Config.ModelType} model changes nothing: "
+                + "its parts read copies of that.",
+                remedy: "Leave it out.");
+        bypassed = module;
+        return true;
     }
 
     /// <summary>Gives all entries memory and copies of the replaced parameters; to be called once, at the end of construction.</summary>
@@ -192,7 +247,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
         {
             var original = Model.Parameters[index];
             using var scratch = new Arena(Model.Backend, "dequantised weight");
-            HostValues.Copy(Model.Backend, Model.Dense(original.TiedTo ?? original, scratch), copy.Value);
+            HostValues.Copy(Model.Backend, Model.Dense(original, scratch), copy.Value);
         }
     }
 
@@ -212,25 +267,23 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <summary>Frees the memory it owns; called once.</summary>
     protected virtual void Free() => Buffer?.Dispose();
 
+    // Each copy once.
     private IEnumerable<(int Index, Parameter Copy)> Replaced()
     {
         for (var i = 0; i < replacements.Length; i++)
-            if (replacements[i] is { } copy) yield return (i, copy);
+            if (replacements[i] is { } copy && i != SharedHead?.Index) yield return (i, copy);
     }
 
     private bool IsTheBases(Parameter original, Parameter copy)
     {
         using var scratch = new Arena(Model.Backend, "dequantised weight");
-        var own = HostValues.Download(Model.Backend, Model.Dense(original.TiedTo ?? original, scratch));
+        var own = HostValues.Download(Model.Backend, Model.Dense(original, scratch));
         return HostValues.Download(Model.Backend, copy.Value).AsSpan().SequenceEqual(own);
     }
 
     private void SwapValues(Parameter original, Parameter copy)
     {
-        if (original.TiedTo is not null)
-            throw new UsageException($"{original.Name} is tied to {original.TiedTo.Name}; a trained copy of it cannot be merged.",
-                remedy: "Set tie_word_embeddings to false in the base's config.json and store the head on its own first.");
-        Model.Expand(original);
+        Model.Expand(original, keepsTie: SharedHead is not null);
         using var scratch = new Arena(Model.Backend, "merge");
         var kept = scratch.Allocate(copy.Value.Type, original.Rows, original.Columns);
         HostValues.Copy(Model.Backend, original.Value, kept);

@@ -102,6 +102,7 @@ public static class AdapterFolder
         if (adapter.Model.Folder is { } model && BaseIdentity.Mismatch(folder, model) is { } mismatch)
             yield return $"the adapter {folder} may be for another base: {mismatch}";
         foreach (var warning in adapter.Warnings) yield return $"the adapter {folder}: {warning}";
+        foreach (var doubt in adapter.Doubts) yield return $"the adapter {folder}: {doubt}";
         if (adapter.ChangesNothing) yield return $"the adapter {folder} changes nothing: its weights are those of an untrained one";
     }
 

@@ -41,6 +41,11 @@ public sealed class TrainableBuffer : IDisposable
     /// <summary>All gradients [1, n]; absent for adapters loaded for use only.</summary>
     public Tensor Gradients { get; }
 
+    /// <summary>
+    /// Called before and after every step of an optimizer, for parameters that depend on each other; or null.
+    /// </summary>
+    internal (Action Before, Action After)? AroundStep { get; set; }
+
     /// <inheritdoc/>
     public void Dispose() => arena.Dispose();
 

@@ -97,6 +97,7 @@ public sealed class ReplacementAdapter : Adapter
     {
         foreach (var parameter in model.Parameters.Where(p => p.TiedTo is null && isTrained(p)))
             Replace(parameter, parameter.Name, parameter.Name, inPlace: true);
+        ShareEmbedding();
         Allocate(trainable);
     }
 

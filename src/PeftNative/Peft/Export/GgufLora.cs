@@ -65,6 +65,8 @@ public static class GgufLora
     private static (string Name, Role Role) NameOf(TransformerModel model, LinearSite site)
     {
         var names = model.Family.Names;
+        if (site.Weight.TiedTo is not null)
+            throw Refusal($"{site.Path} is the token embedding itself in this base, and no tensor of its own there");
         if (site.Path == names.LanguageModelHead) return ("output.weight", Role.Other);
         var prefix = names.Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, names.Layer, site.Depth / 2)) + ".";
         var local = site.Path.StartsWith(prefix, StringComparison.Ordinal) ? site.Path[prefix.Length..] : "";

@@ -23,6 +23,8 @@ public static class MlxLora
         if (config.UseDora) throw Refusal("DoRA is stored in another way there");
         if (adapter.StoredEntries.Any(e => e.ReplacesInPlace)) throw Refusal("it cannot hold trained biases or modules_to_save");
         if (pairs.Keys.FirstOrDefault(m => !model.Linears.Any(s => s.Path == m)) is { } other) throw Refusal($"an adapter on {other} is not supported");
+        if (model.Head.Output is { Weight.TiedTo: not null } head && pairs.ContainsKey(head.Path))
+            throw Refusal($"{head.Path} is the token embedding itself in this base, and no module of its own there");
         var (rank, scale) = (pairs.Values.First().A.Rows, pairs.Values.First().Scale);
         if (pairs.Values.Any(p => p.A.Rows != rank || p.Scale != scale)) throw Refusal("it has one rank and one scale for all modules, this adapter has several");
 

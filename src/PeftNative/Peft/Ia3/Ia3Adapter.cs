@@ -62,9 +62,6 @@ public sealed class Ia3Adapter : Adapter
 
     private Ia3Linear NewLinear(LinearSite site, Ia3Config config)
     {
-        if (site.Weight.TiedTo is { } tied)
-            throw new UsageException($"{site.Path} is tied to {tied.Name}; IA3 on a tied head is not supported.",
-                remedy: "Leave it out of target_modules.");
         var isInput = config.IsFeedForward(site.Path);
         var vector = new Parameter($"{site.Path}.ia3_l", 1, isInput ? site.In : site.Out, isInput ? StoredLayout.Matrix : StoredLayout.Column)
         {

@@ -15,20 +15,33 @@ public sealed class LoraAdapter : Adapter
 {
     private readonly LoraLinear?[] linears;
     private readonly LoraEmbedding? embedding;
+    private readonly TiedPair? tied;
+    private readonly bool isBypassed; // the embedding
+    private readonly List<AdapterEntry> shared = [];
 
     internal LoraAdapter(TransformerModel model, LoraConfig config, ulong seed, bool trainable, string name)
         : base(model, Describe(model, config), name)
     {
         linears = new LoraLinear?[model.Linears.Count];
+        var (tie, head) = (WeightTying.Acts(model, config), model.Head.Output);
         foreach (var module in Matched(model, config))
         {
-            if (module.Linear is { } site) linears[site.Index] = NewLinear(site, config);
-            else embedding = NewEmbedding(model.Embedding, config);
+            if (module.Linear is { } site && !(tie && site == head))
+                linears[site.Index] = NewLinear(site, config, site.Path);
+            else embedding ??= NewEmbedding(model.Embedding, config);
         }
+        isBypassed = embedding is not null && IsBypassed(model.Embedding.Path);
+        if (tie && embedding is not null) linears[head.Index] = NewLinear(head, config, model.Embedding.Path);
         ReplaceModules(config.ModulesToSave ?? []);
+        if (tie) ShareEmbedding();
+        if (SharedHead is not null)
+            shared.Add(new AdapterEntry(Replacement(head.Weight.Index)!, $"base_model.model.{head.Weight.Name}",
+                head.Weight.Name, ReplacesInPlace: true));
         ReplaceBiases(config.Bias);
         Allocate(trainable);
+        if (tie && embedding is not null) tied = new TiedPair(model.Backend, embedding.Pair, linears[head.Index]!.Pair);
         Initialize(config.Initialization, seed);
+        if (tied is not null) Buffer.AroundStep = (tied.BeforeStep, tied.AfterStep);
         if (config.IsStored) DoubtPatterns(config);
     }
 
@@ -41,22 +54,29 @@ public sealed class LoraAdapter : Adapter
     /// <summary>Its settings.</summary>
     public LoraConfig LoraConfig => (LoraConfig)Config;
 
+    /// <inheritdoc/>
+    public override IReadOnlyList<AdapterEntry> StoredEntries => shared.Count == 0 ? Entries : [.. Entries, .. shared];
+
     /// <summary>The low-rank pairs by module, in the order of the model.</summary>
     internal IReadOnlyDictionary<string, LoraPair> Pairs
     {
         get
         {
-            var pairs = linears.OfType<LoraLinear>().ToDictionary(l => l.Site.Path, l => new LoraPair(l.A, l.B, l.Scale));
+            var pairs = linears.OfType<LoraLinear>().ToDictionary(l => l.Site.Path, l => l.Pair);
             if (embedding is not null) pairs[Model.Embedding.Path] = embedding.Pair;
             return pairs;
         }
     }
 
     /// <inheritdoc/>
+    public override IEnumerable<string> Doubts => WeightTying.Doubt(Model, LoraConfig) is { } doubt
+        ? [.. base.Doubts, doubt] : base.Doubts;
+
+    /// <inheritdoc/>
     public override ILinearAttachment? AtLinear(int site) => linears[site];
 
     /// <inheritdoc/>
-    public override IEmbeddingAttachment? AtEmbedding => embedding;
+    public override IEmbeddingAttachment? AtEmbedding => isBypassed ? null : embedding;
 
     /// <inheritdoc/>
     protected override bool IsIdle => Pairs.Values.All(p => IsZero(p.A) || IsZero(p.B)) && linears.All(l => l?.HasMagnitudesOfBase(Model.Backend) ?? true);
@@ -64,16 +84,20 @@ public sealed class LoraAdapter : Adapter
     /// <inheritdoc/>
     protected override void MergeWeights()
     {
-        foreach (var linear in linears.OfType<LoraLinear>()) linear.Merge(Model.Backend);
-        embedding?.Merge(Model, +1);
+        foreach (var linear in Merged()) linear.Merge(Model.Backend);
+        if (!isBypassed) embedding?.Merge(Model, +1, withHead: tied is not null);
     }
 
     /// <inheritdoc/>
     protected override void UnmergeWeights()
     {
-        foreach (var linear in linears.OfType<LoraLinear>()) linear.Unmerge(Model.Backend);
-        embedding?.Merge(Model, -1);
+        foreach (var linear in Merged()) linear.Unmerge(Model.Backend);
+        if (!isBypassed) embedding?.Merge(Model, -1, withHead: tied is not null);
     }
+
+    // A head that is still the embedding itself gets its change there.
+    private IEnumerable<LoraLinear> Merged() =>
+        linears.OfType<LoraLinear>().Where(l => tied is null || l.Site.Weight.TiedTo is null);
 
     // What is saved says how the targets were found: all-linear as the list it stands for, fan_in_fan_out as it really is.
     private static LoraConfig Describe(TransformerModel model, LoraConfig config)
@@ -105,13 +129,11 @@ public sealed class LoraAdapter : Adapter
         Layers = config.Layers, LayersPattern = config.LayersPattern,
     }.Match(model, m => m.Linear is not null || m.Path == model.Embedding.Path);
 
-    private LoraLinear NewLinear(LinearSite site, LoraConfig config)
+    // Rank and scale are those of the path; a tied head's are its embedding's.
+    private LoraLinear NewLinear(LinearSite site, LoraConfig config, string path)
     {
-        if (site.Weight.TiedTo is { } tied)
-            throw new UsageException($"{site.Path} is tied to {tied.Name}; LoRA on a tied head is not supported.",
-                remedy: "Leave it out of target_modules.");
-        var r = config.RankOf(site.Path);
-        return new LoraLinear(this, site, config)
+        var r = config.RankOf(path);
+        return new LoraLinear(this, site, config, config.ScaleOf(path))
         {
             A = Add(site, "lora_A", ".weight", r, site.In, StoredLayout.Matrix),
             B = Add(site, "lora_B", ".weight", site.Out, r, StoredLayout.Matrix),
@@ -163,6 +185,7 @@ public sealed class LoraAdapter : Adapter
             else continue;
             HostValues.Upload(Model.Backend, values, p.Value);
         }
+        tied?.CopyToHead();
         foreach (var linear in linears) linear?.InitializeMagnitude(Model.Backend);
     }
 

@@ -81,6 +81,12 @@ public sealed record LoraConfig : AdapterConfig
     /// <summary>fan_in_fan_out as the file says; corrected from the model on creation.</summary>
     public bool FanInFanOut { get; init; }
 
+    /// <summary>
+    /// ensure_weight_tying: a tied embedding and head that are trained stay tied. As in PEFT it acts on modules of the
+    /// names embed_tokens and lm_head only; see <see cref="Lora.WeightTying"/>.
+    /// </summary>
+    public bool EnsureWeightTying { get; init; }
+
     /// <summary>Rank at a module.</summary>
     public int RankOf(string path) => (int)LoraPatterns.Pick(RankPattern, path, R);
 
@@ -108,12 +114,12 @@ public sealed record LoraConfig : AdapterConfig
             throw new UsageException($"LoRA has no default target_modules for {model.Config.ModelType}.",
                 remedy: "Give --target_modules, e.g. all-linear.");
         var saved = ModulesToSaveFor(model);
-        return this with
+        return WeightTying.Complete(model, this with
         {
             Targets = Targets ?? TargetModules.Of(defaults),
             ModulesToSave = saved.Count > 0 ? saved : null,
             TaskType = TaskTypeFor(model),
-        };
+        });
     }
 
     /// <summary>Reads a parsed adapter_config.json.</summary>
@@ -141,6 +147,7 @@ public sealed record LoraConfig : AdapterConfig
             Bias = LoraKeys.ReadBias(json),
             Initialization = LoraKeys.ReadInitialization(json),
             FanInFanOut = json.GetBool("fan_in_fan_out", false),
+            EnsureWeightTying = json.GetBool("ensure_weight_tying", false),
         };
     }
 
@@ -150,6 +157,7 @@ public sealed record LoraConfig : AdapterConfig
         var json = CommonJson();
         foreach (var key in LoraKeys.NullKeys) json[key] = null;
         foreach (var key in LoraKeys.FalseKeys) json[key] = false;
+        json["ensure_weight_tying"] = EnsureWeightTying;
         json["alpha_pattern"] = LoraPatterns.ToJson(AlphaPattern);
         json["bias"] = Bias switch { BiasTraining.All => "all", BiasTraining.LoraOnly => "lora_only", _ => "none" };
         json["exclude_modules"] = Exclude?.ToJson();

@@ -17,6 +17,12 @@ internal sealed class LoraEmbedding(LoraAdapter adapter, double scale, Parameter
     public void BeforeBackward(Pass pass, ref EmbeddingGradients gradients) => gradients = gradients with { DA = a.Gradient, DB = b.Gradient };
 
     /// <summary>Table += sign · scale · (B A)ᵀ.</summary>
-    internal void Merge(TransformerModel model, int sign) =>
+    /// <param name="model">The model.</param>
+    /// <param name="sign">1, or -1 to take it out again.</param>
+    /// <param name="withHead">Whether a tied head changes along.</param>
+    internal void Merge(TransformerModel model, int sign, bool withHead)
+    {
+        model.Expand(model.Embedding.Table, keepsTie: withHead);
         LoraMerge.AddTransposed(model.Backend, model.Embedding.Table.Value, a.Value, b.Value, sign * scale * adapter.Weight);
+    }
 }

@@ -15,7 +15,7 @@ internal static class LoraKeys
     ];
 
     /// <summary>Likewise, written as false.</summary>
-    internal static readonly string[] FalseKeys = ["ensure_weight_tying", "lora_bias", "use_qalora"];
+    internal static readonly string[] FalseKeys = ["lora_bias", "use_qalora"];
 
     /// <summary>
     /// Settings that change what is computed and are refused by name: another forward, other layers, own data.

@@ -9,11 +9,11 @@ namespace PeftNative.Peft.Lora;
 /// LoRA or DoRA at one linear layer. DoRA with dropout needs the base product of the dropped input too
 /// (y = W x + b + (g - 1) W x̃ + g s B A x̃): it runs the record on x̃ and adds W (x - x̃) afterwards.
 /// </summary>
-internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfig config) : ILinearAttachment
+internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfig config, double scale)
+    : ILinearAttachment
 {
     private const int NormSlot = 0, ScaleSlot = 1, RestSlot = 2, InputSlot = 3;
 
-    private readonly double scale = config.ScaleOf(site.Path);
     private double[]? mergedNorm;
 
     internal LinearSite Site => site;
@@ -23,6 +23,8 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     internal required Parameter B { get; init; }
 
     internal Parameter? Magnitude { get; init; }
+
+    internal LoraPair Pair => new(A, B, Scale);
 
     internal double Scale => scale * adapter.Weight;
 

@@ -15,8 +15,16 @@ internal static class MergedFolder
     ];
 
     /// <summary>Writes everything at once or nothing; returns the names of the weights files.</summary>
+    /// <param name="baseFolder">The base.</param>
+    /// <param name="output">The new folder.</param>
+    /// <param name="model">The merged model.</param>
+    /// <param name="tensors">Its tensors.</param>
+    /// <param name="maxShardBytes">The most bytes of a weights file.</param>
+    /// <param name="work">Told the bytes.</param>
+    /// <param name="check">Looks at all that was written before it takes its place; an error leaves nothing.</param>
     public static IReadOnlyList<string> Write(
-        string baseFolder, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors, long maxShardBytes, Work work)
+        string baseFolder, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors,
+        long maxShardBytes, Work work, Action<string> check)
     {
         work.Total = tensors.Sum(t => t.Bytes);
         var shards = Shards(tensors, maxShardBytes);
@@ -30,6 +38,7 @@ internal static class MergedFolder
             if (shards.Count > 1) folder.WriteText("model.safetensors.index.json", Index(shards, names));
             folder.WriteText("config.json", PeftJson.Write(Config(baseFolder, model, tensors)) + "\n");
             foreach (var file in companions) folder.WriteFile(Path.GetFileName(file), stream => Copy(file, stream));
+            check(folder.Root);
         }, bytes: bytes);
         return names;
     }
@@ -77,6 +86,7 @@ internal static class MergedFolder
         if (types is [var only])
             foreach (var key in (string[])["dtype", "torch_dtype"])
                 if (config.ContainsKey(key)) config[key] = only switch { StoredType.F16 => "float16", StoredType.BF16 => "bfloat16", _ => "float32" };
+        if (IsUntied(model)) Untie(config, model);
         if (model.Task.WritesText()) return config;
         config["architectures"] = new JsonArray(model.Family.ClassFor(model.Task));
         foreach (var (key, value) in AdapterLabels.ToConfig(model.Config.Labels, model.Config.ProblemType ?? ProblemType.SingleLabel))
@@ -84,6 +94,18 @@ internal static class MergedFolder
         if (model.Task == ModelTask.TokenClassification) config.Remove("problem_type");
         config.Remove("num_labels");
         return config;
+    }
+
+    /// <summary>Whether a model has two matrices where its config.json says one.</summary>
+    internal static bool IsUntied(TransformerModel model) =>
+        model.Task.WritesText() && model.Config.TieWordEmbeddings && model.Head.Output.Weight.TiedTo is null;
+
+    private static void Untie(JsonObject config, TransformerModel model)
+    {
+        config["tie_word_embeddings"] = false;
+        // Where it is absent T5 takes the tie for the scale.
+        if (model.Config.AlwaysTies && !config.ContainsKey("scale_decoder_outputs"))
+            config["scale_decoder_outputs"] = model.Config.HeadScale != 1;
     }
 
     private static void Copy(string file, Stream target)

@@ -1,6 +1,7 @@
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Merging;
 
@@ -12,6 +13,9 @@ namespace PeftNative.Peft.Merging;
 /// <param name="Write">Writes its bytes.</param>
 internal sealed record MergedTensor(string Name, StoredType Type, long[] Shape, bool IsChanged, Action<Stream> Write)
 {
+    /// <summary>The parameter that it is of; null for tensors that the model has no place for.</summary>
+    public Parameter? Parameter { get; init; }
+
     /// <summary>Its size.</summary>
     public long Bytes => Type.TryByteLength(Shape, out var bytes) ? bytes : 0;
 }
@@ -25,21 +29,52 @@ internal static class MergedTensors
     public static List<MergedTensor> Plan(TransformerModel model, LoadReport loaded, WeightSource source, StoredType? type)
     {
         // A backbone saved alone has names without the family's prefix; once a head stands beside it, full names are what others expect.
-        var hasNewHead = loaded.Created.Count > 0;
+        var hasNewHead = HasNewHead(model, loaded);
         var plan = new List<MergedTensor>();
         foreach (var parameter in model.Parameters)
         {
             if (loaded.Sources.TryGetValue(parameter, out var stored))
-                plan.Add(Existing(model, parameter, source, stored, hasNewHead ? parameter.Name : stored, type));
+                plan.Add(Existing(model, parameter, source, stored, hasNewHead ? parameter.Name : stored, type)
+                    with { Parameter = parameter });
             else if (parameter.TiedTo is null)
-                plan.Add(New(model, parameter, type ?? source.Get(loaded.Sources.Values.First()).Type));
+                plan.Add(New(model, parameter, type ?? source.Get(Relative(model, loaded, parameter)).Type)
+                    with { Parameter = parameter });
         }
         if (!hasNewHead) plan.AddRange(loaded.Unused.Select(name => Copy(source, name, name, type)));
         return plan;
     }
 
+    /// <summary>
+    /// Rounds the model's numbers to the types they are written in; those of a base that is still quantised stay.
+    /// </summary>
+    public static void Round(TransformerModel model, IReadOnlyList<MergedTensor> plan)
+    {
+        foreach (var tensor in plan)
+        {
+            if (tensor is not { Type: StoredType.F16 or StoredType.BF16,
+                Parameter: { TiedTo: null, Quantized: null } parameter }) continue;
+            var values = HostValues.Download(model.Backend, parameter.Value);
+            HostValues.Round(values, tensor.Type == StoredType.F16 ? DType.Float16 : DType.BFloat16);
+            HostValues.Upload(model.Backend, values, parameter.Value);
+        }
+    }
+
     /// <summary>What of the base's files is not in the new ones.</summary>
-    public static IReadOnlyList<string> Dropped(LoadReport loaded) => loaded.Created.Count > 0 ? loaded.Unused : [];
+    public static IReadOnlyList<string> Dropped(TransformerModel model, LoadReport loaded) =>
+        HasNewHead(model, loaded) ? loaded.Unused : [];
+
+    // A head that the base lacks, or had as its embedding only.
+    private static bool HasNewHead(TransformerModel model, LoadReport loaded) => loaded.Created.Count > 0
+        || model.Head.Output.Weight is { TiedTo: null } head && !loaded.Sources.ContainsKey(head);
+
+    // The stored tensor whose type a new one takes: of two that were tied the other one's, else the first one's.
+    private static string Relative(TransformerModel model, LoadReport loaded, Parameter parameter)
+    {
+        var (table, head) = (model.Embedding.Table, model.Head.Output.Weight);
+        var partner = parameter == head ? table : head;
+        return (parameter == head || parameter == table) && loaded.Sources.TryGetValue(partner, out var stored)
+            ? stored : loaded.Sources.Values.First();
+    }
 
     private static MergedTensor Existing(
         TransformerModel model, Parameter parameter, WeightSource source, string stored, string name, StoredType? type)

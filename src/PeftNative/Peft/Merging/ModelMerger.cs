@@ -52,12 +52,21 @@ public sealed record AdapterSource(string Folder, double Scale = 1)
 /// <param name="Doubts">What is odd about the adapters, in sentences; see <see cref="AdapterFolder.Doubts"/>.</param>
 public sealed record MergeReport(
     int Changed, int Kept, int Added, IReadOnlyList<string> Dropped, IReadOnlyList<string> Files,
-    double LargestDifference, double LargestLogit, double LargestChange, IReadOnlyList<string> Doubts);
+    double LargestDifference, double LargestLogit, double LargestChange, IReadOnlyList<string> Doubts)
+{
+    /// <summary>
+    /// Whether embedding and head, tied in the base, are two matrices in the new model; its config.json says so.
+    /// </summary>
+    public bool IsUntied { get; init; }
+}
 
 /// <summary>Adds adapters into a base and writes a whole Hugging Face folder that needs no adapter any more.</summary>
 public static class ModelMerger
 {
-    /// <summary>Merges and writes, then reads what was written and compares its logits with those of base and adapters.</summary>
+    /// <summary>
+    /// Merges and writes, reads what was written and compares its logits with those of base and adapters; only then
+    /// the folder takes its place.
+    /// </summary>
     /// <param name="backend">Computes.</param>
     /// <param name="baseFolder">The base model; it is not changed.</param>
     /// <param name="adapters">The adapters; each is added to what the ones before left.</param>
@@ -68,7 +77,9 @@ public static class ModelMerger
     /// <exception cref="UsageException">A method cannot be merged, or the output folder holds something.</exception>
     /// <exception cref="ModelFormatException">Base or adapters are broken or do not fit each other.</exception>
     /// <exception cref="StorageException">The disk is full, or the like; nothing is left behind.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind, unless all was written and only the check was not done.</exception>
+    /// <exception cref="NumericException">The merged model computes something else than base and adapters; nothing is
+    /// left behind.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
     public static MergeReport Merge(
         IBackend backend, string baseFolder, IReadOnlyList<AdapterSource> adapters, string output, MergeOptions? options = null,
         IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
@@ -81,16 +92,30 @@ public static class ModelMerger
         var probe = Probe.For(model);
         var bare = probe.Logits(model);
         var (expected, doubts) = WithAdapters(model, adapters, probe, work.Next("merging"));
+        var check = new MergeCheck(expected, options.Quantization);
+        check.Merged(probe.Logits(model));
 
         using var source = WeightSource.Open(baseFolder);
         var plan = MergedTensors.Plan(model, loaded, source, options.Type);
-        var files = MergedFolder.Write(baseFolder, output, model, plan, options.MaxShardBytes, work.Next("writing"));
+        MergedTensors.Round(model, plan);
+        var rounded = probe.Logits(model);
+        check.Rounded(rounded, plan);
+        var difference = 0.0;
+        var files = MergedFolder.Write(
+            baseFolder, output, model, plan, options.MaxShardBytes, work.Next("writing"), Check);
+        return new MergeReport(plan.Count(t => t.IsChanged), plan.Count(t => !t.IsChanged), loaded.Created.Count,
+            MergedTensors.Dropped(model, loaded), files, difference, check.LargestLogit, Probe.Distance(bare, expected),
+            [.. loaded.Doubts, .. doubts])
+        {
+            IsUntied = MergedFolder.IsUntied(model),
+        };
 
-        var (written, _) = ModelLoader.Load(backend, output, new ModelOptions(), work.Next("checking"));
-        using var again = written;
-        var actual = probe.Logits(written);
-        return new MergeReport(plan.Count(t => t.IsChanged), plan.Count(t => !t.IsChanged), loaded.Created.Count, MergedTensors.Dropped(loaded),
-            files, Probe.Distance(actual, expected), expected.Max(v => Math.Abs((double)v)), Probe.Distance(bare, expected), doubts);
+        void Check(string folder)
+        {
+            var (written, _) = ModelLoader.Load(backend, folder, new ModelOptions(), work.Next("checking"));
+            using var again = written;
+            difference = check.Written(probe.Logits(written), rounded, plan);
+        }
     }
 
     // Leaves the adapters merged into the model; returns the logits it gave before, with them attached.

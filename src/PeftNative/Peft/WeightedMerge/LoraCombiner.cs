@@ -120,6 +120,10 @@ public static class LoraCombiner
         if (adapters.Any(a => a.Model != adapters[0].Model)) throw new UsageException("Adapters of different models cannot be combined.");
         if (adapters.FirstOrDefault(a => a.LoraConfig.UseDora) is { } dora)
             throw new UsageException($"The adapter '{dora.Name}' is DoRA, whose change is no sum.", remedy: "Merge it into the base instead.");
+        if (adapters.FirstOrDefault(a => a.LoraConfig.EnsureWeightTying) is { } tied)
+            throw new UsageException(
+                $"The adapter '{tied.Name}' has ensure_weight_tying, whose two sides a rule could take apart.",
+                remedy: "Merge it into the base instead.");
         if (!(options.Density is > 0 and <= 1)) throw new UsageException($"density must be greater than 0 and at most 1, not {options.Density}.");
         if (options.SvdRank is < 1) throw new UsageException($"svd_rank must be at least 1, not {options.SvdRank}.");
     }

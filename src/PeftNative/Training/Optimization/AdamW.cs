@@ -70,12 +70,14 @@ public sealed class AdamW : IDisposable
         if (!double.IsFinite(gradientNorm))
             throw new NumericException("A gradient is not finite.", $"optimizer step {StepCount + 1}", "Lower the learning rate.");
         var clip = options.MaxGradientNorm > 0 ? Math.Min(1, options.MaxGradientNorm / (gradientNorm + 1e-6)) : 1;
+        buffer.AroundStep?.Before();
         backend.Run(new AdamWOp
         {
             Values = buffer.Values, Gradients = buffer.Gradients, FirstMoment = FirstMoment, SecondMoment = SecondMoment,
             Step = ++StepCount, LearningRate = learningRate, Beta1 = options.Beta1, Beta2 = options.Beta2,
             Epsilon = options.Epsilon, WeightDecay = options.WeightDecay, GradientScale = clip,
         });
+        buffer.AroundStep?.After();
     }
 
     /// <inheritdoc/>

@@ -1,0 +1,75 @@
+using PeftNative.Formats;
+using PeftNative.Models.Families;
+
+namespace PeftNative.Models.Loading;
+
+/// <summary>Finds a family's parameters in a checkpoint, under whatever prefix and spelling it was saved.</summary>
+internal sealed class CheckpointNames
+{
+    // Names of training and wrapper libraries that end up in front of the real ones.
+    private static readonly string[] KnownPrefixes = ["", "module.", "_orig_mod.", "base_model.model.", "base_model."];
+
+    private readonly Family family;
+    private readonly WeightSource source;
+    private readonly string prefix;
+
+    /// <summary>Looks what stands before the family's own names.</summary>
+    /// <exception cref="ModelFormatException">The checkpoint holds no model of the family.</exception>
+    internal CheckpointNames(Family family, WeightSource source)
+    {
+        (this.family, this.source) = (family, source);
+        prefix = FindPrefix();
+    }
+
+    private string Backbone => family.Names.Under("");
+
+    /// <summary>The tensor of a parameter, or null.</summary>
+    internal StoredTensor? Find(string parameter)
+    {
+        var isBackbone = family.Names.IsInBackbone(parameter);
+        var outer = prefix.EndsWith(Backbone, StringComparison.Ordinal) ? prefix[..^Backbone.Length] : prefix;
+        foreach (var spelling in Spellings(parameter))
+        {
+            var name = isBackbone ? prefix + spelling[Backbone.Length..] : outer + spelling;
+            if ((source.Find(name) ?? source.Find(OldSpelling(name))) is { } stored) return stored;
+        }
+        return isBackbone ? null : Spellings(parameter).Select(source.Find).FirstOrDefault(t => t is not null);
+    }
+
+    // The token embedding is there in nearly every checkpoint (a tied head may stand for it); what stands before its
+    // own name is the file's prefix.
+    private string FindPrefix()
+    {
+        var own = $"{family.Names.Under(family.Names.TokenEmbedding)}.weight";
+        if (KnownPrefix(own) is { } known) return known;
+        var relative = "." + own[Backbone.Length..];
+        var found = source.Tensors.Where(t => t.Name.EndsWith(relative, StringComparison.Ordinal)).ToList();
+        if (found.Count == 1) return found[0].Name[..^(relative.Length - 1)];
+        return (family.Names.FinalNorm is { } norm ? KnownPrefix($"{family.Names.Under(norm)}.weight") : null)
+            ?? throw new ModelFormatException($"The checkpoint has no token embedding '{own}'.", source.Path,
+                $"It is not a {family.ModelType} model, or its weights have names that are not known.");
+    }
+
+    private string? KnownPrefix(string parameter)
+    {
+        foreach (var known in KnownPrefixes)
+        foreach (var name in Spellings(parameter))
+        {
+            if (source.Contains(known + name)) return known + Backbone;
+            if (source.Contains(known + name[Backbone.Length..])) return known;
+        }
+        return null;
+    }
+
+    private IEnumerable<string> Spellings(string parameter)
+    {
+        var module = parameter[..parameter.LastIndexOf('.')];
+        return family.StoredNames.TryGetValue(module, out var stored)
+            ? [parameter, .. stored.Select(other => other + parameter[module.Length..])] : [parameter];
+    }
+
+    // BERT checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta.
+    private static string OldSpelling(string name) => name
+        .Replace("LayerNorm.weight", "LayerNorm.gamma", StringComparison.Ordinal)
+        .Replace("LayerNorm.bias", "LayerNorm.beta", StringComparison.Ordinal);
+}
