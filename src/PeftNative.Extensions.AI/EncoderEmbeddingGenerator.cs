@@ -7,8 +7,8 @@ namespace PeftNative.Extensions.AI;
 
 /// <summary>
 /// An encoder with adapters as a generator of embeddings: see <see cref="TextEmbedder"/>. Owns its embedder, not the model, tokenizer or adapters.
-/// Thread-safe: calls from several threads are computed in turn, and several generators may share a model. After <see cref="Dispose"/>, or that of the
-/// model or an adapter, a call is an <see cref="ObjectDisposedException"/>.
+/// Thread-safe: calls from several threads are computed in turn, and several generators may share a model. After <see
+/// cref="Dispose"/>, or that of the model or an adapter, a call is an <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class EncoderEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
 {

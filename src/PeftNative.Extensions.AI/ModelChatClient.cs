@@ -9,13 +9,15 @@ namespace PeftNative.Extensions.AI;
 
 /// <summary>
 /// A causal language model with adapters as a chat client: messages are rendered with the model's own chat template. Owns its generator, not the
-/// model, tokenizer or adapters. Thread-safe: answers to calls from several threads are computed one after the other; several clients may share a
-/// model, which then computes for them in turn. After <see cref="Dispose"/>, or that of the model or an adapter, a call is an
+/// model, tokenizer or adapters. Thread-safe: answers to calls from several threads are computed one after the other;
+/// several clients may share a model, which then computes for them in turn. After <see cref="Dispose"/>, or that of the
+/// model or an adapter, a call is an
 /// <see cref="ObjectDisposedException"/>, and so is the next piece of an answer under way.
 /// </summary>
 /// <remarks>
-/// An answer ends at the end tokens of the model and the tokenizer, and where the template ends a turn. Of <see cref="ChatOptions"/> it follows MaxOutputTokens, Temperature (0 or none takes the best token), TopK, TopP, StopSequences and Seed. Tools,
-/// images and response formats are not there: a model folder has no such thing, and asking for them is an error.
+/// An answer ends at the end tokens of the model and the tokenizer, and where the template ends a turn. Of <see
+/// cref="ChatOptions"/> it follows MaxOutputTokens, Temperature (0 or none takes the best token), TopK, TopP,
+/// StopSequences and Seed. Tools, images and response formats are not there: a model folder has no such thing, and asking for them is an error.
 /// </remarks>
 public sealed class ModelChatClient : IChatClient
 {

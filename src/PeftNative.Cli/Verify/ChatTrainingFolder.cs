@@ -3,7 +3,8 @@ using PeftNative.Tokenizers.Chat;
 
 namespace PeftNative.Cli.Verify;
 
-/// <summary>Recorded conversations with what is trained of them: a folder of folders, one for each chat template.</summary>
+/// <summary>Recorded conversations with what is trained of them: a folder of folders, one for each chat
+/// template.</summary>
 internal static class ChatTrainingFolder
 {
     /// <summary>The cases of a folder that holds such recordings; none where it holds none.</summary>

@@ -5,8 +5,8 @@ namespace PeftNative.Tokenizers.Chat;
 
 /// <summary>
 /// Replays recorded conversations with what is trained of them: <c>chat_template.jinja</c>, <c>context.json</c> and
-/// <c>cases.json</c> with the texts, the spans in code points and the turns that do not continue their prompt. Of a span
-/// either end is right: with the white space after the end token, or without.
+/// <c>cases.json</c> with the texts, the spans in code points and the turns that do not continue their prompt. Of a
+/// span either end is right: with the white space after the end token, or without.
 /// </summary>
 public static class ChatTrainingVerifier
 {

@@ -73,7 +73,8 @@ public interface IChatTemplate
     /// <summary>Renders messages; spans tell which characters of the result are the assistant's turns.</summary>
     /// <param name="messages">A JSON array of messages, each an object with at least <c>role</c> and <c>content</c>.</param>
     /// <param name="addGenerationPrompt">Whether to end with the opening of an assistant's turn.</param>
-    /// <param name="arguments">Further variables for the template, such as <c>tools</c> or <c>enable_thinking</c>; null for none.</param>
+    /// <param name="arguments">Further variables for the template, such as <c>tools</c> or <c>enable_thinking</c>; null
+    /// for none.</param>
     /// <exception cref="DataException">The template refuses the messages.</exception>
     /// <exception cref="ModelFormatException">The template fails on the messages.</exception>
     RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false, JsonObject? arguments = null);

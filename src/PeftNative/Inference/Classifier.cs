@@ -6,8 +6,9 @@ using PeftNative.Training;
 namespace PeftNative.Inference;
 
 /// <summary>
-/// Scores texts, or the words of texts, with a classifier. Owns its pass. Thread-safe: calls from several threads, and of several classifiers of one
-/// model, are computed one after the other; after <see cref="Dispose"/>, or that of the model or an adapter, a call is an
+/// Scores texts, or the words of texts, with a classifier. Owns its pass. Thread-safe: calls from several threads, and
+/// of several classifiers of one model, are computed one after the other; after <see cref="Dispose"/>, or that of the
+/// model or an adapter, a call is an
 /// <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class Classifier : IDisposable
@@ -36,14 +37,16 @@ public sealed class Classifier : IDisposable
     }
 
     /// <summary>The scores (logits) of each text, one per label.</summary>
-    /// <exception cref="ObjectDisposedException">The classifier, the model or an adapter in force has been disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The classifier, the model or an adapter in force has been
+    /// disposed.</exception>
     public IReadOnlyList<float[]> Score(Batch batch) => Score(batch, model.PooledRows);
 
     /// <summary>The label of each word; null where a word has no token, because it was cut off or the tokenizer gives none.</summary>
     /// <param name="words">The words.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="maxLength">The most tokens, special tokens included.</param>
-    /// <exception cref="ObjectDisposedException">The classifier, the model or an adapter in force has been disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The classifier, the model or an adapter in force has been
+    /// disposed.</exception>
     public IReadOnlyList<string?> Tag(IReadOnlyList<string> words, ITokenizer tokenizer, int maxLength)
     {
         var tokens = tokenizer.Encode(string.Join(' ', words), null, addSpecialTokens: true, maxLength);

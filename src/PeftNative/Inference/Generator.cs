@@ -10,9 +10,10 @@ public readonly record struct GeneratedToken(int Sequence, int Token);
 
 /// <summary>
 /// Continues token sequences with a key/value cache; or, where the model has an encoder, writes what its decoder makes of them. Sequences of a batch may have any lengths: there is no padding, and each goes on
-/// exactly as it would alone, as long as tokens are not sampled. Owns its pass and cache; one continuation at a time. Generators of several threads may
-/// share a model, whose backend they use in turn, token by token; after <see cref="Dispose"/>, or that of the model or an adapter, also in the midst of
-/// a continuation, the next token is an <see cref="ObjectDisposedException"/>.
+/// exactly as it would alone, as long as tokens are not sampled. Owns its pass and cache; one continuation at a time.
+/// Generators of several threads may share a model, whose backend they use in turn, token by token; after <see
+/// cref="Dispose"/>, or that of the model or an adapter, also in the midst of a continuation, the next token is an <see
+/// cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class Generator : IDisposable
 {
@@ -66,7 +67,8 @@ public sealed class Generator : IDisposable
     /// <exception cref="UsageException">An option makes no sense.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; tokens given so far stand.</exception>
     /// <exception cref="InvalidOperationException">An earlier stream of this generator has not been read to its end or disposed.</exception>
-    /// <exception cref="ObjectDisposedException">The generator, the model or an adapter in force has been disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The generator, the model or an adapter in force has been
+    /// disposed.</exception>
     public IEnumerable<GeneratedToken> StreamBatch(
         IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancellation = default)
     {

@@ -3,8 +3,8 @@ using PeftNative.Models;
 namespace PeftNative.Inference;
 
 /// <summary>
-/// A pass over a model that other threads compute with too: whoever enters is alone on the backend until the scope ends,
-/// and what has been disposed is found out before anything reads its memory.
+/// A pass over a model that other threads compute with too: whoever enters is alone on the backend until the scope
+/// ends, and what has been disposed is found out before anything reads its memory.
 /// </summary>
 internal sealed class SharedPass : IDisposable
 {

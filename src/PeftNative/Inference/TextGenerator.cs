@@ -5,9 +5,10 @@ using PeftNative.Models;
 namespace PeftNative.Inference;
 
 /// <summary>
-/// Continues texts: a <see cref="Generator"/> with the model's tokenizer around it and stop texts. It ends at the end token of the tokenizer and at
-/// those of config.json and generation_config.json, whichever comes first. One continuation at a time; generators of several threads may share a model
-/// and a tokenizer, and all may be disposed at any time (see <see cref="Generator"/>).
+/// Continues texts: a <see cref="Generator"/> with the model's tokenizer around it and stop texts. It ends at the end
+/// token of the tokenizer and at those of config.json and generation_config.json, whichever comes first. One
+/// continuation at a time; generators of several threads may share a model and a tokenizer, and all may be disposed at
+/// any time (see <see cref="Generator"/>).
 /// </summary>
 public sealed class TextGenerator : IDisposable
 {

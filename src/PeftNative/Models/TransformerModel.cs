@@ -7,8 +7,9 @@ namespace PeftNative.Models;
 
 /// <summary>
 /// A transformer on a backend: frozen parameters, layers, and the head of one task. Adapters never change it (merging aside), so many passes may share
-/// it; it owns the memory of its weights. Used by one thread at a time, like its backend; what stands in <c>PeftNative.Inference</c> takes turns by
-/// itself, so generators, classifiers and embedders of several threads may share a model, and models a backend.
+/// it; it owns the memory of its weights. Used by one thread at a time, like its backend; what stands in
+/// <c>PeftNative.Inference</c> takes turns by itself, so generators, classifiers and embedders of several threads may
+/// share a model, and models a backend.
 /// </summary>
 public sealed class TransformerModel : IDisposable
 {
@@ -64,7 +65,8 @@ public sealed class TransformerModel : IDisposable
 
     internal Arena Weights { get; }
 
-    /// <summary>Held by whoever computes with the model; models on one backend share it, as it computes for one at a time.</summary>
+    /// <summary>Held by whoever computes with the model; models on one backend share it, as it computes for one at a
+    /// time.</summary>
     internal Lock Gate { get; }
 
     /// <summary>Whether its memory is gone.</summary>

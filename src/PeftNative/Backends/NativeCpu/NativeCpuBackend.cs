@@ -8,7 +8,8 @@ namespace PeftNative.Backends.NativeCpu;
 /// The fast CPU backend: operation records run in the native library built from <c>native/cpu</c>, which picks AVX-512 with
 /// or without BF16, AVX2 or portable kernels at run time (<c>PEFTNATIVE_CPU=portable|avx2|avx512|avx512bf16</c> overrules it). The records are
 /// passed as they are: the order of their members is the layout of the records in <c>peftnative.h</c>. An instance owns a pool
-/// of threads and is used by one thread at a time; a call after it was disposed is an <see cref="ObjectDisposedException"/>.
+/// of threads and is used by one thread at a time; a call after it was disposed is an <see
+/// cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed partial class NativeCpuBackend : IBackend
 {

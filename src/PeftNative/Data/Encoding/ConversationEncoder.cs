@@ -10,7 +10,8 @@ internal sealed class ConversationEncoder(ITokenizer tokenizer, EncodingOptions 
         "Conversations need a chat template, and the tokenizer has none.", null,
         "Give one, or use prompt + completion records.");
 
-    /// <summary>The examples of a conversation: one, or several where the template writes earlier turns differently.</summary>
+    /// <summary>The examples of a conversation: one, or several where the template writes earlier turns
+    /// differently.</summary>
     /// <exception cref="RefusedRecordException">The template refuses it, or no turn is to be trained.</exception>
     public IReadOnlyList<Example> Encode(ConversationRecord record)
     {

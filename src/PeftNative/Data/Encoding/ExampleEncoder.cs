@@ -24,12 +24,12 @@ public sealed class ExampleEncoder
     }
 
     /// <summary>
-    /// The examples of a record: one; for a plain text in causal language modelling as many blocks as it takes (none for
-    /// an empty text); for a conversation as many texts as its turns need (<see cref="TrainedText"/>).
+    /// The examples of a record: one; for a plain text in causal language modelling as many blocks as it takes (none
+    /// for an empty text); for a conversation as many texts as its turns need (<see cref="TrainedText"/>).
     /// </summary>
     /// <exception cref="DataException">
-    /// The record does not fit the task, has a label that is none of the labels, or is a conversation from which nothing
-    /// can be learned or which the chat template refuses.
+    /// The record does not fit the task, has a label that is none of the labels, or is a conversation from which
+    /// nothing can be learned or which the chat template refuses.
     /// </exception>
     /// <exception cref="UsageException">The record is a conversation, but there is no chat template.</exception>
     public IEnumerable<Example> Encode(DataRecord record)

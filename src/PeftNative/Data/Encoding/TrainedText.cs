@@ -16,8 +16,8 @@ public sealed record TrainedTurn(int Message, int Start, int End, string? Openin
 /// <summary>
 /// One text of a conversation with the turns that are trained in it. Each turn is trained in the context in which the
 /// model will be asked for it: it is what the messages up to it, rendered, have after the messages before it, rendered
-/// with the generation prompt. Turns share a text where that of one begins that of a later one, so a template that writes
-/// earlier turns differently gives several texts. Immutable.
+/// with the generation prompt. Turns share a text where that of one begins that of a later one, so a template that
+/// writes earlier turns differently gives several texts. Immutable.
 /// </summary>
 /// <param name="Text">The rendered messages up to the last trained turn.</param>
 /// <param name="Turns">The turns trained in it, in their order.</param>

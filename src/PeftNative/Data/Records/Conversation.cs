@@ -25,7 +25,8 @@ internal static class Conversation
         IsAssistant(message) && Switch((JsonObject)message!, "train") != false
             && Switch((JsonObject)message!, "weight") != false;
 
-    /// <summary>Whether a turn is on, which it is where the message does not say; null for what makes no sense.</summary>
+    /// <summary>Whether a turn is on, which it is where the message does not say; null for what makes no
+    /// sense.</summary>
     private static bool? Switch(JsonObject message, string key) => message[key] switch
     {
         null => true,

@@ -20,8 +20,8 @@ public sealed record PromptRecord(string Prompt, string? Completion, RecordOrigi
 public sealed record ConversationRecord(JsonArray Messages, RecordOrigin Origin) : DataRecord(Origin)
 {
     /// <summary>
-    /// What the chat template gets beside the messages: <c>tools</c>, and the entries of <c>chat_template_kwargs</c>; null
-    /// for nothing.
+    /// What the chat template gets beside the messages: <c>tools</c>, and the entries of <c>chat_template_kwargs</c>;
+    /// null for nothing.
     /// </summary>
     public JsonObject? TemplateArguments { get; init; }
 }

@@ -56,7 +56,8 @@ public sealed class RecordParser(
         return arguments;
     }
 
-    /// <summary>A copy of a list or an object, which may be written as a text that holds it; null where it is absent.</summary>
+    /// <summary>A copy of a list or an object, which may be written as a text that holds it; null where it is
+    /// absent.</summary>
     private T? JsonOf<T>(RawRecord record, string field, string wanted) where T : JsonNode
     {
         if (_columns.NameIn(record.Fields, field) is not { } name) return null;
