@@ -27,7 +27,9 @@ public sealed class Trainer : IDisposable
     private bool isOverBudget, isWithoutGraphs;
 
     /// <summary>Makes a trainer; continues from a checkpoint where the options name one.</summary>
-    /// <exception cref="UsageException">Options contradict each other, or the adapter is not trainable.</exception>
+    /// <exception cref="UsageException">
+    /// Options contradict each other, the adapter is not trainable, or the checkpoint is of another run; see <see cref="TrainerOptions.ResumeFrom"/>.
+    /// </exception>
     public Trainer(TransformerModel model, Adapter adapter, EncodedData train, EncodedData? eval, TrainerOptions options)
     {
         if (!adapter.IsTrainable) throw new UsageException($"The adapter '{adapter.Name}' was loaded for use only.");
@@ -45,8 +47,12 @@ public sealed class Trainer : IDisposable
         if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length)) <= options.FrozenLayerCacheBytes)
             pass.FrozenLayers = new FrozenLayerCache(model);
         evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter);
-        folder = options.Output is null ? null : new RunFolder(options.Output, options, train);
-        if (options.ResumeFrom is { } checkpoint) CompletedSteps = RunFolder.Restore(checkpoint, this, options, train);
+        if ((options.Output ?? options.ResumeFrom) is not null)
+        {
+            var (run, scores) = (RunIdentity.Of(adapter, options, train), RunIdentity.OfScores(options, eval));
+            if (options.ResumeFrom is { } checkpoint) CompletedSteps = RunFolder.Restore(checkpoint, this, run, scores);
+            folder = options.Output is null ? null : new RunFolder(options.Output, options, run, scores);
+        }
         if (options.PrepareWeights && adapter is not ReplacementAdapter) model.PrepareWeights();
     }
 
