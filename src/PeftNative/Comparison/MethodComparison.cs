@@ -167,8 +167,16 @@ public sealed class MethodComparison
             return;
         }
         progress?.Invoke(new ComparisonProgress(key, number, total, null));
-        var cell = Train(model, plan, knowledge, key, method, recipe,
-            step => progress?.Invoke(new ComparisonProgress(key, number, total, step)), cancellation);
+        CellResult cell;
+        try
+        {
+            cell = Train(model, plan, knowledge, key, method, recipe,
+                step => progress?.Invoke(new ComparisonProgress(key, number, total, step)), cancellation);
+        }
+        catch (NumericException e)
+        {
+            throw new NumericException(e.What, $"{key}: {e.Where}", e.Remedy, e);
+        }
         Results.Add(cell);
         progress?.Invoke(new ComparisonProgress(key, number, total, null, cell));
     }
@@ -282,7 +290,8 @@ public sealed class MethodComparison
     // Of the base the hashes of its files and the type it computes in, of the data every token and label.
     private string DataDigest(IReadOnlyDictionary<string, string> files, TransformerModel model)
     {
-        var text = new StringBuilder(string.Join('|', files.Select(f => $"{f.Key}={f.Value}"))).Append(model.Backend.ComputeType);
+        var text = new StringBuilder(string.Join('|', files.Select(f => $"{f.Key}={f.Value}")))
+            .Append(model.Backend.ComputeType);
         foreach (var e in setup.Tasks.SelectMany(t => t.Train.Examples.Concat(t.Eval.Examples)))
             text.Append(CultureInfo.InvariantCulture, $"\n{string.Join(' ', e.Ids)}|{string.Join(' ', e.Labels ?? [])}|{e.Class}|")
                 .AppendJoin(' ', e.Targets ?? []).Append(e.DecoderIds is null ? "" : $">{string.Join(' ', e.DecoderIds)}");

@@ -52,6 +52,7 @@ public static class AdapterFolder
 
     /// <summary>Loads an adapter onto a model. Every key must find its place and every place its key.</summary>
     /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are listed.</exception>
+    /// <exception cref="NumericException">A tensor holds numbers that are not finite.</exception>
     public static Adapter Load(TransformerModel model, string folder, bool trainable = false, string name = "default")
     {
         var adapter = Create(model, folder, trainable, name);
@@ -96,10 +97,12 @@ public static class AdapterFolder
 
     /// <summary>Saves an adapter: each file under a temporary name first, so that a killed save leaves the old files whole.</summary>
     /// <exception cref="StorageException">The folder cannot be written.</exception>
+    /// <exception cref="NumericException">A value is not finite; nothing is written.</exception>
     public static void Save(Adapter adapter, string folder)
     {
+        var files = TensorFiles(adapter).ToList(); // a value that is not finite shows here
         Directory.CreateDirectory(folder);
-        foreach (var (name, tensors) in TensorFiles(adapter)) tensors.Save(Path.Combine(folder, name));
+        foreach (var (name, tensors) in files) tensors.Save(Path.Combine(folder, name));
         foreach (var (name, text) in TextFiles(adapter)) AtomicFile.WriteText(Path.Combine(folder, name), text);
     }
 
@@ -122,6 +125,9 @@ public static class AdapterFolder
         foreach (var entry in entries)
         {
             var values = HostValues.Download(adapter.Model.Backend, entry.Parameter.Value);
+            if (!Finite.All(values))
+                throw new NumericException("The adapter has values that are not finite; it is not saved.", entry.Key,
+                    "Lower the learning rate.");
             writer.Add(name(entry), entry.Parameter.StoredShape, StoredOrder.ToFile(entry.Parameter, values));
         }
         return writer;
@@ -174,6 +180,9 @@ public static class AdapterFolder
     {
         var values = new float[entry.Parameter.Count];
         file.ReadAs(tensor, values);
+        if (!Finite.All(values))
+            throw new NumericException("The adapter has values that are not finite.", $"{tensor.Name} in {file.Path}",
+                "Take an earlier checkpoint of its run, or train it again with a lower learning rate.");
         var ordered = StoredOrder.FromFile(entry.Parameter, values);
         if (entry.IsBase)
         {

@@ -67,6 +67,9 @@ public static class ModelMerger
     /// <param name="cancellation">Stops the work between two weights.</param>
     /// <exception cref="UsageException">A method cannot be merged, or the output folder holds something.</exception>
     /// <exception cref="ModelFormatException">Base or adapters are broken or do not fit each other.</exception>
+    /// <exception cref="NumericException">
+    /// Base, adapters or what merging them gives have numbers that are not finite; nothing is written.
+    /// </exception>
     /// <exception cref="StorageException">The disk is full, or the like; nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind, unless all was written and only the check was not done.</exception>
     public static MergeReport Merge(
@@ -81,6 +84,10 @@ public static class ModelMerger
         var probe = Probe.For(model);
         var bare = probe.Logits(model);
         var (expected, doubts) = WithAdapters(model, adapters, probe, work.Next("merging"));
+        if (!Finite.All(expected))
+            throw new NumericException(
+                $"The logits of {(Finite.All(bare) ? "base and adapter" : "the base")} are not finite; nothing is written.",
+                Finite.All(bare) ? adapters[0].Folder : baseFolder, Finite.Remedy);
 
         using var source = WeightSource.Open(baseFolder);
         var plan = MergedTensors.Plan(model, loaded, source, options.Type);
