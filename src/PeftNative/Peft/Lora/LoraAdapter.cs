@@ -51,6 +51,10 @@ public sealed class LoraAdapter : Adapter
         }
     }
 
+    /// <summary>DoRA's magnitudes by module; empty without DoRA.</summary>
+    internal IEnumerable<(string Module, Parameter Magnitude)> Magnitudes =>
+        linears.OfType<LoraLinear>().Where(l => l.Magnitude is not null).Select(l => (l.Site.Path, l.Magnitude!));
+
     /// <inheritdoc/>
     public override ILinearAttachment? AtLinear(int site) => linears[site];
 
