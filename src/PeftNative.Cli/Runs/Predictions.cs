@@ -89,12 +89,24 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         {
             var lines = new JsonObject[records.Length];
             foreach (var (chosen, adapters) in Batches(records))
-                foreach (var (i, line) in chosen.Zip(compute([.. chosen.Select(i => records[i])], adapters)))
-                    lines[i] = line;
+                Fill(lines, chosen, [.. chosen.Select(i => records[i])], adapters);
             for (var i = 0; i < lines.Length; i++)
             {
                 if (session.Choices.Count > 0) lines[i].Insert(0, "adapter", ChoiceOf(records[i])?.Name);
                 yield return (records[i].Origin, lines[i]);
+            }
+        }
+
+        void Fill(JsonObject[] lines, int[] places, DataRecord[] batch, IReadOnlyList<AttachmentSet> adapters)
+        {
+            try
+            {
+                foreach (var (i, line) in places.Zip(compute(batch, adapters))) lines[i] = line;
+            }
+            catch (NumericException e)
+            {
+                var others = batch.Length == 1 ? "" : $" to {batch[^1].Origin}";
+                throw new NumericException(e.What, $"{batch[0].Origin}{others}", e.Remedy, e);
             }
         }
     }

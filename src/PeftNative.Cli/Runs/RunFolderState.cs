@@ -16,6 +16,9 @@ internal sealed record RunFolderState(string? Checkpoint, bool IsFinished)
     /// <summary>What the finished run in the folder came to.</summary>
     public const string SummaryName = "summary.json";
 
+    /// <summary>What is allowed to be other than in the checkpoint's run, and is, in sentences.</summary>
+    public IReadOnlyList<string> Changes { get; private init; } = [];
+
     /// <summary>Decides by --resume.</summary>
     /// <exception cref="UsageException">The folder holds another run, or the checkpoint named is none.</exception>
     public static RunFolderState Decide(string output, SettingValues values, Terminal terminal)
@@ -23,7 +26,11 @@ internal sealed record RunFolderState(string? Checkpoint, bool IsFinished)
         var resume = values.Text(TrainSettings.Resume);
         var summary = Path.Combine(output, SummaryName);
         if (resume == "never") Clear(output);
-        else if (resume != "auto") return new(FindCheckpoint(resume), false);
+        else if (resume != "auto")
+        {
+            var checkpoint = FindCheckpoint(resume);
+            return new(checkpoint, false) { Changes = [.. ChangesSince(checkpoint, values)] };
+        }
         else if (File.Exists(Path.Combine(output, ConfigName)))
         {
             RequireSameRun(Path.Combine(output, ConfigName), values);
@@ -47,14 +54,32 @@ internal sealed record RunFolderState(string? Checkpoint, bool IsFinished)
 
     private static void RequireSameRun(string file, SettingValues values)
     {
+        foreach (var (setting, old, now) in Differences(file, values))
+            throw new UsageException($"The output folder holds a run with another {setting.Key}: "
+                + $"{Text(old)} there, {Text(now)} here.", file,
+                "Give another --output, or --resume never to start afresh here.");
+    }
+
+    // Who names a checkpoint may go on with another length or rate, which is another run all the same; what must not
+    // change is the trainer's to refuse.
+    private static IEnumerable<string> ChangesSince(string checkpoint, SettingValues values)
+    {
+        var run = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(checkpoint)))!;
+        var file = Path.Combine(run, ConfigName);
+        if (!File.Exists(file)) yield break;
+        foreach (var (setting, old, now) in Differences(file, values))
+            yield return $"the checkpoint's run had another {setting.Key}: {Text(old)} there, {Text(now)} here";
+    }
+
+    private static IEnumerable<(Setting Setting, JsonNode? Old, JsonNode? Now)> Differences(
+        string file, SettingValues values)
+    {
         var before = ConfigFile.Read(file);
         foreach (var setting in TrainSettings.Defining)
         {
             var old = before[setting.Key] is { } node ? SettingValue.FromFile(setting, node, file) : null;
             var now = values.Node(setting);
-            if (JsonNode.DeepEquals(old, now)) continue;
-            throw new UsageException($"The output folder holds a run with another {setting.Key}: {Text(old)} there, {Text(now)} here.", file,
-                "Give another --output, or --resume never to start afresh here.");
+            if (!JsonNode.DeepEquals(old, now)) yield return (setting, old, now);
         }
     }
 
@@ -67,5 +92,6 @@ internal sealed record RunFolderState(string? Checkpoint, bool IsFinished)
         File.Delete(Path.Combine(output, SummaryName));
     }
 
-    private static string Text(JsonNode? node) => node is null ? "none" : node.ToString();
+    private static string Text(JsonNode? node) =>
+        node switch { null => "none", JsonValue => node.ToString(), _ => node.ToJsonString() };
 }

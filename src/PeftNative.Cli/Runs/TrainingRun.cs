@@ -25,7 +25,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         var panel = StartPanel.Lines(setup, values, trainer.StepsPerEpoch, trainer.TotalSteps).Append(("output", output)).ToList();
         foreach (var (name, text) in panel) terminal.Line($"{name,-11} {text}");
         terminal.Line();
-        foreach (var warning in StartPanel.Warnings(setup)) terminal.Warn(warning);
+        foreach (var warning in StartPanel.Warnings(setup).Concat(start.Changes)) terminal.Warn(warning);
         if (start.Checkpoint is not null) terminal.Note($"goes on from {start.Checkpoint}, step {trainer.CompletedSteps} of {trainer.TotalSteps}");
         WriteSettings();
 

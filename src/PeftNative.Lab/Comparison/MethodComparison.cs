@@ -99,7 +99,7 @@ public sealed class MethodComparison
             var knowledge = setup.Knowledge(model);
             var order = Order(plan, [.. setup.Tasks.Select(t => t.Name)]);
             var files = FileDigests.Of(setup.ModelFolder);
-            data = DataDigest(files);
+            data = DataDigest(files, model);
             Results.Begin(Describe(model, plan, knowledge, cancellation), plan, order);
             var seed = plan.Seeds[0];
             for (var i = 0; i < order.Count; i++)
@@ -161,8 +161,16 @@ public sealed class MethodComparison
             return;
         }
         progress?.Invoke(new ComparisonProgress(key, number, total, null));
-        var cell = Train(model, plan, knowledge, key, method, recipe,
-            step => progress?.Invoke(new ComparisonProgress(key, number, total, step)), cancellation);
+        CellResult cell;
+        try
+        {
+            cell = Train(model, plan, knowledge, key, method, recipe,
+                step => progress?.Invoke(new ComparisonProgress(key, number, total, step)), cancellation);
+        }
+        catch (NumericException e)
+        {
+            throw new NumericException(e.What, $"{key}: {e.Where}", e.Remedy, e);
+        }
         Results.Add(cell);
         progress?.Invoke(new ComparisonProgress(key, number, total, null, cell));
     }
@@ -273,10 +281,11 @@ public sealed class MethodComparison
             .Select(i => (steps[i].Step, steps[i].Loss))];
     }
 
-    // Of the base the hashes of its files, of the data every token and label.
-    private string DataDigest(IReadOnlyDictionary<string, string> files)
+    // Of the base the hashes of its files and the type it computes in, of the data every token and label.
+    private string DataDigest(IReadOnlyDictionary<string, string> files, TransformerModel model)
     {
-        var text = new StringBuilder(string.Join('|', files.Select(f => $"{f.Key}={f.Value}")));
+        var text = new StringBuilder(string.Join('|', files.Select(f => $"{f.Key}={f.Value}")))
+            .Append(model.Backend.ComputeType);
         foreach (var e in setup.Tasks.SelectMany(t => t.Train.Examples.Concat(t.Eval.Examples)))
             text.Append(CultureInfo.InvariantCulture, $"\n{string.Join(' ', e.Ids)}|{string.Join(' ', e.Labels ?? [])}|{e.Class}|")
                 .AppendJoin(' ', e.Targets ?? []).Append(e.DecoderIds is null ? "" : $">{string.Join(' ', e.DecoderIds)}");

@@ -221,39 +221,42 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
 
     private double? CheckGradients(Adapter adapter)
     {
-        // Some gradients are zero in theory (a key's bias) and rounding noise in practice; the noise of all others is their measure.
-        var noise = limits.Noise * adapter.Entries.Max(e => recorded.Floats("grad." + e.QualifiedName).Max(MathF.Abs));
+        var noise = Noise(adapter);
         double? worst = null;
         foreach (var entry in adapter.Entries)
         {
             var actual = StoredOrder.ToFile(entry.Parameter, HostValues.Download(backend, entry.Parameter.Gradient));
             worst = Worse(worst, Check("grad." + entry.QualifiedName, actual, null, limits.Gradients, noise));
-            AdoptNoise(entry.Parameter, actual, recorded.Floats("grad." + entry.QualifiedName));
+            AdoptNoise(entry.Parameter, actual, recorded.Floats("grad." + entry.QualifiedName), noise);
         }
         return worst;
     }
 
     // AdamW makes a full first step of a gradient that is nothing but rounding, by its sign, and the steps after it feel that. So elements
     // no larger than what a gradient may be off by (the recorded ones are themselves rounded) go on with the recorded gradient.
-    private void AdoptNoise(Parameter parameter, float[] actual, float[] expected)
+    private void AdoptNoise(Parameter parameter, float[] actual, float[] expected, double noise)
     {
-        var floor = (float)limits.Gradients * expected.Max(MathF.Abs);
+        var floor = Math.Max(limits.Gradients * expected.Max(MathF.Abs), noise);
         for (var i = 0; i < actual.Length; i++)
             if (!(MathF.Abs(expected[i]) > floor)) actual[i] = expected[i];
         HostValues.Upload(backend, StoredOrder.FromFile(parameter, actual), parameter.Gradient);
     }
 
-    private static float Floor(float[] gradient) => 1e-6f * gradient.Max(MathF.Abs);
+    // Some gradients are zero in theory (a key's bias) and rounding noise in practice; the size of all others is
+    // their measure.
+    private double Noise(Adapter adapter) =>
+        limits.Noise * adapter.Entries.Max(e => recorded.Floats("grad." + e.QualifiedName).Max(MathF.Abs));
 
     private double? CheckAfter(Adapter adapter)
     {
         double? worst = null;
+        var noise = Noise(adapter);
         foreach (var entry in adapter.Entries.Where(e => recorded.Has("after." + e.QualifiedName)))
         {
             var expected = recorded.Floats("after." + entry.QualifiedName);
             var actual = StoredOrder.ToFile(entry.Parameter, HostValues.Download(backend, entry.Parameter.Value));
             var gradient = recorded.Floats("grad." + entry.QualifiedName);
-            var floor = Floor(gradient);
+            var floor = Math.Max(1e-6 * gradient.Max(MathF.Abs), noise);
             for (var i = 0; i < expected.Length; i++)
                 if (!(MathF.Abs(gradient[i]) > floor)) actual[i] = expected[i];
             worst = Worse(worst, Check("after." + entry.QualifiedName, actual, null, limits.Parameters));

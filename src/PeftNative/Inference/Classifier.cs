@@ -39,6 +39,7 @@ public sealed class Classifier : IDisposable
     /// <summary>The scores (logits) of each text, one per label.</summary>
     /// <exception cref="ObjectDisposedException">The classifier, the model or an adapter in force has been
     /// disposed.</exception>
+    /// <exception cref="NumericException">A score is not finite.</exception>
     public IReadOnlyList<float[]> Score(Batch batch) => Score(batch, model.PooledRows);
 
     /// <summary>The label of each word; null where a word has no token, because it was cut off or the tokenizer gives none.</summary>
@@ -47,6 +48,7 @@ public sealed class Classifier : IDisposable
     /// <param name="maxLength">The most tokens, special tokens included.</param>
     /// <exception cref="ObjectDisposedException">The classifier, the model or an adapter in force has been
     /// disposed.</exception>
+    /// <exception cref="NumericException">A score is not finite.</exception>
     public IReadOnlyList<string?> Tag(IReadOnlyList<string> words, ITokenizer tokenizer, int maxLength)
     {
         var tokens = tokenizer.Encode(string.Join(' ', words), null, addSpecialTokens: true, maxLength);
@@ -89,6 +91,7 @@ public sealed class Classifier : IDisposable
         pass.Begin(ModelBatch.Tokens(model, batch), training: false);
         var x = model.Forward(pass);
         var scores = HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows(pass)));
+        if (!Finite.All(scores)) throw new NumericException("The scores are not finite.", null, Finite.Remedy);
         return [.. scores.Chunk(model.Head.Output.Out)];
     }
 }

@@ -65,6 +65,7 @@ public sealed class Generator : IDisposable
     /// <summary>Continues several prompts together; gives each token as soon as it is known.</summary>
     /// <exception cref="DataException">A prompt is empty, or too long for the model.</exception>
     /// <exception cref="UsageException">An option makes no sense.</exception>
+    /// <exception cref="NumericException">The scores of a token are not finite; tokens given so far stand.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; tokens given so far stand.</exception>
     /// <exception cref="InvalidOperationException">An earlier stream of this generator has not been read to its end or disposed.</exception>
     /// <exception cref="ObjectDisposedException">The generator, the model or an adapter in force has been
@@ -95,7 +96,10 @@ public sealed class Generator : IDisposable
                 var row = 0;
                 foreach (var sequence in sequences.Where(s => !s.HasEnded).ToList())
                 {
-                    var token = sequence.Pick(scores.AsSpan(width * row++, width));
+                    var own = scores.AsMemory(width * row++, width);
+                    if (!Finite.All(own.Span))
+                        throw new NumericException($"The scores of token {i + 1} are not finite.", null, Finite.Remedy);
+                    var token = sequence.Pick(own.Span);
                     if (IsEnd(token, options)) sequence.End();
                     else yield return new GeneratedToken(sequence.Number, token);
                     if (cache.LengthOf(sequence.Number) >= cache.Capacity) sequence.End(); // the model has no more positions

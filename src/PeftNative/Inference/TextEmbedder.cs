@@ -31,6 +31,7 @@ public sealed class TextEmbedder : IDisposable
     /// <param name="texts">The texts.</param>
     /// <param name="progress">Told the texts done, after every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
+    /// <exception cref="NumericException">A vector is not finite.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The embedder, the model or an adapter has been disposed.</exception>
     public IReadOnlyList<float[]> Embed(
@@ -58,7 +59,9 @@ public sealed class TextEmbedder : IDisposable
         int[]? types = encoded.All(e => e.TokenTypes is not null) ? [.. encoded.SelectMany(e => e.TokenTypes!).Select(t => (int)t)] : null;
         using var scope = shared.Enter(out var pass);
         pass.Begin(new TokenBatch([.. encoded.SelectMany(e => e.Ids)], offsets, types: types), training: false);
-        var rows = HostValues.Download(model.Backend, model.Forward(pass)).Chunk(model.Config.HiddenSize).ToArray();
+        var states = HostValues.Download(model.Backend, model.Forward(pass));
+        if (!Finite.All(states)) throw new NumericException("The vectors are not finite.", null, Finite.Remedy);
+        var rows = states.Chunk(model.Config.HiddenSize).ToArray();
         var starts = pass.RowOffsets.ToArray();
         return texts.Select((_, s) => UnitMean(rows.AsSpan(starts[s], starts[s + 1] - starts[s])));
     }

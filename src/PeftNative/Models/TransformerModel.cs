@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using PeftNative.Models.Families;
 using PeftNative.Ops;
+using PeftNative.Quantization;
 using PeftNative.Tensors;
 
 namespace PeftNative.Models;
@@ -35,6 +36,9 @@ public sealed class TransformerModel : IDisposable
 
     /// <summary>The folder it was loaded from, or null.</summary>
     public string? Folder { get; internal set; }
+
+    /// <summary>How its frozen linear layers were quantised when it was made, or null.</summary>
+    internal QuantizationOptions? Quantization { get; init; }
 
     /// <summary>All parameters, tied ones included, in the order of the module tree.</summary>
     public IReadOnlyList<Parameter> Parameters { get; internal init; } = [];

@@ -134,6 +134,16 @@ public static class HostValues
         return ones;
     }
 
+    /// <summary>The transpose of a matrix that lies row by row.</summary>
+    internal static float[] Transpose(ReadOnlySpan<float> matrix, int rows, int columns)
+    {
+        var turned = new float[matrix.Length];
+        for (var row = 0; row < rows; row++)
+        for (var column = 0; column < columns; column++)
+            turned[column * rows + row] = matrix[row * columns + column];
+        return turned;
+    }
+
     private static Tensor Part(in Tensor whole, long first, int count)
     {
         if (!whole.IsContiguous || first + count > whole.Count)

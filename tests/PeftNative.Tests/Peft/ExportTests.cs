@@ -105,17 +105,133 @@ public sealed class ExportTests : IDisposable
     [Fact]
     public void What_a_format_has_no_place_for_is_refused()
     {
-        using var setting = new Setting("llama", ModelTask.CausalLM);
-        var several = (LoraAdapter)setting.Add(Config);
-        Assert.Contains("one scale", Assert.Throws<UsageException>(() => MlxLora.Write(several, folder["m"])).Message, StringComparison.Ordinal);
-        var dora = (LoraAdapter)setting.Add(Config with { UseDora = true });
-        Assert.Contains("DoRA", Assert.Throws<UsageException>(() => GgufLora.Write(dora, folder["g"])).Message, StringComparison.Ordinal);
-        var embedding = (LoraAdapter)setting.Add(Config with { Targets = TargetModules.Of(["embed_tokens"]) });
-        Assert.Contains("embed_tokens", Assert.Throws<UsageException>(() => GgufLora.Write(embedding, folder["g"])).Message, StringComparison.Ordinal);
+        using var tied = new Setting("llama", ModelTask.CausalLM);
         using var bert = new Setting("bert", ModelTask.SequenceClassification);
-        var encoder = (LoraAdapter)bert.Add(new LoraConfig { R = 2 });
-        Assert.Contains("bert", Assert.Throws<UsageException>(() => GgufLora.Write(encoder, folder["g"])).Message, StringComparison.Ordinal);
+        using var classifier = new Setting("llama", ModelTask.SequenceClassification);
+        using var untied = new Setting("llama-yarn", ModelTask.CausalLM);
+        var plain = Config with { AlphaPattern = [] };
+        (Setting Setting, LoraConfig Config, string[] Said, bool InMlx)[] cases =
+        [
+            (tied, plain with { UseDora = true },
+                ["DoRA's magnitudes (model.layers.0.self_attn.q_proj.lora_magnitude_vector"], true),
+            (tied, plain with { Targets = TargetModules.Of(["embed_tokens"]) },
+                ["model.embed_tokens is the head too"], false),
+            (tied, plain with { ModulesToSave = ["model.norm"] }, ["modules_to_save (model.norm.weight)"], false),
+            (tied, plain with { ModulesToSave = ["layers.0.input_layernorm"] },
+                ["modules_to_save (model.layers.0.input_layernorm.weight)"], false),
+            (untied, plain with { ModulesToSave = ["lm_head", "embed_tokens"] },
+                ["modules_to_save (", "lm_head.weight", "embed_tokens.weight"], false),
+            (tied, plain with { Bias = BiasTraining.LoraOnly },
+                ["trained biases (model.layers.0.self_attn.q_proj.bias", "and 4 more"], false),
+            (tied, plain with { Bias = BiasTraining.All }, ["trained biases ("], false),
+            (tied, plain with { UseDora = true, Bias = BiasTraining.All, ModulesToSave = ["model.norm"] },
+                ["trained biases (", "modules_to_save ("], false),
+            (classifier, plain, ["modules_to_save (score.weight)"], false),
+            (bert, new LoraConfig { R = 2 }, ["family bert"], false),
+        ];
+        foreach (var (setting, config, said, inMlx) in cases)
+        {
+            var adapter = (LoraAdapter)setting.Add(config);
+            var gguf = Assert.Throws<UsageException>(() => GgufLora.Write(adapter, folder["g"])).Message;
+            Assert.All(said, part => Assert.Contains(part, gguf, StringComparison.Ordinal));
+            if (inMlx) continue;
+            var mlx = Assert.Throws<UsageException>(() => MlxLora.Write(adapter, folder["m"])).Message;
+            Assert.All(said, part => Assert.Contains(part, mlx, StringComparison.Ordinal));
+        }
         Assert.False(Path.Exists(folder["g"]));
+        Assert.False(Path.Exists(folder["m"]));
+    }
+
+    [Fact]
+    public void An_embedding_beside_a_head_of_its_own_is_written()
+    {
+        using var setting = new Setting("llama-yarn", ModelTask.CausalLM);
+        var adapter =
+            (LoraAdapter)setting.Add(Config with { Targets = TargetModules.Of(["embed_tokens"]), AlphaPattern = [] });
+        GgufLora.Write(adapter, folder["a.gguf"]);
+        var tensors = GgufFile.Read(folder["a.gguf"]).Tensors;
+        var (a, b) = (Own(setting, adapter, "lora_embedding_A"), Own(setting, adapter, "lora_embedding_B"));
+        Assert.Equal([3, 17],
+            tensors["token_embd.weight.lora_a"].Shape); // the fastest dimension first: r numbers for each token
+        Assert.Equal([3, 8], tensors["token_embd.weight.lora_b"].Shape);
+        Assert.Equal(a[2 * 17 + 5], tensors["token_embd.weight.lora_a"].Values[5 * 3 + 2]);
+        Assert.Equal(b, tensors["token_embd.weight.lora_b"].Values);
+
+        MlxLora.Write(adapter, folder["mlx"]);
+        using var file = SafetensorsFile.Open(Path.Combine(folder["mlx"], "adapters.safetensors"));
+        Assert.Equal([17L, 3L], file.Get("model.embed_tokens.lora_a").Shape.ToArray());
+        Assert.Equal([3L, 8L], file.Get("model.embed_tokens.lora_b").Shape.ToArray());
+    }
+
+    [Fact]
+    public void No_scale_is_not_taken_for_an_absent_one()
+    {
+        using var setting = new Setting("llama", ModelTask.CausalLM);
+        var adapter = (LoraAdapter)setting.Add(Config with { Alpha = 0, AlphaPattern = [("v_proj", 12)] });
+        GgufLora.Write(adapter, folder["a.gguf"]);
+        var file = GgufFile.Read(folder["a.gguf"]);
+        Assert.Equal(3f, file.Values["adapter.lora.alpha"]); // as r: a factor of 1
+        Assert.All(file.Tensors["blk.0.attn_q.weight.lora_b"].Values, v => Assert.Equal(0, v));
+        Assert.Equal(Own(setting, adapter, "layers.0.self_attn.v_proj.lora_B").Select(v => 4 * v),
+            file.Tensors["blk.0.attn_v.weight.lora_b"].Values);
+    }
+
+    // mlx-lm: (x a) b · scale, and with DoRA m / |W + (a b)ᵀ · scale| times the whole.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_mlx_folder_holds_the_same_products_whatever_ranks_and_scales(bool dora)
+    {
+        using var setting = new Setting("llama", ModelTask.CausalLM);
+        var adapter =
+            (LoraAdapter)setting.Add(Config with { UseDora = dora, RankPattern = [("k_proj", 2), ("down_proj", 5)] });
+        MlxLora.Write(adapter, folder["mlx"]);
+        var settings = StrictJson.ReadFile(Path.Combine(folder["mlx"], "adapter_config.json"));
+        Assert.Equal(dora ? "dora" : "lora", settings.GetString("fine_tune_type"));
+        var (rank, scale) = (settings.GetObject("lora_parameters").GetInt("rank"),
+            settings.GetObject("lora_parameters").GetDouble("scale"));
+        Assert.Equal(5, rank);
+        using var file = SafetensorsFile.Open(Path.Combine(folder["mlx"], "adapters.safetensors"));
+        foreach (var (module, pair) in adapter.Pairs)
+        {
+            var (a, b) = (Read(file, $"{module}.lora_a"), Read(file, $"{module}.lora_b"));
+            var (ownA, ownB) = (HostValues.Download(setting.Model.Backend, pair.A.Value),
+                HostValues.Download(setting.Model.Backend, pair.B.Value));
+            var (inputs, outputs) = (pair.A.Columns, pair.B.Rows);
+            for (var o = 0; o < outputs; o++)
+                for (var i = 0; i < inputs; i++)
+                {
+                    var theirs = scale * Enumerable.Range(0, rank)
+                        .Sum(k => (double)a[i * rank + k] * b[k * outputs + o]);
+                    var own = pair.Scale * Enumerable.Range(0, pair.A.Rows)
+                        .Sum(k => (double)ownB[o * pair.A.Rows + k] * ownA[k * inputs + i]);
+                    Assert.Equal(own, theirs, 1e-5);
+                }
+            if (dora) Assert.Equal(Own(setting, adapter, $"{module}.lora_magnitude_vector"), Read(file, $"{module}.m"));
+        }
+        Assert.Equal((dora ? 3 : 2) * adapter.Pairs.Count, file.Tensors.Length);
+    }
+
+    [Fact]
+    public void Mlx_finds_tensors_under_its_own_names_of_modules()
+    {
+        using var setting = new Setting("gpt2", ModelTask.CausalLM);
+        MlxLora.Write((LoraAdapter)setting.Add(new LoraConfig { R = 2 }), folder["mlx"]);
+        using var file = SafetensorsFile.Open(Path.Combine(folder["mlx"], "adapters.safetensors"));
+        Assert.Equal([12L, 2L], file.Get("model.h.1.attn.c_attn.lora_a").Shape.ToArray());
+        Assert.Equal(["attn.c_attn"], StrictJson.ReadFile(Path.Combine(folder["mlx"], "adapter_config.json"))
+            .GetObject("lora_parameters").GetStringList("keys"));
+    }
+
+    private static float[] Own(Setting setting, LoraAdapter adapter, string name) => HostValues.Download(
+        setting.Model.Backend, adapter.Entries.Single(e => e.Parameter.Name.EndsWith(name, StringComparison.Ordinal))
+            .Parameter.Value);
+
+    private static float[] Read(SafetensorsFile file, string name)
+    {
+        var values = new float[file.Get(name).ElementCount];
+        file.ReadAs(file.Get(name), values);
+        return values;
     }
 
     /// <summary>A reader of what the writer writes, from the format's description.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using PeftNative.Tensors;
 
 namespace PeftNative.Formats.Gguf;
 
@@ -35,6 +36,9 @@ public sealed class GgufWriter
     /// <param name="path">The file.</param>
     /// <param name="half">Whether tensors are stored in fp16 instead of fp32.</param>
     /// <exception cref="StorageException">It cannot be written.</exception>
+    /// <exception cref="NumericException">
+    /// A tensor has values that are not finite, or not in fp16; nothing is written.
+    /// </exception>
     public void Write(string path, bool half) => AtomicFile.Write(path, stream =>
     {
         using var writer = new BinaryWriter(stream, Encoding.UTF8, leaveOpen: true);
@@ -98,9 +102,16 @@ public sealed class GgufWriter
         writer.Write(bytes);
     }
 
-    private static byte[] Bytes(GgufTensor tensor, bool half) => half
-        ? MemoryMarshal.AsBytes<Half>(Array.ConvertAll(tensor.Values, v => (Half)v)).ToArray()
-        : MemoryMarshal.AsBytes<float>(tensor.Values).ToArray();
+    private static byte[] Bytes(GgufTensor tensor, bool half)
+    {
+        var type = half ? DType.Float16 : DType.Float32;
+        if (!Finite.All(tensor.Values) || !Finite.Fit(tensor.Values, type))
+            throw new NumericException($"The tensor has values that {type.Name()} does not hold; nothing is written.",
+                tensor.Name,
+                half ? "Write it with --outtype f32." : Finite.Remedy);
+        return half ? MemoryMarshal.AsBytes<Half>(Array.ConvertAll(tensor.Values, v => (Half)v)).ToArray()
+            : MemoryMarshal.AsBytes<float>(tensor.Values).ToArray();
+    }
 
     private static void Pad(BinaryWriter writer, long written) => writer.Write(new byte[(Alignment - written % Alignment) % Alignment]);
 }

@@ -37,7 +37,7 @@ internal sealed class ModelBuilder(
         {
             Embedding = embedding, Encoder = encoder, EncoderNorm = encoderNorm, Decoder = decoder,
             Blocks = [.. encoder?.Blocks ?? [], .. decoder.Blocks], Head = head,
-            Parameters = parameters, Linears = linears, Modules = modules,
+            Parameters = parameters, Linears = linears, Modules = modules, Quantization = quantization,
         };
     }
 

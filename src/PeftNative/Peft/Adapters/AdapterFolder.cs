@@ -62,6 +62,7 @@ public static class AdapterFolder
     /// <see cref="Adapter.Warnings"/>. Tensors of the base that differ from its own count for this adapter alone.
     /// </summary>
     /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are listed.</exception>
+    /// <exception cref="NumericException">A tensor holds numbers that are not finite.</exception>
     public static Adapter Load(TransformerModel model, string folder, bool trainable = false, string name = "default")
     {
         var adapter = Create(model, folder, trainable, name);
@@ -108,10 +109,12 @@ public static class AdapterFolder
 
     /// <summary>Saves an adapter: each file under a temporary name first, so that a killed save leaves the old files whole.</summary>
     /// <exception cref="StorageException">The folder cannot be written.</exception>
+    /// <exception cref="NumericException">A value is not finite; nothing is written.</exception>
     public static void Save(Adapter adapter, string folder)
     {
+        var files = TensorFiles(adapter).ToList(); // a value that is not finite shows here
         Directory.CreateDirectory(folder);
-        foreach (var (name, tensors) in TensorFiles(adapter)) tensors.Save(Path.Combine(folder, name));
+        foreach (var (name, tensors) in files) tensors.Save(Path.Combine(folder, name));
         foreach (var (name, text) in TextFiles(adapter)) AtomicFile.WriteText(Path.Combine(folder, name), text);
     }
 
@@ -135,6 +138,9 @@ public static class AdapterFolder
         foreach (var entry in entries)
         {
             var values = HostValues.Download(adapter.Model.Backend, entry.Parameter.Value);
+            if (!Finite.All(values))
+                throw new NumericException("The adapter has values that are not finite; it is not saved.", entry.Key,
+                    "Lower the learning rate.");
             writer.Add(name(entry), entry.Parameter.StoredShape, StoredOrder.ToFile(entry.Parameter, values));
         }
         return writer;

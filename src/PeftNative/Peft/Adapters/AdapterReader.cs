@@ -27,6 +27,7 @@ internal sealed class AdapterReader
     /// <param name="file">The file.</param>
     /// <param name="places">What the file must hold, by name.</param>
     /// <exception cref="ModelFormatException">It does not fit; all misfits are listed.</exception>
+    /// <exception cref="NumericException">A value is not finite.</exception>
     internal static void Read(Adapter adapter, SafetensorsFile file, Dictionary<string, AdapterEntry> places)
     {
         var reader = new AdapterReader(adapter, file, places);
@@ -78,9 +79,10 @@ internal sealed class AdapterReader
         }
         var values = new float[parameter.Count];
         file.ReadAs(tensor, values);
-        if (Array.TrueForAll(values, float.IsFinite)) return StoredOrder.FromFile(parameter, values);
-        problems.Add($"{tensor.Name} holds values that are not finite");
-        return null;
+        if (!Finite.All(values))
+            throw new NumericException("The adapter has values that are not finite.", $"{tensor.Name} in {file.Path}",
+                "Take an earlier checkpoint of its run, or train it again with a lower learning rate.");
+        return StoredOrder.FromFile(parameter, values);
     }
 
     // Whether the numbers in force are those of the file, to the rounding of the type that they are kept in.

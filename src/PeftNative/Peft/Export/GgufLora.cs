@@ -1,6 +1,7 @@
 using PeftNative.Formats.Gguf;
 using PeftNative.Models;
 using PeftNative.Peft.Lora;
+using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Export;
 
@@ -22,6 +23,7 @@ public static class GgufLora
     /// <param name="path">The file.</param>
     /// <param name="half">Whether numbers are stored in fp16 instead of fp32.</param>
     /// <exception cref="UsageException">The format has no place for something that the adapter or the model has.</exception>
+    /// <exception cref="NumericException">A value is too large for the file's type.</exception>
     /// <exception cref="StorageException">The file cannot be written.</exception>
     public static int Write(LoraAdapter adapter, string path, bool half = false)
     {
@@ -29,11 +31,14 @@ public static class GgufLora
         var config = adapter.LoraConfig;
         if (!Architectures.TryGetValue(model.Config.ModelType, out var architecture))
             throw Refusal($"llama.cpp has no language model of the family {model.Config.ModelType}", "Supported: " + string.Join(", ", Architectures.Keys) + ".");
-        if (config.UseDora) throw Refusal("a GGUF adapter cannot hold DoRA's magnitudes");
-        if (adapter.StoredEntries.Any(e => e.ReplacesInPlace))
-            throw Refusal("a GGUF adapter cannot hold trained biases or modules_to_save");
+        if (LoraRest.Describe(adapter, _ => false) is { } rest)
+            throw Refusal($"a GGUF adapter has no place for {rest}");
+        if (model.Task != ModelTask.CausalLM)
+            throw Refusal($"the model's task is {model.Task}, and llama.cpp continues texts");
 
-        var alpha = (float)(config.UseRsLora ? config.Alpha * Math.Sqrt(config.R) : config.Alpha);
+        // To llama.cpp an alpha of 0 says that there is none, so that r would stand in for it.
+        var given = config.UseRsLora ? config.Alpha * Math.Sqrt(config.R) : config.Alpha;
+        var alpha = (float)(given == 0 ? config.R : given);
         var file = new GgufWriter();
         file.Add("general.architecture", architecture);
         file.Add("general.type", "adapter");
@@ -47,17 +52,33 @@ public static class GgufLora
     private static void AddPair(GgufWriter file, TransformerModel model, string module, LoraPair pair, float alpha)
     {
         var (r, width) = (pair.A.Rows, pair.A.Columns);
-        var site = model.Linears.FirstOrDefault(s => s.Path == module)
-            ?? throw Refusal($"an adapter on {module} is not supported in GGUF files");
-        var (name, role) = NameOf(model, site);
-        var a = Tensors.HostValues.Download(model.Backend, pair.A.Value);
-        var b = Tensors.HostValues.Download(model.Backend, pair.B.Value);
+        var a = HostValues.Download(model.Backend, pair.A.Value);
+        var b = HostValues.Download(model.Backend, pair.B.Value);
         // llama.cpp scales by alpha / r; where this pair's own factor differs (alpha_pattern), B takes up the rest.
         var factor = (float)(pair.Scale * r / alpha);
         if (factor != 1)
             for (var i = 0; i < b.Length; i++) b[i] *= factor;
+        if (module == model.Embedding.Path)
+        {
+            AddEmbeddingPair(file, model, pair, a, b);
+            return;
+        }
+        var site = model.Linears.FirstOrDefault(s => s.Path == module)
+            ?? throw Refusal($"an adapter on {module} is not supported in GGUF files");
+        var (name, role) = NameOf(model, site);
         file.Add(new GgufTensor($"{name}.lora_a", r, width, a));
         file.Add(new GgufTensor($"{name}.lora_b", site.Out, r, Reorder(model.Config, role, b, site.Out, r)));
+    }
+
+    // Of the embedding A lies token by token, as its rows are picked.
+    private static void AddEmbeddingPair(GgufWriter file, TransformerModel model, LoraPair pair, float[] a, float[] b)
+    {
+        if (LoraRest.IsTied(model))
+            throw Refusal($"{model.Embedding.Path} is the head too, "
+                + "and llama.cpp would apply its adapter to the scores as well");
+        var (r, tokens) = (pair.A.Rows, pair.A.Columns);
+        file.Add(new GgufTensor("token_embd.weight.lora_a", tokens, r, HostValues.Transpose(a, r, tokens)));
+        file.Add(new GgufTensor("token_embd.weight.lora_b", pair.B.Rows, r, b));
     }
 
     private enum Role { Other, Query, Key, FusedByHead }

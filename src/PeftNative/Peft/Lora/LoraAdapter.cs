@@ -68,6 +68,10 @@ public sealed class LoraAdapter : Adapter
         }
     }
 
+    /// <summary>DoRA's magnitudes by module; empty without DoRA.</summary>
+    internal IEnumerable<(string Module, Parameter Magnitude)> Magnitudes =>
+        linears.OfType<LoraLinear>().Where(l => l.Magnitude is not null).Select(l => (l.Site.Path, l.Magnitude!));
+
     /// <inheritdoc/>
     public override IEnumerable<string> Doubts => WeightTying.Doubt(Model, LoraConfig) is { } doubt
         ? [.. base.Doubts, doubt] : base.Doubts;

@@ -99,7 +99,7 @@ internal static class MergedTensors
         {
             var values = new float[tensor.ElementCount];
             source.ReadAs(stored, values);
-            SafetensorsWriter.WriteSingles(stream, values, target);
+            WriteFinite(stream, name, values, target);
         });
     }
 
@@ -111,7 +111,28 @@ internal static class MergedTensors
     }
 
     private static Action<Stream> Writer(TransformerModel model, Parameter parameter, StoredType type) =>
-        stream => SafetensorsWriter.WriteSingles(stream, Values(model, parameter), type);
+        stream =>
+        {
+            var values = Values(model, parameter);
+            if (!Finite.All(values))
+                throw new NumericException("The merged weight has values that are not finite; nothing is written.",
+                    parameter.Name, Finite.Remedy);
+            WriteFinite(stream, parameter.Name, values, type);
+        };
+
+    private static void WriteFinite(Stream stream, string name, float[] values, StoredType type)
+    {
+        var narrow = type switch
+        {
+            StoredType.F16 => DType.Float16,
+            StoredType.BF16 => DType.BFloat16,
+            _ => DType.Float32,
+        };
+        if (!Finite.Fit(values, narrow))
+            throw new NumericException($"The weight has values that {narrow.Name()} does not hold; nothing is written.",
+                name, "Give --dtype fp32 or bf16.");
+        SafetensorsWriter.WriteSingles(stream, values, type);
+    }
 
     private static float[] Values(TransformerModel model, Parameter parameter) =>
         StoredOrder.ToFile(parameter, model.Values(parameter));

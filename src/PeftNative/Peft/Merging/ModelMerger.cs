@@ -77,8 +77,10 @@ public static class ModelMerger
     /// <exception cref="UsageException">A method cannot be merged, or the output folder holds something.</exception>
     /// <exception cref="ModelFormatException">Base or adapters are broken or do not fit each other.</exception>
     /// <exception cref="StorageException">The disk is full, or the like; nothing is left behind.</exception>
-    /// <exception cref="NumericException">The merged model computes something else than base and adapters; nothing is
-    /// left behind.</exception>
+    /// <exception cref="NumericException">
+    /// Numbers of base, adapters or the merged model are not finite, or it computes something else than base and
+    /// adapters; nothing is left behind.
+    /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
     public static MergeReport Merge(
         IBackend backend, string baseFolder, IReadOnlyList<AdapterSource> adapters, string output, MergeOptions? options = null,
@@ -92,6 +94,10 @@ public static class ModelMerger
         var probe = Probe.For(model);
         var bare = probe.Logits(model);
         var (expected, doubts) = WithAdapters(model, adapters, probe, work.Next("merging"));
+        if (!Finite.All(expected))
+            throw new NumericException(
+                $"The logits of {(Finite.All(bare) ? "base and adapter" : "the base")} are not finite; nothing is written.",
+                Finite.All(bare) ? adapters[0].Folder : baseFolder, Finite.Remedy);
         var check = new MergeCheck(expected, options.Quantization);
         check.Merged(probe.Logits(model));
 

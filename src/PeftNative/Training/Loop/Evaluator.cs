@@ -27,6 +27,8 @@ public sealed class Evaluator : IDisposable
     /// <summary>The metrics by name; null when cancelled.</summary>
     /// <param name="progress">Told the batches done.</param>
     /// <param name="cancellation">Stops the work between two batches.</param>
+    /// <exception cref="NumericException">The loss of a batch is not finite.</exception>
+    /// <exception cref="DataException">No token of the data has a label.</exception>
     public IReadOnlyDictionary<string, double>? Run(IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         var sum = new HeadResult();
@@ -43,9 +45,15 @@ public sealed class Evaluator : IDisposable
             if (!model.Task.WritesText() && targets.Count > 0)
                 answers.Add(batch, targets, HostValues.Download(model.Backend, model.Head.Scores(pass, x, targets.Rows[..targets.Count])), outputs);
             sum += model.Head.Loss(pass, x, targets, backward: false, default);
+            if (!double.IsFinite(sum.LossSum))
+                throw new NumericException($"The loss of the evaluation is {sum.LossSum}.",
+                    FiniteCheck.Records([batch]), Finite.Remedy);
             terms += ModelBatch.TermCount(batch);
             progress?.Report(new WorkProgress("evaluating", i + 1, loader.BatchesPerEpoch));
         }
+        if (terms == 0)
+            throw new DataException("No token of the data to evaluate on has a label.",
+                FiniteCheck.Records([loader.Load(0)]));
         var metrics = new Dictionary<string, double> { ["loss"] = sum.LossSum / terms };
         if (model.Task.WritesText())
         {

@@ -1,8 +1,5 @@
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json.Nodes;
-using PeftNative.Data;
 using PeftNative.Formats;
 using PeftNative.Peft;
 using PeftNative.Tensors;
@@ -19,12 +16,11 @@ public sealed class RunFolder
 
     private readonly string root;
     private readonly TrainerOptions options;
-    private readonly string dataDigest;
+    private readonly JsonObject run, scores;
 
-    internal RunFolder(string root, TrainerOptions options, EncodedData train)
+    internal RunFolder(string root, TrainerOptions options, JsonObject run, JsonObject scores)
     {
-        (this.root, this.options) = (root, options);
-        dataDigest = Digest(train);
+        (this.root, this.options, this.run, this.scores) = (root, options, run, scores);
         Directory.CreateDirectory(root);
     }
 
@@ -51,26 +47,27 @@ public sealed class RunFolder
             writer.WriteTensors(Moments, MomentTensors(trainer));
             writer.WriteText(State, PeftJson.Write(new JsonObject
             {
-                ["step"] = trainer.CompletedSteps, ["total_steps"] = trainer.TotalSteps, ["seed"] = (long)options.Seed,
-                ["batch_size"] = options.BatchSize, ["gradient_accumulation_steps"] = options.GradientAccumulationSteps,
-                ["data_sha256"] = dataDigest, ["best_score"] = trainer.BestScore, ["evaluations_since_best"] = trainer.EvaluationsSinceBest,
+                ["step"] = trainer.CompletedSteps, ["total_steps"] = trainer.TotalSteps, ["run"] = run.DeepClone(),
+                ["best_score"] = trainer.BestScore, ["scores"] = scores.DeepClone(),
+                ["evaluations_since_best"] = trainer.EvaluationsSinceBest,
             }));
         }, mayReplace: _ => true, manifest: true);
-        foreach (var old in Checkpoints(root).OrderByDescending(c => c.Step).Skip(Math.Max(1, options.SaveTotalLimit)))
+        // Later ones that are there already are of a run that went on otherwise from the same beginning.
+        foreach (var old in Checkpoints(root).Where(c => c.Path != path).OrderByDescending(c => c.Step)
+            .Skip(Math.Max(1, options.SaveTotalLimit) - 1))
             Directory.Delete(old.Path, recursive: true);
         return path;
     }
 
     /// <summary>Puts adapter, optimizer and counters back; returns the steps done.</summary>
-    internal static int Restore(string checkpoint, Trainer trainer, TrainerOptions options, EncodedData train)
+    /// <exception cref="UsageException">The checkpoint is of another run.</exception>
+    internal static int Restore(string checkpoint, Trainer trainer, JsonObject run, JsonObject scores)
     {
         FolderManifest.Verify(checkpoint);
         var state = StrictJson.ReadFile(Path.Combine(checkpoint, State));
-        Require(state, "seed", (long)options.Seed);
-        Require(state, "batch_size", options.BatchSize);
-        Require(state, "gradient_accumulation_steps", options.GradientAccumulationSteps);
-        if (state.GetString("data_sha256") != Digest(train))
-            throw state.Error("data_sha256", "The checkpoint was made with other training data.", "Give the same data, or start afresh with --resume never.");
+        RunIdentity.RequireSame(state.GetObject("run"), run, checkpoint);
+        // A score says nothing about another measure, or other records.
+        if (state.Has("best_score")) RunIdentity.RequireSame(state.GetObject("scores"), scores, checkpoint);
         if (IsFolded(trainer.Adapter))
             AdapterFolder.Fill(trainer.Adapter, trainer.Adapter.Entries, e => e.QualifiedName, Path.Combine(checkpoint, Trainables));
         else AdapterFolder.Fill(trainer.Adapter, checkpoint);
@@ -110,13 +107,6 @@ public sealed class RunFolder
     private static (string, Tensor)[] Named(Trainer trainer) =>
         [("first_moment", trainer.Optimizer.FirstMoment), ("second_moment", trainer.Optimizer.SecondMoment)];
 
-    private static void Require(StrictObject state, string key, long value)
-    {
-        if (state.GetLong(key) != value)
-            throw state.Error(key, $"The checkpoint was made with {key} {state.GetLong(key)}, the run has {value}.",
-                "Give the same value, or start afresh with --resume never.");
-    }
-
     private static IEnumerable<(string Path, int Step)> Checkpoints(string root)
     {
         foreach (var path in Directory.EnumerateDirectories(root, Prefix + "*"))
@@ -134,18 +124,5 @@ public sealed class RunFolder
         {
             return false;
         }
-    }
-
-    // Tokens and labels of every example, in order: what the order of batches is a function of.
-    private static string Digest(EncodedData data)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var example in data.Examples)
-        {
-            hash.AppendData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(example.Ids.AsSpan()));
-            hash.AppendData(System.Runtime.InteropServices.MemoryMarshal.AsBytes((example.Labels ?? []).AsSpan()));
-            hash.AppendData(Encoding.UTF8.GetBytes($"|{example.Class}|{string.Join(' ', example.Targets ?? [])}\n"));
-        }
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

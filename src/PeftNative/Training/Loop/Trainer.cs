@@ -24,10 +24,14 @@ public sealed class Trainer : IDisposable
     private readonly Pass pass;
     private readonly StepGraphs graphs;
     private int skipped;
+    private Batch? lastTaken; // of the last step that was not left out
     private bool isOverBudget, isWithoutGraphs;
 
     /// <summary>Makes a trainer; continues from a checkpoint where the options name one.</summary>
-    /// <exception cref="UsageException">Options contradict each other, or the adapter is not trainable.</exception>
+    /// <exception cref="UsageException">
+    /// Options contradict each other, the adapter is not trainable, or the checkpoint is of another run; see
+    /// <see cref="TrainerOptions.ResumeFrom"/>.
+    /// </exception>
     public Trainer(TransformerModel model, Adapter adapter, EncodedData train, EncodedData? eval, TrainerOptions options)
     {
         if (!adapter.IsTrainable) throw new UsageException($"The adapter '{adapter.Name}' was loaded for use only.");
@@ -45,8 +49,12 @@ public sealed class Trainer : IDisposable
         if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length)) <= options.FrozenLayerCacheBytes)
             pass.FrozenLayers = new FrozenLayerCache(model);
         evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter);
-        folder = options.Output is null ? null : new RunFolder(options.Output, options, train);
-        if (options.ResumeFrom is { } checkpoint) CompletedSteps = RunFolder.Restore(checkpoint, this, options, train);
+        if ((options.Output ?? options.ResumeFrom) is not null)
+        {
+            var (run, scores) = (RunIdentity.Of(adapter, options, train), RunIdentity.OfScores(options, eval));
+            if (options.ResumeFrom is { } checkpoint) CompletedSteps = RunFolder.Restore(checkpoint, this, run, scores);
+            folder = options.Output is null ? null : new RunFolder(options.Output, options, run, scores);
+        }
     }
 
     /// <summary>The adapter.</summary>
@@ -82,13 +90,16 @@ public sealed class Trainer : IDisposable
     /// <summary>Trains to the end, evaluating and saving on the way.</summary>
     /// <param name="progress">Receives every event, in order; it decides on which thread.</param>
     /// <param name="cancellation">Ends the run after the present micro-batch, with a checkpoint.</param>
-    /// <exception cref="NumericException">A loss or gradient is not finite; the adapter is that of the last good step.</exception>
+    /// <inheritdoc cref="Run(Action{TrainEvent}, CancellationToken)" path="/exception"/>
     public TrainResult Run(IProgress<TrainEvent> progress, CancellationToken cancellation = default) => Run(progress.Report, cancellation);
 
     /// <summary>Trains to the end, evaluating and saving on the way.</summary>
     /// <param name="progress">Receives every event, on the calling thread.</param>
     /// <param name="cancellation">Ends the run after the present micro-batch, with a checkpoint.</param>
-    /// <exception cref="NumericException">A loss or gradient is not finite; the adapter is that of the last good step.</exception>
+    /// <exception cref="NumericException">
+    /// A loss, a gradient or what an update made is not finite, or every step was left out. What is on disk stays as
+    /// it is; the message names the checkpoint to go on from.
+    /// </exception>
     public TrainResult Run(Action<TrainEvent>? progress = null, CancellationToken cancellation = default)
     {
         var clock = Stopwatch.StartNew();
@@ -116,6 +127,7 @@ public sealed class Trainer : IDisposable
 
         TrainResult Finish(RunEnd end)
         {
+            RequireFinite();
             folder?.SaveAdapter(Adapter);
             if (options.Output is { } output) progress?.Invoke(new SavedEvent { Step = CompletedSteps, Folder = output });
             return new TrainResult(end, CompletedSteps, loss, best, last, null);
@@ -150,7 +162,7 @@ public sealed class Trainer : IDisposable
         if (double.IsFinite(norm) && double.IsFinite(sum.LossSum))
         {
             Optimizer.Step(rate, norm);
-            skipped = 0;
+            (skipped, lastTaken) = (0, batches.First(b => ModelBatch.TermCount(b) > 0));
         }
         else
         {
@@ -206,38 +218,65 @@ public sealed class Trainer : IDisposable
 
     private void SkipOrStop(List<Batch> batches, double loss, double norm)
     {
-        if (options.OnNan == OnNan.Skip && ++skipped <= MostSkipped) return;
+        // Values that an update has broken stay so, whatever is left out.
+        var isBroken = !double.IsFinite(model.Backend.SumOfSquares(Adapter.Buffer.Values));
+        if (!isBroken && options.OnNan == OnNan.Skip && ++skipped <= MostSkipped) return;
         var what = double.IsFinite(loss) ? $"The gradient norm is {norm}" : $"The loss is {loss}";
         var culprit = Adapter.Entries.FirstOrDefault(e => !double.IsFinite(model.Backend.SumOfSquares(e.Parameter.Gradient)));
-        var origins = string.Join(", ", batches.SelectMany(b => b.Examples).Select(e => e.Origin).Take(4));
         throw new NumericException($"{what} at step {CompletedSteps + 1}; the first gradient that is not finite is that of "
-            + $"{culprit?.Key ?? "no parameter"}.", $"records {origins}, ...",
-            "Lower the learning rate, or look at these records; the adapter is unchanged by this step.");
+            + $"{culprit?.Key ?? "no parameter"}.", FiniteCheck.Records(batches),
+            (isBroken ? "Lower the learning rate: the update before has left values that are not finite. "
+                : "Lower the learning rate, or look at these records; the adapter is unchanged by this step. ")
+            + FiniteCheck.LastCheckpoint(options));
+    }
+
+    private void RequireFinite()
+    {
+        if (lastTaken is null && skipped > 0)
+            throw new NumericException(
+                "Every step was left out, as its loss or gradient was not finite; nothing is learned or saved.",
+                "on_nan skip", "Lower the learning rate, or look at base and data.");
+        FiniteCheck.Require(this, lastTaken ?? loader.Load(0), options);
     }
 
     private IReadOnlyDictionary<string, double>? Evaluate(Action<TrainEvent>? progress, CancellationToken cancellation, out bool isBest)
     {
         var clock = Stopwatch.StartNew();
         isBest = false;
-        var metrics = evaluator!.Run(cancellation: cancellation);
-        if (metrics is null) return null;
+        if (Measure(cancellation) is not { } metrics) return null;
         if (!metrics.TryGetValue(options.BestMetric, out var measure))
             throw new UsageException($"There is no metric '{options.BestMetric}'.", remedy: $"There are: {string.Join(", ", metrics.Keys)}.");
         var score = options.BestMetric is "loss" or "perplexity" ? -measure : measure;
-        isBest = BestScore is null || score > BestScore + options.EarlyStoppingMinDelta;
+        isBest = !double.IsNaN(score) && (BestScore is null || score > BestScore + options.EarlyStoppingMinDelta);
         EvaluationsSinceBest = isBest ? 0 : EvaluationsSinceBest + 1;
         if (isBest)
         {
             BestScore = score;
+            RequireFinite();
             folder?.SaveBest(Adapter);
         }
         progress?.Invoke(new EvalEvent { Step = CompletedSteps, Metrics = metrics, IsBest = isBest, Duration = clock.Elapsed });
         return metrics;
     }
 
+    private IReadOnlyDictionary<string, double>? Measure(CancellationToken cancellation)
+    {
+        try
+        {
+            return evaluator!.Run(cancellation: cancellation);
+        }
+        catch (NumericException e)
+        {
+            throw new NumericException($"{e.What[..^1]} at step {CompletedSteps}; nothing is saved.", e.Where,
+                $"{e.Remedy} {FiniteCheck.LastCheckpoint(options)}", e);
+        }
+    }
+
     private string? Save(Action<TrainEvent>? progress)
     {
-        if (folder?.SaveCheckpoint(this) is not { } saved) return null;
+        if (folder is null) return null;
+        RequireFinite();
+        var saved = folder.SaveCheckpoint(this);
         progress?.Invoke(new SavedEvent { Step = CompletedSteps, Folder = saved });
         return saved;
     }

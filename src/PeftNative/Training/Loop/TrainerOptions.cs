@@ -97,6 +97,11 @@ public sealed record TrainerOptions
     /// <summary>Folder for the adapter, the best adapter and checkpoints; null to write nothing.</summary>
     public string? Output { get; init; }
 
-    /// <summary>A checkpoint folder to continue from; null to start afresh.</summary>
+    /// <summary>
+    /// A checkpoint folder to continue from; null to start afresh. The base and how it is quantised and computes, the
+    /// adapter's settings, the training data, and what decides about the sequence of batches (seed, batch size,
+    /// accumulation, order, packing) must be as they were, and so must metric and evaluation data once there is a best
+    /// score. Everything else may change: length, rates, optimizer, evaluating, saving, memory, the machine.
+    /// </summary>
     public string? ResumeFrom { get; init; }
 }
