@@ -132,7 +132,7 @@ public class SettingTests
         using var folder = new TemporaryFolder();
         var inner = Repeat("[", 30) + Repeat("]", 30);
         var read = ConfigFile.Read(folder.Write("c.yaml", $"lr_scheduler_kwargs: {{a: {inner}}}"));
-        Assert.Equal($$"""{"lr_scheduler_kwargs":{"a":{{inner}}}}""", read.ToJsonString());
+        Assert.Equal("{\"lr_scheduler_kwargs\":{\"a\":" + inner + "}}", read.ToJsonString());
     }
 
     [Theory]
