@@ -227,7 +227,7 @@ public sealed class RunTests : IDisposable
         Command.Succeed(call);
         Assert.Contains("This run is finished", Command.Succeed(call).Out, StringComparison.Ordinal);
         var error = Command.Fail(2, [.. call, "--lr", "0.5"]);
-        Assert.Contains("another learning_rate: 0.0002 there, 0.5 here", error, StringComparison.Ordinal);
+        Assert.Contains("another learning_rate: 0.002 there, 0.5 here", error, StringComparison.Ordinal);
         Assert.Contains("loss", Command.Succeed([.. call, "--lr", "0.5", "--resume", "never"]).Out, StringComparison.Ordinal);
     }
 

@@ -6,8 +6,8 @@ using PeftNative.Peft.Bottleneck;
 
 namespace PeftNative.Cli.Options;
 
-/// <summary>A way to adapt: its type, a usual learning rate, its keys, and what its name stands for beyond the type.</summary>
-internal sealed record Method(string Name, string Type, double LearningRate, string[] Keys, params (string Key, bool Value)[] Fixed);
+/// <summary>A way to adapt: its type, its keys, and what its name stands for beyond the type.</summary>
+internal sealed record Method(string Name, string Type, string[] Keys, params (string Key, bool Value)[] Fixed);
 
 /// <summary>The methods of --method; keys are spelled as in PEFT's adapter_config.json, those of bottlenecks as AdapterHub spells them.</summary>
 internal static class MethodTable
@@ -24,24 +24,24 @@ internal static class MethodTable
     /// <summary>All methods, the default first.</summary>
     public static readonly Method[] All =
     [
-        new("lora", "LORA", 2e-4, Lora),
-        new("dora", "LORA", 2e-4, Lora, ("use_dora", true)),
-        new("ia3", "IA3", 1e-2, ["target_modules", "exclude_modules", "feedforward_modules", "modules_to_save", "init_ia3_weights"]),
-        new("bottleneck", Bottleneck, 1e-3,
+        new("lora", "LORA", Lora),
+        new("dora", "LORA", Lora, ("use_dora", true)),
+        new("ia3", "IA3", ["target_modules", "exclude_modules", "feedforward_modules", "modules_to_save", "init_ia3_weights"]),
+        new("bottleneck", Bottleneck,
         [
             "mh_adapter", "output_adapter", "reduction_factor", "non_linearity", "original_ln_before", "residual_before_ln", "is_parallel", "scaling",
             "dropout", "leave_out", "init_weights",
         ]),
-        new("prefix", "PREFIX_TUNING", 1e-2, ["num_virtual_tokens", "prefix_projection", "encoder_hidden_size", "init_weights", "modules_to_save"]),
-        new("prompt", "PROMPT_TUNING", 3e-2, ["num_virtual_tokens", "prompt_tuning_init", "prompt_tuning_init_text", "modules_to_save"]),
-        new("p_tuning", "P_TUNING", 1e-2,
+        new("prefix", "PREFIX_TUNING", ["num_virtual_tokens", "prefix_projection", "encoder_hidden_size", "init_weights", "modules_to_save"]),
+        new("prompt", "PROMPT_TUNING", ["num_virtual_tokens", "prompt_tuning_init", "prompt_tuning_init_text", "modules_to_save"]),
+        new("p_tuning", "P_TUNING",
         [
             "num_virtual_tokens", "encoder_reparameterization_type", "encoder_hidden_size", "encoder_num_layers", "encoder_dropout", "modules_to_save",
         ]),
-        new("bitfit", "BITFIT", 1e-3, []),
-        new("top_layers", "TOP_LAYERS", 1e-4, ["num_layers"]),
-        new("full", "FULL", 2e-5, []),
-        new("head", "HEAD", 1e-3, []),
+        new("bitfit", "BITFIT", []),
+        new("top_layers", "TOP_LAYERS", ["num_layers"]),
+        new("full", "FULL", []),
+        new("head", "HEAD", []),
     ];
 
     public static readonly Setting Name = new("method", SettingKind.Text, "How the model is adapted; the last four train parts of it, or all.")

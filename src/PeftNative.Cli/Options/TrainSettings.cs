@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Data;
+using PeftNative.Models;
 using PeftNative.Training;
 using PeftNative.Training.Schedules;
 
@@ -19,7 +20,8 @@ internal static class TrainSettings
 
     public static readonly Setting Accumulation = Whole("gradient_accumulation_steps", "Batches per optimizer step.", "1") with { Least = 1 };
 
-    public static readonly Setting LearningRate = Number("learning_rate", "Highest rate. Default 2e-4 for LoRA, 2e-5 full, 1e-3 head.", null, "lr") with { Least = 0 };
+    public static readonly Setting LearningRate = Number("learning_rate",
+        $"Highest rate. {UsualRates.Help}", null, "lr") with { Least = 0 };
 
     public static readonly Setting Scheduler = new("lr_scheduler", SettingKind.Text, "How the rate changes.")
     {
@@ -108,12 +110,13 @@ internal static class TrainSettings
     /// <summary>The settings that are written beside the adapter: all but how the run begins.</summary>
     public static IEnumerable<Setting> Recorded => All.Where(s => s != Resume);
 
-    /// <summary>The options of the trainer.</summary>
-    public static TrainerOptions ToOptions(SettingValues values) => new()
+    /// <summary>The options of the trainer; kind and width of the model decide a rate that nobody named.</summary>
+    public static TrainerOptions ToOptions(SettingValues values, TransformerConfig model) => new()
     {
         Epochs = values.Number(Epochs), MaxSteps = OptionalInt(values, MaxSteps), BatchSize = values.Int(DataSettings.BatchSize),
         GradientAccumulationSteps = values.Int(Accumulation),
-        LearningRate = values.OptionalNumber(LearningRate) ?? MethodTable.Of(values).LearningRate, LrScheduler = values.Text(Scheduler),
+        LearningRate = values.OptionalNumber(LearningRate) ?? UsualRates.Of(MethodTable.Of(values).Name, model),
+        LrScheduler = values.Text(Scheduler),
         ScheduleArguments = values.Node(SchedulerArguments) is JsonObject map ? ScheduleArguments.FromJson(map) : null,
         WarmupRatio = values.Number(WarmupRatio), WarmupSteps = OptionalInt(values, WarmupSteps),
         Optimizer = new AdamWOptions

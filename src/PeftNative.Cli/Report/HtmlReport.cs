@@ -19,7 +19,12 @@ internal static class HtmlReport
         IEnumerable<(string Name, string Text)> facts, IReadOnlyList<(string Name, string Text)> sample, string config)
     {
         var page = new HtmlPage(title, subtitle);
-        page.Cards(cards).Heading("Course of training").Plots(Plots(log));
+        page.Cards(cards);
+        var warnings = log.Where(l => l["event"]?.GetValue<string>() == "warning").ToList();
+        if (warnings.Count > 0)
+            page.Heading("Warnings")
+                .Table([.. warnings.Select(w => ($"step {w["step"]}", w["message"]!.GetValue<string>()))]);
+        page.Heading("Course of training").Plots(Plots(log));
         AppendEvaluations(page, log);
         if (sample.Count > 0) page.Heading("A text before and after").Table(sample);
         page.Heading("What was trained").Table(facts).Heading("Configuration").Pre(config);

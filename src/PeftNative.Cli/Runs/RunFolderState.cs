@@ -37,7 +37,9 @@ internal sealed record RunFolderState(string? Checkpoint, bool IsFinished)
             if (File.Exists(summary))
             {
                 terminal.Line($"This run is finished: {output} holds its adapter. --resume never trains it again.");
-                terminal.Object((JsonObject)JsonNode.Parse(File.ReadAllText(summary))!);
+                var end = (JsonObject)JsonNode.Parse(File.ReadAllText(summary))!;
+                if ((bool?)end["learned"] == false) terminal.Warn("this run has not learned from the data");
+                terminal.Object(end);
                 return new(null, true);
             }
             return new(RunFolder.FindLast(output), false);

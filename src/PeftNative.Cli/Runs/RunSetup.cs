@@ -15,6 +15,9 @@ namespace PeftNative.Cli.Runs;
 /// <summary>Everything a training run needs, read, checked and in memory; what is only tried out in <c>check</c> is trained in <c>train</c>.</summary>
 internal sealed class RunSetup : IDisposable
 {
+    /// <summary>Where the value of a setting that was left open comes from.</summary>
+    public const string Chosen = "chosen";
+
     private RunSetup()
     {
     }
@@ -64,7 +67,7 @@ internal sealed class RunSetup : IDisposable
         var folder = values.Text(Shared.Model);
         var config = ConfigReader.Read(folder);
         var method = MethodTable.Config(values); // wrong settings should show before anything large is read
-        var options = TrainSettings.ToOptions(values);
+        var options = TrainSettings.ToOptions(values, config);
         var quantization = QuantizationSettings.Read(values);
         var tokenizer = HfTokenizer.Load(folder);
         if (method is PromptTuningConfig { Initialization: PromptInitialization.Text } prompt) method = prompt.WithText(tokenizer);
@@ -85,8 +88,8 @@ internal sealed class RunSetup : IDisposable
             var adapter = method.Create(model, options.Seed, trainable: true, "default");
             foreach (var doubt in loaded.Doubts.Concat(adapter.Doubts)) terminal.Warn(doubt);
             (adapter as ReplacementAdapter)?.ReleaseBase();
-            values.Add(DataSettings.MaxLength, (long)maxLength, "chosen");
-            values.Add(TrainSettings.LearningRate, options.LearningRate, "chosen");
+            values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
+            values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
             return new RunSetup
             {
                 Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter, Data = train, Train = examples,

@@ -36,7 +36,8 @@ internal static class StartPanel
             + $"({Quantity.Percent((double)adapter.ParameterCount / adapter.TotalParameterCount)})");
         yield return ("steps", $"{Quantity.Count(totalSteps)} of {setup.Options.BatchSize * setup.Options.GradientAccumulationSteps} "
             + $"{(setup.Options.PackingBudget is null ? "examples" : "packed rows")} ({Quantity.Count(stepsPerEpoch)} per epoch), "
-            + $"learning rate {Quantity.Number(setup.Options.LearningRate)} {setup.Options.LrScheduler}");
+            + $"learning rate {Quantity.Number(setup.Options.LearningRate)} {setup.Options.LrScheduler}"
+            + (values.OriginOf(TrainSettings.LearningRate) == RunSetup.Chosen ? ", chosen for this method and model" : ""));
         yield return ("memory", Memory(setup));
         yield return ("backend", $"{setup.Backend.Name}: {setup.Backend.Description}");
     }

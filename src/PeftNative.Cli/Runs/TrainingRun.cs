@@ -74,6 +74,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         terminal.Line();
         if (result.End == RunEnd.EarlyStopped) terminal.Line($"stopped early: no improvement in {setup.Options.EarlyStoppingPatience} evaluations");
         terminal.Line($"done in {Quantity.Time(clock.Elapsed.TotalSeconds)}, loss {Quantity.Metric(result.Loss)}, a step took up to {Quantity.Bytes(trainer.PeakStepBytes)}");
+        if (result.NotLearned.Count > 0) terminal.Warn(Advice());
         if (result.Best is { } best) terminal.Line($"best: {string.Join(", ", best.Select(m => $"{m.Key} {Quantity.Metric(m.Value)}"))}");
         terminal.Line($"adapter  {output}" + (result.Best is null ? "" : $" (the last), {Path.Combine(output, "best")} (the best)"));
         terminal.Line($"report   {Path.Combine(output, "report.html")}");
@@ -81,13 +82,17 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         return 0;
     }
 
+    private string Advice() => "this adapter is saved, but it has not learned from the data. Try another --learning_rate "
+        + $"(it was {Quantity.Number(setup.Options.LearningRate)}), more --epochs, more records, or another --method.";
+
     private JsonObject Summary(TrainResult result, Trainer trainer) => new()
     {
         ["event"] = "end", ["end"] = result.End switch { RunEnd.Cancelled => "interrupted", RunEnd.EarlyStopped => "early_stopped", _ => "completed" },
         ["step"] = result.Steps, ["loss"] = JsonLines.Number(result.Loss), ["best"] = Metrics(result.Best), ["last"] = Metrics(result.Last),
         ["output"] = output, ["checkpoint"] = result.Checkpoint, ["trainable"] = setup.Adapter.ParameterCount,
         ["seconds"] = Math.Round(clock.Elapsed.TotalSeconds, 3), ["peak_step_bytes"] = trainer.PeakStepBytes,
-        ["replayed_batches"] = trainer.ReplayedBatches,
+        ["replayed_batches"] = trainer.ReplayedBatches, ["learned"] = result.NotLearned.Count == 0,
+        ["not_learned"] = new JsonArray([.. result.NotLearned.Select(r => (JsonNode)r)]),
     };
 
     private static JsonObject? Metrics(IReadOnlyDictionary<string, double>? metrics) =>
@@ -100,6 +105,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             ("steps", $"{Quantity.Count(trainer.CompletedSteps)}"), ("final loss", result is null ? "-" : Quantity.Metric(result.Loss)),
             ("trained parameters", Quantity.Count(setup.Adapter.ParameterCount)), ("time", Quantity.Time(clock.Elapsed.TotalSeconds)),
         };
+        if (result is { NotLearned.Count: > 0 }) cards.Insert(0, ("learned", "no"));
         foreach (var (name, value) in (result?.Best ?? result?.Last ?? new Dictionary<string, double>()).Take(3))
             cards.Add(($"{name.Replace('_', ' ')}, best evaluation", Quantity.Metric(value)));
         var title = $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)))}: {values.Text(MethodTable.Name)} on {Path.GetFileName(setup.Data.Path)}";

@@ -38,6 +38,7 @@ public sealed record ComparisonPlan
     public TrainerOptions Options(ComparedMethod method, int records, ulong seed) => new()
     {
         MaxSteps = StepsFor(records), BatchSize = BatchSize, LearningRate = method.LearningRate, Seed = seed,
+        CheckLearning = false, // the table says how well each has learned
         LrScheduler = "linear", WarmupRatio = 0.06, Optimizer = new AdamWOptions { WeightDecay = 0.01 }, SaveSteps = 0,
     };
 }

@@ -24,6 +24,9 @@ public sealed class Evaluator : IDisposable
         outputs = model.Head.Output.Out;
     }
 
+    /// <summary>The label that the last run predicted for each record or tagged word, if any.</summary>
+    internal IReadOnlyList<int> Predictions { get; private set; } = [];
+
     /// <summary>The metrics by name; null when cancelled.</summary>
     /// <param name="progress">Told the batches done.</param>
     /// <param name="cancellation">Stops the work between two batches.</param>
@@ -63,6 +66,7 @@ public sealed class Evaluator : IDisposable
         else
         {
             answers.Measure(metrics);
+            Predictions = answers.Predictions;
         }
         return metrics;
     }
@@ -76,6 +80,8 @@ public sealed class Evaluator : IDisposable
         private readonly List<int> labels = [], predictions = [];
         private readonly List<float[]> targets = [], scores = [];
         private readonly EntityMetrics entities = new();
+
+        internal IReadOnlyList<int> Predictions => predictions;
 
         internal void Add(Batch batch, HeadTargets wanted, float[] values, int outputs)
         {

@@ -17,6 +17,7 @@ public sealed class Trainer : IDisposable
 
     private readonly TransformerModel model;
     private readonly TrainerOptions options;
+    private readonly EncodedData train;
     private readonly BatchLoader loader;
     private readonly Evaluator? evaluator;
     private readonly LearningRateSchedule schedule;
@@ -36,7 +37,7 @@ public sealed class Trainer : IDisposable
     {
         if (!adapter.IsTrainable) throw new UsageException($"The adapter '{adapter.Name}' was loaded for use only.");
         if (options.GradientAccumulationSteps < 1) throw new UsageException("gradient_accumulation_steps must be at least 1.");
-        (this.model, Adapter, this.options) = (model, adapter, options);
+        (this.model, Adapter, this.options, this.train) = (model, adapter, options, train);
         loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget);
         StepsPerEpoch = (loader.BatchesPerEpoch + options.GradientAccumulationSteps - 1) / options.GradientAccumulationSteps;
         TotalSteps = options.MaxSteps ?? (int)Math.Max(1, Math.Ceiling(options.Epochs * StepsPerEpoch));
@@ -106,11 +107,13 @@ public sealed class Trainer : IDisposable
         var start = CompletedSteps;
         IReadOnlyDictionary<string, double>? last = null, best = null;
         var loss = double.NaN;
+        var check = options.CheckLearning ? new LearningCheck(this, model, train, options.BatchSize) : null;
         while (CompletedSteps < TotalSteps)
         {
             if (cancellation.IsCancellationRequested || Step(cancellation) is not { } step)
                 return new TrainResult(RunEnd.Cancelled, CompletedSteps, loss, best, last, Save(progress));
             loss = step.Loss;
+            check?.See(step);
             progress?.Invoke(step with { Elapsed = clock.Elapsed, Remaining = Remaining(clock.Elapsed, start) });
             WarnOfBudget(progress);
             WarnOfGraphs(progress);
@@ -130,7 +133,13 @@ public sealed class Trainer : IDisposable
             RequireFinite();
             folder?.SaveAdapter(Adapter);
             if (options.Output is { } output) progress?.Invoke(new SavedEvent { Step = CompletedSteps, Folder = output });
-            return new TrainResult(end, CompletedSteps, loss, best, last, null);
+            var reasons = CompletedSteps > start && check is not null ? check.Reasons(cancellation) : [];
+            foreach (var reason in reasons)
+                progress?.Invoke(new WarningEvent
+                {
+                    Step = CompletedSteps, Message = $"The run has not learned: {reason}",
+                });
+            return new TrainResult(end, CompletedSteps, loss, best, last, null) { NotLearned = reasons };
         }
     }
 

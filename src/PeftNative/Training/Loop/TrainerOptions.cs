@@ -46,6 +46,12 @@ public sealed record TrainerOptions
     /// <summary>AdamW's settings.</summary>
     public AdamWOptions Optimizer { get; init; } = new();
 
+    /// <summary>
+    /// Whether a run of 20 steps or more looks at some of its training records at the end (with language models at the
+    /// start too) and says when it has not learned; see <see cref="TrainResult.NotLearned"/>.
+    /// </summary>
+    public bool CheckLearning { get; init; } = true;
+
     /// <summary>The run's seed: order of the data, dropout.</summary>
     public ulong Seed { get; init; } = 42;
 

@@ -1,0 +1,31 @@
+using PeftNative.Data;
+
+namespace PeftNative.Training;
+
+/// <summary>The best that one answer to every record does: what a model has to beat to have learned.</summary>
+internal static class ConstantAnswer
+{
+    /// <summary>
+    /// Its mean loss: the entropy of labels; the mean entropy of each label where there may be several; the variance
+    /// of numbers. 0 where all records have the same answer.
+    /// </summary>
+    internal static double Loss(IReadOnlyList<Example> examples, ProblemType? problem)
+    {
+        int[] labels = [.. examples.SelectMany(Labels)];
+        if (labels.Length > 0) return Entropy(labels.CountBy(l => l).Select(c => (double)c.Value / labels.Length));
+        float[][] targets = [.. examples.Select(e => e.Targets).OfType<float[]>()];
+        if (targets.Length == 0) return 0;
+        return Enumerable.Range(0, targets[0].Length).Average(column =>
+        {
+            double[] values = [.. targets.Select(t => (double)t[column])];
+            var mean = values.Average();
+            return problem == ProblemType.MultiLabel ? Entropy([mean, 1 - mean])
+                : values.Average(v => (v - mean) * (v - mean));
+        });
+    }
+
+    private static IEnumerable<int> Labels(Example example) =>
+        example.Class is { } label ? [label] : (example.Labels ?? []).Where(l => l != Example.Masked);
+
+    private static double Entropy(IEnumerable<double> shares) => -shares.Where(s => s > 0).Sum(s => s * Math.Log(s));
+}
