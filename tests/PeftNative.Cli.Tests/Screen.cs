@@ -32,7 +32,11 @@ internal sealed partial class Screen : IDisposable
         var name = new byte[128];
         Assert.Equal(0, ptsname_r(handle, name, (nuint)name.Length));
         var slave = Encoding.ASCII.GetString(name, 0, Array.IndexOf(name, (byte)0));
-        var command = new ProcessStartInfo("/bin/sh") { ArgumentList = { "-c", $"exec \"$@\" <{slave} >{slave} 2>&1", "sh", "dotnet" } };
+        // Tests that run in the background may have been started with interruption ignored, which children inherit.
+        var command = new ProcessStartInfo("/bin/sh")
+        {
+            ArgumentList = { "-c", $"exec env --default-signal=INT \"$@\" <{slave} >{slave} 2>&1", "sh", "dotnet" },
+        };
         command.ArgumentList.Add(typeof(Cli).Assembly.Location);
         foreach (var arg in args) command.ArgumentList.Add(arg);
         command.Environment["TERM"] = "dumb";

@@ -54,7 +54,7 @@ internal static class MergedTensors
             if (tensor is not { Type: StoredType.F16 or StoredType.BF16,
                 Parameter: { TiedTo: null, Quantized: null } parameter }) continue;
             var values = HostValues.Download(model.Backend, parameter.Value);
-            HostValues.Round(values, tensor.Type == StoredType.F16 ? DType.Float16 : DType.BFloat16);
+            HostValues.Round(values, Narrow(parameter.Name, values, tensor.Type));
             HostValues.Upload(model.Backend, values, parameter.Value);
         }
     }
@@ -122,6 +122,13 @@ internal static class MergedTensors
 
     private static void WriteFinite(Stream stream, string name, float[] values, StoredType type)
     {
+        Narrow(name, values, type);
+        SafetensorsWriter.WriteSingles(stream, values, type);
+    }
+
+    // The type that values are rounded to, which must hold them.
+    private static DType Narrow(string name, float[] values, StoredType type)
+    {
         var narrow = type switch
         {
             StoredType.F16 => DType.Float16,
@@ -131,7 +138,7 @@ internal static class MergedTensors
         if (!Finite.Fit(values, narrow))
             throw new NumericException($"The weight has values that {narrow.Name()} does not hold; nothing is written.",
                 name, "Give --dtype fp32 or bf16.");
-        SafetensorsWriter.WriteSingles(stream, values, type);
+        return narrow;
     }
 
     private static float[] Values(TransformerModel model, Parameter parameter) =>
