@@ -1,6 +1,3 @@
-using PeftNative.Lab.Verification;
-using PeftNative.Tokenizers.Chat;
-
 namespace PeftNative.Cli.Verify;
 
 /// <summary>Recorded conversations with what is trained of them: a folder of folders, one for each chat
@@ -12,8 +9,6 @@ internal static class ChatTrainingFolder
     {
         if (!Directory.Exists(folder)) return [];
         return Directory.GetDirectories(folder).Order(StringComparer.Ordinal).Where(ChatTrainingVerifier.Knows)
-            .Select(recorded => GoldenFolder.Case("chat-training:", recorded, () => Of(ChatTrainingVerifier.Verify(recorded))));
+            .Select(recorded => GoldenFolder.Case("chat-training:", recorded, () => ChatTrainingVerifier.Verify(recorded)));
     }
-
-    private static VerificationResult Of(ChatVerification r) => new(r.Name, r.Checked, r.Failed, r.FirstFailure);
 }

@@ -1,7 +1,6 @@
 using PeftNative.Lab.Verification;
 using PeftNative.Ops;
 using PeftNative.Tokenizers;
-using PeftNative.Tokenizers.Chat;
 
 namespace PeftNative.Cli.Verify;
 
@@ -13,7 +12,7 @@ internal sealed record VerifyCase(string Name, Func<VerifyLine> Run);
 /// <summary>Finds the cases of a folder of recorded numbers: models, tokenizers and chat templates, schedules and metrics.</summary>
 internal static class GoldenFolder
 {
-    private static readonly (string, Func<string, IEnumerable<VerifyCase>>)[] Kinds = 
+    private static readonly (string, Func<string, IEnumerable<VerifyCase>>)[] Kinds =
     [
         ("tokenizers", Tokenizers), ("training", Training),
         ("chat-training", ChatTrainingFolder.Find),
@@ -37,17 +36,13 @@ internal static class GoldenFolder
         if (!Directory.Exists(folder)) yield break;
         foreach (var tokenizer in Directory.GetDirectories(folder).Order(StringComparer.Ordinal))
             if (File.Exists(Path.Combine(tokenizer, "cases.json")) && File.Exists(Path.Combine(tokenizer, "tokenizer_config.json")))
-                yield return Case("tokenizer:", tokenizer, () => Of(TokenizerVerifier.Verify(tokenizer)));
+                yield return Case("tokenizer:", tokenizer, () => TokenizerVerifier.Verify(tokenizer));
         var chat = Path.Combine(folder, "chat");
         if (!Directory.Exists(chat)) yield break;
         foreach (var template in Directory.GetDirectories(chat).Order(StringComparer.Ordinal))
             yield return Case("chat:", template,
-                () => Of(ChatTemplateVerifier.Verify(template, name => Load(Path.Combine(folder, name)))));
+                () => ChatTemplateVerifier.Verify(template, name => Load(Path.Combine(folder, name))));
     }
-
-    private static VerificationResult Of(TokenizerVerification r) => new(r.Name, r.Checked, r.Failed, r.FirstFailure);
-
-    private static VerificationResult Of(ChatVerification r) => new(r.Name, r.Checked, r.Failed, r.FirstFailure);
 
     private static HfTokenizer? Load(string folder) => Directory.Exists(folder) ? HfTokenizer.Load(folder) : null;
 

@@ -1,11 +1,6 @@
-namespace PeftNative.Cli.Verify;
+using PeftNative.Lab.Verification;
 
-/// <summary>The outcome of replaying one recorded folder.</summary>
-/// <param name="Name">The name of the folder.</param>
-/// <param name="Checked">How many recorded cases were replayed.</param>
-/// <param name="Failed">How many differed.</param>
-/// <param name="FirstFailure">What differed first, or null.</param>
-internal sealed record TokenizerVerification(string Name, int Checked, int Failed, string? FirstFailure);
+namespace PeftNative.Cli.Verify;
 
 /// <summary>
 /// Replays recorded calls of the reference libraries: cases.json, batches.json, stream.json and
@@ -16,7 +11,7 @@ internal static class TokenizerVerifier
     /// <summary>Replays one folder.</summary>
     /// <param name="folder">A folder with tokenizer files and recorded cases.</param>
     /// <exception cref="ModelFormatException">A file of the folder is broken.</exception>
-    public static TokenizerVerification Verify(string folder)
+    public static VerificationResult Verify(string folder)
     {
         var replay = new TokenizerReplay(folder);
         replay.Run();

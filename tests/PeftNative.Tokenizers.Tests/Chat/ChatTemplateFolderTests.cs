@@ -92,24 +92,6 @@ public sealed class ChatTemplateFolderTests : IDisposable
         Assert.Contains("tokenizer_config.json", error.Where);
     }
 
-    [Fact]
-    public void The_verifier_counts_and_describes_what_differs()
-    {
-        Write("chat_template.jinja", "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}");
-        Write("context.json", """{"tokenizer": "t", "variables": {"bos_token": "<s>"}}""");
-        Write("cases.json", """
-            [{"name": "same", "messages": [{"content": "x"}], "add_generation_prompt": false, "kwargs": {},
-              "rendered": "<s>x", "error": null},
-             {"name": "other", "messages": [{"content": "x"}], "add_generation_prompt": false, "kwargs": {},
-              "rendered": "<s>y", "error": null},
-             {"name": "error", "messages": [], "add_generation_prompt": false, "kwargs": {},
-              "rendered": null, "error": "no"}]
-            """);
-        var result = ChatTemplateVerifier.Verify(_folder);
-        Assert.Equal((3, 2), (result.Checked, result.Failed));
-        Assert.Equal("other: text differs at 3: expected '<s>y', got '<s>x'", result.FirstFailure);
-    }
-
     private string Render() => ChatTemplate.Load(_folder)!.Render([]).Text;
 
     private void Write(string name, string text) => File.WriteAllText(Path.Combine(_folder, name), text);

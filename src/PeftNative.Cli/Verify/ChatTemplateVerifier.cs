@@ -1,21 +1,16 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using PeftNative.Data;
+using PeftNative.Lab.Verification;
+using PeftNative.Tokenizers.Chat;
 
-namespace PeftNative.Tokenizers.Chat;
-
-/// <summary>What replaying recorded conversations found.</summary>
-/// <param name="Name">The recorded folder's name.</param>
-/// <param name="Checked">How many cases were replayed.</param>
-/// <param name="Failed">How many of them differ.</param>
-/// <param name="FirstFailure">The first difference in words, or null.</param>
-public sealed record ChatVerification(string Name, int Checked, int Failed, string? FirstFailure);
+namespace PeftNative.Cli.Verify;
 
 /// <summary>
 /// Replays a recorded chat folder (<c>chat_template.jinja</c>, <c>context.json</c>, <c>cases.json</c>): the text or the
 /// error, the assistant's spans, and with a tokenizer the ids and the mask.
 /// </summary>
-public static class ChatTemplateVerifier
+internal static class ChatTemplateVerifier
 {
     /// <summary>Replays a folder.</summary>
     /// <param name="folder">The recorded folder.</param>
@@ -24,7 +19,7 @@ public static class ChatTemplateVerifier
     /// not compared.
     /// </param>
     /// <exception cref="ModelFormatException">The recording is broken.</exception>
-    public static ChatVerification Verify(string folder, Func<string, ITokenizer?>? tokenizers = null)
+    public static VerificationResult Verify(string folder, Func<string, ITokenizer?>? tokenizers = null)
     {
         var context = (JsonObject)Read(folder, "context.json");
         var template = ChatTemplate.Parse(
@@ -41,7 +36,7 @@ public static class ChatTemplateVerifier
             first ??= $"{recorded["name"]}: {difference}";
         }
 
-        return new ChatVerification(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), count, failed, first);
+        return new VerificationResult(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), count, failed, first);
     }
 
     internal static JsonNode Read(string folder, string file)

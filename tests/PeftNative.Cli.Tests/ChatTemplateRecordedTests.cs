@@ -1,7 +1,8 @@
+using PeftNative.Cli.Verify;
 using PeftNative.Tokenizers.Chat;
 using Xunit;
 
-namespace PeftNative.Tokenizers.Tests.Chat;
+namespace PeftNative.Cli.Tests;
 
 /// <summary>Replays what transformers rendered; the recordings lie beside the repository, not in it.</summary>
 public sealed class ChatTemplateRecordedTests
@@ -39,6 +40,25 @@ public sealed class ChatTemplateRecordedTests
         Assert.All(template.Variables, v => Assert.Equal(recorded[v.Key], v.Value!.GetValue<string>()));
         // What no file names (the mask token of the gemma class) is a default of a Python class and unknown here.
         Assert.All(recorded.Keys.Where(k => k != "mask_token"), k => Assert.Contains(k, template.Variables.Keys));
+    }
+
+    [Fact]
+    public void The_verifier_counts_and_describes_what_differs()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("chat_template.jinja", "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}");
+        folder.Write("context.json", """{"tokenizer": "t", "variables": {"bos_token": "<s>"}}""");
+        folder.Write("cases.json", """
+            [{"name": "same", "messages": [{"content": "x"}], "add_generation_prompt": false, "kwargs": {},
+              "rendered": "<s>x", "error": null},
+             {"name": "other", "messages": [{"content": "x"}], "add_generation_prompt": false, "kwargs": {},
+              "rendered": "<s>y", "error": null},
+             {"name": "error", "messages": [], "add_generation_prompt": false, "kwargs": {},
+              "rendered": null, "error": "no"}]
+            """);
+        var result = ChatTemplateVerifier.Verify(folder.Root);
+        Assert.Equal((3, 2), (result.Checked, result.Failed));
+        Assert.Equal("other: text differs at 3: expected '<s>y', got '<s>x'", result.FirstFailure);
     }
 
     private static string? FindRecordings()

@@ -1,8 +1,10 @@
 using System.Text.Json.Nodes;
-using PeftNative.Tokenizers.Chat;
+using PeftNative.Cli.Verify;
+using PeftNative.Lab.Verification;
+using PeftNative.Tests;
 using Xunit;
 
-namespace PeftNative.Tokenizers.Tests.Chat;
+namespace PeftNative.Cli.Tests;
 
 /// <summary>Recorded conversations with what is trained of them.</summary>
 public class ChatTrainingRecordedTests
@@ -17,9 +19,9 @@ public class ChatTrainingRecordedTests
     [InlineData("tools", 10)]
     public void Every_turn_is_trained_in_the_context_in_which_it_is_asked_for(string name, int cases)
     {
-        var folder = SharedData.Need($"recorded/chat-training/{name}");
+        var folder = SharedFolder.PathOrSkip($"recorded/chat-training/{name}");
         Assert.True(ChatTrainingVerifier.Knows(folder));
-        Assert.Equal(new ChatVerification(name, cases, 0, null), ChatTrainingVerifier.Verify(folder));
+        Assert.Equal(new VerificationResult(name, cases, 0, null), ChatTrainingVerifier.Verify(folder));
     }
 
     [Fact]

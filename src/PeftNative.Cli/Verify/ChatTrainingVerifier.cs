@@ -1,14 +1,16 @@
 using System.Text.Json.Nodes;
 using PeftNative.Data;
+using PeftNative.Lab.Verification;
+using PeftNative.Tokenizers.Chat;
 
-namespace PeftNative.Tokenizers.Chat;
+namespace PeftNative.Cli.Verify;
 
 /// <summary>
 /// Replays recorded conversations with what is trained of them: <c>chat_template.jinja</c>, <c>context.json</c> and
 /// <c>cases.json</c> with the texts, the spans in code points and the turns that do not continue their prompt. Of a
 /// span either end is right: with the white space after the end token, or without.
 /// </summary>
-public static class ChatTrainingVerifier
+internal static class ChatTrainingVerifier
 {
     /// <summary>Whether a folder is such a recording.</summary>
     public static bool Knows(string folder)
@@ -21,7 +23,7 @@ public static class ChatTrainingVerifier
 
     /// <summary>Replays a folder.</summary>
     /// <exception cref="ModelFormatException">The recording is broken.</exception>
-    public static ChatVerification Verify(string folder)
+    public static VerificationResult Verify(string folder)
     {
         var context = (JsonObject)ChatTemplateVerifier.Read(folder, "context.json");
         var template = ChatTemplate.Parse(
@@ -35,7 +37,7 @@ public static class ChatTrainingVerifier
             failed++;
             first ??= $"{recorded["name"]}: {difference}";
         }
-        return new ChatVerification(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), count, failed, first);
+        return new VerificationResult(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), count, failed, first);
     }
 
     private static string? Difference(ChatTemplate template, JsonObject recorded, RecordOrigin origin)
