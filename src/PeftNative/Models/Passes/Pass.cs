@@ -120,7 +120,9 @@ public sealed class Pass : IDisposable
     public void Begin(TokenBatch batch, bool training)
     {
         ObjectDisposedException.ThrowIf(model.IsDisposed, model);
-        foreach (var set in Attachments) ObjectDisposedException.ThrowIf(set.IsDisposed, set);
+        // By index: an enumerator of the list would be managed memory in every step.
+        for (var i = 0; i < Attachments.Count; i++)
+            ObjectDisposedException.ThrowIf(Attachments[i].IsDisposed, Attachments[i]);
         Arena.Reset();
         Transient.Reset();
         if (MemoryBudget is { } budget) BeginBudget(budget);
