@@ -6,7 +6,7 @@ namespace PeftNative.Training;
 /// The learning rate of a method where nobody names one, by the kind and the width of the model. Rates of matrices are
 /// those of a model 768 wide and go with the inverse of the width, as the best rate of Adam does (Yang et al. 2022,
 /// arXiv:2203.03466); those of vectors and virtual tokens stay. "Measured" is all-MiniLM-L6-v2 (an encoder 384 wide) on
-/// 2,000 records of SST-2, see docs/results.md and docs/training.md.
+/// 2,000 records of SST-2; docs/cli.md has what each rate reached there.
 /// </summary>
 internal static class UsualRates
 {
