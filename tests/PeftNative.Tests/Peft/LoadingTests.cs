@@ -79,6 +79,32 @@ public sealed class LoadingTests : IDisposable
         Assert.Equal((4, path), (error.ExitCode, error.Where));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(0)]
+    public void A_few_strays_are_left_out_and_as_many_as_fit_are_refused(int fewer)
+    {
+        using var setting = new Setting("llama", "lora");
+        AdapterFolder.Save(setting.Adapter, folder.Root);
+        var path = Path.Combine(folder.Root, AdapterFolder.WeightsName);
+        var writer = SafetensorsWriter.ForPyTorch();
+        using (var file = SafetensorsFile.Open(path))
+        {
+            var (own, strays) = (file.Tensors, file.Tensors.Length - fewer);
+            foreach (var tensor in own) writer.Add(tensor.Name, tensor.Shape.AsSpan(), new float[tensor.ElementCount]);
+            for (var i = 0; i < strays; i++) writer.Add($"base_model.model.model.layers.9.stray{i}", [1], new float[1]);
+        }
+        writer.Save(path);
+        if (fewer == 0)
+        {
+            var error = Assert.Throws<ModelFormatException>(() => AdapterFolder.Load(setting.Model, folder.Root));
+            Assert.Contains("unexpected: base_model.model.model.layers.9.stray0", error.What, StringComparison.Ordinal);
+            return;
+        }
+        using var adapter = AdapterFolder.Load(setting.Model, folder.Root);
+        Assert.Contains("layers.9.stray0", Assert.Single(adapter.Warnings), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void An_adapter_of_another_family_does_not_fit_and_names_its_base()
     {

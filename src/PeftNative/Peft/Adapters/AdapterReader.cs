@@ -98,16 +98,23 @@ internal sealed class AdapterReader
     private void Conclude()
     {
         problems.AddRange(open.Keys.Select(k => $"missing: {k}"));
-        if (problems.Count > 0)
+        if (problems.Count > 0 || IsOfAnotherBase)
             throw new ModelFormatException($"The adapter does not fit this {adapter.Model.Config.ModelType} model: "
                 + $"{Listed([.. problems, .. unplaced.Select(n => $"unexpected: {n}")], "; ")}."
                 + (adapter.HintOfMisfit is { } hint ? $" Note that {hint}." : ""), file.Path,
-                (BaseIdentity.NamedBase(Path.GetDirectoryName(file.Path)!) is { } named ? $"Its base is {named}. " : "")
+                (BaseIdentity.NamedBase(Folder) is { } named ? $"Its base is {named}. " : "")
                 + "It was made for another base, task or number of labels, or its files do not belong together.");
         if (unplaced.Count > 0)
             adapter.Warn($"its file holds tensors that this {adapter.Model.Config.ModelType} model has no place for; "
                 + $"they were left out: {Listed(unplaced, ", ")}");
     }
+
+    // A few strays are left out, as the reference leaves out any number of them without a word. But half of an adapter is
+    // another adapter, and strays in the file of another base are layers or modules that this one lacks.
+    private bool IsOfAnotherBase => unplaced.Count > 0 && (2 * unplaced.Count >= file.Tensors.Length
+        || (adapter.Model.Folder is { } model && BaseIdentity.IsOther(Folder, model)));
+
+    private string Folder => Path.GetDirectoryName(file.Path)!;
 
     // The reference writes such tensors over the base, for every adapter; here they count for their own adapter alone.
     private void Carry()

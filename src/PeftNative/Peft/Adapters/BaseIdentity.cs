@@ -59,6 +59,10 @@ public static class BaseIdentity
             : $"its files name {named} as the base, and {modelFolder} goes by another name";
     }
 
+    /// <summary>Whether base.json says that an adapter was trained on other weights; false where there is none.</summary>
+    internal static bool IsOther(string adapterFolder, string modelFolder) => Find(adapterFolder) is { } file
+        && StrictJson.ReadFile(file).GetString("fingerprint") != Fingerprint(modelFolder);
+
     // In the folder of the adapter, or, for the best one and checkpoints of a run, in the one above.
     private static string? Find(string adapterFolder)
     {

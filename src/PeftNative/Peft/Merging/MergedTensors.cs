@@ -47,6 +47,7 @@ internal static class MergedTensors
     /// <summary>
     /// Rounds the model's numbers to the types they are written in; those of a base that is still quantised stay.
     /// </summary>
+    /// <exception cref="NumericException">A type does not hold a number.</exception>
     public static void Round(TransformerModel model, IReadOnlyList<MergedTensor> plan)
     {
         foreach (var tensor in plan)
@@ -54,7 +55,7 @@ internal static class MergedTensors
             if (tensor is not { Type: StoredType.F16 or StoredType.BF16,
                 Parameter: { TiedTo: null, Quantized: null } parameter }) continue;
             var values = HostValues.Download(model.Backend, parameter.Value);
-            HostValues.Round(values, Narrow(parameter.Name, values, tensor.Type));
+            HostValues.Round(values, Fitting(tensor.Name, values, tensor.Type));
             HostValues.Upload(model.Backend, values, parameter.Value);
         }
     }
@@ -122,12 +123,12 @@ internal static class MergedTensors
 
     private static void WriteFinite(Stream stream, string name, float[] values, StoredType type)
     {
-        Narrow(name, values, type);
+        Fitting(name, values, type);
         SafetensorsWriter.WriteSingles(stream, values, type);
     }
 
-    // The type that values are rounded to, which must hold them.
-    private static DType Narrow(string name, float[] values, StoredType type)
+    // The type that values are written in, which holds them all.
+    private static DType Fitting(string name, float[] values, StoredType type)
     {
         var narrow = type switch
         {
@@ -135,10 +136,9 @@ internal static class MergedTensors
             StoredType.BF16 => DType.BFloat16,
             _ => DType.Float32,
         };
-        if (!Finite.Fit(values, narrow))
-            throw new NumericException($"The weight has values that {narrow.Name()} does not hold; nothing is written.",
+        return Finite.Fit(values, narrow) ? narrow
+            : throw new NumericException($"The weight has values that {narrow.Name()} does not hold; nothing is written.",
                 name, "Give --dtype fp32 or bf16.");
-        return narrow;
     }
 
     private static float[] Values(TransformerModel model, Parameter parameter) =>
