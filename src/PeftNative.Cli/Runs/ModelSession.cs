@@ -5,6 +5,7 @@ using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Merging;
 using PeftNative.Tokenizers;
 
@@ -27,6 +28,10 @@ internal sealed class ModelSession : IDisposable
 
     private ModelSession(IBackend backend, TransformerModel model, HfTokenizer tokenizer, List<Adapter> loaded, IReadOnlyList<AdapterChoice> choices) =>
         (Backend, Model, Tokenizer, Loaded, Choices) = (backend, model, tokenizer, loaded, choices);
+
+    /// <summary>The folder of the tokenizer and the chat template: the model's, or that of an adapter that adds
+    /// tokens.</summary>
+    public required string TokenizerFolder { get; init; }
 
     /// <summary>Computes.</summary>
     public IBackend Backend { get; }
@@ -56,11 +61,16 @@ internal sealed class ModelSession : IDisposable
         var folder = values.Text(Shared.Model);
         var named = byName ? NamedSources(values) : [.. AdapterSources(values).Select(s => ((string?)null, s))];
         List<AdapterSource> sources = [.. named.Select(n => n.Source)];
-        options ??= sources.Count > 0 ? AdapterLabels.OptionsFor(sources[0].Folder, folder) : new ModelOptions();
-        options = options with { Quantization = QuantizationSettings.Read(values) };
+        List<string> folders = [.. sources.Select(s => s.Folder)];
+        var fitting = AdapterLabels.OptionsFor(folders, folder);
+        options = (options ?? fitting) with
+        {
+            Quantization = QuantizationSettings.Read(values), VocabularySize = fitting.VocabularySize,
+        };
         using var progress = new ProgressLine(terminal);
         progress.Show($"loading {folder}");
-        var tokenizer = HfTokenizer.Load(folder);
+        var tokenizerFolder = AdapterVocabulary.TokenizerFolder(folder, folders);
+        var tokenizer = HfTokenizer.Load(tokenizerFolder);
         var backend = Machine.CreateBackend(values);
         TransformerModel? model = null;
         var adapters = new List<Adapter>();
@@ -79,7 +89,7 @@ internal sealed class ModelSession : IDisposable
             var choices = named.Zip(adapters).Where(p => p.First.Name is not null)
                 .Select(p => new AdapterChoice(p.First.Name!, p.Second, AdapterChoice.LabelsOf(p.First.Source.Folder, model))).ToList();
             WarnOfRandomHead(report, adapters, choices.Count > 0, terminal);
-            return new ModelSession(backend, model, tokenizer, adapters, choices);
+            return new ModelSession(backend, model, tokenizer, adapters, choices) { TokenizerFolder = tokenizerFolder };
         }
         catch
         {

@@ -69,7 +69,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         var encoder = session.Model.Task == ModelTask.SequenceToSequence
             ? Encoder(ModelTask.SequenceToSequence, "source, prompt or instruction") : Encoder(ModelTask.CausalLM, "prompt, instruction or messages");
         var options = GenerateVerb.ToOptions(values);
-        if (data.Shape == RecordShape.Messages && ChatTemplate.Load(values.Text(Shared.Model)) is { } template)
+        if (data.Shape == RecordShape.Messages && ChatTemplate.Load(session.TokenizerFolder) is { } template)
             options = TurnEnd.Of(template, session.Tokenizer).AddTo(options);
         foreach (var line in InBatches(Continue)) yield return line;
 
@@ -129,7 +129,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         return new ExampleEncoder(session.Tokenizer, new EncodingOptions
         {
             Task = task, MaxLength = DataPlan.MaxLength(values, session.Model.Config), ForPrediction = true,
-            ChatTemplate = data.Shape == RecordShape.Messages ? Tokenizers.Chat.ChatTemplate.Load(values.Text(Shared.Model)) : null,
+            ChatTemplate = data.Shape == RecordShape.Messages ? Tokenizers.Chat.ChatTemplate.Load(session.TokenizerFolder) : null,
         });
     }
 

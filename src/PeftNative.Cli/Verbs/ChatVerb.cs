@@ -5,6 +5,7 @@ using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Inference;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tokenizers.Chat;
 
 namespace PeftNative.Cli.Verbs;
@@ -32,7 +33,8 @@ internal sealed class ChatVerb : Verb
 
     public override int Run(SettingValues values, Terminal terminal)
     {
-        var folder = values.Text(Shared.Model);
+        var folder = AdapterVocabulary.TokenizerFolder(values.Text(Shared.Model),
+            ModelSession.NamedSources(values).Select(s => s.Source.Folder));
         var template = ChatTemplate.Load(folder)
             ?? throw new ModelFormatException("The model has no chat template.", folder, "Use generate, which continues plain texts.");
         using var session = ModelSession.Open(values, terminal, byName: true);

@@ -72,7 +72,7 @@ internal sealed class GenerateVerb : Verb
         using var generator = new TextGenerator(session.Model, session.Tokenizer, [.. session.Active]);
         var text = new StringBuilder();
         var clock = Stopwatch.StartNew();
-        var options = ToOptions(values).StoppingAt(EndOfTurn(values.Text(Shared.Model), session, terminal));
+        var options = ToOptions(values).StoppingAt(EndOfTurn(session, terminal));
         foreach (var piece in generator.Stream(ids, options, terminal.Cancellation))
         {
             text.Append(piece);
@@ -99,11 +99,11 @@ internal sealed class GenerateVerb : Verb
     };
 
     // A model tuned on conversations ends with this token also where it just goes on with a text.
-    private static int? EndOfTurn(string folder, ModelSession session, Terminal terminal)
+    private static int? EndOfTurn(ModelSession session, Terminal terminal)
     {
         try
         {
-            return ChatTemplate.Load(folder) is { } template ? TurnEnd.Of(template, session.Tokenizer).Token : null;
+            return ChatTemplate.Load(session.TokenizerFolder) is { } template ? TurnEnd.Of(template, session.Tokenizer).Token : null;
         }
         catch (ModelFormatException e)
         {

@@ -1,6 +1,7 @@
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Merging;
 
@@ -12,15 +13,14 @@ public sealed partial class CaseRunner
     private CaseResult ReplayFiles(CaseResult result)
     {
         result = result with { Expect = recorded.Json.GetString("expect") };
-        if (recorded.Json.Has("base_resized_by"))
-            throw recorded.Json.Error("base_resized_by", "Bases that were grown by new tokens are not supported yet.");
-        var (model, _) = ModelLoader.Load(backend, recorded.Base, recorded.Options());
+        var folder = Path.GetFullPath(Path.Combine(recorded.Folder, recorded.Json.GetString("adapter")));
+        var (model, _) = ModelLoader.Load(
+            backend, recorded.Base, recorded.Options() with { VocabularySize = VocabularySize(folder) });
         using var owner = model;
         var (batch, places) = recorded.Batch();
         using var pass = new Pass(model);
         if (recorded.Has("base_logits")) Check("base_logits", Logits(pass, batch), places, limits.Outputs);
 
-        var folder = Path.GetFullPath(Path.Combine(recorded.Folder, recorded.Json.GetString("adapter")));
         Adapter adapter;
         try
         {
@@ -44,6 +44,24 @@ public sealed partial class CaseRunner
         if (truth is not null && recorded.Json.Has("merge_same"))
             result = result with { Merged = CheckMerged(folder, truth, batch, places) };
         return result;
+    }
+
+    // Where the caller of the reference did not resize the base, it grows by itself for what the files hold. Files that
+    // cannot be read are refused when they are loaded.
+    private int? VocabularySize(string folder)
+    {
+        var config = ConfigReader.Read(recorded.Base);
+        try
+        {
+            var found = AdapterVocabulary.SizeFor([folder], config, recorded.Task.WritesText());
+            if (recorded.Json.GetOptionalInt("base_resized_by") is not { } added) return found;
+            if (found is not null) CheckEqual("vocabulary", config.VocabularySize + added, found.Value);
+            return config.VocabularySize + added;
+        }
+        catch (PeftNativeException)
+        {
+            return null;
+        }
     }
 
     // A reader may be stricter than the reference where that does not do what was trained, or where a setting is listed
@@ -95,7 +113,8 @@ public sealed partial class CaseRunner
         try
         {
             var merged = Path.Combine(output.FullName, "merged");
-            ModelMerger.Merge(backend, recorded.Base, [new AdapterSource(folder)], merged);
+            ModelMerger.Merge(backend, recorded.Base, [new AdapterSource(folder)], merged,
+                new MergeOptions { VocabularySize = VocabularySize(folder) });
             var (model, _) = ModelLoader.Load(backend, merged, recorded.Options());
             using var owner = model;
             using var pass = new Pass(model);

@@ -37,6 +37,13 @@ public sealed class TransformerModel : IDisposable
     /// <summary>The folder it was loaded from, or null.</summary>
     public string? Folder { get; internal set; }
 
+    /// <summary>Rows of embedding and head that the checkpoint does not have.</summary>
+    internal int AddedTokens { get; set; }
+
+    /// <summary>Whether a parameter has a row for every token.</summary>
+    internal bool HasRowsOfTokens(Parameter parameter) =>
+        parameter == Embedding.Table || (Task.WritesText() && parameter == Head.Output.Weight);
+
     /// <summary>How its frozen linear layers were quantised when it was made, or null.</summary>
     internal QuantizationOptions? Quantization { get; init; }
 

@@ -62,6 +62,7 @@ public sealed class AdapterFileCaseTests : IDisposable
     [InlineData("^llama-lora-(embed|lm_head)")]
     [InlineData("^llama-(save|tensors|wrapped|many|name)-")]
     [InlineData("^bert-(save|tensors|lora)-")]
+    [InlineData("-resized-(plain|save|target)")]
     [InlineData("-(ia3|prefix|prompt|ptuning)-")]
     public void Recorded_folders_of_a_group_hold(string group)
     {

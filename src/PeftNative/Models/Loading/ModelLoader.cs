@@ -22,6 +22,12 @@ public sealed record ModelOptions
     /// <summary>How the frozen linear layers are quantised; null to keep them in the backend's type.</summary>
     public QuantizationOptions? Quantization { get; init; }
 
+    /// <summary>
+    /// Rows of the token embedding and of a language model's head, where adapters bring more than the checkpoint has;
+    /// null for its own. Each new row is the mean of the old ones.
+    /// </summary>
+    public int? VocabularySize { get; init; }
+
     /// <summary>Seed for parameters that the checkpoint lacks.</summary>
     public ulong Seed { get; init; }
 }
@@ -71,13 +77,15 @@ public static class ModelLoader
 
     internal static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder, ModelOptions options, Work work)
     {
-        var config = WithOptions(ConfigReader.Read(folder), options);
+        var stored = ConfigReader.Read(folder);
+        var config = WithOptions(stored, options);
         using var source = WeightSource.Open(folder);
         options.Quantization?.Validate(backend);
         var model = Create(backend, config, options.Quantization);
         try
         {
             model.Folder = folder;
+            model.AddedTokens = config.VocabularySize - stored.VocabularySize;
             return (model, new WeightFiller(model, source, options.Quantization).Fill(options.Seed, work));
         }
         catch
@@ -146,6 +154,9 @@ public static class ModelLoader
         if (!task.WritesText() && labels.Count == 0) labels = ["LABEL_0", "LABEL_1"];
         var problem = options.ProblemType ?? config.ProblemType
             ?? (task == ModelTask.SequenceClassification && labels.Count == 1 ? ProblemType.Regression : ProblemType.SingleLabel);
-        return config with { Task = task, Labels = labels, ProblemType = problem };
+        var size = options.VocabularySize ?? config.VocabularySize;
+        if (size < config.VocabularySize)
+            throw new UsageException($"The vocabulary of {config.VocabularySize} tokens cannot shrink to {size}.");
+        return config with { Task = task, Labels = labels, ProblemType = problem, VocabularySize = size };
     }
 }

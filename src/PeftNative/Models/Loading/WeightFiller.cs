@@ -35,7 +35,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             Initialize(model, parameter, new RandomStream(seed, RandomPurpose.HeadInitialization, (ulong)parameter.Index));
         return new LoadReport(created, [.. Unused(sources.Values.ToHashSet())], sources)
         {
-            Doubts = tie?.Doubt(model.Config) is { } doubt ? [doubt] : [],
+            Doubts = [.. new[] { tie?.Doubt(model.Config), Growth() }.OfType<string>()],
         };
     }
 
@@ -69,18 +69,39 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
         if (parameter.TiedTo is null) Read(parameter, stored);
     }
 
+    private string? Growth() => model.AddedTokens == 0 ? null
+        : $"the vocabulary grows by {model.AddedTokens} to {model.Config.VocabularySize} tokens, as the adapter wants it";
+
     private void Read(Parameter parameter, StoredTensor stored)
     {
-        if (!stored.Shape.AsSpan().SequenceEqual(parameter.StoredShape))
+        var added = model.HasRowsOfTokens(parameter) ? model.AddedTokens : 0;
+        long[] expected = added == 0 ? parameter.StoredShape : [parameter.Rows - added, parameter.Columns];
+        if (!stored.Shape.AsSpan().SequenceEqual(expected))
             throw new ModelFormatException($"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
-                + $"expected [{string.Join(", ", parameter.StoredShape)}].", source.Path,
+                + $"expected [{string.Join(", ", expected)}].", source.Path,
                 IsHead(parameter) ? "The head has another number of labels than asked for." : "config.json describes another model.");
         if (!parameter.Value.IsPresent)
             Quantize(model, parameter, quantization!, parameter.Layout == StoredLayout.Transposed
                 ? (first, values) => Whole(parameter, stored).AsSpan((int)first, values.Length).CopyTo(values)
                 : (first, values) => source.ReadAs(stored.Name, values, first));
-        else if (parameter.Layout != StoredLayout.Transposed) InParts(model, parameter, (first, part) => source.ReadAs(stored.Name, part, first));
+        else if (parameter.Layout != StoredLayout.Transposed)
+            InParts(model, parameter, (first, part) => source.ReadAs(stored.Name, part, first), stored.ElementCount);
         else HostValues.Upload(model.Backend, Whole(parameter, stored), parameter.Value);
+        if (added > 0) AddRows(parameter, stored);
+    }
+
+    // As resize_token_embeddings does it, but for the spread of about 1e-5 that it draws around the mean.
+    private void AddRows(Parameter parameter, StoredTensor stored)
+    {
+        var (sums, row) = (new double[parameter.Columns], new float[parameter.Columns]);
+        for (var first = 0L; first < stored.ElementCount; first += row.Length)
+        {
+            source.ReadAs(stored.Name, row, first);
+            for (var c = 0; c < row.Length; c++) sums[c] += row[c];
+        }
+        for (var c = 0; c < row.Length; c++) row[c] = (float)(sums[c] / stored.Shape[0]);
+        for (var first = stored.ElementCount; first < parameter.Count; first += row.Length)
+            HostValues.Upload(model.Backend, row, parameter.Value, first);
     }
 
     private delegate void PartReader(long first, Span<float> values);
@@ -111,12 +132,14 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
     }
 
     // Fills a parameter part by part, so that its numbers never lie beside it a second time.
-    private static void InParts(TransformerModel model, Parameter parameter, Action<long, float[]> fill)
+    private static void InParts(
+        TransformerModel model, Parameter parameter, Action<long, float[]> fill, long? most = null)
     {
-        var values = new float[Math.Min(PartLength, parameter.Count)];
-        for (var first = 0L; first < parameter.Count; first += values.Length)
+        var count = most ?? parameter.Count;
+        var values = new float[Math.Min(PartLength, count)];
+        for (var first = 0L; first < count; first += values.Length)
         {
-            if (parameter.Count - first < values.Length) values = new float[parameter.Count - first];
+            if (count - first < values.Length) values = new float[count - first];
             fill(first, values);
             HostValues.Upload(model.Backend, values, parameter.Value, first);
         }

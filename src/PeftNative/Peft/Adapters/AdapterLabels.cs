@@ -3,6 +3,7 @@ using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Peft;
 
@@ -29,13 +30,32 @@ public static class AdapterLabels
     };
 
     /// <summary>
-    /// Options to load a base model with, so that the adapter fits: its task, and its labels from labels.json in its folder or the one above, or
-    /// by number from the head it brings.
+    /// Options to load a base model with, so that the adapter fits: its task, its labels from labels.json in its folder
+    /// or the one above, or by number from the head it brings, and its vocabulary.
     /// </summary>
     /// <param name="adapterFolder">The adapter.</param>
     /// <param name="baseFolder">The base model.</param>
     /// <exception cref="ModelFormatException">A file is broken, or the adapter is of a kind that is not supported.</exception>
-    public static ModelOptions OptionsFor(string adapterFolder, string baseFolder)
+    public static ModelOptions OptionsFor(string adapterFolder, string baseFolder) =>
+        OptionsFor([adapterFolder], baseFolder);
+
+    /// <summary>
+    /// Options to load a base model with for several adapters: task and labels of the first one, the largest of their
+    /// vocabularies.
+    /// </summary>
+    /// <param name="adapterFolders">The adapters; those of the base itself where there are none.</param>
+    /// <param name="baseFolder">The base model.</param>
+    /// <exception cref="ModelFormatException">A file is broken, or the first adapter is of a kind that is not
+    /// supported.</exception>
+    public static ModelOptions OptionsFor(IReadOnlyList<string> adapterFolders, string baseFolder)
+    {
+        if (adapterFolders.Count == 0) return new ModelOptions();
+        var (options, config) = (TaskAndLabels(adapterFolders[0], baseFolder), ConfigReader.Read(baseFolder));
+        var writesText = (options.Task ?? config.Task)?.WritesText() ?? true;
+        return options with { VocabularySize = AdapterVocabulary.SizeFor(adapterFolders, config, writesText) };
+    }
+
+    private static ModelOptions TaskAndLabels(string adapterFolder, string baseFolder)
     {
         var task = TaskOf(adapterFolder);
         if (task is null || task.Value.WritesText()) return new ModelOptions { Task = task };

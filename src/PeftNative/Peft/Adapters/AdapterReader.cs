@@ -1,6 +1,7 @@
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft;
@@ -35,6 +36,7 @@ internal sealed class AdapterReader
         foreach (var tensor in others) reader.Place(tensor);
         reader.Conclude();
         reader.Carry();
+        reader.DoubtNewRows();
     }
 
     private bool Take(StoredTensor tensor, string name)
@@ -85,14 +87,15 @@ internal sealed class AdapterReader
         return StoredOrder.FromFile(parameter, values);
     }
 
-    // Whether the numbers in force are those of the file, to the rounding of the type that they are kept in.
-    private bool Holds(Parameter parameter, float[] values)
+    // Whether the numbers in force are those of the file, to the rounding of the type that they are kept in; but for the
+    // last ones.
+    private bool Holds(Parameter parameter, float[] values, int except = 0)
     {
         using var scratch = new Arena(adapter.Model.Backend, "dequantised weight");
         var own = adapter.Model.Dense(parameter.TiedTo ?? parameter, scratch);
         var rounded = values.ToArray();
         HostValues.Round(rounded, own.Type);
-        return HostValues.Download(adapter.Model.Backend, own).AsSpan().SequenceEqual(rounded);
+        return HostValues.Download(adapter.Model.Backend, own).AsSpan(..^except).SequenceEqual(rounded.AsSpan(..^except));
     }
 
     private void Conclude()
@@ -102,8 +105,7 @@ internal sealed class AdapterReader
             throw new ModelFormatException($"The adapter does not fit this {adapter.Model.Config.ModelType} model: "
                 + $"{Listed([.. problems, .. unplaced.Select(n => $"unexpected: {n}")], "; ")}."
                 + (adapter.HintOfMisfit is { } hint ? $" Note that {hint}." : ""), file.Path,
-                (BaseIdentity.NamedBase(Folder) is { } named ? $"Its base is {named}. " : "")
-                + "It was made for another base, task or number of labels, or its files do not belong together.");
+                Remedy());
         if (unplaced.Count > 0)
             adapter.Warn($"its file holds tensors that this {adapter.Model.Config.ModelType} model has no place for; "
                 + $"they were left out: {Listed(unplaced, ", ")}");
@@ -116,6 +118,12 @@ internal sealed class AdapterReader
 
     private string Folder => Path.GetDirectoryName(file.Path)!;
 
+    private string Remedy() => AdapterVocabulary.IsLarger(file, adapter.Model)
+        ? "It was trained with added tokens, and neither its tensors nor a tokenizer in its folder say how to make all "
+            + "of the base grow: resize the base's token embeddings, save it, and give that folder as the model."
+        : (BaseIdentity.NamedBase(Folder) is { } named ? $"Its base is {named}. " : "")
+            + "It was made for another base, task or number of labels, or its files do not belong together.";
+
     // The reference writes such tensors over the base, for every adapter; here they count for their own adapter alone.
     private void Carry()
     {
@@ -123,17 +131,32 @@ internal sealed class AdapterReader
         foreach (var (parameter, tensor) in ofBase)
         {
             var inForce = adapter.Replacement(parameter.Index) ?? parameter;
-            if (Values(tensor, parameter) is not { } values || Holds(inForce, values)) continue;
+            if (Values(tensor, parameter) is not { } values) continue;
+            var added = adapter.Model.HasRowsOfTokens(parameter) ? adapter.Model.AddedTokens : 0;
+            var isKnown = Holds(inForce, values, except: added * parameter.Columns);
+            if (isKnown && added == 0) continue; // what made a base grow is saved again
             adapter.Carry(parameter, values, tensor.Name);
             foreach (var other in TiedWith(parameter))
                 if (adapter.Replacement(other.Index) is null && !ofBase.ContainsKey(other))
                     adapter.Carry(other, values, key: null);
-            carried.Add(parameter.Name);
+            if (!isKnown) carried.Add(parameter.Name);
         }
         if (problems.Count > 0) Conclude();
         if (carried.Count > 0)
             adapter.Warn($"its file holds other values than the base for {Listed(carried, ", ")}; "
                 + "they count for this adapter alone");
+    }
+
+    // Rows for added tokens of which neither the base nor the adapter knows the numbers.
+    private void DoubtNewRows()
+    {
+        var model = adapter.Model;
+        if (model.AddedTokens == 0) return;
+        var unknown = model.Parameters
+            .Where(p => model.HasRowsOfTokens(p) && adapter.Replacement(p.Index) is null).Select(p => p.Name).ToList();
+        if (unknown.Count > 0)
+            adapter.Warn($"its file lacks the rows of the {model.AddedTokens} added tokens in "
+                + $"{string.Join(" and ", unknown)}; each is the mean of the others");
     }
 
     private IEnumerable<Parameter> TiedWith(Parameter parameter) => adapter.Model.Parameters.Where(p =>

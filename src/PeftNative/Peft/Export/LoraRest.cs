@@ -25,7 +25,8 @@ internal static class LoraRest
     /// <summary>Whether head and token embedding are one matrix.</summary>
     internal static bool IsTied(TransformerModel model) => model.Head.Output.Weight.TiedTo is not null;
 
-    private static string Kind(AdapterEntry entry) => entry.ReplacesInPlace ? "trained biases"
+    private static string Kind(AdapterEntry entry) => entry.ReplacesInPlace
+        ? entry.Parameter.Name.EndsWith(".bias", StringComparison.Ordinal) ? "trained biases" : "weights of the base"
         : entry.Parameter.Name.EndsWith(".lora_magnitude_vector", StringComparison.Ordinal) ? "DoRA's magnitudes"
             : "modules_to_save";
 

@@ -7,15 +7,18 @@ namespace PeftNative.Peft.Merging;
 /// <summary>Writes the folder of a merged model: weights, config.json, and what belongs to the tokenizer.</summary>
 internal static class MergedFolder
 {
-    private static readonly string[] Companions =
+    private static readonly string[] TokenizerFiles =
     [
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
-        "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", "chat_template.json", "generation_config.json",
-        "LICENSE", "LICENSE.txt", "LICENSE.md",
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+        "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja",
+        "chat_template.json",
     ];
+
+    private static readonly string[] OtherFiles = ["generation_config.json", "LICENSE", "LICENSE.txt", "LICENSE.md"];
 
     /// <summary>Writes everything at once or nothing; returns the names of the weights files.</summary>
     /// <param name="baseFolder">The base.</param>
+    /// <param name="tokenizerFolder">Where the tokenizer is.</param>
     /// <param name="output">The new folder.</param>
     /// <param name="model">The merged model.</param>
     /// <param name="tensors">Its tensors.</param>
@@ -23,12 +26,12 @@ internal static class MergedFolder
     /// <param name="work">Told the bytes.</param>
     /// <param name="check">Looks at all that was written before it takes its place; an error leaves nothing.</param>
     public static IReadOnlyList<string> Write(
-        string baseFolder, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors,
+        string baseFolder, string tokenizerFolder, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors,
         long maxShardBytes, Work work, Action<string> check)
     {
         work.Total = tensors.Sum(t => t.Bytes);
         var shards = Shards(tensors, maxShardBytes);
-        var companions = Companions.Select(n => Path.Combine(baseFolder, n)).Where(File.Exists).ToList();
+        var companions = FindCompanions(baseFolder, tokenizerFolder);
         var bytes = tensors.Sum(t => t.Bytes) + companions.Sum(f => new FileInfo(f).Length);
         List<string> names = shards.Count == 1
             ? ["model.safetensors"] : [.. Enumerable.Range(1, shards.Count).Select(i => $"model-{i:00000}-of-{shards.Count:00000}.safetensors")];
@@ -42,6 +45,13 @@ internal static class MergedFolder
         }, bytes: bytes);
         return names;
     }
+
+    // Files of two tokenizers are never mixed.
+    private static List<string> FindCompanions(string baseFolder, string tokenizerFolder) =>
+    [
+        .. TokenizerFiles.Select(n => Path.Combine(tokenizerFolder, n))
+            .Concat(OtherFiles.Select(n => Path.Combine(baseFolder, n))).Where(File.Exists),
+    ];
 
     private static List<List<MergedTensor>> Shards(IReadOnlyList<MergedTensor> tensors, long most)
     {
@@ -87,6 +97,7 @@ internal static class MergedFolder
             foreach (var key in (string[])["dtype", "torch_dtype"])
                 if (config.ContainsKey(key)) config[key] = only switch { StoredType.F16 => "float16", StoredType.BF16 => "bfloat16", _ => "float32" };
         if (IsUntied(model)) Untie(config, model);
+        if (model.AddedTokens > 0) config["vocab_size"] = model.Config.VocabularySize;
         if (model.Task.WritesText()) return config;
         config["architectures"] = new JsonArray(model.Family.ClassFor(model.Task));
         foreach (var (key, value) in AdapterLabels.ToConfig(model.Config.Labels, model.Config.ProblemType ?? ProblemType.SingleLabel))

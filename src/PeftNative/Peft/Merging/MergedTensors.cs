@@ -84,7 +84,8 @@ internal static class MergedTensors
         var before = new float[tensor.ElementCount];
         source.ReadAs(stored, before);
         if (Values(model, parameter).AsSpan().SequenceEqual(before)) return Copy(source, stored, name, type);
-        return new MergedTensor(name, type ?? tensor.Type, [.. tensor.Shape], true, Writer(model, parameter, type ?? tensor.Type));
+        return new MergedTensor(
+            name, type ?? tensor.Type, parameter.StoredShape, true, Writer(model, parameter, type ?? tensor.Type));
     }
 
     private static MergedTensor New(TransformerModel model, Parameter parameter, StoredType type) =>

@@ -1,6 +1,7 @@
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Peft.Adapters;
 using PeftNative.Ops;
 using PeftNative.Quantization;
 using PeftNative.Tensors;
@@ -15,6 +16,12 @@ public sealed record MergeOptions
 
     /// <summary>How the base is quantised, where the adapter was trained on a quantised one; what is written is dequantised. Null for the base as it is.</summary>
     public QuantizationOptions? Quantization { get; init; }
+
+    /// <summary>
+    /// Tokens of the merged model, where these are more than the base's; null for what the adapters' files ask for. Rows
+    /// that nothing brings are the mean of the base's.
+    /// </summary>
+    public int? VocabularySize { get; init; }
 
     /// <summary>The most bytes of a weights file; larger models are written in shards with an index.</summary>
     public long MaxShardBytes { get; init; } = 5L << 30;
@@ -88,7 +95,11 @@ public static class ModelMerger
     {
         options ??= new MergeOptions();
         var work = new Work("loading", progress, cancellation);
-        var asked = AdapterLabels.OptionsFor(adapters[0].Folder, baseFolder) with { Quantization = options.Quantization };
+        var fitting = AdapterLabels.OptionsFor([.. adapters.Select(a => a.Folder)], baseFolder);
+        var asked = fitting with
+        {
+            Quantization = options.Quantization, VocabularySize = options.VocabularySize ?? fitting.VocabularySize,
+        };
         var (model, loaded) = ModelLoader.Load(backend, baseFolder, asked, work);
         using var owner = model;
         var probe = Probe.For(model);
@@ -108,7 +119,8 @@ public static class ModelMerger
         check.Rounded(rounded, plan);
         var difference = 0.0;
         var files = MergedFolder.Write(
-            baseFolder, output, model, plan, options.MaxShardBytes, work.Next("writing"), Check);
+            baseFolder, AdapterVocabulary.TokenizerFolder(baseFolder, adapters.Select(a => a.Folder)), output, model, plan,
+            options.MaxShardBytes, work.Next("writing"), Check);
         return new MergeReport(plan.Count(t => t.IsChanged), plan.Count(t => !t.IsChanged), loaded.Created.Count,
             MergedTensors.Dropped(model, loaded), files, difference, check.LargestLogit, Probe.Distance(bare, expected),
             [.. loaded.Doubts, .. doubts])
