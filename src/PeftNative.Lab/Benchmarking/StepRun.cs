@@ -1,5 +1,6 @@
 using PeftNative.Determinism;
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Peft;
 using PeftNative.Tensors;
 using PeftNative.Training;
@@ -35,7 +36,7 @@ internal sealed class StepRun : IDisposable
         Adapter = config.Create(model, seed: 1, trainable: true, "default");
         if (ownsModel && Adapter is ReplacementAdapter full) full.ReleaseBase();
         optimizer = new AdamW(model.Backend, Adapter.Buffer, new AdamWOptions { WeightDecay = 0.01, MaxGradientNorm = 0 });
-        pass = new Pass(model, Adapter) { MemoryBudget = memoryBudget };
+        pass = new Pass(model, Adapter) { Memory = { Budget = memoryBudget } };
         graphs = new StepGraphs(pass);
         if (keepsFrozenLayers)
         {
@@ -67,10 +68,11 @@ internal sealed class StepRun : IDisposable
     public long Replayed => graphs.Replayed;
 
     /// <summary>The most memory the activations of a step have taken, in bytes.</summary>
-    public long StepBytes => pass.PeakBytes;
+    public long StepBytes => pass.Memory.PeakBytes;
 
     /// <summary>Bytes held from the backend: weights, the step, adapter and optimizer.</summary>
-    public long HeldBytes => model.WeightBytes + pass.Arena.Reserved + 4L * Adapter.Buffer.Values.Count * sizeof(float);
+    public long HeldBytes =>
+        model.WeightBytes + pass.Memory.Arena.Reserved + 4L * Adapter.Buffer.Values.Count * sizeof(float);
 
     /// <summary>Forward, backward and update.</summary>
     public void Step()
@@ -87,7 +89,8 @@ internal sealed class StepRun : IDisposable
     public float[] Scores()
     {
         pass.Begin(batch, training: false);
-        return HostValues.Download(model.Backend, model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
+        int[] rows = [.. Enumerable.Range(0, pass.Rows.Count)];
+        return HostValues.Download(model.Backend, model.Head.Scores(pass, model.Forward(pass), rows));
     }
 
     /// <summary>Gradients of the latest step.</summary>

@@ -1,5 +1,7 @@
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
@@ -32,7 +34,7 @@ public sealed partial class CaseRunner
             return result with { Got = "error" };
         }
         using var loaded = adapter;
-        pass.Attachments = [adapter];
+        pass.Adapters.InForce = [adapter];
         var warned = adapter.Warnings.Count > 0;
         result = result with { Got = warned ? "warns" : "loads" };
         result = result with { Logits = CheckRead(Logits(pass, batch), places, warned, out var truth) };
@@ -50,7 +52,7 @@ public sealed partial class CaseRunner
     // cannot be read are refused when they are loaded.
     private int? VocabularySize(string folder)
     {
-        var config = ConfigReader.Read(recorded.Base);
+        var config = FamilyTable.Read(recorded.Base);
         try
         {
             var found = AdapterVocabulary.SizeFor([folder], config, recorded.Task.WritesText());

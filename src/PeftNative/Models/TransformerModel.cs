@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using PeftNative.Models.Families;
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Quantization;
 using PeftNative.Tensors;
@@ -94,18 +95,18 @@ public sealed class TransformerModel : IDisposable
     /// </summary>
     public Tensor Forward(Pass pass)
     {
-        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].BeforeForward(pass);
-        if (Encoder is not null && pass.Cache is not { Length: > 0 }) Encode(pass);
+        foreach (var set in pass.Adapters.Each) set.BeforeForward(pass);
+        if (Encoder is not null && pass.Rows.Cache is not { Length: > 0 }) Encode(pass);
         var x = pass.FrozenLayers is { } frozen && pass.IsTraining && Encoder is null
             ? ForwardAboveFrozen(pass, frozen) : Decoder.Forward(pass, Embedding.Forward(pass));
-        pass.Cache?.Advance(pass);
+        pass.Rows.Cache?.Advance(pass.Rows.Stream);
         return x;
     }
 
     private Tensor ForwardAboveFrozen(Pass pass, FrozenLayerCache frozen)
     {
         // Up to the beginning of the layer with the lowest trained sub-block; two sub-blocks make a layer.
-        var boundary = Math.Max(0, pass.LowestTrainedDepth) / 2 * 2;
+        var boundary = Math.Max(0, pass.Adapters.LowestTrainedDepth) / 2 * 2;
         if (boundary == 0) return Decoder.Forward(pass, Embedding.Forward(pass));
         var x = frozen.Restore(pass);
         if (!x.IsPresent)
@@ -121,45 +122,46 @@ public sealed class TransformerModel : IDisposable
     /// </summary>
     public void Backward(Pass pass, in Tensor d)
     {
-        var lowest = pass.LowestTrainedDepth;
+        var lowest = pass.Adapters.LowestTrainedDepth;
         if (Encoder is null)
         {
             var dInput = Decoder.Backward(pass, d, lowest);
             if (lowest < 0) Embedding.Backward(pass, dInput);
         }
         else EncoderDecoderBackward(pass, d);
-        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AfterBackward(pass);
+        foreach (var set in pass.Adapters.Each) set.AfterBackward(pass);
     }
 
     private void Encode(Pass pass)
     {
-        pass.Enter(pass.Source!);
+        pass.Rows.Enter(pass.Rows.Source!);
         var x = Encoder!.Forward(pass, Embedding.Forward(pass));
-        pass.Memory = pass.NewActivation(x.Rows, x.Columns);
-        EncoderNorm!.Forward(pass, pass.MemoryNorm, x, pass.Memory);
-        pass.Enter(pass.Target);
+        pass.Rows.EncoderOutput = pass.Memory.NewActivation(x.Rows, x.Columns);
+        EncoderNorm!.Forward(pass, pass.MemoryNorm, x, pass.Rows.EncoderOutput);
+        pass.Rows.Enter(pass.Rows.Target);
     }
 
     private void EncoderDecoderBackward(Pass pass, in Tensor d)
     {
-        var (lowest, first) = (pass.LowestTrainedDepth, Decoder.FirstDepth);
+        var (lowest, first) = (pass.Adapters.LowestTrainedDepth, Decoder.FirstDepth);
         if (lowest >= first)
         {
             Decoder.Backward(pass, d, lowest);
             return;
         }
-        var dMemory = pass.MemoryGradient = pass.NewActivation(pass.Memory.Rows, pass.Memory.Columns);
-        pass.Backend.Fill(dMemory, 0);
+        var encoded = pass.Rows.EncoderOutput;
+        var dEncoded = pass.Rows.EncoderGradient = pass.Memory.NewActivation(encoded.Rows, encoded.Columns);
+        pass.Backend.Fill(dEncoded, 0);
         // What is trained below the decoder is reached through its looks at the encoder, the lowest of which stands above its first sub-block.
         var trainsEmbedding = Embedding.IsTrained(pass);
         var dInput = Decoder.Backward(pass, d, trainsEmbedding ? -1 : Decoder.Blocks[0].IsTrained(pass) ? first : first + 1);
         if (trainsEmbedding) Embedding.Backward(pass, dInput);
 
-        pass.Enter(pass.Source!);
-        EncoderNorm!.Backward(pass, pass.MemoryNorm, dMemory, dMemory, accumulate: false);
-        Encoder!.Backward(pass, dMemory, lowest);
-        if (lowest < 0) Embedding.Backward(pass, dMemory);
-        pass.Enter(pass.Target);
+        pass.Rows.Enter(pass.Rows.Source!);
+        EncoderNorm!.Backward(pass, pass.MemoryNorm, dEncoded, dEncoded, accumulate: false);
+        Encoder!.Backward(pass, dEncoded, lowest);
+        if (lowest < 0) Embedding.Backward(pass, dEncoded);
+        pass.Rows.Enter(pass.Rows.Target);
     }
 
     /// <summary>
@@ -183,8 +185,8 @@ public sealed class TransformerModel : IDisposable
     internal void RunStep(Pass pass, HeadTargets targets)
     {
         var x = Forward(pass);
-        var reachesLayers = pass.LowestTrainedDepth < Blocks.Count;
-        var dx = reachesLayers ? pass.NewActivation(x.Rows, x.Columns) : default;
+        var reachesLayers = pass.Adapters.LowestTrainedDepth < Blocks.Count;
+        var dx = reachesLayers ? pass.Memory.NewActivation(x.Rows, x.Columns) : default;
         Head.Run(pass, x, targets, backward: true, dx);
         if (reachesLayers) Backward(pass, dx);
     }
@@ -192,7 +194,7 @@ public sealed class TransformerModel : IDisposable
     /// <summary>Reads what the step came to.</summary>
     internal static HeadResult EndStep(Pass pass)
     {
-        pass.TopRows = default;
+        pass.Rows.Top = default;
         return ModelHead.Result(pass);
     }
 
@@ -208,11 +210,12 @@ public sealed class TransformerModel : IDisposable
     private void PickTopRows(Pass pass, HeadTargets targets)
     {
         const double Worth = 0.75;
-        var isCached = pass.FrozenLayers is not null && pass.IsTraining && pass.LowestTrainedDepth >= Blocks.Count;
-        if (!Decoder.CanPick || isCached || targets.Count == 0 || targets.Count > Worth * pass.Rows) return;
-        for (var i = 0; i < pass.Attachments.Count; i++)
-            if (pass.Attachments[i].DependsOnRowNumbers) return;
-        pass.TopRows = pass.HeadState.Rows;
+        var isCached = pass.FrozenLayers is not null && pass.IsTraining
+            && pass.Adapters.LowestTrainedDepth >= Blocks.Count;
+        if (!Decoder.CanPick || isCached || targets.Count == 0 || targets.Count > Worth * pass.Rows.Count) return;
+        foreach (var set in pass.Adapters.Each)
+            if (set.DependsOnRowNumbers) return;
+        pass.Rows.Top = pass.HeadState.Rows;
     }
 
     /// <summary>
@@ -220,9 +223,9 @@ public sealed class TransformerModel : IDisposable
     /// </summary>
     public int[] PooledRows(Pass pass)
     {
-        var rows = new int[pass.SequenceCount];
+        var rows = new int[pass.Rows.SequenceCount];
         for (var s = 0; s < rows.Length; s++)
-            rows[s] = Config.Causal ? pass.RowOffsets[s + 1] - 1 : pass.RowOffsets[s];
+            rows[s] = Config.Causal ? pass.Rows.Offsets[s + 1] - 1 : pass.Rows.Offsets[s];
         return rows;
     }
 
@@ -238,14 +241,8 @@ public sealed class TransformerModel : IDisposable
     /// <summary>
     /// The numbers of a parameter (of a tied one those of its partner); quantised ones in memory of an arena.
     /// </summary>
-    internal Tensor Dense(Parameter parameter, Arena scratch)
-    {
-        parameter = parameter.TiedTo ?? parameter;
-        if (parameter.Quantized is not { } quantized) return parameter.Value;
-        var values = scratch.Allocate(Backend.ComputeType, parameter.Rows, parameter.Columns);
-        Backend.Forward(quantized.Op with { Y = values });
-        return values;
-    }
+    internal Tensor Dense(Parameter parameter, Arena scratch) =>
+        (parameter.TiedTo ?? parameter).Dense(Backend, scratch);
 
     /// <summary>
     /// Gives a parameter numbers that are its own and whole from now on, so that they can be changed: a tied pair comes

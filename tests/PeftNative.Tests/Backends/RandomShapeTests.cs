@@ -4,7 +4,9 @@ using PeftNative.Backends.Reference;
 using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Peft.Ia3;
@@ -81,7 +83,7 @@ public class RandomShapeTests
         /// <summary>Null where the method has nothing to train in the model.</summary>
         public static Step? Of(IBackend backend, RandomShapes.Shape shape, string method, long? memoryBudget = null)
         {
-            var config = ConfigReader.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(shape.Config))) with
+            var config = FamilyTable.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(shape.Config))) with
             {
                 Task = shape.Task, ProblemType = shape.Task == ModelTask.SequenceClassification ? ProblemType.SingleLabel : null,
                 Labels = ["a", "b", "c"], EosTokenIds = [],
@@ -89,7 +91,7 @@ public class RandomShapeTests
             using var model = ModelLoader.CreateRandom(backend, config, seed: 7);
             if (method == "bitfit" && !BitFitConfig.HasBiases(model)) return null;
             using var adapter = Config(method, shape.Family).Create(model, seed: 3, trainable: true, "default");
-            using var pass = new Pass(model, adapter) { Seed = 5, MemoryBudget = memoryBudget };
+            using var pass = new Pass(model, adapter) { Seed = 5, Memory = { Budget = memoryBudget } };
             backend.Fill(adapter.Buffer.Gradients, 0);
             var batch = Batch(model, shape);
             pass.Begin(batch, training: true);

@@ -3,6 +3,7 @@ using PeftNative.Backends.Reference;
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Weights;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using Xunit;
@@ -135,7 +136,7 @@ public sealed class TiedHeadTests : IDisposable
         using var pass = new Pass(model);
         pass.Begin(TinyModels.Batch(model), training: false);
         return HostValues.Download(backend,
-            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
+            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows.Count)]));
     }
 
     public void Dispose()

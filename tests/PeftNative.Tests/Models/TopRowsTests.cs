@@ -2,7 +2,10 @@ using System.Text;
 using PeftNative.Backends;
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
+using PeftNative.Models.Weights;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
@@ -33,7 +36,7 @@ public class TopRowsTests
     private static (double Loss, float[] Gradients, long Bytes) Step(string family, string method, bool picks)
     {
         using var backend = BackendFactory.Create("auto", threads: 2);
-        var config = ConfigReader.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(TrainedBits.Wide[family]))) with
+        var config = FamilyTable.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(TrainedBits.Wide[family]))) with
         {
             Task = family == "bert" ? ModelTask.TokenClassification : ModelTask.CausalLM, Labels = family == "bert" ? ["a", "b", "c"] : [],
         };
@@ -50,7 +53,7 @@ public class TopRowsTests
         int[] labels = [.. Enumerable.Range(0, 31).Select(i => i % 4 == 1 || i > 27 ? i % 3 : BatchTargets.Ignored)];
         pass.Begin(batch, training: true);
         var result = model.TrainStep(pass, BatchTargets.PerToken(pass, batch, labels));
-        return (result.LossSum, HostValues.Download(backend, adapter.Buffer.Gradients), pass.PeakBytes);
+        return (result.LossSum, HostValues.Download(backend, adapter.Buffer.Gradients), pass.Memory.PeakBytes);
     }
 
     private sealed class RowNumbers : AttachmentSet

@@ -2,7 +2,10 @@ using System.Text.Json.Nodes;
 using PeftNative.Backends.Reference;
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
+using PeftNative.Models.Weights;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Merging;
@@ -157,7 +160,7 @@ public sealed class AddedTokensTests : IDisposable
         var json = JsonNode.Parse(TinyModels.Configs[family])!;
         if (family == "llama") json["tie_word_embeddings"] = isTied;
         folder.Write("base/config.json", json.ToJsonString());
-        var config = ConfigReader.Read(folder["base"]) with { Task = task };
+        var config = FamilyTable.Read(folder["base"]) with { Task = task };
         Assert.Equal(Tokens, config.VocabularySize);
         using var model = ModelLoader.CreateRandom(backend, config, seed: 7);
         var writer = SafetensorsWriter.ForPyTorch();
@@ -197,7 +200,7 @@ public sealed class AddedTokensTests : IDisposable
             Source = model.Config.Encoder is null ? null : new TokenBatch(tokens, offsets),
         }, training: false);
         return HostValues.Download(backend,
-            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
+            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows.Count)]));
     }
 
     private static string Tokenizer(int tokens) => new JsonObject

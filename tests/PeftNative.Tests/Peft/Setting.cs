@@ -58,14 +58,15 @@ internal sealed class Setting : IDisposable
     /// <summary>The scores of the three sequences of <see cref="TinyModels.Batch"/>; of a causal model those of every token.</summary>
     internal float[] Scores(params IReadOnlyList<AttachmentSet> attachments)
     {
-        Pass.Attachments = attachments;
+        Pass.Adapters.InForce = attachments;
         Pass.Begin(TinyModels.Batch(Model), training: false);
         return Scores(Pass, Model.Forward(Pass));
     }
 
     internal static float[] Scores(Pass pass, Tensor x)
     {
-        var rows = pass.Model.Task == ModelTask.SequenceClassification ? pass.Model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows)];
+        var rows = pass.Model.Task == ModelTask.SequenceClassification
+            ? pass.Model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows.Count)];
         return HostValues.Download(pass.Backend, pass.Model.Head.Scores(pass, x, rows));
     }
 

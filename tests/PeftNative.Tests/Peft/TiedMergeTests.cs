@@ -3,6 +3,7 @@ using PeftNative.Backends.Reference;
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Weights;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Merging;
@@ -163,7 +164,7 @@ public sealed class TiedMergeTests : IDisposable
         using var pass = new Pass(model, adapters);
         pass.Begin(TinyModels.Batch(model), training: false);
         return HostValues.Download(backend,
-            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
+            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows.Count)]));
     }
 
     private static void AssertClose(float[] expected, float[] actual)

@@ -1,7 +1,9 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Peft.Ia3;
@@ -174,7 +176,7 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
             """;
         Directory.CreateDirectory(path);
         File.WriteAllText(Path.Combine(path, "config.json"), family == "wide" ? Wide : TinyModels.Configs[family]);
-        var config = ConfigReader.Read(path);
+        var config = FamilyTable.Read(path);
         using var model = ModelLoader.CreateRandom(backend,
             config with { Task = config.Encoder is null ? ModelTask.CausalLM : ModelTask.SequenceToSequence }, seed: 3);
         var writer = SafetensorsWriter.ForPyTorch();
@@ -187,7 +189,7 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
         using var pass = new Pass(model, adapters);
         pass.Begin(TinyModels.Batch(model), training: false);
         var x = model.Forward(pass);
-        return HostValues.Download(backend, model.Head.Scores(pass, x, [.. Enumerable.Range(0, pass.Rows)]));
+        return HostValues.Download(backend, model.Head.Scores(pass, x, [.. Enumerable.Range(0, pass.Rows.Count)]));
     }
 
     private (float[] Scores, float[] Gradients) Step(TransformerModel model, AdapterConfig config)

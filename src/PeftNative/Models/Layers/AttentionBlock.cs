@@ -1,3 +1,4 @@
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
@@ -29,8 +30,9 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
 
     internal override SubBlockState NewState() => new State(inputs.Length);
 
-    protected override bool TrainsOthers(Pass pass) => pass.Stream.Prefix is not null || pass.IsTrained(parts.QueryNorm?.Gamma)
-        || pass.IsTrained(parts.KeyNorm?.Gamma) || pass.IsTrained(parts.RelativeBias);
+    protected override bool TrainsOthers(Pass pass) =>
+        pass.Rows.Stream.Prefix is not null || pass.Adapters.IsTrained(parts.QueryNorm?.Gamma)
+        || pass.Adapters.IsTrained(parts.KeyNorm?.Gamma) || pass.Adapters.IsTrained(parts.RelativeBias);
 
     protected override void BodyForward(Pass pass, SubBlockState state, in Tensor x, in Tensor y, in Tensor residual)
     {
@@ -43,18 +45,20 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
             pass.Backend.Forward(Rope(pass, q, config.HeadCount));
             pass.Backend.Forward(Rope(pass, k, config.KvHeadCount));
         }
-        var cache = pass.Stream.Cache;
-        var (keys, values) = cache?.Append(pass, layer, k, projected.V, headStride) ?? (k, projected.V);
-        var prefix = pass.Stream.Prefix?.At(layer) ?? default;
+        var cache = pass.Rows.Stream.Cache;
+        var (keys, values) = cache?.Append(pass.Rows.Stream, layer, k, projected.V, headStride) ?? (k, projected.V);
+        var prefix = pass.Rows.Stream.Prefix?.At(layer) ?? default;
         s.Op = new AttentionOp
         {
-            Q = q, K = keys, V = values, PrefixK = prefix.Keys, PrefixV = prefix.Values, Segments = pass.Stream.Segments,
+            Q = q, K = keys, V = values, PrefixK = prefix.Keys, PrefixV = prefix.Values,
+            Segments = pass.Rows.Stream.Segments,
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
             HeadStride = headStride, KvHeadStride = cache is not null ? config.HeadDim : headStride, Scale = scale, Causal = config.Causal,
             Window = config.WindowOf(layer), SoftCap = config.AttentionSoftCap,
-            RelativeBias = pass.Resolve(parts.RelativeBias)?.Value ?? default, RelativeMaxDistance = config.RelativeMaxDistance,
-            RelativeBidirectional = !config.Causal,
-            Y = pass.NewActivation(x.Rows, config.QuerySize), LogSumExp = pass.NewStatistic(x.Rows, config.HeadCount),
+            RelativeBias = pass.Adapters.Resolve(parts.RelativeBias)?.Value ?? default,
+            RelativeMaxDistance = config.RelativeMaxDistance, RelativeBidirectional = !config.Causal,
+            Y = pass.Memory.NewActivation(x.Rows, config.QuerySize),
+            LogSumExp = pass.Memory.NewStatistic(x.Rows, config.HeadCount),
         };
         pass.Backend.Forward(s.Op);
         parts.Output.Forward(pass, s.Output, s.Op.Y, y, residual);
@@ -63,38 +67,42 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
     protected override void BodyBackward(Pass pass, SubBlockState state, in Tensor dy, in Tensor dx, bool accumulate)
     {
         var s = (State)state;
-        var mark = pass.Arena.Mark();
-        var dAttention = pass.Arena.Allocate(pass.Type, dy.Rows, config.QuerySize);
+        var mark = pass.Memory.Arena.Mark();
+        var dAttention = pass.Memory.Arena.Allocate(pass.Memory.Type, dy.Rows, config.QuerySize);
         parts.Output.Backward(pass, s.Output, dy, dAttention, accumulate: false);
 
         var d = Split(pass, dy.Rows);
-        var prefix = pass.Stream.Prefix?.GradientAt(layer) ?? default;
+        var prefix = pass.Rows.Stream.Prefix?.GradientAt(layer) ?? default;
         var needed = NeededInputs(pass, dx.IsPresent);
         pass.Backend.Backward(s.Op, new AttentionGradients
         {
             DY = dAttention, DQ = needed.Q ? d.Q : default, DK = needed.K ? d.K : default, DV = needed.V ? d.V : default,
-            DPrefixK = prefix.Keys, DPrefixV = prefix.Values, DRelativeBias = pass.Resolve(parts.RelativeBias)?.Gradient ?? default,
-            Delta = pass.NewStatistic(dy.Rows, config.HeadCount),
+            DPrefixK = prefix.Keys, DPrefixV = prefix.Values,
+            DRelativeBias = pass.Adapters.Resolve(parts.RelativeBias)?.Gradient ?? default,
+            Delta = pass.Memory.NewStatistic(dy.Rows, config.HeadCount),
         });
         if (needed.Q) HeadsBackward(pass, parts.QueryNorm, s.QueryNorm, d.Q, config.HeadCount);
         if (needed.K) HeadsBackward(pass, parts.KeyNorm, s.KeyNorm, d.K, config.KvHeadCount);
         for (var i = 0; i < inputs.Length; i++) inputs[i].Backward(pass, s.Inputs[i], d[i], dx, accumulate || i > 0);
-        pass.Arena.Release(mark);
+        pass.Memory.Arena.Release(mark);
     }
 
     // In the lowest trained sub-block nobody asks for the input's gradient, so frozen projections need none of their output.
     private (bool Q, bool K, bool V) NeededInputs(Pass pass, bool needsInput)
     {
         if (IsFused || needsInput) return (true, true, true);
-        return (inputs[0].IsTrained(pass) || pass.IsTrained(parts.QueryNorm?.Gamma),
-            inputs[1].IsTrained(pass) || pass.IsTrained(parts.KeyNorm?.Gamma), inputs[2].IsTrained(pass));
+        return (inputs[0].IsTrained(pass) || pass.Adapters.IsTrained(parts.QueryNorm?.Gamma),
+            inputs[1].IsTrained(pass) || pass.Adapters.IsTrained(parts.KeyNorm?.Gamma), inputs[2].IsTrained(pass));
     }
 
     private Projections Split(Pass pass, int rows)
     {
         int q = config.QuerySize, kv = config.KvSize, h = config.HeadDim;
-        if (!IsFused) return new Projections(default, pass.NewActivation(rows, q), pass.NewActivation(rows, kv), pass.NewActivation(rows, kv));
-        var whole = pass.NewActivation(rows, q + 2 * kv);
+        var memory = pass.Memory;
+        if (!IsFused)
+            return new Projections(
+                default, memory.NewActivation(rows, q), memory.NewActivation(rows, kv), memory.NewActivation(rows, kv));
+        var whole = memory.NewActivation(rows, q + 2 * kv);
         return fusedByHead
             ? new Projections(whole, whole.Slice(0, whole.Columns - 2 * h), whole.Slice(h, whole.Columns - 2 * h), whole.Slice(2 * h, whole.Columns - 2 * h))
             : new Projections(whole, whole.Slice(0, q), whole.Slice(q, kv), whole.Slice(q + kv, kv));
@@ -103,7 +111,7 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
     private static Tensor NormHeads(Pass pass, NormSite? norm, NormState state, in Tensor x)
     {
         if (norm is null) return x;
-        var normed = pass.NewActivation(x.Rows, x.Columns);
+        var normed = pass.Memory.NewActivation(x.Rows, x.Columns);
         norm.Forward(pass, state, x, normed);
         return normed;
     }
@@ -116,8 +124,11 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
 
     private RopeOp Rope(Pass pass, in Tensor x, int heads)
     {
-        var (cos, sin) = pass.Rope(config.WindowRope is not null && config.WindowOf(layer) > 0);
-        return new RopeOp { X = x, Heads = heads, HeadStride = headStride, Positions = pass.Stream.Positions, Cos = cos, Sin = sin };
+        var (cos, sin) = pass.Rows.Rope(config.WindowRope is not null && config.WindowOf(layer) > 0);
+        return new RopeOp
+        {
+            X = x, Heads = heads, HeadStride = headStride, Positions = pass.Rows.Stream.Positions, Cos = cos, Sin = sin,
+        };
     }
 
     /// <summary>Outputs of the projections: one for all, or one each, and the heads' views of them.</summary>

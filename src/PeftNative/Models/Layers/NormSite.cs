@@ -1,3 +1,4 @@
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
@@ -24,9 +25,9 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
         state.Op = new NormOp
         {
             X = x, Y = y, Kind = config.Norm, Epsilon = config.NormEpsilon, GammaOffset = config.NormGammaOffset, Groups = groups,
-            Gamma = pass.Resolve(Gamma).Value, Beta = pass.Resolve(Beta)?.Value ?? default,
-            Mean = config.Norm == NormKind.LayerNorm ? pass.NewStatistic(x.Rows, groups) : default,
-            Rstd = pass.NewStatistic(x.Rows, groups),
+            Gamma = pass.Adapters.Resolve(Gamma).Value, Beta = pass.Adapters.Resolve(Beta)?.Value ?? default,
+            Mean = config.Norm == NormKind.LayerNorm ? pass.Memory.NewStatistic(x.Rows, groups) : default,
+            Rstd = pass.Memory.NewStatistic(x.Rows, groups),
         };
         pass.Backend.Forward(state.Op);
     }
@@ -34,7 +35,7 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
     /// <summary>Makes the output of <see cref="Forward"/> again where it was; only its place where nobody reads it.</summary>
     internal static void ForwardAgain(Pass pass, NormState state, bool isRead)
     {
-        pass.TakeAgain(state.Op.Y);
+        pass.Memory.TakeAgain(state.Op.Y);
         if (isRead) pass.Backend.Forward(state.Op);
     }
 
@@ -43,7 +44,7 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
         pass.Backend.Backward(state.Op, new NormGradients
         {
             DY = dy, DX = dx, AccumulateDX = accumulate,
-            DGamma = pass.Resolve(Gamma).Gradient, DBeta = pass.Resolve(Beta)?.Gradient ?? default,
+            DGamma = pass.Adapters.Resolve(Gamma).Gradient, DBeta = pass.Adapters.Resolve(Beta)?.Gradient ?? default,
         });
 }
 

@@ -1,6 +1,7 @@
 using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Models.Families;
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Quantization;
 using PeftNative.Tensors;
@@ -67,7 +68,7 @@ public static class ModelLoader
     /// <exception cref="StorageException">The folder cannot be read.</exception>
     public static IReadOnlyList<string> Doubts(string folder)
     {
-        var config = WithOptions(ConfigReader.Read(folder), new ModelOptions());
+        var config = WithOptions(FamilyTable.Read(folder), new ModelOptions());
         if (!config.Task!.Value.WritesText() || !config.IsTied) return [];
         using var source = WeightSource.Open(folder);
         var family = FamilyTable.Find(config.ModelType, "config.json");
@@ -77,7 +78,7 @@ public static class ModelLoader
 
     internal static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder, ModelOptions options, Work work)
     {
-        var stored = ConfigReader.Read(folder);
+        var stored = FamilyTable.Read(folder);
         var config = WithOptions(stored, options);
         using var source = WeightSource.Open(folder);
         options.Quantization?.Validate(backend);

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
-using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Peft.Adapters;
@@ -50,7 +49,7 @@ public static class AdapterLabels
     public static ModelOptions OptionsFor(IReadOnlyList<string> adapterFolders, string baseFolder)
     {
         if (adapterFolders.Count == 0) return new ModelOptions();
-        var (options, config) = (TaskAndLabels(adapterFolders[0], baseFolder), ConfigReader.Read(baseFolder));
+        var (options, config) = (TaskAndLabels(adapterFolders[0], baseFolder), FamilyTable.Read(baseFolder));
         var writesText = (options.Task ?? config.Task)?.WritesText() ?? true;
         return options with { VocabularySize = AdapterVocabulary.SizeFor(adapterFolders, config, writesText) };
     }
@@ -65,7 +64,7 @@ public static class AdapterLabels
         var hub = Path.Combine(adapterFolder, HubHead);
         if (File.Exists(hub)) return new ModelOptions { Task = task, Labels = ReadHub(StrictJson.ReadFile(hub)) };
         var count = HeadOutputs(adapterFolder, baseFolder, task.Value);
-        var own = ConfigReader.Read(baseFolder).Labels;
+        var own = FamilyTable.Read(baseFolder).Labels;
         return new ModelOptions
         {
             Task = task, Labels = count is null || own.Count == count ? null : [.. Enumerable.Range(0, count.Value).Select(i => $"LABEL_{i}")],
@@ -103,7 +102,7 @@ public static class AdapterLabels
     {
         var path = AdapterFolder.WeightsNames.Select(n => Path.Combine(adapterFolder, n)).LastOrDefault(File.Exists);
         if (path is null) return null;
-        var config = ConfigReader.Read(baseFolder);
+        var config = FamilyTable.Read(baseFolder);
         var names = FamilyTable.Find(config.ModelType, baseFolder).Names;
         var head = task == ModelTask.SequenceClassification ? names.SequenceHead : names.TokenHead;
         using var file = SafetensorsFile.Open(path);

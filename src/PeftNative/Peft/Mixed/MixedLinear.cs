@@ -22,10 +22,10 @@ internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinea
         foreach (var (adapter, first, count) in mixed.Runs(pass, Picked(pass)))
         {
             if (Pair(adapter) is not null || !IsAt(adapter, site)) continue;
-            pass.Attachments = [adapter];
+            pass.Adapters.InForce = [adapter];
             site.Forward(pass, new LinearState(), op.X.RowRange(first, count), op.Y.RowRange(first, count),
                 op.Residual.IsPresent ? op.Residual.RowRange(first, count) : default);
-            pass.Attachments = [mixed];
+            pass.Adapters.InForce = [mixed];
         }
     }
 
@@ -36,5 +36,5 @@ internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinea
         adapter.Replacement(site.Weight.Index) is not null || (site.Bias is { } bias && adapter.Replacement(bias.Index) is not null);
 
     // What stands on top of the layers sees only some rows of the stream.
-    private ReadOnlySpan<int> Picked(Pass pass) => site.Depth == pass.Model.Blocks.Count ? pass.PickedRows.Span : [];
+    private ReadOnlySpan<int> Picked(Pass pass) => site.Depth == pass.Model.Blocks.Count ? pass.Rows.Picked.Span : [];
 }

@@ -58,7 +58,7 @@ public sealed class StepGraphs(Pass pass) : IDisposable
     private bool TryReplay(HeadTargets targets)
     {
         // What a cache of frozen layers is asked for differs from step to step.
-        if (pass.FrozenLayers is not null && pass.LowestTrainedDepth > 1) return false;
+        if (pass.FrozenLayers is not null && pass.Adapters.LowestTrainedDepth > 1) return false;
         var layout = StepLayout.Of(pass, targets);
         var at = recordings.FindLastIndex(r => r.Layout.Equals(layout));
         if (at >= 0 && !recordings[at].Graph.IsValid)
@@ -79,7 +79,7 @@ public sealed class StepGraphs(Pass pass) : IDisposable
     {
         if (seen.Count == MostSeen) seen.Clear();
         if (seen.Add(layout) || recorded >= MostUnpaid + Replayed + steps / StepsForOne || Problem is not null) return false;
-        var mark = pass.Mark();
+        var mark = pass.Memory.Mark();
         try
         {
             if (device!.Record(() => pass.Model.RunStep(pass, targets)) is { } graph)
@@ -96,7 +96,8 @@ public sealed class StepGraphs(Pass pass) : IDisposable
             // Steps can do without graphs. A device that is broken says so again in a moment.
             Problem = e.What;
         }
-        pass.Rewind(mark);
+        pass.Memory.Rewind(mark);
+        pass.Rows.Enter(pass.Rows.Target);
         return false;
     }
 
