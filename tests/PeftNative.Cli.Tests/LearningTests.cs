@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
-using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Training;
 using Xunit;
 
@@ -75,14 +75,14 @@ public sealed class LearningTests : IDisposable
     [InlineData("full", true, 1536, 2.5e-5)]
     public void The_usual_rate_goes_with_method_and_model(string method, bool isDecoder, int width, double rate)
     {
-        var model = ConfigReader.Read(isDecoder ? TinyModels.Llama(folder) : TinyModels.Bert(folder));
+        var model = FamilyTable.Read(isDecoder ? TinyModels.Llama(folder) : TinyModels.Bert(folder));
         Assert.Equal(rate, UsualRates.Of(method, model with { HiddenSize = width }), 1e-12);
     }
 
     [Fact]
     public void Every_method_has_a_rate_and_a_given_one_stays()
     {
-        var model = ConfigReader.Read(TinyModels.Bert(folder));
+        var model = FamilyTable.Read(TinyModels.Bert(folder));
         Assert.All(MethodTable.All, m => Assert.InRange(UsualRates.Of(m.Name, model), 1e-5, 0.2));
         var panel = Train(TinyModels.Bert(folder), TinyModels.Labelled(folder), "--max_steps", "1").Text;
         Assert.Contains("rate 0.001 linear, chosen for this method and model", panel, StringComparison.Ordinal);

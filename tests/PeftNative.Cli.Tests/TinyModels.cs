@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftNative.Backends.Reference;
 using PeftNative.Formats;
-using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Tensors;
 
@@ -71,7 +71,7 @@ internal static class TinyModels
     private static void WriteWeights(string path)
     {
         using var backend = ReferenceBackend.Create(DType.Float32);
-        var config = ConfigReader.Read(path);
+        var config = FamilyTable.Read(path);
         using var model = ModelLoader.CreateRandom(backend, config with { Task = config.Task ?? ModelTask.SequenceClassification, Labels = ["a", "b"] }, seed: 7);
         var backbone = model.Family.Names.Backbone + ".";
         var writer = SafetensorsWriter.ForPyTorch();

@@ -4,6 +4,7 @@ using PeftNative.Cli.Runs;
 using PeftNative.Data;
 using PeftNative.Lab.Comparison;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Tokenizers;
@@ -27,7 +28,7 @@ internal sealed class CompareSetup
     private CompareSetup(SettingValues values, Terminal terminal)
     {
         (this.values, this.terminal, folder) = (values, terminal, values.Text(Shared.Model));
-        config = ConfigReader.Read(folder);
+        config = FamilyTable.Read(folder);
         tokenizer = HfTokenizer.Load(folder);
         maxLength = DataPlan.MaxLength(values, config);
     }

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Output;
 using PeftNative.Formats;
-using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Peft;
 
@@ -58,7 +57,7 @@ internal static class Facts
         var type = json.GetString("model_type", "none");
         var facts = new JsonObject { ["model_type"] = type, ["supported"] = FamilyTable.ModelTypes.Contains(type) };
         if (!FamilyTable.ModelTypes.Contains(type)) return facts;
-        var config = ConfigReader.Read(folder);
+        var config = FamilyTable.Read(folder);
         facts["task"] = config.Task?.ToString();
         (facts["layers"], facts["hidden_size"], facts["heads"]) = (config.LayerCount, config.HiddenSize, config.HeadCount);
         (facts["kv_heads"], facts["feed_forward_size"]) = (config.KvHeadCount, config.FeedForwardSize);

@@ -127,5 +127,5 @@ internal sealed class DataPlan
         };
 
     private static bool HasEncoder(SettingValues values) =>
-        values.OptionalText(Shared.Model) is { } model && ConfigReader.Read(model).Encoder is not null;
+        values.OptionalText(Shared.Model) is { } model && FamilyTable.Read(model).Encoder is not null;
 }

@@ -2,6 +2,7 @@ using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Data;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
@@ -65,7 +66,7 @@ internal sealed class RunSetup : IDisposable
     public static RunSetup Prepare(SettingValues values, Terminal terminal)
     {
         var folder = values.Text(Shared.Model);
-        var config = ConfigReader.Read(folder);
+        var config = FamilyTable.Read(folder);
         var method = MethodTable.Config(values); // wrong settings should show before anything large is read
         var options = TrainSettings.ToOptions(values, config);
         var quantization = QuantizationSettings.Read(values);

@@ -3,7 +3,7 @@ using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Data;
-using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Tokenizers;
 
 namespace PeftNative.Cli.Verbs;
@@ -71,7 +71,7 @@ internal sealed class DataVerb : Verb
 
     private static void ShowEncoded(DataPlan data, string model, SettingValues values, Terminal terminal)
     {
-        var config = ConfigReader.Read(model);
+        var config = FamilyTable.Read(model);
         data.CheckTask(config);
         var tokenizer = HfTokenizer.Load(model);
         var labels = data.FindLabels(config.Labels);

@@ -4,6 +4,7 @@ using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Inference;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Training;
 
@@ -34,7 +35,7 @@ internal sealed class EvalVerb : Verb
     {
         var data = DataPlan.Read(values.Text(DataSettings.Data), values, terminal);
         var folder = values.Text(Shared.Model);
-        var config = Models.ConfigReader.Read(folder);
+        var config = FamilyTable.Read(folder);
         var adapters = ModelSession.AdapterSources(values);
         ModelOptions? asked = adapters.Count == 0 ? null : Peft.AdapterLabels.OptionsFor(adapters[0].Folder, folder);
         var labels = data.FindLabels(asked?.Labels ?? config.Labels);

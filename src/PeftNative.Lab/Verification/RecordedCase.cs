@@ -1,5 +1,6 @@
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Quantization;
@@ -164,7 +165,7 @@ public sealed class RecordedCase : IDisposable
     // The decoder is given its targets one place later; the reference gives padding where there is no target, and computes with it.
     private (TokenBatch Batch, int[] Places) DecoderBatch(TokenBatch source)
     {
-        var config = ConfigReader.Read(Base);
+        var config = FamilyTable.Read(Base);
         var (labels, shape) = (Integers("inputs.labels"), Shape("inputs.labels"));
         int rows = (int)shape[0], time = (int)shape[1];
         var given = labels.Select((_, i) => i % time == 0 ? config.DecoderStartTokenId : labels[i - 1] is var l and >= 0 ? l : config.PadTokenId ?? 0);

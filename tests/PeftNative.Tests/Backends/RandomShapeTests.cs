@@ -4,6 +4,7 @@ using PeftNative.Backends.Reference;
 using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
@@ -81,7 +82,7 @@ public class RandomShapeTests
         /// <summary>Null where the method has nothing to train in the model.</summary>
         public static Step? Of(IBackend backend, RandomShapes.Shape shape, string method, long? memoryBudget = null)
         {
-            var config = ConfigReader.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(shape.Config))) with
+            var config = FamilyTable.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(shape.Config))) with
             {
                 Task = shape.Task, ProblemType = shape.Task == ModelTask.SequenceClassification ? ProblemType.SingleLabel : null,
                 Labels = ["a", "b", "c"], EosTokenIds = [],

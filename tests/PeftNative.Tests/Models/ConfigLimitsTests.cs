@@ -2,6 +2,7 @@ using System.Text;
 using PeftNative.Backends.Reference;
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Tensors;
 using Xunit;
@@ -76,6 +77,6 @@ public sealed class ConfigLimitsTests
         var key = options[..options.IndexOf(':')];
         var kept = config.Split(',').Where(part => !part.Contains(key + ":", StringComparison.Ordinal));
         var text = string.Join(',', kept).Replace("OPTIONS", options, StringComparison.Ordinal);
-        return ConfigReader.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(text)));
+        return FamilyTable.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(text)));
     }
 }

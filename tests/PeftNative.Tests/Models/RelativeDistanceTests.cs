@@ -2,6 +2,7 @@ using System.Text;
 using PeftNative.Backends;
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Tensors;
 using Xunit;
@@ -50,7 +51,7 @@ public sealed class RelativeDistanceTests
     }
 
     private static TransformerConfig Config(int buckets, int maxDistance) =>
-        ConfigReader.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes($$"""
+        FamilyTable.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes($$"""
             {"model_type": "t5", "d_model": 12, "num_heads": 3, "d_kv": 5, "d_ff": 11, "num_layers": 2,
              "vocab_size": 17, "relative_attention_num_buckets": {{buckets}},
              "relative_attention_max_distance": {{maxDistance}}}

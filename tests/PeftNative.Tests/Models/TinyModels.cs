@@ -1,5 +1,6 @@
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 
@@ -46,7 +47,7 @@ internal static class TinyModels
     internal static TransformerModel Create(IBackend backend, string family, ModelTask task, ProblemType? problem = null, int? end = null)
     {
         var json = StrictJson.ParseObject(System.Text.Encoding.UTF8.GetBytes(Configs[family]));
-        var config = ConfigReader.Read(json) with
+        var config = FamilyTable.Read(json) with
         {
             Task = task, ProblemType = problem, EosTokenIds = end is { } e ? [e] : [],
             Labels = [.. Enumerable.Range(0, problem == ProblemType.Regression ? 1 : 3).Select(i => $"L{i}")],

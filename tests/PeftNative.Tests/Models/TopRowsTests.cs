@@ -2,6 +2,7 @@ using System.Text;
 using PeftNative.Backends;
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
@@ -33,7 +34,7 @@ public class TopRowsTests
     private static (double Loss, float[] Gradients, long Bytes) Step(string family, string method, bool picks)
     {
         using var backend = BackendFactory.Create("auto", threads: 2);
-        var config = ConfigReader.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(TrainedBits.Wide[family]))) with
+        var config = FamilyTable.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(TrainedBits.Wide[family]))) with
         {
             Task = family == "bert" ? ModelTask.TokenClassification : ModelTask.CausalLM, Labels = family == "bert" ? ["a", "b", "c"] : [],
         };

@@ -2,6 +2,7 @@ using System.Text;
 using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
@@ -51,7 +52,8 @@ internal static class TrainedBits
     /// <param name="withGraphs">Whether the backend has to replay every step from the third on.</param>
     internal static float[] Of(IBackend backend, string config, string method, int steps = 3, int length = 29, bool withGraphs = false)
     {
-        using var model = ModelLoader.CreateRandom(backend, ConfigReader.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(config))) with
+        var read = FamilyTable.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(config)));
+        using var model = ModelLoader.CreateRandom(backend, read with
         {
             Task = ModelTask.SequenceClassification, ProblemType = ProblemType.SingleLabel, Labels = ["a", "b", "c"],
         }, seed: 7);

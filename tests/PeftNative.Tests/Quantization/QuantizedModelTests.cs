@@ -1,6 +1,7 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
@@ -174,7 +175,7 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
             """;
         Directory.CreateDirectory(path);
         File.WriteAllText(Path.Combine(path, "config.json"), family == "wide" ? Wide : TinyModels.Configs[family]);
-        var config = ConfigReader.Read(path);
+        var config = FamilyTable.Read(path);
         using var model = ModelLoader.CreateRandom(backend,
             config with { Task = config.Encoder is null ? ModelTask.CausalLM : ModelTask.SequenceToSequence }, seed: 3);
         var writer = SafetensorsWriter.ForPyTorch();

@@ -2,7 +2,7 @@ using PeftNative.Cli.Demo.Text;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Data;
-using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
@@ -33,7 +33,7 @@ internal static class Pretraining
         var tokenizer = HfTokenizer.Load(folder);
         var train = Encode(tokenizer, Corpus.Pretraining(texts, seed));
         var heldOut = Encode(tokenizer, Corpus.HeldOut(HeldOutTexts, seed));
-        using var model = ModelLoader.CreateRandom(backend, ConfigReader.Read(folder), seed);
+        using var model = ModelLoader.CreateRandom(backend, FamilyTable.Read(folder), seed);
         using var trained = new FullConfig().Create(model, seed, trainable: true, "base");
         var tokens = train.Examples.Sum(e => (long)e.Length);
         terminal.Line($"{Quantity.Count(model.ParameterCount)} parameters, "

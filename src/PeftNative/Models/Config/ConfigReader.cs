@@ -1,5 +1,4 @@
 using PeftNative.Formats;
-using PeftNative.Models.Families;
 using PeftNative.Ops;
 
 namespace PeftNative.Models;
@@ -13,38 +12,21 @@ public sealed class ConfigReader
     private const int Largest = 1 << 24;
     private readonly StrictObject json;
 
-    private ConfigReader(StrictObject json) => this.json = json;
+    internal ConfigReader(StrictObject json) => this.json = json;
 
-    /// <summary>
-    /// Reads the config.json of a model folder, and the tokens that end a text from generation_config.json where there is one: chat models end a
-    /// turn with a token that config.json does not name.
-    /// </summary>
-    /// <exception cref="ModelFormatException">A file is broken, or describes a model that is not supported.</exception>
-    public static TransformerConfig Read(string folder)
+    /// <summary>A family's reading of the file, if it does not contradict itself.</summary>
+    /// <exception cref="ModelFormatException">It does.</exception>
+    internal TransformerConfig Check(TransformerConfig config)
     {
-        var config = Read(StrictJson.ReadFile(Path.Combine(folder, "config.json")));
-        var generation = Path.Combine(folder, "generation_config.json");
-        if (!File.Exists(generation)) return config;
-        return config with { EosTokenIds = [.. config.EosTokenIds.Union(new ConfigReader(StrictJson.ReadFile(generation)).EndIds())] };
-    }
-
-    /// <summary>Reads a parsed config.json.</summary>
-    /// <exception cref="ModelFormatException">It describes a model that is not supported, or contradicts itself.</exception>
-    public static TransformerConfig Read(StrictObject json)
-    {
-        var reader = new ConfigReader(json);
-        var family = FamilyTable.Find(json.GetString("model_type"), json.File);
-        var config = family.ReadConfig(reader);
         if (config.HeadCount % config.KvHeadCount != 0)
-            throw reader.Error($"{config.HeadCount} attention heads cannot share {config.KvHeadCount} key/value heads evenly");
+            throw Error($"{config.HeadCount} attention heads cannot share {config.KvHeadCount} key/value heads evenly");
         if ((long)config.HeadCount * config.HeadDim > Largest)
-            throw reader.Error($"{config.HeadCount} heads of {config.HeadDim} columns are more than {Largest} columns");
+            throw Error($"{config.HeadCount} heads of {config.HeadDim} columns are more than {Largest} columns");
         // A small share of a small head is no column: then nothing turns, as in the reference.
         if (config.Rope is { RotaryDim: 0 }) config = config with { Rope = null, WindowRope = null };
         foreach (var rope in (RopeSettings?[])[config.Rope, config.WindowRope])
             if (rope is not null && (rope.RotaryDim < 2 || rope.RotaryDim > config.HeadDim || rope.RotaryDim % 2 != 0))
-                throw reader.Error(
-                    $"rotary positions of {rope.RotaryDim} columns do not fit heads of {config.HeadDim}");
+                throw Error($"rotary positions of {rope.RotaryDim} columns do not fit heads of {config.HeadDim}");
         return config;
     }
 
@@ -194,7 +176,8 @@ public sealed class ConfigReader
             || architecture.EndsWith("LMHeadModel", StringComparison.Ordinal) ? ModelTask.CausalLM : null;
     }
 
-    private int[] EndIds()
+    /// <summary>The tokens that end a text; none where the file names none.</summary>
+    internal int[] EndIds()
     {
         if (!json.Has("eos_token_id")) return [];
         var isList = json.Element.GetProperty("eos_token_id").ValueKind == System.Text.Json.JsonValueKind.Array;

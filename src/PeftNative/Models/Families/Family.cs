@@ -47,26 +47,3 @@ public sealed record Family
         _ => $"{ClassifierStem ?? ClassStem}ForTokenClassification",
     };
 }
-
-/// <summary>The families the engine knows, by model_type.</summary>
-public static class FamilyTable
-{
-    private static readonly Dictionary<string, Family> Table = new Family[]
-    {
-        Gpt2Family.Instance, GptNeoXFamily.Instance, OptFamily.Instance,
-        LlamaFamily.Instance, LlamaRelatives.Mistral, LlamaRelatives.Qwen2, LlamaRelatives.Qwen3, LlamaRelatives.Phi3,
-        GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
-        BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert, T5Family.T5, T5Family.Mt5,
-    }.ToDictionary(f => f.ModelType);
-
-    /// <summary>All model types, sorted.</summary>
-    public static IReadOnlyList<string> ModelTypes { get; } = [.. Table.Keys.Order(StringComparer.Ordinal)];
-
-    /// <summary>The family of a model type.</summary>
-    /// <exception cref="ModelFormatException">The model type is not among <see cref="ModelTypes"/>.</exception>
-    public static Family Find(string modelType, string where) =>
-        Table.TryGetValue(modelType, out var family)
-            ? family
-            : throw new ModelFormatException($"The model type '{modelType}' is not supported.", where,
-                $"Supported: {string.Join(", ", ModelTypes)}.");
-}

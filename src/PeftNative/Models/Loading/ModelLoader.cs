@@ -61,7 +61,7 @@ public static class ModelLoader
     /// <exception cref="StorageException">The folder cannot be read.</exception>
     public static IReadOnlyList<string> Doubts(string folder)
     {
-        var config = WithOptions(ConfigReader.Read(folder), new ModelOptions());
+        var config = WithOptions(FamilyTable.Read(folder), new ModelOptions());
         if (!config.Task!.Value.WritesText() || !config.IsTied) return [];
         using var source = WeightSource.Open(folder);
         var family = FamilyTable.Find(config.ModelType, "config.json");
@@ -71,7 +71,7 @@ public static class ModelLoader
 
     internal static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder, ModelOptions options, Work work)
     {
-        var config = WithOptions(ConfigReader.Read(folder), options);
+        var config = WithOptions(FamilyTable.Read(folder), options);
         using var source = WeightSource.Open(folder);
         options.Quantization?.Validate(backend);
         var model = Create(backend, config, options.Quantization);

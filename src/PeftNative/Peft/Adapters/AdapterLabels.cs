@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
-using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 
@@ -45,7 +44,7 @@ public static class AdapterLabels
         var hub = Path.Combine(adapterFolder, HubHead);
         if (File.Exists(hub)) return new ModelOptions { Task = task, Labels = ReadHub(StrictJson.ReadFile(hub)) };
         var count = HeadOutputs(adapterFolder, baseFolder, task.Value);
-        var own = ConfigReader.Read(baseFolder).Labels;
+        var own = FamilyTable.Read(baseFolder).Labels;
         return new ModelOptions
         {
             Task = task, Labels = count is null || own.Count == count ? null : [.. Enumerable.Range(0, count.Value).Select(i => $"LABEL_{i}")],
@@ -83,7 +82,7 @@ public static class AdapterLabels
     {
         var path = AdapterFolder.WeightsNames.Select(n => Path.Combine(adapterFolder, n)).LastOrDefault(File.Exists);
         if (path is null) return null;
-        var config = ConfigReader.Read(baseFolder);
+        var config = FamilyTable.Read(baseFolder);
         var names = FamilyTable.Find(config.ModelType, baseFolder).Names;
         var head = task == ModelTask.SequenceClassification ? names.SequenceHead : names.TokenHead;
         using var file = SafetensorsFile.Open(path);

@@ -1,6 +1,7 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Data;
 using PeftNative.Models;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
@@ -135,7 +136,7 @@ public sealed class ResumeTests : IDisposable
         {
             var json =
                 PeftNative.Formats.StrictJson.ParseObject(System.Text.Encoding.UTF8.GetBytes(TinyModels.Configs["t5"]));
-            var config = ConfigReader.Read(json) with { Task = ModelTask.SequenceToSequence };
+            var config = FamilyTable.Read(json) with { Task = ModelTask.SequenceToSequence };
             if (Family != "t5") config = config with { NormEpsilon = 1e-3 };
             return ModelLoader.CreateRandom(backend, config, BaseSeed, Quantization,
                 TestContext.Current.CancellationToken);
