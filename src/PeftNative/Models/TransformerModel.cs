@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using PeftNative.Models.Families;
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Quantization;
 using PeftNative.Tensors;
@@ -231,14 +232,8 @@ public sealed class TransformerModel : IDisposable
     /// <summary>
     /// The numbers of a parameter (of a tied one those of its partner); quantised ones in memory of an arena.
     /// </summary>
-    internal Tensor Dense(Parameter parameter, Arena scratch)
-    {
-        parameter = parameter.TiedTo ?? parameter;
-        if (parameter.Quantized is not { } quantized) return parameter.Value;
-        var values = scratch.Allocate(Backend.ComputeType, parameter.Rows, parameter.Columns);
-        Backend.Forward(quantized.Op with { Y = values });
-        return values;
-    }
+    internal Tensor Dense(Parameter parameter, Arena scratch) =>
+        (parameter.TiedTo ?? parameter).Dense(Backend, scratch);
 
     /// <summary>
     /// Gives a parameter numbers that are its own and whole from now on, so that they can be changed: a tied pair comes

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using PeftNative.Backends.Reference;
 using PeftNative.Lab.Verification;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Weights;
 using PeftNative.Peft;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;

@@ -3,6 +3,7 @@ using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Peft.Ia3;

@@ -1,3 +1,4 @@
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 

@@ -1,4 +1,5 @@
 using PeftNative.Models.Families;
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Quantization;
 using PeftNative.Tensors;

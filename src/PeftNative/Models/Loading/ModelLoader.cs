@@ -1,6 +1,7 @@
 using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Models.Families;
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Quantization;
 using PeftNative.Tensors;

@@ -1,5 +1,6 @@
 using PeftNative.Determinism;
 using PeftNative.Formats;
+using PeftNative.Models.Weights;
 using PeftNative.Quantization;
 using PeftNative.Tensors;
 
@@ -124,25 +125,4 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
 
     private IEnumerable<string> Unused(HashSet<string> used) => source.Tensors.Select(t => t.Name).Where(n => !used.Contains(n)
         && !model.Family.IgnoredTensors.Any(end => n.EndsWith(end, StringComparison.Ordinal)));
-}
-
-/// <summary>Turns matrices between the order of files and the engine's.</summary>
-internal static class StoredOrder
-{
-    /// <summary>A file's values in the engine's order; the array itself when nothing changes.</summary>
-    internal static float[] FromFile(Parameter parameter, float[] values) => parameter.Layout == StoredLayout.Transposed
-        ? Transpose(values, parameter.Columns, parameter.Rows) : values;
-
-    /// <summary>The engine's values in a file's order; the array itself when nothing changes.</summary>
-    internal static float[] ToFile(Parameter parameter, float[] values) => parameter.Layout == StoredLayout.Transposed
-        ? Transpose(values, parameter.Rows, parameter.Columns) : values;
-
-    private static float[] Transpose(float[] values, int rows, int columns)
-    {
-        var result = new float[values.Length];
-        for (var r = 0; r < rows; r++)
-        for (var c = 0; c < columns; c++)
-            result[c * rows + r] = values[r * columns + c];
-        return result;
-    }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
@@ -166,11 +167,8 @@ public sealed class Pass : IDisposable
     /// <summary>The numbers of a weight. Those of a quantised one stay until the next one is asked for, so that only one is ever there whole.</summary>
     internal Tensor Dense(Parameter weight)
     {
-        if (weight.Quantized is not { } quantized) return weight.Value;
-        denseWeight.Reset();
-        var values = denseWeight.Allocate(Type, weight.Rows, weight.Columns);
-        Backend.Forward(quantized.Op with { Y = values });
-        return values;
+        if (weight.Quantized is not null) denseWeight.Reset();
+        return weight.Dense(Backend, denseWeight);
     }
 
     /// <summary>

@@ -1,6 +1,6 @@
 using PeftNative.Formats;
 using PeftNative.Models;
-using PeftNative.Models.Loading;
+using PeftNative.Models.Weights;
 using PeftNative.Peft.Bottleneck;
 using PeftNative.Tensors;
 

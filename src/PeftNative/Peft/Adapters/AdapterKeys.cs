@@ -1,4 +1,4 @@
-using PeftNative.Models;
+using PeftNative.Models.Weights;
 
 namespace PeftNative.Peft;
 

@@ -1,6 +1,5 @@
 using PeftNative.Formats;
-using PeftNative.Models;
-using PeftNative.Models.Loading;
+using PeftNative.Models.Weights;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft;

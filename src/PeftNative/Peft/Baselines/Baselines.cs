@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Models;
+using PeftNative.Models.Weights;
 
 namespace PeftNative.Peft;
 

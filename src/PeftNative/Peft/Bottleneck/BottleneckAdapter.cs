@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftNative.Determinism;
 using PeftNative.Models;
+using PeftNative.Models.Weights;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Bottleneck;

@@ -1,4 +1,5 @@
 using PeftNative.Models;
+using PeftNative.Models.Weights;
 using PeftNative.Peft.Lora;
 
 namespace PeftNative.Peft.Export;

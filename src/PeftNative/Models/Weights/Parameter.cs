@@ -1,23 +1,7 @@
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
-
-/// <summary>How a parameter lies in a checkpoint file, where that differs from the engine's [out, in] rows.</summary>
-public enum StoredLayout
-{
-    /// <summary>A matrix [rows, columns] as the engine has it.</summary>
-    Matrix,
-
-    /// <summary>A vector [columns].</summary>
-    Vector,
-
-    /// <summary>A matrix stored [columns, rows]: GPT-2's Conv1D.</summary>
-    Transposed,
-
-    /// <summary>A column [rows, 1] that the engine has as one row (IA3 on an output).</summary>
-    Column,
-}
+namespace PeftNative.Models.Weights;
 
 /// <summary>
 /// A named matrix of numbers the model computes with: a weight of the base, or one an adapter trains. Owned by the model or the
@@ -75,6 +59,15 @@ public sealed class Parameter(string name, int rows, int columns, StoredLayout l
         StoredLayout.Column => [Columns, 1],
         _ => [Rows, Columns],
     };
+
+    /// <summary>The numbers themselves; quantised ones are made whole in memory of an arena.</summary>
+    internal Tensor Dense(IBackend backend, Arena scratch)
+    {
+        if (Quantized is not { } quantized) return Value;
+        var values = scratch.Allocate(backend.ComputeType, Rows, Columns);
+        backend.Forward(quantized.Op with { Y = values });
+        return values;
+    }
 
     /// <inheritdoc/>
     public override string ToString() => $"{Name} [{string.Join(", ", StoredShape)}]";
