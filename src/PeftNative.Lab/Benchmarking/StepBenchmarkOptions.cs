@@ -1,4 +1,5 @@
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Peft.Ia3;
@@ -54,7 +55,7 @@ public sealed record StepBenchmarkOptions
     /// <summary>How the frozen linear layers are quantised; null to keep them in the backend's type.</summary>
     public QuantizationOptions? Quantization { get; init; }
 
-    /// <summary>Bytes that activations should stay within, or null; see <see cref="Pass.MemoryBudget"/>.</summary>
+    /// <summary>Bytes that activations should stay within, or null; see <see cref="StepMemory.Budget"/>.</summary>
     public long? MemoryBudgetBytes { get; init; }
 
     /// <summary>Whether steps are replayed as a graph of the device; see <see cref="Training.TrainerOptions.UseGraphs"/>.</summary>

@@ -35,7 +35,7 @@ internal sealed class StepRun : IDisposable
         Adapter = config.Create(model, seed: 1, trainable: true, "default");
         if (ownsModel && Adapter is ReplacementAdapter full) full.ReleaseBase();
         optimizer = new AdamW(model.Backend, Adapter.Buffer, new AdamWOptions { WeightDecay = 0.01, MaxGradientNorm = 0 });
-        pass = new Pass(model, Adapter) { MemoryBudget = memoryBudget };
+        pass = new Pass(model, Adapter) { Memory = { Budget = memoryBudget } };
         graphs = new StepGraphs(pass);
         if (keepsFrozenLayers)
         {
@@ -67,10 +67,11 @@ internal sealed class StepRun : IDisposable
     public long Replayed => graphs.Replayed;
 
     /// <summary>The most memory the activations of a step have taken, in bytes.</summary>
-    public long StepBytes => pass.PeakBytes;
+    public long StepBytes => pass.Memory.PeakBytes;
 
     /// <summary>Bytes held from the backend: weights, the step, adapter and optimizer.</summary>
-    public long HeldBytes => model.WeightBytes + pass.Arena.Reserved + 4L * Adapter.Buffer.Values.Count * sizeof(float);
+    public long HeldBytes =>
+        model.WeightBytes + pass.Memory.Arena.Reserved + 4L * Adapter.Buffer.Values.Count * sizeof(float);
 
     /// <summary>Forward, backward and update.</summary>
     public void Step()

@@ -129,8 +129,8 @@ public sealed class TransformerModel : IDisposable
     {
         pass.Enter(pass.Source!);
         var x = Encoder!.Forward(pass, Embedding.Forward(pass));
-        pass.Memory = pass.NewActivation(x.Rows, x.Columns);
-        EncoderNorm!.Forward(pass, pass.MemoryNorm, x, pass.Memory);
+        pass.EncoderOutput = pass.Memory.NewActivation(x.Rows, x.Columns);
+        EncoderNorm!.Forward(pass, pass.MemoryNorm, x, pass.EncoderOutput);
         pass.Enter(pass.Target);
     }
 
@@ -142,17 +142,18 @@ public sealed class TransformerModel : IDisposable
             Decoder.Backward(pass, d, lowest);
             return;
         }
-        var dMemory = pass.MemoryGradient = pass.NewActivation(pass.Memory.Rows, pass.Memory.Columns);
-        pass.Backend.Fill(dMemory, 0);
+        var encoded = pass.EncoderOutput;
+        var dEncoded = pass.EncoderGradient = pass.Memory.NewActivation(encoded.Rows, encoded.Columns);
+        pass.Backend.Fill(dEncoded, 0);
         // What is trained below the decoder is reached through its looks at the encoder, the lowest of which stands above its first sub-block.
         var trainsEmbedding = Embedding.IsTrained(pass);
         var dInput = Decoder.Backward(pass, d, trainsEmbedding ? -1 : Decoder.Blocks[0].IsTrained(pass) ? first : first + 1);
         if (trainsEmbedding) Embedding.Backward(pass, dInput);
 
         pass.Enter(pass.Source!);
-        EncoderNorm!.Backward(pass, pass.MemoryNorm, dMemory, dMemory, accumulate: false);
-        Encoder!.Backward(pass, dMemory, lowest);
-        if (lowest < 0) Embedding.Backward(pass, dMemory);
+        EncoderNorm!.Backward(pass, pass.MemoryNorm, dEncoded, dEncoded, accumulate: false);
+        Encoder!.Backward(pass, dEncoded, lowest);
+        if (lowest < 0) Embedding.Backward(pass, dEncoded);
         pass.Enter(pass.Target);
     }
 
@@ -178,7 +179,7 @@ public sealed class TransformerModel : IDisposable
     {
         var x = Forward(pass);
         var reachesLayers = pass.LowestTrainedDepth < Blocks.Count;
-        var dx = reachesLayers ? pass.NewActivation(x.Rows, x.Columns) : default;
+        var dx = reachesLayers ? pass.Memory.NewActivation(x.Rows, x.Columns) : default;
         Head.Run(pass, x, targets, backward: true, dx);
         if (reachesLayers) Backward(pass, dx);
     }

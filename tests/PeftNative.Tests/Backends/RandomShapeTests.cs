@@ -90,7 +90,7 @@ public class RandomShapeTests
             using var model = ModelLoader.CreateRandom(backend, config, seed: 7);
             if (method == "bitfit" && !BitFitConfig.HasBiases(model)) return null;
             using var adapter = Config(method, shape.Family).Create(model, seed: 3, trainable: true, "default");
-            using var pass = new Pass(model, adapter) { Seed = 5, MemoryBudget = memoryBudget };
+            using var pass = new Pass(model, adapter) { Seed = 5, Memory = { Budget = memoryBudget } };
             backend.Fill(adapter.Buffer.Gradients, 0);
             var batch = Batch(model, shape);
             pass.Begin(batch, training: true);

@@ -52,7 +52,7 @@ public class TopRowsTests
         int[] labels = [.. Enumerable.Range(0, 31).Select(i => i % 4 == 1 || i > 27 ? i % 3 : BatchTargets.Ignored)];
         pass.Begin(batch, training: true);
         var result = model.TrainStep(pass, BatchTargets.PerToken(pass, batch, labels));
-        return (result.LossSum, HostValues.Download(backend, adapter.Buffer.Gradients), pass.PeakBytes);
+        return (result.LossSum, HostValues.Download(backend, adapter.Buffer.Gradients), pass.Memory.PeakBytes);
     }
 
     private sealed class RowNumbers : AttachmentSet

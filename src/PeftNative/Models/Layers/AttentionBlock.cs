@@ -55,7 +55,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
             Window = config.WindowOf(layer), SoftCap = config.AttentionSoftCap,
             RelativeBias = pass.Resolve(parts.RelativeBias)?.Value ?? default, RelativeMaxDistance = config.RelativeMaxDistance,
             RelativeBidirectional = !config.Causal,
-            Y = pass.NewActivation(x.Rows, config.QuerySize), LogSumExp = pass.NewStatistic(x.Rows, config.HeadCount),
+            Y = pass.Memory.NewActivation(x.Rows, config.QuerySize),
+            LogSumExp = pass.Memory.NewStatistic(x.Rows, config.HeadCount),
         };
         pass.Backend.Forward(s.Op);
         parts.Output.Forward(pass, s.Output, s.Op.Y, y, residual);
@@ -64,8 +65,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
     protected override void BodyBackward(Pass pass, SubBlockState state, in Tensor dy, in Tensor dx, bool accumulate)
     {
         var s = (State)state;
-        var mark = pass.Arena.Mark();
-        var dAttention = pass.Arena.Allocate(pass.Type, dy.Rows, config.QuerySize);
+        var mark = pass.Memory.Arena.Mark();
+        var dAttention = pass.Memory.Arena.Allocate(pass.Memory.Type, dy.Rows, config.QuerySize);
         parts.Output.Backward(pass, s.Output, dy, dAttention, accumulate: false);
 
         var d = Split(pass, dy.Rows);
@@ -75,12 +76,12 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
         {
             DY = dAttention, DQ = needed.Q ? d.Q : default, DK = needed.K ? d.K : default, DV = needed.V ? d.V : default,
             DPrefixK = prefix.Keys, DPrefixV = prefix.Values, DRelativeBias = pass.Resolve(parts.RelativeBias)?.Gradient ?? default,
-            Delta = pass.NewStatistic(dy.Rows, config.HeadCount),
+            Delta = pass.Memory.NewStatistic(dy.Rows, config.HeadCount),
         });
         if (needed.Q) HeadsBackward(pass, parts.QueryNorm, s.QueryNorm, d.Q, config.HeadCount);
         if (needed.K) HeadsBackward(pass, parts.KeyNorm, s.KeyNorm, d.K, config.KvHeadCount);
         for (var i = 0; i < inputs.Length; i++) inputs[i].Backward(pass, s.Inputs[i], d[i], dx, accumulate || i > 0);
-        pass.Arena.Release(mark);
+        pass.Memory.Arena.Release(mark);
     }
 
     // In the lowest trained sub-block nobody asks for the input's gradient, so frozen projections need none of their output.
@@ -94,8 +95,11 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
     private Projections Split(Pass pass, int rows)
     {
         int q = config.QuerySize, kv = config.KvSize, h = config.HeadDim;
-        if (!IsFused) return new Projections(default, pass.NewActivation(rows, q), pass.NewActivation(rows, kv), pass.NewActivation(rows, kv));
-        var whole = pass.NewActivation(rows, q + 2 * kv);
+        var memory = pass.Memory;
+        if (!IsFused)
+            return new Projections(
+                default, memory.NewActivation(rows, q), memory.NewActivation(rows, kv), memory.NewActivation(rows, kv));
+        var whole = memory.NewActivation(rows, q + 2 * kv);
         return fusedByHead
             ? new Projections(whole, whole.Slice(0, whole.Columns - 2 * h), whole.Slice(h, whole.Columns - 2 * h), whole.Slice(2 * h, whole.Columns - 2 * h))
             : new Projections(whole, whole.Slice(0, q), whole.Slice(q, kv), whole.Slice(q + kv, kv));
@@ -104,7 +108,7 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
     private static Tensor NormHeads(Pass pass, NormSite? norm, NormState state, in Tensor x)
     {
         if (norm is null) return x;
-        var normed = pass.NewActivation(x.Rows, x.Columns);
+        var normed = pass.Memory.NewActivation(x.Rows, x.Columns);
         norm.Forward(pass, state, x, normed);
         return normed;
     }

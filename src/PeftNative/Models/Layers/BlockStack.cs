@@ -23,15 +23,15 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
         {
             var (block, state) = (blocks[i], pass.StateOf(blocks[i].Depth));
             if (PicksBefore(pass, i)) x = Picked(pass, x);
-            var y = pass.NewActivation(x.Rows, x.Columns);
-            var mark = pass.Arena.Mark();
+            var y = pass.Memory.NewActivation(x.Rows, x.Columns);
+            var mark = pass.Memory.Arena.Mark();
             var isLast = block.Place.Kind == SubBlockKind.FeedForward;
             (state.Input, state.Residual) = (isParallel && isLast ? layerInput : x, x);
             block.Forward(pass, state, state.Input, state.Residual, y);
             // Below the lowest trained sub-block nothing is read again, so its inner activations go at once.
             var isRead = pass.IsTraining && block.Depth >= pass.LowestTrainedDepth;
-            state.IsDropped = isRead && !pass.KeepsActivations(mark);
-            if (!isRead || state.IsDropped) pass.Arena.Release(mark);
+            state.IsDropped = isRead && !pass.Memory.Keeps(mark, pass.AllRows);
+            if (!isRead || state.IsDropped) pass.Memory.Arena.Release(mark);
             if (isLast) layerInput = y;
             x = y;
         }
@@ -62,14 +62,14 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
 
     private static Tensor Picked(Pass pass, in Tensor x)
     {
-        var picked = pass.NewActivation(pass.TopRows.Columns, x.Columns);
+        var picked = pass.Memory.NewActivation(pass.TopRows.Columns, x.Columns);
         pass.Backend.Forward(new GatherOp { X = x, Rows = pass.TopRows, Y = picked });
         return picked;
     }
 
     private static Tensor Spread(Pass pass, in Tensor d)
     {
-        var all = pass.NewActivation(pass.Rows, d.Columns);
+        var all = pass.Memory.NewActivation(pass.Rows, d.Columns);
         pass.Backend.Fill(all, 0);
         pass.Backend.Backward(new GatherOp { Rows = pass.TopRows }, new GatherGradients { DY = d, DX = all });
         return all;
@@ -78,10 +78,11 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     private static void Backward(Pass pass, SubBlock block, in Tensor d, in Tensor dx, bool needsInput)
     {
         var state = pass.StateOf(block.Depth);
-        var mark = pass.Arena.Mark();
-        if (state.IsDropped) block.Forward(pass, state, state.Input, state.Residual, pass.NewActivation(d.Rows, d.Columns));
+        var mark = pass.Memory.Arena.Mark();
+        if (state.IsDropped)
+            block.Forward(pass, state, state.Input, state.Residual, pass.Memory.NewActivation(d.Rows, d.Columns));
         block.Backward(pass, state, d, dx, needsInput);
-        pass.Arena.Release(mark);
+        pass.Memory.Arena.Release(mark);
     }
 
     // Both sub-blocks read the layer's input, so what the second adds to its gradient must not reach the first.
@@ -89,12 +90,12 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     {
         var depth = blocks[second].Depth - 1;
         var needsInput = depth > lowest;
-        var mark = pass.Arena.Mark();
-        var dInput = pass.NewActivation(d.Rows, d.Columns);
+        var mark = pass.Memory.Arena.Mark();
+        var dInput = pass.Memory.NewActivation(d.Rows, d.Columns);
         pass.Backend.Fill(dInput, 0);
         Backward(pass, blocks[second], d, dInput, needsInput);
         if (depth >= lowest) Backward(pass, blocks[second - 1], d, d, needsInput);
         pass.Backend.AddScaled(dInput, 1, d);
-        pass.Arena.Release(mark);
+        pass.Memory.Arena.Release(mark);
     }
 }

@@ -12,8 +12,8 @@ namespace PeftNative.Models;
 internal sealed record CrossAttentionParts(NormSite Norm, LinearSite Query, LinearSite Key, LinearSite Value, LinearSite Output);
 
 /// <summary>
-/// Attention whose queries come from the decoder's stream and whose keys and values come from <see cref="Pass.Memory"/>, all of it visible, without
-/// positions. A cache keeps the keys and values, which stay the same from token to token.
+/// Attention whose queries come from the decoder's stream and whose keys and values come from
+/// <see cref="Pass.EncoderOutput"/>, all of it visible, without positions. A cache keeps the keys and values, which stay the same from token to token.
 /// </summary>
 internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlace place, CrossAttentionParts parts)
     : SubBlock(place, config.NormPlacement, parts.Norm, postNorm: null)
@@ -25,7 +25,7 @@ internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlac
     protected override void BodyForward(Pass pass, SubBlockState state, in Tensor x, in Tensor y, in Tensor residual)
     {
         var s = (State)state;
-        var q = pass.NewActivation(x.Rows, config.QuerySize);
+        var q = pass.Memory.NewActivation(x.Rows, config.QuerySize);
         parts.Query.Forward(pass, s.Query, x, q);
         var (keys, values) = KeysAndValues(pass, s);
         s.Op = new AttentionOp
@@ -33,7 +33,8 @@ internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlac
             Q = q, K = keys, V = values, Segments = pass.CrossSegments,
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
             HeadStride = config.HeadDim, KvHeadStride = config.HeadDim, Scale = config.AttentionScale,
-            Y = pass.NewActivation(x.Rows, config.QuerySize), LogSumExp = pass.NewStatistic(x.Rows, config.HeadCount),
+            Y = pass.Memory.NewActivation(x.Rows, config.QuerySize),
+            LogSumExp = pass.Memory.NewStatistic(x.Rows, config.HeadCount),
         };
         pass.Backend.Forward(s.Op);
         parts.Output.Forward(pass, s.Output, s.Op.Y, y, residual);
@@ -42,34 +43,38 @@ internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlac
     protected override void BodyBackward(Pass pass, SubBlockState state, in Tensor dy, in Tensor dx, bool accumulate)
     {
         var s = (State)state;
-        var mark = pass.Arena.Mark();
-        var dAttention = pass.NewActivation(dy.Rows, config.QuerySize);
+        var mark = pass.Memory.Arena.Mark();
+        var dAttention = pass.Memory.NewActivation(dy.Rows, config.QuerySize);
         parts.Output.Backward(pass, s.Output, dy, dAttention, accumulate: false);
 
         // The encoder's share is summed over the decoder's layers.
-        var dMemory = pass.MemoryGradient;
-        var dq = dx.IsPresent || parts.Query.IsTrained(pass) ? pass.NewActivation(dy.Rows, config.QuerySize) : default;
-        var dk = dMemory.IsPresent || parts.Key.IsTrained(pass) ? pass.NewActivation(pass.Memory.Rows, config.KvSize) : default;
-        var dv = dMemory.IsPresent || parts.Value.IsTrained(pass) ? pass.NewActivation(pass.Memory.Rows, config.KvSize) : default;
+        var (dEncoder, rows) = (pass.EncoderGradient, pass.EncoderOutput.Rows);
+        var dq = New(dx.IsPresent || parts.Query.IsTrained(pass), dy.Rows, config.QuerySize);
+        var dk = New(dEncoder.IsPresent || parts.Key.IsTrained(pass), rows, config.KvSize);
+        var dv = New(dEncoder.IsPresent || parts.Value.IsTrained(pass), rows, config.KvSize);
         pass.Backend.Backward(s.Op, new AttentionGradients
         {
-            DY = dAttention, DQ = dq, DK = dk, DV = dv, Delta = pass.NewStatistic(dy.Rows, config.HeadCount),
+            DY = dAttention, DQ = dq, DK = dk, DV = dv, Delta = pass.Memory.NewStatistic(dy.Rows, config.HeadCount),
         });
         if (dq.IsPresent) parts.Query.Backward(pass, s.Query, dq, dx, accumulate);
-        if (dk.IsPresent) parts.Key.Backward(pass, s.Key, dk, dMemory, accumulate: true);
-        if (dv.IsPresent) parts.Value.Backward(pass, s.Value, dv, dMemory, accumulate: true);
-        pass.Arena.Release(mark);
+        if (dk.IsPresent) parts.Key.Backward(pass, s.Key, dk, dEncoder, accumulate: true);
+        if (dv.IsPresent) parts.Value.Backward(pass, s.Value, dv, dEncoder, accumulate: true);
+        pass.Memory.Arena.Release(mark);
+
+        Tensor New(bool isNeeded, int rows, int columns) =>
+            isNeeded ? pass.Memory.NewActivation(rows, columns) : default;
     }
 
     private (Tensor Keys, Tensor Values) KeysAndValues(Pass pass, State s)
     {
-        if (!pass.Memory.IsPresent) return pass.Cache!.Crossed(Place.Layer);
-        var rows = pass.Memory.Rows;
-        var (keys, values) = pass.Cache?.NewCrossed(Place.Layer, rows) ?? (pass.NewActivation(rows, config.KvSize), pass.NewActivation(rows, config.KvSize));
+        if (!pass.EncoderOutput.IsPresent) return pass.Cache!.Crossed(Place.Layer);
+        var rows = pass.EncoderOutput.Rows;
+        var (keys, values) = pass.Cache?.NewCrossed(Place.Layer, rows)
+            ?? (pass.Memory.NewActivation(rows, config.KvSize), pass.Memory.NewActivation(rows, config.KvSize));
         // These rows are the encoder's, which matters to adapters that differ from sequence to sequence.
         pass.Enter(pass.Source!);
-        parts.Key.Forward(pass, s.Key, pass.Memory, keys);
-        parts.Value.Forward(pass, s.Value, pass.Memory, values);
+        parts.Key.Forward(pass, s.Key, pass.EncoderOutput, keys);
+        parts.Value.Forward(pass, s.Value, pass.EncoderOutput, values);
         pass.Enter(pass.Target);
         return (keys, values);
     }

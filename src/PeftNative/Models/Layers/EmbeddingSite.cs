@@ -45,13 +45,13 @@ public sealed class EmbeddingSite(
             TypeTable = pass.Resolve(Types)?.Value ?? default,
             Virtual = stream.VirtualTokens?.Embeddings ?? default,
             TokenScale = config.EmbeddingScale,
-            Y = pass.NewActivation(pass.Rows, Table.Columns),
+            Y = pass.Memory.NewActivation(pass.Rows, Table.Columns),
         };
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeForward(pass, ref op);
         state.Op = op;
         pass.Backend.Forward(op);
         if (Norm is null) return op.Y;
-        var normed = pass.NewActivation(pass.Rows, Table.Columns);
+        var normed = pass.Memory.NewActivation(pass.Rows, Table.Columns);
         Norm.Forward(pass, state.Norm, op.Y, normed);
         return normed;
     }

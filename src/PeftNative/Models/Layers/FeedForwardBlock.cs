@@ -30,7 +30,11 @@ internal sealed class FeedForwardBlock(TransformerConfig config, SubBlockPlace p
         var (upOutput, inner, upper) = Split(pass, x.Rows);
         up.Forward(pass, s.Up, x, upOutput);
         gate?.Forward(pass, s.Gate, x, inner);
-        s.Op = new GateOp { X = inner, Up = upper, Activation = config.Activation, Y = pass.NewTransient(x.Rows, config.FeedForwardSize) };
+        s.Op = new GateOp
+        {
+            X = inner, Up = upper, Activation = config.Activation,
+            Y = pass.Memory.NewTransient(x.Rows, config.FeedForwardSize),
+        };
         pass.Backend.Forward(s.Op);
         parts.Down.Forward(pass, s.Down, s.Op.Y, y, residual);
     }
@@ -39,9 +43,9 @@ internal sealed class FeedForwardBlock(TransformerConfig config, SubBlockPlace p
     {
         var s = (State)state;
         var isNeeded = dx.IsPresent || up.IsTrained(pass) || (gate?.IsTrained(pass) ?? false);
-        var mark = pass.Arena.Mark();
-        var dHidden = isNeeded ? pass.Arena.Allocate(pass.Type, dy.Rows, config.FeedForwardSize) : default;
-        pass.TakeAgain(s.Op.Y);
+        var mark = pass.Memory.Arena.Mark();
+        var dHidden = isNeeded ? pass.Memory.NewActivation(dy.Rows, config.FeedForwardSize) : default;
+        pass.Memory.TakeAgain(s.Op.Y);
         if (parts.Down.IsTrained(pass)) pass.Backend.Forward(s.Op);
         parts.Down.Backward(pass, s.Down, dy, dHidden, accumulate: false);
         if (isNeeded)
@@ -51,16 +55,16 @@ internal sealed class FeedForwardBlock(TransformerConfig config, SubBlockPlace p
             up.Backward(pass, s.Up, dUpOutput, dx, accumulate);
             gate?.Backward(pass, s.Gate, dInner, dx, accumulate: true);
         }
-        pass.Arena.Release(mark);
+        pass.Memory.Arena.Release(mark);
     }
 
     /// <summary>The up projection's output, the activation's input, and the second factor of the gate (absent without one).</summary>
     private (Tensor UpOutput, Tensor Inner, Tensor Upper) Split(Pass pass, int rows)
     {
         var f = config.FeedForwardSize;
-        var output = pass.NewActivation(rows, up.Out);
+        var output = pass.Memory.NewActivation(rows, up.Out);
         if (IsFused) return (output, output.Slice(0, f), output.Slice(f, f));
-        return gate is null ? (output, output, default) : (output, pass.NewActivation(rows, f), output);
+        return gate is null ? (output, output, default) : (output, pass.Memory.NewActivation(rows, f), output);
     }
 
     private sealed class State : SubBlockState

@@ -42,7 +42,8 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
         state.PairCount = 0;
         state.Op = new LinearOp
         {
-            X = x, W = pass.Factor(weight), WMaxima = weight.Quantized is { Codes.IsPresent: true } quantized ? quantized.Op.Maxima : default,
+            X = x, W = pass.Memory.Factor(weight),
+            WMaxima = weight.Quantized is { Codes.IsPresent: true } quantized ? quantized.Op.Maxima : default,
             Bias = pass.Resolve(Bias)?.Value ?? default, Residual = residual, Y = y,
         };
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtLinear(Index)?.BeforeForward(pass, state);
@@ -64,8 +65,9 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
     internal void Backward(Pass pass, LinearState state, in Tensor dy, in Tensor dx, bool accumulate)
     {
         if (!dx.IsPresent && !IsTrained(pass)) return;
-        var mark = pass.Arena.Mark();
-        if (pass.Resolve(Weight) is { Quantized: not null } weight) state.Op = state.Op with { W = pass.Factor(weight) };
+        var mark = pass.Memory.Arena.Mark();
+        if (pass.Resolve(Weight) is { Quantized: not null } weight)
+            state.Op = state.Op with { W = pass.Memory.Factor(weight) };
         var rank = 0;
         for (var i = 0; i < state.PairCount; i++) rank = Math.Max(rank, state.Pairs[i].A.Rows);
         var isPlain = !IsTrained(pass) && !state.Op.OutputScale.IsPresent && !state.Op.InputScale.IsPresent;
@@ -73,14 +75,14 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
         {
             DY = dy, DX = dx, AccumulateDX = accumulate, DW = pass.Resolve(Weight).Gradient,
             DBias = pass.Resolve(Bias)?.Gradient ?? default,
-            Scratch = isPlain ? default : pass.Arena.Allocate(pass.Type, 1, checked(dy.Rows * (In + Out + rank))),
+            Scratch = isPlain ? default : pass.Memory.NewActivation(1, checked(dy.Rows * (In + Out + rank))),
         };
         for (var i = 0; i < pass.Attachments.Count; i++)
             pass.Attachments[i].AtLinear(Index)?.BeforeBackward(pass, state, ref gradients);
         pass.Backend.Backward(state.Op, gradients);
         for (var i = 0; i < pass.Attachments.Count; i++)
             pass.Attachments[i].AtLinear(Index)?.AfterBackward(pass, state, gradients);
-        pass.Arena.Release(mark);
+        pass.Memory.Arena.Release(mark);
     }
 }
 

@@ -25,8 +25,8 @@ public sealed class ModelHead(
     {
         var state = new State();
         pass.PickedRows = rows;
-        var features = Features(pass, state, x, pass.Upload(rows, 1, rows.Length));
-        var scores = pass.NewActivation(rows.Length, Output.Out);
+        var features = Features(pass, state, x, pass.Memory.Upload(rows, 1, rows.Length));
+        var scores = pass.Memory.NewActivation(rows.Length, Output.Out);
         Output.Forward(pass, state.Output, features, scores);
         return softCap > 0 ? Cap(pass, scores) : scores;
     }
@@ -46,11 +46,12 @@ public sealed class ModelHead(
     internal void Take(Pass pass, HeadTargets targets)
     {
         var (state, count) = (pass.HeadState, targets.Count);
-        state.Rows = pass.Upload(targets.Rows, 1, count);
-        state.Wanted = targets.Labels is { } labels ? pass.Upload(labels, count, 1)
-            : HostValues.Upload(pass.Backend, targets.Values.AsSpan(0, count * Output.Out), pass.NewStatistic(count, Output.Out));
-        state.Loss = pass.NewStatistic(count, 1);
-        state.Hits = targets.Labels is null ? default : pass.Arena.Allocate(DType.Int32, count, 1);
+        state.Rows = pass.Memory.Upload(targets.Rows, 1, count);
+        state.Wanted = targets.Labels is { } labels ? pass.Memory.Upload(labels, count, 1)
+            : HostValues.Upload(
+                pass.Backend, targets.Values.AsSpan(0, count * Output.Out), pass.Memory.NewStatistic(count, Output.Out));
+        state.Loss = pass.Memory.NewStatistic(count, 1);
+        state.Hits = targets.Labels is null ? default : pass.Memory.Arena.Allocate(DType.Int32, count, 1);
     }
 
     /// <summary>The loss of all rows, and gradients, for targets that were taken.</summary>
@@ -60,14 +61,15 @@ public sealed class ModelHead(
         pass.PickedRows = targets.Rows.AsMemory(0, targets.Count);
         var features = Features(pass, state, x, state.Rows);
         var needsFeatures = backward && (dx.IsPresent || pass.IsTrained(FinalNorm?.Gamma) || (Pooler?.IsTrained(pass) ?? false));
-        var dFeatures = needsFeatures ? pass.NewActivation(targets.Count, features.Columns) : default;
-        var chunk = (int)Math.Clamp(pass.Backend.ScoreBytes / ((long)Output.Out * pass.Type.Size()), 1, Math.Max(1, targets.Count));
+        var dFeatures = needsFeatures ? pass.Memory.NewActivation(targets.Count, features.Columns) : default;
+        var rowBytes = (long)Output.Out * pass.Memory.Type.Size();
+        var chunk = (int)Math.Clamp(pass.Backend.ScoreBytes / rowBytes, 1, Math.Max(1, targets.Count));
         for (var start = 0; start < targets.Count; start += chunk)
         {
             var count = Math.Min(chunk, targets.Count - start);
-            var mark = pass.Arena.Mark();
+            var mark = pass.Memory.Arena.Mark();
             Chunk(pass, state, features.RowRange(start, count), targets, start, backward, needsFeatures ? dFeatures.RowRange(start, count) : default);
-            pass.Arena.Release(mark);
+            pass.Memory.Arena.Release(mark);
         }
         if (needsFeatures) FeaturesBackward(pass, state, dFeatures, state.Rows, dx);
     }
@@ -83,7 +85,7 @@ public sealed class ModelHead(
     private void Chunk(Pass pass, State state, in Tensor features, HeadTargets targets, int start, bool backward, in Tensor dFeatures)
     {
         var count = features.Rows;
-        var scores = pass.NewActivation(count, Output.Out);
+        var scores = pass.Memory.NewActivation(count, Output.Out);
         pass.PickedRows = targets.Rows.AsMemory(start, count);
         Output.Forward(pass, state.Output, features, scores);
         var loss = state.Loss.RowRange(start, count).Reshape(1, count);
@@ -110,7 +112,7 @@ public sealed class ModelHead(
     // cap · tanh(scores / cap)
     private Tensor Cap(Pass pass, in Tensor scores)
     {
-        var capped = pass.NewActivation(scores.Rows, scores.Columns);
+        var capped = pass.Memory.NewActivation(scores.Rows, scores.Columns);
         pass.Backend.Fill(capped, 0);
         pass.Backend.AddScaled(scores, 1 / softCap, capped);
         pass.Backend.Forward(new GateOp { X = capped, Activation = Activation.Tanh, Y = capped });
@@ -124,27 +126,30 @@ public sealed class ModelHead(
         var picked = x;
         if (!pass.TopRows.IsPresent)
         {
-            picked = pass.NewActivation(rows.Columns, x.Columns);
+            picked = pass.Memory.NewActivation(rows.Columns, x.Columns);
             pass.Backend.Forward(new GatherOp { X = x, Rows = rows, Y = picked });
         }
         if (FinalNorm is not null)
         {
-            var normed = pass.NewActivation(picked.Rows, picked.Columns);
+            var normed = pass.Memory.NewActivation(picked.Rows, picked.Columns);
             FinalNorm.Forward(pass, state.Norm, picked, normed);
             picked = normed;
         }
         if (scale != 1) picked = Scaled(pass, picked);
         if (Pooler is null) return picked;
-        var dense = pass.NewActivation(picked.Rows, Pooler.Out);
+        var dense = pass.Memory.NewActivation(picked.Rows, Pooler.Out);
         Pooler.Forward(pass, state.Pooler, picked, dense);
-        state.Activation = new GateOp { X = dense, Activation = poolerActivation, Y = pass.NewActivation(picked.Rows, Pooler.Out) };
+        state.Activation = new GateOp
+        {
+            X = dense, Activation = poolerActivation, Y = pass.Memory.NewActivation(picked.Rows, Pooler.Out),
+        };
         pass.Backend.Forward(state.Activation);
         return state.Activation.Y;
     }
 
     private Tensor Scaled(Pass pass, in Tensor x)
     {
-        var scaled = pass.NewActivation(x.Rows, x.Columns);
+        var scaled = pass.Memory.NewActivation(x.Rows, x.Columns);
         pass.Backend.Fill(scaled, 0);
         pass.Backend.AddScaled(x, scale, scaled);
         return scaled;
@@ -155,7 +160,7 @@ public sealed class ModelHead(
         if (Pooler is not null)
         {
             pass.Backend.Backward(state.Activation, new GateGradients { DY = d, DX = d });
-            var dPicked = pass.NewActivation(d.Rows, Pooler.In);
+            var dPicked = pass.Memory.NewActivation(d.Rows, Pooler.In);
             Pooler.Backward(pass, state.Pooler, d, dPicked, accumulate: false);
             d = dPicked;
         }

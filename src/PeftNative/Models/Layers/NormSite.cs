@@ -26,8 +26,8 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
         {
             X = x, Y = y, Kind = config.Norm, Epsilon = config.NormEpsilon, GammaOffset = config.NormGammaOffset, Groups = groups,
             Gamma = pass.Resolve(Gamma).Value, Beta = pass.Resolve(Beta)?.Value ?? default,
-            Mean = config.Norm == NormKind.LayerNorm ? pass.NewStatistic(x.Rows, groups) : default,
-            Rstd = pass.NewStatistic(x.Rows, groups),
+            Mean = config.Norm == NormKind.LayerNorm ? pass.Memory.NewStatistic(x.Rows, groups) : default,
+            Rstd = pass.Memory.NewStatistic(x.Rows, groups),
         };
         pass.Backend.Forward(state.Op);
     }
@@ -35,7 +35,7 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
     /// <summary>Makes the output of <see cref="Forward"/> again where it was; only its place where nobody reads it.</summary>
     internal static void ForwardAgain(Pass pass, NormState state, bool isRead)
     {
-        pass.TakeAgain(state.Op.Y);
+        pass.Memory.TakeAgain(state.Op.Y);
         if (isRead) pass.Backend.Forward(state.Op);
     }
 

@@ -59,19 +59,19 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
     /// </summary>
     internal void Forward(Pass pass, SubBlockState state, in Tensor x, in Tensor residual, in Tensor y)
     {
-        var mark = pass.Transient.Mark();
+        var mark = pass.Memory.Transient.Mark();
         if (placement != NormPlacement.After)
         {
-            var normed = pass.NewTransient(x.Rows, x.Columns);
+            var normed = pass.Memory.NewTransient(x.Rows, x.Columns);
             norm.Forward(pass, state.Norm, x, normed);
             Sum(pass, state, normed, residual, y);
-            pass.Transient.Release(mark);
+            pass.Memory.Transient.Release(mark);
             return;
         }
-        var sum = pass.NewActivation(x.Rows, x.Columns);
+        var sum = pass.Memory.NewActivation(x.Rows, x.Columns);
         Sum(pass, state, x, residual, sum);
         norm.Forward(pass, state.Norm, sum, y);
-        pass.Transient.Release(mark);
+        pass.Memory.Transient.Release(mark);
     }
 
     /// <summary>
@@ -81,13 +81,13 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
     /// </summary>
     internal void Backward(Pass pass, SubBlockState state, in Tensor d, in Tensor dx, bool needsInput)
     {
-        var mark = pass.Arena.Mark();
-        var transient = pass.Transient.Mark();
+        var mark = pass.Memory.Arena.Mark();
+        var transient = pass.Memory.Transient.Mark();
         if (placement != NormPlacement.After)
         {
             NormSite.ForwardAgain(pass, state.Norm, isRead: IsAnyTrained(pass));
             var isNeeded = needsInput || pass.IsTrained(norm.Gamma) || pass.IsTrained(norm.Beta);
-            var dNormed = isNeeded ? pass.Arena.Allocate(pass.Type, d.Rows, d.Columns) : default;
+            var dNormed = isNeeded ? pass.Memory.Arena.Allocate(pass.Memory.Type, d.Rows, d.Columns) : default;
             SumBackward(pass, state, d, dNormed, d, accumulate: false);
             if (isNeeded) norm.Backward(pass, state.Norm, dNormed, dx, accumulate: true);
         }
@@ -97,13 +97,13 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
             if (needsInput || TrainsBody(pass))
             {
                 // The body reads the gradient of the sum while its own share is added to it, so it reads a copy.
-                var dSum = pass.Arena.Allocate(pass.Type, d.Rows, d.Columns);
+                var dSum = pass.Memory.Arena.Allocate(pass.Memory.Type, d.Rows, d.Columns);
                 pass.Backend.Copy(d, dSum);
                 SumBackward(pass, state, dSum, needsInput ? dx : default, d, accumulate: true);
             }
         }
-        pass.Transient.Release(transient);
-        pass.Arena.Release(mark);
+        pass.Memory.Transient.Release(transient);
+        pass.Memory.Arena.Release(mark);
     }
 
     private bool IsAnyTrained(Pass pass)
@@ -123,7 +123,7 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
             BodyForward(pass, state, input, sum, residual);
             return;
         }
-        var body = postNorm is null ? sum : pass.NewActivation(sum.Rows, sum.Columns);
+        var body = postNorm is null ? sum : pass.Memory.NewActivation(sum.Rows, sum.Columns);
         BodyForward(pass, state, input, body, default);
         for (var i = 0; hasAttachment && i < pass.Attachments.Count; i++)
             if (pass.Attachments[i].AtBlock(depth) is { } attachment) attachment.Forward(pass, state.Of(i, attachment), SharedNorm, body, residual);
@@ -140,7 +140,7 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
             BodyBackward(pass, state, d, dInput, accumulate);
             return;
         }
-        var dBody = pass.Arena.Allocate(pass.Type, d.Rows, d.Columns);
+        var dBody = pass.Memory.Arena.Allocate(pass.Memory.Type, d.Rows, d.Columns);
         if (postNorm is null) pass.Backend.Copy(d, dBody);
         else postNorm.Backward(pass, state.PostNorm, d, dBody, accumulate: false);
         for (var i = pass.Attachments.Count - 1; hasAttachment && i >= 0; i--)

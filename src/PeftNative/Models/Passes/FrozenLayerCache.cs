@@ -31,7 +31,7 @@ public sealed class FrozenLayerCache(TransformerModel model) : IDisposable
         if (sequences.Count != pass.SequenceCount) throw new InvalidOperationException("the cache of frozen layers was not told the sequences of the pass");
         foreach (var name in sequences)
             if (!kept.ContainsKey(name)) return default;
-        var x = pass.NewActivation(pass.Rows, model.Config.HiddenSize);
+        var x = pass.Memory.NewActivation(pass.Rows, model.Config.HiddenSize);
         for (var s = 0; s < sequences.Count; s++) pass.Backend.Copy(kept[sequences[s]], RowsOf(pass, x, s));
         Hits++;
         return x;

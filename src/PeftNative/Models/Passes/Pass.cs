@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
@@ -6,7 +6,7 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>
-/// One walk through the model: the batch on the device, the adapters in force, the arena that holds what is kept until the backward. A pass is reused
+/// One walk through the model: the batch on the device, the adapters in force, the memory of the step. A pass is reused
 /// step after step and then allocates nothing; it belongs to one thread at a time. Many passes may share a model.
 /// </summary>
 public sealed class Pass : IDisposable
@@ -17,18 +17,13 @@ public sealed class Pass : IDisposable
     private readonly TransformerModel model;
     private readonly SubBlockState[] states;
     private readonly RopeTensors? rope, windowRope;
-    private readonly Arena denseWeight;
     private int[] targetRows = [], targetLabels = [];
-    private double leastPerRow, blocksPerRow; // bytes of a step that keeps nothing; what all its sub-blocks would have kept
-    private long kept;
 
     /// <summary>Makes a pass over a model.</summary>
     public Pass(TransformerModel model, params IReadOnlyList<AttachmentSet> attachments)
     {
         this.model = model;
-        Arena = new Arena(model.Backend, "step", grows: true);
-        Transient = new Arena(model.Backend, "step, computed again", grows: true);
-        denseWeight = new Arena(model.Backend, "dequantised weight");
+        Memory = new StepMemory(model.Backend);
         rope = model.Config.Rope is { } r ? new RopeTensors(model.Backend, r) : null;
         windowRope = model.Config.WindowRope is { } w ? new RopeTensors(model.Backend, w) : null;
         states = [.. model.Blocks.Select(b => b.NewState())];
@@ -46,17 +41,8 @@ public sealed class Pass : IDisposable
     /// <summary>Executes the operations.</summary>
     public IBackend Backend => model.Backend;
 
-    /// <summary>Element type of activations.</summary>
-    public DType Type => model.Backend.ComputeType;
-
-    /// <summary>Holds everything of the present step.</summary>
-    public Arena Arena { get; }
-
-    /// <summary>
-    /// Holds what is cheaper to compute again than to keep: outputs of norms and activations. A sub-block empties it when it ends; its
-    /// backward makes the same tensors in the same order, so they come to lie where the records of the forward say.
-    /// </summary>
-    internal Arena Transient { get; }
+    /// <summary>All memory of the present step.</summary>
+    public StepMemory Memory { get; }
 
     /// <summary>Whether a backward will follow.</summary>
     public bool IsTraining { get; private set; }
@@ -91,12 +77,6 @@ public sealed class Pass : IDisposable
     /// <summary>Outputs of frozen layers from earlier epochs, or null. It serves training passes only.</summary>
     public FrozenLayerCache? FrozenLayers { get; set; }
 
-    /// <summary>
-    /// Bytes that a training step's activations should stay within, or null. What goes beyond is dropped after the forward of its sub-block and
-    /// computed again in its backward: the same bits, later. What a step cannot do without may still be more; see <see cref="PeakBytes"/>.
-    /// </summary>
-    public long? MemoryBudget { get; set; }
-
     /// <summary>The rows of the stack the head stands on.</summary>
     internal RowStream Target { get; } = new();
 
@@ -104,10 +84,10 @@ public sealed class Pass : IDisposable
     internal RowStream? Source { get; }
 
     /// <summary>What the encoder has made of its rows [rows, D]; absent when a cache has all that is needed of it.</summary>
-    internal Tensor Memory { get; set; }
+    internal Tensor EncoderOutput { get; set; }
 
-    /// <summary>Gradient of <see cref="Memory"/>, summed up; absent when nobody needs it.</summary>
-    internal Tensor MemoryGradient { get; set; }
+    /// <summary>Gradient of <see cref="EncoderOutput"/>, summed up; absent when nobody needs it.</summary>
+    internal Tensor EncoderGradient { get; set; }
 
     /// <summary>Which of the decoder's rows see which of the encoder's.</summary>
     internal Tensor CrossSegments { get; private set; }
@@ -124,11 +104,9 @@ public sealed class Pass : IDisposable
         // By index: an enumerator of the list would be managed memory in every step.
         for (var i = 0; i < Attachments.Count; i++)
             ObjectDisposedException.ThrowIf(Attachments[i].IsDisposed, Attachments[i]);
-        Arena.Reset();
-        Transient.Reset();
-        if (MemoryBudget is { } budget) BeginBudget(budget);
+        Memory.Begin(AllRows);
         IsTraining = training;
-        (Memory, MemoryGradient, TopRows) = (default, default, default);
+        (EncoderOutput, EncoderGradient, TopRows) = (default, default, default);
         LowestTrainedDepth = FindLowestTrainedDepth();
         var virtualTokens = Single(a => a.VirtualTokens, "virtual tokens");
         var prefix = Single(a => a.Prefix, "a prefix");
@@ -161,81 +139,8 @@ public sealed class Pass : IDisposable
         }
     }
 
-    /// <summary>What products with a weight are made of: its codes where they are to be multiplied, else its numbers.</summary>
-    internal Tensor Factor(Parameter weight) => weight.Quantized is { Codes.IsPresent: true } quantized ? quantized.Codes : Dense(weight);
-
-    /// <summary>The numbers of a weight. Those of a quantised one stay until the next one is asked for, so that only one is ever there whole.</summary>
-    internal Tensor Dense(Parameter weight)
-    {
-        if (weight.Quantized is not null) denseWeight.Reset();
-        return weight.Dense(Backend, denseWeight);
-    }
-
-    /// <summary>
-    /// Whether what a sub-block has kept since the mark may stay. The first step with a budget keeps nothing, and so learns what no step can do without.
-    /// </summary>
-    internal bool KeepsActivations(ArenaMark mark)
-    {
-        if (MemoryBudget is not { } budget) return true;
-        var bytes = Arena.Used - mark.Total;
-        if (leastPerRow == 0)
-        {
-            blocksPerRow += (double)bytes / AllRows;
-            return false;
-        }
-        if (kept + bytes + leastPerRow * AllRows > budget) return false;
-        kept += bytes;
-        return true;
-    }
-
-    /// <summary>Remembers how far the step has come, for <see cref="Rewind"/>.</summary>
-    internal PassMark Mark() => new(Arena.Mark(), Transient.Mark(), kept);
-
-    /// <summary>Goes back to a mark, as if nothing had been computed since.</summary>
-    internal void Rewind(PassMark mark)
-    {
-        Arena.Release(mark.Arena);
-        Transient.Release(mark.Transient);
-        kept = mark.Kept;
-        Stream = Target;
-    }
-
-    private int AllRows => Target.Rows + (Source?.Rows ?? 0);
-
-    private void BeginBudget(long budget)
-    {
-        kept = 0;
-        if (leastPerRow == 0 && blocksPerRow > 0) leastPerRow = (double)PeakBytes / AllRows;
-        // One block from the start: in several, the ends that the next tensor does not fit into would count against the budget.
-        if (leastPerRow > 0) Arena.Reserve((long)Math.Min(budget, (leastPerRow + blocksPerRow) * AllRows));
-    }
-
-    /// <summary>The most memory a step has taken, in bytes of the backend.</summary>
-    public long PeakBytes => Arena.Peak + Transient.Peak + denseWeight.Peak;
-
-    /// <summary>An activation of the present step; its content is undefined.</summary>
-    public Tensor NewActivation(int rows, int columns) => Arena.Allocate(Type, rows, columns);
-
-    /// <summary>An activation that lives until the end of the sub-block, and is made again in its backward.</summary>
-    internal Tensor NewTransient(int rows, int columns) => Transient.Allocate(Type, rows, columns);
-
-    /// <summary>Takes the memory of a transient tensor of the forward again, in the backward of its sub-block.</summary>
-    internal void TakeAgain(in Tensor transient)
-    {
-        if (NewTransient(transient.Rows, transient.Columns) != transient)
-            throw new InvalidOperationException("the backward of a sub-block takes transient memory in another order than its forward");
-    }
-
-    /// <summary>A vector, a saved statistic or a gradient of parameters of the present step; its content is undefined.</summary>
-    public Tensor NewStatistic(int rows, int columns) => Arena.Allocate(Backend.ParameterType, rows, columns);
-
-    /// <summary>Copies integers to the device for the rest of the step.</summary>
-    public Tensor Upload(ReadOnlySpan<int> values, int rows, int columns)
-    {
-        var tensor = Arena.Allocate(DType.Int32, rows, columns);
-        Backend.Upload(MemoryMarshal.AsBytes(values[..(rows * columns)]), tensor);
-        return tensor;
-    }
+    /// <summary>Rows of all streams.</summary>
+    internal int AllRows => Target.Rows + (Source?.Rows ?? 0);
 
     /// <summary>Memory for as many rows and their labels, the same from step to step.</summary>
     internal (int[] Rows, int[] Labels) TargetBuffers(int count)
@@ -277,9 +182,7 @@ public sealed class Pass : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        Arena.Dispose();
-        Transient.Dispose();
-        denseWeight.Dispose();
+        Memory.Dispose();
         rope?.Dispose();
         windowRope?.Dispose();
     }
@@ -319,7 +222,7 @@ public sealed class Pass : IDisposable
             (segments[6 * s], segments[6 * s + 1]) = (first, Target.RowOffsets[s + 1] - first);
             (segments[6 * s + 2], segments[6 * s + 3]) = (source[s], source[s + 1] - source[s]);
         }
-        return Upload(segments, Target.SequenceCount, 6);
+        return Memory.Upload(segments, Target.SequenceCount, 6);
     }
 
     private int FindLowestTrainedDepth()
@@ -343,6 +246,3 @@ public sealed class Pass : IDisposable
         return found;
     }
 }
-
-/// <summary>How far a pass has come.</summary>
-internal readonly record struct PassMark(ArenaMark Arena, ArenaMark Transient, long Kept);

@@ -63,10 +63,10 @@ public sealed class RowStream
         VirtualCount = cache is { Length: > 0 } ? 0 : virtualTokens?.Count ?? 0;
         Rows = batch.Tokens.Length + VirtualCount * SequenceCount;
         var reach = LayOut(batch, pass.Model);
-        Tokens = pass.Upload(tokens, 1, Rows);
-        Positions = pass.Upload(positions, 1, Rows);
-        Types = pass.Upload(types, 1, Rows);
-        Segments = pass.Upload(segments, SequenceCount, 6);
+        Tokens = pass.Memory.Upload(tokens, 1, Rows);
+        Positions = pass.Memory.Upload(positions, 1, Rows);
+        Types = pass.Memory.Upload(types, 1, Rows);
+        Segments = pass.Memory.Upload(segments, SequenceCount, 6);
         return reach;
     }
 

@@ -79,7 +79,7 @@ public sealed class StepGraphs(Pass pass) : IDisposable
     {
         if (seen.Count == MostSeen) seen.Clear();
         if (seen.Add(layout) || recorded >= MostUnpaid + Replayed + steps / StepsForOne || Problem is not null) return false;
-        var mark = pass.Mark();
+        var mark = pass.Memory.Mark();
         try
         {
             if (device!.Record(() => pass.Model.RunStep(pass, targets)) is { } graph)
@@ -96,7 +96,8 @@ public sealed class StepGraphs(Pass pass) : IDisposable
             // Steps can do without graphs. A device that is broken says so again in a moment.
             Problem = e.What;
         }
-        pass.Rewind(mark);
+        pass.Memory.Rewind(mark);
+        pass.Enter(pass.Target);
         return false;
     }
 

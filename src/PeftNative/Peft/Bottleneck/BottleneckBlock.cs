@@ -38,13 +38,15 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
         if (AddsToInput) pass.Backend.Copy(z, h);
 
         var mask = Mask(pass);
-        var target = mask.IsOn ? pass.NewActivation(h.Rows, h.Columns) : h;
+        var target = mask.IsOn ? pass.Memory.NewActivation(h.Rows, h.Columns) : h;
         s.Op = new BottleneckOp
         {
             X = z, DownWeight = DownWeight.Value, DownBias = DownBias.Value, Activation = activation, UpWeight = UpWeight.Value, UpBias = UpBias.Value,
             OutputScale = OutputScale(pass, s), Residual = mask.IsOn ? default : h,
-            Down = pass.NewActivation(h.Rows, DownWeight.Rows), Inner = pass.NewActivation(h.Rows, DownWeight.Rows),
-            PreScale = Scaling is not null && pass.IsTraining ? pass.NewActivation(h.Rows, h.Columns) : default, Y = target,
+            Down = pass.Memory.NewActivation(h.Rows, DownWeight.Rows),
+            Inner = pass.Memory.NewActivation(h.Rows, DownWeight.Rows),
+            PreScale = Scaling is not null && pass.IsTraining ? pass.Memory.NewActivation(h.Rows, h.Columns) : default,
+            Y = target,
         };
         pass.Backend.Forward(s.Op);
         if (mask.IsOn) pass.Backend.Forward(new DropoutOp { X = target, Mask = mask, Accumulate = true, Y = h });
@@ -53,8 +55,8 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
     public void Backward(Pass pass, BlockAttachmentState state, NormSite? norm, in Tensor dh, in Tensor dx)
     {
         var s = (State)state;
-        var mark = pass.Arena.Mark();
-        var dz = pass.NewActivation(dh.Rows, dh.Columns);
+        var mark = pass.Memory.Arena.Mark();
+        var dz = pass.Memory.NewActivation(dh.Rows, dh.Columns);
         BottleneckBackward(pass, s, dh, dz);
         if (AddsToInput)
         {
@@ -71,18 +73,18 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
             }
             pass.Backend.AddScaled(dz, 1, dh);
         }
-        pass.Arena.Release(mark);
+        pass.Memory.Arena.Release(mark);
     }
 
     private Tensor Input(Pass pass, State s, NormSite? norm, in Tensor h, in Tensor x)
     {
         if (config.IsParallel) return x;
-        var z = pass.NewActivation(h.Rows, h.Columns);
+        var z = pass.Memory.NewActivation(h.Rows, h.Columns);
         pass.Backend.Copy(h, z);
         if (!config.NormBefore) return z;
         pass.Backend.AddScaled(x, 1, z);
         if (norm is null) return z;
-        var normed = pass.NewActivation(h.Rows, h.Columns);
+        var normed = pass.Memory.NewActivation(h.Rows, h.Columns);
         norm.Forward(pass, s.Norm, z, normed);
         return normed;
     }
@@ -94,15 +96,16 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
         var dUp = dh;
         if (Mask(pass) is { IsOn: true } mask)
         {
-            dUp = pass.NewActivation(rows, dh.Columns);
+            dUp = pass.Memory.NewActivation(rows, dh.Columns);
             pass.Backend.Forward(new DropoutOp { X = dh, Mask = mask, Y = dUp });
         }
-        var dScale = Scaling is { Gradient.IsPresent: true } ? pass.NewStatistic(1, dh.Columns) : default;
+        var dScale = Scaling is { Gradient.IsPresent: true } ? pass.Memory.NewStatistic(1, dh.Columns) : default;
         if (dScale.IsPresent) pass.Backend.Fill(dScale, 0);
         pass.Backend.Backward(s.Op, new BottleneckGradients
         {
             DY = dUp, DX = dz, DDownWeight = DownWeight.Gradient, DDownBias = DownBias.Gradient, DUpWeight = UpWeight.Gradient,
-            DUpBias = UpBias.Gradient, DOutputScale = dScale, Scratch = pass.NewActivation(1, checked(rows * (dh.Columns + 2 * width))),
+            DUpBias = UpBias.Gradient, DOutputScale = dScale,
+            Scratch = pass.Memory.NewActivation(1, checked(rows * (dh.Columns + 2 * width))),
         });
         if (dScale.IsPresent) ScaleBackward(pass, s, dScale);
     }
@@ -112,13 +115,13 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
     {
         if (config.ScalingKind == BottleneckScaling.Channel) return Scaling!.Value;
         if (config is { ScalingKind: BottleneckScaling.Fixed, Scaling: 1 }) return default;
-        var scale = pass.NewStatistic(1, UpWeight.Rows);
+        var scale = pass.Memory.NewStatistic(1, UpWeight.Rows);
         if (config.ScalingKind == BottleneckScaling.Fixed)
         {
             pass.Backend.Fill(scale, config.Scaling);
             return scale;
         }
-        var ones = pass.NewStatistic(UpWeight.Rows, 1);
+        var ones = pass.Memory.NewStatistic(UpWeight.Rows, 1);
         pass.Backend.Fill(ones, 1);
         s.Spread = new LinearOp { X = Scaling!.Value, W = ones, Y = scale };
         pass.Backend.Forward(s.Spread);
@@ -131,7 +134,8 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
         else
             pass.Backend.Backward(s.Spread, new LinearGradients
             {
-                DY = dScale, DX = Scaling!.Gradient, AccumulateDX = true, Scratch = pass.NewStatistic(1, UpWeight.Rows + 1),
+                DY = dScale, DX = Scaling!.Gradient, AccumulateDX = true,
+                Scratch = pass.Memory.NewStatistic(1, UpWeight.Rows + 1),
             });
     }
 

@@ -19,7 +19,8 @@ internal sealed class Ia3Linear(LinearSite site, Parameter vector, bool isInput)
             : state.Op with
             {
                 OutputScale = vector.Value,
-                PreScale = pass.IsTraining && vector.Gradient.IsPresent ? pass.NewActivation(state.Op.X.Rows, site.Out) : default,
+                PreScale = pass.IsTraining && vector.Gradient.IsPresent
+                    ? pass.Memory.NewActivation(state.Op.X.Rows, site.Out) : default,
             };
     }
 

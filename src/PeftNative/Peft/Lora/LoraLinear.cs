@@ -48,8 +48,8 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     internal void AddPair(Pass pass, LinearState state, int first, int count, DropoutMask dropout = default) => state.Add(new LowRankPair
     {
         A = A.Value, B = B.Value, Scale = Scale, RowStart = first, RowCount = count, GradA = A.Gradient, GradB = B.Gradient,
-        S = pass.NewStatistic(count, A.Rows), Dropout = dropout,
-        DroppedX = dropout.IsOn ? pass.NewActivation(count, A.Columns) : default,
+        S = pass.Memory.NewStatistic(count, A.Rows), Dropout = dropout,
+        DroppedX = dropout.IsOn ? pass.Memory.NewActivation(count, A.Columns) : default,
     });
 
     public void AfterForward(Pass pass, LinearState state)
@@ -62,13 +62,13 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     public void BeforeBackward(Pass pass, LinearState state, ref LinearGradients gradients)
     {
         if (Magnitude is null) return;
-        var dScale = pass.NewStatistic(1, site.Out);
+        var dScale = pass.Memory.NewStatistic(1, site.Out);
         pass.Backend.Fill(dScale, 0);
         gradients = gradients with { DOutputScale = dScale };
         if (!state.Saved[RestSlot].IsPresent || !gradients.DX.IsPresent) return;
         if (!gradients.AccumulateDX) pass.Backend.Fill(gradients.DX, 0);
         state.Saved[InputSlot] = gradients.DX;
-        gradients = gradients with { DX = pass.NewActivation(gradients.DX.Rows, site.In), AccumulateDX = false };
+        gradients = gradients with { DX = pass.Memory.NewActivation(gradients.DX.Rows, site.In), AccumulateDX = false };
     }
 
     public void AfterBackward(Pass pass, LinearState state, in LinearGradients gradients)
@@ -129,14 +129,14 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     {
         if (state.Op.OutputScale.IsPresent)
             throw new UsageException($"Two active adapters scale {site.Path}; only one can.", remedy: "Merge one of them into the base first.");
-        state.Saved[NormSlot] = pass.NewStatistic(1, site.Out);
-        state.Saved[ScaleSlot] = pass.NewStatistic(1, site.Out);
+        state.Saved[NormSlot] = pass.Memory.NewStatistic(1, site.Out);
+        state.Saved[ScaleSlot] = pass.Memory.NewStatistic(1, site.Out);
         state.Saved[RestSlot] = default;
         pass.Backend.Forward(ScaleOp(Dense(pass, state), state.Saved[NormSlot], state.Saved[ScaleSlot]));
         state.Op = state.Op with
         {
             OutputScale = state.Saved[ScaleSlot], ScaleBeforeBias = true,
-            PreScale = pass.IsTraining ? pass.NewActivation(state.Op.X.Rows, site.Out) : default,
+            PreScale = pass.IsTraining ? pass.Memory.NewActivation(state.Op.X.Rows, site.Out) : default,
         };
     }
 
@@ -144,8 +144,8 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     private static void DropInput(Pass pass, LinearState state, DropoutMask mask)
     {
         var x = state.Op.X;
-        var dropped = pass.NewActivation(x.Rows, x.Columns);
-        var rest = pass.NewActivation(x.Rows, x.Columns);
+        var dropped = pass.Memory.NewActivation(x.Rows, x.Columns);
+        var rest = pass.Memory.NewActivation(x.Rows, x.Columns);
         pass.Backend.Forward(new DropoutOp { X = x, Mask = mask, Y = dropped });
         pass.Backend.Copy(x, rest);
         pass.Backend.AddScaled(dropped, -1, rest);
@@ -158,7 +158,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     {
         var mask = pass.Dropout(config.Dropout, (uint)RandomPurpose.Dropout, site.Index);
         var dx = state.Saved[InputSlot];
-        var dRest = pass.NewActivation(dx.Rows, dx.Columns);
+        var dRest = pass.Memory.NewActivation(dx.Rows, dx.Columns);
         pass.Backend.Backward(
             new LinearOp { X = state.Saved[RestSlot], W = state.Op.W, WMaxima = state.Op.WMaxima, Y = state.Op.Y },
             gradients with { DX = dRest, AccumulateDX = false, DBias = default, DOutputScale = default });
@@ -169,7 +169,8 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     }
 
     // The numbers of the weight, also where its products are of codes.
-    private static Tensor Dense(Pass pass, LinearState state) => state.Op.WMaxima.IsPresent ? pass.Dense(pass.Resolve(state.Site.Weight)) : state.Op.W;
+    private static Tensor Dense(Pass pass, LinearState state) =>
+        state.Op.WMaxima.IsPresent ? pass.Memory.Dense(pass.Resolve(state.Site.Weight)) : state.Op.W;
 
     private DoraScaleOp ScaleOp(in Tensor weight, in Tensor norm, in Tensor g) => new()
     {

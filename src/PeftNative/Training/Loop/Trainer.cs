@@ -44,7 +44,7 @@ public sealed class Trainer : IDisposable
         var warmup = options.WarmupSteps ?? LearningRateSchedule.WarmupSteps(options.WarmupRatio, TotalSteps);
         schedule = LearningRateSchedule.Create(options.LrScheduler, options.LearningRate, warmup, TotalSteps, options.ScheduleArguments);
         Optimizer = new AdamW(model.Backend, adapter.Buffer, options.Optimizer);
-        pass = new Pass(model, adapter) { Seed = options.Seed, MemoryBudget = options.MemoryBudgetBytes };
+        pass = new Pass(model, adapter) { Seed = options.Seed, Memory = { Budget = options.MemoryBudgetBytes } };
         graphs = new StepGraphs(pass) { IsOn = options.UseGraphs };
         var isRepeated = TotalSteps > StepsPerEpoch;
         if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length)) <= options.FrozenLayerCacheBytes)
@@ -80,7 +80,7 @@ public sealed class Trainer : IDisposable
     internal int EvaluationsSinceBest { get; set; }
 
     /// <summary>The most memory a step has taken, in bytes of the backend.</summary>
-    public long PeakStepBytes => pass.PeakBytes;
+    public long PeakStepBytes => pass.Memory.PeakBytes;
 
     /// <summary>Micro-batches whose frozen layers were taken from an earlier epoch; see <see cref="TrainerOptions.FrozenLayerCacheBytes"/>.</summary>
     public long ReusedBatches => pass.FrozenLayers?.Hits ?? 0;
@@ -198,12 +198,13 @@ public sealed class Trainer : IDisposable
 
     private void WarnOfBudget(Action<TrainEvent>? progress)
     {
-        if (isOverBudget || options.MemoryBudgetBytes is not { } budget || pass.PeakBytes <= budget) return;
+        if (isOverBudget || options.MemoryBudgetBytes is not { } budget || pass.Memory.PeakBytes <= budget) return;
         isOverBudget = true;
         progress?.Invoke(new WarningEvent
         {
             Step = CompletedSteps,
-            Message = $"A step takes {pass.PeakBytes >> 20} MiB even when every layer is computed again; memory_budget is {budget >> 20} MiB. "
+            Message = $"A step takes {pass.Memory.PeakBytes >> 20} MiB even when every layer is computed again;"
+                + $" memory_budget is {budget >> 20} MiB. "
                 + "A smaller batch_size or max_seq_length takes less.",
         });
     }
