@@ -3,6 +3,7 @@
 using PeftNative.Backends;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
 using PeftNative.Peft.Lora;
 using PeftNative.Tokenizers;
 using PeftNative.Training;

@@ -1,4 +1,5 @@
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Peft;
 using PeftNative.Tensors;
 
@@ -50,21 +51,21 @@ internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOpt
 
     private void Prefill(Pass pass, TokenBatch prompt)
     {
-        using var cache = new KvCache(model, options.Batch, options.Sequence + newTokens);
-        pass.Cache = cache;
+        using var cache = new KvCache(model.Backend, model.Config, options.Batch, options.Sequence + newTokens);
+        pass.Rows.Cache = cache;
         Scores(pass, prompt);
-        pass.Cache = null;
+        pass.Rows.Cache = null;
     }
 
     // Milliseconds per pass over one new token of each sequence.
     private double Decode(Pass pass, TokenBatch prompt)
     {
-        using var cache = new KvCache(model, options.Batch, options.Sequence + newTokens);
-        pass.Cache = cache;
+        using var cache = new KvCache(model.Backend, model.Config, options.Batch, options.Sequence + newTokens);
+        pass.Rows.Cache = cache;
         Scores(pass, prompt);
         var next = StepRun.RandomBatch(options.Vocabulary, [.. Enumerable.Repeat(1, options.Batch)]);
         var time = Measurement.Interleave([() => Scores(pass, next)], warmup: 0, newTokens)[0].Average();
-        pass.Cache = null;
+        pass.Rows.Cache = null;
         return time;
     }
 
@@ -72,7 +73,7 @@ internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOpt
     {
         pass.Begin(batch, training: false);
         var x = model.Forward(pass);
-        int[] rows = [.. Enumerable.Range(0, batch.SequenceCount).Select(s => pass.RowOffsets[s + 1] - 1)];
+        int[] rows = [.. Enumerable.Range(0, batch.SequenceCount).Select(s => pass.Rows.Offsets[s + 1] - 1)];
         HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows), scores);
     }
 }

@@ -1,5 +1,6 @@
 using PeftNative.Determinism;
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Peft;
 using PeftNative.Tensors;
 using PeftNative.Training;
@@ -88,7 +89,8 @@ internal sealed class StepRun : IDisposable
     public float[] Scores()
     {
         pass.Begin(batch, training: false);
-        return HostValues.Download(model.Backend, model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
+        int[] rows = [.. Enumerable.Range(0, pass.Rows.Count)];
+        return HostValues.Download(model.Backend, model.Head.Scores(pass, model.Forward(pass), rows));
     }
 
     /// <summary>Gradients of the latest step.</summary>

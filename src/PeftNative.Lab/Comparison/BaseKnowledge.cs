@@ -104,7 +104,7 @@ internal static class TextStates
             var states = HostValues.Download(model.Backend, model.Forward(pass)).AsSpan();
             var width = model.Config.HiddenSize;
             for (var s = 0; s < chunk.Length; s++)
-                result.Add(Mean(states.Slice(pass.RowOf(s, 0) * width, chunk[s].Length * width), width));
+                result.Add(Mean(states.Slice(pass.Rows.RowOf(s, 0) * width, chunk[s].Length * width), width));
         }
         return [.. result];
     }

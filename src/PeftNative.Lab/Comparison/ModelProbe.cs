@@ -19,7 +19,8 @@ public sealed class ModelProbe(IReadOnlyList<Example> examples)
         using var pass = new Pass(model, adapters);
         pass.Begin(ModelBatch.Tokens(model, Batch.Of(examples)), training: false);
         var x = model.Forward(pass);
-        int[] rows = model.Task == ModelTask.SequenceClassification ? model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows)];
+        int[] rows = model.Task == ModelTask.SequenceClassification
+            ? model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows.Count)];
         return HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows));
     }
 

@@ -1,5 +1,6 @@
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Merging;

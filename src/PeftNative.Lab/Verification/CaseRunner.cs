@@ -3,6 +3,7 @@ using PeftNative.Backends.Reference;
 using PeftNative.Inference;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Peft;
@@ -302,7 +303,7 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         pass.Begin(batch, training: false);
         var x = pass.Model.Forward(pass);
         var rows = recorded.Task == ModelTask.SequenceClassification
-            ? pass.Model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows)];
+            ? pass.Model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows.Count)];
         return HostValues.Download(backend, pass.Model.Head.Scores(pass, x, rows));
     }
 

@@ -55,7 +55,7 @@ public sealed class Classifier : IDisposable
         var first = TagEncoder.FirstTokens(words, tokens);
         var known = first.Where(at => at >= 0).ToArray();
         var batch = Batch.Of([new Example { Ids = tokens.Ids, TokenTypes = tokens.TokenTypes, Origin = new RecordOrigin("", 0) }]);
-        var scores = known.Length == 0 ? [] : Score(batch, pass => [.. known.Select(at => pass.RowOf(0, at))]);
+        var scores = known.Length == 0 ? [] : Score(batch, pass => [.. known.Select(at => pass.Rows.RowOf(0, at))]);
         var next = 0;
         return [.. first.Select(at => at < 0 ? null : model.Config.Labels[Best(scores[next++])])];
     }

@@ -1,4 +1,5 @@
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Tensors;
 
 namespace PeftNative.Inference;
@@ -38,7 +39,8 @@ public sealed class Generator : IDisposable
         set
         {
             using var scope = shared.Enter(out var pass);
-            pass.Attachments = pass.Cache is null ? value : throw new InvalidOperationException("adapters cannot be exchanged within a continuation");
+            pass.Attachments = pass.Rows.Cache is null ? value
+                : throw new InvalidOperationException("adapters cannot be exchanged within a continuation");
         }
     }
 
@@ -118,8 +120,10 @@ public sealed class Generator : IDisposable
     private KvCache Begin(Sequence[] sequences, GenerationOptions options)
     {
         using var scope = shared.Enter(out var pass);
-        if (pass.Cache is not null) throw new InvalidOperationException("the generator is busy with another continuation; use a second generator");
-        return pass.Cache = new KvCache(model, sequences.Length, Room(sequences.Max(s => s.Next.Length), options.MaxTokens));
+        if (pass.Rows.Cache is not null)
+            throw new InvalidOperationException("the generator is busy with another continuation; use a second generator");
+        var room = Room(sequences.Max(s => s.Next.Length), options.MaxTokens);
+        return pass.Rows.Cache = new KvCache(model.Backend, model.Config, sequences.Length, room);
     }
 
     // Rows of the cache that a sequence can fill: a learned table of positions ends somewhere.
@@ -141,7 +145,7 @@ public sealed class Generator : IDisposable
         var x = model.Forward(pass);
         var rows = new List<int>();
         for (var s = 0; s < sequences.Length; s++)
-            if (!sequences[s].HasEnded) rows.Add(pass.RowOffsets[s + 1] - 1);
+            if (!sequences[s].HasEnded) rows.Add(pass.Rows.Offsets[s + 1] - 1);
         var result = model.Head.Scores(pass, x, [.. rows]);
         if (scores.Length < result.Count) scores = new float[result.Count];
         HostValues.Download(model.Backend, result, scores.AsSpan(0, (int)result.Count));
@@ -151,7 +155,7 @@ public sealed class Generator : IDisposable
     // The cache keeps what the encoder has made of the prompts, so it reads them once.
     private TokenBatch? Source(Pass pass, Sequence[] sequences)
     {
-        if (model.Config.Encoder is null || pass.Cache!.Length > 0) return null;
+        if (model.Config.Encoder is null || pass.Rows.Cache!.Length > 0) return null;
         var offsets = new int[sequences.Length + 1];
         for (var s = 0; s < sequences.Length; s++) offsets[s + 1] = offsets[s] + sequences[s].Prompt.Length;
         return new TokenBatch([.. sequences.SelectMany(s => s.Prompt)], offsets);

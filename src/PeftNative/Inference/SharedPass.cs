@@ -1,4 +1,5 @@
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 
 namespace PeftNative.Inference;
 
@@ -50,7 +51,7 @@ internal sealed class SharedPass : IDisposable
     {
         lock (model.Gate)
         {
-            pass.Cache = null;
+            pass.Rows.Cache = null;
             cache.Dispose();
         }
     }

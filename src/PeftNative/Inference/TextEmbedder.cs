@@ -1,5 +1,6 @@
 using PeftNative.Data;
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Tensors;
 
 namespace PeftNative.Inference;
@@ -62,7 +63,7 @@ public sealed class TextEmbedder : IDisposable
         var states = HostValues.Download(model.Backend, model.Forward(pass));
         if (!Finite.All(states)) throw new NumericException("The vectors are not finite.", null, Finite.Remedy);
         var rows = states.Chunk(model.Config.HiddenSize).ToArray();
-        var starts = pass.RowOffsets.ToArray();
+        var starts = pass.Rows.Offsets.ToArray();
         return texts.Select((_, s) => UnitMean(rows.AsSpan(starts[s], starts[s + 1] - starts[s])));
     }
 

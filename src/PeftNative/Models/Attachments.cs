@@ -1,3 +1,4 @@
+using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
@@ -109,33 +110,3 @@ public interface IBlockAttachment
 
 /// <summary>What an <see cref="IBlockAttachment"/> keeps in a pass. Used by one thread at a time, like its backend.</summary>
 public abstract class BlockAttachmentState;
-
-/// <summary>
-/// Trained embeddings that stand in front of every sequence (prompt tuning, P-tuning). Used by one thread at a time, like its backend.
-/// </summary>
-public interface IVirtualTokens
-{
-    /// <summary>Number of virtual tokens.</summary>
-    int Count { get; }
-
-    /// <summary>Their embeddings [count, D].</summary>
-    Tensor Embeddings { get; }
-
-    /// <summary>Gradient of the embeddings, added to; absent when frozen.</summary>
-    Tensor Gradient { get; }
-}
-
-/// <summary>
-/// Trained keys and values that stand in front of every sequence in every layer (prefix tuning). Used by one thread at a time, like its backend.
-/// </summary>
-public interface IPrefix
-{
-    /// <summary>Number of prefix positions.</summary>
-    int Count { get; }
-
-    /// <summary>Keys and values of a layer, each [count, KvHeads · HeadDim].</summary>
-    (Tensor Keys, Tensor Values) At(int layer);
-
-    /// <summary>Gradients of a layer's keys and values, added to; absent when frozen.</summary>
-    (Tensor Keys, Tensor Values) GradientAt(int layer);
-}

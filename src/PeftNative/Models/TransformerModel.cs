@@ -89,10 +89,10 @@ public sealed class TransformerModel : IDisposable
     public Tensor Forward(Pass pass)
     {
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].BeforeForward(pass);
-        if (Encoder is not null && pass.Cache is not { Length: > 0 }) Encode(pass);
+        if (Encoder is not null && pass.Rows.Cache is not { Length: > 0 }) Encode(pass);
         var x = pass.FrozenLayers is { } frozen && pass.IsTraining && Encoder is null
             ? ForwardAboveFrozen(pass, frozen) : Decoder.Forward(pass, Embedding.Forward(pass));
-        pass.Cache?.Advance(pass);
+        pass.Rows.Cache?.Advance(pass.Rows.Stream);
         return x;
     }
 
@@ -127,11 +127,11 @@ public sealed class TransformerModel : IDisposable
 
     private void Encode(Pass pass)
     {
-        pass.Enter(pass.Source!);
+        pass.Rows.Enter(pass.Rows.Source!);
         var x = Encoder!.Forward(pass, Embedding.Forward(pass));
-        pass.EncoderOutput = pass.Memory.NewActivation(x.Rows, x.Columns);
-        EncoderNorm!.Forward(pass, pass.MemoryNorm, x, pass.EncoderOutput);
-        pass.Enter(pass.Target);
+        pass.Rows.EncoderOutput = pass.Memory.NewActivation(x.Rows, x.Columns);
+        EncoderNorm!.Forward(pass, pass.MemoryNorm, x, pass.Rows.EncoderOutput);
+        pass.Rows.Enter(pass.Rows.Target);
     }
 
     private void EncoderDecoderBackward(Pass pass, in Tensor d)
@@ -142,19 +142,19 @@ public sealed class TransformerModel : IDisposable
             Decoder.Backward(pass, d, lowest);
             return;
         }
-        var encoded = pass.EncoderOutput;
-        var dEncoded = pass.EncoderGradient = pass.Memory.NewActivation(encoded.Rows, encoded.Columns);
+        var encoded = pass.Rows.EncoderOutput;
+        var dEncoded = pass.Rows.EncoderGradient = pass.Memory.NewActivation(encoded.Rows, encoded.Columns);
         pass.Backend.Fill(dEncoded, 0);
         // What is trained below the decoder is reached through its looks at the encoder, the lowest of which stands above its first sub-block.
         var trainsEmbedding = Embedding.IsTrained(pass);
         var dInput = Decoder.Backward(pass, d, trainsEmbedding ? -1 : Decoder.Blocks[0].IsTrained(pass) ? first : first + 1);
         if (trainsEmbedding) Embedding.Backward(pass, dInput);
 
-        pass.Enter(pass.Source!);
+        pass.Rows.Enter(pass.Rows.Source!);
         EncoderNorm!.Backward(pass, pass.MemoryNorm, dEncoded, dEncoded, accumulate: false);
         Encoder!.Backward(pass, dEncoded, lowest);
         if (lowest < 0) Embedding.Backward(pass, dEncoded);
-        pass.Enter(pass.Target);
+        pass.Rows.Enter(pass.Rows.Target);
     }
 
     /// <summary>
@@ -187,7 +187,7 @@ public sealed class TransformerModel : IDisposable
     /// <summary>Reads what the step came to.</summary>
     internal static HeadResult EndStep(Pass pass)
     {
-        pass.TopRows = default;
+        pass.Rows.Top = default;
         return ModelHead.Result(pass);
     }
 
@@ -204,10 +204,10 @@ public sealed class TransformerModel : IDisposable
     {
         const double Worth = 0.75;
         var isCached = pass.FrozenLayers is not null && pass.IsTraining && pass.LowestTrainedDepth >= Blocks.Count;
-        if (!Decoder.CanPick || isCached || targets.Count == 0 || targets.Count > Worth * pass.Rows) return;
+        if (!Decoder.CanPick || isCached || targets.Count == 0 || targets.Count > Worth * pass.Rows.Count) return;
         for (var i = 0; i < pass.Attachments.Count; i++)
             if (pass.Attachments[i].DependsOnRowNumbers) return;
-        pass.TopRows = pass.HeadState.Rows;
+        pass.Rows.Top = pass.HeadState.Rows;
     }
 
     /// <summary>
@@ -215,9 +215,9 @@ public sealed class TransformerModel : IDisposable
     /// </summary>
     public int[] PooledRows(Pass pass)
     {
-        var rows = new int[pass.SequenceCount];
+        var rows = new int[pass.Rows.SequenceCount];
         for (var s = 0; s < rows.Length; s++)
-            rows[s] = Config.Causal ? pass.RowOffsets[s + 1] - 1 : pass.RowOffsets[s];
+            rows[s] = Config.Causal ? pass.Rows.Offsets[s + 1] - 1 : pass.Rows.Offsets[s];
         return rows;
     }
 

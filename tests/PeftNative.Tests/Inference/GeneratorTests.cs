@@ -1,6 +1,7 @@
 using PeftNative.Backends;
 using PeftNative.Inference;
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;

@@ -4,6 +4,7 @@ using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
 using PeftNative.Tensors;
 using Xunit;
 

@@ -1,6 +1,7 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Determinism;
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;

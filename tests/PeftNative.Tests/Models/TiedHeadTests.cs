@@ -136,7 +136,7 @@ public sealed class TiedHeadTests : IDisposable
         using var pass = new Pass(model);
         pass.Begin(TinyModels.Batch(model), training: false);
         return HostValues.Download(backend,
-            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
+            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows.Count)]));
     }
 
     public void Dispose()

@@ -2,6 +2,7 @@ using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
 using PeftNative.Ops;
 
 namespace PeftNative.Tests.Models;

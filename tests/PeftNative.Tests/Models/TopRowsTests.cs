@@ -4,6 +4,7 @@ using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;

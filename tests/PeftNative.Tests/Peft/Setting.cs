@@ -65,7 +65,8 @@ internal sealed class Setting : IDisposable
 
     internal static float[] Scores(Pass pass, Tensor x)
     {
-        var rows = pass.Model.Task == ModelTask.SequenceClassification ? pass.Model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows)];
+        var rows = pass.Model.Task == ModelTask.SequenceClassification
+            ? pass.Model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows.Count)];
         return HostValues.Download(pass.Backend, pass.Model.Head.Scores(pass, x, rows));
     }
 

@@ -164,7 +164,7 @@ public sealed class TiedMergeTests : IDisposable
         using var pass = new Pass(model, adapters);
         pass.Begin(TinyModels.Batch(model), training: false);
         return HostValues.Download(backend,
-            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows)]));
+            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows.Count)]));
     }
 
     private static void AssertClose(float[] expected, float[] actual)

@@ -4,6 +4,7 @@ using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;

@@ -189,7 +189,7 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
         using var pass = new Pass(model, adapters);
         pass.Begin(TinyModels.Batch(model), training: false);
         var x = model.Forward(pass);
-        return HostValues.Download(backend, model.Head.Scores(pass, x, [.. Enumerable.Range(0, pass.Rows)]));
+        return HostValues.Download(backend, model.Head.Scores(pass, x, [.. Enumerable.Range(0, pass.Rows.Count)]));
     }
 
     private (float[] Scores, float[] Gradients) Step(TransformerModel model, AdapterConfig config)

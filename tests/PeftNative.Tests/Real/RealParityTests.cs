@@ -3,6 +3,7 @@ using PeftNative.Formats;
 using PeftNative.Lab.Verification;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Tensors;

@@ -30,7 +30,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
 
     internal override SubBlockState NewState() => new State(inputs.Length);
 
-    protected override bool TrainsOthers(Pass pass) => pass.Stream.Prefix is not null || pass.IsTrained(parts.QueryNorm?.Gamma)
+    protected override bool TrainsOthers(Pass pass) =>
+        pass.Rows.Stream.Prefix is not null || pass.IsTrained(parts.QueryNorm?.Gamma)
         || pass.IsTrained(parts.KeyNorm?.Gamma) || pass.IsTrained(parts.RelativeBias);
 
     protected override void BodyForward(Pass pass, SubBlockState state, in Tensor x, in Tensor y, in Tensor residual)
@@ -44,12 +45,13 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
             pass.Backend.Forward(Rope(pass, q, config.HeadCount));
             pass.Backend.Forward(Rope(pass, k, config.KvHeadCount));
         }
-        var cache = pass.Stream.Cache;
-        var (keys, values) = cache?.Append(pass, layer, k, projected.V, headStride) ?? (k, projected.V);
-        var prefix = pass.Stream.Prefix?.At(layer) ?? default;
+        var cache = pass.Rows.Stream.Cache;
+        var (keys, values) = cache?.Append(pass.Rows.Stream, layer, k, projected.V, headStride) ?? (k, projected.V);
+        var prefix = pass.Rows.Stream.Prefix?.At(layer) ?? default;
         s.Op = new AttentionOp
         {
-            Q = q, K = keys, V = values, PrefixK = prefix.Keys, PrefixV = prefix.Values, Segments = pass.Stream.Segments,
+            Q = q, K = keys, V = values, PrefixK = prefix.Keys, PrefixV = prefix.Values,
+            Segments = pass.Rows.Stream.Segments,
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
             HeadStride = headStride, KvHeadStride = cache is not null ? config.HeadDim : headStride, Scale = scale, Causal = config.Causal,
             Window = config.WindowOf(layer), SoftCap = config.AttentionSoftCap,
@@ -70,7 +72,7 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
         parts.Output.Backward(pass, s.Output, dy, dAttention, accumulate: false);
 
         var d = Split(pass, dy.Rows);
-        var prefix = pass.Stream.Prefix?.GradientAt(layer) ?? default;
+        var prefix = pass.Rows.Stream.Prefix?.GradientAt(layer) ?? default;
         var needed = NeededInputs(pass, dx.IsPresent);
         pass.Backend.Backward(s.Op, new AttentionGradients
         {
@@ -121,8 +123,11 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
 
     private RopeOp Rope(Pass pass, in Tensor x, int heads)
     {
-        var (cos, sin) = pass.Rope(config.WindowRope is not null && config.WindowOf(layer) > 0);
-        return new RopeOp { X = x, Heads = heads, HeadStride = headStride, Positions = pass.Stream.Positions, Cos = cos, Sin = sin };
+        var (cos, sin) = pass.Rows.Rope(config.WindowRope is not null && config.WindowOf(layer) > 0);
+        return new RopeOp
+        {
+            X = x, Heads = heads, HeadStride = headStride, Positions = pass.Rows.Stream.Positions, Cos = cos, Sin = sin,
+        };
     }
 
     /// <summary>Outputs of the projections: one for all, or one each, and the heads' views of them.</summary>

@@ -30,7 +30,7 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
             block.Forward(pass, state, state.Input, state.Residual, y);
             // Below the lowest trained sub-block nothing is read again, so its inner activations go at once.
             var isRead = pass.IsTraining && block.Depth >= pass.LowestTrainedDepth;
-            state.IsDropped = isRead && !pass.Memory.Keeps(mark, pass.AllRows);
+            state.IsDropped = isRead && !pass.Memory.Keeps(mark, pass.Rows.All);
             if (!isRead || state.IsDropped) pass.Memory.Arena.Release(mark);
             if (isLast) layerInput = y;
             x = y;
@@ -58,20 +58,21 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     /// </summary>
     internal bool CanPick => !isParallel && blocks.Length > 1;
 
-    private bool PicksBefore(Pass pass, int i) => i == blocks.Length - 1 && pass.TopRows.IsPresent && !blocks[i].Place.IsEncoder;
+    private bool PicksBefore(Pass pass, int i) =>
+        i == blocks.Length - 1 && pass.Rows.Top.IsPresent && !blocks[i].Place.IsEncoder;
 
     private static Tensor Picked(Pass pass, in Tensor x)
     {
-        var picked = pass.Memory.NewActivation(pass.TopRows.Columns, x.Columns);
-        pass.Backend.Forward(new GatherOp { X = x, Rows = pass.TopRows, Y = picked });
+        var picked = pass.Memory.NewActivation(pass.Rows.Top.Columns, x.Columns);
+        pass.Backend.Forward(new GatherOp { X = x, Rows = pass.Rows.Top, Y = picked });
         return picked;
     }
 
     private static Tensor Spread(Pass pass, in Tensor d)
     {
-        var all = pass.Memory.NewActivation(pass.Rows, d.Columns);
+        var all = pass.Memory.NewActivation(pass.Rows.Count, d.Columns);
         pass.Backend.Fill(all, 0);
-        pass.Backend.Backward(new GatherOp { Rows = pass.TopRows }, new GatherGradients { DY = d, DX = all });
+        pass.Backend.Backward(new GatherOp { Rows = pass.Rows.Top }, new GatherGradients { DY = d, DX = all });
         return all;
     }
 

@@ -1,3 +1,4 @@
+using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
@@ -13,7 +14,8 @@ internal sealed record CrossAttentionParts(NormSite Norm, LinearSite Query, Line
 
 /// <summary>
 /// Attention whose queries come from the decoder's stream and whose keys and values come from
-/// <see cref="Pass.EncoderOutput"/>, all of it visible, without positions. A cache keeps the keys and values, which stay the same from token to token.
+/// <see cref="StepRows.EncoderOutput"/>, all of it visible, without positions. A cache keeps the keys and values, which
+/// stay the same from token to token.
 /// </summary>
 internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlace place, CrossAttentionParts parts)
     : SubBlock(place, config.NormPlacement, parts.Norm, postNorm: null)
@@ -30,7 +32,7 @@ internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlac
         var (keys, values) = KeysAndValues(pass, s);
         s.Op = new AttentionOp
         {
-            Q = q, K = keys, V = values, Segments = pass.CrossSegments,
+            Q = q, K = keys, V = values, Segments = pass.Rows.CrossSegments,
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
             HeadStride = config.HeadDim, KvHeadStride = config.HeadDim, Scale = config.AttentionScale,
             Y = pass.Memory.NewActivation(x.Rows, config.QuerySize),
@@ -48,7 +50,7 @@ internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlac
         parts.Output.Backward(pass, s.Output, dy, dAttention, accumulate: false);
 
         // The encoder's share is summed over the decoder's layers.
-        var (dEncoder, rows) = (pass.EncoderGradient, pass.EncoderOutput.Rows);
+        var (dEncoder, rows) = (pass.Rows.EncoderGradient, pass.Rows.EncoderOutput.Rows);
         var dq = New(dx.IsPresent || parts.Query.IsTrained(pass), dy.Rows, config.QuerySize);
         var dk = New(dEncoder.IsPresent || parts.Key.IsTrained(pass), rows, config.KvSize);
         var dv = New(dEncoder.IsPresent || parts.Value.IsTrained(pass), rows, config.KvSize);
@@ -67,15 +69,15 @@ internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlac
 
     private (Tensor Keys, Tensor Values) KeysAndValues(Pass pass, State s)
     {
-        if (!pass.EncoderOutput.IsPresent) return pass.Cache!.Crossed(Place.Layer);
-        var rows = pass.EncoderOutput.Rows;
-        var (keys, values) = pass.Cache?.NewCrossed(Place.Layer, rows)
+        if (!pass.Rows.EncoderOutput.IsPresent) return pass.Rows.Cache!.Crossed(Place.Layer);
+        var rows = pass.Rows.EncoderOutput.Rows;
+        var (keys, values) = pass.Rows.Cache?.NewCrossed(Place.Layer, rows)
             ?? (pass.Memory.NewActivation(rows, config.KvSize), pass.Memory.NewActivation(rows, config.KvSize));
         // These rows are the encoder's, which matters to adapters that differ from sequence to sequence.
-        pass.Enter(pass.Source!);
-        parts.Key.Forward(pass, s.Key, pass.EncoderOutput, keys);
-        parts.Value.Forward(pass, s.Value, pass.EncoderOutput, values);
-        pass.Enter(pass.Target);
+        pass.Rows.Enter(pass.Rows.Source!);
+        parts.Key.Forward(pass, s.Key, pass.Rows.EncoderOutput, keys);
+        parts.Value.Forward(pass, s.Value, pass.Rows.EncoderOutput, values);
+        pass.Rows.Enter(pass.Rows.Target);
         return (keys, values);
     }
 

@@ -35,8 +35,8 @@ public sealed class EmbeddingSite(
 
     internal Tensor Forward(Pass pass)
     {
-        var stream = pass.Stream;
-        var state = stream.EmbeddingState;
+        var stream = pass.Rows.Stream;
+        var state = pass.EmbeddingState;
         var op = new EmbeddingOp
         {
             Tokens = stream.Tokens, Positions = stream.Positions, Types = stream.Types,
@@ -45,13 +45,13 @@ public sealed class EmbeddingSite(
             TypeTable = pass.Resolve(Types)?.Value ?? default,
             Virtual = stream.VirtualTokens?.Embeddings ?? default,
             TokenScale = config.EmbeddingScale,
-            Y = pass.Memory.NewActivation(pass.Rows, Table.Columns),
+            Y = pass.Memory.NewActivation(pass.Rows.Count, Table.Columns),
         };
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeForward(pass, ref op);
         state.Op = op;
         pass.Backend.Forward(op);
         if (Norm is null) return op.Y;
-        var normed = pass.Memory.NewActivation(pass.Rows, Table.Columns);
+        var normed = pass.Memory.NewActivation(pass.Rows.Count, Table.Columns);
         Norm.Forward(pass, state.Norm, op.Y, normed);
         return normed;
     }
@@ -59,7 +59,7 @@ public sealed class EmbeddingSite(
     /// <summary>All gradients <c>+=</c>; d is used up.</summary>
     internal void Backward(Pass pass, in Tensor d)
     {
-        var state = pass.Stream.EmbeddingState;
+        var state = pass.EmbeddingState;
         Norm?.Backward(pass, state.Norm, d, d, accumulate: false);
         var gradients = new EmbeddingGradients
         {
@@ -67,7 +67,7 @@ public sealed class EmbeddingSite(
             DTable = pass.Resolve(Table).Gradient,
             DPositionTable = pass.Resolve(Positions)?.Gradient ?? default,
             DTypeTable = pass.Resolve(Types)?.Gradient ?? default,
-            DVirtual = pass.Stream.VirtualTokens?.Gradient ?? default,
+            DVirtual = pass.Rows.Stream.VirtualTokens?.Gradient ?? default,
         };
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeBackward(pass, ref gradients);
         pass.Backend.Backward(state.Op, gradients);

@@ -24,7 +24,7 @@ public sealed class ModelHead(
     public Tensor Scores(Pass pass, in Tensor x, int[] rows)
     {
         var state = new State();
-        pass.PickedRows = rows;
+        pass.Rows.Picked = rows;
         var features = Features(pass, state, x, pass.Memory.Upload(rows, 1, rows.Length));
         var scores = pass.Memory.NewActivation(rows.Length, Output.Out);
         Output.Forward(pass, state.Output, features, scores);
@@ -48,8 +48,8 @@ public sealed class ModelHead(
         var (state, count) = (pass.HeadState, targets.Count);
         state.Rows = pass.Memory.Upload(targets.Rows, 1, count);
         state.Wanted = targets.Labels is { } labels ? pass.Memory.Upload(labels, count, 1)
-            : HostValues.Upload(
-                pass.Backend, targets.Values.AsSpan(0, count * Output.Out), pass.Memory.NewStatistic(count, Output.Out));
+            : HostValues.Upload(pass.Backend, targets.Values.AsSpan(0, count * Output.Out),
+                pass.Memory.NewStatistic(count, Output.Out));
         state.Loss = pass.Memory.NewStatistic(count, 1);
         state.Hits = targets.Labels is null ? default : pass.Memory.Arena.Allocate(DType.Int32, count, 1);
     }
@@ -58,7 +58,7 @@ public sealed class ModelHead(
     internal void Run(Pass pass, in Tensor x, HeadTargets targets, bool backward, in Tensor dx)
     {
         var state = pass.HeadState;
-        pass.PickedRows = targets.Rows.AsMemory(0, targets.Count);
+        pass.Rows.Picked = targets.Rows.AsMemory(0, targets.Count);
         var features = Features(pass, state, x, state.Rows);
         var needsFeatures = backward && (dx.IsPresent || pass.IsTrained(FinalNorm?.Gamma) || (Pooler?.IsTrained(pass) ?? false));
         var dFeatures = needsFeatures ? pass.Memory.NewActivation(targets.Count, features.Columns) : default;
@@ -86,7 +86,7 @@ public sealed class ModelHead(
     {
         var count = features.Rows;
         var scores = pass.Memory.NewActivation(count, Output.Out);
-        pass.PickedRows = targets.Rows.AsMemory(start, count);
+        pass.Rows.Picked = targets.Rows.AsMemory(start, count);
         Output.Forward(pass, state.Output, features, scores);
         var loss = state.Loss.RowRange(start, count).Reshape(1, count);
         if (targets.Labels is not null)
@@ -124,7 +124,7 @@ public sealed class ModelHead(
     private Tensor Features(Pass pass, State state, in Tensor x, in Tensor rows)
     {
         var picked = x;
-        if (!pass.TopRows.IsPresent)
+        if (!pass.Rows.Top.IsPresent)
         {
             picked = pass.Memory.NewActivation(rows.Columns, x.Columns);
             pass.Backend.Forward(new GatherOp { X = x, Rows = rows, Y = picked });
@@ -167,7 +167,7 @@ public sealed class ModelHead(
         if (scale != 1) d = Scaled(pass, d);
         FinalNorm?.Backward(pass, state.Norm, d, d, accumulate: false);
         if (!dx.IsPresent) return;
-        if (pass.TopRows.IsPresent)
+        if (pass.Rows.Top.IsPresent)
         {
             pass.Backend.Copy(d, dx);
             return;

@@ -1,3 +1,4 @@
+using PeftNative.Models.Steps;
 using PeftNative.Ops;
 
 namespace PeftNative.Models;
@@ -26,8 +27,8 @@ public static class BatchTargets
         for (var i = batch.Offsets[s]; i < batch.Offsets[s + 1]; i++)
         {
             if (labels[i] == Ignored) continue;
-            var row = pass.RowOf(s, i - batch.Offsets[s]) - (causal ? 1 : 0);
-            if (row < pass.RowOffsets[s]) continue; // nothing stands before the first token
+            var row = pass.Rows.RowOf(s, i - batch.Offsets[s]) - (causal ? 1 : 0);
+            if (row < pass.Rows.Offsets[s]) continue; // nothing stands before the first token
             CheckLabel(labels[i], pass.Model.Head.Output.Out);
             (rows[count], picked[count++]) = (row, labels[i]);
         }
@@ -48,12 +49,13 @@ public static class BatchTargets
     public static HeadTargets Values(Pass pass, float[] values, RegressionLoss loss, double? gradientScale = null)
     {
         var outputs = pass.Model.Head.Output.Out;
-        if (values.Length != pass.SequenceCount * outputs)
-            throw new DataException($"{pass.SequenceCount} sequences need {outputs} values each, found {values.Length}.",
+        if (values.Length != pass.Rows.SequenceCount * outputs)
+            throw new DataException(
+                $"{pass.Rows.SequenceCount} sequences need {outputs} values each, found {values.Length}.",
                 remedy: "Give the model as many outputs as the data has values per record.");
         return new HeadTargets
         {
-            Rows = pass.Model.PooledRows(pass), Count = pass.SequenceCount, Values = values, ValueLoss = loss,
+            Rows = pass.Model.PooledRows(pass), Count = pass.Rows.SequenceCount, Values = values, ValueLoss = loss,
             GradientScale = gradientScale ?? 1.0 / values.Length,
         };
     }

@@ -28,10 +28,11 @@ public sealed class FrozenLayerCache(TransformerModel model) : IDisposable
     /// <summary>Makes the stream of the pass from what was kept; absent where a sequence is met for the first time.</summary>
     internal Tensor Restore(Pass pass)
     {
-        if (sequences.Count != pass.SequenceCount) throw new InvalidOperationException("the cache of frozen layers was not told the sequences of the pass");
+        if (sequences.Count != pass.Rows.SequenceCount)
+            throw new InvalidOperationException("the cache of frozen layers was not told the sequences of the pass");
         foreach (var name in sequences)
             if (!kept.ContainsKey(name)) return default;
-        var x = pass.Memory.NewActivation(pass.Rows, model.Config.HiddenSize);
+        var x = pass.Memory.NewActivation(pass.Rows.Count, model.Config.HiddenSize);
         for (var s = 0; s < sequences.Count; s++) pass.Backend.Copy(kept[sequences[s]], RowsOf(pass, x, s));
         Hits++;
         return x;
@@ -54,5 +55,5 @@ public sealed class FrozenLayerCache(TransformerModel model) : IDisposable
     public void Dispose() => arena.Dispose();
 
     private static Tensor RowsOf(Pass pass, in Tensor x, int sequence) =>
-        x.RowRange(pass.RowOffsets[sequence], pass.RowOffsets[sequence + 1] - pass.RowOffsets[sequence]);
+        x.RowRange(pass.Rows.Offsets[sequence], pass.Rows.Offsets[sequence + 1] - pass.Rows.Offsets[sequence]);
 }

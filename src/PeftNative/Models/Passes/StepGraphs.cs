@@ -97,7 +97,7 @@ public sealed class StepGraphs(Pass pass) : IDisposable
             Problem = e.What;
         }
         pass.Memory.Rewind(mark);
-        pass.Enter(pass.Target);
+        pass.Rows.Enter(pass.Rows.Target);
         return false;
     }
 

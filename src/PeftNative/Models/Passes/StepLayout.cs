@@ -20,13 +20,14 @@ internal sealed class StepLayout : IEquatable<StepLayout>
     /// <summary>The layout of the step that a pass has begun.</summary>
     public static StepLayout Of(Pass pass, HeadTargets targets)
     {
-        var (target, source) = (pass.Target, pass.Source);
+        var (target, source) = (pass.Rows.Target, pass.Rows.Source);
         List<long> parts = new(target.SequenceCount + (source?.SequenceCount ?? 0) + 16)
         {
             target.Tokens.Pointer, target.Prefix?.Count ?? 0, target.VirtualCount, source?.VirtualCount ?? 0,
             targets.Count, targets.Labels is null ? (long)targets.ValueLoss : -1, target.SequenceCount,
         };
-        foreach (var (cosines, sines) in pass.RopeTables) parts.AddRange([cosines.Pointer, sines.Pointer, cosines.Rows]);
+        foreach (var (cosines, sines) in pass.Rows.RopeTables)
+            parts.AddRange([cosines.Pointer, sines.Pointer, cosines.Rows]);
         foreach (var offset in target.RowOffsets) parts.Add(offset);
         if (source is not null)
             foreach (var offset in source.RowOffsets) parts.Add(offset);

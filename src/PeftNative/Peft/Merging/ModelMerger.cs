@@ -1,6 +1,7 @@
 using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Quantization;
 using PeftNative.Tensors;
@@ -167,7 +168,8 @@ internal sealed class Probe(int[] tokens)
         int[] offsets = [0, tokens.Length];
         pass.Begin(new TokenBatch(tokens, offsets) { Source = model.Config.Encoder is null ? null : new TokenBatch(tokens, offsets) }, training: false);
         var x = model.Forward(pass);
-        var rows = model.Task == ModelTask.SequenceClassification ? model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows)];
+        var rows = model.Task == ModelTask.SequenceClassification
+            ? model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows.Count)];
         return HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows));
     }
 

@@ -57,8 +57,9 @@ public sealed class MixedAdapters : AttachmentSet
     {
         if (pass.IsTraining) throw new UsageException("A mixed batch cannot be trained.", remedy: "Train the adapters one after the other.");
         if (pass.Attachments.Count != 1) throw new UsageException("A mixed batch needs to be the only adapter of its pass.");
-        if (pass.SequenceCount != bySequence.Count)
-            throw new UsageException($"{bySequence.Count} adapters are named for {pass.SequenceCount} sequences.", remedy: "Name one per sequence.");
+        if (pass.Rows.SequenceCount != bySequence.Count)
+            throw new UsageException($"{bySequence.Count} adapters are named for {pass.Rows.SequenceCount} sequences.",
+                remedy: "Name one per sequence.");
     }
 
     /// <summary>The runs of rows that share an adapter; rows of the base alone are left out.</summary>
@@ -67,11 +68,11 @@ public sealed class MixedAdapters : AttachmentSet
     internal List<(Adapter Adapter, int First, int Count)> Runs(Pass pass, ReadOnlySpan<int> picked)
     {
         var runs = new List<(Adapter Adapter, int First, int Count)>();
-        for (int row = 0, sequence = 0, count = picked.IsEmpty ? pass.Rows : picked.Length; row < count; row++)
+        for (int row = 0, sequence = 0, count = picked.IsEmpty ? pass.Rows.Count : picked.Length; row < count; row++)
         {
             var place = picked.IsEmpty ? row : picked[row];
-            if (place < pass.RowOffsets[sequence]) sequence = 0; // picked rows may be in any order
-            while (place >= pass.RowOffsets[sequence + 1]) sequence++;
+            if (place < pass.Rows.Offsets[sequence]) sequence = 0; // picked rows may be in any order
+            while (place >= pass.Rows.Offsets[sequence + 1]) sequence++;
             if (bySequence[sequence] is not { } adapter) continue;
             if (runs.Count > 0 && runs[^1] is var last && last.Adapter == adapter && last.First + last.Count == row) runs[^1] = last with { Count = last.Count + 1 };
             else runs.Add((adapter, row, 1));

@@ -36,5 +36,5 @@ internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinea
         adapter.Replacement(site.Weight.Index) is not null || (site.Bias is { } bias && adapter.Replacement(bias.Index) is not null);
 
     // What stands on top of the layers sees only some rows of the stream.
-    private ReadOnlySpan<int> Picked(Pass pass) => site.Depth == pass.Model.Blocks.Count ? pass.PickedRows.Span : [];
+    private ReadOnlySpan<int> Picked(Pass pass) => site.Depth == pass.Model.Blocks.Count ? pass.Rows.Picked.Span : [];
 }

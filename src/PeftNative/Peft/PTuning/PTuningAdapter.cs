@@ -1,4 +1,5 @@
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;

@@ -1,5 +1,6 @@
 using PeftNative.Determinism;
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.PromptTuning;

@@ -39,7 +39,7 @@ public abstract class PromptLearningAdapter : Adapter
     public override void BeforeForward(Pass pass)
     {
         // The tokens of a generation after the first see what the first has computed.
-        if (encoder is null || pass.Cache is { Length: > 0 }) return;
+        if (encoder is null || pass.Rows.Cache is { Length: > 0 }) return;
         output = Encode(pass);
         outputGradient = pass.IsTraining && IsTrainable ? new EncoderRun(Model.Backend, runArena!, pass).NewZero(output.Rows, output.Columns) : default;
     }

@@ -1,5 +1,6 @@
 using PeftNative.Data;
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Ops;
 
 namespace PeftNative.Training;

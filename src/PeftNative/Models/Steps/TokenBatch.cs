@@ -1,4 +1,4 @@
-namespace PeftNative.Models;
+namespace PeftNative.Models.Steps;
 
 /// <summary>
 /// Sequences as the engine takes them: all tokens in one row of rows, no padding anywhere. Sequence s is the tokens from

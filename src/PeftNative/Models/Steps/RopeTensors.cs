@@ -1,7 +1,7 @@
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Steps;
 
 /// <summary>The rotary tables of a pass on the backend; they grow with the longest sequence.</summary>
 internal sealed class RopeTensors(IBackend backend, RopeSettings rope) : IDisposable

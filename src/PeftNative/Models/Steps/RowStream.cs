@@ -1,6 +1,6 @@
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Steps;
 
 /// <summary>
 /// The rows one stack of layers works on: what they are (tokens, or virtual tokens in front of them), where they stand, and which of them see each
@@ -8,11 +8,13 @@ namespace PeftNative.Models;
 /// </summary>
 public sealed class RowStream
 {
+    private readonly StepMemory memory;
+    private readonly TransformerConfig config;
+    private readonly int? positionRows;
     private int[] tokens = [], positions = [], types = [], segments = [], rowOffsets = [];
 
-    internal RowStream()
-    {
-    }
+    internal RowStream(StepMemory memory, TransformerConfig config, int? positionRows) =>
+        (this.memory, this.config, this.positionRows) = (memory, config, positionRows);
 
     /// <summary>Rows: tokens, virtual ones included.</summary>
     public int Rows { get; private set; }
@@ -47,8 +49,6 @@ public sealed class RowStream
     /// <summary>Keys and values of earlier rows, or null.</summary>
     public KvCache? Cache { get; private set; }
 
-    internal EmbeddingSite.State EmbeddingState { get; } = new();
-
     /// <summary>Most keys that a query sees: earlier rows and the prefix are among them.</summary>
     internal int MostKeys { get; private set; }
 
@@ -57,22 +57,21 @@ public sealed class RowStream
 
     /// <summary>Lays out a batch and takes it to the backend; returns one more than the largest position.</summary>
     /// <exception cref="DataException">A token id, type or position lies outside the model's tables.</exception>
-    internal int Fill(Pass pass, TokenBatch batch, IVirtualTokens? virtualTokens, IPrefix? prefix, KvCache? cache)
+    internal int Fill(TokenBatch batch, IVirtualTokens? virtualTokens, IPrefix? prefix, KvCache? cache)
     {
         (SequenceCount, VirtualTokens, Prefix, Cache) = (batch.SequenceCount, virtualTokens, prefix, cache);
         VirtualCount = cache is { Length: > 0 } ? 0 : virtualTokens?.Count ?? 0;
         Rows = batch.Tokens.Length + VirtualCount * SequenceCount;
-        var reach = LayOut(batch, pass.Model);
-        Tokens = pass.Memory.Upload(tokens, 1, Rows);
-        Positions = pass.Memory.Upload(positions, 1, Rows);
-        Types = pass.Memory.Upload(types, 1, Rows);
-        Segments = pass.Memory.Upload(segments, SequenceCount, 6);
+        var reach = LayOut(batch);
+        Tokens = memory.Upload(tokens, 1, Rows);
+        Positions = memory.Upload(positions, 1, Rows);
+        Types = memory.Upload(types, 1, Rows);
+        Segments = memory.Upload(segments, SequenceCount, 6);
         return reach;
     }
 
-    private int LayOut(TokenBatch batch, TransformerModel model)
+    private int LayOut(TokenBatch batch)
     {
-        var config = model.Config;
         Grow(Rows, batch.SequenceCount);
         int row = 0, reach = 0;
         MostKeys = 0;
@@ -96,8 +95,9 @@ public sealed class RowStream
             WriteSegment(s, row, past, prefix);
         }
         rowOffsets[batch.SequenceCount] = row;
-        if (model.Embedding.Positions is { } table && reach > table.Rows)
-            throw new DataException($"A sequence reaches row {reach - 1} of the model's position table, which has {table.Rows}.",
+        if (reach > positionRows)
+            throw new DataException(
+                $"A sequence reaches row {reach - 1} of the model's position table, which has {positionRows}.",
                 remedy: "Use a smaller max_seq_length.");
         if (config.TypeVocabularySize > 0)
             for (var i = 0; i < row; i++) Check(types[i], config.TypeVocabularySize, "token type");

@@ -1,6 +1,7 @@
+using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Steps;
 
 /// <summary>
 /// Keys and values of the tokens seen so far, for generation: each sequence has a fixed room of rows in every layer; and, where there is an encoder,
@@ -8,23 +9,26 @@ namespace PeftNative.Models;
 /// </summary>
 public sealed class KvCache : IDisposable
 {
+    private readonly IBackend backend;
+    private readonly TransformerConfig config;
     private readonly Arena arena, crossedArena;
     private readonly (Tensor Keys, Tensor Values)[] layers, crossed;
     private readonly int[] lengths;
     private int[] crossedOffsets = [];
 
     /// <summary>Makes room.</summary>
-    /// <param name="model">The model.</param>
+    /// <param name="backend">Where the model is.</param>
+    /// <param name="config">The model.</param>
     /// <param name="sequences">Number of sequences.</param>
     /// <param name="capacity">Rows per sequence, virtual tokens included.</param>
     /// <exception cref="ResourceException">There is not enough memory.</exception>
-    public KvCache(TransformerModel model, int sequences, int capacity)
+    public KvCache(IBackend backend, TransformerConfig config, int sequences, int capacity)
     {
-        Capacity = capacity;
+        (this.backend, this.config, Capacity) = (backend, config, capacity);
         lengths = new int[sequences];
-        arena = new Arena(model.Backend, "key/value cache");
-        crossedArena = new Arena(model.Backend, "key/value cache of the encoder");
-        var (config, type, rows) = (model.Config, model.Backend.ComputeType, checked(sequences * capacity));
+        arena = new Arena(backend, "key/value cache");
+        crossedArena = new Arena(backend, "key/value cache of the encoder");
+        var (type, rows) = (backend.ComputeType, checked(sequences * capacity));
         arena.Reserve(2L * config.LayerCount * Arena.BytesOf(type, rows, config.KvSize)); // one block, which lies on large pages
         layers = [.. Enumerable.Range(0, config.LayerCount).Select(_ =>
             (arena.Allocate(type, rows, config.KvSize), arena.Allocate(type, rows, config.KvSize)))];
@@ -44,17 +48,17 @@ public sealed class KvCache : IDisposable
     public int FirstRow(int sequence) => sequence * Capacity;
 
     /// <summary>Copies the new rows behind the old ones; returns all keys and values of the layer.</summary>
-    internal (Tensor Keys, Tensor Values) Append(Pass pass, int layer, in Tensor k, in Tensor v, int headStride)
+    internal (Tensor Keys, Tensor Values) Append(RowStream stream, int layer, in Tensor k, in Tensor v, int headStride)
     {
         var (keys, values) = layers[layer];
-        for (var s = 0; s < pass.SequenceCount; s++)
+        for (var s = 0; s < stream.SequenceCount; s++)
         {
-            var (first, count) = (pass.RowOffsets[s], pass.RowOffsets[s + 1] - pass.RowOffsets[s]);
+            var (first, count) = (stream.RowOffsets[s], stream.RowOffsets[s + 1] - stream.RowOffsets[s]);
             if (lengths[s] + count > Capacity)
                 throw new UsageException($"The key/value cache has room for {Capacity} rows; {lengths[s] + count} are needed.");
             var target = FirstRow(s) + lengths[s];
-            CopyHeads(pass, k.RowRange(first, count), keys.RowRange(target, count), headStride);
-            CopyHeads(pass, v.RowRange(first, count), values.RowRange(target, count), headStride);
+            CopyHeads(k.RowRange(first, count), keys.RowRange(target, count), headStride);
+            CopyHeads(v.RowRange(first, count), values.RowRange(target, count), headStride);
         }
         return (keys, values);
     }
@@ -78,19 +82,20 @@ public sealed class KvCache : IDisposable
     internal (Tensor Keys, Tensor Values) Crossed(int layer) => crossed[layer];
 
     // Heads that lie apart in the projection lie side by side in the cache.
-    private static void CopyHeads(Pass pass, in Tensor source, in Tensor target, int headStride)
+    private void CopyHeads(in Tensor source, in Tensor target, int headStride)
     {
-        var width = pass.Model.Config.HeadDim;
-        if (headStride == width) pass.Backend.Copy(source, target);
+        var width = config.HeadDim;
+        if (headStride == width) backend.Copy(source, target);
         else
-            for (var h = 0; h < pass.Model.Config.KvHeadCount; h++)
-                pass.Backend.Copy(source.Slice(h * headStride, width), target.Slice(h * width, width));
+            for (var h = 0; h < config.KvHeadCount; h++)
+                backend.Copy(source.Slice(h * headStride, width), target.Slice(h * width, width));
     }
 
-    /// <summary>Counts the rows of the pass that has just gone through all layers.</summary>
-    internal void Advance(Pass pass)
+    /// <summary>Counts the rows of the stream that has just gone through all layers.</summary>
+    internal void Advance(RowStream stream)
     {
-        for (var s = 0; s < pass.SequenceCount; s++) lengths[s] += pass.RowOffsets[s + 1] - pass.RowOffsets[s];
+        for (var s = 0; s < stream.SequenceCount; s++)
+            lengths[s] += stream.RowOffsets[s + 1] - stream.RowOffsets[s];
     }
 
     /// <summary>Empties the cache.</summary>
