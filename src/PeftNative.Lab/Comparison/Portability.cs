@@ -90,7 +90,7 @@ internal static class Portability
             for (var i = 0; i < times.Length; i++)
             {
                 var clock = Stopwatch.GetTimestamp();
-                pass.Attachments = [adapters[i]];
+                pass.Adapters.InForce = [adapters[i]];
                 times[i] += Stopwatch.GetElapsedTime(clock).TotalMilliseconds / rounds;
             }
         return times;

@@ -33,7 +33,7 @@ public sealed partial class CaseRunner
             return result with { Got = "error" };
         }
         using var loaded = adapter;
-        pass.Attachments = [adapter];
+        pass.Adapters.InForce = [adapter];
         var warned = adapter.Warnings.Count > 0;
         result = result with { Got = warned ? "warns" : "loads" };
         result = result with { Logits = CheckRead(Logits(pass, batch), places, warned, out var truth) };

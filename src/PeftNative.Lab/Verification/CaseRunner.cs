@@ -104,7 +104,7 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
             result = result with { Logits = Check("base_logits", Logits(pass, batch), places, limits.Outputs) };
 
         using var adapter = CreateAdapter(model);
-        pass.Attachments = [adapter];
+        pass.Adapters.InForce = [adapter];
         result = result with { Logits = Worse(result.Logits, Check("logits", Logits(pass, batch), places, limits.Outputs)) };
         result = Train(result, model, adapter, pass, batch, places);
 
@@ -114,7 +114,7 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         if (recorded.Has("merged_logits"))
         {
             adapter.Merge();
-            pass.Attachments = [];
+            pass.Adapters.InForce = [];
             result = result with { Merged = Check("merged_logits", Logits(pass, batch), places, limits.Outputs) };
         }
         return result;
@@ -275,13 +275,13 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         var expected = Logits(pass, batch);
         using (var loaded = AdapterFolder.Load(model, folder))
         {
-            pass.Attachments = [loaded];
+            pass.Adapters.InForce = [loaded];
             var error = RelativeError.Of(Logits(pass, batch), expected);
             if (!(error <= (adapter.StoredEntries == adapter.Entries ? 0 : limits.Outputs)))
                 failures.Add($"logits of the reference's adapter files are off by {error:0.0e0}");
         }
         failures.AddRange(AdapterComparison.Differences(adapter, folder));
-        pass.Attachments = [adapter];
+        pass.Adapters.InForce = [adapter];
     }
 
     private bool CheckGenerated(TransformerModel model, Adapter adapter)

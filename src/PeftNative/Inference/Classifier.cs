@@ -32,7 +32,7 @@ public sealed class Classifier : IDisposable
         set
         {
             using var scope = shared.Enter(out var pass);
-            pass.Attachments = value;
+            pass.Adapters.InForce = value;
         }
     }
 

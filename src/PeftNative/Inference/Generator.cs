@@ -39,7 +39,7 @@ public sealed class Generator : IDisposable
         set
         {
             using var scope = shared.Enter(out var pass);
-            pass.Attachments = pass.Rows.Cache is null ? value
+            pass.Adapters.InForce = pass.Rows.Cache is null ? value
                 : throw new InvalidOperationException("adapters cannot be exchanged within a continuation");
         }
     }
@@ -121,7 +121,8 @@ public sealed class Generator : IDisposable
     {
         using var scope = shared.Enter(out var pass);
         if (pass.Rows.Cache is not null)
-            throw new InvalidOperationException("the generator is busy with another continuation; use a second generator");
+            throw new InvalidOperationException(
+                "the generator is busy with another continuation; use a second generator");
         var room = Room(sequences.Max(s => s.Next.Length), options.MaxTokens);
         return pass.Rows.Cache = new KvCache(model.Backend, model.Config, sequences.Length, room);
     }

@@ -29,7 +29,7 @@ internal sealed class SharedPass : IDisposable
     }
 
     /// <summary>The adapters in force.</summary>
-    public IReadOnlyList<AttachmentSet> Adapters => pass.Attachments;
+    public IReadOnlyList<AttachmentSet> Adapters => pass.Adapters.InForce;
 
     /// <summary>Waits until nobody else computes; the pass may be used until the scope is disposed.</summary>
     /// <exception cref="ObjectDisposedException">The owner or the model has been disposed.</exception>

@@ -88,7 +88,7 @@ public sealed class TransformerModel : IDisposable
     /// </summary>
     public Tensor Forward(Pass pass)
     {
-        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].BeforeForward(pass);
+        foreach (var set in pass.Adapters.Each) set.BeforeForward(pass);
         if (Encoder is not null && pass.Rows.Cache is not { Length: > 0 }) Encode(pass);
         var x = pass.FrozenLayers is { } frozen && pass.IsTraining && Encoder is null
             ? ForwardAboveFrozen(pass, frozen) : Decoder.Forward(pass, Embedding.Forward(pass));
@@ -99,7 +99,7 @@ public sealed class TransformerModel : IDisposable
     private Tensor ForwardAboveFrozen(Pass pass, FrozenLayerCache frozen)
     {
         // Up to the beginning of the layer with the lowest trained sub-block; two sub-blocks make a layer.
-        var boundary = Math.Max(0, pass.LowestTrainedDepth) / 2 * 2;
+        var boundary = Math.Max(0, pass.Adapters.LowestTrainedDepth) / 2 * 2;
         if (boundary == 0) return Decoder.Forward(pass, Embedding.Forward(pass));
         var x = frozen.Restore(pass);
         if (!x.IsPresent)
@@ -115,14 +115,14 @@ public sealed class TransformerModel : IDisposable
     /// </summary>
     public void Backward(Pass pass, in Tensor d)
     {
-        var lowest = pass.LowestTrainedDepth;
+        var lowest = pass.Adapters.LowestTrainedDepth;
         if (Encoder is null)
         {
             var dInput = Decoder.Backward(pass, d, lowest);
             if (lowest < 0) Embedding.Backward(pass, dInput);
         }
         else EncoderDecoderBackward(pass, d);
-        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AfterBackward(pass);
+        foreach (var set in pass.Adapters.Each) set.AfterBackward(pass);
     }
 
     private void Encode(Pass pass)
@@ -136,7 +136,7 @@ public sealed class TransformerModel : IDisposable
 
     private void EncoderDecoderBackward(Pass pass, in Tensor d)
     {
-        var (lowest, first) = (pass.LowestTrainedDepth, Decoder.FirstDepth);
+        var (lowest, first) = (pass.Adapters.LowestTrainedDepth, Decoder.FirstDepth);
         if (lowest >= first)
         {
             Decoder.Backward(pass, d, lowest);
@@ -178,7 +178,7 @@ public sealed class TransformerModel : IDisposable
     internal void RunStep(Pass pass, HeadTargets targets)
     {
         var x = Forward(pass);
-        var reachesLayers = pass.LowestTrainedDepth < Blocks.Count;
+        var reachesLayers = pass.Adapters.LowestTrainedDepth < Blocks.Count;
         var dx = reachesLayers ? pass.Memory.NewActivation(x.Rows, x.Columns) : default;
         Head.Run(pass, x, targets, backward: true, dx);
         if (reachesLayers) Backward(pass, dx);
@@ -203,10 +203,11 @@ public sealed class TransformerModel : IDisposable
     private void PickTopRows(Pass pass, HeadTargets targets)
     {
         const double Worth = 0.75;
-        var isCached = pass.FrozenLayers is not null && pass.IsTraining && pass.LowestTrainedDepth >= Blocks.Count;
+        var isCached = pass.FrozenLayers is not null && pass.IsTraining
+            && pass.Adapters.LowestTrainedDepth >= Blocks.Count;
         if (!Decoder.CanPick || isCached || targets.Count == 0 || targets.Count > Worth * pass.Rows.Count) return;
-        for (var i = 0; i < pass.Attachments.Count; i++)
-            if (pass.Attachments[i].DependsOnRowNumbers) return;
+        foreach (var set in pass.Adapters.Each)
+            if (set.DependsOnRowNumbers) return;
         pass.Rows.Top = pass.HeadState.Rows;
     }
 

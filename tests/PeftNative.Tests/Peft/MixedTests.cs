@@ -55,7 +55,7 @@ public class MixedTests
         setting.Disturb();
         double[] LossesWith(params AttachmentSet[] attachments)
         {
-            setting.Pass.Attachments = attachments;
+            setting.Pass.Adapters.InForce = attachments;
             var batch = TinyModels.Batch();
             return [.. Enumerable.Range(0, 3).Select(s =>
             {
@@ -88,7 +88,7 @@ public class MixedTests
         Assert.Contains("'b'", Assert.Throws<UsageException>(() => MixedAdapters.ByName(setting.Model, known, ["b"])).Message, StringComparison.Ordinal);
         var mixed = MixedAdapters.ByName(setting.Model, known, ["a", "__base__"]);
         Assert.Contains("3 sequences", Assert.Throws<UsageException>(() => setting.Scores(mixed)).Message, StringComparison.Ordinal);
-        setting.Pass.Attachments = [MixedAdapters.ByName(setting.Model, known, ["a", "__base__", "a"])];
+        setting.Pass.Adapters.InForce = [MixedAdapters.ByName(setting.Model, known, ["a", "__base__", "a"])];
         setting.Pass.Begin(TinyModels.Batch(), training: true);
         Assert.Throws<UsageException>(() => setting.Model.Forward(setting.Pass));
         setting.Adapter.Merge();

@@ -58,7 +58,7 @@ internal sealed class Setting : IDisposable
     /// <summary>The scores of the three sequences of <see cref="TinyModels.Batch"/>; of a causal model those of every token.</summary>
     internal float[] Scores(params IReadOnlyList<AttachmentSet> attachments)
     {
-        Pass.Attachments = attachments;
+        Pass.Adapters.InForce = attachments;
         Pass.Begin(TinyModels.Batch(Model), training: false);
         return Scores(Pass, Model.Forward(Pass));
     }

@@ -98,9 +98,9 @@ public class TiedAdapterTests
         var (table, head) = (setting.Model.Embedding.Table, setting.Model.Head.Output.Weight);
         var adapter = setting.Add(Lora with { ModulesToSave = [module] });
         setting.Disturb();
-        setting.Pass.Attachments = [adapter];
-        Assert.Same(isEmbedding ? adapter.Replacement(table.Index) : table, setting.Pass.Resolve(table));
-        Assert.Same(isEmbedding ? table : adapter.Replacement(head.Index), setting.Pass.Resolve(head));
+        setting.Pass.Adapters.InForce = [adapter];
+        Assert.Same(isEmbedding ? adapter.Replacement(table.Index) : table, setting.Pass.Adapters.Resolve(table));
+        Assert.Same(isEmbedding ? table : adapter.Replacement(head.Index), setting.Pass.Adapters.Resolve(head));
         Assert.Contains(module, Assert.Single(adapter.Doubts), StringComparison.Ordinal);
     }
 

@@ -31,8 +31,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
     internal override SubBlockState NewState() => new State(inputs.Length);
 
     protected override bool TrainsOthers(Pass pass) =>
-        pass.Rows.Stream.Prefix is not null || pass.IsTrained(parts.QueryNorm?.Gamma)
-        || pass.IsTrained(parts.KeyNorm?.Gamma) || pass.IsTrained(parts.RelativeBias);
+        pass.Rows.Stream.Prefix is not null || pass.Adapters.IsTrained(parts.QueryNorm?.Gamma)
+        || pass.Adapters.IsTrained(parts.KeyNorm?.Gamma) || pass.Adapters.IsTrained(parts.RelativeBias);
 
     protected override void BodyForward(Pass pass, SubBlockState state, in Tensor x, in Tensor y, in Tensor residual)
     {
@@ -55,8 +55,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
             HeadStride = headStride, KvHeadStride = cache is not null ? config.HeadDim : headStride, Scale = scale, Causal = config.Causal,
             Window = config.WindowOf(layer), SoftCap = config.AttentionSoftCap,
-            RelativeBias = pass.Resolve(parts.RelativeBias)?.Value ?? default, RelativeMaxDistance = config.RelativeMaxDistance,
-            RelativeBidirectional = !config.Causal,
+            RelativeBias = pass.Adapters.Resolve(parts.RelativeBias)?.Value ?? default,
+            RelativeMaxDistance = config.RelativeMaxDistance, RelativeBidirectional = !config.Causal,
             Y = pass.Memory.NewActivation(x.Rows, config.QuerySize),
             LogSumExp = pass.Memory.NewStatistic(x.Rows, config.HeadCount),
         };
@@ -77,7 +77,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
         pass.Backend.Backward(s.Op, new AttentionGradients
         {
             DY = dAttention, DQ = needed.Q ? d.Q : default, DK = needed.K ? d.K : default, DV = needed.V ? d.V : default,
-            DPrefixK = prefix.Keys, DPrefixV = prefix.Values, DRelativeBias = pass.Resolve(parts.RelativeBias)?.Gradient ?? default,
+            DPrefixK = prefix.Keys, DPrefixV = prefix.Values,
+            DRelativeBias = pass.Adapters.Resolve(parts.RelativeBias)?.Gradient ?? default,
             Delta = pass.Memory.NewStatistic(dy.Rows, config.HeadCount),
         });
         if (needed.Q) HeadsBackward(pass, parts.QueryNorm, s.QueryNorm, d.Q, config.HeadCount);
@@ -90,8 +91,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
     private (bool Q, bool K, bool V) NeededInputs(Pass pass, bool needsInput)
     {
         if (IsFused || needsInput) return (true, true, true);
-        return (inputs[0].IsTrained(pass) || pass.IsTrained(parts.QueryNorm?.Gamma),
-            inputs[1].IsTrained(pass) || pass.IsTrained(parts.KeyNorm?.Gamma), inputs[2].IsTrained(pass));
+        return (inputs[0].IsTrained(pass) || pass.Adapters.IsTrained(parts.QueryNorm?.Gamma),
+            inputs[1].IsTrained(pass) || pass.Adapters.IsTrained(parts.KeyNorm?.Gamma), inputs[2].IsTrained(pass));
     }
 
     private Projections Split(Pass pass, int rows)

@@ -29,7 +29,7 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
             (state.Input, state.Residual) = (isParallel && isLast ? layerInput : x, x);
             block.Forward(pass, state, state.Input, state.Residual, y);
             // Below the lowest trained sub-block nothing is read again, so its inner activations go at once.
-            var isRead = pass.IsTraining && block.Depth >= pass.LowestTrainedDepth;
+            var isRead = pass.IsTraining && block.Depth >= pass.Adapters.LowestTrainedDepth;
             state.IsDropped = isRead && !pass.Memory.Keeps(mark, pass.Rows.All);
             if (!isRead || state.IsDropped) pass.Memory.Arena.Release(mark);
             if (isLast) layerInput = y;

@@ -28,9 +28,9 @@ public sealed class EmbeddingSite(
     /// <summary>Whether anything at the embeddings is trained that a stream without virtual tokens sees.</summary>
     internal bool IsTrained(Pass pass)
     {
-        for (var i = 0; i < pass.Attachments.Count; i++)
-            if (pass.Attachments[i].AtEmbedding is not null) return true;
-        return pass.IsTrained(Table) || pass.IsTrained(Positions) || pass.IsTrained(Types) || pass.IsTrained(Norm?.Gamma) || pass.IsTrained(Norm?.Beta);
+        var adapters = pass.Adapters;
+        return adapters.AtEmbedding.Any || adapters.IsTrained(Table) || adapters.IsTrained(Positions)
+            || adapters.IsTrained(Types) || adapters.IsTrained(Norm?.Gamma) || adapters.IsTrained(Norm?.Beta);
     }
 
     internal Tensor Forward(Pass pass)
@@ -40,14 +40,14 @@ public sealed class EmbeddingSite(
         var op = new EmbeddingOp
         {
             Tokens = stream.Tokens, Positions = stream.Positions, Types = stream.Types,
-            Table = pass.Resolve(Table).Value,
-            PositionTable = pass.Resolve(Positions)?.Value ?? default,
-            TypeTable = pass.Resolve(Types)?.Value ?? default,
+            Table = pass.Adapters.Resolve(Table).Value,
+            PositionTable = pass.Adapters.Resolve(Positions)?.Value ?? default,
+            TypeTable = pass.Adapters.Resolve(Types)?.Value ?? default,
             Virtual = stream.VirtualTokens?.Embeddings ?? default,
             TokenScale = config.EmbeddingScale,
             Y = pass.Memory.NewActivation(pass.Rows.Count, Table.Columns),
         };
-        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeForward(pass, ref op);
+        foreach (var attachment in pass.Adapters.AtEmbedding) attachment.BeforeForward(pass, ref op);
         state.Op = op;
         pass.Backend.Forward(op);
         if (Norm is null) return op.Y;
@@ -64,12 +64,12 @@ public sealed class EmbeddingSite(
         var gradients = new EmbeddingGradients
         {
             DY = d,
-            DTable = pass.Resolve(Table).Gradient,
-            DPositionTable = pass.Resolve(Positions)?.Gradient ?? default,
-            DTypeTable = pass.Resolve(Types)?.Gradient ?? default,
+            DTable = pass.Adapters.Resolve(Table).Gradient,
+            DPositionTable = pass.Adapters.Resolve(Positions)?.Gradient ?? default,
+            DTypeTable = pass.Adapters.Resolve(Types)?.Gradient ?? default,
             DVirtual = pass.Rows.Stream.VirtualTokens?.Gradient ?? default,
         };
-        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeBackward(pass, ref gradients);
+        foreach (var attachment in pass.Adapters.AtEmbedding) attachment.BeforeBackward(pass, ref gradients);
         pass.Backend.Backward(state.Op, gradients);
     }
 

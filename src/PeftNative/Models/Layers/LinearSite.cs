@@ -37,51 +37,44 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
     /// <summary>y = x Wᵀ + b, as the active adapters change it, + residual. y is overwritten.</summary>
     internal void Forward(Pass pass, LinearState state, in Tensor x, in Tensor y, in Tensor residual = default)
     {
-        var weight = pass.Resolve(Weight);
+        var weight = pass.Adapters.Resolve(Weight);
         state.Site = this;
         state.PairCount = 0;
         state.Op = new LinearOp
         {
             X = x, W = pass.Memory.Factor(weight),
             WMaxima = weight.Quantized is { Codes.IsPresent: true } quantized ? quantized.Op.Maxima : default,
-            Bias = pass.Resolve(Bias)?.Value ?? default, Residual = residual, Y = y,
+            Bias = pass.Adapters.Resolve(Bias)?.Value ?? default, Residual = residual, Y = y,
         };
-        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtLinear(Index)?.BeforeForward(pass, state);
+        foreach (var attachment in pass.Adapters.AtLinear(Index)) attachment.BeforeForward(pass, state);
         state.Op = state.Op with { LowRank = state.Pairs, LowRankCount = state.PairCount };
         pass.Backend.Forward(state.Op);
-        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtLinear(Index)?.AfterForward(pass, state);
+        foreach (var attachment in pass.Adapters.AtLinear(Index)) attachment.AfterForward(pass, state);
     }
 
     /// <summary>Whether anything at this layer is trained.</summary>
-    internal bool IsTrained(Pass pass)
-    {
-        if (pass.Resolve(Weight).Gradient.IsPresent || (pass.Resolve(Bias)?.Gradient.IsPresent ?? false)) return true;
-        for (var i = 0; i < pass.Attachments.Count; i++)
-            if (pass.Attachments[i].AtLinear(Index) is not null) return true;
-        return false;
-    }
+    internal bool IsTrained(Pass pass) =>
+        pass.Adapters.IsTrained(Weight) || pass.Adapters.IsTrained(Bias) || pass.Adapters.AtLinear(Index).Any;
 
     /// <summary>Gradients of parameters <c>+=</c>; dx <c>=</c> or <c>+=</c>, skipped when absent.</summary>
     internal void Backward(Pass pass, LinearState state, in Tensor dy, in Tensor dx, bool accumulate)
     {
         if (!dx.IsPresent && !IsTrained(pass)) return;
         var mark = pass.Memory.Arena.Mark();
-        if (pass.Resolve(Weight) is { Quantized: not null } weight)
+        if (pass.Adapters.Resolve(Weight) is { Quantized: not null } weight)
             state.Op = state.Op with { W = pass.Memory.Factor(weight) };
         var rank = 0;
         for (var i = 0; i < state.PairCount; i++) rank = Math.Max(rank, state.Pairs[i].A.Rows);
         var isPlain = !IsTrained(pass) && !state.Op.OutputScale.IsPresent && !state.Op.InputScale.IsPresent;
         var gradients = new LinearGradients
         {
-            DY = dy, DX = dx, AccumulateDX = accumulate, DW = pass.Resolve(Weight).Gradient,
-            DBias = pass.Resolve(Bias)?.Gradient ?? default,
+            DY = dy, DX = dx, AccumulateDX = accumulate, DW = pass.Adapters.Resolve(Weight).Gradient,
+            DBias = pass.Adapters.Resolve(Bias)?.Gradient ?? default,
             Scratch = isPlain ? default : pass.Memory.NewActivation(1, checked(dy.Rows * (In + Out + rank))),
         };
-        for (var i = 0; i < pass.Attachments.Count; i++)
-            pass.Attachments[i].AtLinear(Index)?.BeforeBackward(pass, state, ref gradients);
+        foreach (var attachment in pass.Adapters.AtLinear(Index)) attachment.BeforeBackward(pass, state, ref gradients);
         pass.Backend.Backward(state.Op, gradients);
-        for (var i = 0; i < pass.Attachments.Count; i++)
-            pass.Attachments[i].AtLinear(Index)?.AfterBackward(pass, state, gradients);
+        foreach (var attachment in pass.Adapters.AtLinear(Index)) attachment.AfterBackward(pass, state, gradients);
         pass.Memory.Arena.Release(mark);
     }
 }

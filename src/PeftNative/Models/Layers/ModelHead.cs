@@ -60,7 +60,8 @@ public sealed class ModelHead(
         var state = pass.HeadState;
         pass.Rows.Picked = targets.Rows.AsMemory(0, targets.Count);
         var features = Features(pass, state, x, state.Rows);
-        var needsFeatures = backward && (dx.IsPresent || pass.IsTrained(FinalNorm?.Gamma) || (Pooler?.IsTrained(pass) ?? false));
+        var needsFeatures = backward
+            && (dx.IsPresent || pass.Adapters.IsTrained(FinalNorm?.Gamma) || (Pooler?.IsTrained(pass) ?? false));
         var dFeatures = needsFeatures ? pass.Memory.NewActivation(targets.Count, features.Columns) : default;
         var rowBytes = (long)Output.Out * pass.Memory.Type.Size();
         var chunk = (int)Math.Clamp(pass.Backend.ScoreBytes / rowBytes, 1, Math.Max(1, targets.Count));
@@ -179,6 +180,8 @@ public sealed class ModelHead(
     /// <summary>What the head keeps between forward and backward of a pass. Used by one thread at a time.</summary>
     public sealed class State
     {
+        private int[] targetRows = [], targetLabels = [];
+
         internal NormState Norm { get; } = new();
         internal LinearState Pooler { get; } = new();
         internal LinearState Output { get; } = new();
@@ -186,6 +189,13 @@ public sealed class ModelHead(
 
         /// <summary>Of the targets: their rows, labels or values; and each one's loss and whether it was hit.</summary>
         internal Tensor Rows, Wanted, Loss, Hits;
+
+        /// <summary>Memory for as many rows and their labels, the same from step to step.</summary>
+        internal (int[] Rows, int[] Labels) TargetBuffers(int count)
+        {
+            if (targetRows.Length < count) (targetRows, targetLabels) = (new int[count], new int[count]);
+            return (targetRows, targetLabels);
+        }
     }
 }
 

@@ -25,7 +25,7 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
         state.Op = new NormOp
         {
             X = x, Y = y, Kind = config.Norm, Epsilon = config.NormEpsilon, GammaOffset = config.NormGammaOffset, Groups = groups,
-            Gamma = pass.Resolve(Gamma).Value, Beta = pass.Resolve(Beta)?.Value ?? default,
+            Gamma = pass.Adapters.Resolve(Gamma).Value, Beta = pass.Adapters.Resolve(Beta)?.Value ?? default,
             Mean = config.Norm == NormKind.LayerNorm ? pass.Memory.NewStatistic(x.Rows, groups) : default,
             Rstd = pass.Memory.NewStatistic(x.Rows, groups),
         };
@@ -44,7 +44,7 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
         pass.Backend.Backward(state.Op, new NormGradients
         {
             DY = dy, DX = dx, AccumulateDX = accumulate,
-            DGamma = pass.Resolve(Gamma).Gradient, DBeta = pass.Resolve(Beta)?.Gradient ?? default,
+            DGamma = pass.Adapters.Resolve(Gamma).Gradient, DBeta = pass.Adapters.Resolve(Beta)?.Gradient ?? default,
         });
 }
 

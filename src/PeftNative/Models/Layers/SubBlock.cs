@@ -52,7 +52,8 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
 
     /// <summary>Whether anything in it is trained.</summary>
     internal bool IsTrained(Pass pass) =>
-        TrainsBody(pass) || pass.IsTrained(norm.Gamma) || pass.IsTrained(norm.Beta) || pass.IsTrained(postNorm?.Gamma);
+        TrainsBody(pass) || pass.Adapters.IsTrained(norm.Gamma) || pass.Adapters.IsTrained(norm.Beta)
+        || pass.Adapters.IsTrained(postNorm?.Gamma);
 
     /// <summary>
     /// The output [M, D] is written to y, which must not be x. The residual is x itself, but in a layer whose sub-blocks work side by side.
@@ -86,7 +87,7 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
         if (placement != NormPlacement.After)
         {
             NormSite.ForwardAgain(pass, state.Norm, isRead: IsAnyTrained(pass));
-            var isNeeded = needsInput || pass.IsTrained(norm.Gamma) || pass.IsTrained(norm.Beta);
+            var isNeeded = needsInput || pass.Adapters.IsTrained(norm.Gamma) || pass.Adapters.IsTrained(norm.Beta);
             var dNormed = isNeeded ? pass.Memory.Arena.Allocate(pass.Memory.Type, d.Rows, d.Columns) : default;
             SumBackward(pass, state, d, dNormed, d, accumulate: false);
             if (isNeeded) norm.Backward(pass, state.Norm, dNormed, dx, accumulate: true);
@@ -125,8 +126,9 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
         }
         var body = postNorm is null ? sum : pass.Memory.NewActivation(sum.Rows, sum.Columns);
         BodyForward(pass, state, input, body, default);
-        for (var i = 0; hasAttachment && i < pass.Attachments.Count; i++)
-            if (pass.Attachments[i].AtBlock(depth) is { } attachment) attachment.Forward(pass, state.Of(i, attachment), SharedNorm, body, residual);
+        for (var i = 0; hasAttachment && i < pass.Adapters.InForce.Count; i++)
+            if (pass.Adapters.InForce[i].AtBlock(depth) is { } attachment)
+                attachment.Forward(pass, state.Of(i, attachment), SharedNorm, body, residual);
         postNorm?.Forward(pass, state.PostNorm, body, sum);
         pass.Backend.AddScaled(residual, 1, sum);
     }
@@ -143,8 +145,9 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
         var dBody = pass.Memory.Arena.Allocate(pass.Memory.Type, d.Rows, d.Columns);
         if (postNorm is null) pass.Backend.Copy(d, dBody);
         else postNorm.Backward(pass, state.PostNorm, d, dBody, accumulate: false);
-        for (var i = pass.Attachments.Count - 1; hasAttachment && i >= 0; i--)
-            if (pass.Attachments[i].AtBlock(depth) is { } attachment) attachment.Backward(pass, state.Of(i, attachment), SharedNorm, dBody, dResidual);
+        for (var i = pass.Adapters.InForce.Count - 1; hasAttachment && i >= 0; i--)
+            if (pass.Adapters.InForce[i].AtBlock(depth) is { } attachment)
+                attachment.Backward(pass, state.Of(i, attachment), SharedNorm, dBody, dResidual);
         if (dInput.IsPresent || IsAnyTrained(pass) || TrainsOthers(pass)) BodyBackward(pass, state, dBody, dInput, accumulate);
     }
 
@@ -153,12 +156,7 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
 
     private bool TrainsBody(Pass pass) => IsAnyTrained(pass) || TrainsOthers(pass) || HasBlockAttachment(pass);
 
-    private bool HasBlockAttachment(Pass pass)
-    {
-        for (var i = 0; i < pass.Attachments.Count; i++)
-            if (pass.Attachments[i].AtBlock(depth) is not null) return true;
-        return false;
-    }
+    private bool HasBlockAttachment(Pass pass) => pass.Adapters.AtBlock(depth).Any;
 }
 
 /// <summary>What a sub-block keeps between forward and backward of a pass.</summary>

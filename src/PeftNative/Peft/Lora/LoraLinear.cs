@@ -170,7 +170,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
 
     // The numbers of the weight, also where its products are of codes.
     private static Tensor Dense(Pass pass, LinearState state) =>
-        state.Op.WMaxima.IsPresent ? pass.Memory.Dense(pass.Resolve(state.Site.Weight)) : state.Op.W;
+        state.Op.WMaxima.IsPresent ? pass.Memory.Dense(pass.Adapters.Resolve(state.Site.Weight)) : state.Op.W;
 
     private DoraScaleOp ScaleOp(in Tensor weight, in Tensor norm, in Tensor g) => new()
     {

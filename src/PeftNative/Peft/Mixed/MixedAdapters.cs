@@ -56,7 +56,8 @@ public sealed class MixedAdapters : AttachmentSet
     public override void BeforeForward(Pass pass)
     {
         if (pass.IsTraining) throw new UsageException("A mixed batch cannot be trained.", remedy: "Train the adapters one after the other.");
-        if (pass.Attachments.Count != 1) throw new UsageException("A mixed batch needs to be the only adapter of its pass.");
+        if (pass.Adapters.InForce.Count != 1)
+            throw new UsageException("A mixed batch needs to be the only adapter of its pass.");
         if (pass.Rows.SequenceCount != bySequence.Count)
             throw new UsageException($"{bySequence.Count} adapters are named for {pass.Rows.SequenceCount} sequences.",
                 remedy: "Name one per sequence.");

@@ -22,10 +22,10 @@ internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinea
         foreach (var (adapter, first, count) in mixed.Runs(pass, Picked(pass)))
         {
             if (Pair(adapter) is not null || !IsAt(adapter, site)) continue;
-            pass.Attachments = [adapter];
+            pass.Adapters.InForce = [adapter];
             site.Forward(pass, new LinearState(), op.X.RowRange(first, count), op.Y.RowRange(first, count),
                 op.Residual.IsPresent ? op.Residual.RowRange(first, count) : default);
-            pass.Attachments = [mixed];
+            pass.Adapters.InForce = [mixed];
         }
     }
 

@@ -58,7 +58,7 @@ public sealed class StepGraphs(Pass pass) : IDisposable
     private bool TryReplay(HeadTargets targets)
     {
         // What a cache of frozen layers is asked for differs from step to step.
-        if (pass.FrozenLayers is not null && pass.LowestTrainedDepth > 1) return false;
+        if (pass.FrozenLayers is not null && pass.Adapters.LowestTrainedDepth > 1) return false;
         var layout = StepLayout.Of(pass, targets);
         var at = recordings.FindLastIndex(r => r.Layout.Equals(layout));
         if (at >= 0 && !recordings[at].Graph.IsValid)

@@ -1,5 +1,5 @@
+using PeftNative.Models.Layers;
 using PeftNative.Models.Steps;
-using PeftNative.Models.Weights;
 using PeftNative.Ops;
 
 namespace PeftNative.Models;
@@ -16,7 +16,6 @@ public sealed class Pass : IDisposable
     private readonly TransformerModel model;
     private readonly SubBlockState[] states;
     private readonly EmbeddingSite.State targetEmbedding = new(), sourceEmbedding = new();
-    private int[] targetRows = [], targetLabels = [];
 
     /// <summary>Makes a pass over a model.</summary>
     public Pass(TransformerModel model, params IReadOnlyList<AttachmentSet> attachments)
@@ -25,11 +24,8 @@ public sealed class Pass : IDisposable
         Memory = new StepMemory(model.Backend);
         Rows = new StepRows(Memory, model.Config, model.Embedding.Positions?.Rows);
         states = [.. model.Blocks.Select(b => b.NewState())];
-        Attachments = attachments;
+        Adapters = new ActiveAdapters(model.Blocks.Count, attachments);
     }
-
-    /// <summary>The adapters in force; may be exchanged between passes.</summary>
-    public IReadOnlyList<AttachmentSet> Attachments { get; set; }
 
     /// <summary>The model.</summary>
     public TransformerModel Model => model;
@@ -52,11 +48,11 @@ public sealed class Pass : IDisposable
     /// <summary>The rows of the present step.</summary>
     public StepRows Rows { get; }
 
+    /// <summary>The adapters in force.</summary>
+    public ActiveAdapters Adapters { get; }
+
     /// <summary>Outputs of frozen layers from earlier epochs, or null. It serves training passes only.</summary>
     public FrozenLayerCache? FrozenLayers { get; set; }
-
-    /// <summary>Depth of the lowest sub-block with a trained parameter; -1 for the embeddings, the number of sub-blocks for the head alone.</summary>
-    public int LowestTrainedDepth { get; private set; }
 
     /// <summary>Takes the next batch and forgets the last one. A pass with a cache continues its sequences.</summary>
     /// <exception cref="ModelFormatException">A token id or position lies outside the model's tables.</exception>
@@ -64,42 +60,11 @@ public sealed class Pass : IDisposable
     public void Begin(TokenBatch batch, bool training)
     {
         ObjectDisposedException.ThrowIf(model.IsDisposed, model);
-        // By index: an enumerator of the list would be managed memory in every step.
-        for (var i = 0; i < Attachments.Count; i++)
-            ObjectDisposedException.ThrowIf(Attachments[i].IsDisposed, Attachments[i]);
+        Adapters.Begin();
         Memory.Begin(Rows.All);
         IsTraining = training;
-        LowestTrainedDepth = FindLowestTrainedDepth();
-        var virtualTokens = Single(a => a.VirtualTokens, "virtual tokens");
-        var prefix = Single(a => a.Prefix, "a prefix");
-        Rows.Begin(batch, virtualTokens, prefix);
+        Rows.Begin(batch, Adapters.VirtualTokens, Adapters.Prefix);
     }
-
-    /// <summary>Memory for as many rows and their labels, the same from step to step.</summary>
-    internal (int[] Rows, int[] Labels) TargetBuffers(int count)
-    {
-        if (targetRows.Length < count) (targetRows, targetLabels) = (new int[count], new int[count]);
-        return (targetRows, targetLabels);
-    }
-
-    /// <summary>
-    /// The parameter in force: an adapter's copy, or the model's own. A copy stands for the one parameter it was made
-    /// of: where a tied embedding is replaced, the head stays the model's, unless the adapter replaces that too.
-    /// </summary>
-    [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(parameter))]
-    public Parameter? Resolve(Parameter? parameter)
-    {
-        if (parameter is null) return null;
-        for (var i = Attachments.Count - 1; i >= 0; i--)
-            if (Attachments[i].Replacement(parameter.Index) is { } replacement) return replacement;
-        return parameter.TiedTo ?? parameter;
-    }
-
-    /// <summary>Whether the parameter in force has a gradient.</summary>
-    public bool IsTrained(Parameter? parameter) => Resolve(parameter)?.Gradient.IsPresent ?? false;
-
-    /// <summary>Whether anything at a linear layer is trained.</summary>
-    internal bool IsTrained(LinearSite site) => site.IsTrained(this);
 
     internal SubBlockState StateOf(int depth) => states[depth];
 
@@ -120,26 +85,5 @@ public sealed class Pass : IDisposable
     {
         Memory.Dispose();
         Rows.Dispose();
-    }
-
-    private int FindLowestTrainedDepth()
-    {
-        var lowest = model.Blocks.Count;
-        for (var i = 0; i < Attachments.Count; i++)
-        {
-            var trainables = Attachments[i].Trainables;
-            for (var j = 0; j < trainables.Count; j++)
-                if (trainables[j].Gradient.IsPresent) lowest = Math.Min(lowest, trainables[j].Depth);
-        }
-        return lowest;
-    }
-
-    private T? Single<T>(Func<AttachmentSet, T?> member, string what) where T : class
-    {
-        T? found = null;
-        for (var i = 0; i < Attachments.Count; i++)
-            if (member(Attachments[i]) is { } value)
-                found = found is null ? value : throw new UsageException($"Two active adapters bring {what}; only one can stand in front.");
-        return found;
     }
 }

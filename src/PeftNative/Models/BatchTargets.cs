@@ -21,7 +21,7 @@ public static class BatchTargets
     public static HeadTargets PerToken(Pass pass, TokenBatch batch, int[] labels, double? gradientScale = null)
     {
         var causal = pass.Model.Task == ModelTask.CausalLM;
-        var (rows, picked) = pass.TargetBuffers(labels.Length);
+        var (rows, picked) = pass.HeadState.TargetBuffers(labels.Length);
         var count = 0;
         for (var s = 0; s < batch.SequenceCount; s++)
         for (var i = batch.Offsets[s]; i < batch.Offsets[s + 1]; i++)
