@@ -49,6 +49,7 @@ public sealed class EmbeddingSite(
         for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeForward(pass, ref op);
         state.Op = op;
         pass.Backend.Forward(op);
+        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.AfterForward(pass, op);
         if (Norm is null) return op.Y;
         var normed = pass.NewActivation(pass.Rows, Table.Columns);
         Norm.Forward(pass, state.Norm, op.Y, normed);
@@ -60,7 +61,10 @@ public sealed class EmbeddingSite(
     {
         var state = pass.Stream.EmbeddingState;
         Norm?.Backward(pass, state.Norm, d, d, accumulate: false);
-        var gradients = new EmbeddingGradients
+        var count = pass.Attachments.Count;
+        var mark = pass.Arena.Mark();
+        var requests = state.Requests(count + 1);
+        requests[0] = new EmbeddingGradients
         {
             DY = d,
             DTable = pass.Resolve(Table).Gradient,
@@ -68,14 +72,30 @@ public sealed class EmbeddingSite(
             DTypeTable = pass.Resolve(Types)?.Gradient ?? default,
             DVirtual = pass.Stream.VirtualTokens?.Gradient ?? default,
         };
-        for (var i = 0; i < pass.Attachments.Count; i++) pass.Attachments[i].AtEmbedding?.BeforeBackward(pass, ref gradients);
-        pass.Backend.Backward(state.Op, gradients);
+        for (var i = 0; i < count; i++)
+        {
+            requests[i + 1] = requests[i];
+            pass.Attachments[i].AtEmbedding?.BeforeBackward(pass, ref requests[i + 1]);
+        }
+        pass.Backend.Backward(state.Op, requests[count]);
+        for (var i = count - 1; i >= 0; i--)
+            pass.Attachments[i].AtEmbedding?.AfterBackward(pass, state.Op, requests[i], requests[i + 1]);
+        pass.Arena.Release(mark);
     }
 
     /// <summary>What the embedding keeps between forward and backward of a pass. Used by one thread at a time.</summary>
     public sealed class State
     {
+        private EmbeddingGradients[] requests = [];
+
         internal EmbeddingOp Op { get; set; }
         internal NormState Norm { get; } = new();
+
+        /// <summary>Tensors that an attachment keeps for its backward.</summary>
+        internal Tensor[] Saved { get; } = new Tensor[3];
+
+        /// <summary>Room for what each attachment makes of the request for gradients.</summary>
+        internal EmbeddingGradients[] Requests(int count) =>
+            requests.Length >= count ? requests : requests = new EmbeddingGradients[count];
     }
 }

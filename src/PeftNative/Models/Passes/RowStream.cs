@@ -26,7 +26,7 @@ public sealed class RowStream
     /// <summary>Virtual tokens in front of each sequence.</summary>
     public int VirtualCount { get; private set; }
 
-    /// <summary>Token ids, int32 [1, rows]; virtual tokens count down from -1.</summary>
+    /// <summary>Token ids, int32 [1, rows]; virtual tokens count down from -1, and then rows of attachments.</summary>
     public Tensor Tokens { get; private set; }
 
     /// <summary>Positions, int32 [1, rows].</summary>
@@ -63,6 +63,7 @@ public sealed class RowStream
         VirtualCount = cache is { Length: > 0 } ? 0 : virtualTokens?.Count ?? 0;
         Rows = batch.Tokens.Length + VirtualCount * SequenceCount;
         var reach = LayOut(batch, pass.Model);
+        TakeOwnRows(pass.Attachments);
         Tokens = pass.Upload(tokens, 1, Rows);
         Positions = pass.Upload(positions, 1, Rows);
         Types = pass.Upload(types, 1, Rows);
@@ -102,6 +103,19 @@ public sealed class RowStream
         if (config.TypeVocabularySize > 0)
             for (var i = 0; i < row; i++) Check(types[i], config.TypeVocabularySize, "token type");
         return reach;
+    }
+
+    // Rows that an attachment has for tokens stand behind the virtual ones, and are named like these.
+    private void TakeOwnRows(IReadOnlyList<AttachmentSet> attachments)
+    {
+        var first = VirtualTokens?.Count ?? 0;
+        for (var a = 0; a < attachments.Count; a++)
+        {
+            if (attachments[a].AtEmbedding is not { OwnRows: > 0 } site) continue;
+            for (var i = 0; i < Rows; i++)
+                if (tokens[i] >= 0 && site.OwnRow(tokens[i]) is >= 0 and var row) tokens[i] = -1 - (first + row);
+            first += site.OwnRows;
+        }
     }
 
     private void WriteSegment(int s, int end, int past, int prefix)

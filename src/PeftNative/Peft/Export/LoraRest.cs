@@ -1,5 +1,6 @@
 using PeftNative.Models;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Tokens;
 
 namespace PeftNative.Peft.Export;
 
@@ -27,7 +28,8 @@ internal static class LoraRest
 
     private static string Kind(AdapterEntry entry) => entry.ReplacesInPlace ? "trained biases"
         : entry.Parameter.Name.EndsWith(".lora_magnitude_vector", StringComparison.Ordinal) ? "DoRA's magnitudes"
-            : "modules_to_save";
+            : entry.Parameter.Name.EndsWith(TokenIndices.Part, StringComparison.Ordinal) ? TokenIndices.Key
+                : "modules_to_save";
 
     private static string Names(List<string> names) =>
         string.Join(", ", names.Take(MostNamed))
