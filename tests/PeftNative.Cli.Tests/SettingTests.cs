@@ -61,6 +61,23 @@ public class SettingTests
     }
 
     [Theory]
+    [InlineData("5,6,7", "[5,6,7]")]
+    [InlineData("[7, 5]", "[7,5]")]
+    [InlineData("""{"embed_tokens": [5], "lm_head": [6, 5]}""", """{"embed_tokens":[5],"lm_head":[6,5]}""")]
+    public void Token_indices_are_a_list_or_lists_by_module(string text, string expected)
+    {
+        var setting = MethodTable.Keys.First(s => s.Key == "trainable_token_indices");
+        var values = Parse(["--trainable_token_indices", text]);
+        Assert.Equal(expected, values.Node(setting)!.ToJsonString());
+        Assert.Equal(expected, MethodTable.Config(values).ToJson()["trainable_token_indices"]!.ToJsonString());
+        using var folder = new TemporaryFolder();
+        var file = folder.Write("c.yaml", $"trainable_token_indices: {text.Replace("5,6,7", "[5, 6, 7]")}");
+        Assert.Equal(expected, Parse(["--config", file]).Node(setting)!.ToJsonString());
+        Assert.Contains("whole numbers such as 5,6", Assert.Throws<UsageException>(() =>
+            Parse(["--trainable_token_indices", "5,a"])).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("config.yaml", "learning_rate: 3e-4\nepochs: 5\nuse_dora: true\ntarget_modules: [q_proj, v_proj]\ncolumns: {prompt: question}\n")]
     [InlineData("config.json", """{"learning_rate": 0.0003, "epochs": 5, "use_dora": true, "target_modules": ["q_proj", "v_proj"], "columns": {"prompt": "question"}}""")]
     public void Flags_come_before_the_file_and_the_file_before_defaults(string name, string text)

@@ -20,6 +20,8 @@ internal static class MethodKeys
         Key("use_rslora", SettingKind.Switch, "LoRA: scale by lora_alpha / sqrt(r)."),
         Key("ensure_weight_tying", SettingKind.Switch,
             "LoRA: a trained embed_tokens and lm_head stay tied, where they are."),
+        Key("trainable_token_indices", SettingKind.WholesOrMap,
+            "LoRA: ids of tokens whose own embeddings are trained; a tied head follows."),
         Key("rank_pattern", SettingKind.Map, "LoRA: another r for modules that a pattern names.") with { ValueName = "JSON" },
         Key("alpha_pattern", SettingKind.Map, "LoRA: another lora_alpha for modules that a pattern names.")
             with { ValueName = "JSON" },

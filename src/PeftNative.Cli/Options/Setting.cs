@@ -22,6 +22,9 @@ internal enum SettingKind
     /// <summary>true, false or a word.</summary>
     SwitchOrText,
 
+    /// <summary>Whole numbers with commas between them, or lists of them in a JSON object.</summary>
+    WholesOrMap,
+
     /// <summary>A JSON object, or key=value with commas between them.</summary>
     Map,
 }
@@ -75,6 +78,7 @@ internal sealed record Setting(string Key, SettingKind Kind, string Help)
         SettingKind.Number => "X",
         SettingKind.Names => "A,B",
         SettingKind.Wholes => "0,1",
+        SettingKind.WholesOrMap => "0,1|JSON",
         SettingKind.NamesOrPattern => "A,B|REGEX",
         SettingKind.Map => "'{\"KEY\": VALUE}'",
         _ => "TEXT",

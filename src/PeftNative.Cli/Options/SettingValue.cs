@@ -20,6 +20,8 @@ internal static partial class SettingValue
         SettingKind.Names => ListOf(text, t => JsonValue.Create(t)),
         SettingKind.Wholes => ListOf(text, t => Whole(setting, t, where)),
         SettingKind.NamesOrPattern => NamesOrPattern(text),
+        SettingKind.WholesOrMap when text.StartsWith('{') => Map(setting, text, where),
+        SettingKind.WholesOrMap => ListOf(text.Trim('[', ']'), t => Whole(setting, t, where)),
         SettingKind.Map => Map(setting, text, where),
         _ => Text(setting, text, where),
     };
@@ -27,9 +29,10 @@ internal static partial class SettingValue
     /// <summary>Reads a value of a configuration file.</summary>
     public static JsonNode FromFile(Setting setting, JsonNode node, string where) => (setting.Kind, node) switch
     {
-        (SettingKind.Map, JsonObject) => node.DeepClone(),
+        (SettingKind.Map or SettingKind.WholesOrMap, JsonObject) => node.DeepClone(),
         (SettingKind.Names or SettingKind.NamesOrPattern, JsonArray names) => Items(setting, names, where, SettingKind.Text),
-        (SettingKind.Wholes, JsonArray numbers) => Items(setting, numbers, where, SettingKind.Whole),
+        (SettingKind.Wholes or SettingKind.WholesOrMap, JsonArray numbers) =>
+            Items(setting, numbers, where, SettingKind.Whole),
         (_, JsonArray list) when setting.IsRepeatable => Items(setting, list, where, setting.Kind),
         (_, JsonValue value) => FromText(setting, Plain(value), where),
         _ => throw Wrong(setting, node.ToJsonString(), where),
@@ -108,6 +111,7 @@ internal static partial class SettingValue
         var wanted = setting.Kind switch
         {
             SettingKind.Whole or SettingKind.Wholes => "a whole number" + Range(setting),
+            SettingKind.WholesOrMap => """whole numbers such as 5,6, or a JSON object such as {"lm_head": [5, 6]}""",
             SettingKind.Number => "a number" + Range(setting),
             SettingKind.Switch => "true or false",
             SettingKind.Map => """a JSON object such as {"name": 4}, or name=4""",

@@ -6,7 +6,7 @@ namespace PeftNative.Cli.Output;
 /// <summary>Writes help that fits a screen: what the verb does, one whole call to copy, the settings.</summary>
 internal static class HelpPrinter
 {
-    private const int Width = 100, MostRows = 20;
+    private const int Width = 110, MostRows = 20;
 
     /// <summary>What <c>peftnative</c> alone says.</summary>
     public static void PrintOverview(IReadOnlyList<Verb> verbs, TextWriter to)

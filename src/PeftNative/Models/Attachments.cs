@@ -81,13 +81,27 @@ public interface ILinearAttachment
 }
 
 /// <summary>Edits the record of the token embedding. Used by one thread at a time, like its backend.</summary>
-public interface IEmbeddingAttachment
+public interface IEmbeddingAttachment : ITokenRows
 {
-    /// <summary>Adds a low-rank pair to the record.</summary>
+    /// <summary>Adds a low-rank pair to the record, or rows.</summary>
     void BeforeForward(Pass pass, ref EmbeddingOp op);
+
+    /// <summary>Called when the output is there; it may be changed.</summary>
+    void AfterForward(Pass pass, in EmbeddingOp op)
+    {
+    }
 
     /// <summary>Adds the gradients it wants to the request.</summary>
     void BeforeBackward(Pass pass, ref EmbeddingGradients gradients);
+
+    /// <summary>Called when the gradients are there; that of the output is used up then.</summary>
+    /// <param name="pass">The pass.</param>
+    /// <param name="op">The record as it ran.</param>
+    /// <param name="outer">The request before <see cref="BeforeBackward"/>, whose parts it may owe something.</param>
+    /// <param name="inner">The request after it.</param>
+    void AfterBackward(Pass pass, in EmbeddingOp op, in EmbeddingGradients outer, in EmbeddingGradients inner)
+    {
+    }
 }
 
 /// <summary>

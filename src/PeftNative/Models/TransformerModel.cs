@@ -254,6 +254,7 @@ public sealed class TransformerModel : IDisposable
     {
         foreach (var other in Parameters)
             if (!keepsTie && other.TiedTo is { } partner && (other == parameter || partner == parameter)) Untie(other);
+        parameter.Changes++;
         if (parameter.Quantized is null) return;
         parameter.Value = Dense(parameter, Weights);
         parameter.Quantized = null;

@@ -26,6 +26,11 @@ internal static class TinyModels
              "vocab_size": 17, "max_position_embeddings": 32, "initializer_range": 0.4,
              "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1000.0, "original_max_position_embeddings": 8}}
             """,
+        ["gemma"] = """
+            {"model_type": "gemma", "hidden_size": 10, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 6,
+             "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32,
+             "initializer_range": 0.4}
+            """,
         ["t5"] = """
             {"model_type": "t5", "d_model": 12, "num_heads": 3, "d_kv": 5, "d_ff": 11, "num_layers": 2, "num_decoder_layers": 3,
              "vocab_size": 17, "relative_attention_num_buckets": 6, "relative_attention_max_distance": 9, "initializer_range": 0.4}

@@ -1,6 +1,7 @@
 using PeftNative.Peft;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Tokens;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;
@@ -34,6 +35,13 @@ public class TiedAdapterTests
         ["lora lm_head of t5"] = ("t5", Lora with { Targets = TargetModules.Of("lm_head", "q") }, false),
         ["lora embed_tokens, save lm_head"] =
             ("llama", Lora with { Targets = TargetModules.Of("embed_tokens"), ModulesToSave = ["lm_head"] }, false),
+        ["tokens"] = ("llama", Lora with { TrainableTokens = TokenIndices.Of(9, 5, 1) }, true),
+        ["tokens of gpt2"] = ("gpt2", Lora with { TrainableTokens = Tokens(("wte", [5, 2])) }, true),
+        ["tokens of t5"] = ("t5", Lora with { TrainableTokens = Tokens(("shared", [1, 9, 3])) }, true),
+        ["tokens of gemma"] = ("gemma", Lora with { TrainableTokens = TokenIndices.Of(5, 9) }, true),
+        ["tokens of lm_head"] = ("llama", Lora with { TrainableTokens = Tokens(("lm_head", [5, 2])) }, false),
+        ["tokens of both"] =
+            ("llama", Lora with { TrainableTokens = Tokens(("embed_tokens", [1, 5]), ("lm_head", [5])) }, false),
         ["ia3 lm_head"] = ("llama", new Ia3Config { StartsAtOne = false, Targets = TargetModules.Of("lm_head"),
             FeedForward = TargetModules.Of([]) }, false),
         ["full"] = ("llama", new FullConfig(), true),
@@ -180,6 +188,9 @@ public class TiedAdapterTests
         Assert.Equal(setting.Scores(plain), setting.Scores(adapter));
         Assert.Contains("shared", Assert.Single(adapter.Doubts), StringComparison.Ordinal);
     }
+
+    private static TokenIndices Tokens(params IReadOnlyList<(string, IReadOnlyList<int>)> modules) =>
+        new(null, modules);
 
     private static Setting Make(string name)
     {

@@ -109,6 +109,16 @@ public sealed class TiedMergeTests : IDisposable
     }
 
     [Fact]
+    public void A_merge_that_is_computed_in_16_bits_is_held_to_what_these_can_show()
+    {
+        WriteBase("llama");
+        WriteAdapter("q_proj", asLora: true);
+        using var half = ReferenceBackend.Create(DType.BFloat16);
+        var report = ModelMerger.Merge(half, folder["base"], [new AdapterSource(folder["adapter"])], folder["merged"]);
+        Assert.InRange(report.LargestDifference, 1e-3 * report.LargestLogit, 0.15 * report.LargestLogit);
+    }
+
+    [Fact]
     public void Logits_that_are_not_finite_end_the_merge_and_leave_nothing()
     {
         WriteBase("llama");

@@ -11,6 +11,7 @@ namespace PeftNative.Models.Layers;
 public sealed class ActiveAdapters
 {
     private readonly int blocks;
+    private readonly List<ITokenRows> tokenRows = [];
 
     internal ActiveAdapters(int blocks, IReadOnlyList<AttachmentSet> inForce) =>
         (this.blocks, InForce) = (blocks, inForce);
@@ -32,6 +33,9 @@ public sealed class ActiveAdapters
     /// <exception cref="UsageException">Two adapters bring one.</exception>
     internal IPrefix? Prefix => Single(set => set.Prefix, "a prefix");
 
+    /// <summary>The rows that they have for tokens, as of when the pass began.</summary>
+    internal IReadOnlyList<ITokenRows> TokenRows => tokenRows;
+
     /// <summary>The adapters themselves.</summary>
     internal Found<AttachmentSet> Each => new(InForce, 0, static (set, _) => set);
 
@@ -51,9 +55,11 @@ public sealed class ActiveAdapters
     internal void Begin()
     {
         LowestTrainedDepth = blocks;
+        tokenRows.Clear();
         foreach (var set in Each)
         {
             ObjectDisposedException.ThrowIf(set.IsDisposed, set);
+            if (set.AtEmbedding is { OwnRows: > 0 } rows) tokenRows.Add(rows);
             var trainables = set.Trainables;
             for (var i = 0; i < trainables.Count; i++)
                 if (trainables[i].Gradient.IsPresent)

@@ -50,6 +50,7 @@ public sealed class EmbeddingSite(
         foreach (var attachment in pass.Adapters.AtEmbedding) attachment.BeforeForward(pass, ref op);
         state.Op = op;
         pass.Backend.Forward(op);
+        foreach (var attachment in pass.Adapters.AtEmbedding) attachment.AfterForward(pass, op);
         if (Norm is null) return op.Y;
         var normed = pass.Memory.NewActivation(pass.Rows.Count, Table.Columns);
         Norm.Forward(pass, state.Norm, op.Y, normed);
@@ -61,7 +62,11 @@ public sealed class EmbeddingSite(
     {
         var state = pass.EmbeddingState;
         Norm?.Backward(pass, state.Norm, d, d, accumulate: false);
-        var gradients = new EmbeddingGradients
+        var sets = pass.Adapters.InForce;
+        var count = sets.Count;
+        var mark = pass.Memory.Arena.Mark();
+        var requests = state.Requests(count + 1);
+        requests[0] = new EmbeddingGradients
         {
             DY = d,
             DTable = pass.Adapters.Resolve(Table).Gradient,
@@ -69,14 +74,30 @@ public sealed class EmbeddingSite(
             DTypeTable = pass.Adapters.Resolve(Types)?.Gradient ?? default,
             DVirtual = pass.Rows.Stream.VirtualTokens?.Gradient ?? default,
         };
-        foreach (var attachment in pass.Adapters.AtEmbedding) attachment.BeforeBackward(pass, ref gradients);
-        pass.Backend.Backward(state.Op, gradients);
+        for (var i = 0; i < count; i++)
+        {
+            requests[i + 1] = requests[i];
+            sets[i].AtEmbedding?.BeforeBackward(pass, ref requests[i + 1]);
+        }
+        pass.Backend.Backward(state.Op, requests[count]);
+        for (var i = count - 1; i >= 0; i--)
+            sets[i].AtEmbedding?.AfterBackward(pass, state.Op, requests[i], requests[i + 1]);
+        pass.Memory.Arena.Release(mark);
     }
 
     /// <summary>What the embedding keeps between forward and backward of a pass. Used by one thread at a time.</summary>
     public sealed class State
     {
+        private EmbeddingGradients[] requests = [];
+
         internal EmbeddingOp Op { get; set; }
         internal NormState Norm { get; } = new();
+
+        /// <summary>Tensors that an attachment keeps for its backward.</summary>
+        internal Tensor[] Saved { get; } = new Tensor[3];
+
+        /// <summary>Room for what each attachment makes of the request for gradients.</summary>
+        internal EmbeddingGradients[] Requests(int count) =>
+            requests.Length >= count ? requests : requests = new EmbeddingGradients[count];
     }
 }

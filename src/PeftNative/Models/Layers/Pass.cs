@@ -63,7 +63,7 @@ public sealed class Pass : IDisposable
         Adapters.Begin();
         Memory.Begin(Rows.All);
         IsTraining = training;
-        Rows.Begin(batch, Adapters.VirtualTokens, Adapters.Prefix);
+        Rows.Begin(batch, Adapters.VirtualTokens, Adapters.TokenRows, Adapters.Prefix);
     }
 
     internal SubBlockState StateOf(int depth) => states[depth];

@@ -28,7 +28,7 @@ public sealed class RowStream
     /// <summary>Virtual tokens in front of each sequence.</summary>
     public int VirtualCount { get; private set; }
 
-    /// <summary>Token ids, int32 [1, rows]; virtual tokens count down from -1.</summary>
+    /// <summary>Token ids, int32 [1, rows]; virtual tokens count down from -1, and then rows of adapters.</summary>
     public Tensor Tokens { get; private set; }
 
     /// <summary>Positions, int32 [1, rows].</summary>
@@ -57,12 +57,14 @@ public sealed class RowStream
 
     /// <summary>Lays out a batch and takes it to the backend; returns one more than the largest position.</summary>
     /// <exception cref="DataException">A token id, type or position lies outside the model's tables.</exception>
-    internal int Fill(TokenBatch batch, IVirtualTokens? virtualTokens, IPrefix? prefix, KvCache? cache)
+    internal int Fill(TokenBatch batch, IVirtualTokens? virtualTokens, IReadOnlyList<ITokenRows> ownRows,
+        IPrefix? prefix, KvCache? cache)
     {
         (SequenceCount, VirtualTokens, Prefix, Cache) = (batch.SequenceCount, virtualTokens, prefix, cache);
         VirtualCount = cache is { Length: > 0 } ? 0 : virtualTokens?.Count ?? 0;
         Rows = batch.Tokens.Length + VirtualCount * SequenceCount;
         var reach = LayOut(batch);
+        TakeOwnRows(ownRows);
         Tokens = memory.Upload(tokens, 1, Rows);
         Positions = memory.Upload(positions, 1, Rows);
         Types = memory.Upload(types, 1, Rows);
@@ -102,6 +104,18 @@ public sealed class RowStream
         if (config.TypeVocabularySize > 0)
             for (var i = 0; i < row; i++) Check(types[i], config.TypeVocabularySize, "token type");
         return reach;
+    }
+
+    // Rows that an adapter has for tokens stand behind the virtual ones, and are named like these.
+    private void TakeOwnRows(IReadOnlyList<ITokenRows> ownRows)
+    {
+        var first = VirtualTokens?.Count ?? 0;
+        for (var k = 0; k < ownRows.Count; k++)
+        {
+            for (var i = 0; i < Rows; i++)
+                if (tokens[i] >= 0 && ownRows[k].OwnRow(tokens[i]) is >= 0 and var row) tokens[i] = -1 - (first + row);
+            first += ownRows[k].OwnRows;
+        }
     }
 
     private void WriteSegment(int s, int end, int past, int prefix)

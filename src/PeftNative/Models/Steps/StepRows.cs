@@ -91,12 +91,13 @@ public sealed class StepRows : IDisposable
     /// Takes the next batch to the backend. Virtual tokens stand in front of what is read, a prefix in front of what is
     /// written.
     /// </summary>
-    internal void Begin(TokenBatch batch, IVirtualTokens? virtualTokens, IPrefix? prefix)
+    internal void Begin(TokenBatch batch, IVirtualTokens? virtualTokens, IReadOnlyList<ITokenRows> ownRows,
+        IPrefix? prefix)
     {
         (EncoderOutput, EncoderGradient, Top) = (default, default, default);
-        BeginSource(batch, virtualTokens);
+        BeginSource(batch, virtualTokens, ownRows);
         Enter(Target);
-        var reach = Target.Fill(batch, Source is null ? virtualTokens : null, prefix, Cache);
+        var reach = Target.Fill(batch, Source is null ? virtualTokens : null, ownRows, prefix, Cache);
         CheckDistances(Target, config);
         if (Source is not null) CrossSegments = UploadCrossSegments();
         rope?.Prepare(reach);
@@ -110,7 +111,8 @@ public sealed class StepRows : IDisposable
         windowRope?.Dispose();
     }
 
-    private void BeginSource(TokenBatch batch, IVirtualTokens? virtualTokens)
+    private void BeginSource(
+        TokenBatch batch, IVirtualTokens? virtualTokens, IReadOnlyList<ITokenRows> ownRows)
     {
         var isKnown = Cache is { Length: > 0 };
         if (Source is null && batch.Source is not null)
@@ -119,7 +121,7 @@ public sealed class StepRows : IDisposable
         if (batch.Source is not { } source)
             throw new UsageException(
                 $"A {config.ModelType} model needs a source for its encoder.", remedy: "Give TokenBatch.Source.");
-        Source.Fill(source, virtualTokens, prefix: null, cache: null);
+        Source.Fill(source, virtualTokens, ownRows, prefix: null, cache: null);
         if (config.Encoder is { } encoder) CheckDistances(Source, encoder);
         Cache?.BeginCrossed(Source.RowOffsets);
     }

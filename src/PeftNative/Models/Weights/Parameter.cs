@@ -33,6 +33,9 @@ public sealed class Parameter(string name, int rows, int columns, StoredLayout l
     /// <summary>The numbers [rows, columns]; absent where they are quantised.</summary>
     public Tensor Value { get; internal set; }
 
+    /// <summary>How often its numbers were about to change in place, for what is made of them and kept.</summary>
+    internal int Changes { get; set; }
+
     /// <summary>The numbers of a frozen weight in 4 or 8 bits each, in place of <see cref="Value"/>; or null.</summary>
     public QuantizedWeight? Quantized { get; internal set; }
 

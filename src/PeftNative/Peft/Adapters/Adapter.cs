@@ -160,6 +160,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
         HostValues.Upload(Model.Backend, values, copy.Value);
     }
 
+    /// <summary>The key of the parameter that a tensor of another name in its file is a copy of; or null.</summary>
+    internal virtual string? TwinOf(string name) => null;
+
     /// <summary>Adds to <see cref="Warnings"/>.</summary>
     internal void Warn(string sentence) => warnings.Add(sentence);
 

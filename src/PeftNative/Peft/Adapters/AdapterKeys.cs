@@ -1,4 +1,6 @@
 using PeftNative.Models.Weights;
+using PeftNative.Models;
+using PeftNative.Peft.Tokens;
 
 namespace PeftNative.Peft;
 
@@ -11,7 +13,9 @@ internal static class AdapterKeys
 
     // What the adapter's name follows where it was left in.
     private static readonly string[] Parts =
-        ["lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector", "ia3_l"];
+    [
+        "lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector", "ia3_l", TokenIndices.Part,
+    ];
 
     /// <summary>
     /// Usual names that a tensor may mean: without the adapter's name (<c>lora_A.default.weight</c>), without the
@@ -36,13 +40,14 @@ internal static class AdapterKeys
         name.Contains($".{Original}.", StringComparison.Ordinal) ? Without(name, Original) : null;
 
     /// <summary>
-    /// The parameter of the base that a tensor is: <c>X.base_layer.weight</c> where X is adapted, else <c>X.weight</c>;
+    /// The parameter of the base that a tensor is: <c>X.base_layer.weight</c> where X is adapted (with
+    /// <c>token_adapter</c> before it where tokens are trained), else <c>X.weight</c>;
     /// null where it is none, or one that the adapter trains under another name.
     /// </summary>
     internal static Parameter? BaseParameter(Adapter adapter, string name)
     {
         if (Array.Find(Roots, r => name.StartsWith(r, StringComparison.Ordinal)) is not { } root) return null;
-        var plain = Without(name[root.Length..], BaseLayer);
+        var plain = Without(Without(name[root.Length..], BaseLayer), TokenIndices.Wrapper);
         var parameter = adapter.Model.Parameters.FirstOrDefault(p => p.Name == plain);
         if (parameter is null || adapter.Trainables.Contains(adapter.Replacement(parameter.Index))) return null;
         return IsAdapted(adapter, parameter) == (plain.Length < name.Length - root.Length) ? parameter : null;

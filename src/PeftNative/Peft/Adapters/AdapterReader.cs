@@ -54,6 +54,7 @@ internal sealed class AdapterReader
     private void Place(StoredTensor tensor)
     {
         var names = AdapterKeys.Spellings(tensor.Name).ToList();
+        if (adapter.TwinOf(tensor.Name) is { } twinName) names.Add(twinName);
         if (names.Any(name => Take(tensor, name))) return;
         if (names.Find(taken.ContainsKey) is { } twin) CompareTwins(tensor, twin);
         else if (AdapterKeys.WithoutOriginal(tensor.Name) is { } copied && IsPlace(copied))

@@ -1,6 +1,7 @@
 using PeftNative.Models;
 using PeftNative.Models.Weights;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Tokens;
 
 namespace PeftNative.Peft.Export;
 
@@ -29,7 +30,8 @@ internal static class LoraRest
     private static string Kind(AdapterEntry entry) => entry.ReplacesInPlace
         ? entry.Parameter.Name.EndsWith(".bias", StringComparison.Ordinal) ? "trained biases" : "weights of the base"
         : entry.Parameter.Name.EndsWith(".lora_magnitude_vector", StringComparison.Ordinal) ? "DoRA's magnitudes"
-            : "modules_to_save";
+            : entry.Parameter.Name.EndsWith(TokenIndices.Part, StringComparison.Ordinal) ? TokenIndices.Key
+                : "modules_to_save";
 
     private static string Names(List<string> names) =>
         string.Join(", ", names.Take(MostNamed))

@@ -1,6 +1,7 @@
 using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Tokens;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Lora;
@@ -17,6 +18,7 @@ public sealed class LoraAdapter : Adapter
     private readonly LoraLinear?[] linears;
     private readonly LoraEmbedding? embedding;
     private readonly TiedPair? tied;
+    private readonly TrainedTokens? tokens;
     private readonly bool isBypassed; // the embedding
     private readonly List<AdapterEntry> shared = [];
 
@@ -39,6 +41,8 @@ public sealed class LoraAdapter : Adapter
             shared.Add(new AdapterEntry(Replacement(head.Weight.Index)!, $"base_model.model.{head.Weight.Name}",
                 head.Weight.Name, ReplacesInPlace: true));
         ReplaceBiases(config.Bias);
+        tokens = TrainedTokens.For(model, config.TrainableTokens, config.EnsureWeightTying, AddRows);
+        RequireFreeTokens();
         Allocate(trainable);
         if (tie && embedding is not null) tied = new TiedPair(model.Backend, embedding.Pair, linears[head.Index]!.Pair);
         Initialize(config.Initialization, seed);
@@ -78,24 +82,32 @@ public sealed class LoraAdapter : Adapter
         ? [.. base.Doubts, doubt] : base.Doubts;
 
     /// <inheritdoc/>
-    public override ILinearAttachment? AtLinear(int site) => linears[site];
+    public override ILinearAttachment? AtLinear(int site) =>
+        site == Model.Head.Output.Index && tokens?.AtHead is { } head ? head : linears[site];
 
     /// <inheritdoc/>
-    public override IEmbeddingAttachment? AtEmbedding => isBypassed ? null : embedding;
+    public override IEmbeddingAttachment? AtEmbedding =>
+        tokens?.AtEmbedding is { } own ? own : isBypassed ? null : embedding;
 
     /// <inheritdoc/>
-    protected override bool IsIdle => Pairs.Values.All(p => IsZero(p.A) || IsZero(p.B)) && linears.All(l => l?.HasMagnitudesOfBase(Model.Backend) ?? true);
+    internal override string? TwinOf(string name) => tokens?.TwinOf(name);
+
+    /// <inheritdoc/>
+    protected override bool IsIdle => Pairs.Values.All(p => IsZero(p.A) || IsZero(p.B))
+        && linears.All(l => l?.HasMagnitudesOfBase(Model.Backend) ?? true) && (tokens?.AreTheBases ?? true);
 
     /// <inheritdoc/>
     protected override void MergeWeights()
     {
         foreach (var linear in Merged()) linear.Merge(Model.Backend);
         if (!isBypassed) embedding?.Merge(Model, +1, withHead: tied is not null);
+        tokens?.Merge();
     }
 
     /// <inheritdoc/>
     protected override void UnmergeWeights()
     {
+        tokens?.Unmerge();
         foreach (var linear in Merged()) linear.Unmerge(Model.Backend);
         if (!isBypassed) embedding?.Merge(Model, -1, withHead: tied is not null);
     }
@@ -103,6 +115,13 @@ public sealed class LoraAdapter : Adapter
     // A head that is still the embedding itself gets its change there.
     private IEnumerable<LoraLinear> Merged() =>
         linears.OfType<LoraLinear>().Where(l => tied is null || l.Site.Weight.TiedTo is null);
+
+    /// <inheritdoc/>
+    protected override void Free()
+    {
+        tokens?.Dispose();
+        base.Free();
+    }
 
     // What is saved says how the targets were found: all-linear as the list it stands for, fan_in_fan_out as it really is.
     private static LoraConfig Describe(TransformerModel model, LoraConfig config)
@@ -150,6 +169,27 @@ public sealed class LoraAdapter : Adapter
         Add(new Parameter($"{site.Path}.{part}", rows, columns, layout) { Depth = site.Depth },
             $"base_model.model.{site.Path}.{part}{keySuffix ?? suffix}", $"base_model.model.{site.Path}.{part}.{Name}{suffix}");
 
+    private Parameter AddRows(string path, Parameter rows) =>
+        Add(rows, TrainedTokens.KeyAt(path), $"{TrainedTokens.KeyAt(path)}.{Name}");
+
+    // What trained tokens stand in must be the base's: neither adapted otherwise nor trained whole.
+    private void RequireFreeTokens()
+    {
+        var (table, head) = (Model.Embedding, Model.Head.Output);
+        var other = tokens switch
+        {
+            { AtEmbedding: not null } when embedding is not null || IsReplaced(table.Table) => table.Path,
+            { AtHead: not null } when linears[head.Index] is not null || IsReplaced(head.Weight) => head.Path,
+            _ => null,
+        };
+        if (other is null) return;
+        tokens!.Dispose();
+        throw new UsageException($"{TokenIndices.Key} trains rows of {other}, which target_modules or modules_to_save "
+            + "train as a whole.", remedy: "Leave out one of the two.");
+    }
+
+    private bool IsReplaced(Parameter parameter) => Replacement(parameter.Index) is not null;
+
     private LoraEmbedding NewEmbedding(EmbeddingSite site, LoraConfig config)
     {
         Parameter Part(string part, int rows, int columns) => Add(
@@ -191,6 +231,7 @@ public sealed class LoraAdapter : Adapter
             HostValues.Upload(Model.Backend, values, p.Value);
         }
         tied?.CopyToHead();
+        tokens?.Initialize();
         foreach (var linear in linears) linear?.InitializeMagnitude(Model.Backend);
     }
 

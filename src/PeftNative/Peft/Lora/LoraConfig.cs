@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Peft.Tokens;
 
 namespace PeftNative.Peft.Lora;
 
@@ -87,6 +88,9 @@ public sealed record LoraConfig : AdapterConfig
     /// </summary>
     public bool EnsureWeightTying { get; init; }
 
+    /// <summary>trainable_token_indices: tokens whose rows are trained; null for none.</summary>
+    public TokenIndices? TrainableTokens { get; init; }
+
     /// <summary>Rank at a module.</summary>
     public int RankOf(string path) => (int)LoraPatterns.Pick(RankPattern, path, R);
 
@@ -148,6 +152,7 @@ public sealed record LoraConfig : AdapterConfig
             Initialization = LoraKeys.ReadInitialization(json),
             FanInFanOut = json.GetBool("fan_in_fan_out", false),
             EnsureWeightTying = json.GetBool("ensure_weight_tying", false),
+            TrainableTokens = TokenIndices.Read(json),
         };
     }
 
@@ -179,6 +184,7 @@ public sealed record LoraConfig : AdapterConfig
         json["r"] = R;
         json["rank_pattern"] = LoraPatterns.ToJson(RankPattern);
         json["target_modules"] = Targets?.ToJson();
+        json[TokenIndices.Key] = TrainableTokens?.ToJson();
         json["use_dora"] = UseDora;
         json["use_rslora"] = UseRsLora;
         return json;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
+using PeftNative.Peft.Tokens;
 
 namespace PeftNative.Peft.Lora;
 
@@ -11,7 +12,8 @@ internal static class LoraKeys
     internal static readonly string[] NullKeys =
     [
         "alora_invocation_tokens", "arrow_config", "corda_config", "eva_config", "kasa_config", "layer_replication",
-        "lora_ga_config", "megatron_config", "monteclora_config", "target_parameters", "trainable_token_indices", "use_bdlora", "velora_config",
+        "lora_ga_config", "megatron_config", "monteclora_config", "target_parameters", "use_bdlora",
+        "velora_config",
     ];
 
     /// <summary>Likewise, written as false.</summary>
@@ -32,6 +34,7 @@ internal static class LoraKeys
         "r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "target_modules", "exclude_modules",
         "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "bias", "init_lora_weights", "fan_in_fan_out",
         "megatron_core", "megatron_config", "qalora_group_size", "ensure_weight_tying",
+        TokenIndices.Key,
     ];
 
     internal static IReadOnlyList<int>? ReadLayers(StrictObject json)

@@ -1,5 +1,6 @@
 using PeftNative.Formats;
 using PeftNative.Quantization;
+using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Merging;
 
@@ -8,13 +9,14 @@ namespace PeftNative.Peft.Merging;
 /// written in, and as it was written. What it may be off by is what arithmetic and rounding explain, in shares of the
 /// largest logit.
 /// </summary>
-internal sealed class MergeCheck(float[] expected, QuantizationOptions? quantization)
+internal sealed class MergeCheck(float[] expected, QuantizationOptions? quantization, DType computed)
 {
-    // Sums in another order; weights with 11 bits; with 8 bits; and activations in 8 bits, which the merged model no
-    // longer has.
+    // Sums in another order; weights or activations with 11 bits; with 8 bits; and activations in 8 bits, which the
+    // merged model no longer has.
     private const double Exact = 1e-3, Half = 2e-2, BFloat = 0.15, Integers = 0.2;
 
-    private readonly double exact = quantization?.Int8Compute == Int8Compute.Integer ? Integers : Exact;
+    private readonly double exact = quantization?.Int8Compute == Int8Compute.Integer ? Integers
+        : computed == DType.BFloat16 ? BFloat : computed == DType.Float16 ? Half : Exact;
 
     /// <summary>The largest logit of base and adapters.</summary>
     internal double LargestLogit { get; } = expected.Max(v => Math.Abs((double)v));

@@ -110,7 +110,7 @@ public static class ModelMerger
             throw new NumericException(
                 $"The logits of {(Finite.All(bare) ? "base and adapter" : "the base")} are not finite; nothing is written.",
                 Finite.All(bare) ? adapters[0].Folder : baseFolder, Finite.Remedy);
-        var check = new MergeCheck(expected, options.Quantization);
+        var check = new MergeCheck(expected, options.Quantization, backend.ComputeType);
         check.Merged(probe.Logits(model));
 
         using var source = WeightSource.Open(baseFolder);
