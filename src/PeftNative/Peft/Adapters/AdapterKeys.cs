@@ -1,5 +1,4 @@
 using PeftNative.Models.Weights;
-using PeftNative.Models;
 using PeftNative.Peft.Tokens;
 
 namespace PeftNative.Peft;

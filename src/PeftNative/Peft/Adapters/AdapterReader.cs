@@ -1,6 +1,4 @@
 using PeftNative.Formats;
-using PeftNative.Models;
-using PeftNative.Models.Loading;
 using PeftNative.Models.Weights;
 using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
