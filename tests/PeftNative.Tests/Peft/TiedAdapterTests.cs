@@ -32,6 +32,9 @@ public class TiedAdapterTests
         ["lora both"] = ("llama", Lora with { Targets = TargetModules.Of("embed_tokens", "lm_head") }, false),
         ["lora wte"] = ("gpt2", Lora with { Targets = TargetModules.Of("wte") }, false),
         ["dora lm_head"] = ("gpt2", Lora with { Targets = TargetModules.Of("lm_head"), UseDora = true }, false),
+        ["dora wte"] = ("gpt2", Lora with { Targets = TargetModules.Of("wte"), UseDora = true }, false),
+        ["dora embed_tokens"] =
+            ("gemma", Lora with { Targets = TargetModules.Of("embed_tokens", "q_proj"), UseDora = true }, false),
         ["lora lm_head of t5"] = ("t5", Lora with { Targets = TargetModules.Of("lm_head", "q") }, false),
         ["lora embed_tokens, save lm_head"] =
             ("llama", Lora with { Targets = TargetModules.Of("embed_tokens"), ModulesToSave = ["lm_head"] }, false),

@@ -15,6 +15,8 @@ internal sealed record LoraPair(Parameter A, Parameter B, double Scale);
 /// </summary>
 public sealed class LoraAdapter : Adapter
 {
+    private const string DoraPart = "lora_magnitude_vector";
+
     private readonly LoraLinear?[] linears;
     private readonly LoraEmbedding? embedding;
     private readonly TiedPair? tied;
@@ -73,7 +75,7 @@ public sealed class LoraAdapter : Adapter
         }
     }
 
-    /// <summary>DoRA's magnitudes by module; empty without DoRA.</summary>
+    /// <summary>DoRA's magnitudes by linear layer; empty without DoRA.</summary>
     internal IEnumerable<(string Module, Parameter Magnitude)> Magnitudes =>
         linears.OfType<LoraLinear>().Where(l => l.Magnitude is not null).Select(l => (l.Site.Path, l.Magnitude!));
 
@@ -94,13 +96,14 @@ public sealed class LoraAdapter : Adapter
 
     /// <inheritdoc/>
     protected override bool IsIdle => Pairs.Values.All(p => IsZero(p.A) || IsZero(p.B))
-        && linears.All(l => l?.HasMagnitudesOfBase(Model.Backend) ?? true) && (tokens?.AreTheBases ?? true);
+        && linears.All(l => l?.HasMagnitudesOfBase(Model.Backend) ?? true)
+        && (embedding?.Dora?.HasMagnitudesOfBase(embedding.Pair) ?? true) && (tokens?.AreTheBases ?? true);
 
     /// <inheritdoc/>
     protected override void MergeWeights()
     {
         foreach (var linear in Merged()) linear.Merge(Model.Backend);
-        if (!isBypassed) embedding?.Merge(Model, +1, withHead: tied is not null);
+        if (!isBypassed) embedding?.Merge(Model, withHead: tied is not null);
         tokens?.Merge();
     }
 
@@ -109,7 +112,7 @@ public sealed class LoraAdapter : Adapter
     {
         tokens?.Unmerge();
         foreach (var linear in Merged()) linear.Unmerge(Model.Backend);
-        if (!isBypassed) embedding?.Merge(Model, -1, withHead: tied is not null);
+        if (!isBypassed) embedding?.Unmerge(Model, withHead: tied is not null);
     }
 
     // A head that is still the embedding itself gets its change there.
@@ -120,6 +123,7 @@ public sealed class LoraAdapter : Adapter
     protected override void Free()
     {
         tokens?.Dispose();
+        embedding?.Dispose();
         base.Free();
     }
 
@@ -127,8 +131,9 @@ public sealed class LoraAdapter : Adapter
     private static LoraConfig Describe(TransformerModel model, LoraConfig config)
     {
         var matched = Matched(model, config);
-        if (config.UseDora && matched.Any(m => m.Linear is null))
-            throw new UsageException("DoRA on an embedding is not supported.", remedy: "Leave the embedding out of target_modules.");
+        if (config.UseDora && matched.Any(m => m.Linear is null) && WeightTying.Acts(model, config))
+            throw new UsageException("DoRA and ensure_weight_tying do not go together on a tied embedding: "
+                + "its magnitudes are by columns, those of the head by rows.", remedy: "Leave out one of the two.");
         List<string> paths = [.. matched.Select(m => m.Path)];
         return config with
         {
@@ -161,7 +166,7 @@ public sealed class LoraAdapter : Adapter
         {
             A = Add(site, "lora_A", ".weight", r, site.In, StoredLayout.Matrix),
             B = Add(site, "lora_B", ".weight", site.Out, r, StoredLayout.Matrix),
-            Magnitude = config.UseDora ? Add(site, "lora_magnitude_vector", ".weight", 1, site.Out, StoredLayout.Vector, keySuffix: "") : null,
+            Magnitude = config.UseDora ? Add(site, DoraPart, ".weight", 1, site.Out, StoredLayout.Vector, keySuffix: "") : null,
         };
     }
 
@@ -196,8 +201,12 @@ public sealed class LoraAdapter : Adapter
             new Parameter($"{site.Path}.{part}", rows, columns, StoredLayout.Matrix) { Depth = -1 },
             $"base_model.model.{site.Path}.{part}", $"base_model.model.{site.Path}.{part}.{Name}");
         var r = config.RankOf(site.Path);
-        return new LoraEmbedding(this, config.ScaleOf(site.Path),
-            Part("lora_embedding_A", r, site.Table.Rows), Part("lora_embedding_B", site.Table.Columns, r));
+        var (a, b) = (Part("lora_embedding_A", r, site.Table.Rows), Part("lora_embedding_B", site.Table.Columns, r));
+        var key = $"base_model.model.{site.Path}.{DoraPart}";
+        var dora = !config.UseDora ? null : new DoraEmbedding(Model, Add(
+            new Parameter($"{site.Path}.{DoraPart}", 1, site.Table.Columns, StoredLayout.Vector) { Depth = -1 },
+            key, $"{key}.{Name}.weight"));
+        return new LoraEmbedding(this, config.ScaleOf(site.Path), a, b, dora);
     }
 
     private void ReplaceBiases(BiasTraining training)
@@ -233,6 +242,7 @@ public sealed class LoraAdapter : Adapter
         tied?.CopyToHead();
         tokens?.Initialize();
         foreach (var linear in linears) linear?.InitializeMagnitude(Model.Backend);
+        embedding?.Dora?.Initialize(embedding.Pair);
     }
 
     // Kaiming uniform with a = √5 comes down to ± 1/√(fan in).

@@ -34,6 +34,15 @@ internal static class LoraMerge
         HostValues.Upload(backend, values, w);
     }
 
+    /// <summary>Column d of a table is multiplied by numerator[d] / denominator[d].</summary>
+    internal static void ScaleColumns(IBackend backend, in Tensor table, double[] numerator, double[] denominator)
+    {
+        var values = HostValues.DownloadDoubles(backend, table);
+        for (var i = 0; i < values.Length; i++)
+            values[i] *= numerator[i % table.Columns] / denominator[i % table.Columns];
+        HostValues.Upload(backend, values, table);
+    }
+
     private static void AddProduct(IBackend backend, in Tensor target, double[] left, double[] right, int rank, double scale)
     {
         var values = HostValues.DownloadDoubles(backend, target);
@@ -51,7 +60,7 @@ internal static class LoraMerge
         HostValues.Upload(backend, values, target);
     }
 
-    private static double[] Transpose(double[] values, int rows, int columns)
+    internal static double[] Transpose(double[] values, int rows, int columns)
     {
         var result = new double[values.Length];
         for (var r = 0; r < rows; r++)
