@@ -9,11 +9,14 @@ internal static class TokenizerSize
 {
     private const long Most = 256L << 20;
 
+    private static readonly string[] Files =
+        ["tokenizer.json", "vocab.json", "vocab.txt", "added_tokens.json", "tokenizer_config.json"];
+
     /// <summary>One more than the largest id; null where the folder has no tokenizer.</summary>
     /// <exception cref="ModelFormatException">A file is broken.</exception>
     internal static int? Of(string folder)
     {
-        var ids = new[] { "tokenizer.json", "vocab.json", "vocab.txt", "added_tokens.json", "tokenizer_config.json" }
+        var ids = Files
             .Select(name => Path.Combine(folder, name)).Where(File.Exists)
             .Select(path => LargestId(path)).Max();
         return ids + 1;
