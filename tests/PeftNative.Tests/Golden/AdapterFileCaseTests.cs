@@ -63,6 +63,7 @@ public sealed class AdapterFileCaseTests : IDisposable
     [InlineData("^llama-(save|tensors|wrapped|many|name)-")]
     [InlineData("^bert-(save|tensors|lora)-")]
     [InlineData("-resized-(plain|save|target)")]
+    [InlineData("^llama-(bin|bf16|fp|no-)")]
     [InlineData("-(ia3|prefix|prompt|ptuning)-")]
     public void Recorded_folders_of_a_group_hold(string group)
     {
