@@ -1,7 +1,6 @@
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using PeftNative.Formats;
-using PeftNative.Formats.Torch;
 using Xunit;
 
 namespace PeftNative.Tests.Formats;

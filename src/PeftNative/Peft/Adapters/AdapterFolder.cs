@@ -69,6 +69,9 @@ public static class AdapterFolder
         var adapter = Create(model, folder, trainable, name);
         try
         {
+            if (adapter.Config.IgnoredKeys is { Count: > 0 } keys)
+                adapter.Warn($"{ConfigName} has keys that PEFT up to {AdapterConfig.FormatVersion} does not know; they are "
+                    + $"passed over: {Message.Clip(string.Join(", ", keys))}");
             Fill(adapter, folder);
             return adapter;
         }

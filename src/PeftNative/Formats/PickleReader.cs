@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace PeftNative.Formats.Torch;
+namespace PeftNative.Formats;
 
 /// <summary>
 /// Reads the instructions of a pickle that make up dictionaries of tensors, and no other: nothing is run, and whatever

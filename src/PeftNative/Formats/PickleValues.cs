@@ -1,4 +1,4 @@
-namespace PeftNative.Formats.Torch;
+namespace PeftNative.Formats;
 
 /// <summary>What a pickle of tensors may name, by Python's module and name.</summary>
 internal enum PickleGlobal

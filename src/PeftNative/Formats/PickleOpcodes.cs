@@ -1,4 +1,4 @@
-namespace PeftNative.Formats.Torch;
+namespace PeftNative.Formats;
 
 /// <summary>The instructions of a pickle that tensors need.</summary>
 internal enum Opcode : byte
