@@ -32,7 +32,7 @@ internal static class Facts
                 facts[property.Name] = JsonNode.Parse(property.Value.GetRawText());
         }
         facts["base"] = json.GetOptionalString("base_model_name_or_path") ?? "(not recorded)";
-        if (File.Exists(Path.Combine(folder, AdapterFolder.WeightsName))) facts["fits"] = Fits(Path.Combine(folder, AdapterFolder.WeightsName));
+        if (AdapterFolder.FindWeights(folder) is { } weights) facts["fits"] = Fits(weights);
         facts["supported"] = AdapterFolder.Methods.Contains(AdapterFolder.MethodOf(json) ?? "none");
         return facts;
     }
@@ -41,7 +41,7 @@ internal static class Facts
     private static string Fits(string weights)
     {
         const string A = ".lora_A.weight", B = ".lora_B.weight";
-        using var file = SafetensorsFile.Open(weights);
+        using var file = TensorFile.Open(weights);
         var layers = file.Tensors.Where(t => t.Name.EndsWith(A, StringComparison.Ordinal) && t.Shape.Length == 2)
             .Select(t => (Path: t.Name[..^A.Length], In: t.Shape[1]))
             .Where(l => file.TryGet(l.Path + B, out _))
@@ -86,7 +86,7 @@ internal static class Facts
     private static JsonObject Metadata(string file)
     {
         var facts = new JsonObject();
-        using var source = SafetensorsFile.Open(file);
+        using var source = TensorFile.Open(file);
         foreach (var (key, value) in source.Metadata) facts["metadata." + key] = value;
         return facts;
     }

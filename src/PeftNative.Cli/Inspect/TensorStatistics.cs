@@ -16,7 +16,7 @@ public sealed record TensorStatistics(double Norm, double Least, double Most, lo
     public static bool Covers(StoredType type) => type is StoredType.F32 or StoredType.F16 or StoredType.BF16 or StoredType.F64;
 
     /// <summary>Measures a tensor in one pass with little memory; null for types that hold no plain numbers.</summary>
-    public static TensorStatistics? Of(SafetensorsFile file, StoredTensor tensor)
+    public static TensorStatistics? Of(TensorFile file, StoredTensor tensor)
     {
         if (!Covers(tensor.Type)) return null;
         var (squares, least, most, nan, infinite) = (0.0, double.PositiveInfinity, double.NegativeInfinity, 0L, 0L);
@@ -36,7 +36,7 @@ public sealed record TensorStatistics(double Norm, double Least, double Most, lo
     }
 
     /// <summary>The values of a tensor in pieces; each piece is overwritten by the next.</summary>
-    internal static IEnumerable<ReadOnlyMemory<float>> Parts(SafetensorsFile file, StoredTensor tensor)
+    internal static IEnumerable<ReadOnlyMemory<float>> Parts(TensorFile file, StoredTensor tensor)
     {
         var buffer = new float[Math.Min(Chunk, tensor.ElementCount)];
         for (var done = 0L; done < tensor.ElementCount; done += buffer.Length)

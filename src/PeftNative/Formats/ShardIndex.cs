@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// <c>model.safetensors.index.json</c>: which shard holds which tensor. Shards are bare names of safetensors files in
-/// the index's own folder. Immutable.
+/// <c>model.safetensors.index.json</c> or <c>pytorch_model.bin.index.json</c>: which shard holds which tensor. Shards
+/// are bare names of files in the index's own folder. Immutable.
 /// </summary>
 public sealed class ShardIndex
 {
@@ -30,14 +30,15 @@ public sealed class ShardIndex
     private static ShardIndex From(StrictObject index)
     {
         var map = index.GetObject("weight_map");
+        var ending = index.File.EndsWith(".bin.index.json", StringComparison.Ordinal) ? ".bin" : ".safetensors";
         var shards = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var entry in map.Element.EnumerateObject())
         {
             if (entry.Value.ValueKind != JsonValueKind.String)
                 throw map.Error(entry.Name, "Every value of weight_map must be a file name.");
             var shard = entry.Value.GetString()!;
-            if (!IsBareName(shard))
-                throw map.Error(entry.Name, $"'{Message.Clip(shard)}' is not the bare name of a .safetensors file.",
+            if (!IsBareName(shard, ending))
+                throw map.Error(entry.Name, $"'{Message.Clip(shard)}' is not the bare name of a {ending} file.",
                     "An index may only name files in its own folder; do not trust this model's source.");
             if (shards.Count == SafetensorsHeader.MaxTensors)
                 throw map.Error(entry.Name, $"weight_map lists more than {SafetensorsHeader.MaxTensors} tensors.");
@@ -48,7 +49,7 @@ public sealed class ShardIndex
     }
 
     // The same rule on every system, so that a model is either good everywhere or nowhere.
-    private static bool IsBareName(string name) =>
-        name.EndsWith(".safetensors", StringComparison.Ordinal) && name.Length <= 255 && name[0] != '.'
+    private static bool IsBareName(string name, string ending) =>
+        name.EndsWith(ending, StringComparison.Ordinal) && name.Length <= 255 && name[0] != '.'
         && !name.Any(c => char.IsControl(c) || c is '/' or '\\' or ':' or '*' or '?' or '"' or '<' or '>' or '|');
 }

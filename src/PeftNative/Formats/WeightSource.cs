@@ -1,16 +1,20 @@
 namespace PeftNative.Formats;
 
 /// <summary>
-/// The weights of a checkpoint folder, whether in one <c>model.safetensors</c> or in shards with an index, as one set
-/// of tensors. Opening reads headers only. Reading is safe from several threads; spans die when it is disposed.
+/// The weights of a checkpoint folder, whether in one <c>model.safetensors</c> or <c>pytorch_model.bin</c> or in shards
+/// with an index, as one set of tensors. Opening reads headers only. Reading is safe from several threads; spans die when it is disposed.
 /// </summary>
 public sealed class WeightSource : IDisposable
 {
     private const string OtherModel = "The index and the shards are of different models; get all of them again.";
-    private const string Single = "model.safetensors", Index = "model.safetensors.index.json";
+    private const string Index = "model.safetensors.index.json";
 
-    private readonly List<SafetensorsFile> _files = [];
-    private readonly Dictionary<string, (SafetensorsFile File, StoredTensor Tensor)> _tensors = [];
+    // The likeliest first; safetensors win.
+    private static readonly string[] Names =
+        ["model.safetensors", Index, "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+    private readonly List<TensorFile> _files = [];
+    private readonly Dictionary<string, (TensorFile File, StoredTensor Tensor)> _tensors = [];
 
     private WeightSource(string path) => Path = path;
 
@@ -27,8 +31,8 @@ public sealed class WeightSource : IDisposable
     /// <summary>The bytes of all tensors.</summary>
     public long ByteLength => _tensors.Values.Sum(t => t.Tensor.ByteLength);
 
-    /// <summary>Opens a model folder, or one safetensors file.</summary>
-    /// <exception cref="ModelFormatException">There are no safetensors weights, or they are damaged or do not fit their
+    /// <summary>Opens a model folder, or one file of tensors.</summary>
+    /// <exception cref="ModelFormatException">There are no weights, or they are damaged or do not fit their
     /// index.</exception>
     /// <exception cref="StorageException">There is no such folder, or it cannot be read.</exception>
     public static WeightSource Open(string path)
@@ -36,13 +40,9 @@ public sealed class WeightSource : IDisposable
         var source = new WeightSource(path);
         try
         {
-            var single = System.IO.Path.Combine(path, Single);
-            var index = System.IO.Path.Combine(path, Index);
             if (File.Exists(path)) source.AddFile(path);
             else if (!Directory.Exists(path) && !AtomicFolder.Recover(path)) throw StorageErrors.NoFolder(path);
-            else if (File.Exists(single)) source.AddFile(single);
-            else if (File.Exists(index)) source.AddShards(index);
-            else throw NoWeights(path);
+            else source.AddFolder(path);
             return source;
         }
         catch
@@ -64,7 +64,7 @@ public sealed class WeightSource : IDisposable
 
     /// <summary>The file a tensor lies in.</summary>
     /// <exception cref="ModelFormatException">There is no such tensor.</exception>
-    public SafetensorsFile FileOf(string name) => Locate(name).File;
+    public TensorFile FileOf(string name) => Locate(name).File;
 
     /// <summary>A tensor's bytes as stored (little-endian, C order, any alignment).</summary>
     /// <exception cref="ModelFormatException">There is no such tensor.</exception>
@@ -74,7 +74,7 @@ public sealed class WeightSource : IDisposable
         return file.Bytes(tensor);
     }
 
-    /// <summary>Reads an F32, F16, BF16 or F64 tensor as singles; see <see cref="SafetensorsFile.ReadAs"/>.</summary>
+    /// <summary>Reads an F32, F16, BF16 or F64 tensor as singles; see <see cref="TensorFile.ReadAs"/>.</summary>
     /// <exception cref="ModelFormatException">There is no such tensor, or it is not of one of these types.</exception>
     public void ReadAs(string name, Span<float> destination, long? first = null)
     {
@@ -85,13 +85,21 @@ public sealed class WeightSource : IDisposable
     /// <summary>Unmaps the files.</summary>
     public void Dispose() => _files.ForEach(f => f.Dispose());
 
-    private (SafetensorsFile File, StoredTensor Tensor) Locate(string name) =>
+    private (TensorFile File, StoredTensor Tensor) Locate(string name) =>
         _tensors.TryGetValue(name, out var found) ? found
         : throw new ModelFormatException($"The checkpoint has no tensor '{Message.Clip(name)}'.", Path);
 
+    private void AddFolder(string folder)
+    {
+        var found = Names.Select(n => System.IO.Path.Combine(folder, n)).FirstOrDefault(File.Exists)
+            ?? throw NoWeights(folder);
+        if (found.EndsWith(".json", StringComparison.Ordinal)) AddShards(found);
+        else AddFile(found);
+    }
+
     private void AddFile(string path)
     {
-        var file = SafetensorsFile.Open(path);
+        var file = TensorFile.Open(path);
         _files.Add(file);
         foreach (var tensor in file.Tensors)
             if (!_tensors.TryAdd(tensor.Name, (file, tensor)))
@@ -142,15 +150,11 @@ public sealed class WeightSource : IDisposable
     private static ModelFormatException NoWeights(string folder)
     {
         var names = Directory.EnumerateFiles(folder).Select(f => System.IO.Path.GetFileName(f)).ToList();
-        if (names.Any(n => n.StartsWith("pytorch_model", StringComparison.Ordinal)))
-            return new("The folder has only PyTorch .bin weights, which are not read: loading them can run code.",
-                folder,
-                "Convert them: load the model with transformers and save_pretrained(..., safe_serialization=True).");
         if (names.Any(n => n.StartsWith("model-", StringComparison.Ordinal)
-            && n.EndsWith(".safetensors", StringComparison.Ordinal)))
-            return new($"The folder has shards, but no {Index}.", folder,
+            || n.StartsWith("pytorch_model-", StringComparison.Ordinal)))
+            return new("The folder has shards, but no index of them (.index.json).", folder,
                 "Get the missing file from the model's source.");
-        return new($"The folder has neither {Single} nor {Index}.", folder,
+        return new($"The folder has neither {Names[0]} nor {Index}.", folder,
             "Give the folder of a Hugging Face checkpoint.");
     }
 }

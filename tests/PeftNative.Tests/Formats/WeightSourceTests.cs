@@ -184,8 +184,8 @@ public class WeightSourceTests
     }
 
     [Theory]
-    [InlineData("pytorch_model.bin", "safe_serialization=True")]
-    [InlineData("pytorch_model-00001-of-00002.bin", "safe_serialization=True")]
+    [InlineData("pytorch_model.bin", "get it again")]
+    [InlineData("pytorch_model-00001-of-00002.bin", "Get the missing file")]
     [InlineData("model-00001-of-00002.safetensors", "Get the missing file")]
     [InlineData("readme.txt", "folder of a Hugging Face checkpoint")]
     public void A_folder_without_readable_weights_says_what_to_do(string present, string remedy)
@@ -194,6 +194,35 @@ public class WeightSourceTests
         scratch.Write(present, "x");
         Assert.Contains(remedy, Assert.Throws<ModelFormatException>(() => WeightSource.Open(scratch.Root)).Remedy);
     }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Files_of_PyTorch_are_a_checkpoint_where_there_are_no_safetensors(bool isSharded)
+    {
+        using var scratch = new ScratchFolder();
+        scratch.Write(isSharded ? "pytorch_model-00001-of-00002.bin" : "pytorch_model.bin", Torch("a", "b"));
+        if (isSharded)
+        {
+            scratch.Write("pytorch_model-00002-of-00002.bin", Torch("c"));
+            scratch.Write("pytorch_model.bin.index.json", IndexOf(("a", "pytorch_model-00001-of-00002.bin"),
+                ("b", "pytorch_model-00001-of-00002.bin"), ("c", "pytorch_model-00002-of-00002.bin")));
+        }
+        using (var source = WeightSource.Open(scratch.Root))
+        {
+            Assert.Equal(isSharded ? ["a", "b", "c"] : ["a", "b"], source.Tensors.Select(t => t.Name));
+            var values = new float[2];
+            source.ReadAs(isSharded ? "c" : "b", values);
+            Assert.Equal([1, 2], values);
+        }
+        scratch.Write("model.safetensors", Shard("x"));
+        using var safe = WeightSource.Open(scratch.Root);
+        Assert.Equal("x", Assert.Single(safe.Tensors).Name);
+    }
+
+    private static byte[] Torch(params string[] names) => TorchBytes.Zip(
+        TorchBytes.Dictionary(names.Select(n => new TorchView(n, "0", 0, [2], [1])), new() { ["0"] = ("FloatStorage", 2) }),
+        [("0", [0, 0, 0x80, 0x3f, 0, 0, 0, 0x40])]);
 
     [Fact]
     public void A_single_file_opens_by_its_own_path_and_before_an_index()

@@ -46,7 +46,7 @@ public sealed class AdapterFileCaseTests : IDisposable
 
     [Theory]
     [InlineData("kasa_config", true)]
-    [InlineData("other_setting", false)]
+    [InlineData("lora_ga_config", false)]
     public void Refusing_passes_for_a_setting_that_is_listed_as_not_understood(string key, bool passes)
     {
         var adapter = Path.Combine(Golden, "cases", Case, "adapter", "adapter_config.json");
@@ -63,6 +63,8 @@ public sealed class AdapterFileCaseTests : IDisposable
     [InlineData("^llama-(save|tensors|wrapped|many|name)-")]
     [InlineData("^bert-(save|tensors|lora)-")]
     [InlineData("-resized-(plain|save|target)")]
+    [InlineData("^llama-(bin|bf16|fp|no-)")]
+    [InlineData("-config-")]
     [InlineData("-(ia3|prefix|prompt|ptuning)-")]
     public void Recorded_folders_of_a_group_hold(string group)
     {

@@ -115,6 +115,45 @@ public sealed class StoredSettingsTests : IDisposable
         Assert.Contains("'up_proj', which is not among target_modules", error.What, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("lora")]
+    [InlineData("ia3")]
+    [InlineData("prompt")]
+    public void Keys_that_no_release_knows_are_passed_over_with_a_warning(string method)
+    {
+        using var setting = new Setting("llama");
+        var expected = Saved(setting, Methods.All[method]);
+        Change(("brand_new", null), ("other_new", 3), ("use_everything", true), ("alora_invocation_tokens", null));
+        using var loaded = AdapterFolder.Load(setting.Model, folder.Root);
+        Assert.Equal(expected, setting.Scores(loaded));
+        var warning = Assert.Single(loaded.Warnings);
+        Assert.Contains("brand_new, other_new, use_everything", warning, StringComparison.Ordinal);
+        Assert.Equal(method != "lora", warning.Contains("alora", StringComparison.Ordinal));
+        AdapterFolder.Save(loaded, folder.Root);
+        Assert.DoesNotContain("other_new", Config());
+    }
+
+    [Theory]
+    [InlineData("alora_invocation_tokens")]
+    [InlineData("layer_replication")]
+    [InlineData("loftq_config")]
+    [InlineData("enable_lora")]
+    public void Keys_that_are_known_to_change_the_result_are_refused(string key)
+    {
+        using var setting = new Setting("llama");
+        Saved(setting, new LoraConfig());
+        Change((key, new JsonArray(1, 2)));
+        var error = Assert.Throws<ModelFormatException>(() => AdapterFolder.Load(setting.Model, folder.Root));
+        Assert.Contains($"'{key}' is not supported", error.What, StringComparison.Ordinal);
+    }
+
+    private void Change(params (string Key, JsonNode? Value)[] changes)
+    {
+        var json = Config();
+        foreach (var (key, value) in changes) json[key] = value;
+        folder.Write(AdapterFolder.ConfigName, json.ToJsonString());
+    }
+
     [Fact]
     public void A_module_that_is_trained_whole_is_not_adapted_as_well()
     {

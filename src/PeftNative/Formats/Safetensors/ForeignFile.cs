@@ -18,7 +18,7 @@ internal static class ForeignFile
                 "Run 'git lfs pull' in the model folder, or download the file again.");
         if (head.StartsWith("PK\u0003\u0004"u8))
             return new($"{Path.GetFileName(file)} is a zip archive (perhaps a PyTorch .bin).", file,
-                "Convert it: load the model with transformers and save_pretrained(..., safe_serialization=True).");
+                "If it is, give it the name that ends in .bin.");
         if (LooksLikeHtml(head))
             return new($"{Path.GetFileName(file)} is an HTML page.", file, DownloadAgain);
         return null;

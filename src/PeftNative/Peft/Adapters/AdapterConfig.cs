@@ -32,6 +32,10 @@ public abstract record AdapterConfig
     /// <summary>modules_to_save: modules trained whole, as copies (a classifier).</summary>
     public IReadOnlyList<string>? ModulesToSave { get; init; }
 
+    /// <summary>Keys of the file that no release up to <see cref="FormatVersion"/> knows; they have no effect and are
+    /// not saved again.</summary>
+    public IReadOnlyList<string> IgnoredKeys { get; init; } = [];
+
     /// <summary>task_type as PEFT spells it, or null.</summary>
     public string? TaskType { get; init; }
 
@@ -79,16 +83,23 @@ public abstract record AdapterConfig
     };
 
     /// <summary>
-    /// A key that is neither read nor harmless may stay at null, false or empty; any other value would change the result in silence.
+    /// The keys of a file that PEFT's <see cref="FormatVersion"/> does not know and, as it does, passes over. What it
+    /// knows and is not read here may stay at null, false or empty; any other value would change the result in silence.
     /// </summary>
-    protected static void RefuseUnsupported(StrictObject json, IReadOnlyCollection<string> known)
+    /// <param name="json">The file.</param>
+    /// <param name="read">Keys that are read, or that say nothing about the result.</param>
+    /// <param name="unsupported">Keys that change the result, and are not read.</param>
+    /// <exception cref="ModelFormatException">One of these has a value.</exception>
+    protected static IReadOnlyList<string> UnknownKeys(
+        StrictObject json, IReadOnlyCollection<string> read, params IReadOnlyCollection<string> unsupported)
     {
-        foreach (var key in json.Keys.Where(k => !known.Contains(k) && !CommonKeys.Contains(k)))
-        {
+        foreach (var key in json.Keys.Where(k => unsupported.Contains(k) && !read.Contains(k)))
             if (!IsOff(json.Element.GetProperty(key)))
-                throw json.Error(key, $"The {json.GetString("peft_type")} setting '{key}' is not supported, and ignoring it could change the result.",
-                    "Make the adapter without it, or merge it with the tool that made it.");
-        }
+                throw json.Error(key,
+                    $"The {json.GetString("peft_type")} setting '{key}' is not supported, and ignoring it could change the "
+                        + "result.", "Make the adapter without it, or merge it with the tool that made it.");
+        List<string> unknown = [.. json.Keys.Except([.. read, .. unsupported, .. CommonKeys])];
+        return unknown.Count > 0 ? unknown : []; // settings without any are equal
     }
 
     /// <summary>Whether a value of the file is null, false or empty.</summary>

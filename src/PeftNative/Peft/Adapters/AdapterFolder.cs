@@ -7,7 +7,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// Adapters on disk: adapter_config.json and adapter_model.safetensors, as Hugging Face PEFT writes and reads them.
+/// Adapters on disk: adapter_config.json and adapter_model.safetensors (or adapter_model.bin), as Hugging Face PEFT
+/// writes and reads them.
 /// </summary>
 public static class AdapterFolder
 {
@@ -68,6 +69,9 @@ public static class AdapterFolder
         var adapter = Create(model, folder, trainable, name);
         try
         {
+            if (adapter.Config.IgnoredKeys is { Count: > 0 } keys)
+                adapter.Warn($"{ConfigName} has keys that PEFT up to {AdapterConfig.FormatVersion} does not know; they are "
+                    + $"passed over: {Message.Clip(string.Join(", ", keys))}");
             Fill(adapter, folder);
             return adapter;
         }
@@ -153,7 +157,7 @@ public static class AdapterFolder
         {
             // A head that is the base's own may as well be absent.
             var path = Path.Combine(folder, file.Key);
-            if (!file.All(e => e.IsBase) || File.Exists(path)) Fill(adapter, file, e => e.Key, path);
+            if (!file.All(e => e.IsBase) || FindWeights(folder, file.Key) is not null) Fill(adapter, file, e => e.Key, path);
         }
     }
 
@@ -164,12 +168,26 @@ public static class AdapterFolder
         AdapterReader.Read(adapter, file, entries.ToDictionary(name));
     }
 
-    private static SafetensorsFile Open(string path)
+    /// <summary>The file with an adapter's weights: under one of <see cref="WeightsNames"/>, or of the names that older
+    /// releases of PEFT and AdapterHub gave PyTorch's files; null where there is none.</summary>
+    /// <param name="folder">The adapter.</param>
+    /// <param name="name">One of <see cref="WeightsNames"/>.</param>
+    public static string? FindWeights(string folder, string name = WeightsName)
     {
-        if (File.Exists(path)) return SafetensorsFile.Open(path);
-        var hasPickle = Directory.EnumerateFiles(Path.GetDirectoryName(path)!, "*.bin").Any();
-        throw new ModelFormatException($"The folder has no {Path.GetFileName(path)}.", Path.GetDirectoryName(path), hasPickle
-            ? "Its .bin file is a pickle, which can run code and is not read; save it again as safetensors."
-            : "Get the file from where the adapter came from.");
+        var older = name switch
+        {
+            BottleneckAdapter.AdapterFile => "pytorch_adapter.bin",
+            BottleneckAdapter.HeadFile => "pytorch_model_head.bin",
+            WeightsName => "adapter_model.bin",
+            _ => name,
+        };
+        return new[] { name, older }.Select(n => Path.Combine(folder, n)).FirstOrDefault(File.Exists);
+    }
+
+    private static TensorFile Open(string path)
+    {
+        var (folder, name) = (Path.GetDirectoryName(path)!, Path.GetFileName(path));
+        return TensorFile.Open(FindWeights(folder, name) ?? throw new ModelFormatException(
+            $"The folder has no {name}.", folder, "Get the file from where the adapter came from."));
     }
 }

@@ -100,12 +100,13 @@ public static class AdapterLabels
     // The outputs of the classifier in the adapter's file, where it brings one.
     private static int? HeadOutputs(string adapterFolder, string baseFolder, ModelTask task)
     {
-        var path = AdapterFolder.WeightsNames.Select(n => Path.Combine(adapterFolder, n)).LastOrDefault(File.Exists);
+        var path = AdapterFolder.WeightsNames.Select(n => AdapterFolder.FindWeights(adapterFolder, n))
+            .LastOrDefault(found => found is not null);
         if (path is null) return null;
         var config = FamilyTable.Read(baseFolder);
         var names = FamilyTable.Find(config.ModelType, baseFolder).Names;
         var head = task == ModelTask.SequenceClassification ? names.SequenceHead : names.TokenHead;
-        using var file = SafetensorsFile.Open(path);
+        using var file = TensorFile.Open(path);
         var weight = file.Tensors.FirstOrDefault(t => t.Shape.Length == 2 && t.Name.EndsWith($"{head}.weight", StringComparison.Ordinal));
         return weight is null ? null : checked((int)weight.Shape[0]);
     }

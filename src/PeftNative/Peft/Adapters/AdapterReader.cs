@@ -14,12 +14,12 @@ internal sealed class AdapterReader
     private const int Most = 8;
 
     private readonly Adapter adapter;
-    private readonly SafetensorsFile file;
+    private readonly TensorFile file;
     private readonly Dictionary<string, AdapterEntry> open, taken = [];
     private readonly Dictionary<Parameter, StoredTensor> ofBase = [];
     private readonly List<string> problems = [], unplaced = [];
 
-    private AdapterReader(Adapter adapter, SafetensorsFile file, Dictionary<string, AdapterEntry> places) =>
+    private AdapterReader(Adapter adapter, TensorFile file, Dictionary<string, AdapterEntry> places) =>
         (this.adapter, this.file, open) = (adapter, file, places);
 
     /// <summary>Reads a file.</summary>
@@ -28,7 +28,7 @@ internal sealed class AdapterReader
     /// <param name="places">What the file must hold, by name.</param>
     /// <exception cref="ModelFormatException">It does not fit; all misfits are listed.</exception>
     /// <exception cref="NumericException">A value is not finite.</exception>
-    internal static void Read(Adapter adapter, SafetensorsFile file, Dictionary<string, AdapterEntry> places)
+    internal static void Read(Adapter adapter, TensorFile file, Dictionary<string, AdapterEntry> places)
     {
         var reader = new AdapterReader(adapter, file, places);
         var others = file.Tensors.Where(t => !reader.Take(t, t.Name)).ToList();

@@ -37,7 +37,7 @@ public static class AdapterVocabulary
     }
 
     /// <summary>Whether an adapter's file holds a row for more tokens than the model has.</summary>
-    internal static bool IsLarger(SafetensorsFile file, TransformerModel model)
+    internal static bool IsLarger(TensorFile file, TransformerModel model)
     {
         var (names, config) = (model.Family.Names, model.Config);
         List<string> modules = [names.Under(names.TokenEmbedding)];
@@ -49,9 +49,8 @@ public static class AdapterVocabulary
     // mean of the others. Without a tokenizer the tensors must hold every new row.
     private static int? SizeFor(string folder, TransformerConfig config, bool writesText)
     {
-        var path = Path.Combine(folder, AdapterFolder.WeightsName);
-        if (!File.Exists(path)) return null;
-        using var file = SafetensorsFile.Open(path);
+        if (AdapterFolder.FindWeights(folder) is not { } path) return null;
+        using var file = TensorFile.Open(path);
         var names = FamilyTable.Find(config.ModelType, "config.json").Names;
         var width = config.HiddenSize;
         var embedding = Rows(file, names.Under(names.TokenEmbedding), width).ToList();
@@ -64,7 +63,7 @@ public static class AdapterVocabulary
     }
 
     // The number of tokens by every tensor of an embedding or a head.
-    private static IEnumerable<long> Rows(SafetensorsFile file, string module, int width)
+    private static IEnumerable<long> Rows(TensorFile file, string module, int width)
     {
         foreach (var tensor in file.Tensors.Where(t => t.Shape.Length == 2))
         {

@@ -81,9 +81,9 @@ public sealed record Ia3Config : AdapterConfig
     /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not supported.</exception>
     public static Ia3Config FromJson(StrictObject json)
     {
-        RefuseUnsupported(json, Known);
         return new Ia3Config
         {
+            IgnoredKeys = UnknownKeys(json, Known),
             BaseModel = json.GetOptionalString("base_model_name_or_path"),
             Revision = json.GetOptionalString("revision"),
             TaskType = json.GetOptionalString("task_type"),

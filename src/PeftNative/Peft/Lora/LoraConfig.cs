@@ -130,9 +130,9 @@ public sealed record LoraConfig : AdapterConfig
     /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that would change the result and is not supported.</exception>
     public static LoraConfig FromJson(StrictObject json)
     {
-        RefuseUnsupported(json, LoraKeys.Known);
         return new LoraConfig
         {
+            IgnoredKeys = UnknownKeys(json, LoraKeys.Known, LoraKeys.Unsupported),
             BaseModel = json.GetOptionalString("base_model_name_or_path"),
             Revision = json.GetOptionalString("revision"),
             TaskType = json.GetOptionalString("task_type"),

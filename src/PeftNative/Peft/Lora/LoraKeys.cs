@@ -19,6 +19,9 @@ internal static class LoraKeys
     /// <summary>Likewise, written as false.</summary>
     internal static readonly string[] FalseKeys = ["lora_bias", "use_qalora"];
 
+    /// <summary>Keys that change what is computed and are not read: those above, and two of other releases.</summary>
+    internal static readonly string[] Unsupported = [.. NullKeys, .. FalseKeys, "enable_lora", "loftq_config"];
+
     /// <summary>
     /// Settings that change what is computed and are refused by name: another forward, other layers, own data.
     /// </summary>

@@ -48,9 +48,9 @@ public abstract record PromptLearningConfig : AdapterConfig
     /// <summary>Takes the shared keys of a file.</summary>
     private protected PromptLearningConfig Read(StrictObject json, params string[] ownKeys)
     {
-        RefuseUnsupported(json, [.. SharedKeys, .. ownKeys]);
         return this with
         {
+            IgnoredKeys = UnknownKeys(json, [.. SharedKeys, .. ownKeys]),
             BaseModel = json.GetOptionalString("base_model_name_or_path"),
             Revision = json.GetOptionalString("revision"),
             TaskType = json.GetOptionalString("task_type"),
