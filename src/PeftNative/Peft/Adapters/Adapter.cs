@@ -237,6 +237,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <param name="root">What stands in front of the model's own names; prompt methods wrap the model once less.</param>
     protected void ReplaceModules(IReadOnlyList<string> names, string root = "base_model.model.")
     {
+        // The reference gives every classifier's adapter both names of heads.
+        DoubtNames("modules_to_save", names.Where(n => n is not ("classifier" or "score")),
+            n => Model.Parameters.Any(p => TargetMatcher.SavedModule(p.Module, [n]) is not null));
         foreach (var parameter in Model.Parameters)
         {
             if (TargetMatcher.SavedModule(parameter.Module, names) is not { } module) continue;
@@ -246,6 +249,16 @@ public abstract class Adapter : AttachmentSet, IDisposable
                 Add(new Parameter(parameter.Name, parameter.Rows, parameter.Columns, parameter.Layout), key, qualified);
             else Replace(parameter, key, qualified, inPlace: false);
         }
+    }
+
+    /// <summary>Warns of names that were asked for and that no module has; files may have any.</summary>
+    private protected void DoubtNames(string key, IEnumerable<string> names, Func<string, bool> isMet)
+    {
+        if (Config.IsStored) return;
+        List<string> idle = [.. names.Where(n => !isMet(n))];
+        if (idle.Count > 0)
+            Warn($"{key} names {string.Join(", ", idle)}, which no module of this {Model.Config.ModelType} model is "
+                + "called");
     }
 
     /// <summary>
