@@ -22,6 +22,35 @@ public sealed class AdapterTests : IDisposable
         Assert.Empty(fit["doubts"]!.AsArray());
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Adapters_at_one_module_merge_to_what_they_compute_together_in_any_order(bool isTied)
+    {
+        var (model, data) = (TinyModels.Llama(folder, tied: isTied), TinyModels.Prompts(folder));
+        string[] train = ["train", "--model", model, "--data", data, "--max_steps", "3", "--lr", "0.1", .. Reference];
+        Command.Succeed([.. train, "--output", folder["low"], "--target_modules", "lm_head,q_proj"]);
+        Command.Succeed([.. train, "--output", folder["whole"], "--modules_to_save", "lm_head"]);
+        Command.Succeed([.. train, "--output", folder["second"], "--modules_to_save", "lm_head", "--seed", "5"]);
+        foreach (var order in (string[][])[["low", "whole"], ["whole", "low"], ["whole", "second", "low"]])
+        {
+            string[] use = ["--model", model, .. order.SelectMany(a => (string[])["--adapter", folder[a]])];
+            var (loss, error) = Loss(use);
+            var output = folder[string.Join('-', order)];
+            var merged = Command.Succeed(["merge", .. use, "--output", output, .. Reference]);
+            Assert.Equal(loss, Loss("--model", output).Loss, 1e-3);
+            var clash = $"{folder["whole"]} and {folder["second"]} have a whole lm_head each";
+            Assert.Equal(order.Length == 3, error.Contains(clash, StringComparison.Ordinal));
+            Assert.Equal(order.Length == 3, merged.Error.Contains(clash, StringComparison.Ordinal));
+        }
+
+        (double Loss, string Error) Loss(params string[] use)
+        {
+            var outcome = Command.Succeed(["eval", .. use, "--data", data, "--json", .. Reference]);
+            return (outcome.Lines[^1]["loss"]!.GetValue<double>(), outcome.Error);
+        }
+    }
+
     [Fact]
     public void An_adapter_of_another_base_of_the_same_shape_is_doubted_wherever_it_is_used()
     {

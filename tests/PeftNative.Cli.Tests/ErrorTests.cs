@@ -234,6 +234,42 @@ public sealed class ErrorTests : IDisposable
         .. more.Contains("--output") ? Array.Empty<string>() : ["--output", folder["out"]],
     ];
 
+    [Fact]
+    public void Predictions_are_not_written_over_the_data()
+    {
+        var data = TinyModels.Prompts(folder);
+        var before = File.ReadAllText(data);
+        Expect(2, ["predict", "--model", TinyModels.Llama(folder), "--data", data, "--output", data, "--backend",
+            "reference"], "over the data", "another file");
+        Assert.Equal(before, File.ReadAllText(data));
+    }
+
+    [Theory]
+    [InlineData("--target_modules", "q_proj,nosuch", "target_modules names nosuch")]
+    [InlineData("--bias", "all", "this llama model has no biases")]
+    [InlineData("--modules_to_save", "norm,nosuch", "modules_to_save names nosuch")]
+    public void What_was_asked_for_and_is_not_there_is_warned_of(string flag, string value, string warning)
+    {
+        string[] run = ["--output", folder["out"], "--max_steps", "1", "--backend", "reference", flag, value];
+        Assert.Contains(warning, Command.Succeed(Train(run)).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Targets_that_are_all_trained_whole_are_said_to_be_so() => Expect(2,
+        Train("--output", folder["out"], "--target_modules", "embed_tokens", "--modules_to_save", "embed_tokens"),
+        "nothing but what modules_to_save trains whole", "Leave it out");
+
+    [Fact]
+    public void No_epoch_is_no_run() => Expect(2, Train("--output", folder["out"], "--epochs", "0"), "--epochs", "at least");
+
+    [Fact]
+    public void Folders_given_for_models_are_named_for_what_they_are()
+    {
+        var (model, adapter) = (TinyModels.Llama(folder, "named"), TrainedAdapter());
+        Expect(4, ["generate", "--model", adapter, "--prompt", "a"], "is an adapter's", "--adapter");
+        Expect(4, ["generate", "--model", Path.Combine(model, "config.json"), "--prompt", "a"], "is a file", "folder");
+    }
+
     private string TrainedAdapter()
     {
         Command.Succeed(Train("--output", folder["trained"], "--max_steps", "1", "--backend", "reference"));

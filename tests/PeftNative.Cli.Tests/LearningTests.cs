@@ -25,6 +25,11 @@ public sealed class LearningTests : IDisposable
             "always giving the same answer has 0.6365", "'yes' is predicted for all of 24 of the training records");
     }
 
+    [Fact]
+    public void A_classifier_of_one_answer_is_said_to_have_nothing_to_tell_apart() => AssertNotLearned(
+        Train(TinyModels.Bert(folder), Records(_ => """{"text":"the film","label":"yes"}"""), "--lr", "1e-2"),
+        "24 of the training records have the same answer");
+
     [Theory]
     [InlineData("1e-9", "8", "before the first step it was")]
     [InlineData("1e-2", "0", "every gradient was zero")]

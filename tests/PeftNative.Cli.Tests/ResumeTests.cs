@@ -23,6 +23,7 @@ public sealed class ResumeTests : IDisposable
     [InlineData("--lora_alpha", "32", "lora_alpha is 8 there, 32 here")]
     [InlineData("--use_rslora", "true", "use_rslora is false there, true here")]
     [InlineData("--target_modules", "k,o", "target_modules is [\"q\", \"v\"] there, [\"k\", \"o\"] here")]
+    [InlineData("--rank_pattern", "q=2", "rank_pattern of q is null there, 2 here")]
     [InlineData("--batch_size", "4", "batch_size is 8 there, 4 here")]
     [InlineData("--quantization", "nf4", "quantization is null there, \"Nf4")]
     [InlineData("--dtype", "fp64", "dtype is \"fp32\" there, \"fp64\" here")]

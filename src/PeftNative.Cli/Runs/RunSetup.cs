@@ -87,7 +87,7 @@ internal sealed class RunSetup : IDisposable
             var asked = train.ModelOptions(config, labels, options.Seed) with { Quantization = quantization };
             (model, var loaded) = ModelLoader.Load(backend, folder, asked, progress, terminal.Cancellation);
             var adapter = method.Create(model, options.Seed, trainable: true, "default");
-            foreach (var doubt in loaded.Doubts.Concat(adapter.Doubts)) terminal.Warn(doubt);
+            foreach (var doubt in loaded.Doubts.Concat(adapter.Warnings).Concat(adapter.Doubts)) terminal.Warn(doubt);
             (adapter as ReplacementAdapter)?.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);

@@ -45,7 +45,10 @@ internal sealed class ExportVerb : Verb
         foreach (var doubt in loaded.Doubts) terminal.Warn(doubt);
         using var adapter = AdapterFolder.Load(model, source);
         if (adapter is not LoraAdapter lora)
-            throw new UsageException($"Only LoRA adapters have a form in other programs' formats, not {adapter.Config.PeftType}.", source);
+            throw new UsageException(
+                $"Only LoRA adapters have a form in other programs' formats, not {adapter.Config.PeftType}.", source,
+                adapter.MergeRefusal is null ? "Merge the adapter into the base and convert the whole model instead."
+                    : "Use it here, or train with --method lora.");
         foreach (var doubt in AdapterFolder.Doubts(adapter, source)) terminal.Warn(doubt);
         var modules = values.Text(To) == "mlx" ? MlxLora.Write(lora, output) : GgufLora.Write(lora, output, values.Text(Type) == "f16");
         terminal.Line($"{output}: {Quantity.Of(modules, "module")} with r {lora.LoraConfig.R}");

@@ -41,6 +41,7 @@ internal sealed class PredictVerb : Verb
 
     public override int Run(SettingValues values, Terminal terminal)
     {
+        RefuseToWriteOverData(values);
         var data = DataPlan.Read(values.Text(DataSettings.Data), values, terminal, forPrediction: true);
         using var session = ModelSession.Open(values, terminal, OptionsFor(values), byName: true);
         var lines = new Predictions(session, data, values, terminal).Lines();
@@ -64,6 +65,14 @@ internal sealed class PredictVerb : Verb
         terminal.Object(new JsonObject { ["output"] = output, ["records"] = count });
         terminal.Line($"{Quantity.Of(count, "prediction")} in {output}");
         return 0;
+    }
+
+    // The file is read to its end before it would be replaced, so that nothing else stops it.
+    private static void RefuseToWriteOverData(SettingValues values)
+    {
+        if (values.OptionalText(Output) is { } output
+            && Path.GetFullPath(output) == Path.GetFullPath(values.Text(DataSettings.Data)))
+            throw new UsageException("The predictions would be written over the data.", output, "Choose another file.");
     }
 
     private static ModelOptions? OptionsFor(SettingValues values)

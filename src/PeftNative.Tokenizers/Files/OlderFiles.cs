@@ -18,6 +18,9 @@ internal static class OlderFiles
         if (Find(folder, "vocab.json") is { } vocabulary && Find(folder, "merges.txt") is { } merges)
             return ByteLevel(vocabulary, merges, config);
         if (Find(folder, "vocab.txt") is { } words) return WordPiece(words, config);
+        if (File.Exists(Path.Combine(folder, "adapter_config.json")))
+            throw new ModelFormatException("The folder is an adapter's, not a model's.", folder,
+                "Give it with --adapter, and its base with --model.");
         throw new ModelFormatException(
             "The folder has no tokenizer.", folder,
             "It needs tokenizer.json, or vocab.json and merges.txt, or vocab.txt, or tokenizer.model, or spiece.model.");

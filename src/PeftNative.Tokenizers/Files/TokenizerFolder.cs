@@ -26,12 +26,16 @@ internal static class TokenizerFolder
     /// <summary>Reads tokenizer.json, or the older files where it is missing.</summary>
     public static HfTokenizer Load(string folder)
     {
-        if (!Directory.Exists(folder)) throw new ModelFormatException("There is no such folder.", folder);
+        if (!Directory.Exists(folder)) throw NoFolder(folder);
         var path = Path.Combine(folder, "tokenizer.json");
         if (!File.Exists(path)) return LoadOlderFiles(folder);
         var config = new TokenizerConfig(folder);
         return Build(ReadTokenizerJson(path, config), config);
     }
+
+    private static ModelFormatException NoFolder(string path) => File.Exists(path)
+        ? new("This is a file; a model is a folder.", path, "Give the folder that it lies in.")
+        : new("There is no such folder.", path, "Check the path.");
 
     /// <summary>Reads the older files.</summary>
     public static HfTokenizer LoadOlderFiles(string folder)

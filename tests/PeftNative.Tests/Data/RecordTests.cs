@@ -130,6 +130,20 @@ public sealed class RecordTests : IDisposable
     }
 
     [Theory]
+    [InlineData("\"be kind\"", "system,user")]
+    [InlineData("\"\"", "user")]
+    [InlineData("null", "user")]
+    public void What_the_system_says_may_stand_beside_a_conversation(string system, string expected)
+    {
+        var record = Assert.IsType<ConversationRecord>(_folder.Open("a.jsonl",
+            $$$"""{"conversations":[{"from":"human","value":"q"}],"system":{{{system}}}}""").Single());
+        Assert.Equal(expected, string.Join(',', record.Messages.Select(m => (string?)m!["role"])));
+        if (system.Contains("kind", StringComparison.Ordinal))
+            Assert.Equal("be kind", (string?)record.Messages[0]!["content"]);
+    }
+
+    [Theory]
+    [InlineData("""{"messages":[{"role":"system","content":"q"}],"system":"be kind"}""", "and a system message")]
     [InlineData("""{"messages":[{"role":"user","content":"q"}],"tools":"call me"}""", "'tools' must be a list of tools")]
     [InlineData("""{"messages":[{"role":"user","content":"q"}],"tools":3}""", "'tools' must be a list of tools")]
     [InlineData("""{"messages":[{"role":"user","content":"q"}],"chat_template_kwargs":[]}""", "must be an object")]

@@ -1,5 +1,6 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Models;
+using PeftNative.Models.Weights;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.PromptTuning;

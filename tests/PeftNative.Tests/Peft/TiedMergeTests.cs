@@ -101,8 +101,8 @@ public sealed class TiedMergeTests : IDisposable
         WriteBase("llama");
         WriteAdapter("lm_head", asLora: false, factor: 1e6f);
         var error = Assert.Throws<NumericException>(() => Merge(StoredType.F16));
-        Assert.Contains("was not written", error.Message, StringComparison.Ordinal);
-        Assert.Equal(6, error.ExitCode);
+        Assert.Contains("fp16 does not hold", error.What, StringComparison.Ordinal);
+        Assert.Equal((6, "lm_head.weight"), (error.ExitCode, error.Where));
         Assert.Equal(["adapter", "base"],
             Directory.GetFileSystemEntries(folder.Root).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.True(Merge().IsUntied); // in 32 bits it can be held

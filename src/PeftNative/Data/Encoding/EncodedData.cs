@@ -72,12 +72,13 @@ public sealed class EncodedData
         if (!any) skipped.Add(new SkippedRecord(record.Origin, "The text is empty."));
     }
 
-    private static string Reason(Example example) => example.Truncated
-        ? "All that is to be learned was cut off: the prompt alone fills the maximum length."
-        : "No position is trained.";
+    private const string CutOff =
+        "All that is to be learned was cut off: the prompt alone fills the maximum length.";
+
+    private static string Reason(Example example) => example.Truncated ? CutOff : "No position is trained.";
 
     private static DataException NothingLeft(List<SkippedRecord> skipped) => skipped is [var first, ..]
         ? new("No record gives anything to learn. The first: " + first.Reason, first.Origin.ToString(),
-            "Raise max_seq_length, or check the records.")
+            skipped.Any(s => s.Reason == CutOff) ? "Raise max_seq_length, or check the records." : "Check the records.")
         : new("There are no records.");
 }

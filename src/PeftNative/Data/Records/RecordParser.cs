@@ -36,13 +36,24 @@ public sealed class RecordParser(
             _template.Render(Text(record, "instruction"), OptionalText(record, "input")), Target(record),
             record.Origin),
         RecordShape.Messages =>
-            new ConversationRecord(Conversation.Normalize(Require(record, "messages"), record.Origin), record.Origin)
+            new ConversationRecord(Messages(record), record.Origin)
             {
                 TemplateArguments = TemplateArguments(record),
             },
         RecordShape.TokensTags => Tagged(record),
         _ => throw new ArgumentOutOfRangeException(nameof(record), shape, "There is no such shape."),
     };
+
+    private JsonArray Messages(RawRecord record)
+    {
+        var messages = Conversation.Normalize(Require(record, "messages"), record.Origin);
+        var system = OptionalText(record, ShapeFields.System);
+        if (string.IsNullOrWhiteSpace(system)) return messages;
+        if (messages.Any(m => (string?)m!["role"] == "system"))
+            throw Error(record, "The record has a field 'system', and a system message.", "Give it once.");
+        messages.Insert(0, new JsonObject { ["role"] = "system", ["content"] = system });
+        return messages;
+    }
 
     private JsonObject? TemplateArguments(RawRecord record)
     {

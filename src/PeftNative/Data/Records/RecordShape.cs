@@ -45,13 +45,16 @@ internal sealed record ShapeFields(RecordShape Shape, string[] Inputs, string? T
     /// <summary>The field of a conversation with the tools that the assistant may call.</summary>
     public const string Tools = "tools";
 
+    /// <summary>The field of a conversation with what its first message, the system's, says.</summary>
+    public const string System = "system";
+
     /// <summary>The field of a conversation with further variables for the chat template.</summary>
     public const string TemplateArguments = "chat_template_kwargs";
 
     /// <summary>All shapes, the one that explains more of a record's fields first.</summary>
     public static readonly ShapeFields[] All =
     [
-        new(RecordShape.Messages, ["messages"], null, [Tools, TemplateArguments]),
+        new(RecordShape.Messages, ["messages"], null, [System, Tools, TemplateArguments]),
         new(RecordShape.PromptCompletion, ["prompt"], "completion", []),
         new(RecordShape.Instruction, ["instruction"], "output", ["input"]),
         new(RecordShape.SourceTarget, ["source"], "target", []),

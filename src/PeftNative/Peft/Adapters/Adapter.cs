@@ -110,18 +110,45 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// two matrices from then on.
     /// </summary>
     /// <exception cref="UsageException">The method cannot be merged, or the adapter already is.</exception>
-    public void Merge()
+    public void Merge() => Merge([this]);
+
+    /// <summary>
+    /// Merges adapters as they work together: copies take the place of the base's parameters, the last one's where
+    /// several have one; low-rank changes and scales of all of them come on top.
+    /// </summary>
+    internal static void Merge(IReadOnlyList<Adapter> adapters, Action? onEach = null)
+    {
+        foreach (var adapter in adapters) adapter.RequireMergeable();
+        foreach (var adapter in adapters)
+            foreach (var (index, copy) in adapter.Replaced()) adapter.SwapValues(adapter.Model.Parameters[index], copy);
+        foreach (var adapter in adapters)
+        {
+            adapter.MergeWeights();
+            adapter.IsMerged = true;
+            onEach?.Invoke();
+        }
+    }
+
+    /// <summary>
+    /// Where adapters that work together have copies of one module, of which only one can count: a sentence for each
+    /// module.
+    /// </summary>
+    internal static IEnumerable<string> Clashes(IReadOnlyList<Adapter> adapters, IReadOnlyList<string> names)
+    {
+        var copies = adapters.SelectMany((a, i) => a.Replaced().Select(r => (a.Model.Parameters[r.Index].Module, i)));
+        foreach (var module in copies.Distinct().GroupBy(c => c.Module, c => c.i).Where(g => g.Count() > 1))
+            yield return $"{string.Join(" and ", module.Select(i => names[i]))} have a whole {module.Key} each; that of "
+                + $"{names[module.Last()]} is used alone";
+    }
+
+    private void RequireMergeable()
     {
         if (IsMerged) throw new UsageException($"The adapter '{Name}' is merged already.");
         if (SharedHead is not null && Model.Head.Output.Weight.TiedTo is null)
             throw new UsageException(
                 $"The adapter '{Name}' has one copy for a tied embedding and head, which another adapter took apart.",
-                remedy: "Merge it before the other one.");
+                remedy: "Leave one of them out, or use both as they are.");
         if (MergeRefusal is { } refusal) throw refusal;
-        // First the copies, some of which low-rank changes are added to.
-        foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
-        MergeWeights();
-        IsMerged = true;
     }
 
     /// <summary>Takes a merged adapter out again. The weights differ from the original ones by rounding.</summary>
@@ -214,6 +241,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <param name="root">What stands in front of the model's own names; prompt methods wrap the model once less.</param>
     protected void ReplaceModules(IReadOnlyList<string> names, string root = "base_model.model.")
     {
+        // The reference gives every classifier's adapter both names of heads.
+        DoubtNames("modules_to_save", names.Where(n => n is not ("classifier" or "score")),
+            n => Model.Parameters.Any(p => TargetMatcher.SavedModule(p.Module, [n]) is not null));
         foreach (var parameter in Model.Parameters)
         {
             if (TargetMatcher.SavedModule(parameter.Module, names) is not { } module) continue;
@@ -223,6 +253,16 @@ public abstract class Adapter : AttachmentSet, IDisposable
                 Add(new Parameter(parameter.Name, parameter.Rows, parameter.Columns, parameter.Layout), key, qualified);
             else Replace(parameter, key, qualified, inPlace: false);
         }
+    }
+
+    /// <summary>Warns of names that were asked for and that no module has; files may have any.</summary>
+    private protected void DoubtNames(string key, IEnumerable<string> names, Func<string, bool> isMet)
+    {
+        if (Config.IsStored) return;
+        List<string> idle = [.. names.Where(n => !isMet(n))];
+        if (idle.Count > 0)
+            Warn($"{key} names {string.Join(", ", idle)}, which no module of this {Model.Config.ModelType} model is "
+                + "called");
     }
 
     /// <summary>

@@ -18,6 +18,7 @@ public sealed class Ia3Adapter : Adapter
     {
         linears = new Ia3Linear?[model.Linears.Count];
         foreach (var module in Matched(model, config)) linears[module.Linear!.Index] = NewLinear(module.Linear, config);
+        DoubtNames("target_modules", config.Targets!.Names ?? [], n => TargetMatcher.IsNameOfAny(model, n));
         ReplaceModules(config.ModulesToSave ?? []);
         Allocate(trainable);
         Initialize(config.StartsAtOne, seed);

@@ -1,4 +1,5 @@
 using PeftNative.Models;
+using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Peft.Tokens;
 using PeftNative.Tensors;
@@ -36,10 +37,10 @@ internal sealed class DoraEmbedding : IDisposable
 
     internal void BeforeForward(Pass pass, LoraPair pair)
     {
-        var saved = pass.Stream.EmbeddingState.Saved;
-        var (norm, rest) = (pass.NewStatistic(1, magnitude.Columns), pass.NewStatistic(1, magnitude.Columns));
-        var quotient = pass.NewStatistic(1, magnitude.Columns);
-        var table = turned.Of(pass.Resolve(model.Embedding.Table));
+        var saved = pass.EmbeddingState.Saved;
+        var (norm, rest) = (pass.Memory.NewStatistic(1, magnitude.Columns), pass.Memory.NewStatistic(1, magnitude.Columns));
+        var quotient = pass.Memory.NewStatistic(1, magnitude.Columns);
+        var table = turned.Of(pass.Adapters.Resolve(model.Embedding.Table));
         pass.Backend.Forward(ScaleOp(table, pair, norm) with { G = quotient });
         pass.Backend.Fill(rest, -1);
         pass.Backend.AddScaled(quotient, 1, rest);
@@ -49,11 +50,11 @@ internal sealed class DoraEmbedding : IDisposable
     // Y += (g - 1) ⊙ E[t]
     internal static void AfterForward(Pass pass, in EmbeddingOp op)
     {
-        var mark = pass.Arena.Mark();
+        var mark = pass.Memory.Arena.Mark();
         var product = Product(pass, op);
         pass.Backend.Forward(product);
         pass.Backend.AddScaled(product.Y, 1, op.Y);
-        pass.Arena.Release(mark);
+        pass.Memory.Arena.Release(mark);
     }
 
     internal void AfterBackward(Pass pass, in EmbeddingOp op, in EmbeddingGradients gradients, LoraPair pair)
@@ -61,21 +62,21 @@ internal sealed class DoraEmbedding : IDisposable
         var backend = pass.Backend;
         var (rows, width) = (op.Y.Rows, op.Y.Columns);
         var product = Product(pass, op);
-        var (dTokens, dFactors) = (product.Y, pass.NewActivation(rows, width));
+        var (dTokens, dFactors) = (product.Y, pass.Memory.NewActivation(rows, width));
         backend.Backward(product, new GateGradients { DY = gradients.DY, DX = dTokens, DUp = dFactors });
         backend.Backward(TokensAlone(pass, op, default), new EmbeddingGradients
         {
             DY = dTokens, DTable = gradients.DTable, DA = gradients.DA, DB = gradients.DB,
         });
         if (!magnitude.Gradient.IsPresent) return;
-        var dQuotient = pass.NewStatistic(1, width);
+        var dQuotient = pass.Memory.NewStatistic(1, width);
         backend.Fill(dQuotient, 0);
         backend.Backward(Spread(pass, product.Up), new LinearGradients
         {
-            DY = dFactors, DW = dQuotient.Reshape(width, 1), Scratch = pass.NewActivation(1, rows * (width + 1)),
+            DY = dFactors, DW = dQuotient.Reshape(width, 1), Scratch = pass.Memory.NewActivation(1, rows * (width + 1)),
         });
-        backend.Backward(ScaleOp(turned.Of(pass.Resolve(model.Embedding.Table)), pair,
-            pass.Stream.EmbeddingState.Saved[NormSlot]),
+        backend.Backward(ScaleOp(turned.Of(pass.Adapters.Resolve(model.Embedding.Table)), pair,
+            pass.EmbeddingState.Saved[NormSlot]),
             new DoraScaleGradients { DG = dQuotient, DMagnitude = magnitude.Gradient });
     }
 
@@ -116,13 +117,13 @@ internal sealed class DoraEmbedding : IDisposable
     private static GateOp Product(Pass pass, in EmbeddingOp op)
     {
         var (rows, width) = (op.Y.Rows, op.Y.Columns);
-        var tokens = TokensAlone(pass, op, pass.NewActivation(rows, width));
+        var tokens = TokensAlone(pass, op, pass.Memory.NewActivation(rows, width));
         pass.Backend.Forward(tokens);
-        var factors = Spread(pass, pass.NewActivation(rows, width));
+        var factors = Spread(pass, pass.Memory.NewActivation(rows, width));
         pass.Backend.Forward(factors);
         return new GateOp
         {
-            X = tokens.Y, Up = factors.Y, Activation = Activation.Identity, Y = pass.NewActivation(rows, width),
+            X = tokens.Y, Up = factors.Y, Activation = Activation.Identity, Y = pass.Memory.NewActivation(rows, width),
         };
     }
 
@@ -132,7 +133,7 @@ internal sealed class DoraEmbedding : IDisposable
         var none = default(Tensor);
         if (op.Virtual.IsPresent)
         {
-            none = pass.NewStatistic(op.Virtual.Rows, op.Virtual.Columns);
+            none = pass.Memory.NewStatistic(op.Virtual.Rows, op.Virtual.Columns);
             pass.Backend.Fill(none, 0);
         }
         return op with { PositionTable = default, TypeTable = default, Virtual = none, Y = y };
@@ -141,8 +142,8 @@ internal sealed class DoraEmbedding : IDisposable
     // g - 1 in every row: the product of a column of ones with it.
     private static LinearOp Spread(Pass pass, in Tensor y)
     {
-        var ones = pass.NewActivation(y.Rows, 1);
+        var ones = pass.Memory.NewActivation(y.Rows, 1);
         pass.Backend.Fill(ones, 1);
-        return new LinearOp { X = ones, W = pass.Stream.EmbeddingState.Saved[RestSlot].Reshape(y.Columns, 1), Y = y };
+        return new LinearOp { X = ones, W = pass.EmbeddingState.Saved[RestSlot].Reshape(y.Columns, 1), Y = y };
     }
 }

@@ -37,6 +37,7 @@ public sealed class LoraAdapter : Adapter
         }
         isBypassed = embedding is not null && IsBypassed(model.Embedding.Path);
         if (tie && embedding is not null) linears[head.Index] = NewLinear(head, config, model.Embedding.Path);
+        DoubtNames("target_modules", config.Targets!.Names ?? [], n => TargetMatcher.IsNameOfAny(model, n));
         ReplaceModules(config.ModulesToSave ?? []);
         if (tie) ShareEmbedding();
         if (SharedHead is not null)
@@ -220,6 +221,9 @@ public sealed class LoraAdapter : Adapter
             var name = $"base_model.model.{parameter.Module}{(isTarget ? ".base_layer" : "")}.bias";
             Replace(parameter, name, name, inPlace: true);
         }
+        if (!Config.IsStored && !Entries.Any(e => e.Key.EndsWith(".bias", StringComparison.Ordinal)))
+            Warn($"bias trains nothing: {(training == BiasTraining.All ? $"this {Model.Config.ModelType} model has"
+                : "the modules have")} no biases");
     }
 
     private void Initialize(LoraInitialization kind, ulong seed)

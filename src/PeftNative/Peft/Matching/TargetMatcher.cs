@@ -37,6 +37,10 @@ public sealed record TargetMatcher
         return matched.Count > 0 ? matched : throw NothingMatched(model, isAttachable);
     }
 
+    /// <summary>Whether a name, or the end of a path, is that of a module.</summary>
+    internal static bool IsNameOfAny(TransformerModel model, string name) => model.Modules.Any(m =>
+        m.Path == name || m.Path.EndsWith($".{name}", StringComparison.Ordinal));
+
     /// <summary>Whether a pattern of rank_pattern or alpha_pattern names a module: it ends the name at a dot.</summary>
     public static bool PatternApplies(string pattern, string path) => IsMatch($@"^(.*\.)?({pattern})\z", path, "pattern");
 
@@ -110,6 +114,10 @@ public sealed record TargetMatcher
     private UsageException NothingMatched(TransformerModel model, Func<ModuleInfo, bool> isAttachable)
     {
         var asked = Targets.Pattern ?? string.Join(",", Targets.Names!);
+        if (ModulesToSave.Count > 0 && model.Modules.Any(m => isAttachable(m) && IsTarget(m.Path)))
+            return new UsageException(
+                $"target_modules '{asked}' names nothing but what modules_to_save trains whole, or what is excluded.",
+                remedy: "Leave it out of modules_to_save, or name other modules.");
         var ends = model.Modules.Where(isAttachable).Select(m => m.Path[(m.Path.LastIndexOf('.') + 1)..]).Distinct()
             .OrderBy(n => Spelling.Distance(n, asked)).Take(10);
         return new UsageException($"target_modules '{asked}' matched no module of this {model.Config.ModelType} model.",

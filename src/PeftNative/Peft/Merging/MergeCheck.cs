@@ -9,7 +9,7 @@ namespace PeftNative.Peft.Merging;
 /// written in, and as it was written. What it may be off by is what arithmetic and rounding explain, in shares of the
 /// largest logit.
 /// </summary>
-internal sealed class MergeCheck(float[] expected, QuantizationOptions? quantization, DType computed)
+internal sealed class MergeCheck(float[] expected, QuantizationOptions? quantization, DType computed, int adapters)
 {
     // Sums in another order; weights or activations with 11 bits; with 8 bits; and activations in 8 bits, which the
     // merged model no longer has.
@@ -23,7 +23,9 @@ internal sealed class MergeCheck(float[] expected, QuantizationOptions? quantiza
 
     /// <summary>Checks the model that was merged in memory, before anything is written.</summary>
     /// <exception cref="NumericException">It is off.</exception>
-    internal void Merged(float[] logits) => Check(logits, expected, exact);
+    internal void Merged(float[] logits) => Check(logits, expected, exact, adapters > 1
+        ? "Together these adapters are more than a change of weights: use them as they are, or merge one alone."
+        : "Use the adapter as it is.");
 
     /// <summary>Checks the model rounded to the types of its tensors.</summary>
     /// <exception cref="NumericException">It is off by more than these types explain.</exception>
@@ -44,13 +46,13 @@ internal sealed class MergeCheck(float[] expected, QuantizationOptions? quantiza
     private double Rounding(IReadOnlyList<MergedTensor> tensors) => Math.Max(exact,
         tensors.Any(t => t.Type == StoredType.BF16) ? BFloat : tensors.Any(t => t.Type == StoredType.F16) ? Half : 0);
 
-    private void Check(float[] logits, float[] truth, double share)
+    private void Check(float[] logits, float[] truth, double share, string? remedy = null)
     {
         var difference = Probe.Distance(logits, truth);
         if (!(difference <= share * LargestLogit))
             throw new NumericException(
                 "The merged model does not compute what base and adapter do, so it was not written: "
                 + $"a logit is off by {difference:0.###e+0}, the largest is {LargestLogit:0.###e+0}.",
-                remedy: "Write it in a type of more bits (--dtype fp32), or use the adapter as it is.");
+                remedy: remedy ?? "Write it in a type of more bits (--dtype fp32), or use the adapter as it is.");
     }
 }

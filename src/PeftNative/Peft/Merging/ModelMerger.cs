@@ -77,7 +77,7 @@ public static class ModelMerger
     /// </summary>
     /// <param name="backend">Computes.</param>
     /// <param name="baseFolder">The base model; it is not changed.</param>
-    /// <param name="adapters">The adapters; each is added to what the ones before left.</param>
+    /// <param name="adapters">The adapters, which are merged as they work together.</param>
     /// <param name="output">The new folder; must not exist or be empty.</param>
     /// <param name="options">How it is written.</param>
     /// <param name="progress">Told of four stages: loading, merging, writing, checking.</param>
@@ -110,7 +110,7 @@ public static class ModelMerger
             throw new NumericException(
                 $"The logits of {(Finite.All(bare) ? "base and adapter" : "the base")} are not finite; nothing is written.",
                 Finite.All(bare) ? adapters[0].Folder : baseFolder, Finite.Remedy);
-        var check = new MergeCheck(expected, options.Quantization, backend.ComputeType);
+        var check = new MergeCheck(expected, options.Quantization, backend.ComputeType, adapters.Count);
         check.Merged(probe.Logits(model));
 
         using var source = WeightSource.Open(baseFolder);
@@ -147,11 +147,8 @@ public static class ModelMerger
             foreach (var source in sources) adapters.Add(source.Load(model, adapters.Count == 0 ? "default" : $"adapter{adapters.Count}"));
             var logits = probe.Logits(model, [.. adapters]);
             List<string> doubts = [.. adapters.Zip(sources).SelectMany(p => AdapterFolder.Doubts(p.First, p.Second.Folder))];
-            foreach (var adapter in adapters)
-            {
-                adapter.Merge();
-                work.Add(1);
-            }
+            doubts.AddRange(Adapter.Clashes(adapters, [.. sources.Select(s => s.Folder)]));
+            Adapter.Merge(adapters, () => work.Add(1));
             return (logits, doubts);
         }
         finally

@@ -100,7 +100,11 @@ internal static class RunIdentity
             // Another method has other settings altogether.
             if (Text(a["method"]) != Text(b["method"])) (a, b) = (Method(a), Method(b));
             foreach (var key in a.Select(e => e.Key).Union(b.Select(e => e.Key)).Order(StringComparer.Ordinal))
-                foreach (var difference in Differences(key, a[key], b[key])) yield return difference;
+            {
+                // What a pattern names is no setting.
+                var full = name is "rank_pattern" or "alpha_pattern" ? $"{name} of {key}" : key;
+                foreach (var difference in Differences(full, a[key], b[key])) yield return difference;
+            }
         }
         else if (Text(before) != Text(now))
         {
