@@ -69,7 +69,8 @@ public sealed class LoraBiasTests : IDisposable
         setting.Disturb();
         Assert.Contains("has no bias", Assert.Single(adapter.Doubts), StringComparison.Ordinal);
         var before = setting.Scores();
-        Assert.Contains("cannot be merged", Assert.Throws<UsageException>(adapter.Merge).Message, StringComparison.Ordinal);
+        Assert.Contains("cannot be merged", Assert.Throws<UsageException>(adapter.Merge).Message,
+            StringComparison.Ordinal);
         Assert.Equal(before, setting.Scores());
     }
 
@@ -77,7 +78,8 @@ public sealed class LoraBiasTests : IDisposable
     public void Two_in_one_pass_get_the_gradients_they_get_apart_and_so_does_the_bias_of_the_base()
     {
         using var setting = new Setting("gpt2", ModelTask.CausalLM);
-        var (one, two) = (setting.Add(Biased with { Bias = BiasTraining.LoraOnly }), setting.Add(Biased with { Alpha = 2 }));
+        var one = setting.Add(Biased with { Bias = BiasTraining.LoraOnly });
+        var two = setting.Add(Biased with { Alpha = 2 });
         Run(setting, one, two);
         var (both, first) = (Gradient(setting, two, "lora_B.bias"), Gradient(setting, one, "lora_B.bias"));
         var own = Gradient(setting, one, "c_attn.bias");

@@ -181,7 +181,8 @@ public sealed class LoraAdapter : Adapter
             A = Add(site, "lora_A", ".weight", r, site.In, StoredLayout.Matrix),
             B = Add(site, "lora_B", ".weight", site.Out, r, StoredLayout.Matrix),
             Bias = config.UseBias ? AddBias(site) : null,
-            Magnitude = config.UseDora ? Add(site, DoraPart, ".weight", 1, site.Out, StoredLayout.Vector, keySuffix: "") : null,
+            Magnitude = !config.UseDora ? null
+                : Add(site, DoraPart, ".weight", 1, site.Out, StoredLayout.Vector, keySuffix: ""),
         };
     }
 
