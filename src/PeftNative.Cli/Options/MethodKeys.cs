@@ -16,6 +16,7 @@ internal static class MethodKeys
         Key("exclude_modules", SettingKind.NamesOrPattern, "Modules not to adapt."),
         Key("modules_to_save", SettingKind.Names, "Modules trained whole; a classifier's head is added by itself."),
         Key("bias", SettingKind.Text, "LoRA: which biases are trained.") with { Choices = ["none", "all", "lora_only"] },
+        Key("lora_bias", SettingKind.Switch, "LoRA: the low-rank product has a bias of its own."),
         Key("use_dora", SettingKind.Switch, "LoRA: magnitude and direction apart."),
         Key("use_rslora", SettingKind.Switch, "LoRA: scale by lora_alpha / sqrt(r)."),
         Key("ensure_weight_tying", SettingKind.Switch,

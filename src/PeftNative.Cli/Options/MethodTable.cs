@@ -16,8 +16,8 @@ internal static class MethodTable
 
     private static readonly string[] Lora =
     [
-        "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "modules_to_save", "bias", "use_dora",
-        "use_rslora", "ensure_weight_tying", "trainable_token_indices", "rank_pattern", "alpha_pattern",
+        "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "modules_to_save", "bias", "lora_bias",
+        "use_dora", "use_rslora", "ensure_weight_tying", "trainable_token_indices", "rank_pattern", "alpha_pattern",
         "layers_to_transform", "layers_pattern", "init_lora_weights",
     ];
 

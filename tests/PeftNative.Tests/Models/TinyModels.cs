@@ -27,8 +27,8 @@ internal static class TinyModels
              "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1000.0, "original_max_position_embeddings": 8}}
             """,
         ["gemma"] = """
-            {"model_type": "gemma", "hidden_size": 10, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 6,
-             "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32,
+            {"model_type": "gemma", "hidden_size": 10, "num_attention_heads": 2, "num_key_value_heads": 1,
+             "head_dim": 6, "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32,
              "initializer_range": 0.4}
             """,
         ["t5"] = """

@@ -10,7 +10,9 @@ using Xunit;
 
 namespace PeftNative.Tests.Peft;
 
-/// <summary>DoRA on the token embedding: magnitudes by columns, norms that count as constants in the backward.</summary>
+/// <summary>
+/// DoRA on the token embedding: magnitudes by columns, norms that count as constants in the backward.
+/// </summary>
 public class DoraEmbeddingTests
 {
     private static readonly LoraConfig Dora = new()
@@ -40,13 +42,15 @@ public class DoraEmbeddingTests
         using var lora = (config with { UseDora = false }).Create(scaled, seed: 3, trainable: true, "default");
         using var prompt = new PromptTuningConfig { VirtualTokenCount = 2 }.Create(model, 5, true, "prompt");
         using var same = new PromptTuningConfig { VirtualTokenCount = 2 }.Create(scaled, 5, true, "prompt");
-        var (a, b, m) = (Find(dora, "lora_embedding_A"), Find(dora, "lora_embedding_B"), Find(dora, "lora_magnitude_vector"));
+        var (a, b) = (Find(dora, "lora_embedding_A"), Find(dora, "lora_embedding_B"));
+        var m = Find(dora, "lora_magnitude_vector");
         Fill(a, 0.3, 1);
         Fill(m, 0.2, 5);
         var (table, width) = (model.Embedding.Table, model.Embedding.Table.Columns);
         var quotients = Quotients();
         var values = Values(table);
-        HostValues.Upload(backend, [.. values.Select((v, i) => v * quotients[i % width])], scaled.Embedding.Table.Value);
+        HostValues.Upload(backend, [.. values.Select((v, i) => v * quotients[i % width])],
+            scaled.Embedding.Table.Value);
         HostValues.Copy(backend, a.Value, Find(lora, "lora_embedding_A").Value);
         HostValues.Upload(backend, [.. Values(b).Select((v, i) => v * quotients[i / b.Columns])],
             Find(lora, "lora_embedding_B").Value);

@@ -30,8 +30,9 @@ internal static class LoraRest
     private static string Kind(AdapterEntry entry) => entry.ReplacesInPlace
         ? entry.Parameter.Name.EndsWith(".bias", StringComparison.Ordinal) ? "trained biases" : "weights of the base"
         : entry.Parameter.Name.EndsWith(".lora_magnitude_vector", StringComparison.Ordinal) ? "DoRA's magnitudes"
+            : entry.Parameter.Name.EndsWith(LoraAdapter.BiasPart, StringComparison.Ordinal) ? "lora_bias"
             : entry.Parameter.Name.EndsWith(TokenIndices.Part, StringComparison.Ordinal) ? TokenIndices.Key
-                : "modules_to_save";
+            : "modules_to_save";
 
     private static string Names(List<string> names) =>
         string.Join(", ", names.Take(MostNamed))

@@ -17,6 +17,9 @@ public sealed class LoraAdapter : Adapter
 {
     private const string DoraPart = "lora_magnitude_vector";
 
+    /// <summary>The bias of B in files.</summary>
+    internal const string BiasPart = "lora_B.bias";
+
     private readonly LoraLinear?[] linears;
     private readonly LoraEmbedding? embedding;
     private readonly TiedPair? tied;
@@ -81,8 +84,15 @@ public sealed class LoraAdapter : Adapter
         linears.OfType<LoraLinear>().Where(l => l.Magnitude is not null).Select(l => (l.Site.Path, l.Magnitude!));
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Doubts => WeightTying.Doubt(Model, LoraConfig) is { } doubt
-        ? [.. base.Doubts, doubt] : base.Doubts;
+    public override IEnumerable<string> Doubts =>
+        [.. base.Doubts, .. new[] { WeightTying.Doubt(Model, LoraConfig), BiasDoubt }.OfType<string>()];
+
+    /// <inheritdoc/>
+    internal override UsageException? MergeRefusal => BiasDoubt is { } doubt
+        ? new($"The LORA adapter cannot be merged: {doubt}.", remedy: "Keep the adapter beside the base.") : null;
+
+    private string? BiasDoubt => linears.FirstOrDefault(l => l is { Bias: not null, Site.Bias: null }) is { } linear
+        ? $"its lora_bias has no place in the base, where {linear.Site.Path} has no bias" : null;
 
     /// <inheritdoc/>
     public override ILinearAttachment? AtLinear(int site) =>
@@ -98,6 +108,7 @@ public sealed class LoraAdapter : Adapter
     /// <inheritdoc/>
     protected override bool IsIdle => Pairs.Values.All(p => IsZero(p.A) || IsZero(p.B))
         && linears.All(l => l?.HasMagnitudesOfBase(Model.Backend) ?? true)
+        && linears.All(l => l?.Bias is not { } bias || IsZero(bias))
         && (embedding?.Dora?.HasMagnitudesOfBase(embedding.Pair) ?? true) && (tokens?.AreTheBases ?? true);
 
     /// <inheritdoc/>
@@ -135,6 +146,10 @@ public sealed class LoraAdapter : Adapter
         if (config.UseDora && matched.Any(m => m.Linear is null) && WeightTying.Acts(model, config))
             throw new UsageException("DoRA and ensure_weight_tying do not go together on a tied embedding: "
                 + "its magnitudes are by columns, those of the head by rows.", remedy: "Leave out one of the two.");
+        if (config.UseBias && matched.Any(m => m.Linear is null
+            || (m.Linear == model.Head.Output && WeightTying.Acts(model, config))))
+            throw new UsageException("lora_bias cannot be had at an embedding, as in PEFT.",
+                remedy: "Leave the embedding out of target_modules, or lora_bias away.");
         List<string> paths = [.. matched.Select(m => m.Path)];
         return config with
         {
@@ -167,7 +182,9 @@ public sealed class LoraAdapter : Adapter
         {
             A = Add(site, "lora_A", ".weight", r, site.In, StoredLayout.Matrix),
             B = Add(site, "lora_B", ".weight", site.Out, r, StoredLayout.Matrix),
-            Magnitude = config.UseDora ? Add(site, DoraPart, ".weight", 1, site.Out, StoredLayout.Vector, keySuffix: "") : null,
+            Bias = config.UseBias ? AddBias(site) : null,
+            Magnitude = !config.UseDora ? null
+                : Add(site, DoraPart, ".weight", 1, site.Out, StoredLayout.Vector, keySuffix: ""),
         };
     }
 
@@ -177,6 +194,10 @@ public sealed class LoraAdapter : Adapter
 
     private Parameter AddRows(string path, Parameter rows) =>
         Add(rows, TrainedTokens.KeyAt(path), $"{TrainedTokens.KeyAt(path)}.{Name}");
+
+    private Parameter AddBias(LinearSite site) =>
+        Add(new Parameter($"{site.Path}.{BiasPart}", 1, site.Out, StoredLayout.Vector) { Depth = site.Depth },
+            $"base_model.model.{site.Path}.{BiasPart}", $"base_model.model.{site.Path}.lora_B.{Name}.bias");
 
     // What trained tokens stand in must be the base's: neither adapted otherwise nor trained whole.
     private void RequireFreeTokens()
@@ -239,6 +260,8 @@ public sealed class LoraAdapter : Adapter
                 else Uniform(random, values, p.Columns);
             }
             else if (p.Name.EndsWith(".lora_B", StringComparison.Ordinal) && kind == LoraInitialization.Random) Uniform(random, values, p.Columns);
+            else if (p.Name.EndsWith(BiasPart, StringComparison.Ordinal) && kind == LoraInitialization.Random)
+                Uniform(random, values, Entries[i - 1].Parameter.Columns); // of its B
             else if (p.Name.EndsWith(".lora_embedding_B", StringComparison.Ordinal)) random.FillNormal(values);
             else continue;
             HostValues.Upload(Model.Backend, values, p.Value);

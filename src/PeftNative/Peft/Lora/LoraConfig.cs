@@ -55,6 +55,9 @@ public sealed record LoraConfig : AdapterConfig
     /// <summary>use_dora: train magnitude and direction apart.</summary>
     public bool UseDora { get; init; }
 
+    /// <summary>lora_bias: B has a bias, which is scaled like the product.</summary>
+    public bool UseBias { get; init; }
+
     /// <summary>target_modules; null for the family's default.</summary>
     public TargetModules? Targets { get; init; }
 
@@ -112,6 +115,10 @@ public sealed record LoraConfig : AdapterConfig
             throw new UsageException($"r must be between 1 and {LoraPatterns.MostRank}, not {R}.");
         LoraPatterns.CheckRanks(RankPattern);
         if (!(Dropout is >= 0 and < 1)) throw new UsageException($"lora_dropout must be at least 0 and less than 1, not {Dropout}.");
+        if (UseBias && (UseDora || Initialization == LoraInitialization.Gaussian))
+            throw new UsageException(
+                "lora_bias goes with init_lora_weights true or false and without use_dora, as in PEFT.",
+                remedy: "Leave out one of the two.");
         if (!double.IsFinite(Alpha)) throw new UsageException($"lora_alpha must be a finite number, not {Alpha}.");
         var defaults = model.Family.LoraTargets;
         if (Targets is null && defaults.Length == 0)
@@ -142,6 +149,7 @@ public sealed record LoraConfig : AdapterConfig
             Dropout = json.GetDouble("lora_dropout", 0),
             UseRsLora = json.GetBool("use_rslora", false),
             UseDora = json.GetBool("use_dora", false),
+            UseBias = json.GetBool("lora_bias", false),
             Targets = TargetModules.Read(json, "target_modules"),
             Exclude = TargetModules.Read(json, "exclude_modules"),
             RankPattern = LoraPatterns.ReadRanks(json, "rank_pattern"),
@@ -177,6 +185,7 @@ public sealed record LoraConfig : AdapterConfig
         json["layers_to_transform"] = Layers is null ? null : new JsonArray([.. Layers.Select(i => (JsonNode)i)]);
         json["loftq_config"] = new JsonObject();
         json["lora_alpha"] = LoraKeys.Number(Alpha);
+        json["lora_bias"] = UseBias;
         json["lora_dropout"] = Dropout;
         json["megatron_core"] = "megatron.core";
         json["modules_to_save"] = ListJson(ModulesToSave);

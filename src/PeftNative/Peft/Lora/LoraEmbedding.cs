@@ -5,7 +5,7 @@ using PeftNative.Ops;
 namespace PeftNative.Peft.Lora;
 
 /// <summary>
-/// LoRA at the token embedding: row t becomes Table[t] + scale · A[:, t]ᵀ Bᵀ; with DoRA times its magnitudes by columns.
+/// LoRA at the token embedding: row t becomes Table[t] + scale · A[:, t]ᵀ Bᵀ; with DoRA times magnitudes by columns.
 /// </summary>
 internal sealed class LoraEmbedding(LoraAdapter adapter, double scale, Parameter a, Parameter b, DoraEmbedding? dora)
     : IEmbeddingAttachment, IDisposable

@@ -17,7 +17,7 @@ internal static class LoraKeys
     ];
 
     /// <summary>Likewise, written as false.</summary>
-    internal static readonly string[] FalseKeys = ["lora_bias", "use_qalora"];
+    internal static readonly string[] FalseKeys = ["use_qalora"];
 
     /// <summary>Keys that change what is computed and are not read: those above, and two of other releases.</summary>
     internal static readonly string[] Unsupported = [.. NullKeys, .. FalseKeys, "enable_lora", "loftq_config"];
@@ -37,7 +37,7 @@ internal static class LoraKeys
         "r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "target_modules", "exclude_modules",
         "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "bias", "init_lora_weights", "fan_in_fan_out",
         "megatron_core", "megatron_config", "qalora_group_size", "ensure_weight_tying",
-        TokenIndices.Key,
+        "lora_bias", TokenIndices.Key,
     ];
 
     internal static IReadOnlyList<int>? ReadLayers(StrictObject json)

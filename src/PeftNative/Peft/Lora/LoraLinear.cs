@@ -25,6 +25,9 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
 
     internal Parameter? Magnitude { get; init; }
 
+    /// <summary>The bias of B [1, out] (lora_bias), or null.</summary>
+    internal Parameter? Bias { get; init; }
+
     internal LoraPair Pair => new(A, B, Scale);
 
     internal double Scale => scale * adapter.Weight;
@@ -41,6 +44,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
                 dropout = default;
             }
         }
+        if (Bias is not null) AddBias(pass, state, Bias);
         AddPair(pass, state, 0, state.Op.X.Rows, dropout);
     }
 
@@ -61,6 +65,11 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
 
     public void BeforeBackward(Pass pass, LinearState state, ref LinearGradients gradients)
     {
+        if (LeadsBiases(pass))
+        {
+            gradients = gradients with { DBias = pass.NewStatistic(1, site.Out) };
+            pass.Backend.Fill(gradients.DBias, 0);
+        }
         if (Magnitude is null) return;
         var dScale = pass.Memory.NewStatistic(1, site.Out);
         pass.Backend.Fill(dScale, 0);
@@ -73,6 +82,9 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
 
     public void AfterBackward(Pass pass, LinearState state, in LinearGradients gradients)
     {
+        if (Bias is { Gradient.IsPresent: true }) pass.Backend.AddScaled(gradients.DBias, Scale, Bias.Gradient);
+        if (LeadsBiases(pass) && pass.Resolve(site.Bias) is { Gradient.IsPresent: true } own)
+            pass.Backend.AddScaled(gradients.DBias, 1, own.Gradient);
         if (Magnitude is null) return;
         if (Magnitude.Gradient.IsPresent)
             pass.Backend.Backward(ScaleOp(Dense(pass, state), state.Saved[NormSlot], default),
@@ -101,12 +113,37 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
         mergedNorm = Magnitude is null ? null : RowNorms(backend);
         LoraMerge.Add(backend, site.Weight.Value, A.Value, B.Value, Scale);
         if (mergedNorm is not null) LoraMerge.ScaleRows(backend, site.Weight.Value, Magnitudes(backend), mergedNorm);
+        MergeBias(backend, Scale);
     }
 
     internal void Unmerge(IBackend backend)
     {
         if (mergedNorm is not null) LoraMerge.ScaleRows(backend, site.Weight.Value, mergedNorm, Magnitudes(backend));
         LoraMerge.Add(backend, site.Weight.Value, A.Value, B.Value, -Scale);
+        MergeBias(backend, -Scale);
+    }
+
+    private void MergeBias(IBackend backend, double factor)
+    {
+        if (Bias is not null) backend.AddScaled(Bias.Value, factor, site.Bias!.Value);
+    }
+
+    // The record's bias becomes that of the base and the pair's.
+    private void AddBias(Pass pass, LinearState state, Parameter bias)
+    {
+        var sum = pass.NewStatistic(1, site.Out);
+        if (state.Op.Bias.IsPresent) pass.Backend.Copy(state.Op.Bias, sum);
+        else pass.Backend.Fill(sum, 0);
+        pass.Backend.AddScaled(bias.Value, Scale, sum);
+        state.Op = state.Op with { Bias = sum };
+    }
+
+    // Of several adapters with a bias here, all of which need its gradient, the first one asks for it.
+    private bool LeadsBiases(Pass pass)
+    {
+        foreach (var set in pass.Attachments)
+            if (set.AtLinear(site.Index) is LoraLinear { Bias.Gradient.IsPresent: true } first) return first == this;
+        return false;
     }
 
     private void Norms(IBackend backend, in Tensor target)

@@ -30,7 +30,8 @@ internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinea
     }
 
     private LoraLinear? Pair(Adapter adapter) =>
-        adapter.AtLinear(site.Index) is LoraLinear { Magnitude: null } lora && !Replaces(adapter, site) ? lora : null;
+        adapter.AtLinear(site.Index) is LoraLinear { Magnitude: null, Bias: null } lora && !Replaces(adapter, site)
+            ? lora : null;
 
     private static bool Replaces(Adapter adapter, LinearSite site) =>
         adapter.Replacement(site.Weight.Index) is not null || (site.Bias is { } bias && adapter.Replacement(bias.Index) is not null);

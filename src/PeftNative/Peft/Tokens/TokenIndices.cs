@@ -26,12 +26,13 @@ public sealed record TokenIndices(
     /// <summary>The value of the key; null where there is none, or it is empty.</summary>
     internal static TokenIndices? Read(StrictObject json)
     {
-        if (!json.Has(Key) || AdapterConfig.IsOff(json.Element.GetProperty(Key))) return null;
+        if (!json.Has(Key)) return null;
         return json.Element.GetProperty(Key).ValueKind switch
         {
-            JsonValueKind.Array => new TokenIndices(json.GetIntList(Key)),
-            JsonValueKind.Object when json.GetObject(Key) is var modules =>
-                new TokenIndices(null, [.. modules.Keys.Select(k => (k, modules.GetIntList(k)))]),
+            JsonValueKind.Array => json.GetIntList(Key) is { Count: > 0 } ids ? new TokenIndices(ids) : null,
+            JsonValueKind.Object when json.GetObject(Key) is var modules => modules.Keys.Any()
+                ? new TokenIndices(null, [.. modules.Keys.Select(k => (k, modules.GetIntList(k)))]) : null,
+            JsonValueKind.False => null,
             _ => throw json.Error(Key, "It must be a list of token ids, or lists by names of modules.",
                 """Write [5, 6], or {"embed_tokens": [5, 6]}."""),
         };

@@ -125,9 +125,9 @@ public static class LoraCombiner
             throw new UsageException(
                 $"The adapter '{tied.Name}' has ensure_weight_tying, whose two sides a rule could take apart.",
                 remedy: "Merge it into the base instead.");
-        if (adapters.FirstOrDefault(a => a.LoraConfig.TrainableTokens is not null) is { } rows)
-            throw new UsageException(
-                $"The adapter '{rows.Name}' has trainable_token_indices, whose rows there is no rule to combine for.",
+        if (adapters.FirstOrDefault(a => a.LoraConfig.TrainableTokens is not null || a.LoraConfig.UseBias) is { } more)
+            throw new UsageException($"The adapter '{more.Name}' has {(more.LoraConfig.UseBias
+                ? "lora_bias" : "trainable_token_indices")}, which there is no rule to combine for.",
                 remedy: "Merge it into the base instead.");
         if (!(options.Density is > 0 and <= 1)) throw new UsageException($"density must be greater than 0 and at most 1, not {options.Density}.");
         if (options.SvdRank is < 1) throw new UsageException($"svd_rank must be at least 1, not {options.SvdRank}.");
