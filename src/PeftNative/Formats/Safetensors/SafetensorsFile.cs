@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using PeftNative.Formats.Storage;
 
 namespace PeftNative.Formats;
