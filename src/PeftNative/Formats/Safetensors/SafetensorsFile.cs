@@ -3,7 +3,8 @@ using PeftNative.Formats.Storage;
 namespace PeftNative.Formats;
 
 /// <summary>
-/// A safetensors file mapped into memory: opening reads the header only; see <see cref="TensorFile"/>.
+/// A safetensors file mapped into memory: opening reads the header only; see <see cref="TensorFile"/>. Reading is safe
+/// from several threads.
 /// </summary>
 public sealed unsafe class SafetensorsFile : TensorFile
 {
