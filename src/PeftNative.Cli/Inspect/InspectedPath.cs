@@ -39,7 +39,8 @@ internal sealed record InspectedPath(string Path, PathKind Kind, IReadOnlyList<s
         if (File.Exists(path)) return new(path, PathKind.File, [path]);
         if (!Directory.Exists(path)) throw new StorageException("There is no such file or folder.", path, "Check the path.");
         if (File.Exists(System.IO.Path.Combine(path, AdapterFolder.ConfigName)))
-            return new(path, Kind(path), [.. AdapterFolder.WeightsNames.Select(n => AdapterFolder.FindWeights(path, n)).OfType<string>().Distinct()]);
+            return new(path, Kind(path),
+                [.. AdapterFolder.WeightsNames.Select(n => AdapterFolder.FindWeights(path, n)).OfType<string>()]);
         if (Directory.Exists(path) && Checkpoints(path).Any()) return new(path, PathKind.Run, []);
         using var source = WeightSource.Open(path);
         return new(path, PathKind.Model, [.. source.Tensors.Select(t => source.FileOf(t.Name).Path).Distinct().Order(StringComparer.Ordinal)]);

@@ -40,7 +40,8 @@ public sealed record TensorComparison(string Name, TensorRelation Relation, doub
         }
     }
 
-    private static TensorComparison Compare((TensorFile File, StoredTensor Tensor) a, (TensorFile File, StoredTensor Tensor) b)
+    private static TensorComparison Compare(
+        (TensorFile File, StoredTensor Tensor) a, (TensorFile File, StoredTensor Tensor) b)
     {
         var name = a.Tensor.Name;
         if (!a.Tensor.Shape.AsSpan().SequenceEqual(b.Tensor.Shape.AsSpan())) return new(name, TensorRelation.Different);
@@ -58,7 +59,8 @@ public sealed record TensorComparison(string Name, TensorRelation Relation, doub
         return new(name, TensorRelation.Changed, largest, norm > 0 ? Math.Sqrt(squares / norm) : double.PositiveInfinity);
     }
 
-    private static bool HaveEqualBytes((TensorFile File, StoredTensor Tensor) a, (TensorFile File, StoredTensor Tensor) b)
+    private static bool HaveEqualBytes(
+        (TensorFile File, StoredTensor Tensor) a, (TensorFile File, StoredTensor Tensor) b)
     {
         const int chunk = 1 << 24;
         for (var at = 0L; at < a.Tensor.ByteLength; at += chunk)

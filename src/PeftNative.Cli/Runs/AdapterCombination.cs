@@ -50,7 +50,8 @@ internal static class AdapterCombination
             SignMethod = values.Text(Sign) == "frequency" ? SignMethod.Frequency : SignMethod.Total, Seed = (ulong)values.Whole(Shared.Seed),
         };
         using var backend = Machine.CreateBackend(values, DType.Float32);
-        using var model = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor([.. sources.Select(s => s.Folder)], folder), cancellation: terminal.Cancellation).Model;
+        var fitting = AdapterLabels.OptionsFor([.. sources.Select(s => s.Folder)], folder);
+        using var model = ModelLoader.Load(backend, folder, fitting, cancellation: terminal.Cancellation).Model;
         var adapters = new List<LoraAdapter>();
         try
         {

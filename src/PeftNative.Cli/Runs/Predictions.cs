@@ -129,7 +129,8 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         return new ExampleEncoder(session.Tokenizer, new EncodingOptions
         {
             Task = task, MaxLength = DataPlan.MaxLength(values, session.Model.Config), ForPrediction = true,
-            ChatTemplate = data.Shape == RecordShape.Messages ? Tokenizers.Chat.ChatTemplate.Load(session.TokenizerFolder) : null,
+            ChatTemplate = data.Shape == RecordShape.Messages
+                ? Tokenizers.Chat.ChatTemplate.Load(session.TokenizerFolder) : null,
         });
     }
 

@@ -41,7 +41,8 @@ internal sealed class EvalVerb : Verb
         var labels = data.FindLabels(asked?.Labels ?? config.Labels);
         var fromData = data.ModelOptions(config, labels, 0);
         using var session = ModelSession.Open(values, terminal, fromData with { ProblemType = asked?.ProblemType ?? fromData.ProblemType });
-        var examples = data.Encode(session.Tokenizer, session.TokenizerFolder, DataPlan.MaxLength(values, config), labels);
+        var examples = data.Encode(
+            session.Tokenizer, session.TokenizerFolder, DataPlan.MaxLength(values, config), labels);
 
         var clock = Stopwatch.StartNew();
         using var evaluator = new Evaluator(session.Model, examples, values.Int(DataSettings.BatchSize), [.. session.Active]);

@@ -103,7 +103,8 @@ internal sealed class GenerateVerb : Verb
     {
         try
         {
-            return ChatTemplate.Load(session.TokenizerFolder) is { } template ? TurnEnd.Of(template, session.Tokenizer).Token : null;
+            return ChatTemplate.Load(session.TokenizerFolder) is { } template
+                ? TurnEnd.Of(template, session.Tokenizer).Token : null;
         }
         catch (ModelFormatException e)
         {

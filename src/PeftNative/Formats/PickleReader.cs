@@ -65,7 +65,7 @@ internal ref struct PickleReader
             case Opcode.Byte: stack.Add((long)Take(1)[0]); break;
             case Opcode.UShort: stack.Add((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2))); break;
             case Opcode.Int: stack.Add((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4))); break;
-            case Opcode.Long1: stack.Add(Whole(Take(Take(1)[0]))); break;
+            case Opcode.Long1: AddWhole(Take(Take(1)[0])); break;
             case Opcode.Float: stack.Add(BinaryPrimitives.ReadDoubleBigEndian(Take(8))); break;
             case Opcode.ShortText or Opcode.ShortString: stack.Add(Text(Take(1)[0])); break;
             case Opcode.Text or Opcode.String: stack.Add(Text(U32())); break;
@@ -99,7 +99,9 @@ internal ref struct PickleReader
             case Opcode.PersistentId: Storage(); break;
             case Opcode.Reduce: Call(); break;
             case Opcode.Build: Build(); break;
-            default: throw Error($"The pickle has the instruction {Opcodes.Describe((byte)code)}, which tensors do not need.");
+            default:
+                throw Error($"The pickle has the instruction {Opcodes.Describe((byte)code)}, "
+                    + "which tensors do not need.");
         }
     }
 
@@ -131,7 +133,10 @@ internal ref struct PickleReader
         var items = TakeItems(count);
         if (count % 2 != 0 || Top() is not Dictionary<string, object?> map) throw Broken();
         for (var i = 0; i < count; i += 2)
-            map[items[i] as string ?? throw Error("The pickle has a dictionary whose keys are no texts.")] = items[i + 1];
+        {
+            var key = items[i] as string ?? throw Error("The pickle has a dictionary whose keys are no texts.");
+            map[key] = items[i + 1];
+        }
     }
 
     private readonly void Name(string module, string name) => stack.Add(TorchObjects.Find(module, name)
@@ -145,7 +150,8 @@ internal ref struct PickleReader
 
     private void Storage()
     {
-        Made(objects.Storage(TakeItems(1)[0] as object?[] ?? []) ?? throw Error("The pickle describes a storage in a way that is not known."));
+        Made(objects.Storage(TakeItems(1)[0] as object?[] ?? [])
+            ?? throw Error("The pickle describes a storage in a way that is not known."));
     }
 
     private void Call()
@@ -182,12 +188,13 @@ internal ref struct PickleReader
 
     private readonly object? Remembered(uint key) => memo.TryGetValue(key, out var value) ? value : throw Broken();
 
-    private readonly object Whole(ReadOnlySpan<byte> bytes)
+    private readonly void AddWhole(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length > 16) throw Error("The pickle has a number of more than 128 bits.");
         var value = bytes.Length > 0 && (bytes[^1] & 0x80) != 0 ? Int128.NegativeOne : Int128.Zero;
         for (var i = bytes.Length - 1; i >= 0; i--) value = value << 8 | bytes[i];
-        return value >= long.MinValue && value <= long.MaxValue ? (object)(long)value : value;
+        if (value < long.MinValue || value > long.MaxValue) stack.Add(value);
+        else stack.Add((long)value);
     }
 
     private string Text(uint length)

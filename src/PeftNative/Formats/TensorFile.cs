@@ -45,7 +45,8 @@ public abstract unsafe class TensorFile : IDisposable
     /// <summary>The free text pairs of a safetensors file; else none.</summary>
     public virtual IReadOnlyDictionary<string, string> Metadata => ImmutableDictionary<string, string>.Empty;
 
-    /// <summary>Opens a file by its name: PyTorch's <c>.bin</c>, <c>.pt</c> and <c>.pth</c>, else safetensors.</summary>
+    /// <summary>Opens a file by the ending of its name: PyTorch's are <c>.bin</c>, <c>.pt</c> and <c>.pth</c>, others
+    /// are safetensors.</summary>
     /// <exception cref="ModelFormatException">The file is not sound.</exception>
     /// <exception cref="StorageException">The file is missing or cannot be read.</exception>
     public static TensorFile Open(string path) => System.IO.Path.GetExtension(path) is ".bin" or ".pt" or ".pth"

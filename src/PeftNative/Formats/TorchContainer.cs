@@ -8,7 +8,8 @@ namespace PeftNative.Formats;
 /// <param name="Storages">The first byte of each storage; all its bytes lie in the file.</param>
 internal sealed record TorchContainer(object? Root, IReadOnlyDictionary<string, long> Storages)
 {
-    private const string Pickle = "data.pkl", Again = "The file is damaged, or not what torch.save wrote; get it again.";
+    private const string Pickle = "data.pkl";
+    private const string Again = "The file is damaged, or not what torch.save wrote; get it again.";
 
     // What the form before PyTorch 1.6 begins with, and its version.
     private static readonly Int128 Magic = ((Int128)0x1950 << 64) + (Int128)0xa86a20f9469cfc6cUL;
@@ -28,7 +29,8 @@ internal sealed record TorchContainer(object? Root, IReadOnlyDictionary<string, 
     private static TorchContainer ReadZip(MappedFile file)
     {
         var entries = new ZipEntries(file);
-        var pickles = entries.Names.Where(n => n == Pickle || n.EndsWith("/" + Pickle, StringComparison.Ordinal)).ToList();
+        var pickles = entries.Names
+            .Where(n => n == Pickle || n.EndsWith("/" + Pickle, StringComparison.Ordinal)).ToList();
         if (pickles is not [var pickle])
             throw new ModelFormatException($"The zip archive has {pickles.Count} entries {Pickle}.", file.Path,
                 "Give a file of torch.save; TorchScript archives and other zip files are not read.");
@@ -53,8 +55,8 @@ internal sealed record TorchContainer(object? Root, IReadOnlyDictionary<string, 
         return new TorchContainer(value, places);
     }
 
-    // Five pickles: magic number, version, the machine, the object, the keys of the storages; then these, each after its
-    // length.
+    // Five pickles: magic number, version, the machine, the object, the keys of the storages; then these, each after
+    // its length.
     private static TorchContainer ReadOld(MappedFile file)
     {
         var objects = new TorchObjects();
@@ -62,7 +64,8 @@ internal sealed record TorchContainer(object? Root, IReadOnlyDictionary<string, 
         if (Next() is not Int128 magic || magic != Magic)
             throw new ModelFormatException("The file is a pickle that torch.save did not write.", file.Path, Again);
         if (Next() is not Version)
-            throw new ModelFormatException("The file is of another version of torch.save's old form.", file.Path, Again);
+            throw new ModelFormatException(
+                "The file is of another version of torch.save's old form.", file.Path, Again);
         if (Next() is not Dictionary<string, object?> machine || machine.GetValueOrDefault("little_endian") is not true)
             throw BigEndian(file);
         var (root, keys) = (Next(), Next() as List<object?>);
@@ -92,5 +95,6 @@ internal sealed record TorchContainer(object? Root, IReadOnlyDictionary<string, 
     }
 
     private static ModelFormatException BigEndian(MappedFile file) => new(
-        "The file was saved on a machine with big-endian numbers.", file.Path, "Save its tensors as safetensors there.");
+        "The file was saved on a machine with big-endian numbers.", file.Path,
+        "Save its tensors as safetensors there.");
 }

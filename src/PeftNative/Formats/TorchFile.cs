@@ -7,6 +7,7 @@ namespace PeftNative.Formats;
 /// <summary>
 /// A file of <c>torch.save</c> with a dictionary of tensors: a zip archive, or the form before PyTorch 1.6. Its pickle
 /// is not run: of its instructions only those that describe tensors are known, everything else is refused by name.
+/// Reading is safe from several threads.
 /// </summary>
 public sealed unsafe class TorchFile : TensorFile
 {

@@ -4,7 +4,9 @@ using PeftNative.Formats.Storage;
 
 namespace PeftNative.Formats;
 
-/// <summary>Finds the bytes of tensors: in the file where they lie there in C order, else in copies behind it.</summary>
+/// <summary>
+/// Finds the bytes of tensors: in the file where they lie there in C order, else in copies behind it.
+/// </summary>
 internal sealed unsafe class TorchLayout(MappedFile file, TorchContainer container)
 {
     // Views share storages, so that a small file may describe a lot.
@@ -21,8 +23,9 @@ internal sealed unsafe class TorchLayout(MappedFile file, TorchContainer contain
         foreach (var (_, tensor) in tensors)
             if (!tensor.IsContiguous) bytes += Bytes(tensor);
         if (bytes > (Int128)MostCopies * file.Length)
-            throw new ModelFormatException("The tensors are views of each other that would take far more than the file.",
-                file.Path, "Save each with .contiguous().");
+            throw new ModelFormatException(
+                "The tensors are views of each other that would take far more than the file.", file.Path,
+                "Save each with .contiguous().");
         if (bytes > 0) copies = Allocate((nuint)bytes);
         var next = file.Length;
         var placed = new List<StoredTensor>(tensors.Count);
@@ -59,7 +62,8 @@ internal sealed unsafe class TorchLayout(MappedFile file, TorchContainer contain
             throw new ModelFormatException("The file holds no dictionary of tensors.", file.Path,
                 "Save the model's state_dict().");
         if (map.Count > SafetensorsHeader.MaxTensors)
-            throw new ModelFormatException($"The file has more than {SafetensorsHeader.MaxTensors} tensors.", file.Path);
+            throw new ModelFormatException(
+                $"The file has more than {SafetensorsHeader.MaxTensors} tensors.", file.Path);
         return [.. map.Select(p => (p.Key, p.Value as TorchTensor ?? throw NoTensor(p.Key, p.Value)))];
     }
 

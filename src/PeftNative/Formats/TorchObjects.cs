@@ -61,7 +61,8 @@ internal sealed class TorchObjects
         var map = new Dictionary<string, object?>(StringComparer.Ordinal);
         foreach (var pair in pairs)
         {
-            if ((pair is List<object?> list ? [.. list] : pair as object?[]) is not [string key, var value]) return null;
+            var items = pair is List<object?> list ? [.. list] : pair as object?[];
+            if (items is not [string key, var value]) return null;
             map[key] = value;
         }
         return map;

@@ -2,7 +2,8 @@ namespace PeftNative.Formats;
 
 /// <summary>
 /// The weights of a checkpoint folder, whether in one <c>model.safetensors</c> or <c>pytorch_model.bin</c> or in shards
-/// with an index, as one set of tensors. Opening reads headers only. Reading is safe from several threads; spans die when it is disposed.
+/// with an index, as one set of tensors. Opening reads headers only. Reading is safe from several threads; spans die
+/// when it is disposed.
 /// </summary>
 public sealed class WeightSource : IDisposable
 {

@@ -63,7 +63,8 @@ internal sealed class ZipEntries
         long size = U32(head, 24), stored = U32(head, 20), local = U32(head, 42);
         ReadLong(extra, ref size, ref stored, ref local);
         if ((U16(head, 8) & 1) != 0 || U16(head, 10) != 0 || size != stored)
-            throw new ModelFormatException($"The entry '{Message.Clip(name)}' is compressed or encrypted, which PyTorch does not do.",
+            throw new ModelFormatException(
+                $"The entry '{Message.Clip(name)}' is compressed or encrypted, which PyTorch does not do.",
                 $"{_file.Path}, byte {at}", "Save the tensors again with torch.save, or as safetensors.");
         if (!_entries.TryAdd(name, (DataOf(local, size), size)))
             throw Broken($"has two entries '{Message.Clip(name)}'", at);

@@ -49,7 +49,8 @@ public sealed class TorchFileTests : IDisposable
     {
         TorchView[] views =
         [
-            new("whole", "0", 0, [3, 4], [4, 1]), new("part", "0", 5, [2, 2], [2, 1]), new("turned", "0", 0, [4, 3], [1, 4]),
+            new("whole", "0", 0, [3, 4], [4, 1]), new("part", "0", 5, [2, 2], [2, 1]),
+            new("turned", "0", 0, [4, 3], [1, 4]),
             new("gaps", "0", 1, [2, 2], [8, 2]), new("one", "0", 11, [], []), new("single", "0", 3, [1, 2], [99, 1]),
             new("none", "0", 12, [0, 4], [4, 1]),
         ];
@@ -143,8 +144,10 @@ public sealed class TorchFileTests : IDisposable
     [Fact]
     public void Whatever_the_bytes_a_file_is_read_or_refused()
     {
-        TorchView[] views = [new("a", "0", 0, [3, 4], [4, 1]), new("b", "0", 1, [2, 3], [1, 3]), new("c", "0", 0, [], [])];
-        var mutator = new Mutator(20261201, [File.ReadAllBytes(Write(views, false)), File.ReadAllBytes(Write(views, true))]);
+        TorchView[] views =
+            [new("a", "0", 0, [3, 4], [4, 1]), new("b", "0", 1, [2, 3], [1, 3]), new("c", "0", 0, [], [])];
+        byte[][] corpus = [File.ReadAllBytes(Write(views, false)), File.ReadAllBytes(Write(views, true))];
+        var mutator = new Mutator(20261201, corpus);
         int read = 0, refused = 0;
         for (var i = 0; i < 2000; i++)
         {

@@ -221,7 +221,8 @@ public class WeightSourceTests
     }
 
     private static byte[] Torch(params string[] names) => TorchBytes.Zip(
-        TorchBytes.Dictionary(names.Select(n => new TorchView(n, "0", 0, [2], [1])), new() { ["0"] = ("FloatStorage", 2) }),
+        TorchBytes.Dictionary(
+            names.Select(n => new TorchView(n, "0", 0, [2], [1])), new() { ["0"] = ("FloatStorage", 2) }),
         [("0", [0, 0, 0x80, 0x3f, 0, 0, 0, 0x40])]);
 
     [Fact]

@@ -58,7 +58,8 @@ public sealed class AddedTokensTests : IDisposable
     public void New_rows_are_the_mean_of_the_old_ones()
     {
         WriteBase("llama", isTied: false);
-        var (model, _) = ModelLoader.Load(backend, folder["base"], new ModelOptions { VocabularySize = Tokens + Added });
+        var grown = new ModelOptions { VocabularySize = Tokens + Added };
+        var (model, _) = ModelLoader.Load(backend, folder["base"], grown);
         using var owner = model;
         foreach (var parameter in new[] { model.Embedding.Table, model.Head.Output.Weight })
         {
@@ -136,7 +137,7 @@ public sealed class AddedTokensTests : IDisposable
                 writer.Add(tensor.Name, [.. tensor.Shape], values);
                 if (tensor.Name.EndsWith("embed_tokens.weight", StringComparison.Ordinal))
                     writer.Add("base_model.model.lm_head.weight", [Tokens, tensor.Shape[1]],
-                        values[..(Tokens * (int)tensor.Shape[1])]);
+                        values.AsMemory(0, Tokens * (int)tensor.Shape[1]));
             }
         writer.Save(path);
         using var model = Load().Model;

@@ -1,10 +1,10 @@
-using System.Collections.Immutable;
 using PeftNative.Formats.Storage;
 
 namespace PeftNative.Formats;
 
 /// <summary>
-/// A safetensors file mapped into memory: opening reads the header only; see <see cref="TensorFile"/>.
+/// A safetensors file mapped into memory: opening reads the header only; see <see cref="TensorFile"/>. Reading is safe
+/// from several threads.
 /// </summary>
 public sealed unsafe class SafetensorsFile : TensorFile
 {

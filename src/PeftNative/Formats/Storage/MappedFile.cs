@@ -58,8 +58,9 @@ internal sealed unsafe class MappedFile : IDisposable
     /// <exception cref="ModelFormatException">They do not all lie in the file.</exception>
     public ReadOnlySpan<byte> Bytes(long offset, int length) =>
         offset >= 0 && length >= 0 && offset <= Length - length ? new(_start + offset, length)
-            : throw new ModelFormatException($"The file is truncated: byte {(Int128)offset + length} is beyond its end.",
-                $"{Path}, {Length} bytes", "The download is probably incomplete; get the file again.");
+            : throw new ModelFormatException(
+                $"The file is truncated: byte {(Int128)offset + length} is beyond its end.", $"{Path}, {Length} bytes",
+                "The download is probably incomplete; get the file again.");
 
     /// <inheritdoc/>
     public void Dispose()

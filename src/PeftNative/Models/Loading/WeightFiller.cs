@@ -71,7 +71,8 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
     }
 
     private string? Growth() => model.AddedTokens == 0 ? null
-        : $"the vocabulary grows by {model.AddedTokens} to {model.Config.VocabularySize} tokens, as the adapter wants it";
+        : $"the vocabulary grows by {model.AddedTokens} to {model.Config.VocabularySize} tokens, "
+            + "as the adapter wants it";
 
     private void Read(Parameter parameter, StoredTensor stored)
     {

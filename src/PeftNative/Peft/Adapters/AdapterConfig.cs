@@ -96,8 +96,8 @@ public abstract record AdapterConfig
         foreach (var key in json.Keys.Where(k => unsupported.Contains(k) && !read.Contains(k)))
             if (!IsOff(json.Element.GetProperty(key)))
                 throw json.Error(key,
-                    $"The {json.GetString("peft_type")} setting '{key}' is not supported, and ignoring it could change the "
-                        + "result.", "Make the adapter without it, or merge it with the tool that made it.");
+                    $"The {json.GetString("peft_type")} setting '{key}' is not supported, and ignoring it could change "
+                        + "the result.", "Make the adapter without it, or merge it with the tool that made it.");
         List<string> unknown = [.. json.Keys.Except([.. read, .. unsupported, .. CommonKeys])];
         return unknown.Count > 0 ? unknown : []; // settings without any are equal
     }

@@ -70,8 +70,8 @@ public static class AdapterFolder
         try
         {
             if (adapter.Config.IgnoredKeys is { Count: > 0 } keys)
-                adapter.Warn($"{ConfigName} has keys that PEFT up to {AdapterConfig.FormatVersion} does not know; they are "
-                    + $"passed over: {Message.Clip(string.Join(", ", keys))}");
+                adapter.Warn($"{ConfigName} has keys that PEFT up to {AdapterConfig.FormatVersion} does not know; "
+                    + $"they are passed over: {Message.Clip(string.Join(", ", keys))}");
             Fill(adapter, folder);
             return adapter;
         }
@@ -157,7 +157,8 @@ public static class AdapterFolder
         {
             // A head that is the base's own may as well be absent.
             var path = Path.Combine(folder, file.Key);
-            if (!file.All(e => e.IsBase) || FindWeights(folder, file.Key) is not null) Fill(adapter, file, e => e.Key, path);
+            if (!file.All(e => e.IsBase) || FindWeights(folder, file.Key) is not null)
+                Fill(adapter, file, e => e.Key, path);
         }
     }
 

@@ -87,15 +87,16 @@ internal sealed class AdapterReader
         return StoredOrder.FromFile(parameter, values);
     }
 
-    // Whether the numbers in force are those of the file, to the rounding of the type that they are kept in; but for the
-    // last ones.
+    // Whether the numbers in force are those of the file, to the rounding of the type that they are kept in; but for
+    // the last ones.
     private bool Holds(Parameter parameter, float[] values, int except = 0)
     {
         using var scratch = new Arena(adapter.Model.Backend, "dequantised weight");
         var own = adapter.Model.Dense(parameter.TiedTo ?? parameter, scratch);
         var rounded = values.ToArray();
         HostValues.Round(rounded, own.Type);
-        return HostValues.Download(adapter.Model.Backend, own).AsSpan(..^except).SequenceEqual(rounded.AsSpan(..^except));
+        var held = HostValues.Download(adapter.Model.Backend, own);
+        return held.AsSpan(..^except).SequenceEqual(rounded.AsSpan(..^except));
     }
 
     private void Conclude()

@@ -5,8 +5,8 @@ using PeftNative.Models.Families;
 namespace PeftNative.Peft.Adapters;
 
 /// <summary>
-/// The vocabulary that an adapter was trained with. Where tokens were added before, its files hold an embedding or a head with
-/// more rows than the base, or its folder a tokenizer with more tokens; the base then has to grow.
+/// The vocabulary that an adapter was trained with. Where tokens were added before, its files hold an embedding or a
+/// head with more rows than the base, or its folder a tokenizer with more tokens; the base then has to grow.
 /// </summary>
 public static class AdapterVocabulary
 {

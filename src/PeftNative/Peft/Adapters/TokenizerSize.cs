@@ -16,10 +16,8 @@ internal static class TokenizerSize
     /// <exception cref="ModelFormatException">A file is broken.</exception>
     internal static int? Of(string folder)
     {
-        var ids = Files
-            .Select(name => Path.Combine(folder, name)).Where(File.Exists)
-            .Select(path => LargestId(path)).Max();
-        return ids + 1;
+        var paths = Files.Select(name => Path.Combine(folder, name)).Where(File.Exists);
+        return paths.Select(LargestId).Max() + 1;
     }
 
     private static int? LargestId(string path)
@@ -45,9 +43,9 @@ internal static class TokenizerSize
     {
         if (!json.Has("added_tokens")) return null;
         var tokens = json.Element.GetProperty("added_tokens");
-        return tokens.ValueKind != JsonValueKind.Array ? null
-            : tokens.EnumerateArray().Select(t => t.ValueKind == JsonValueKind.Object && t.TryGetProperty("id", out var id)
-                ? Id(id) : null).Max();
+        if (tokens.ValueKind != JsonValueKind.Array) return null;
+        return tokens.EnumerateArray().Where(t => t.ValueKind == JsonValueKind.Object)
+            .Select(t => t.TryGetProperty("id", out var id) ? Id(id) : null).Max();
     }
 
     private static int? OfMap(JsonElement map) =>
@@ -57,7 +55,8 @@ internal static class TokenizerSize
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && id < int.MaxValue ? id : null;
 
     private static int? Id(string text) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id < int.MaxValue ? id : null;
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id < int.MaxValue
+            ? id : null;
 
     private static int? Larger(int? a, int? b) => a is null || b > a ? b : a;
 }

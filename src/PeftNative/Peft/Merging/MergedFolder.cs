@@ -26,8 +26,8 @@ internal static class MergedFolder
     /// <param name="work">Told the bytes.</param>
     /// <param name="check">Looks at all that was written before it takes its place; an error leaves nothing.</param>
     public static IReadOnlyList<string> Write(
-        string baseFolder, string tokenizerFolder, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors,
-        long maxShardBytes, Work work, Action<string> check)
+        string baseFolder, string tokenizerFolder, string output, TransformerModel model,
+        IReadOnlyList<MergedTensor> tensors, long maxShardBytes, Work work, Action<string> check)
     {
         work.Total = tensors.Sum(t => t.Bytes);
         var shards = Shards(tensors, maxShardBytes);

@@ -19,8 +19,8 @@ public sealed record MergeOptions
     public QuantizationOptions? Quantization { get; init; }
 
     /// <summary>
-    /// Tokens of the merged model, where these are more than the base's; null for what the adapters' files ask for. Rows
-    /// that nothing brings are the mean of the base's.
+    /// Tokens of the merged model, where these are more than the base's; null for what the adapters' files ask for.
+    /// Rows that nothing brings are the mean of the base's.
     /// </summary>
     public int? VocabularySize { get; init; }
 
@@ -120,8 +120,8 @@ public static class ModelMerger
         check.Rounded(rounded, plan);
         var difference = 0.0;
         var files = MergedFolder.Write(
-            baseFolder, AdapterVocabulary.TokenizerFolder(baseFolder, adapters.Select(a => a.Folder)), output, model, plan,
-            options.MaxShardBytes, work.Next("writing"), Check);
+            baseFolder, AdapterVocabulary.TokenizerFolder(baseFolder, adapters.Select(a => a.Folder)), output, model,
+            plan, options.MaxShardBytes, work.Next("writing"), Check);
         return new MergeReport(plan.Count(t => t.IsChanged), plan.Count(t => !t.IsChanged), loaded.Created.Count,
             MergedTensors.Dropped(model, loaded), files, difference, check.LargestLogit, Probe.Distance(bare, expected),
             [.. loaded.Doubts, .. doubts])
