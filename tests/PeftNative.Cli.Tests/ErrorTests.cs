@@ -260,7 +260,8 @@ public sealed class ErrorTests : IDisposable
         "nothing but what modules_to_save trains whole", "Leave it out");
 
     [Fact]
-    public void No_epoch_is_no_run() => Expect(2, Train("--output", folder["out"], "--epochs", "0"), "--epochs", "at least");
+    public void No_epoch_is_no_run() =>
+        Expect(2, Train("--output", folder["out"], "--epochs", "0"), "--epochs", "at least");
 
     [Fact]
     public void Folders_given_for_models_are_named_for_what_they_are()

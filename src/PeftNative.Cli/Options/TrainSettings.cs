@@ -14,7 +14,8 @@ internal static class TrainSettings
         ValueName = "DIR", Aliases = ["output_dir", "adapter_path", "out_dir"], Group = "What",
     };
 
-    public static readonly Setting Epochs = Number("epochs", "Passes over the data.", "3", "num_train_epochs", "num_epochs") with { Least = 1e-6 };
+    public static readonly Setting Epochs = Number("epochs", "Passes over the data.", "3", "num_train_epochs",
+        "num_epochs") with { Least = 1e-6 };
 
     public static readonly Setting MaxSteps = Whole("max_steps", "Optimizer steps, instead of epochs.", null, "iters") with { Least = 1 };
 

@@ -87,7 +87,8 @@ internal sealed class ModelSession : IDisposable
                 foreach (var doubt in AdapterFolder.Doubts(adapters[^1], source.Folder)) terminal.Warn(doubt);
             }
             if (!byName)
-                foreach (var clash in Adapter.Clashes(adapters, [.. sources.Select(s => s.Folder)])) terminal.Warn(clash);
+                foreach (var clash in Adapter.Clashes(adapters, [.. sources.Select(s => s.Folder)]))
+                    terminal.Warn(clash);
             var choices = named.Zip(adapters).Where(p => p.First.Name is not null)
                 .Select(p => new AdapterChoice(p.First.Name!, p.Second, AdapterChoice.LabelsOf(p.First.Source.Folder, model))).ToList();
             WarnOfRandomHead(report, adapters, choices.Count > 0, terminal);

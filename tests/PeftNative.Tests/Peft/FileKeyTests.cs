@@ -139,7 +139,8 @@ public sealed class FileKeyTests : IDisposable
     {
         Saved(OnEmbedding);
         Rewrite(tensors => tensors["base_model.model.score.weight"].Values[1] = float.NaN);
-        Assert.Contains("score.weight", Assert.Throws<NumericException>(Load).Where, StringComparison.Ordinal);
+        var error = Assert.Throws<NumericException>(Load);
+        Assert.Contains("score.weight", error.Where, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -137,8 +137,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
     {
         var copies = adapters.SelectMany((a, i) => a.Replaced().Select(r => (a.Model.Parameters[r.Index].Module, i)));
         foreach (var module in copies.Distinct().GroupBy(c => c.Module, c => c.i).Where(g => g.Count() > 1))
-            yield return $"{string.Join(" and ", module.Select(i => names[i]))} have a whole {module.Key} each; that of "
-                + $"{names[module.Last()]} is used alone";
+            yield return $"{string.Join(" and ", module.Select(i => names[i]))} have a whole {module.Key} each; "
+                + $"that of {names[module.Last()]} is used alone";
     }
 
     private void RequireMergeable()

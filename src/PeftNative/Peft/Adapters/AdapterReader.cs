@@ -112,8 +112,8 @@ internal sealed class AdapterReader
                 + $"they were left out: {Listed(unplaced, ", ")}");
     }
 
-    // A few strays are left out, as the reference leaves out any number of them without a word. But half of an adapter is
-    // another adapter, and strays in the file of another base are layers or modules that this one lacks.
+    // A few strays are left out, as the reference leaves out any number of them without a word. But half of an adapter
+    // is another adapter, and strays in the file of another base are layers or modules that this one lacks.
     private bool IsOfAnotherBase => unplaced.Count > 0 && (2 * unplaced.Count >= file.Tensors.Length
         || (adapter.Model.Folder is { } model && BaseIdentity.IsOther(Folder, model)));
 

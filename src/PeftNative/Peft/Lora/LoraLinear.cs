@@ -67,7 +67,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     {
         if (LeadsBiases(pass))
         {
-            gradients = gradients with { DBias = pass.NewStatistic(1, site.Out) };
+            gradients = gradients with { DBias = pass.Memory.NewStatistic(1, site.Out) };
             pass.Backend.Fill(gradients.DBias, 0);
         }
         if (Magnitude is null) return;
@@ -83,7 +83,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     public void AfterBackward(Pass pass, LinearState state, in LinearGradients gradients)
     {
         if (Bias is { Gradient.IsPresent: true }) pass.Backend.AddScaled(gradients.DBias, Scale, Bias.Gradient);
-        if (LeadsBiases(pass) && pass.Resolve(site.Bias) is { Gradient.IsPresent: true } own)
+        if (LeadsBiases(pass) && pass.Adapters.Resolve(site.Bias) is { Gradient.IsPresent: true } own)
             pass.Backend.AddScaled(gradients.DBias, 1, own.Gradient);
         if (Magnitude is null) return;
         if (Magnitude.Gradient.IsPresent)
@@ -131,7 +131,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     // The record's bias becomes that of the base and the pair's.
     private void AddBias(Pass pass, LinearState state, Parameter bias)
     {
-        var sum = pass.NewStatistic(1, site.Out);
+        var sum = pass.Memory.NewStatistic(1, site.Out);
         if (state.Op.Bias.IsPresent) pass.Backend.Copy(state.Op.Bias, sum);
         else pass.Backend.Fill(sum, 0);
         pass.Backend.AddScaled(bias.Value, Scale, sum);
@@ -141,7 +141,7 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     // Of several adapters with a bias here, all of which need its gradient, the first one asks for it.
     private bool LeadsBiases(Pass pass)
     {
-        foreach (var set in pass.Attachments)
+        foreach (var set in pass.Adapters.InForce)
             if (set.AtLinear(site.Index) is LoraLinear { Bias.Gradient.IsPresent: true } first) return first == this;
         return false;
     }
