@@ -130,7 +130,7 @@ public sealed class LoraBiasTests : IDisposable
     private static void Run(Setting setting, params Adapter[] adapters)
     {
         foreach (var adapter in adapters) setting.Model.Backend.Fill(adapter.Buffer.Gradients, 0);
-        setting.Pass.Attachments = adapters;
+        setting.Pass.Adapters.InForce = adapters;
         var batch = TinyModels.Batch(setting.Model);
         setting.Pass.Begin(batch, training: true);
         setting.Model.TrainStep(setting.Pass, TinyModels.Targets(setting.Pass, batch));

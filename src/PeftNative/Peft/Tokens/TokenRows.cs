@@ -22,6 +22,11 @@ internal sealed class TokenRows : IDisposable
         Base = new MadeOfBase(model, memory.Allocate(model.Backend.ParameterType, rows.Rows, rows.Columns), OfBase);
     }
 
+    /// <summary>The same rows in another matrix.</summary>
+    internal TokenRows(Parameter weight, TokenRows same) : this(same.model, weight, same.Ids, same.Rows)
+    {
+    }
+
     /// <summary>The matrix.</summary>
     internal Parameter Weight { get; }
 

@@ -13,6 +13,7 @@ internal sealed class TrainedTokens : IDisposable
     private readonly bool follows;
     private readonly LinearSite output;
     private readonly string path;
+    private TokenRows? apart; // the embedding's rows in a head that came apart from it, while they are merged
 
     private TrainedTokens(TransformerModel model, TokenRows? embedding, TokenRows? head, bool follows)
     {
@@ -37,6 +38,8 @@ internal sealed class TrainedTokens : IDisposable
     internal bool AreTheBases => All.All(r => r.AreTheBases);
 
     private IEnumerable<TokenRows> All => new[] { embedding, head }.OfType<TokenRows>();
+
+    private IEnumerable<TokenRows> Merged => apart is null ? All : All.Append(apart);
 
     /// <summary>The rows that settings ask for; null for none.</summary>
     /// <param name="model">The model.</param>
@@ -75,20 +78,21 @@ internal sealed class TrainedTokens : IDisposable
 
     internal void Merge()
     {
-        // A head that another adapter has taken apart follows on its own.
+        // A pair that came apart has the rows of both: the tensors of a grown base, say, are two in the file.
         if (follows && output.Weight.TiedTo is null)
-            throw new UsageException("The adapter has one row a token for a tied embedding and head, which another "
-                + "adapter took apart.", remedy: "Merge it before the other one.");
-        foreach (var rows in All) rows.Merge(follows);
+            apart ??= new TokenRows(output.Weight, embedding!);
+        foreach (var rows in Merged) rows.Merge(follows);
     }
 
     internal void Unmerge()
     {
-        foreach (var rows in All.Reverse()) rows.Unmerge(follows);
+        foreach (var rows in Merged.Reverse()) rows.Unmerge(follows);
+        apart?.Dispose();
+        apart = null;
     }
 
     public void Dispose()
     {
-        foreach (var rows in All) rows.Dispose();
+        foreach (var rows in Merged) rows.Dispose();
     }
 }
