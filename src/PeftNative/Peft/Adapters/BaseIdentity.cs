@@ -59,7 +59,7 @@ public static class BaseIdentity
             : $"its files name {named} as the base, and {modelFolder} goes by another name";
     }
 
-    /// <summary>Whether base.json says that an adapter was trained on other weights; false where there is none.</summary>
+    /// <summary>Whether base.json says that an adapter was trained on other weights.</summary>
     internal static bool IsOther(string adapterFolder, string modelFolder) => Find(adapterFolder) is { } file
         && StrictJson.ReadFile(file).GetString("fingerprint") != Fingerprint(modelFolder);
 

@@ -139,8 +139,9 @@ internal static class MergedTensors
             _ => DType.Float32,
         };
         return Finite.Fit(values, narrow) ? narrow
-            : throw new NumericException($"The weight has values that {narrow.Name()} does not hold; nothing is written.",
-                name, "Give --dtype fp32 or bf16.");
+            : throw new NumericException(
+                $"The weight has values that {narrow.Name()} does not hold; nothing is written.", name,
+                "Give --dtype fp32 or bf16.");
     }
 
     private static float[] Values(TransformerModel model, Parameter parameter) =>
