@@ -20,7 +20,8 @@ internal static class ResultsTable
             rows.Append(CultureInfo.InvariantCulture, $"| {method.Name} | {method.Rate} | {trainable:N0} |");
             foreach (var data in Recipe.Columns)
             {
-                double[] theirs = [.. reference["methods"]![method.Key]![data.Key]!.AsArray().Select(v => v!.GetValue<double>())];
+                double[] theirs = [.. reference["methods"]![method.Key]![data.Key]!.AsArray()
+                    .Select(v => v!.GetValue<double>())];
                 double[] ours = [.. theirs.Select((_, seed) => runs.Accuracy(method, data, seed)).OfType<double>()];
                 if (ours.Length < theirs.Length)
                 {
@@ -36,7 +37,8 @@ internal static class ResultsTable
 
     private static string Range(double[] values) => values.Length == 1
         ? string.Create(CultureInfo.InvariantCulture, $"{100 * values[0]:0.0}")
-        : string.Create(CultureInfo.InvariantCulture, $"{100 * values.Average():0.0} ({100 * values.Min():0.0} to {100 * values.Max():0.0})");
+        : string.Create(CultureInfo.InvariantCulture,
+            $"{100 * values.Average():0.0} ({100 * values.Min():0.0} to {100 * values.Max():0.0})");
 
     // The mark of a mean that lies more than a point below the reference's worst seed.
     private static string Remark(double[] ours, double[] theirs) =>

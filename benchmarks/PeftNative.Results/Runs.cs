@@ -2,17 +2,21 @@ using System.Text.Json.Nodes;
 
 namespace PeftNative.Results;
 
-/// <summary>Trains, and keeps what each run reached in a folder, so that a second call goes on where the first ended.</summary>
+/// <summary>
+/// Trains, and keeps what each run reached in a folder, so that a second call goes on where the first ended.
+/// </summary>
 /// <param name="real">The folder with the encoder, the data and the reference's results.</param>
 /// <param name="work">Where runs are kept.</param>
 /// <param name="trains">Whether runs that are not there are made.</param>
 internal sealed class Runs(string real, string work, bool trains)
 {
     /// <summary>The accuracy that a run reaches, from 0 to 1; null where it is not there.</summary>
-    public double? Accuracy(MethodRow method, DataColumn data, int seed) => Summary(method, data, seed)?["last"]!["accuracy"]!.GetValue<double>();
+    public double? Accuracy(MethodRow method, DataColumn data, int seed) =>
+        Summary(method, data, seed)?["last"]!["accuracy"]!.GetValue<double>();
 
     /// <summary>The numbers that a run trains; null where it is not there.</summary>
-    public long? Trainable(MethodRow method, DataColumn data) => Summary(method, data, 0)?["trainable"]!.GetValue<long>();
+    public long? Trainable(MethodRow method, DataColumn data) =>
+        Summary(method, data, 0)?["trainable"]!.GetValue<long>();
 
     private JsonNode? Summary(MethodRow method, DataColumn data, int seed)
     {

@@ -9,8 +9,10 @@ public static class Cli
 {
     internal static readonly Verb[] Verbs =
     [
-        new TrainVerb(), new CheckVerb(), new DataVerb(), new EvalVerb(), new PredictVerb(), new GenerateVerb(), new ChatVerb(), new MergeVerb(),
-        new ExportVerb(), new InspectVerb(), new VerifyVerb(), new CompareVerb(), new DemoVerb(), new BenchVerb(), new EnvVerb(),
+        new TrainVerb(), new CheckVerb(), new DataVerb(), new EvalVerb(), new PredictVerb(), new GenerateVerb(),
+        new ChatVerb(), new MergeVerb(),
+        new ExportVerb(), new InspectVerb(), new VerifyVerb(), new CompareVerb(), new DemoVerb(), new BenchVerb(),
+        new EnvVerb(),
     ];
 
     /// <summary>The version of the program.</summary>
@@ -66,12 +68,14 @@ public static class Cli
         (terminal.Json, terminal.Quiet) = (values.Switch(Shared.Json), values.Switch(Shared.Quiet));
         terminal.Verbose = values.Switch(Shared.Verbose);
         foreach (var setting in verb.Settings.Append(verb.Argument).OfType<Setting>())
-            if (setting.IsRequired && !values.Has(setting)) throw setting == verb.Argument ? MissingArgument(verb) : SettingValues.Missing(setting);
+            if (setting.IsRequired && !values.Has(setting))
+                throw setting == verb.Argument ? MissingArgument(verb) : SettingValues.Missing(setting);
         return verb.Run(values, terminal);
     }
 
     private static UsageException MissingArgument(Verb verb) =>
-        new($"{verb.Argument!.ValueName} is missing.", $"peftnative {verb.Name}", $"Give it without a flag: {verb.Argument.Help}");
+        new($"{verb.Argument!.ValueName} is missing.", $"peftnative {verb.Name}",
+            $"Give it without a flag: {verb.Argument.Help}");
 
     private static UsageException UnknownVerb(string word)
     {

@@ -38,9 +38,12 @@ internal sealed unsafe class ManagedCublas : ICublas
         var opened = new Handle(handle);
         try
         {
-            Check(CudaBlasNativeMethods.cublasSetStream_v2(handle, new CUstream { Pointer = device.Stream }), "cublasSetStream");
-            Check(CudaBlasNativeMethods.cublasSetWorkspace_v2(handle, Pointer(workspace.Pointer), workspace.Bytes), "cublasSetWorkspace");
-            Check(CudaBlasNativeMethods.cublasSetMathMode(handle, (global::ManagedCuda.CudaBlas.Math)DisallowReducedPrecisionReduction),
+            Check(CudaBlasNativeMethods.cublasSetStream_v2(handle, new CUstream { Pointer = device.Stream }),
+                "cublasSetStream");
+            Check(CudaBlasNativeMethods.cublasSetWorkspace_v2(handle, Pointer(workspace.Pointer), workspace.Bytes),
+                "cublasSetWorkspace");
+            Check(CudaBlasNativeMethods.cublasSetMathMode(handle,
+                (global::ManagedCuda.CudaBlas.Math)DisallowReducedPrecisionReduction),
                 "cublasSetMathMode");
             return opened;
         }
@@ -66,9 +69,12 @@ internal sealed unsafe class ManagedCublas : ICublas
             var (a, b, c) = (product.A, product.B, product.Result);
             var (alpha, beta) = (product.Alpha, product.Beta);
             // cuBLAS counts columns first, so it is asked for the transposed product.
-            Check(CudaBlasNativeMethods.cublasGemmEx(handle, (Operation)(product.TransposeB ? 1 : 0), (Operation)(product.TransposeA ? 1 : 0),
-                c.Columns, c.Rows, product.Depth, (IntPtr)(&alpha), Pointer(b.Pointer), TypeOf(b), b.Stride, Pointer(a.Pointer), TypeOf(a), a.Stride,
-                (IntPtr)(&beta), Pointer(c.Pointer), TypeOf(c), c.Stride, (ComputeType)CublasCall.Compute32F, (GemmAlgo)DefaultAlgorithm),
+            Check(CudaBlasNativeMethods.cublasGemmEx(handle, (Operation)(product.TransposeB ? 1 : 0),
+                (Operation)(product.TransposeA ? 1 : 0),
+                c.Columns, c.Rows, product.Depth, (IntPtr)(&alpha), Pointer(b.Pointer), TypeOf(b), b.Stride,
+                Pointer(a.Pointer), TypeOf(a), a.Stride,
+                (IntPtr)(&beta), Pointer(c.Pointer), TypeOf(c), c.Stride, (ComputeType)CublasCall.Compute32F,
+                (GemmAlgo)DefaultAlgorithm),
                 "cublasGemmEx", product);
             return true;
         }

@@ -48,7 +48,8 @@ internal sealed unsafe class ManagedCudaDriver : ICudaDriver
     public CudaResult GetDeviceAttribute(DeviceAttribute attribute, int device, out int value)
     {
         value = 0;
-        return Result(Api.DeviceManagement.cuDeviceGetAttribute(ref value, (CUDeviceAttribute)attribute, Device(device)));
+        return Result(Api.DeviceManagement.cuDeviceGetAttribute(ref value, (CUDeviceAttribute)attribute,
+            Device(device)));
     }
 
     public CudaResult RetainPrimaryContext(int device, out nint context)
@@ -59,9 +60,11 @@ internal sealed unsafe class ManagedCudaDriver : ICudaDriver
         return Result(result);
     }
 
-    public CudaResult ReleasePrimaryContext(int device) => Result(Api.ContextManagement.cuDevicePrimaryCtxRelease(Device(device)));
+    public CudaResult ReleasePrimaryContext(int device) =>
+        Result(Api.ContextManagement.cuDevicePrimaryCtxRelease(Device(device)));
 
-    public CudaResult SetCurrentContext(nint context) => Result(Api.ContextManagement.cuCtxSetCurrent(new CUcontext { Pointer = context }));
+    public CudaResult SetCurrentContext(nint context) =>
+        Result(Api.ContextManagement.cuCtxSetCurrent(new CUcontext { Pointer = context }));
 
     public CudaResult GetMemoryInfo(out nuint free, out nuint total)
     {
@@ -92,13 +95,16 @@ internal sealed unsafe class ManagedCudaDriver : ICudaDriver
     public CudaResult FreeHost(nint pointer) => Result(Api.MemoryManagement.cuMemFreeHost(pointer));
 
     public CudaResult CopyToDevice(nint target, void* source, nuint bytes, nint stream) =>
-        Result(Api.AsynchronousMemcpy_v2.cuMemcpyHtoDAsync_v2(Pointer(target), (IntPtr)source, (ulong)bytes, Stream(stream)));
+        Result(Api.AsynchronousMemcpy_v2.cuMemcpyHtoDAsync_v2(Pointer(target), (IntPtr)source, (ulong)bytes,
+            Stream(stream)));
 
     public CudaResult CopyToHost(void* target, nint source, nuint bytes, nint stream) =>
-        Result(Api.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2((IntPtr)target, Pointer(source), (ulong)bytes, Stream(stream)));
+        Result(Api.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2((IntPtr)target, Pointer(source), (ulong)bytes,
+            Stream(stream)));
 
     public CudaResult CopyOnDevice(nint target, nint source, nuint bytes, nint stream) =>
-        Result(Api.AsynchronousMemcpy_v2.cuMemcpyDtoDAsync_v2(Pointer(target), Pointer(source), (ulong)bytes, Stream(stream)));
+        Result(Api.AsynchronousMemcpy_v2.cuMemcpyDtoDAsync_v2(Pointer(target), Pointer(source), (ulong)bytes,
+            Stream(stream)));
 
     public CudaResult CreateStream(out nint stream)
     {
@@ -113,7 +119,8 @@ internal sealed unsafe class ManagedCudaDriver : ICudaDriver
 
     public CudaResult SynchronizeStream(nint stream) => Result(Api.Streams.cuStreamSynchronize(Stream(stream)));
 
-    public CudaResult WaitForEvent(nint stream, nint @event) => Result(Api.Streams.cuStreamWaitEvent(Stream(stream), Event(@event), 0));
+    public CudaResult WaitForEvent(nint stream, nint @event) =>
+        Result(Api.Streams.cuStreamWaitEvent(Stream(stream), Event(@event), 0));
 
     public CudaResult CreateEvent(bool timing, out nint @event)
     {
@@ -126,7 +133,8 @@ internal sealed unsafe class ManagedCudaDriver : ICudaDriver
 
     public CudaResult DestroyEvent(nint @event) => Result(Api.Events.cuEventDestroy_v2(Event(@event)));
 
-    public CudaResult RecordEvent(nint @event, nint stream) => Result(Api.Events.cuEventRecord(Event(@event), Stream(stream)));
+    public CudaResult RecordEvent(nint @event, nint stream) =>
+        Result(Api.Events.cuEventRecord(Event(@event), Stream(stream)));
 
     public CudaResult SynchronizeEvent(nint @event) => Result(Api.Events.cuEventSynchronize(Event(@event)));
 
@@ -144,7 +152,8 @@ internal sealed unsafe class ManagedCudaDriver : ICudaDriver
         return Result(result);
     }
 
-    public CudaResult UnloadModule(nint module) => Result(Api.ModuleManagement.cuModuleUnload(new CUmodule { Pointer = module }));
+    public CudaResult UnloadModule(nint module) =>
+        Result(Api.ModuleManagement.cuModuleUnload(new CUmodule { Pointer = module }));
 
     public CudaResult GetFunction(nint module, string name, out nint function)
     {
@@ -160,7 +169,8 @@ internal sealed unsafe class ManagedCudaDriver : ICudaDriver
     public CudaResult Launch(nint function, in LaunchShape shape, nint stream, ReadOnlySpan<nint> arguments)
     {
         var (grid, block) = (shape.Grid, shape.Block);
-        return Result(Api.Launch.cuLaunchKernel(Function(function), (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block.X, (uint)block.Y,
+        return Result(Api.Launch.cuLaunchKernel(Function(function), (uint)grid.X, (uint)grid.Y, (uint)grid.Z,
+            (uint)block.X, (uint)block.Y,
             (uint)block.Z, (uint)shape.SharedBytes, Stream(stream), arguments.ToArray(), null));
     }
 
@@ -199,7 +209,8 @@ internal sealed unsafe class ManagedCudaDriver : ICudaDriver
 
     public CudaResult DestroyGraph(nint graph) => Result(Api.GraphManagment.cuGraphDestroy(Graph(graph)));
 
-    public CudaResult DestroyExecutableGraph(nint executable) => Result(Api.GraphManagment.cuGraphExecDestroy(Executable(executable)));
+    public CudaResult DestroyExecutableGraph(nint executable) =>
+        Result(Api.GraphManagment.cuGraphExecDestroy(Executable(executable)));
 
     public string NameOf(CudaResult result)
     {

@@ -6,14 +6,16 @@ using PeftNative.Tensors;
 namespace PeftNative.Cuda;
 
 /// <summary>
-/// The CUDA backend: operation records become launches of the kernels in <c>kernels/</c>, one file for each operation on both sides, all on
-/// one stream and therefore in order. Activations, frozen matrices and logits are stored in fp32, bf16 or fp16; sums are always fp32 and
-/// in a fixed order, without atomics, so results repeat bit for bit. The same class drives a real device and the emulated driver.
-/// Used by one thread at a time.
+/// The CUDA backend: operation records become launches of the kernels in <c>kernels/</c>, one file for each operation
+/// on both sides, all on one stream and therefore in order. Activations, frozen matrices and logits are stored in fp32,
+/// bf16 or fp16; sums are always fp32 and in a fixed order, without atomics, so results repeat bit for bit. The same
+/// class drives a real device and the emulated driver. Used by one thread at a time.
 /// </summary>
 public sealed partial class CudaBackend : IBackend
 {
-    /// <summary>Names the environment variable that, set to 1, makes every launch wait, so that an error names its kernel.</summary>
+    /// <summary>
+    /// Names the environment variable that, set to 1, makes every launch wait, so that an error names its kernel.
+    /// </summary>
     public const string SynchronousVariable = "PEFTNATIVE_CUDA_SYNCHRONOUS";
 
     private readonly CudaDevice device;
@@ -47,7 +49,8 @@ public sealed partial class CudaBackend : IBackend
     /// <param name="type">The type of activations and frozen weights: fp32, bf16 or fp16.</param>
     /// <param name="ordinal">Number of the device, from 0.</param>
     /// <param name="emulated">Whether to use the emulated driver.</param>
-    /// <exception cref="UsageException">There is no driver, no such device, or the type is not one of <see cref="Types"/>.</exception>
+    /// <exception cref="UsageException">There is no driver, no such device, or the type is not one of
+    /// <see cref="Types"/>.</exception>
     public static CudaBackend Create(DType type, int ordinal = 0, bool emulated = false)
     {
         var driver = DriverLibraries.Find(emulated, out var problem)
@@ -59,7 +62,8 @@ public sealed partial class CudaBackend : IBackend
     internal static CudaBackend Create(ICudaDriver driver, DType type, int ordinal)
     {
         if (!Types.Contains(type))
-            throw new UsageException($"The CUDA backend does not compute in {type.Name()}.", "--dtype", "Use fp32, bf16 or fp16.");
+            throw new UsageException($"The CUDA backend does not compute in {type.Name()}.", "--dtype",
+                "Use fp32, bf16 or fp16.");
         var device = new CudaDevice(driver, ordinal);
         try
         {
@@ -82,7 +86,10 @@ public sealed partial class CudaBackend : IBackend
     public DType ComputeType { get; }
 
     /// <inheritdoc/>
-    /// <remarks>A part of the device's memory that leaves thousands of rows to a chunk: products of few rows leave a device idle.</remarks>
+    /// <remarks>
+    /// A part of the device's memory that leaves thousands of rows to a chunk: products of few rows leave a device
+    /// idle.
+    /// </remarks>
     public long ScoreBytes { get; }
 
     /// <inheritdoc/>
@@ -90,7 +97,9 @@ public sealed partial class CudaBackend : IBackend
         new CudaMemory(device, bytes, purpose) { Released = integers.Forget };
 
     /// <inheritdoc/>
-    /// <remarks>Integers are also kept on the host, so that launches can be planned from them without asking the device.</remarks>
+    /// <remarks>
+    /// Integers are also kept on the host, so that launches can be planned from them without asking the device.
+    /// </remarks>
     public void Upload(ReadOnlySpan<byte> source, in Tensor target)
     {
         target.CheckTransfer(source.Length);
@@ -107,7 +116,8 @@ public sealed partial class CudaBackend : IBackend
         device.MakeCurrent();
         fixed (byte* p = target)
         {
-            device.Check(device.Driver.CopyToHost(p, source.Pointer, (nuint)target.Length, device.Stream), "cuMemcpyDtoHAsync", source.ToString());
+            device.Check(device.Driver.CopyToHost(p, source.Pointer, (nuint)target.Length, device.Stream),
+                "cuMemcpyDtoHAsync", source.ToString());
             device.Synchronize();
         }
     }

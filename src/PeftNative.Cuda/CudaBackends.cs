@@ -13,7 +13,8 @@ public static class CudaBackends
         BackendFactory.Register(Provider("cuda-emulated", BackendOrder.OnlyByName, true));
     }
 
-    private static BackendProvider Provider(string name, BackendOrder order, bool emulated) => new(name, order, CudaBackend.Types,
+    private static BackendProvider Provider(string name, BackendOrder order, bool emulated) =>
+        new(name, order, CudaBackend.Types,
         () => DriverLibraries.Find(emulated, out var problem) is null ? problem : null,
         options => CudaBackend.Create(options.Type, options.Device, emulated));
 }

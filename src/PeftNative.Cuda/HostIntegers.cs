@@ -14,7 +14,8 @@ internal sealed class HostIntegers
     /// <summary>Whether exactly this tensor (or a longer one at its address) was uploaded.</summary>
     public bool TryGet(in Tensor tensor, out ReadOnlySpan<int> values)
     {
-        var found = byAddress.TryGetValue(tensor.Pointer, out var known) && known.Length >= tensor.Count && tensor.IsContiguous;
+        var found = byAddress.TryGetValue(tensor.Pointer, out var known) && known.Length >= tensor.Count
+            && tensor.IsContiguous;
         values = found ? known.AsSpan(0, (int)tensor.Count) : default;
         return found;
     }
@@ -25,7 +26,8 @@ internal sealed class HostIntegers
     /// <summary>The memory was given back.</summary>
     public void Forget(DeviceMemory memory)
     {
-        foreach (var address in byAddress.Keys.Where(a => a >= memory.Pointer && a < memory.Pointer + (nint)memory.Bytes).ToList())
+        foreach (var address in byAddress.Keys.Where(a => a >= memory.Pointer
+            && a < memory.Pointer + (nint)memory.Bytes).ToList())
             byAddress.Remove(address);
     }
 }

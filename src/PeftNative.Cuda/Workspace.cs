@@ -4,8 +4,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Cuda;
 
 /// <summary>
-/// Device memory for what one operation needs in between: partial sums and packed operands. It grows to the largest demand and is used
-/// by one operation after the other, which the order of the stream makes safe.
+/// Device memory for what one operation needs in between: partial sums and packed operands. It grows to the largest
+/// demand and is used by one operation after the other, which the order of the stream makes safe.
 /// </summary>
 internal sealed class Workspace(CudaDevice device) : IDisposable
 {
@@ -31,7 +31,8 @@ internal sealed class Workspace(CudaDevice device) : IDisposable
     public Tensor Take(DType type, int rows, int columns)
     {
         var bytes = Size(type, rows, columns);
-        if (used + bytes > Bytes) throw new InvalidOperationException("an operation takes more workspace than it asked for");
+        if (used + bytes > Bytes)
+            throw new InvalidOperationException("an operation takes more workspace than it asked for");
         var tensor = new Tensor(memory!.Pointer + (nint)used, type, rows, columns, columns);
         used += bytes;
         return tensor;

@@ -8,7 +8,8 @@ namespace PeftNative.Extensions.AI;
 internal static class ChatConversion
 {
     /// <summary>Messages as chat templates take them.</summary>
-    public static JsonArray ToJson(IEnumerable<ChatMessage> messages) => [.. messages.Select(m => (JsonNode)new JsonObject
+    public static JsonArray ToJson(IEnumerable<ChatMessage> messages) =>
+        [.. messages.Select(m => (JsonNode)new JsonObject
     {
         ["role"] = m.Role.Value, ["content"] = TextOf(m),
     })];
@@ -19,11 +20,14 @@ internal static class ChatConversion
         var result = new GenerationOptions();
         if (options is null) return result;
         if (options.Tools is { Count: > 0 }) throw NotThere("tools", "Leave ChatOptions.Tools empty.");
-        if (options.ResponseFormat is ChatResponseFormatJson) throw NotThere("a response format", "Leave ChatOptions.ResponseFormat empty.");
+        if (options.ResponseFormat is ChatResponseFormatJson)
+            throw NotThere("a response format", "Leave ChatOptions.ResponseFormat empty.");
         return result with
         {
-            MaxTokens = options.MaxOutputTokens ?? result.MaxTokens, Temperature = options.Temperature ?? result.Temperature,
-            TopK = options.TopK ?? result.TopK, TopP = options.TopP ?? result.TopP, Stop = [.. options.StopSequences ?? []],
+            MaxTokens = options.MaxOutputTokens
+                ?? result.MaxTokens, Temperature = options.Temperature ?? result.Temperature,
+            TopK = options.TopK ?? result.TopK, TopP = options.TopP
+                ?? result.TopP, Stop = [.. options.StopSequences ?? []],
             Seed = options.Seed is { } seed ? unchecked((ulong)seed) : result.Seed,
         };
     }
@@ -31,5 +35,6 @@ internal static class ChatConversion
     private static string TextOf(ChatMessage message) => message.Contents.All(c => c is TextContent) ? message.Text
         : throw NotThere($"content other than text (a message of the {message.Role.Value})", "Send text only.");
 
-    private static UsageException NotThere(string what, string remedy) => new($"A model of this library knows no {what}.", remedy: remedy);
+    private static UsageException NotThere(string what, string remedy) =>
+        new($"A model of this library knows no {what}.", remedy: remedy);
 }

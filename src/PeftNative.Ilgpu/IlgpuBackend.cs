@@ -9,9 +9,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Ilgpu;
 
 /// <summary>
-/// Operation records as plain C# kernels that ILGPU compiles for the device while the program runs: CUDA, OpenCL, or ILGPU's own
-/// emulation on the processor. Everything is fp32. Sums have a fixed order and there are no atomics, so the same device gives the
-/// same bits in every run. Used by one thread at a time. <see cref="IlgpuBackends"/> creates it.
+/// Operation records as plain C# kernels that ILGPU compiles for the device while the program runs: CUDA, OpenCL, or
+/// ILGPU's own emulation on the processor. Everything is fp32. Sums have a fixed order and there are no atomics, so the
+/// same device gives the same bits in every run. Used by one thread at a time. <see cref="IlgpuBackends"/> creates it.
 /// </summary>
 public sealed partial class IlgpuBackend : IBackend
 {
@@ -66,7 +66,8 @@ public sealed partial class IlgpuBackend : IBackend
     public void Upload(ReadOnlySpan<byte> source, in Tensor target)
     {
         target.CheckTransfer(source.Length);
-        if (!source.IsEmpty) addresses.Find(target).Part(target.Pointer, source.Length).CopyFromCPU(accelerator.DefaultStream, source);
+        if (!source.IsEmpty)
+            addresses.Find(target).Part(target.Pointer, source.Length).CopyFromCPU(accelerator.DefaultStream, source);
         accelerator.Synchronize();
     }
 
@@ -74,7 +75,8 @@ public sealed partial class IlgpuBackend : IBackend
     public void Download(in Tensor source, Span<byte> target)
     {
         source.CheckTransfer(target.Length);
-        if (!target.IsEmpty) addresses.Find(source).Part(source.Pointer, target.Length).CopyToCPU(accelerator.DefaultStream, target);
+        if (!target.IsEmpty)
+            addresses.Find(source).Part(source.Pointer, target.Length).CopyToCPU(accelerator.DefaultStream, target);
         accelerator.Synchronize();
     }
 
@@ -134,7 +136,8 @@ public sealed partial class IlgpuBackend : IBackend
         }
         catch (Exception e) when (e is AcceleratorException or InternalCompilerException or NotSupportedException)
         {
-            throw new UsageException($"The device {accelerator.Name} cannot run a kernel: {e.Message.ReplaceLineEndings(" ")}",
+            throw new UsageException(
+                $"The device {accelerator.Name} cannot run a kernel: {e.Message.ReplaceLineEndings(" ")}",
                 "--device", "Use another device or backend.", e);
         }
     }
@@ -145,21 +148,25 @@ public sealed partial class IlgpuBackend : IBackend
     private Matrix View(in Tensor tensor)
     {
         if (!tensor.IsPresent) return absent;
-        if (tensor.Type != DType.Float32) throw new ArgumentException($"the ILGPU backend computes in fp32, not with {tensor}");
+        if (tensor.Type != DType.Float32)
+            throw new ArgumentException($"the ILGPU backend computes in fp32, not with {tensor}");
         var block = addresses.Find(tensor);
-        return new Matrix(block.Floats.SubView(block.IndexOf(tensor.Pointer)), tensor.Rows, tensor.Columns, tensor.Stride, 1);
+        return new Matrix(block.Floats.SubView(block.IndexOf(tensor.Pointer)), tensor.Rows, tensor.Columns,
+            tensor.Stride, 1);
     }
 
     private ArrayView<int> Integers(in Tensor tensor)
     {
         if (!tensor.IsPresent) return absentIntegers;
-        if (tensor.Type != DType.Int32 || !tensor.IsContiguous) throw new ArgumentException($"needed are contiguous integers, not {tensor}");
+        if (tensor.Type != DType.Int32 || !tensor.IsContiguous)
+            throw new ArgumentException($"needed are contiguous integers, not {tensor}");
         return Words(tensor);
     }
 
     private ArrayView<int> Words(in Tensor tensor)
     {
-        if (tensor.Type.Size() != sizeof(int)) throw new ArgumentException($"the ILGPU backend has no {tensor.Type.Name()}");
+        if (tensor.Type.Size() != sizeof(int))
+            throw new ArgumentException($"the ILGPU backend has no {tensor.Type.Name()}");
         var block = addresses.Find(tensor);
         return block.Integers.SubView(block.IndexOf(tensor.Pointer));
     }
@@ -167,13 +174,15 @@ public sealed partial class IlgpuBackend : IBackend
 
 /// <summary>How many threads kernels are launched with.</summary>
 /// <param name="Group">Threads that share a row, at most <see cref="GroupReduce.MostThreads"/>.</param>
-/// <param name="Tile">Width of the tiles of a matrix product, at most <see cref="ProductKernels.LargestTile"/>; 1 for a product
-/// without shared memory.</param>
+/// <param name="Tile">Width of the tiles of a matrix product, at most <see cref="ProductKernels.LargestTile"/>; 1 for a
+/// product without shared memory.</param>
 internal sealed record LaunchShape(int Group, int Tile)
 {
     /// <summary>For a GPU.</summary>
     public static readonly LaunchShape Device = new(128, 16);
 
-    /// <summary>For the emulation, where every barrier wakes operating system threads: one thread per group needs none.</summary>
+    /// <summary>
+    /// For the emulation, where every barrier wakes operating system threads: one thread per group needs none.
+    /// </summary>
     public static readonly LaunchShape Emulated = new(1, 1);
 }

@@ -1,7 +1,8 @@
 namespace PeftNative;
 
 /// <summary>
-/// The base of every error PeftNative raises on purpose. The message is one sentence of what went wrong; <see cref="Where"/> and
+/// The base of every error PeftNative raises on purpose. The message is one sentence of what went wrong;
+/// <see cref="Where"/> and
 /// <see cref="Remedy"/> say where and what to do, so that a program can print three clear lines.
 /// </summary>
 public abstract class PeftNativeException : Exception
@@ -36,7 +37,9 @@ public abstract class PeftNativeException : Exception
     }
 }
 
-/// <summary>Wrong arguments: an unknown option, an impossible value, two settings that exclude each other. Exit code 2.</summary>
+/// <summary>
+/// Wrong arguments: an unknown option, an impossible value, two settings that exclude each other. Exit code 2.
+/// </summary>
 public sealed class UsageException(string what, string? where = null, string? remedy = null, Exception? inner = null)
     : PeftNativeException(what, where, remedy, inner)
 {
@@ -44,7 +47,10 @@ public sealed class UsageException(string what, string? where = null, string? re
     public override int ExitCode => 2;
 }
 
-/// <summary>A data file that cannot be read or makes no sense: a broken line, an unknown record shape, a missing label. Exit code 3.</summary>
+/// <summary>
+/// A data file that cannot be read or makes no sense: a broken line, an unknown record shape, a missing label. Exit
+/// code 3.
+/// </summary>
 public sealed class DataException(string what, string? where = null, string? remedy = null, Exception? inner = null)
     : PeftNativeException(what, where, remedy, inner)
 {
@@ -55,7 +61,8 @@ public sealed class DataException(string what, string? where = null, string? rem
 /// <summary>
 /// A model, adapter, checkpoint or tokenizer file that is broken, unsupported or does not fit the model. Exit code 4.
 /// </summary>
-public sealed class ModelFormatException(string what, string? where = null, string? remedy = null, Exception? inner = null)
+public sealed class ModelFormatException(string what, string? where = null, string? remedy = null,
+    Exception? inner = null)
     : PeftNativeException(what, where, remedy, inner)
 {
     /// <inheritdoc/>

@@ -1,6 +1,8 @@
 namespace PeftNative;
 
-/// <summary>What a model does and learns; decides which head stands on top of the transformer, and what examples look like.</summary>
+/// <summary>
+/// What a model does and learns; decides which head stands on top of the transformer, and what examples look like.
+/// </summary>
 public enum ModelTask
 {
     /// <summary>To continue texts: the next token (PEFT: CAUSAL_LM).</summary>
@@ -25,7 +27,8 @@ public static class ModelTasks
     public static string PeftName(this ModelTask task) => Names[(int)task];
 
     /// <summary>The task of PEFT's <c>task_type</c>; null when it is none of them.</summary>
-    public static ModelTask? FromPeft(string? name) => Array.IndexOf(Names, name) is >= 0 and var i ? (ModelTask)i : null;
+    public static ModelTask? FromPeft(string? name) => Array.IndexOf(Names, name) is >= 0 and var i
+        ? (ModelTask)i : null;
 
     /// <summary>Whether the task is to write text, and its head the vocabulary.</summary>
     public static bool WritesText(this ModelTask task) => task is ModelTask.CausalLM or ModelTask.SequenceToSequence;
@@ -47,11 +50,13 @@ public enum ProblemType
 /// <summary>What Hugging Face calls the problems.</summary>
 public static class ProblemTypes
 {
-    private static readonly string[] Names = ["single_label_classification", "multi_label_classification", "regression"];
+    private static readonly string[] Names = ["single_label_classification", "multi_label_classification",
+        "regression"];
 
     /// <summary>The <c>problem_type</c> of config.json.</summary>
     public static string HubName(this ProblemType problem) => Names[(int)problem];
 
     /// <summary>The problem of a <c>problem_type</c>; null when it is none of them.</summary>
-    public static ProblemType? FromHub(string? name) => Array.IndexOf(Names, name) is >= 0 and var i ? (ProblemType)i : null;
+    public static ProblemType? FromHub(string? name) => Array.IndexOf(Names, name) is >= 0 and var i
+        ? (ProblemType)i : null;
 }

@@ -3,7 +3,10 @@ using Xunit;
 
 namespace PeftNative.Cli.Tests;
 
-/// <summary>Adapters as things of their own, as a user meets them: doubts about one that is loaded, several on one base, chosen record by record.</summary>
+/// <summary>
+/// Adapters as things of their own, as a user meets them: doubts about one that is loaded, several on one base, chosen
+/// record by record.
+/// </summary>
 public sealed class AdapterTests : IDisposable
 {
     private static readonly string[] Reference = ["--backend", "reference"];
@@ -16,7 +19,8 @@ public sealed class AdapterTests : IDisposable
     public void An_adapter_on_its_own_base_is_not_doubted()
     {
         var (model, adapter) = Classifier("out");
-        foreach (var call in Uses(model, adapter)) Assert.DoesNotContain("warning: the adapter", Command.Succeed(call).Error, StringComparison.Ordinal);
+        foreach (var call in Uses(model, adapter))
+            Assert.DoesNotContain("warning: the adapter", Command.Succeed(call).Error, StringComparison.Ordinal);
         var fit = Command.Succeed("inspect", adapter, "--model", model, "--json").Lines[0]["facts"]!["fits_model"]!;
         Assert.False(fit["changes_nothing"]!.GetValue<bool>());
         Assert.Empty(fit["doubts"]!.AsArray());
@@ -58,8 +62,10 @@ public sealed class AdapterTests : IDisposable
         var weights = Path.Combine(model, "model.safetensors");
         Rewrite(weights, (_, values) => Array.ConvertAll(values, v => v * 1.01f));
         foreach (var call in Uses(model, adapter))
-            Assert.Contains("may be for another base: it was trained on", Command.Succeed(call).Error, StringComparison.Ordinal);
-        Assert.Contains("another base", Command.Succeed("inspect", Path.Combine(adapter, "best"), "--model", model).Error, StringComparison.Ordinal);
+            Assert.Contains("may be for another base: it was trained on", Command.Succeed(call).Error,
+                StringComparison.Ordinal);
+        Assert.Contains("another base", Command.Succeed("inspect", Path.Combine(adapter, "best"), "--model",
+            model).Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -68,24 +74,28 @@ public sealed class AdapterTests : IDisposable
         var (model, adapter) = Classifier("out");
         File.Delete(Path.Combine(adapter, "base.json"));
         Directory.Move(model, folder["moved"]);
-        Assert.Contains("goes by another name", Command.Succeed(Uses(folder["moved"], adapter)[0]).Error, StringComparison.Ordinal);
+        Assert.Contains("goes by another name", Command.Succeed(Uses(folder["moved"], adapter)[0]).Error,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void An_adapter_that_changes_nothing_is_doubted_wherever_it_is_used()
     {
         var (model, adapter) = LanguageModel("out");
-        Rewrite(Path.Combine(adapter, "adapter_model.safetensors"), (name, values) => name.Contains("lora_B", StringComparison.Ordinal) ? new float[values.Length] : values);
+        Rewrite(Path.Combine(adapter, "adapter_model.safetensors"),
+            (name, values) => name.Contains("lora_B", StringComparison.Ordinal) ? new float[values.Length] : values);
         string[][] calls =
         [
             ["generate", "--model", model, "--adapter", adapter, "--prompt", "a", "--max_tokens", "2", .. Reference],
             ["eval", "--model", model, "--adapter", adapter, "--data", TinyModels.Prompts(folder), .. Reference],
-            ["predict", "--model", model, "--adapter", adapter, "--data", TinyModels.Prompts(folder), "--max_tokens", "2", .. Reference],
+            ["predict", "--model", model, "--adapter", adapter, "--data", TinyModels.Prompts(folder), "--max_tokens",
+                "2", .. Reference],
             ["merge", "--model", model, "--adapter", adapter, "--output", folder["merged"], .. Reference],
             ["inspect", adapter, "--model", model],
         ];
         foreach (var call in calls)
-            Assert.Contains("changes nothing: its weights are those of an untrained one", Command.Succeed(call).Error, StringComparison.Ordinal);
+            Assert.Contains("changes nothing: its weights are those of an untrained one", Command.Succeed(call).Error,
+                StringComparison.Ordinal);
     }
 
     [Fact]
@@ -94,15 +104,18 @@ public sealed class AdapterTests : IDisposable
         var (model, adapter) = LanguageModel("out");
         var file = Path.Combine(adapter, "adapter_model.safetensors");
         Rewrite(file, (_, values) => values, name => name.Replace("layers.1", "layers.7", StringComparison.Ordinal));
-        foreach (var verb in (string[][])[["inspect", adapter, "--model", model], ["generate", "--model", model, "--adapter", adapter, "--prompt", "a"]])
+        foreach (var verb in (string[][])[["inspect", adapter, "--model", model],
+            ["generate", "--model", model, "--adapter", adapter, "--prompt", "a"]])
         {
             var error = Command.Fail(4, verb);
             Assert.Contains("unexpected: base_model.model.model.layers.7", error, StringComparison.Ordinal);
             Assert.Contains("missing: base_model.model.model.layers.1", error, StringComparison.Ordinal);
         }
-        Rewrite(file, (_, values) => values, name => name.Replace("layers.7", "layers.1", StringComparison.Ordinal), flat: true);
+        Rewrite(file, (_, values) => values, name => name.Replace("layers.7", "layers.1", StringComparison.Ordinal),
+            flat: true);
         Assert.Contains("expected [", Command.Fail(4, "inspect", adapter, "--model", model), StringComparison.Ordinal);
-        Assert.Contains("Only an adapter", Command.Fail(2, "inspect", model, "--model", model), StringComparison.Ordinal);
+        Assert.Contains("Only an adapter", Command.Fail(2, "inspect", model, "--model", model),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -110,11 +123,13 @@ public sealed class AdapterTests : IDisposable
     {
         var (model, a) = LanguageModel("a");
         var b = Train(model, "b", "--method", "ia3", "--lr", "0.5");
-        var c = Train(model, "c", "--method", "prefix", "--num_virtual_tokens", "3", "--lr", "0.5"); // cannot share a batch with others
+        // cannot share a batch with others
+        var c = Train(model, "c", "--method", "prefix", "--num_virtual_tokens", "3", "--lr", "0.5");
         string[] choices = ["a", "", "b", "a", "__base__", "b"], withPrefix = ["c", "a", "", "c", "b", ""];
         var alone = new Dictionary<string, List<string>>
         {
-            [""] = Predict(model, []), ["a"] = Predict(model, [a]), ["b"] = Predict(model, [b]), ["c"] = Predict(model, [c]),
+            [""] = Predict(model, []), ["a"] = Predict(model, [a]), ["b"] = Predict(model, [b]),
+            ["c"] = Predict(model, [c]),
         };
         Assert.Equal(4, alone.Values.Select(v => string.Join('|', v)).Distinct().Count());
         foreach (var chosen in (string[][])[choices, withPrefix])
@@ -127,12 +142,18 @@ public sealed class AdapterTests : IDisposable
     public void Classifiers_chosen_by_records_answer_with_labels_of_their_own()
     {
         var (model, yes) = Classifier("yes");
-        var data = folder.Write("other.jsonl", File.ReadAllText(TinyModels.Labelled(folder)).Replace("\"yes\"", "\"up\"", StringComparison.Ordinal).Replace("\"no\"", "\"down\"", StringComparison.Ordinal));
-        Command.Succeed(["train", "--model", model, "--data", data, "--output", folder["up"], "--max_steps", "4", "--lr", "0.02", .. Reference]);
+        var data = folder.Write("other.jsonl", File.ReadAllText(TinyModels.Labelled(folder)).Replace("\"yes\"",
+            "\"up\"", StringComparison.Ordinal).Replace("\"no\"", "\"down\"", StringComparison.Ordinal));
+        Command.Succeed(["train", "--model", model, "--data", data, "--output", folder["up"], "--max_steps", "4",
+            "--lr", "0.02", .. Reference]);
         var records = folder.Write("mixed.jsonl", string.Concat(Enumerable.Range(0, 6).Select(i =>
-            $$"""{"text":"the film is {{(i < 3 ? "good" : "bad")}}","adapter":"{{(i % 2 == 0 ? "yes" : "up")}}"}""" + "\n")));
-        var lines = Command.Succeed(["predict", "--model", model, "--adapter", $"yes={yes}", "--adapter", $"up={folder["up"]}", "--data", records, .. Reference]).Lines;
-        var alone = ((string[])[yes, folder["up"]]).Select(d => Command.Succeed(["predict", "--model", model, "--adapter", d, "--data", records, .. Reference]).Lines).ToList();
+            $$"""{"text":"the film is {{(i < 3 ? "good" : "bad")}}","adapter":"{{(i % 2 == 0 ? "yes" : "up")}}"}"""
+            + "\n")));
+        var lines = Command.Succeed(["predict", "--model", model, "--adapter", $"yes={yes}", "--adapter",
+            $"up={folder["up"]}", "--data", records, .. Reference]).Lines;
+        var alone = ((string[])[yes, folder["up"]]).Select(
+            d => Command.Succeed(["predict", "--model", model, "--adapter", d, "--data", records, .. Reference]).Lines)
+                .ToList();
         for (var i = 0; i < 6; i++)
         {
             Assert.Equal(i % 2 == 0 ? "yes" : "up", lines[i]["adapter"]!.GetValue<string>());
@@ -146,15 +167,20 @@ public sealed class AdapterTests : IDisposable
     {
         var (model, a) = LanguageModel("a");
         var records = folder.Write("r.jsonl", """{"prompt":"a","adapter":"nosuch"}""" + "\n");
-        string Fails(int code, params string[] adapters) => Command.Fail(code, ["predict", "--model", model, "--data", records, .. Adapters(adapters), .. Reference]);
+        string Fails(int code, params string[] adapters) =>
+            Command.Fail(code, ["predict", "--model", model, "--data", records, .. Adapters(adapters), .. Reference]);
         var unknown = Fails(3, $"a={a}");
         Assert.Contains("'nosuch', which is not there", unknown, StringComparison.Ordinal);
         Assert.Contains("r.jsonl:1", unknown, StringComparison.Ordinal);
         Assert.Contains("There are: a;", unknown, StringComparison.Ordinal);
         Assert.Contains("others have none", Fails(2, $"a={a}", a), StringComparison.Ordinal);
         Assert.Contains("Two adapters are named 'a'", Fails(2, $"a={a}", $"a={a}"), StringComparison.Ordinal);
-        Assert.Contains("nothing here chooses by names", Command.Fail(2, "generate", "--model", model, "--adapter", $"a={a}", "--prompt", "x"), StringComparison.Ordinal);
-        Assert.Contains("is not looked at", Command.Succeed(["predict", "--model", model, "--data", records, "--max_tokens", "1", .. Reference]).Error, StringComparison.Ordinal);
+        Assert.Contains("nothing here chooses by names",
+            Command.Fail(2, "generate", "--model", model, "--adapter", $"a={a}", "--prompt", "x"),
+            StringComparison.Ordinal);
+        Assert.Contains("is not looked at",
+            Command.Succeed(["predict", "--model", model, "--data", records, "--max_tokens", "1", .. Reference]).Error,
+            StringComparison.Ordinal);
     }
 
     // Every verb that uses an adapter of a classifier.
@@ -169,7 +195,8 @@ public sealed class AdapterTests : IDisposable
     private (string Model, string Adapter) Classifier(string name)
     {
         var (model, data) = (TinyModels.Bert(folder), TinyModels.Labelled(folder));
-        Command.Succeed(["train", "--model", model, "--data", data, "--eval_data", data, "--output", folder[name], "--max_steps", "4", "--lr", "0.02", .. Reference]);
+        Command.Succeed(["train", "--model", model, "--data", data, "--eval_data", data, "--output", folder[name],
+            "--max_steps", "4", "--lr", "0.02", .. Reference]);
         return (model, folder[name]);
     }
 
@@ -181,7 +208,8 @@ public sealed class AdapterTests : IDisposable
 
     private string Train(string model, string name, params string[] more)
     {
-        Command.Succeed(["train", "--model", model, "--data", TinyModels.Prompts(folder), "--output", folder[name], "--max_steps", "4", .. more, .. Reference]);
+        Command.Succeed(["train", "--model", model, "--data", TinyModels.Prompts(folder), "--output", folder[name],
+            "--max_steps", "4", .. more, .. Reference]);
         return folder[name];
     }
 
@@ -189,13 +217,16 @@ public sealed class AdapterTests : IDisposable
     {
         var records = folder.Write("records.jsonl", string.Concat(Enumerable.Range(0, 6).Select(i =>
             $$"""{"prompt":"{{i}} and {{2 * i}} is "{{(chosen?[i] is { Length: > 0 } name ? $", \"adapter\": \"{name}\"" : "")}}}""" + "\n")));
-        return [.. Command.Succeed(["predict", "--model", model, "--data", records, "--max_tokens", "6", .. Adapters(adapters), .. more, .. Reference])
+        return [.. Command.Succeed(["predict", "--model", model, "--data", records, "--max_tokens", "6",
+            .. Adapters(adapters), .. more, .. Reference])
             .Lines.Select(l => l["prediction"]!.GetValue<string>())];
     }
 
-    private static IEnumerable<string> Adapters(string[] adapters) => adapters.SelectMany(a => (string[])["--adapter", a]);
+    private static IEnumerable<string> Adapters(string[] adapters) =>
+        adapters.SelectMany(a => (string[])["--adapter", a]);
 
-    private static void Rewrite(string path, Func<string, float[], float[]> change, Func<string, string>? rename = null, bool flat = false)
+    private static void Rewrite(string path, Func<string, float[], float[]> change, Func<string, string>? rename = null,
+        bool flat = false)
     {
         var writer = SafetensorsWriter.ForPyTorch();
         using (var file = SafetensorsFile.Open(path))
@@ -203,7 +234,8 @@ public sealed class AdapterTests : IDisposable
             {
                 var values = new float[tensor.ElementCount];
                 file.ReadAs(tensor, values);
-                writer.Add(rename?.Invoke(tensor.Name) ?? tensor.Name, flat ? [values.Length] : tensor.Shape.AsSpan(), change(tensor.Name, values));
+                writer.Add(rename?.Invoke(tensor.Name) ?? tensor.Name, flat ? [values.Length] : tensor.Shape.AsSpan(),
+                    change(tensor.Name, values));
             }
         writer.Save(path);
     }

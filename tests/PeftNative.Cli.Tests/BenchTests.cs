@@ -8,7 +8,8 @@ namespace PeftNative.Cli.Tests;
 public class BenchTests
 {
     private static readonly string[] Tiny =
-        ["--hidden", "16", "--layers", "1", "--heads", "2", "--kv-heads", "1", "--ffn", "24", "--vocab", "33", "--batch", "2", "--seq", "8", "--steps", "2", "--warmup", "1"];
+        ["--hidden", "16", "--layers", "1", "--heads", "2", "--kv-heads", "1", "--ffn", "24", "--vocab", "33",
+            "--batch", "2", "--seq", "8", "--steps", "2", "--warmup", "1"];
 
     public static TheoryData<string> Operations => [.. OperationBenchmark.All.Select(o => o.Name)];
 
@@ -16,8 +17,10 @@ public class BenchTests
     [MemberData(nameof(Operations))]
     public void Every_operation_is_timed_in_each_direction(string name)
     {
-        string[] sizes = [.. OperationBenchmark.Find(name).Sizes.SelectMany(s => new[] { "--" + s.Key, s.Key.EndsWith("heads", StringComparison.Ordinal) ? "1" : "6" })];
-        var lines = Command.Succeed(["bench", "op", name, .. sizes, "--steps", "3", "--json", "--backend", "reference"]).Lines;
+        string[] sizes = [.. OperationBenchmark.Find(name).Sizes.SelectMany(
+            s => new[] { "--" + s.Key, s.Key.EndsWith("heads", StringComparison.Ordinal) ? "1" : "6" })];
+        var lines = Command.Succeed(["bench", "op", name, .. sizes, "--steps", "3", "--json", "--backend",
+            "reference"]).Lines;
         Assert.NotEmpty(lines);
         Assert.All(lines, l =>
         {
@@ -32,7 +35,8 @@ public class BenchTests
     public void The_line_of_a_step_has_exactly_the_agreed_keys()
     {
         var line = Assert.Single(Command.Succeed(["bench", "step", .. Tiny, "--json"]).Lines);
-        Assert.Equal(["peer", "backend", "method", "dtype", "targets", "trainable", "step_ms", "tokens_per_s", "peak_rss_mb", "peak_device_mb", "loss"], line.Select(p => p.Key));
+        Assert.Equal(["peer", "backend", "method", "dtype", "targets", "trainable", "step_ms", "tokens_per_s",
+            "peak_rss_mb", "peak_device_mb", "loss"], line.Select(p => p.Key));
     }
 
     [Theory]
@@ -49,7 +53,8 @@ public class BenchTests
     public void Every_law_of_growth_is_fitted()
     {
         var lines = Command.Succeed(["bench", "growth", .. Tiny, "--json"]).Lines;
-        Assert.Equal(["tokens", "layers", "rank", "targets", "prompt", "prefix", "padding", "labels", "frozen"], lines.Select(l => l["law"]!.GetValue<string>()));
+        Assert.Equal(["tokens", "layers", "rank", "targets", "prompt", "prefix", "padding", "labels", "frozen"],
+            lines.Select(l => l["law"]!.GetValue<string>()));
     }
 
     [Fact]
@@ -67,19 +72,26 @@ public class BenchTests
     public void Reports_are_written_and_compared()
     {
         using var folder = new TemporaryFolder();
-        Save(folder["a.json"], new Measurement("same", [5, 5.1, 5.2, 5.05, 5.15]), new Measurement("faster", [5, 5.1, 5.2, 5.05, 5.15]));
-        Save(folder["b.json"], new Measurement("same", [5.12, 5.08, 5.11, 5.02, 5.2]), new Measurement("faster", [3, 3.1, 3.2, 3.05, 3.15]));
+        Save(folder["a.json"], new Measurement("same", [5, 5.1, 5.2, 5.05, 5.15]),
+            new Measurement("faster", [5, 5.1, 5.2, 5.05, 5.15]));
+        Save(folder["b.json"], new Measurement("same", [5.12, 5.08, 5.11, 5.02, 5.2]),
+            new Measurement("faster", [3, 3.1, 3.2, 3.05, 3.15]));
         var lines = Command.Succeed("bench", "--compare", folder["a.json"], folder["b.json"], "--json").Lines;
         Assert.Equal(["same", "faster"], lines.Select(l => l["verdict"]!.GetValue<string>()));
         var peaks = new MachinePeaks(100, 200, 20, 2);
-        Assert.False(MeasurementComparison.MachineDiffers(peaks, peaks with { Fp32 = 95 }) || MeasurementComparison.MachineDiffers(null, peaks));
+        Assert.False(MeasurementComparison.MachineDiffers(peaks, peaks with { Fp32 = 95 })
+            || MeasurementComparison.MachineDiffers(null, peaks));
         Save(folder["slow.json"], peaks with { Reading = 12 }, new Measurement("same", [5, 5.1, 5.2, 5.05, 5.15]));
         Save(folder["fast.json"], peaks, new Measurement("same", [5, 5.1, 5.2, 5.05, 5.15]));
-        Assert.Contains("the machine was not the same for both", Command.Succeed("bench", "--compare", folder["slow.json"], folder["fast.json"]).Error, StringComparison.Ordinal);
-        Assert.Contains("no report", Command.Fail(3, "bench", "--compare", folder.Write("c.json", "{}"), folder["b.json"]), StringComparison.Ordinal);
+        Assert.Contains("the machine was not the same for both",
+            Command.Succeed("bench", "--compare", folder["slow.json"], folder["fast.json"]).Error,
+            StringComparison.Ordinal);
+        Assert.Contains("no report", Command.Fail(3, "bench", "--compare", folder.Write("c.json", "{}"),
+            folder["b.json"]), StringComparison.Ordinal);
 
         Command.Succeed(["bench", "step", .. Tiny, "--output", folder["step.json"], "--markdown", folder["step.md"]]);
-        Assert.Equal(2, JsonNode.Parse(File.ReadAllText(folder["step.json"]))!["measurements"]![0]!["rounds_ms"]!.AsArray().Count);
+        Assert.Equal(2,
+            JsonNode.Parse(File.ReadAllText(folder["step.json"]))!["measurements"]![0]!["rounds_ms"]!.AsArray().Count);
         Assert.Contains("| step |", File.ReadAllText(folder["step.md"]), StringComparison.Ordinal);
     }
 
@@ -98,12 +110,14 @@ public class BenchTests
         Assert.Equal(2.0 / 252, MeasurementComparison.RankSumProbability([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), 1e-12);
         Assert.Equal(1, MeasurementComparison.RankSumProbability([1, 4], [2, 3]), 1e-12);
         // Above 20 values the normal approximation: U = 0 of 12 x 12 has z = 71.5 / √300.
-        var separate = MeasurementComparison.RankSumProbability([.. Enumerable.Range(0, 12).Select(i => (double)i)], [.. Enumerable.Range(20, 12).Select(i => (double)i)]);
+        var separate = MeasurementComparison.RankSumProbability([.. Enumerable.Range(0, 12).Select(i => (double)i)],
+            [.. Enumerable.Range(20, 12).Select(i => (double)i)]);
         Assert.Equal(3.66e-5, separate, 1e-6);
     }
 
     private static void Save(string path, params Measurement[] measurements) => Save(path, null, measurements);
 
     private static void Save(string path, MachinePeaks? peaks, params Measurement[] measurements) =>
-        File.WriteAllText(path, new BenchmarkReport("a machine", "a command", peaks, measurements).ToJson().ToJsonString());
+        File.WriteAllText(path, new BenchmarkReport("a machine", "a command", peaks, measurements).ToJson()
+            .ToJsonString());
 }

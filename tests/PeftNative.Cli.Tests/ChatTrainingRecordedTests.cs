@@ -32,12 +32,18 @@ public class ChatTrainingRecordedTests
         {
             File.WriteAllText(Path.Combine(folder.FullName, "context.json"), """{"variables":{}}""");
             File.WriteAllText(Path.Combine(folder.FullName, "chat_template.jinja"),
-                "{% for m in messages %}{{ m.role + ':' + m.content + '|' }}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}");
+                "{% for m in messages %}{{ m.role + ':' + m.content + '|' }}{% endfor %}{% if add_generation_prompt "
+                    + "%}assistant:{% endif %}");
             Assert.Null(Verify(folder.FullName, _ => { }));
-            Assert.Contains("text differs", Verify(folder.FullName, e => e["text"] = "user:🌲|assistant:b|"), StringComparison.Ordinal);
-            Assert.Contains("expected turn 1 at 18", Verify(folder.FullName, e => e["spans"]![0]!["start"] = 18), StringComparison.Ordinal);
-            Assert.Contains("expected turn 3", Verify(folder.FullName, e => e["spans"]![0]!["turn"] = 3), StringComparison.Ordinal);
-            Assert.Contains("do not continue", Verify(folder.FullName, e => e["answer_does_not_continue_the_prompt"] = new JsonArray(1)), StringComparison.Ordinal);
+            Assert.Contains("text differs", Verify(folder.FullName, e => e["text"] = "user:🌲|assistant:b|"),
+                StringComparison.Ordinal);
+            Assert.Contains("expected turn 1 at 18", Verify(folder.FullName, e => e["spans"]![0]!["start"] = 18),
+                StringComparison.Ordinal);
+            Assert.Contains("expected turn 3", Verify(folder.FullName, e => e["spans"]![0]!["turn"] = 3),
+                StringComparison.Ordinal);
+            Assert.Contains("do not continue",
+                Verify(folder.FullName, e => e["answer_does_not_continue_the_prompt"] = new JsonArray(1)),
+                StringComparison.Ordinal);
         }
         finally
         {

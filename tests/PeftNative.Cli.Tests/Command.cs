@@ -7,7 +7,8 @@ namespace PeftNative.Cli.Tests;
 internal sealed record Outcome(int Code, string Out, string Error)
 {
     /// <summary>The JSON lines of the output.</summary>
-    public List<JsonObject> Lines => [.. Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => (JsonObject)JsonNode.Parse(l)!)];
+    public List<JsonObject> Lines =>
+        [.. Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => (JsonObject)JsonNode.Parse(l)!)];
 }
 
 /// <summary>Runs the command in this process.</summary>
@@ -29,7 +30,8 @@ internal static class Command
     public static Outcome Succeed(params string[] args)
     {
         var outcome = Run(args);
-        Assert.True(outcome.Code == 0, $"exit code {outcome.Code} of {string.Join(' ', args)}\n{outcome.Error}\n{outcome.Out}");
+        Assert.True(outcome.Code == 0,
+            $"exit code {outcome.Code} of {string.Join(' ', args)}\n{outcome.Error}\n{outcome.Out}");
         return outcome;
     }
 
@@ -38,10 +40,12 @@ internal static class Command
     {
         var outcome = Run(args);
         Assert.Equal(code, outcome.Code);
-        var lines = outcome.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(l => !l.StartsWith("warning:", StringComparison.Ordinal)).ToList();
+        var lines = outcome.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Where(l => !l.StartsWith("warning:", StringComparison.Ordinal)).ToList();
         Assert.InRange(lines.Count, 1, 3);
         Assert.StartsWith("error: ", lines[0], StringComparison.Ordinal);
-        Assert.All(lines.Skip(1), l => Assert.True(l.StartsWith("where: ", StringComparison.Ordinal) || l.StartsWith("to do: ", StringComparison.Ordinal), l));
+        Assert.All(lines.Skip(1), l => Assert.True(l.StartsWith("where: ", StringComparison.Ordinal)
+            || l.StartsWith("to do: ", StringComparison.Ordinal), l));
         Assert.DoesNotContain("   at ", outcome.Error, StringComparison.Ordinal);
         return string.Join('\n', lines);
     }

@@ -7,9 +7,10 @@ using Xunit;
 namespace PeftNative.Cli.Tests;
 
 /// <summary>
-/// Runs the commands of README, CONTRIBUTING and docs: every line that is set as code and begins with <c>peftnative</c>, page by page, in order, in a folder that
-/// holds what the pages speak of. A line <c>&lt;!-- not run: why --&gt;</c> before a block exempts it; a synopsis with brackets or capitals for values is
-/// no command. Lines with ./build.sh must name a word it knows.
+/// Runs the commands of README, CONTRIBUTING and docs: every line that is set as code and begins with
+/// <c>peftnative</c>, page by page, in order, in a folder that holds what the pages speak of. A line
+/// <c>&lt;!-- not run: why --&gt;</c> before a block exempts it; a synopsis with brackets or capitals for values is no
+/// command. Lines with ./build.sh must name a word it knows.
 /// </summary>
 public sealed partial class DocumentTests(DocumentTests.Material material) : IClassFixture<DocumentTests.Material>
 {
@@ -17,11 +18,14 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
 
     // Sizes that make a benchmark short; what a page says in their place is dropped.
     private static readonly string[] SmallBench =
-        ["--hidden", "16", "--layers", "2", "--heads", "2", "--kv_heads", "2", "--ffn", "24", "--vocab", "64", "--batch", "2", "--seq", "8", "--steps", "1", "--warmup", "0",
+        ["--hidden", "16", "--layers", "2", "--heads", "2", "--kv_heads", "2", "--ffn", "24", "--vocab", "64",
+            "--batch", "2", "--seq", "8", "--steps", "1", "--warmup", "0",
          "--new_tokens", "2", "--m", "4", "--k", "4", "--n", "4", "--head_dim", "4"];
 
     public static TheoryData<string> Pages =>
-        [.. Directory.GetFiles(Path.Combine(Root, "docs"), "*.md").Append(Path.Combine(Root, "README.md")).Append(Path.Combine(Root, "CONTRIBUTING.md")).Where(p => Commands(p).Any()).Select(p => Path.GetRelativePath(Root, p))];
+        [.. Directory.GetFiles(Path.Combine(Root, "docs"), "*.md").Append(Path.Combine(Root, "README.md"))
+            .Append(Path.Combine(Root, "CONTRIBUTING.md")).Where(p => Commands(p).Any())
+            .Select(p => Path.GetRelativePath(Root, p))];
 
     [Theory]
     [MemberData(nameof(Pages))]
@@ -33,7 +37,9 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
             if (command[0] == "./build.sh")
             {
                 var word = command.ElementAtOrDefault(1) ?? "";
-                Assert.True(word.Length == 0 || File.ReadAllText(Path.Combine(Root, "build.sh")).Contains($"\n    {word}) ", StringComparison.Ordinal), $"{page}: build.sh {word}");
+                Assert.True(word.Length == 0
+                    || File.ReadAllText(Path.Combine(Root, "build.sh"))
+                    .Contains($"\n    {word}) ", StringComparison.Ordinal), $"{page}: build.sh {word}");
                 continue;
             }
             var shown = Material.Run(folder, Shortened(command[1..]), out var code);
@@ -48,7 +54,8 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
     private static string[] Shortened(string[] command) => command switch
     {
         ["bench", ..] when !command.Contains("--compare") => [.. WithoutSizes(command), .. SmallBench],
-        ["verify", "ops", ..] when !command.Contains("--case") && !command.Contains("--filter") => [.. command.Where(w => w != "--all"), "--filter", "^Gather"],
+        ["verify", "ops", ..] when !command.Contains("--case")
+            && !command.Contains("--filter") => [.. command.Where(w => w != "--all"), "--filter", "^Gather"],
         _ => command,
     };
 
@@ -59,16 +66,21 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
             else yield return command[i];
     }
 
-    /// <summary>The commands of a page, each in words; a backslash at the end of a line goes on in the next one.</summary>
+    /// <summary>
+    /// The commands of a page, each in words; a backslash at the end of a line goes on in the next one.
+    /// </summary>
     private static IEnumerable<string[]> Commands(string path)
     {
         var exempt = false;
-        foreach (var line in File.ReadAllText(path).ReplaceLineEndings("\n").Replace("\\\n", " ", StringComparison.Ordinal).Split('\n'))
+        foreach (var line in File.ReadAllText(path).ReplaceLineEndings("\n")
+            .Replace("\\\n", " ", StringComparison.Ordinal).Split('\n'))
         {
             if (line.StartsWith("<!-- not run: ", StringComparison.Ordinal)) exempt = true;
             else if (line.Length > 0 && !line.StartsWith("    ", StringComparison.Ordinal)) exempt = false;
             var text = line.Trim();
-            var isCommand = line.StartsWith("    ", StringComparison.Ordinal) && (text.StartsWith("peftnative ", StringComparison.Ordinal) || text.StartsWith("./build.sh", StringComparison.Ordinal));
+            var isCommand = line.StartsWith("    ", StringComparison.Ordinal)
+                && (text.StartsWith("peftnative ", StringComparison.Ordinal)
+                    || text.StartsWith("./build.sh", StringComparison.Ordinal));
             if (!isCommand || exempt) continue;
             var words = Words(text);
             if (!words.Any(w => Placeholder().IsMatch(w))) yield return words;
@@ -76,13 +88,16 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
     }
 
     // As a shell would: quotes hold together, a number sign begins a remark.
-    private static string[] Words(string line) => [.. Word().Matches(line).Select(m => m.Value).TakeWhile(w => !w.StartsWith('#'))
+    private static string[] Words(string line) =>
+        [.. Word().Matches(line).Select(m => m.Value).TakeWhile(w => !w.StartsWith('#'))
         .Select(w => w.Replace("\"", "", StringComparison.Ordinal).Replace("'", "", StringComparison.Ordinal))];
 
     private static string FindRoot()
     {
         var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "PeftNative.sln"))) folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("the tests do not run inside the sources");
+        while (!File.Exists(Path.Combine(folder, "PeftNative.sln")))
+            folder = Path.GetDirectoryName(folder)
+                ?? throw new InvalidOperationException("the tests do not run inside the sources");
         return folder;
     }
 
@@ -105,13 +120,17 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
             Directory.CreateDirectory(Path.Combine(template, "my-model"));
             foreach (var file in Directory.GetFiles(Path.Combine(Root, "src", "PeftNative.Cli", "Assets", "demo-base")))
                 File.Copy(file, Path.Combine(template, "my-model", Path.GetFileName(file)));
-            var records = Enumerable.Range(0, 16).Select(i => new JsonObject { ["prompt"] = $"The code of box {i} is", ["completion"] = $" {i}." });
+            var records = Enumerable.Range(0, 16)
+                .Select(i => new JsonObject { ["prompt"] = $"The code of box {i} is", ["completion"] = $" {i}." });
             File.WriteAllLines(Path.Combine(template, "my-data.jsonl"), records.Select(r => r.ToJsonString()));
             File.WriteAllText(Path.Combine(template, "new.jsonl"), "{\"prompt\": \"The code of box 3 is\"}\n");
-            File.WriteAllText(Path.Combine(template, "mixed.jsonl"), "{\"prompt\": \"The code of box 3 is\", \"adapter\": \"one\"}\n{\"prompt\": \"And of 4\", \"adapter\": null}\n");
+            File.WriteAllText(Path.Combine(template, "mixed.jsonl"),
+                "{\"prompt\": \"The code of box 3 is\", \"adapter\": \"one\"}\n{\"prompt\": \"And of 4\", \"adapter\": "
+                    + "null}\n");
             foreach (var (adapter, seed) in new[] { ("my-lora", "1"), ("a", "2"), ("b", "3") })
             {
-                var shown = Run(template, ["train", "--model", "my-model", "--data", "my-data.jsonl", "--output", adapter, "--seed", seed, "--max_steps", "2", "--quiet"], out var code);
+                var shown = Run(template, ["train", "--model", "my-model", "--data", "my-data.jsonl", "--output",
+                    adapter, "--seed", seed, "--max_steps", "2", "--quiet"], out var code);
                 Assert.True(code == 0, shown);
             }
         }
@@ -132,9 +151,11 @@ public sealed partial class DocumentTests(DocumentTests.Material material) : ICl
         /// <summary>Runs the command in a folder, with nothing piped in; returns all it wrote.</summary>
         public static string Run(string folder, string[] arguments, out int code)
         {
-            var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "PeftNative.Cli.dll"), .. arguments])
+            var start = new ProcessStartInfo("dotnet",
+                [Path.Combine(AppContext.BaseDirectory, "PeftNative.Cli.dll"), .. arguments])
             {
-                WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
+                WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true,
+                RedirectStandardInput = true,
             };
             using var process = Process.Start(start)!;
             process.StandardInput.Close();

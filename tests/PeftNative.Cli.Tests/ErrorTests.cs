@@ -20,35 +20,41 @@ public sealed class ErrorTests : IDisposable
         Expect(2, ["train", "--modle", "x"], "'modle' is no flag of peftnative train.", "Did you mean --model?");
 
     [Fact]
-    public void A_missing_flag_is_named() => Expect(2, ["train", "--model", "x"], "--data is missing.", "Give --data FILE");
+    public void A_missing_flag_is_named() =>
+        Expect(2, ["train", "--model", "x"], "--data is missing.", "Give --data FILE");
 
     [Fact]
     public void A_missing_argument_is_named() => Expect(2, ["inspect"], "PATH is missing.", "without a flag");
 
     [Fact]
-    public void A_flag_without_a_value_is_named() => Expect(2, ["inspect", "x", "--diff"], "--diff has no value.", "Write --diff PATH.");
+    public void A_flag_without_a_value_is_named() =>
+        Expect(2, ["inspect", "x", "--diff"], "--diff has no value.", "Write --diff PATH.");
 
     [Fact]
     public void A_flag_given_twice_is_named() =>
         Expect(2, ["train", "--model", "a", "--model", "b"], "--model is given 2 times.", "Give it once.");
 
     [Fact]
-    public void A_word_too_many_is_named() => Expect(2, ["inspect", "a", "b"], "'b' stands where nothing is expected.", "Give one PATH only.");
+    public void A_word_too_many_is_named() =>
+        Expect(2, ["inspect", "a", "b"], "'b' stands where nothing is expected.", "Give one PATH only.");
 
     [Fact]
     public void An_impossible_number_is_named() =>
-        Expect(2, ["train", "--model", "a", "--data", "b", "--batch_size", "0"], "--batch_size must be a whole number from 1", "not '0'", "Examples computed together");
+        Expect(2, ["train", "--model", "a", "--data", "b", "--batch_size", "0"],
+            "--batch_size must be a whole number from 1", "not '0'", "Examples computed together");
 
     [Fact]
     public void An_unknown_word_names_the_nearest() =>
-        Expect(2, ["train", "--model", "a", "--data", "b", "--method", "lra"], "--method knows no 'lra'.", "Did you mean 'lora'?");
+        Expect(2, ["train", "--model", "a", "--data", "b", "--method", "lra"], "--method knows no 'lra'.",
+            "Did you mean 'lora'?");
 
     [Fact]
     public void A_key_of_another_method_is_refused() =>
         Expect(2, Train("--method", "full", "--r", "4"), "r is no setting of the method full.", "It has none.");
 
     [Fact]
-    public void A_missing_configuration_file_is_named() => Expect(2, ["train", "--config", "nosuch.yaml"], "no such configuration file", "nosuch.yaml");
+    public void A_missing_configuration_file_is_named() =>
+        Expect(2, ["train", "--config", "nosuch.yaml"], "no such configuration file", "nosuch.yaml");
 
     [Fact]
     public void Modules_that_match_nothing_list_what_there_is() =>
@@ -56,7 +62,8 @@ public sealed class ErrorTests : IDisposable
 
     [Fact]
     public void Missing_data_is_a_data_error() =>
-        Expect(3, ["train", "--model", TinyModels.Llama(folder), "--data", "nosuch.jsonl"], "There is no such data file", "nosuch.jsonl");
+        Expect(3, ["train", "--model", TinyModels.Llama(folder), "--data", "nosuch.jsonl"],
+            "There is no such data file", "nosuch.jsonl");
 
     [Fact]
     public void A_broken_line_is_named_with_its_number()
@@ -76,15 +83,19 @@ public sealed class ErrorTests : IDisposable
     public void Records_without_anything_to_learn_say_why()
     {
         var data = folder.Write("long.jsonl", $$"""{"prompt":"{{new string('x', 300)}}","completion":"y"}""" + "\n");
-        Expect(3, ["train", "--model", TinyModels.Llama(folder), "--data", data, "--max_seq_length", "32"], "cut off", "max_seq_length");
+        Expect(3, ["train", "--model", TinyModels.Llama(folder), "--data", data, "--max_seq_length", "32"], "cut off",
+            "max_seq_length");
     }
 
     [Fact]
     public void Many_records_that_are_cut_off_are_warned_of()
     {
-        var data = folder.Write("long.jsonl", string.Concat(Enumerable.Repeat($$"""{"prompt":"a","completion":"{{new string('x', 80)}}"}""" + "\n", 10)));
-        var outcome = Command.Succeed("check", "--model", TinyModels.Llama(folder), "--data", data, "--max_seq_length", "32", "--backend", "reference");
-        Assert.Contains("warning: 100.0 % of the examples are cut off; a larger max_seq_length keeps them whole.", outcome.Error, StringComparison.Ordinal);
+        var data = folder.Write("long.jsonl",
+            string.Concat(Enumerable.Repeat($$"""{"prompt":"a","completion":"{{new string('x', 80)}}"}""" + "\n", 10)));
+        var outcome = Command.Succeed("check", "--model", TinyModels.Llama(folder), "--data", data, "--max_seq_length",
+            "32", "--backend", "reference");
+        Assert.Contains("warning: 100.0 % of the examples are cut off; a larger max_seq_length keeps them whole.",
+            outcome.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -94,27 +105,32 @@ public sealed class ErrorTests : IDisposable
         var file = Path.Combine(adapter, "adapter_model.safetensors");
         var writer = Formats.SafetensorsWriter.ForPyTorch();
         using (var whole = Formats.SafetensorsFile.Open(file))
-            foreach (var tensor in whole.Tensors.Skip(1)) writer.Add(tensor.Name, tensor.Type, tensor.Shape.AsSpan(), whole.Bytes(tensor).ToArray());
+            foreach (var tensor in whole.Tensors.Skip(1))
+                writer.Add(tensor.Name, tensor.Type, tensor.Shape.AsSpan(), whole.Bytes(tensor).ToArray());
         writer.Save(file);
-        Expect(4, ["generate", "--model", folder["llama"], "--adapter", adapter, "--prompt", "a"], "does not fit", "missing: base_model.model.model.layers.0");
+        Expect(4, ["generate", "--model", folder["llama"], "--adapter", adapter, "--prompt", "a"], "does not fit",
+            "missing: base_model.model.model.layers.0");
     }
 
     [Fact]
     public void Labels_for_a_language_model_s_encoder_are_asked_for() =>
-        Expect(2, ["train", "--model", TinyModels.Bert(folder), "--data", TinyModels.Prompts(folder)], "A bert model cannot learn to continue texts", "labels");
+        Expect(2, ["train", "--model", TinyModels.Bert(folder), "--data", TinyModels.Prompts(folder)],
+            "A bert model cannot learn to continue texts", "labels");
 
     [Fact]
     public void An_unsupported_architecture_lists_the_supported_ones()
     {
         folder.Write("odd/config.json", """{"model_type":"mamba"}""");
-        Expect(4, ["train", "--model", folder["odd"], "--data", TinyModels.Prompts(folder)], "'mamba' is not supported", "llama");
+        Expect(4, ["train", "--model", folder["odd"], "--data", TinyModels.Prompts(folder)],
+            "'mamba' is not supported", "llama");
     }
 
     [Fact]
     public void A_git_lfs_pointer_is_recognised()
     {
         var model = TinyModels.Llama(folder);
-        File.WriteAllText(Path.Combine(model, "model.safetensors"), "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n");
+        File.WriteAllText(Path.Combine(model, "model.safetensors"),
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n");
         Expect(4, ["generate", "--model", model, "--prompt", "a"], "git-lfs pointer", "git lfs pull");
     }
 
@@ -141,16 +157,20 @@ public sealed class ErrorTests : IDisposable
         var adapter = TrainedAdapter();
         var other = TinyModels.Llama(folder, "wider");
         var config = Path.Combine(other, "config.json");
-        File.WriteAllText(config, File.ReadAllText(config).Replace("\"num_hidden_layers\":2", "\"num_hidden_layers\":1", StringComparison.Ordinal));
-        Expect(4, ["generate", "--model", other, "--adapter", adapter, "--prompt", "a"], "does not fit", "unexpected: base_model.model.model.layers.1");
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"num_hidden_layers\":2", "\"num_hidden_layers\":1",
+            StringComparison.Ordinal));
+        Expect(4, ["generate", "--model", other, "--adapter", adapter, "--prompt", "a"], "does not fit",
+            "unexpected: base_model.model.model.layers.1");
     }
 
     [Fact]
     public void A_folder_that_is_no_adapter_is_named() =>
-        Expect(4, ["generate", "--model", TinyModels.Llama(folder), "--adapter", folder.Root, "--prompt", "a"], "has no adapter_config.json", "saved adapter");
+        Expect(4, ["generate", "--model", TinyModels.Llama(folder), "--adapter", folder.Root, "--prompt", "a"],
+            "has no adapter_config.json", "saved adapter");
 
     [Fact]
-    public void A_missing_path_is_a_disk_error() => Expect(5, ["inspect", folder["nosuch"]], "no such file or folder", "Check the path");
+    public void A_missing_path_is_a_disk_error() =>
+        Expect(5, ["inspect", folder["nosuch"]], "no such file or folder", "Check the path");
 
     [Fact]
     public void A_folder_that_cannot_be_made_is_a_disk_error() =>
@@ -158,11 +178,13 @@ public sealed class ErrorTests : IDisposable
 
     [Fact]
     public void Numbers_that_are_not_finite_stop_the_run_and_name_step_and_records() =>
-        Expect(6, Train("--output", folder["nan"], "--lr", "1e300", "--max_steps", "20"), "at step", "records", "Lower the learning rate");
+        Expect(6, Train("--output", folder["nan"], "--lr", "1e300", "--max_steps", "20"), "at step", "records",
+            "Lower the learning rate");
 
     [Fact]
     public void Merging_into_a_full_folder_is_refused() =>
-        Expect(2, ["merge", "--model", TinyModels.Llama(folder), "--adapter", TrainedAdapter(), "--output", folder.Root], "would delete what the folder holds", "empty folder");
+        Expect(2, ["merge", "--model", TinyModels.Llama(folder), "--adapter", TrainedAdapter(), "--output",
+            folder.Root], "would delete what the folder holds", "empty folder");
 
     [Theory]
     [InlineData("cuda")]
@@ -188,7 +210,8 @@ public sealed class ErrorTests : IDisposable
     [InlineData(130)]
     [InlineData(143)]
     public void An_interruption_keeps_its_signal_s_code(int code) =>
-        Assert.Equal(code, Print(new OperationCanceledException(), terminal => terminal.Interruption.Request(code)).Code);
+        Assert.Equal(code, Print(new OperationCanceledException(),
+            terminal => terminal.Interruption.Request(code)).Code);
 
     [Fact]
     public void A_mistake_of_ours_is_one_line_and_how_to_report_it()
@@ -196,7 +219,8 @@ public sealed class ErrorTests : IDisposable
         var (code, text) = Print(new InvalidOperationException("odd"));
         Assert.Equal(1, code);
         Assert.Equal("error: internal error: InvalidOperationException: odd\n"
-            + "to do: Please report it with the command you gave and the output of 'peftnative env'. --verbose shows where it happened.\n", text);
+            + "to do: Please report it with the command you gave and the output of 'peftnative env'. --verbose shows "
+            + "where it happened.\n", text);
     }
 
     [Fact]

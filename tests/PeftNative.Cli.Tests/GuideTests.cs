@@ -7,7 +7,8 @@ namespace PeftNative.Cli.Tests;
 /// <summary>The guides name files, commands and messages that exist.</summary>
 public sealed partial class GuideTests
 {
-    public static TheoryData<string> Guides => ["adding-an-operation.md", "adding-a-method.md", "adding-a-family.md", "troubleshooting.md", "ilgpu.md"];
+    public static TheoryData<string> Guides =>
+        ["adding-an-operation.md", "adding-a-method.md", "adding-a-family.md", "troubleshooting.md", "ilgpu.md"];
 
     [Theory]
     [MemberData(nameof(Guides))]
@@ -17,7 +18,8 @@ public sealed partial class GuideTests
         var missing = NamedFile().Matches(Read(root, guide)).Select(m => m.Groups[1].Value)
             .Where(f => !File.Exists(Path.Combine(root, f)) && !Directory.Exists(Path.Combine(root, f)));
         Assert.Empty(missing);
-        var links = Link().Matches(Read(root, guide)).Select(m => m.Groups[1].Value).Where(l => !l.StartsWith("http", StringComparison.Ordinal));
+        var links = Link().Matches(Read(root, guide)).Select(m => m.Groups[1].Value)
+            .Where(l => !l.StartsWith("http", StringComparison.Ordinal));
         Assert.All(links, l => Assert.True(File.Exists(Path.Combine(root, "docs", l)), l));
     }
 
@@ -25,7 +27,8 @@ public sealed partial class GuideTests
     [MemberData(nameof(Guides))]
     public void Commands_that_are_shown_can_be_given(string guide)
     {
-        var commands = Command().Matches(Read(RepositoryOrSkip(), guide)).Select(m => m.Groups[1].Value.Trim()).ToList();
+        var commands = Command().Matches(Read(RepositoryOrSkip(), guide))
+            .Select(m => m.Groups[1].Value.Trim()).ToList();
         Assert.All(commands, command =>
         {
             var words = Word().Matches(command).Select(m => m.Value.Trim('\'')).ToList();
@@ -38,30 +41,37 @@ public sealed partial class GuideTests
     public void Messages_of_the_troubleshooting_guide_are_those_of_the_code()
     {
         var root = RepositoryOrSkip();
-        var code = string.Concat(Directory.EnumerateFiles(Path.Combine(root, "src"), "*.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
+        var code = string.Concat(Directory.EnumerateFiles(Path.Combine(root, "src"), "*.cs",
+            SearchOption.AllDirectories).Select(File.ReadAllText));
         var messages = Message().Matches(Read(root, "troubleshooting.md")).Select(m => m.Groups[1].Value).ToList();
         Assert.True(messages.Count > 15, $"{messages.Count} messages");
         Assert.All(messages, m => Assert.True(code.Contains(m, StringComparison.Ordinal), m));
     }
 
-    /// <summary>The rooms of the core, in the order in which the architecture lists them, use none of those below them.</summary>
+    /// <summary>
+    /// The rooms of the core, in the order in which the architecture lists them, use none of those below them.
+    /// </summary>
     [Fact]
     public void No_room_knows_one_further_down()
     {
         var root = RepositoryOrSkip();
         var rooms = Room().Matches(Read(root, "architecture.md")).Select(m => m.Groups[1].Value).ToList();
         var core = Path.Combine(root, "src", "PeftNative");
-        var folders = Directory.GetDirectories(core).Select(d => Path.GetFileName(d)!).Where(d => d is not ("bin" or "obj"));
+        var folders = Directory.GetDirectories(core).Select(d => Path.GetFileName(d)!)
+            .Where(d => d is not ("bin" or "obj"));
         Assert.Empty(folders.Except(rooms));
         foreach (var file in Directory.EnumerateFiles(core, "*.cs", SearchOption.AllDirectories))
         {
             if (RoomOf(Path.GetRelativePath(core, file).Replace('\\', '/')) is not { } room) continue;
-            var known = Using().Matches(File.ReadAllText(file)).Select(m => RoomOf(m.Groups[1].Value.Replace('.', '/') + "/")).OfType<string>();
-            Assert.All(known, k => Assert.True(rooms.IndexOf(k) <= rooms.IndexOf(room) || (room, k) is ("Tensors", "Ops"), $"{file} of {room} uses {k}"));
+            var known = Using().Matches(File.ReadAllText(file))
+                .Select(m => RoomOf(m.Groups[1].Value.Replace('.', '/') + "/")).OfType<string>();
+            Assert.All(known, k => Assert.True(rooms.IndexOf(k) <= rooms.IndexOf(room)
+                || (room, k) is ("Tensors", "Ops"), $"{file} of {room} uses {k}"));
         }
 
         // The innermost room of a path; files above all rooms have none.
-        string? RoomOf(string path) => rooms.Where(r => path.StartsWith(r + "/", StringComparison.Ordinal)).MaxBy(r => r.Length);
+        string? RoomOf(string path) => rooms.Where(r => path.StartsWith(r + "/", StringComparison.Ordinal))
+            .MaxBy(r => r.Length);
     }
 
     private static string Read(string root, string guide) => File.ReadAllText(Path.Combine(root, "docs", guide));

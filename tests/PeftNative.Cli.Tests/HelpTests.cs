@@ -32,7 +32,8 @@ public class HelpTests
     [MemberData(nameof(VerbNames))]
     public void The_example_is_a_call_that_is_understood(string verb)
     {
-        var words = Find(verb).Example.Replace("\\\n", " ", StringComparison.Ordinal).Replace("'", "", StringComparison.Ordinal)
+        var words = Find(verb).Example.Replace("\\\n", " ", StringComparison.Ordinal)
+            .Replace("'", "", StringComparison.Ordinal)
             .Split(' ', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(["peftnative", verb], words[..2]);
         // Quoted texts fall apart here; every flag must be known all the same.
@@ -62,7 +63,8 @@ public class HelpTests
     }
 
     [Fact]
-    public void Version_is_told() => Assert.StartsWith("peftnative ", Command.Succeed("--version").Out, StringComparison.Ordinal);
+    public void Version_is_told() =>
+        Assert.StartsWith("peftnative ", Command.Succeed("--version").Out, StringComparison.Ordinal);
 
     private static Verb Find(string name) => Cli.Verbs.First(v => v.Name == name);
 }

@@ -55,7 +55,8 @@ public sealed class KeyboardTests : IDisposable
     {
         var model = TinyModels.Llama(folder);
         File.WriteAllText(Path.Combine(model, "chat_template.jinja"),
-            "{% for m in messages %}{{ m.role[0] }}:{{ m.content }};{% endfor %}{% if add_generation_prompt %}a:{% endif %}");
+            "{% for m in messages %}{{ m.role[0] }}:{{ m.content }};{% endfor %}{% if add_generation_prompt %}a:{% "
+                + "endif %}");
         return model;
     }
 }

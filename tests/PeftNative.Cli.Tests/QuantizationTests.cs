@@ -23,13 +23,16 @@ public sealed class QuantizationTests : IDisposable
     public void A_base_in_few_bits_trains_measures_continues_and_merges(string name, string[] flags)
     {
         var (model, data, output) = (TinyModels.Llama(folder), TinyModels.Prompts(folder), folder["out"]);
-        Command.Succeed(["train", "--model", model, "--data", data, "--output", output, "--max_steps", "12", "--lr", "0.02", .. flags, .. Reference]);
+        Command.Succeed(["train", "--model", model, "--data", data, "--output", output, "--max_steps", "12", "--lr",
+            "0.02", .. flags, .. Reference]);
         var resolved = File.ReadAllText(Path.Combine(output, "config.resolved.yaml"));
         Assert.Contains($"quantization: {flags[1]}", resolved, StringComparison.Ordinal);
-        Assert.Equal(name.EndsWith("double", StringComparison.Ordinal), resolved.Contains("double_quant: true", StringComparison.Ordinal));
+        Assert.Equal(name.EndsWith("double", StringComparison.Ordinal),
+            resolved.Contains("double_quant: true", StringComparison.Ordinal));
 
         double Loss(params string[] more) =>
-            Command.Succeed(["eval", "--model", model, "--data", data, "--json", .. more, .. Reference]).Lines[0]["loss"]!.GetValue<double>();
+            Command.Succeed(["eval", "--model", model, "--data", data, "--json", .. more,
+                .. Reference]).Lines[0]["loss"]!.GetValue<double>();
         var (whole, few, trained) = (Loss(), Loss(flags), Loss(["--adapter", output, .. flags]));
         Assert.NotEqual(whole, few);
         Assert.InRange(few, whole - 0.5, whole + 0.5);
@@ -37,13 +40,18 @@ public sealed class QuantizationTests : IDisposable
         Assert.NotEqual(trained, Loss("--adapter", output)); // the adapter belongs to the base as it was when trained
 
         string[] use = ["--model", model, "--adapter", output, "--max_tokens", "5", .. flags, .. Reference];
-        var continued = Command.Succeed(["generate", "--prompt", "3 and 4 is ", "--json", .. use]).Lines[0]["text"]!.GetValue<string>();
-        var predicted = Command.Succeed(["predict", "--data", folder.Write("p.jsonl", """{"prompt":"3 and 4 is "}""" + "\n"), .. use]).Lines[0]["prediction"]!.GetValue<string>();
+        var continued = Command.Succeed(["generate", "--prompt", "3 and 4 is ", "--json",
+            .. use]).Lines[0]["text"]!.GetValue<string>();
+        var predicted =
+            Command.Succeed(["predict", "--data", folder.Write("p.jsonl", """{"prompt":"3 and 4 is "}""" + "\n"),
+                .. use]).Lines[0]["prediction"]!.GetValue<string>();
         Assert.Equal(continued, predicted);
 
-        var merged = Command.Succeed(["merge", "--model", model, "--adapter", output, "--output", folder["merged"], .. flags, .. Reference]);
+        var merged = Command.Succeed(["merge", "--model", model, "--adapter", output, "--output", folder["merged"],
+            .. flags, .. Reference]);
         Assert.Contains("what is written is dequantised", merged.Out, StringComparison.Ordinal);
-        var alone = Command.Succeed(["eval", "--model", folder["merged"], "--data", data, "--json", .. Reference]).Lines[0]["loss"]!.GetValue<double>();
+        var alone = Command.Succeed(["eval", "--model", folder["merged"], "--data", data, "--json",
+            .. Reference]).Lines[0]["loss"]!.GetValue<double>();
         Assert.Equal(trained, alone, 4);
     }
 
@@ -53,10 +61,13 @@ public sealed class QuantizationTests : IDisposable
         var (model, data) = (TinyModels.Llama(folder), TinyModels.Prompts(folder));
         double Trained(string compute)
         {
-            string[] flags = ["--model", model, "--data", data, "--quantization", "int8", "--int8_compute", compute, .. Reference];
-            double Loss(params string[] more) => Command.Succeed(["eval", "--json", .. flags, .. more]).Lines[0]["loss"]!.GetValue<double>();
+            string[] flags = ["--model", model, "--data", data, "--quantization", "int8", "--int8_compute", compute,
+                .. Reference];
+            double Loss(params string[] more) =>
+                Command.Succeed(["eval", "--json", .. flags, .. more]).Lines[0]["loss"]!.GetValue<double>();
             Command.Succeed(["train", "--output", folder[compute], "--max_steps", "12", "--lr", "0.02", .. flags]);
-            Assert.Contains($"int8_compute: {compute}", File.ReadAllText(Path.Combine(folder[compute], "config.resolved.yaml")), StringComparison.Ordinal);
+            Assert.Contains($"int8_compute: {compute}",
+                File.ReadAllText(Path.Combine(folder[compute], "config.resolved.yaml")), StringComparison.Ordinal);
             var (before, after) = (Loss(), Loss("--adapter", folder[compute]));
             Assert.True(after < before - 0.3, $"{compute}: {after} after training, {before} before");
             return after;
@@ -70,11 +81,15 @@ public sealed class QuantizationTests : IDisposable
     public void The_maxima_of_blocks_in_few_bits_and_other_block_sizes_make_a_difference()
     {
         var (model, data) = (TinyModels.Llama(folder), TinyModels.Prompts(folder));
-        string Loss(params string[] more) => Command.Succeed(["eval", "--model", model, "--data", data, "--json", .. more, .. Reference]).Lines[0]["loss"]!.ToJsonString();
+        string Loss(params string[] more) =>
+            Command.Succeed(["eval", "--model", model, "--data", data, "--json", .. more,
+                .. Reference]).Lines[0]["loss"]!.ToJsonString();
         var losses = new[]
         {
-            Loss("--quantization", "nf4"), Loss("--quantization", "nf4", "--double_quant"), Loss("--quantization", "nf4", "--quantization_block_size", "16"),
-            Loss("--quantization", "nf4", "--llm_int8_skip_modules", "q_proj"), Loss("--quantization", "fp4"), Loss("--quantization", "int8"),
+            Loss("--quantization", "nf4"), Loss("--quantization", "nf4", "--double_quant"),
+            Loss("--quantization", "nf4", "--quantization_block_size", "16"),
+            Loss("--quantization", "nf4", "--llm_int8_skip_modules", "q_proj"), Loss("--quantization", "fp4"),
+            Loss("--quantization", "int8"),
         };
         Assert.Equal(losses.Length, losses.Distinct().Count());
         Assert.Equal(losses[0], Loss("--load_in_4bit", "--bnb_4bit_quant_type", "nf4"));
@@ -87,17 +102,25 @@ public sealed class QuantizationTests : IDisposable
     [InlineData("--load_in_4bit", "--load_in_8bit")]
     [InlineData("--load_in_8bit", "--quantization", "nf4")]
     [InlineData("--load_in_4bit", "--quantization", "int8")]
-    public void Flags_that_contradict_each_other_are_refused(params string[] flags) => Assert.Contains("contradict each other",
-        Command.Fail(2, ["train", "--model", TinyModels.Llama(folder), "--data", TinyModels.Prompts(folder), "--output", folder["out"], .. flags, .. Reference]),
+    public void Flags_that_contradict_each_other_are_refused(params string[] flags) =>
+        Assert.Contains("contradict each other",
+        Command.Fail(2, ["train", "--model", TinyModels.Llama(folder), "--data", TinyModels.Prompts(folder), "--output",
+            folder["out"], .. flags, .. Reference]),
         StringComparison.Ordinal);
 
     [Fact]
     public void What_cannot_be_quantised_is_said()
     {
-        var call = (string[])["train", "--model", TinyModels.Llama(folder), "--data", TinyModels.Prompts(folder), "--output", folder["out"], .. Reference];
-        Assert.Contains("no whole numbers of 8 bits", Command.Fail(2, [.. call, "--int8_compute", "integer"]), StringComparison.Ordinal);
-        Assert.Contains("no whole numbers of 8 bits", Command.Fail(2, [.. call, "--int8_compute", "integer", "--quantization", "nf4"]), StringComparison.Ordinal);
-        Assert.Contains("knows no 'nf5'", Command.Fail(2, [.. call, "--quantization", "nf5"]), StringComparison.Ordinal);
-        Assert.Contains("must be a whole number from 2", Command.Fail(2, [.. call, "--quantization", "nf4", "--quantization_block_size", "1"]), StringComparison.Ordinal);
+        var call = (string[])["train", "--model", TinyModels.Llama(folder), "--data", TinyModels.Prompts(folder),
+            "--output", folder["out"], .. Reference];
+        Assert.Contains("no whole numbers of 8 bits", Command.Fail(2, [.. call, "--int8_compute", "integer"]),
+            StringComparison.Ordinal);
+        Assert.Contains("no whole numbers of 8 bits",
+            Command.Fail(2, [.. call, "--int8_compute", "integer", "--quantization", "nf4"]), StringComparison.Ordinal);
+        Assert.Contains("knows no 'nf5'", Command.Fail(2, [.. call, "--quantization", "nf5"]),
+            StringComparison.Ordinal);
+        Assert.Contains("must be a whole number from 2",
+            Command.Fail(2, [.. call, "--quantization", "nf4", "--quantization_block_size", "1"]),
+            StringComparison.Ordinal);
     }
 }

@@ -13,8 +13,8 @@ using Xunit;
 namespace PeftNative.Cli.Tests;
 
 /// <summary>
-/// Adapters that the reference libraries trained on a real encoder (shared/real/adapters): each loads, and gives the logits recorded for all
-/// 872 sentences of SST-2's dev set, from the text on.
+/// Adapters that the reference libraries trained on a real encoder (shared/real/adapters): each loads, and gives the
+/// logits recorded for all 872 sentences of SST-2's dev set, from the text on.
 /// </summary>
 public class RealAdapterTests
 {
@@ -29,7 +29,8 @@ public class RealAdapterTests
     [InlineData("pfeiffer")]
     public void An_adapter_of_the_reference_gives_its_recorded_logits_on_the_whole_dev_set(string name)
     {
-        var (folder, encoder) = (SharedFolder.PathOrSkip($"real/adapters/{name}"), SharedFolder.PathOrSkip("real/minilm"));
+        var (folder, encoder) =
+            (SharedFolder.PathOrSkip($"real/adapters/{name}"), SharedFolder.PathOrSkip("real/minilm"));
         if (BackendFactory.Survey().First(b => b.Name == "cpu") is { IsAvailable: false } absent)
             Assert.Skip($"The native CPU backend is not here: {absent.Detail}");
         using var backend = BackendFactory.Create("cpu");
@@ -39,11 +40,14 @@ public class RealAdapterTests
         using var classifier = new Classifier(model, adapter);
 
         var tokenizer = HfTokenizer.Load(encoder);
-        var examples = File.ReadLines(SharedFolder.PathOrSkip("real/data/sst2-dev.jsonl")).Select((line, i) => new Example
+        var examples = File.ReadLines(SharedFolder.PathOrSkip("real/data/sst2-dev.jsonl"))
+            .Select((line, i) => new Example
         {
-            Ids = tokenizer.Encode((string)JsonNode.Parse(line)!["text"]!, maxLength: 64).Ids, Origin = new RecordOrigin("sst2-dev.jsonl", i + 1),
+            Ids = tokenizer.Encode((string)JsonNode.Parse(line)!["text"]!, maxLength: 64).Ids,
+            Origin = new RecordOrigin("sst2-dev.jsonl", i + 1),
         });
-        float[] logits = [.. examples.Chunk(64).SelectMany(chunk => classifier.Score(Batch.Of(chunk))).SelectMany(row => row)];
+        float[] logits = [.. examples.Chunk(64).SelectMany(chunk => classifier.Score(Batch.Of(chunk)))
+            .SelectMany(row => row)];
 
         using var recorded = SafetensorsFile.Open(Path.Combine(folder, "dev_logits.safetensors"));
         var expected = new float[2 * 872];
@@ -51,6 +55,7 @@ public class RealAdapterTests
         Assert.Equal(expected.Length, logits.Length);
         var error = RelativeError.Of(logits, expected);
         Assert.True(error <= 1e-4, $"off by {error:0.0e0}");
-        Assert.Equal(expected.Chunk(2).Select(row => Classifier.Best(row)), logits.Chunk(2).Select(row => Classifier.Best(row)));
+        Assert.Equal(expected.Chunk(2).Select(row => Classifier.Best(row)),
+            logits.Chunk(2).Select(row => Classifier.Best(row)));
     }
 }

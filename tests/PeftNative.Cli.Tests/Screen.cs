@@ -40,7 +40,8 @@ internal sealed partial class Screen : IDisposable
         command.ArgumentList.Add(typeof(Cli).Assembly.Location);
         foreach (var arg in args) command.ArgumentList.Add(arg);
         command.Environment["TERM"] = "dumb";
-        return new Screen(new FileStream(new SafeFileHandle(handle, ownsHandle: true), FileAccess.ReadWrite, bufferSize: 0), Process.Start(command)!);
+        return new Screen(new FileStream(new SafeFileHandle(handle, ownsHandle: true), FileAccess.ReadWrite,
+            bufferSize: 0), Process.Start(command)!);
     }
 
     public void Type(string keys) => master.Write(Encoding.UTF8.GetBytes(keys));
@@ -52,7 +53,8 @@ internal sealed partial class Screen : IDisposable
         var clock = Stopwatch.StartNew();
         while (Text.Split(text).Length <= times)
         {
-            Assert.True(clock.Elapsed < Patience && (!HasEnded || clock.Elapsed < TimeSpan.FromSeconds(10)), $"'{text}' did not come; there is: {Text}");
+            Assert.True(clock.Elapsed < Patience
+                && (!HasEnded || clock.Elapsed < TimeSpan.FromSeconds(10)), $"'{text}' did not come; there is: {Text}");
             Thread.Sleep(20);
         }
     }

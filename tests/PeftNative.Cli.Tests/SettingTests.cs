@@ -78,8 +78,11 @@ public class SettingTests
     }
 
     [Theory]
-    [InlineData("config.yaml", "learning_rate: 3e-4\nepochs: 5\nuse_dora: true\ntarget_modules: [q_proj, v_proj]\ncolumns: {prompt: question}\n")]
-    [InlineData("config.json", """{"learning_rate": 0.0003, "epochs": 5, "use_dora": true, "target_modules": ["q_proj", "v_proj"], "columns": {"prompt": "question"}}""")]
+    [InlineData("config.yaml",
+        "learning_rate: 3e-4\nepochs: 5\nuse_dora: true\ntarget_modules: [q_proj, v_proj]\ncolumns: {prompt: "
+        + "question}\n")]
+    [InlineData("config.json",
+        """{"learning_rate": 0.0003, "epochs": 5, "use_dora": true, "target_modules": ["q_proj", "v_proj"], "columns": {"prompt": "question"}}""")]
     public void Flags_come_before_the_file_and_the_file_before_defaults(string name, string text)
     {
         using var folder = new TemporaryFolder();
@@ -96,7 +99,8 @@ public class SettingTests
     public void What_is_written_reads_back_as_the_same_settings()
     {
         using var folder = new TemporaryFolder();
-        var values = Parse(["--lr", "1e-7", "--target_modules", @".*\.(q|v)", "--rank_pattern", """{"a.b": 2}""", "--output", "my folder: 1", "--lr_scheduler", "cosine"]);
+        var values = Parse(["--lr", "1e-7", "--target_modules", @".*\.(q|v)", "--rank_pattern", """{"a.b": 2}""",
+            "--output", "my folder: 1", "--lr_scheduler", "cosine"]);
         var path = folder.Write("written.yaml", ConfigWriter.Write(values, TrainSettings.Recorded));
         var again = CommandParser.Parse(new TrainVerb(), ["--config", path]);
         foreach (var setting in TrainSettings.Recorded)

@@ -18,16 +18,19 @@ public sealed class ShowTests : IDisposable
     {
         var shown = Command.Succeed("env", "--json").Lines.Single();
         var backends = shown["backends"]!.AsArray();
-        Assert.Contains(backends, b => b!["name"]!.GetValue<string>() == shown["backend"]!.GetValue<string>() && b["available"]!.GetValue<bool>());
+        Assert.Contains(backends, b => b!["name"]!.GetValue<string>() == shown["backend"]!.GetValue<string>()
+            && b["available"]!.GetValue<bool>());
         Assert.All(backends, b => Assert.NotEmpty(b!["detail"]!.GetValue<string>()));
     }
 
     [Fact]
     public void Verify_ops_sums_up_every_operation_and_says_what_was_not_exercised()
     {
-        var outcome = Command.Succeed("verify", "ops", "--backend", "ilgpu-cpu", "--filter", "^(Rope|Gather)", "--json");
+        var outcome = Command.Succeed("verify", "ops", "--backend", "ilgpu-cpu", "--filter",
+            "^(Rope|Gather)", "--json");
         Assert.Equal(["Rope", "Gather"], outcome.Lines.Select(l => l["operation"]!.GetValue<string>()));
-        Assert.All(outcome.Lines, l => Assert.True(l["cases"]!.GetValue<int>() > 0 && l["failed"]!.GetValue<int>() == 0));
+        Assert.All(outcome.Lines, l => Assert.True(l["cases"]!.GetValue<int>() > 0
+            && l["failed"]!.GetValue<int>() == 0));
         Assert.Contains("not exercised: ", outcome.Error, StringComparison.Ordinal);
     }
 
@@ -35,9 +38,11 @@ public sealed class ShowTests : IDisposable
     public void Verify_ops_runs_one_case_by_its_name()
     {
         var name = OperationCases.All(7).First(c => c.Operation == "Gather").Name;
-        var shown = Command.Succeed("verify", "ops", "--backend", "reference", "--seed", "7", "--case", name, "--json").Lines.Single();
+        var shown = Command.Succeed("verify", "ops", "--backend", "reference", "--seed", "7", "--case", name,
+            "--json").Lines.Single();
         Assert.Equal(1, shown["cases"]!.GetValue<int>());
-        Assert.Contains("no case of that name", Command.Fail(2, "verify", "ops", "--case", "Gather()"), StringComparison.Ordinal);
+        Assert.Contains("no case of that name", Command.Fail(2, "verify", "ops", "--case", "Gather()"),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -52,7 +57,8 @@ public sealed class ShowTests : IDisposable
         Assert.Equal(5.0, lines[1]["norm"]!.GetValue<double>());
         Assert.Equal((1, 1), (lines[1]["nan"]!.GetValue<int>(), lines[1]["inf"]!.GetValue<int>()));
         Assert.Equal("BF16", lines[2]["dtype"]!.GetValue<string>());
-        Assert.Contains("2 numbers are not finite", Command.Succeed("inspect", folder["w.safetensors"]).Out, StringComparison.Ordinal);
+        Assert.Contains("2 numbers are not finite", Command.Succeed("inspect", folder["w.safetensors"]).Out,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -60,17 +66,20 @@ public sealed class ShowTests : IDisposable
     {
         Write("one", ("same", [1, 2]), ("changed", [3, 4]), ("gone", [1]));
         Write("two", ("same", [1, 2]), ("changed", [3, 4.5f]), ("new", [1]));
-        var lines = Command.Succeed("inspect", folder["one"], "--diff", folder["two"], "--json").Lines.ToDictionary(l => l["tensor"]!.GetValue<string>());
+        var lines = Command.Succeed("inspect", folder["one"], "--diff", folder["two"],
+            "--json").Lines.ToDictionary(l => l["tensor"]!.GetValue<string>());
         Assert.Equal("equal", lines["same"]["relation"]!.GetValue<string>());
         Assert.Equal(0.5, lines["changed"]["largest_difference"]!.GetValue<double>());
         Assert.Equal(0.1, lines["changed"]["relative_difference"]!.GetValue<double>(), 6);
-        Assert.Equal(("removed", "added"), (lines["gone"]["relation"]!.GetValue<string>(), lines["new"]["relation"]!.GetValue<string>()));
+        Assert.Equal(("removed", "added"),
+            (lines["gone"]["relation"]!.GetValue<string>(), lines["new"]["relation"]!.GetValue<string>()));
     }
 
     [Fact]
     public void Inspect_knows_the_base_an_adapter_fits()
     {
-        var shown = Command.Succeed("inspect", Path.Combine(Golden, "cases", "llama-causal-lora-patterns", "adapter")).Out;
+        var shown = Command.Succeed("inspect",
+            Path.Combine(Golden, "cases", "llama-causal-lora-patterns", "adapter")).Out;
         Assert.Contains(": adapter", shown, StringComparison.Ordinal);
         Assert.Matches(@"fits +.*_proj \d+ to \d+", shown);
     }
@@ -78,9 +87,11 @@ public sealed class ShowTests : IDisposable
     [Fact]
     public void Verify_replays_cases_and_writes_one_object_each()
     {
-        var outcome = Command.Succeed("verify", Golden, "--backend", "reference", "--filter", "lora-patterns$", "--json");
+        var outcome = Command.Succeed("verify", Golden, "--backend", "reference", "--filter",
+            "lora-patterns$", "--json");
         var line = outcome.Lines.Single();
-        Assert.Equal(["case", "passed", "logits", "loss", "grad", "steps", "merged", "generated", "seconds"], line.Select(p => p.Key));
+        Assert.Equal(["case", "passed", "logits", "loss", "grad", "steps", "merged", "generated", "seconds"],
+            line.Select(p => p.Key));
         Assert.Equal("llama-causal-lora-patterns", line["case"]!.GetValue<string>());
         Assert.True(line["passed"]!.GetValue<bool>());
         Assert.True(line["generated"]!.GetValue<bool>());
@@ -108,17 +119,20 @@ public sealed class ShowTests : IDisposable
         writer.Add("logits", [1], new float[] { 1 });
         Directory.CreateDirectory(folder["cases/odd-lora"]);
         writer.Save(folder["cases/odd-lora/tensors.safetensors"]);
-        folder.Write("cases/odd-lora/case.json", """{"kind":"train","method":"lora","base":"bases/odd","task":"causal"}""");
+        folder.Write("cases/odd-lora/case.json",
+            """{"kind":"train","method":"lora","base":"bases/odd","task":"causal"}""");
         var outcome = Command.Run("verify", folder.Root);
         Assert.Equal(4, outcome.Code);
-        Assert.Contains("not run: the model family mamba is not supported yet: odd-lora", outcome.Out, StringComparison.Ordinal);
+        Assert.Contains("not run: the model family mamba is not supported yet: odd-lora", outcome.Out,
+            StringComparison.Ordinal);
         Assert.False(Command.Run("verify", folder.Root, "--json").Lines.Single()["passed"]!.GetValue<bool>());
     }
 
     [Fact]
     public void Verify_accepts_the_training_folder_itself()
     {
-        folder.Write("schedules.json", """[{"name":"linear","learning_rate":1.0,"warmup_steps":0,"total_steps":4,"rates":[1.0,0.75,0.5,0.25]}]""");
+        folder.Write("schedules.json",
+            """[{"name":"linear","learning_rate":1.0,"warmup_steps":0,"total_steps":4,"rates":[1.0,0.75,0.5,0.25]}]""");
         var line = Command.Succeed("verify", folder.Root, "--json").Lines.Single();
         Assert.Equal(["case", "passed", "checked", "failed", "first_failure"], line.Select(p => p.Key));
         Assert.Equal("training:schedules", line["case"]!.GetValue<string>());
@@ -126,11 +140,13 @@ public sealed class ShowTests : IDisposable
 
     [Fact]
     public void A_filter_that_finds_nothing_is_a_mistake() =>
-        Assert.Contains("No case has a name", Command.Fail(2, "verify", Golden, "--filter", "nosuchcase"), StringComparison.Ordinal);
+        Assert.Contains("No case has a name", Command.Fail(2, "verify", Golden, "--filter", "nosuchcase"),
+            StringComparison.Ordinal);
 
     [Fact]
     public void A_filter_that_is_no_pattern_is_a_mistake() =>
-        Assert.Contains("no regular expression", Command.Fail(2, "verify", Golden, "--filter", "("), StringComparison.Ordinal);
+        Assert.Contains("no regular expression", Command.Fail(2, "verify", Golden, "--filter", "("),
+            StringComparison.Ordinal);
 
     private void Write(string name, params (string Name, float[] Values)[] tensors)
     {

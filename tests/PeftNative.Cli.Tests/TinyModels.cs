@@ -7,7 +7,9 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Cli.Tests;
 
-/// <summary>Makes model folders as users have them, small enough to train in a second: random weights, config.json, tokenizer.</summary>
+/// <summary>
+/// Makes model folders as users have them, small enough to train in a second: random weights, config.json, tokenizer.
+/// </summary>
 internal static class TinyModels
 {
     /// <summary>A Llama of two layers over bytes.</summary>
@@ -19,7 +21,8 @@ internal static class TinyModels
             """);
 
     /// <summary>A T5 of two layers on either side, over bytes.</summary>
-    public static string T5(TemporaryFolder folder, string name = "t5") => OverBytes(Path.Combine(folder.Root, name), """
+    public static string T5(TemporaryFolder folder, string name = "t5") =>
+        OverBytes(Path.Combine(folder.Root, name), """
             {"architectures":["T5ForConditionalGeneration"],"model_type":"t5","d_model":16,"d_ff":24,"num_layers":2,"num_heads":2,"d_kv":8,"vocab_size":257,
             "feed_forward_proj":"gated-gelu","tie_word_embeddings":false,"eos_token_id":256,"decoder_start_token_id":0,"initializer_range":0.03}
             """);
@@ -28,7 +31,8 @@ internal static class TinyModels
     {
         WriteConfig(path, config);
         File.WriteAllText(Path.Combine(path, "tokenizer.json"), ByteTokenizer().ToJsonString());
-        File.WriteAllText(Path.Combine(path, "tokenizer_config.json"), """{"eos_token":"<|end|>","tokenizer_class":"PreTrainedTokenizerFast"}""");
+        File.WriteAllText(Path.Combine(path, "tokenizer_config.json"),
+            """{"eos_token":"<|end|>","tokenizer_class":"PreTrainedTokenizerFast"}""");
         WriteWeights(path);
         return path;
     }
@@ -51,16 +55,24 @@ internal static class TinyModels
     }
 
     /// <summary>Records to classify: the label follows from a word.</summary>
-    public static string Labelled(TemporaryFolder folder, int count = 24, string name = "labelled.jsonl") => folder.Write(name,
-        string.Concat(Enumerable.Range(0, count).Select(i => $$"""{"text":"the film is {{(i % 2 == 0 ? "good" : "bad")}} {{i}}","label":"{{(i % 2 == 0 ? "yes" : "no")}}"}""" + "\n")));
+    public static string Labelled(TemporaryFolder folder, int count = 24, string name = "labelled.jsonl") =>
+        folder.Write(name,
+        string.Concat(Enumerable.Range(0, count)
+            .Select(i =>
+                $$"""{"text":"the film is {{(i % 2 == 0 ? "good" : "bad")}} {{i}}","label":"{{(i % 2 == 0 ? "yes" : "no")}}"}""" + "\n")));
 
     /// <summary>Prompts with completions.</summary>
-    public static string Prompts(TemporaryFolder folder, int count = 24, string name = "prompts.jsonl") => folder.Write(name,
-        string.Concat(Enumerable.Range(0, count).Select(i => $$"""{"prompt":"{{i % 7}} and {{i % 5}} is ","completion":"{{i % 7 + i % 5}}"}""" + "\n")));
+    public static string Prompts(TemporaryFolder folder, int count = 24, string name = "prompts.jsonl") =>
+        folder.Write(name,
+        string.Concat(Enumerable.Range(0, count)
+            .Select(i => $$"""{"prompt":"{{i % 7}} and {{i % 5}} is ","completion":"{{i % 7 + i % 5}}"}""" + "\n")));
 
     /// <summary>Texts with what to make of them.</summary>
-    public static string Sources(TemporaryFolder folder, int count = 24, string name = "sources.jsonl") => folder.Write(name,
-        string.Concat(Enumerable.Range(0, count).Select(i => $$"""{"source":"{{(i % 2 == 0 ? "up" : "down")}} {{i % 5}}","target":"{{(i % 2 == 0 ? "yes" : "no")}}"}""" + "\n")));
+    public static string Sources(TemporaryFolder folder, int count = 24, string name = "sources.jsonl") =>
+        folder.Write(name,
+        string.Concat(Enumerable.Range(0, count)
+            .Select(i =>
+                $$"""{"source":"{{(i % 2 == 0 ? "up" : "down")}} {{i % 5}}","target":"{{(i % 2 == 0 ? "yes" : "no")}}"}""" + "\n")));
 
     private static void WriteConfig(string path, string json)
     {
@@ -72,10 +84,12 @@ internal static class TinyModels
     {
         using var backend = ReferenceBackend.Create(DType.Float32);
         var config = FamilyTable.Read(path);
-        using var model = ModelLoader.CreateRandom(backend, config with { Task = config.Task ?? ModelTask.SequenceClassification, Labels = ["a", "b"] }, seed: 7);
+        using var model = ModelLoader.CreateRandom(backend,
+            config with { Task = config.Task ?? ModelTask.SequenceClassification, Labels = ["a", "b"] }, seed: 7);
         var backbone = model.Family.Names.Backbone + ".";
         var writer = SafetensorsWriter.ForPyTorch();
-        foreach (var p in model.Parameters.Where(p => p.TiedTo is null && (config.Task is not null || p.Name.StartsWith(backbone, StringComparison.Ordinal))))
+        foreach (var p in model.Parameters.Where(p => p.TiedTo is null
+            && (config.Task is not null || p.Name.StartsWith(backbone, StringComparison.Ordinal))))
         {
             // Larger than fresh weights, so that texts and adapters make a difference.
             var values = HostValues.Download(backend, p.Value);
@@ -104,19 +118,22 @@ internal static class TinyModels
         };
     }
 
-    private static JsonObject ByteLevel() => new() { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true, ["use_regex"] = true };
+    private static JsonObject ByteLevel() =>
+        new() { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true, ["use_regex"] = true };
 
     private static JsonObject WordTokenizer(out int count)
     {
         string[] special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
-        var letters = Enumerable.Range('a', 26).Concat(Enumerable.Range('0', 10)).Select(c => ((char)c).ToString()).ToList();
+        var letters = Enumerable.Range('a', 26).Concat(Enumerable.Range('0', 10))
+            .Select(c => ((char)c).ToString()).ToList();
         string[] words = [.. special, "the", "film", "is", "good", "bad", .. letters, .. letters.Select(l => "##" + l)];
         count = words.Length;
         return new JsonObject
         {
             ["version"] = "1.0", ["truncation"] = null, ["padding"] = null,
             ["added_tokens"] = new JsonArray([.. special.Select((s, i) => (JsonNode)Special(i, s))]),
-            ["normalizer"] = new JsonObject { ["type"] = "BertNormalizer", ["clean_text"] = true, ["handle_chinese_chars"] = true, ["strip_accents"] = null, ["lowercase"] = true },
+            ["normalizer"] = new JsonObject { ["type"] = "BertNormalizer", ["clean_text"] = true,
+                ["handle_chinese_chars"] = true, ["strip_accents"] = null, ["lowercase"] = true },
             ["pre_tokenizer"] = new JsonObject { ["type"] = "BertPreTokenizer" },
             ["post_processor"] = JsonNode.Parse("""
                 {"type":"TemplateProcessing",
@@ -128,7 +145,8 @@ internal static class TinyModels
             ["decoder"] = new JsonObject { ["type"] = "WordPiece", ["prefix"] = "##", ["cleanup"] = true },
             ["model"] = new JsonObject
             {
-                ["type"] = "WordPiece", ["unk_token"] = "[UNK]", ["continuing_subword_prefix"] = "##", ["max_input_chars_per_word"] = 100,
+                ["type"] = "WordPiece", ["unk_token"] = "[UNK]", ["continuing_subword_prefix"] = "##",
+                ["max_input_chars_per_word"] = 100,
                 ["vocab"] = new JsonObject(words.Select((w, i) => KeyValuePair.Create(w, (JsonNode?)i))),
             },
         };
@@ -136,6 +154,7 @@ internal static class TinyModels
 
     private static JsonObject Special(int id, string content) => new()
     {
-        ["id"] = id, ["content"] = content, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = true,
+        ["id"] = id, ["content"] = content, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false,
+        ["normalized"] = false, ["special"] = true,
     };
 }

@@ -6,7 +6,9 @@ using Xunit;
 
 namespace PeftNative.Cuda.Tests;
 
-/// <summary>Products by cuBLASLt as the emulator has it, and what the library of this machine says to their descriptions.</summary>
+/// <summary>
+/// Products by cuBLASLt as the emulator has it, and what the library of this machine says to their descriptions.
+/// </summary>
 public sealed class CublasLtTests
 {
     private static readonly CublasLtOptions First = new(CublasLtMode.First, null);
@@ -15,7 +17,8 @@ public sealed class CublasLtTests
     [InlineData(DType.Float32)]
     [InlineData(DType.BFloat16)]
     [InlineData(DType.Float16)]
-    public void Products_have_the_bits_of_cublas(DType type) => Assert.Equal(Results(type, "off"), Results(type, "first"));
+    public void Products_have_the_bits_of_cublas(DType type) =>
+        Assert.Equal(Results(type, "off"), Results(type, "first"));
 
     [Theory]
     [InlineData(DType.Float32, DType.Float32)]
@@ -41,7 +44,8 @@ public sealed class CublasLtTests
         var product = trial.Make(5, 11, 9);
         Emulator.Fail(1, CudaResult.NotSupported, "cublasLtMatmulAlgoGetHeuristic");
         var error = Assert.Throws<CudaException>(() => trial.Run(product));
-        Assert.Equal("cuBLAS refused: cublasLtMatmulAlgoGetHeuristic answered CUBLAS_STATUS_NOT_SUPPORTED.", error.What);
+        Assert.Equal("cuBLAS refused: cublasLtMatmulAlgoGetHeuristic answered CUBLAS_STATUS_NOT_SUPPORTED.",
+            error.What);
         Assert.Equal("operands bf16[5, 9] stride 12, bf16[11, 9] stride 12', bf16[5, 11] stride 14", error.Where);
         Assert.Contains("PEFTNATIVE_CUBLASLT=off", error.Remedy);
         Assert.NotEmpty(trial.Run(product)); // the next time it is asked again
@@ -53,7 +57,8 @@ public sealed class CublasLtTests
     {
         using var trial = new ProductTrial(); // whose numbers are exact in fp32
         var plain = trial.Make(5, 11, 9);
-        var op = new LinearOp { X = plain.A, W = plain.B, Bias = trial.Filled(DType.Float32, 1, 11, 5), Y = plain.Result };
+        var op = new LinearOp { X = plain.A, W = plain.B, Bias = trial.Filled(DType.Float32, 1, 11, 5),
+            Y = plain.Result };
         trial.Backend.Products.SmallestProduct = 1;
         trial.Backend.Forward(op);
         var expected = trial.Read(op.Y);
@@ -64,7 +69,8 @@ public sealed class CublasLtTests
             trial.Backend.Fill(op.Y, 0);
             trial.Backend.Forward(op);
             Assert.Equal(expected[..(4 * 11)], trial.Read(op.Y));
-            Emulator.Fail(time == 0 ? 1 : 0, CudaResult.InvalidValue, "cublasLtMatmulAlgoGetHeuristic"); // nobody asks again
+            // nobody asks again
+            Emulator.Fail(time == 0 ? 1 : 0, CudaResult.InvalidValue, "cublasLtMatmulAlgoGetHeuristic");
         }
     }
 
@@ -88,7 +94,8 @@ public sealed class CublasLtTests
             var error = Record.Exception(() => Trial(position));
             Emulator.Fail(0, CudaResult.Success);
             Assert.True(before == Emulator.Live(), $"after call {k} of {calls}: {Emulator.Live()}, before {before}");
-            if (error is null) continue; // an algorithm that does not run is not chosen, and giving back is nobody's concern
+            // an algorithm that does not run is not chosen, and giving back is nobody's concern
+            if (error is null) continue;
             refused++;
             Assert.Equal(7, Assert.IsAssignableFrom<PeftNativeException>(error).ExitCode);
         }
@@ -126,10 +133,12 @@ public sealed class CublasLtTests
         using var trial = new ProductTrial();
         var product = trial.Make(kinds, 1, 1);
         for (var rows = 1; rows <= kinds; rows++)
-            trial.Backend.Products.TryMultiply(product with { A = product.A.RowRange(0, rows), Result = product.Result.RowRange(0, rows) });
+            trial.Backend.Products.TryMultiply(product with { A = product.A.RowRange(0, rows),
+                Result = product.Result.RowRange(0, rows) });
         var factor = 0.75f * trial.Read(product.B)[0];
         Assert.Equal(trial.Read(product.A).Select(x => factor * x), trial.Read(product.Result));
-        Assert.InRange(int.Parse(Emulator.Live().Split("products ")[1], System.Globalization.CultureInfo.InvariantCulture), 2, (kinds - 1) * objectsOfAKind);
+        Assert.InRange(int.Parse(Emulator.Live().Split("products ")[1],
+            System.Globalization.CultureInfo.InvariantCulture), 2, (kinds - 1) * objectsOfAKind);
     }
 
     [Fact]
@@ -142,7 +151,10 @@ public sealed class CublasLtTests
         Assert.Equal("Use first, tune or off.", error.Remedy);
     }
 
-    /// <summary>The library needs no device to take descriptions, so numbers and sizes of attributes can be tried on any machine that has it.</summary>
+    /// <summary>
+    /// The library needs no device to take descriptions, so numbers and sizes of attributes can be tried on any machine
+    /// that has it.
+    /// </summary>
     [Theory]
     [InlineData(DType.Float32, DType.Float32)]
     [InlineData(DType.BFloat16, DType.BFloat16)]
@@ -152,7 +164,8 @@ public sealed class CublasLtTests
         var library = CublasLt.Find(First);
         if (library is null) Assert.Skip("not exercised: no cuBLASLt on this machine");
         Assert.Matches(@"^\d+\.\d+\.\d+$", library.Version);
-        var product = new MatrixProduct(new(0x1000, type, 5, 9, 12), false, new(0x2000, type, 11, 9, 9), true, new(0x3000, result, 5, 11, 11))
+        var product = new MatrixProduct(new(0x1000, type, 5, 9, 12), false, new(0x2000, type, 11, 9, 9), true,
+            new(0x3000, result, 5, 11, 11))
         {
             Bias = new(0x4010, result, 1, 11, 11),
         };
@@ -160,7 +173,8 @@ public sealed class CublasLtTests
         plan.SetBias(product.Bias.Pointer);
         var preference = library.CreatePreference();
         library.Set(preference, LtPreferenceAttribute.WorkspaceBytes, 1UL << 25);
-        foreach (var attribute in Enum.GetValues<LtPreferenceAttribute>().Where(a => a != LtPreferenceAttribute.WorkspaceBytes))
+        foreach (var attribute in Enum.GetValues<LtPreferenceAttribute>()
+            .Where(a => a != LtPreferenceAttribute.WorkspaceBytes))
             library.Set(preference, attribute, 2u);
         Assert.Throws<CudaException>(() => library.Set(preference, LtPreferenceAttribute.AlignmentA, 2UL));
         Assert.Throws<CudaException>(() => library.Set(plan.Descriptor, LtDescriptorAttribute.BiasPointer, 2u));
@@ -174,11 +188,13 @@ public sealed class CublasLtTests
         for (var offset = 0; offset < 2; offset++)
         {
             using var trial = new ProductTrial(type, offset);
-            foreach (var (rows, columns, depth) in ((int, int, int)[])[(1, 1, 1), (5, 3, 70), (16, 32, 64), (33, 7, 129)])
+            foreach (var (rows, columns, depth) in ((int, int, int)[])[(1, 1, 1), (5, 3, 70), (16, 32, 64),
+                (33, 7, 129)])
                 for (var transposes = 0; transposes < 4; transposes++)
                     foreach (var result in (DType[])[type, DType.Float32])
                         foreach (var beta in (float[])[0, 1])
-                            results.Add(trial.Run(trial.Make(rows, columns, depth, transposes % 2 == 1, transposes > 1, result, beta)));
+                            results.Add(trial.Run(trial.Make(rows, columns, depth, transposes % 2 == 1, transposes > 1,
+                                result, beta)));
         }
         return results;
     }

@@ -50,7 +50,9 @@ public sealed class CublasLtTuningTests : IDisposable
         Assert.False(System.IO.File.Exists(File));
     }
 
-    /// <summary>An algorithm that adds the parts of a sum in bf16 shows in the bits, so it shows that the file was asked.</summary>
+    /// <summary>
+    /// An algorithm that adds the parts of a sum in bf16 shows in the bits, so it shows that the file was asked.
+    /// </summary>
     [Fact]
     public void What_the_file_says_is_what_is_used()
     {

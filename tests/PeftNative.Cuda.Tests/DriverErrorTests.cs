@@ -85,7 +85,8 @@ public sealed class DriverErrorTests
         using var arena = new Arena(backend, "test");
         var tokens = arena.Allocate(DType.Int32, 1, 2);
         backend.Upload(MemoryMarshal.AsBytes<int>([3, 4]), tokens);
-        var op = new EmbeddingOp { Tokens = tokens, Table = arena.Allocate(DType.Float32, 4, 8), TokenScale = 1, Y = arena.Allocate(DType.Float32, 2, 8) };
+        var op = new EmbeddingOp { Tokens = tokens, Table = arena.Allocate(DType.Float32, 4, 8), TokenScale = 1,
+            Y = arena.Allocate(DType.Float32, 2, 8) };
         var error = Assert.Throws<DataException>(() => backend.Forward(op));
         Assert.Contains("Tokens[1] is 4, outside [0, 4)", error.Message);
     }
@@ -108,11 +109,13 @@ public sealed class DriverErrorTests
                 Emulator.Fail(0, result);
                 if (error is null)
                 {
-                    before = Emulator.Live(); // giving back at the end failed, and what was not given back is still there
+                    // giving back at the end failed, and what was not given back is still there
+                    before = Emulator.Live();
                     continue;
                 }
                 Assert.Equal(7, Assert.IsAssignableFrom<PeftNativeException>(error).ExitCode);
-                Assert.True(before == Emulator.Live(), $"after call {k} of {calls} answered {result}: {Emulator.Live()}, before {before}");
+                Assert.True(before == Emulator.Live(),
+                    $"after call {k} of {calls} answered {result}: {Emulator.Live()}, before {before}");
                 refused++;
             }
         Assert.InRange(refused, 1.5 * calls, 2 * calls);
@@ -161,26 +164,31 @@ public sealed class DriverErrorTests
         using var arena = new Arena(backend, "test");
         var pair = new LowRankPair
         {
-            A = Filled(backend, arena, Rank, Inputs), B = Filled(backend, arena, Outputs, Rank), Scale = 2, RowCount = Rows,
-            S = arena.Allocate(DType.Float32, Rows, Rank), GradA = Filled(backend, arena, Rank, Inputs), GradB = Filled(backend, arena, Outputs, Rank),
+            A = Filled(backend, arena, Rank, Inputs), B = Filled(backend, arena, Outputs, Rank), Scale = 2,
+            RowCount = Rows,
+            S = arena.Allocate(DType.Float32, Rows, Rank), GradA = Filled(backend, arena, Rank, Inputs),
+            GradB = Filled(backend, arena, Outputs, Rank),
         };
         var op = new LinearOp
         {
-            X = Filled(backend, arena, Rows, Inputs), W = Filled(backend, arena, Outputs, Inputs), LowRank = [pair], LowRankCount = 1,
+            X = Filled(backend, arena, Rows, Inputs), W = Filled(backend, arena, Outputs, Inputs), LowRank = [pair],
+            LowRankCount = 1,
             Y = arena.Allocate(DType.Float32, Rows, Outputs),
         };
         backend.Forward(op);
         var labels = arena.Allocate(DType.Int32, 1, Rows);
         backend.Upload(MemoryMarshal.AsBytes<int>([0, 1, 2, 3, 4]), labels);
         var loss = arena.Allocate(DType.Float32, 1, Rows);
-        backend.Run(new CrossEntropyOp { Logits = op.Y, Labels = labels, Loss = loss, Gradient = true, GradientScale = 1 });
+        backend.Run(new CrossEntropyOp { Logits = op.Y, Labels = labels, Loss = loss, Gradient = true,
+            GradientScale = 1 });
         backend.Backward(op, new LinearGradients { DY = op.Y, DX = arena.Allocate(DType.Float32, Rows, Inputs) });
         Assert.True(backend.SumOfSquares(pair.GradA) > 0);
         _ = HostValues.Download(backend, loss);
     }
 
     private static Tensor Filled(CudaBackend backend, Arena arena, int rows, int columns) =>
-        HostValues.Upload(backend, [.. Enumerable.Range(0, rows * columns).Select(i => (i % 7 - 3) / 8f)], arena.Allocate(DType.Float32, rows, columns));
+        HostValues.Upload(backend, [.. Enumerable.Range(0, rows * columns).Select(i => (i % 7 - 3) / 8f)],
+            arena.Allocate(DType.Float32, rows, columns));
 
     private static double Sum(CudaBackend backend)
     {

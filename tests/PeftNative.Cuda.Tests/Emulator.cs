@@ -8,7 +8,9 @@ using Xunit;
 
 namespace PeftNative.Cuda.Tests;
 
-/// <summary>What tests ask of the emulated driver beyond the driver's own entry points: native/emu/api/control.h.</summary>
+/// <summary>
+/// What tests ask of the emulated driver beyond the driver's own entry points: native/emu/api/control.h.
+/// </summary>
 internal static unsafe class Emulator
 {
     public static readonly string[] Schedules = ["forward", "reverse", "random", "skewed"];
@@ -50,7 +52,8 @@ internal static unsafe class Emulator
             ((delegate* unmanaged<ulong, byte*, CudaResult, void>)Export("pncuda_emu_fail"))((ulong)k, text, result);
     }
 
-    public static void SetMemoryLimit(long bytes) => ((delegate* unmanaged<nuint, void>)Export("pncuda_emu_set_memory_limit"))((nuint)bytes);
+    public static void SetMemoryLimit(long bytes) =>
+        ((delegate* unmanaged<nuint, void>)Export("pncuda_emu_set_memory_limit"))((nuint)bytes);
 
     public static long Calls => (long)((delegate* unmanaged<ulong>)Export("pncuda_emu_calls"))();
 

@@ -16,11 +16,13 @@ public sealed class GraphTests
     {
         using var backend = Emulator.Open();
         using var arena = new Arena(backend, "test");
-        var (x, y, loss) = (arena.Allocate(DType.Float32, 3, Count), arena.Allocate(DType.Float32, 3, Count), arena.Allocate(DType.Float32, 1, 3));
+        var (x, y, loss) = (arena.Allocate(DType.Float32, 3, Count), arena.Allocate(DType.Float32, 3,
+            Count), arena.Allocate(DType.Float32, 1, 3));
         void Work(ulong stream, double scale)
         {
             backend.Forward(new DropoutOp { X = x, Mask = new DropoutMask(0.4f, 5, stream), Y = y });
-            backend.Run(new RegressionLossOp { Logits = y, Targets = x, Loss = loss, Gradient = true, GradientScale = scale });
+            backend.Run(new RegressionLossOp { Logits = y, Targets = x, Loss = loss, Gradient = true,
+                GradientScale = scale });
         }
         Upload(backend, x, 1);
         Work(7, 1);
@@ -76,7 +78,8 @@ public sealed class GraphTests
             if (what == "memory") backend.Allocate(100, "test").Dispose();
             else if (what == "upload") Upload(backend, x, 3);
             else if (what == "read back") HostValues.Download(backend, x);
-            else if (what == "new kernel") backend.Forward(new DropoutOp { X = x, Mask = new DropoutMask(0.5f, 1, 2), Y = x });
+            else if (what == "new kernel")
+                backend.Forward(new DropoutOp { X = x, Mask = new DropoutMask(0.5f, 1, 2), Y = x });
             else backend.SumOfSquares(x);
         }));
         Assert.All(HostValues.Download(backend, x), v => Assert.Equal(1, v));
@@ -95,7 +98,9 @@ public sealed class GraphTests
         {
             Emulator.Fail(1, CudaResult.InvalidValue, call);
             var live = Emulator.Live();
-            Assert.Contains("CUDA_ERROR", Assert.Throws<CudaException>(() => backend.Record(() => backend.Fill(x, 2))).Message, StringComparison.Ordinal);
+            Assert.Contains("CUDA_ERROR",
+                Assert.Throws<CudaException>(() => backend.Record(() => backend.Fill(x, 2))).Message,
+                StringComparison.Ordinal);
             Emulator.Fail(0, CudaResult.Success);
             Assert.Equal(live, Emulator.Live());
             Assert.All(HostValues.Download(backend, x), v => Assert.Equal(1, v));

@@ -8,8 +8,8 @@ using Xunit;
 namespace PeftNative.Cuda.Tests;
 
 /// <summary>
-/// The operation cases find bugs: libraries whose kernels have one each (native/emu/mutants.cmake) must fail at least one case of the
-/// operation in at least one schedule.
+/// The operation cases find bugs: libraries whose kernels have one each (native/emu/mutants.cmake) must fail at least
+/// one case of the operation in at least one schedule.
 /// </summary>
 public sealed unsafe class MutantTests
 {
@@ -29,7 +29,8 @@ public sealed unsafe class MutantTests
         var file = Path.Combine(Emulator.Folder, "mutants", name, "libpncuda_emu.so");
         if (!File.Exists(file)) Assert.Skip($"not exercised: {file} was not built (cmake -DPEFTNATIVE_CHECKS=ON)");
         var library = NativeLibrary.Load(file);
-        var setSchedule = (delegate* unmanaged<byte*, ulong, int>)NativeLibrary.GetExport(library, "pncuda_emu_set_schedule");
+        var setSchedule = (delegate* unmanaged<byte*, ulong, int>)NativeLibrary.GetExport(library,
+            "pncuda_emu_set_schedule");
         var driver = new LibraryDriver(library, file, true);
         Assert.Equal(CudaResult.Success, driver.Init());
         var cases = OperationCases.All().Where(c => c.Operation == operation).ToList();

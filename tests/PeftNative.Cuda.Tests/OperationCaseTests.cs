@@ -26,7 +26,9 @@ public sealed class OperationCaseTests
     [MemberData(nameof(Operations))]
     public void A_choice_of_cases_that_fit_into_fp16_holds(string operation) => Run(operation, 3, DType.Float16);
 
-    /// <summary>So few that they can be run under a sanitizer as well, which <see cref="SanitizerTests"/> does.</summary>
+    /// <summary>
+    /// So few that they can be run under a sanitizer as well, which <see cref="SanitizerTests"/> does.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Operations))]
     public void A_small_choice_of_cases_holds(string operation)
@@ -36,8 +38,8 @@ public sealed class OperationCaseTests
     }
 
     /// <summary>
-    /// Products by a library, which only large matrices and pairs of many rows have by themselves. In bf16 S and dS are rounded, so integers are
-    /// not exact.
+    /// Products by a library, which only large matrices and pairs of many rows have by themselves. In bf16 S and dS are
+    /// rounded, so integers are not exact.
     /// </summary>
     [Theory]
     [InlineData(DType.Float32, "first", 1)]
@@ -49,13 +51,17 @@ public sealed class OperationCaseTests
         using var backend = Emulator.Open(type);
         backend.SmallestTallProduct = 0;
         backend.Products.SmallestProduct = 1;
-        var fitting = Cases["Linear"].Where(c => type == DType.Float32 || !c.Name.Contains("(integers", StringComparison.Ordinal));
+        var fitting = Cases["Linear"].Where(c => type == DType.Float32
+            || !c.Name.Contains("(integers", StringComparison.Ordinal));
         var chosen = fitting.Where((_, i) => i % step == 0).ToList();
         var failures = chosen.Select(c => (c.Name, c.Run(backend).Failure)).Where(r => r.Failure is not null).ToList();
-        Assert.True(failures.Count == 0, $"{failures.Count} of {chosen.Count} cases failed\n{string.Join('\n', failures.Take(20))}");
+        Assert.True(failures.Count == 0,
+            $"{failures.Count} of {chosen.Count} cases failed\n{string.Join('\n', failures.Take(20))}");
     }
 
-    /// <summary>Threads and blocks in another order must not change a bit: whoever relies on an order has a race.</summary>
+    /// <summary>
+    /// Threads and blocks in another order must not change a bit: whoever relies on an order has a race.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Operations))]
     public void Four_schedules_give_the_same_bits(string operation)
@@ -78,11 +84,13 @@ public sealed class OperationCaseTests
             .Where(r => !r.Result.Passed)
             .Select(r => $"{r.Case.Name}: {r.Result.Failure}")
             .ToList();
-        Assert.True(failures.Count == 0, $"{failures.Count} of {chosen.Count} cases failed{(twin is null ? "" : $" ({twin.Description})")}\n" +
+        Assert.True(failures.Count == 0,
+            $"{failures.Count} of {chosen.Count} cases failed{(twin is null ? "" : $" ({twin.Description})")}\n" +
             string.Join('\n', failures.Take(20)));
     }
 
     /// <summary>Whether inputs are drawn that fp16, which ends at 65504, cannot hold the products of.</summary>
     private static bool HasLargeValues(OperationCase c) =>
-        c.Name.Contains("(mixed", StringComparison.Ordinal) || c.Name.Contains("(adversarial", StringComparison.Ordinal);
+        c.Name.Contains("(mixed", StringComparison.Ordinal)
+        || c.Name.Contains("(adversarial", StringComparison.Ordinal);
 }

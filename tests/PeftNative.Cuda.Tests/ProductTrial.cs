@@ -25,11 +25,13 @@ internal sealed class ProductTrial : IDisposable
     public DType Type { get; }
 
     /// <summary>Shapes [rows, depth] · [depth, columns], each matrix with some columns more than it uses.</summary>
-    public MatrixProduct Make(int rows, int columns, int depth, bool transposeA = false, bool transposeB = true, DType? result = null, float beta = 0)
+    public MatrixProduct Make(int rows, int columns, int depth, bool transposeA = false, bool transposeB = true,
+        DType? result = null, float beta = 0)
     {
         var a = transposeA ? Filled(Type, depth, rows, 1) : Filled(Type, rows, depth, 1);
         var b = transposeB ? Filled(Type, columns, depth, 2) : Filled(Type, depth, columns, 2);
-        return new(a, transposeA, b, transposeB, Filled(result ?? Type, rows, columns, 3)) { Alpha = 0.75f, Beta = beta };
+        return new(a, transposeA, b, transposeB, Filled(result ?? Type, rows, columns, 3)) { Alpha = 0.75f,
+            Beta = beta };
     }
 
     /// <summary>Makes the product and reads the result.</summary>
@@ -42,8 +44,10 @@ internal sealed class ProductTrial : IDisposable
     /// <summary>The elements of a matrix.</summary>
     public float[] Read(Tensor matrix)
     {
-        var whole = HostValues.Download(Backend, matrix with { Pointer = matrix.Pointer - offset * matrix.Type.Size(), Columns = matrix.Stride });
-        return [.. Enumerable.Range(0, matrix.Rows * matrix.Columns).Select(i => whole[i / matrix.Columns * matrix.Stride + offset + i % matrix.Columns])];
+        var whole = HostValues.Download(Backend,
+            matrix with { Pointer = matrix.Pointer - offset * matrix.Type.Size(), Columns = matrix.Stride });
+        return [.. Enumerable.Range(0, matrix.Rows * matrix.Columns)
+            .Select(i => whole[i / matrix.Columns * matrix.Stride + offset + i % matrix.Columns])];
     }
 
     /// <summary>A matrix of sixteenths, no two columns alike.</summary>
@@ -51,7 +55,8 @@ internal sealed class ProductTrial : IDisposable
     {
         const int gap = 3;
         var whole = arena.Allocate(type, rows, columns + gap);
-        HostValues.Upload(Backend, [.. Enumerable.Range(0, rows * (columns + gap)).Select(i => (i * 7 + i / 5 * seed) % 33 / 16f - 1)], whole);
+        HostValues.Upload(Backend,
+            [.. Enumerable.Range(0, rows * (columns + gap)).Select(i => (i * 7 + i / 5 * seed) % 33 / 16f - 1)], whole);
         return whole.Slice(offset, columns);
     }
 

@@ -12,13 +12,18 @@ public sealed class RecordedCaseTests
     private static readonly string Own = Path.Combine(AppContext.BaseDirectory, "golden");
 
     public static TheoryData<string> OwnCases =>
-        [.. Directory.GetDirectories(Path.Combine(Own, "cases")).Select(c => Path.GetFileName(c)).Order(StringComparer.Ordinal)];
+        [.. Directory.GetDirectories(Path.Combine(Own, "cases")).Select(c => Path.GetFileName(c))
+            .Order(StringComparer.Ordinal)];
 
-    /// <summary>A case of every method, decoders, encoders and both, where all recorded cases lie beside the repository.</summary>
+    /// <summary>
+    /// A case of every method, decoders, encoders and both, where all recorded cases lie beside the repository.
+    /// </summary>
     public static TheoryData<string> Choice =>
     [
-        "llama-causal-lora-all", "qwen2-causal-dora", "gpt2-causal-prefix", "gemma3-causal-prefix-mlp", "mistral-causal-prompt", "bert-cls-ptuning-mlp",
-        "opt-causal-ptuning-lstm", "bert-cls-adapter-houlsby", "roberta-cls-adapter-parallel", "distilbert-cls-adapter-pfeiffer", "t5-seq2seq-ia3",
+        "llama-causal-lora-all", "qwen2-causal-dora", "gpt2-causal-prefix", "gemma3-causal-prefix-mlp",
+        "mistral-causal-prompt", "bert-cls-ptuning-mlp",
+        "opt-causal-ptuning-lstm", "bert-cls-adapter-houlsby", "roberta-cls-adapter-parallel",
+        "distilbert-cls-adapter-pfeiffer", "t5-seq2seq-ia3",
         "phi3-causal-full",
     ];
 
@@ -32,7 +37,8 @@ public sealed class RecordedCaseTests
 
     [Theory]
     [MemberData(nameof(Choice))]
-    public void A_case_of_every_method_holds_in_bf16(string name) => Run(SharedFolder.PathOrSkip("golden"), name, DType.BFloat16);
+    public void A_case_of_every_method_holds_in_bf16(string name) =>
+        Run(SharedFolder.PathOrSkip("golden"), name, DType.BFloat16);
 
     [Fact]
     public void Scores_may_be_made_two_rows_at_a_time()

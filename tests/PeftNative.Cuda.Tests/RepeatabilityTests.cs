@@ -4,7 +4,8 @@ using Xunit;
 namespace PeftNative.Cuda.Tests;
 
 /// <summary>
-/// Training gives the same bits again, with every method, as single operations and as graphs, and in whatever order the emulated device runs its threads.
+/// Training gives the same bits again, with every method, as single operations and as graphs, and in whatever order the
+/// emulated device runs its threads.
 /// </summary>
 public sealed class RepeatabilityTests
 {
@@ -19,7 +20,8 @@ public sealed class RepeatabilityTests
         {
             var expected = Train("forward", withGraphs: false);
             Assert.All(expected, value => Assert.True(float.IsFinite(value)));
-            foreach (var (schedule, withGraphs) in ((string, bool)[])[("forward", true), ("random", false)]) Assert.Equal(expected, Train(schedule, withGraphs));
+            foreach (var (schedule, withGraphs) in ((string, bool)[])[("forward", true),
+                ("random", false)]) Assert.Equal(expected, Train(schedule, withGraphs));
         }
         finally
         {

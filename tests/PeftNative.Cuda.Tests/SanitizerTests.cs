@@ -4,8 +4,8 @@ using Xunit;
 namespace PeftNative.Cuda.Tests;
 
 /// <summary>
-/// The kernels compiled with AddressSanitizer and with ThreadSanitizer: this program once more, in a process of its own that has the
-/// sanitizer from the start, with the small choice of operation cases.
+/// The kernels compiled with AddressSanitizer and with ThreadSanitizer: this program once more, in a process of its own
+/// that has the sanitizer from the start, with the small choice of operation cases.
 /// </summary>
 public sealed class SanitizerTests
 {
@@ -38,7 +38,8 @@ public sealed class SanitizerTests
         var folder = Path.Combine(Emulator.Folder, sanitizer);
         var preload = Path.Combine(folder, "preload");
         if (!File.Exists(preload)) Assert.Skip($"not exercised: {folder} was not built (cmake -DPEFTNATIVE_CHECKS=ON)");
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true,
+            RedirectStandardError = true };
         foreach (var argument in (string[])
             [typeof(SanitizerTests).Assembly.Location, "-noLogo", "-noColor", "-noAutoReporters",
                 "-method", $"*.{nameof(OperationCaseTests.A_small_choice_of_cases_holds)}"])

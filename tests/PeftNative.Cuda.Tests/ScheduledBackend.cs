@@ -3,7 +3,9 @@ using PeftNative.Tests.Ops;
 
 namespace PeftNative.Cuda.Tests;
 
-/// <summary>A backend whose kernels run under a schedule of its own: the emulator runs them when somebody waits.</summary>
+/// <summary>
+/// A backend whose kernels run under a schedule of its own: the emulator runs them when somebody waits.
+/// </summary>
 internal sealed class ScheduledBackend(CudaBackend inner, string schedule) : ForwardingBackend(inner)
 {
     public override string Description => schedule;

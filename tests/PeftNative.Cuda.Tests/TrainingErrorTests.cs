@@ -9,8 +9,8 @@ using Xunit;
 namespace PeftNative.Cuda.Tests;
 
 /// <summary>
-/// A run that ends with an error of the driver: one clear error, nothing left on the device, the last checkpoint whole. Every trial goes on
-/// from the checkpoint of the second step and takes the third and last.
+/// A run that ends with an error of the driver: one clear error, nothing left on the device, the last checkpoint whole.
+/// Every trial goes on from the checkpoint of the second step and takes the third and last.
 /// </summary>
 public sealed class TrainingErrorTests : IDisposable
 {
@@ -104,18 +104,22 @@ public sealed class TrainingErrorTests : IDisposable
     private void AssertGoesOn()
     {
         Run(Trial, RunFolder.FindLast(Trial));
-        foreach (var file in Directory.GetFiles(Output)) Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(Trial, Path.GetFileName(file))));
+        foreach (var file in Directory.GetFiles(Output))
+            Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(Trial, Path.GetFileName(file))));
     }
 
     private static void Run(string output, string? from, Action? atStep = null, Action? atEnd = null)
     {
         using var backend = Emulator.Open();
-        var (model, _) = ModelLoader.Load(backend, Path.Combine(AppContext.BaseDirectory, "golden", "bases", "llama-causal"));
+        var (model, _) = ModelLoader.Load(backend,
+            Path.Combine(AppContext.BaseDirectory, "golden", "bases", "llama-causal"));
         using var held = model;
-        using var adapter = new LoraConfig { R = 3, Dropout = 0.1, Targets = new TargetModules(null, "all-linear") }.Create(model, 1, true, "default");
+        using var adapter = new LoraConfig { R = 3, Dropout = 0.1,
+            Targets = new TargetModules(null, "all-linear") }.Create(model, 1, true, "default");
         using var trainer = new Trainer(model, adapter, Data(), null, new TrainerOptions
         {
-            MaxSteps = Steps, BatchSize = 2, LearningRate = 1e-2, SaveSteps = 1, SaveTotalLimit = Steps, Output = output, ResumeFrom = from,
+            MaxSteps = Steps, BatchSize = 2, LearningRate = 1e-2, SaveSteps = 1, SaveTotalLimit = Steps,
+            Output = output, ResumeFrom = from,
         });
         atStep?.Invoke();
         var result = trainer.Run(cancellation: TestContext.Current.CancellationToken);
@@ -142,8 +146,11 @@ public sealed class TrainingErrorTests : IDisposable
 
     private static void AssertSameFiles(string expected, string actual)
     {
-        var names = Directory.GetFiles(expected).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal).ToList();
+        var names = Directory.GetFiles(expected).Select(f => Path.GetFileName(f))
+            .Order(StringComparer.Ordinal).ToList();
         Assert.Equal(names, Directory.GetFiles(actual).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal));
-        foreach (var name in names) Assert.Equal(File.ReadAllBytes(Path.Combine(expected, name)), File.ReadAllBytes(Path.Combine(actual, name)));
+        foreach (var name in names)
+            Assert.Equal(File.ReadAllBytes(Path.Combine(expected, name)),
+                File.ReadAllBytes(Path.Combine(actual, name)));
     }
 }

@@ -10,26 +10,37 @@ using Xunit;
 
 namespace PeftNative.Cuda.Tests;
 
-/// <summary>Runs of the trainer as graphs of the device: the bits of runs without them, a bounded number of graphs, errors that harm nothing.</summary>
+/// <summary>
+/// Runs of the trainer as graphs of the device: the bits of runs without them, a bounded number of graphs, errors that
+/// harm nothing.
+/// </summary>
 public sealed class TrainingGraphTests
 {
-    private static readonly LoraConfig Lora = new() { R = 3, Dropout = 0.1, Targets = new TargetModules(null, "all-linear") };
+    private static readonly LoraConfig Lora = new() { R = 3, Dropout = 0.1,
+        Targets = new TargetModules(null, "all-linear") };
 
-    /// <summary>Layouts that come again in an order of their own, evaluations that take and give back memory in between, clipping.</summary>
+    /// <summary>
+    /// Layouts that come again in an order of their own, evaluations that take and give back memory in between,
+    /// clipping.
+    /// </summary>
     [Theory]
     [InlineData("lora", null, 9)]
     [InlineData("lora", 60_000, 9)]
     [InlineData("p-tuning", null, 9)]
     public void A_run_replays_what_comes_again_and_gives_the_same_bits(string method, int? budget, int least)
     {
-        AdapterConfig config = method == "lora" ? Lora : new PTuningConfig { VirtualTokenCount = 2, Encoder = PromptEncoderKind.Lstm, EncoderHiddenSize = 4 };
+        AdapterConfig config = method == "lora" ? Lora
+            : new PTuningConfig { VirtualTokenCount = 2, Encoder = PromptEncoderKind.Lstm, EncoderHiddenSize = 4 };
         var options = new TrainerOptions
         {
-            Epochs = 4, BatchSize = 1, GradientAccumulationSteps = 2, LearningRate = 1e-2, EvalSteps = 5, MemoryBudgetBytes = budget,
+            Epochs = 4, BatchSize = 1, GradientAccumulationSteps = 2, LearningRate = 1e-2, EvalSteps = 5,
+            MemoryBudgetBytes = budget,
         };
         var before = Emulator.Live();
-        var plain = Train(config, options with { UseGraphs = false }, Data(3, 4, 3, 5, 4, 3), trainer => Assert.Equal(0, trainer.ReplayedBatches));
-        var replayed = Train(config, options, Data(3, 4, 3, 5, 4, 3), trainer => Assert.InRange(trainer.ReplayedBatches, least, 24 - 3 - 3));
+        var plain = Train(config, options with { UseGraphs = false }, Data(3, 4, 3, 5, 4, 3),
+            trainer => Assert.Equal(0, trainer.ReplayedBatches));
+        var replayed = Train(config, options, Data(3, 4, 3, 5, 4, 3),
+            trainer => Assert.InRange(trainer.ReplayedBatches, least, 24 - 3 - 3));
         Assert.Equal(plain, replayed);
         Assert.Equal(before, Emulator.Live());
     }
@@ -38,16 +49,20 @@ public sealed class TrainingGraphTests
     public void Few_graphs_are_kept_and_layouts_that_hardly_come_again_are_left_alone()
     {
         var kept = 0;
-        var options = new TrainerOptions { Epochs = 6, BatchSize = 1, LearningRate = 1e-2, Order = SamplingOrder.Sequential };
+        var options = new TrainerOptions { Epochs = 6, BatchSize = 1, LearningRate = 1e-2,
+            Order = SamplingOrder.Sequential };
         Train(new LoraConfig { R = 1 }, options, Data([.. Enumerable.Range(2, 20)]), trainer =>
         {
             Assert.InRange(trainer.ReplayedBatches, 20, 80);
-            kept = int.Parse(Emulator.Live().Split("executables ")[1].Split(',')[0], System.Globalization.CultureInfo.InvariantCulture);
+            kept = int.Parse(Emulator.Live().Split("executables ")[1].Split(',')[0],
+                System.Globalization.CultureInfo.InvariantCulture);
         });
         Assert.InRange(kept, 8, 16);
     }
 
-    /// <summary>A refused recording is told of once and the run goes on without; a device that does not answer any more ends it.</summary>
+    /// <summary>
+    /// A refused recording is told of once and the run goes on without; a device that does not answer any more ends it.
+    /// </summary>
     [Theory]
     [InlineData("cuStreamBeginCapture_v2", true)]
     [InlineData("cuGraphInstantiateWithFlags", true)]
@@ -72,21 +87,25 @@ public sealed class TrainingGraphTests
             if (goesOn && result == CudaResult.InvalidValue)
             {
                 Assert.Null(error);
-                Assert.Contains(call == "cuGraphInstantiateWithFlags" ? "cuGraphInstantiate answered" : "cuStreamBeginCapture answered", Assert.Single(warnings), StringComparison.Ordinal);
+                Assert.Contains(call == "cuGraphInstantiateWithFlags" ? "cuGraphInstantiate answered"
+                    : "cuStreamBeginCapture answered", Assert.Single(warnings), StringComparison.Ordinal);
                 Assert.Equal(plain, trained);
             }
             else
             {
-                Assert.Contains("answered CUDA_ERROR", Assert.IsType<CudaException>(error).What, StringComparison.Ordinal);
+                Assert.Contains("answered CUDA_ERROR", Assert.IsType<CudaException>(error).What,
+                    StringComparison.Ordinal);
             }
         }
     }
 
     private static float[] Train(
-        AdapterConfig config, TrainerOptions options, EncodedData data, Action<Trainer>? atEnd = null, Action<TrainEvent>? told = null)
+        AdapterConfig config, TrainerOptions options, EncodedData data, Action<Trainer>? atEnd = null,
+        Action<TrainEvent>? told = null)
     {
         using var backend = Emulator.Open();
-        var (model, _) = ModelLoader.Load(backend, Path.Combine(AppContext.BaseDirectory, "golden", "bases", "llama-causal"));
+        var (model, _) = ModelLoader.Load(backend,
+            Path.Combine(AppContext.BaseDirectory, "golden", "bases", "llama-causal"));
         using var held = model;
         using var adapter = config.Create(model, 1, true, "default");
         using var trainer = new Trainer(model, adapter, data, options.EvalSteps is null ? null : Data(6, 2), options);

@@ -38,16 +38,20 @@ public sealed class ChatClientTests : IDisposable
     public async Task An_answer_is_what_the_generator_says_to_the_rendered_messages()
     {
         ChatMessage[] messages = [new(ChatRole.System, "Be brief."), new(ChatRole.User, "Who is there?")];
-        var response = await client.GetResponseAsync(messages, new ChatOptions { MaxOutputTokens = 6 }, TestContext.Current.CancellationToken);
+        var response = await client.GetResponseAsync(messages, new ChatOptions { MaxOutputTokens = 6 },
+            TestContext.Current.CancellationToken);
 
         using var generator = new TextGenerator(model, tokenizer);
-        var prompt = tokenizer.Encode("system: Be brief.\nuser: Who is there?\nassistant:", addSpecialTokens: false).Ids;
-        var expected = string.Concat(generator.Stream(prompt, new GenerationOptions { MaxTokens = 6 }, TestContext.Current.CancellationToken));
+        var prompt = tokenizer.Encode("system: Be brief.\nuser: Who is there?\nassistant:",
+            addSpecialTokens: false).Ids;
+        var expected = string.Concat(generator.Stream(prompt, new GenerationOptions { MaxTokens = 6 },
+            TestContext.Current.CancellationToken));
         Assert.Equal(expected, response.Text);
         Assert.NotEmpty(expected);
         Assert.Equal(prompt.Length, response.Usage!.InputTokenCount);
         Assert.Equal(generator.TokenCount, response.Usage.OutputTokenCount);
-        Assert.Equal(generator.TokenCount == 6 ? ChatFinishReason.Length : ChatFinishReason.Stop, response.FinishReason);
+        Assert.Equal(generator.TokenCount == 6 ? ChatFinishReason.Length
+            : ChatFinishReason.Stop, response.FinishReason);
     }
 
     [Fact]
@@ -56,7 +60,8 @@ public sealed class ChatClientTests : IDisposable
         var options = new ChatOptions { MaxOutputTokens = 4 };
         var token = TestContext.Current.CancellationToken;
         var alone = await client.GetResponseAsync("Hello", options, token);
-        var together = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => client.GetResponseAsync("Hello", options, token), token)));
+        var together = await Task.WhenAll(Enumerable.Range(0, 4)
+            .Select(_ => Task.Run(() => client.GetResponseAsync("Hello", options, token), token)));
         Assert.All(together, r => Assert.Equal(alone.Text, r.Text));
     }
 
@@ -69,7 +74,8 @@ public sealed class ChatClientTests : IDisposable
             (await asked.GetResponseAsync($"Hello {i}", new ChatOptions { MaxOutputTokens = 4 }, token)).Text;
         var alone = new List<string>();
         for (var i = 0; i < 6; i++) alone.Add(await Ask(client, i));
-        var together = await Task.WhenAll(Enumerable.Range(0, 6).Select(i => Task.Run(() => Ask(i % 2 == 0 ? client : other, i), token)));
+        var together = await Task.WhenAll(Enumerable.Range(0, 6)
+            .Select(i => Task.Run(() => Ask(i % 2 == 0 ? client : other, i), token)));
         Assert.Equal(alone, together);
     }
 
@@ -99,11 +105,15 @@ public sealed class ChatClientTests : IDisposable
     public async Task What_is_not_there_is_refused_and_the_client_goes_on()
     {
         var token = TestContext.Current.CancellationToken;
-        await Assert.ThrowsAsync<UsageException>(() => client.GetResponseAsync("Hello", new ChatOptions { ResponseFormat = ChatResponseFormat.Json }, token));
-        await Assert.ThrowsAsync<UsageException>(() => client.GetResponseAsync([new(ChatRole.User, [new UriContent("http://localhost/a.png", "image/png")])], null, token));
+        await Assert.ThrowsAsync<UsageException>(() => client.GetResponseAsync("Hello",
+            new ChatOptions { ResponseFormat = ChatResponseFormat.Json }, token));
+        await Assert.ThrowsAsync<UsageException>(
+            () => client.GetResponseAsync([new(ChatRole.User, [new UriContent("http://localhost/a.png", "image/png")])],
+                null, token));
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client.GetResponseAsync("Hello", null, cancelled.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => client.GetResponseAsync("Hello", null, cancelled.Token));
         Assert.NotNull((await client.GetResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 1 }, token)).Text);
     }
 
@@ -117,7 +127,9 @@ public sealed class ChatClientTests : IDisposable
 
     private sealed class PlainTemplate : IChatTemplate
     {
-        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false, JsonObject? arguments = null) =>
-            new(string.Concat(messages.Select(m => $"{m!["role"]}: {m["content"]}\n")) + (addGenerationPrompt ? "assistant:" : ""), []);
+        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false,
+            JsonObject? arguments = null) =>
+            new(string.Concat(messages.Select(m => $"{m!["role"]}: {m["content"]}\n"))
+                + (addGenerationPrompt ? "assistant:" : ""), []);
     }
 }

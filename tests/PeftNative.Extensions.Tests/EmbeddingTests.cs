@@ -24,11 +24,14 @@ public class EmbeddingTests
         for (var i = 0; i < texts.Length; i++)
         {
             var alone = await generator.GenerateAsync([texts[i]], cancellationToken: token);
-            Assert.All(alone[0].Vector.ToArray().Zip(together[i].Vector.ToArray()), p => Assert.Equal(p.First, p.Second, 1e-5f));
+            Assert.All(alone[0].Vector.ToArray().Zip(together[i].Vector.ToArray()),
+                p => Assert.Equal(p.First, p.Second, 1e-5f));
         }
         Assert.NotEqual(together[0].Vector.ToArray(), together[1].Vector.ToArray());
-        Assert.Equal(model.Config.HiddenSize, generator.GetService<EmbeddingGeneratorMetadata>()!.DefaultModelDimensions);
-        await Assert.ThrowsAsync<UsageException>(() => generator.GenerateAsync(texts, new EmbeddingGenerationOptions { Dimensions = 3 }, token));
+        Assert.Equal(model.Config.HiddenSize,
+            generator.GetService<EmbeddingGeneratorMetadata>()!.DefaultModelDimensions);
+        await Assert.ThrowsAsync<UsageException>(
+            () => generator.GenerateAsync(texts, new EmbeddingGenerationOptions { Dimensions = 3 }, token));
     }
 
     [Fact]

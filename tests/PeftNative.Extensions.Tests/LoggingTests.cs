@@ -14,9 +14,11 @@ public class LoggingTests
         var progress = logger.ForTraining();
         progress.Report(new StepEvent
         {
-            Step = 1, TotalSteps = 2, Epoch = 0.5, Loss = 1.5, LearningRate = 0.1, GradientNorm = 2, Tokens = 3, Duration = default, Elapsed = default, Remaining = default,
+            Step = 1, TotalSteps = 2, Epoch = 0.5, Loss = 1.5, LearningRate = 0.1, GradientNorm = 2, Tokens = 3,
+            Duration = default, Elapsed = default, Remaining = default,
         });
-        progress.Report(new EvalEvent { Step = 1, Metrics = new Dictionary<string, double> { ["loss"] = 1.25 }, IsBest = true, Duration = default });
+        progress.Report(new EvalEvent { Step = 1, Metrics = new Dictionary<string, double> { ["loss"] = 1.25 },
+            IsBest = true, Duration = default });
         progress.Report(new SavedEvent { Step = 2, Folder = "out" });
         progress.Report(new WarningEvent { Step = 2, Message = "Look here." });
         Assert.Equal(
@@ -35,7 +37,8 @@ public class LoggingTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter) =>
             Lines.Add((logLevel, formatter(state, exception)));
     }
 }

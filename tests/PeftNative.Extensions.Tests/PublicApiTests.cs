@@ -14,17 +14,21 @@ using Xunit;
 namespace PeftNative.Extensions.Tests;
 
 /// <summary>
-/// The public members of each library are those of its PublicApi.txt, so that none changes unnoticed. A change on purpose is written down by running
-/// this test once with PEFTNATIVE_UPDATE_API=1.
+/// The public members of each library are those of its PublicApi.txt, so that none changes unnoticed. A change on
+/// purpose is written down by running this test once with PEFTNATIVE_UPDATE_API=1.
 /// </summary>
 public partial class PublicApiTests
 {
-    private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+    private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance
+        | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
     // What the compiler adds to every record.
-    private static readonly string[] OfRecords = ["PrintMembers", "EqualityContract", "get_EqualityContract", "<Clone>$", "Equals", "GetHashCode", "ToString", "op_Equality", "op_Inequality", "Deconstruct"];
+    private static readonly string[] OfRecords = ["PrintMembers", "EqualityContract", "get_EqualityContract",
+        "<Clone>$", "Equals", "GetHashCode", "ToString", "op_Equality", "op_Inequality", "Deconstruct"];
 
-    public static TheoryData<string> Libraries => ["PeftNative", "PeftNative.Lab", "PeftNative.Tokenizers", "PeftNative.Cuda", "PeftNative.Ilgpu", "PeftNative.Extensions.AI",
+    public static TheoryData<string> Libraries =>
+        ["PeftNative", "PeftNative.Lab", "PeftNative.Tokenizers", "PeftNative.Cuda", "PeftNative.Ilgpu",
+            "PeftNative.Extensions.AI",
         "PeftNative.Extensions.Logging"];
 
     [Theory]
@@ -33,14 +37,19 @@ public partial class PublicApiTests
     {
         string[] actual = [.. TypesOf(library).SelectMany(Lines).Order(StringComparer.Ordinal)];
         var path = Path.Combine(Root(), "src", library, "PublicApi.txt");
-        if (Environment.GetEnvironmentVariable("PEFTNATIVE_UPDATE_API") == "1") File.WriteAllText(path, string.Join('\n', actual) + "\n");
+        if (Environment.GetEnvironmentVariable("PEFTNATIVE_UPDATE_API") == "1")
+            File.WriteAllText(path, string.Join('\n', actual) + "\n");
         var expected = File.ReadAllLines(path);
-        var changes = actual.Except(expected).Select(l => "+ " + l).Concat(expected.Except(actual).Select(l => "- " + l)).ToList();
-        Assert.True(changes.Count == 0, $"{library}: on purpose? Then run this test once with PEFTNATIVE_UPDATE_API=1.\n{string.Join('\n', changes.Take(30))}");
+        var changes = actual.Except(expected).Select(l => "+ " + l)
+            .Concat(expected.Except(actual).Select(l => "- " + l)).ToList();
+        Assert.True(changes.Count == 0,
+            $"{library}: on purpose? Then run this test once with "
+                + $"PEFTNATIVE_UPDATE_API=1.\n{string.Join('\n', changes.Take(30))}");
     }
 
     /// <summary>
-    /// Whoever has state says which threads may use it. Records, structs and enums are values, static classes have no state of their own or say so.
+    /// Whoever has state says which threads may use it. Records, structs and enums are values, static classes have no
+    /// state of their own or say so.
     /// </summary>
     [Theory]
     [MemberData(nameof(Libraries))]
@@ -55,12 +64,14 @@ public partial class PublicApiTests
 
     private static Type[] TypesOf(string library)
     {
-        Type[] known = [typeof(ITokenizer), typeof(MethodComparison), typeof(HfTokenizer), typeof(CudaBackend), typeof(IlgpuBackend), typeof(ModelChatClient),
+        Type[] known = [typeof(ITokenizer), typeof(MethodComparison), typeof(HfTokenizer), typeof(CudaBackend),
+            typeof(IlgpuBackend), typeof(ModelChatClient),
             typeof(TrainingLogging)];
         return known.Select(t => t.Assembly).Single(a => a.GetName().Name == library).GetExportedTypes();
     }
 
-    private static bool HasState(Type type) => !type.IsValueType && !(type.IsAbstract && type.IsSealed) && !type.IsSubclassOf(typeof(Exception))
+    private static bool HasState(Type type) => !type.IsValueType && !(type.IsAbstract && type.IsSealed)
+        && !type.IsSubclassOf(typeof(Exception))
         && type.GetMethod("<Clone>$") is null && !type.IsSubclassOf(typeof(Delegate));
 
     [GeneratedRegex("thread|immutable", RegexOptions.IgnoreCase)]
@@ -68,7 +79,8 @@ public partial class PublicApiTests
 
     private static IEnumerable<string> Lines(Type type)
     {
-        var kind = type.IsInterface ? "interface" : type.IsEnum ? "enum" : type.IsValueType ? "struct" : type.IsAbstract && type.IsSealed ? "static class" : type.IsAbstract ? "abstract class" : "class";
+        var kind = type.IsInterface ? "interface" : type.IsEnum ? "enum" : type.IsValueType ? "struct"
+            : type.IsAbstract && type.IsSealed ? "static class" : type.IsAbstract ? "abstract class" : "class";
         yield return $"{Name(type)}: {kind}";
         foreach (var member in type.GetMembers(Declared).Where(m => IsVisible(m) && !OfRecords.Contains(m.Name)))
             if (Describe(member) is { } text) yield return $"{Name(type)}.{text}";
@@ -87,22 +99,29 @@ public partial class PublicApiTests
         MethodInfo m => m.IsSpecialName ? null : $"{m.Name}({Parameters(m)}): {Name(m.ReturnType)}",
         ConstructorInfo c => $"new({Parameters(c)})",
         FieldInfo f => f.IsSpecialName ? null : $"{f.Name}: {Name(f.FieldType)}",
-        PropertyInfo p => $"{p.Name}: {Name(p.PropertyType)} {{{Accessor(p.GetMethod, "get")}{Accessor(p.SetMethod, IsInit(p) ? "init" : "set")} }}",
+        PropertyInfo p =>
+            $"{p.Name}: {Name(p.PropertyType)} "
+            + $"{{{Accessor(p.GetMethod, "get")}{Accessor(p.SetMethod, IsInit(p) ? "init" : "set")} }}",
         _ => null,
     };
 
-    private static string Accessor(MethodInfo? method, string word) => method is not null && IsVisible(method) ? $" {word};" : "";
+    private static string Accessor(MethodInfo? method, string word) => method is not null && IsVisible(method)
+        ? $" {word};" : "";
 
     private static bool IsInit(PropertyInfo property) =>
         property.SetMethod?.ReturnParameter.GetRequiredCustomModifiers().Contains(typeof(IsExternalInit)) ?? false;
 
     private static string Parameters(MethodBase method) =>
-        string.Join(", ", method.GetParameters().Select(p => $"{Name(p.ParameterType)} {p.Name}{(p.IsOptional ? " = " + (p.DefaultValue ?? "null") : "")}"));
+        string.Join(", ", method.GetParameters()
+            .Select(p =>
+                $"{Name(p.ParameterType)} {p.Name}{(p.IsOptional ? " = " + (p.DefaultValue ?? "null") : "")}"));
 
-    private static string Name(Type type) => type.IsByRef ? Name(type.GetElementType()!) + "&" : type.IsArray ? Name(type.GetElementType()!) + "[]"
+    private static string Name(Type type) => type.IsByRef ? Name(type.GetElementType()!) + "&" : type.IsArray
+        ? Name(type.GetElementType()!) + "[]"
         : type.IsGenericParameter ? type.Name
         : (type.DeclaringType is { } outer && !type.IsGenericType ? Name(outer) + "." + type.Name
-            : type.Namespace?.StartsWith("PeftNative", StringComparison.Ordinal) == true ? type.Namespace + "." + Bare(type) : Bare(type));
+            : type.Namespace?.StartsWith("PeftNative", StringComparison.Ordinal) == true
+            ? type.Namespace + "." + Bare(type) : Bare(type));
 
     private static string Bare(Type type) => !type.IsGenericType ? type.Name
         : $"{type.Name.Split('`')[0]}<{string.Join(", ", type.GetGenericArguments().Select(Name))}>";
@@ -110,7 +129,9 @@ public partial class PublicApiTests
     private static string Root()
     {
         var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "PeftNative.sln"))) folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("the tests do not run inside the sources");
+        while (!File.Exists(Path.Combine(folder, "PeftNative.sln")))
+            folder = Path.GetDirectoryName(folder)
+                ?? throw new InvalidOperationException("the tests do not run inside the sources");
         return folder;
     }
 }

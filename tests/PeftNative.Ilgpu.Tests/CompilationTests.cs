@@ -11,7 +11,9 @@ using Xunit;
 
 namespace PeftNative.Ilgpu.Tests;
 
-/// <summary>Every kernel becomes code for devices, whether one is here or not; that it runs is for the operation cases to say.</summary>
+/// <summary>
+/// Every kernel becomes code for devices, whether one is here or not; that it runs is for the operation cases to say.
+/// </summary>
 public sealed class CompilationTests : IDisposable
 {
     private readonly Context context = Context.Create(builder => builder.EnableAlgorithms());
@@ -69,7 +71,8 @@ public sealed class CompilationTests : IDisposable
     /// <summary>What gives nothing back in a class of kernels is a kernel; the rest are their parts.</summary>
     private static IEnumerable<MethodInfo> Methods() => typeof(IlgpuBackend).Assembly.GetTypes()
         .Where(t => t.Namespace == "PeftNative.Ilgpu.Kernels" && t.Name.EndsWith("Kernels", StringComparison.Ordinal))
-        .SelectMany(t => t.GetMethods(BindingFlags.Public | BindingFlags.Static)).Where(m => m.ReturnType == typeof(void));
+        .SelectMany(t => t.GetMethods(BindingFlags.Public | BindingFlags.Static))
+        .Where(m => m.ReturnType == typeof(void));
 
     private static string Name(MethodInfo method) => $"{method.DeclaringType!.Name}.{method.Name}";
 

@@ -12,7 +12,8 @@ internal static class IntermediateCode
     private const byte TwoBytes = 0xFE;
 
     private static readonly Dictionary<short, OpCode> Codes = typeof(OpCodes)
-        .GetFields(BindingFlags.Public | BindingFlags.Static).Select(f => (OpCode)f.GetValue(null)!).ToDictionary(c => c.Value);
+        .GetFields(BindingFlags.Public | BindingFlags.Static).Select(f => (OpCode)f.GetValue(null)!)
+        .ToDictionary(c => c.Value);
 
     public static IReadOnlyList<Instruction> Of(MethodBase method)
     {

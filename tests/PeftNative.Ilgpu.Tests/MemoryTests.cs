@@ -35,7 +35,8 @@ public sealed class MemoryTests(Emulation emulation) : IClassFixture<Emulation>
     public void A_copy_of_another_length_is_an_error()
     {
         using var memory = backend.Allocate(64, "test");
-        Assert.Throws<ArgumentException>(() => backend.Upload(new byte[8], new Tensor(memory.Pointer, DType.Float32, 1, 4, 4)));
+        Assert.Throws<ArgumentException>(() => backend.Upload(new byte[8],
+            new Tensor(memory.Pointer, DType.Float32, 1, 4, 4)));
     }
 
     [Fact]

@@ -30,18 +30,21 @@ public sealed class OperationCaseTests(Emulation emulation) : IClassFixture<Emul
     public void A_real_device_is_within_the_limits()
     {
         IlgpuBackends.Register();
-        if (BackendFactory.Survey().First(b => b.Name == "ilgpu") is { IsAvailable: false } absent) Assert.Skip(absent.Detail);
+        if (BackendFactory.Survey().First(b => b.Name == "ilgpu") is { IsAvailable: false } absent)
+            Assert.Skip(absent.Detail);
         using var backend = IlgpuBackends.CreateOnDevice();
         foreach (var operation in Operations) Run(backend, operation.Data, 1);
     }
 
     // Every barrier of the emulation wakes operating system threads.
-    private static bool IsLarge(OperationCase c) => c.Operation is "Linear" or "Bottleneck" && System.Text.RegularExpressions.Regex
+    private static bool IsLarge(OperationCase c) => c.Operation is "Linear" or "Bottleneck"
+        && System.Text.RegularExpressions.Regex
         .Matches(c.Name, "(?<=[mkndb]=)[0-9]+").Aggregate(1.0, (product, m) => product * int.Parse(m.Value)) > 3000;
 
     private static void Run(IBackend backend, string operation, int step, Func<OperationCase, bool>? chosen = null)
     {
-        IReadOnlyList<OperationCase> cases = [.. OperationCases.All().Where(c => c.Operation == operation && chosen?.Invoke(c) != false)];
+        IReadOnlyList<OperationCase> cases = [.. OperationCases.All().Where(c => c.Operation == operation
+            && chosen?.Invoke(c) != false)];
         var verifier = new OperationVerifier(backend);
         foreach (var operationCase in OperationVerifier.EveryNth(cases, step)) verifier.Run(operationCase);
         Assert.Empty(verifier.Failures);

@@ -9,7 +9,8 @@ public sealed class RecordedCaseTests(Emulation emulation) : IClassFixture<Emula
     private static readonly string Golden = Path.Combine(AppContext.BaseDirectory, "golden");
 
     public static TheoryData<string> Cases =>
-        [.. Directory.GetDirectories(Path.Combine(Golden, "cases")).Select(c => Path.GetFileName(c)).Order(StringComparer.Ordinal)];
+        [.. Directory.GetDirectories(Path.Combine(Golden, "cases")).Select(c => Path.GetFileName(c))
+            .Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(Cases))]

@@ -6,7 +6,9 @@ namespace PeftNative.Package.Tests;
 
 public class PackageTests
 {
-    public static TheoryData<string> Libraries => ["PeftNative", "PeftNative.Lab", "PeftNative.Tokenizers", "PeftNative.Extensions.AI", "PeftNative.Extensions.Logging"];
+    public static TheoryData<string> Libraries =>
+        ["PeftNative", "PeftNative.Lab", "PeftNative.Tokenizers", "PeftNative.Extensions.AI",
+            "PeftNative.Extensions.Logging"];
 
     [Theory]
     [MemberData(nameof(Libraries))]
@@ -28,7 +30,8 @@ public class PackageTests
     {
         using var package = ZipFile.OpenRead(Packages.Find("PeftNative"));
         Assert.DoesNotContain(Specification(package).Descendants(), e => e.Name.LocalName == "dependency");
-        Assert.Contains(package.Entries, e => e.FullName.StartsWith("runtimes/", StringComparison.Ordinal) && e.FullName.Contains("/native/", StringComparison.Ordinal)
+        Assert.Contains(package.Entries, e => e.FullName.StartsWith("runtimes/", StringComparison.Ordinal)
+            && e.FullName.Contains("/native/", StringComparison.Ordinal)
             && e.Name.Contains("peftnative_cpu", StringComparison.Ordinal));
     }
 
@@ -38,8 +41,11 @@ public class PackageTests
         var folder = Directory.CreateTempSubdirectory("peftnative-tool-").FullName;
         try
         {
-            Packages.Run("dotnet", folder, "tool", "install", "PeftNative.Tool", "--tool-path", folder, "--source", Packages.Folder(), "--version", "0.1.0");
-            Assert.Contains("cpu", Packages.Run(Path.Combine(folder, OperatingSystem.IsWindows() ? "peftnative.exe" : "peftnative"), folder, "env"), StringComparison.Ordinal);
+            Packages.Run("dotnet", folder, "tool", "install", "PeftNative.Tool", "--tool-path", folder, "--source",
+                Packages.Folder(), "--version", "0.1.0");
+            Assert.Contains("cpu",
+                Packages.Run(Path.Combine(folder, OperatingSystem.IsWindows() ? "peftnative.exe" : "peftnative"),
+                    folder, "env"), StringComparison.Ordinal);
         }
         finally
         {
@@ -47,7 +53,8 @@ public class PackageTests
         }
     }
 
-    private static string Metadata(ZipArchive package, string name) => Specification(package).Descendants().First(e => e.Name.LocalName == name).Value;
+    private static string Metadata(ZipArchive package, string name) => Specification(package).Descendants()
+        .First(e => e.Name.LocalName == name).Value;
 
     private static XDocument Specification(ZipArchive package)
     {

@@ -32,11 +32,13 @@ internal static class Packages
     public static void CopySample(string name, string target)
     {
         KnowPackages(target);
-        foreach (var file in Directory.GetFiles(Path.Combine(Root, "docs", "samples", name))) File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+        foreach (var file in Directory.GetFiles(Path.Combine(Root, "docs", "samples", name)))
+            File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
     }
 
     /// <summary>
-    /// Makes a folder that knows our packages from their folder alone, and packages of others from where this machine has them.
+    /// Makes a folder that knows our packages from their folder alone, and packages of others from where this machine
+    /// has them.
     /// </summary>
     public static void KnowPackages(string target)
     {
@@ -60,8 +62,10 @@ internal static class Packages
     /// <summary>Runs a program that must succeed; returns what it wrote.</summary>
     public static string Run(string program, string folder, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("MSBuild", StringComparison.OrdinalIgnoreCase) || k == "PEFTNATIVE_NATIVE_DIR").ToList())
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true,
+            RedirectStandardError = true };
+        foreach (var name in start.Environment.Keys.Where(
+            k => k.StartsWith("MSBuild", StringComparison.OrdinalIgnoreCase) || k == "PEFTNATIVE_NATIVE_DIR").ToList())
             start.Environment.Remove(name);
         start.Environment["DOTNET_NOLOGO"] = "1";
         start.Environment["CI"] = "";
@@ -73,14 +77,17 @@ internal static class Packages
             process.Kill(entireProcessTree: true);
             Assert.Fail($"{program} {string.Join(' ', arguments)} ran for more than {Limit}");
         }
-        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}\n{output.Result}\n{error.Result}");
+        Assert.True(process.ExitCode == 0,
+            $"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}\n{output.Result}\n{error.Result}");
         return output.Result;
     }
 
     // The sources this machine is set up with, by name.
-    private static IEnumerable<string> OtherSources() => Run("dotnet", Root, "nuget", "list", "source", "--format", "Detailed").Split('\n')
+    private static IEnumerable<string> OtherSources() =>
+        Run("dotnet", Root, "nuget", "list", "source", "--format", "Detailed").Split('\n')
         .Where(l => l.Contains("[Enabled]", StringComparison.Ordinal))
-        .Select(l => l[(l.IndexOf('.', StringComparison.Ordinal) + 1)..l.IndexOf("[Enabled]", StringComparison.Ordinal)].Trim());
+        .Select(l => l[(l.IndexOf('.', StringComparison.Ordinal) + 1)..l.IndexOf("[Enabled]",
+            StringComparison.Ordinal)].Trim());
 
     private static string Value(string key) =>
         typeof(Packages).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == key).Value!;

@@ -17,14 +17,19 @@ public sealed partial class ReadmeTests : IDisposable
         var readme = File.ReadAllText(Path.Combine(Packages.Root, "README.md")).ReplaceLineEndings("\n");
         Packages.KnowPackages(folder);
         CopyModel();
-        var records = Enumerable.Range(0, 16).Select(i => new JsonObject { ["prompt"] = $"The code of box {i} is", ["completion"] = $" {i}." });
+        var records = Enumerable.Range(0, 16)
+            .Select(i => new JsonObject { ["prompt"] = $"The code of box {i} is", ["completion"] = $" {i}." });
         File.WriteAllLines(Path.Combine(folder, "my-data.jsonl"), records.Select(r => r.ToJsonString()));
-        foreach (var command in Command().Matches(readme).Select(m => m.Groups[1].Value.Replace("$PWD/artifacts/packages", Packages.Folder(), StringComparison.Ordinal)))
+        foreach (var command in Command().Matches(readme)
+            .Select(m => m.Groups[1].Value.Replace("$PWD/artifacts/packages", Packages.Folder(),
+                StringComparison.Ordinal)))
         {
             // The new project's own program gives way to that of the README.
-            if (command.StartsWith("run", StringComparison.Ordinal)) File.WriteAllText(Path.Combine(folder, "my-app", "Program.cs"), Code().Match(readme).Groups[1].Value);
+            if (command.StartsWith("run", StringComparison.Ordinal))
+                File.WriteAllText(Path.Combine(folder, "my-app", "Program.cs"), Code().Match(readme).Groups[1].Value);
             var shown = Packages.Run("dotnet", folder, command.Split(' ', StringSplitOptions.RemoveEmptyEntries));
-            if (command.StartsWith("run", StringComparison.Ordinal)) Assert.Contains("loss", shown, StringComparison.OrdinalIgnoreCase);
+            if (command.StartsWith("run", StringComparison.Ordinal))
+                Assert.Contains("loss", shown, StringComparison.OrdinalIgnoreCase);
         }
         Assert.True(File.Exists(Path.Combine(folder, "my-adapter", "adapter_model.safetensors")));
     }
@@ -32,7 +37,8 @@ public sealed partial class ReadmeTests : IDisposable
     private void CopyModel()
     {
         Directory.CreateDirectory(Path.Combine(folder, "my-model"));
-        foreach (var file in Directory.GetFiles(Packages.Model)) File.Copy(file, Path.Combine(folder, "my-model", Path.GetFileName(file)));
+        foreach (var file in Directory.GetFiles(Packages.Model))
+            File.Copy(file, Path.Combine(folder, "my-model", Path.GetFileName(file)));
     }
 
     [GeneratedRegex("^    dotnet (.+)$", RegexOptions.Multiline)]

@@ -14,16 +14,19 @@ public class MeasureTests
         var measure = Measure.All.Single(m => m.Name == name);
         var found = measure.Count(Sources.Here);
         Assert.True(found.Count <= measure.Limit,
-            $"{name}: {found.Count}, and {measure.Limit} was the limit. The last of them:\n{string.Join('\n', found.TakeLast(20))}");
+            $"{name}: {found.Count}, and {measure.Limit} was the limit. The last of "
+                + $"them:\n{string.Join('\n', found.TakeLast(20))}");
     }
 
     [Fact]
     public void The_measures_are_shown()
     {
-        var rows = Measure.All.Select(m => $"| {m.Name} | {m.Count(Sources.Here).Count} | {m.Limit?.ToString() ?? "-"} | {m.Goal} |");
+        var rows = Measure.All.Select(
+            m => $"| {m.Name} | {m.Count(Sources.Here).Count} | {m.Limit?.ToString() ?? "-"} | {m.Goal} |");
         string[] circles = [.. Circles()];
         File.WriteAllLines(Sources.TablePath,
-            ["| measure | now | limit | goal |", "|---|---|---|---|", .. rows, "", "Circles between rooms of the core:", "", .. circles]);
+            ["| measure | now | limit | goal |", "|---|---|---|---|", .. rows, "", "Circles between rooms of the core:",
+                "", .. circles]);
         TestContext.Current.TestOutputHelper?.WriteLine(File.ReadAllText(Sources.TablePath));
         Assert.NotEmpty(Sources.Here.Core);
     }

@@ -17,7 +17,8 @@ internal static class Namespaces
         foreach (var file in sources.Below("src"))
         {
             var root = CSharpSyntaxTree.ParseText(file.Text).GetRoot();
-            if (root.DescendantNodes().OfType<BaseNamespaceDeclarationSyntax>().FirstOrDefault() is not { } space) continue;
+            if (root.DescendantNodes().OfType<BaseNamespaceDeclarationSyntax>().FirstOrDefault() is not { } space)
+                continue;
             var partial = space.Members.OfType<TypeDeclarationSyntax>()
                 .Where(type => type.Modifiers.Any(m => m.IsKind(SyntaxKind.PartialKeyword)));
             found.Add((file, space.Name.ToString(), [.. partial.Select(type => $"{space.Name}.{type.Identifier}")]));

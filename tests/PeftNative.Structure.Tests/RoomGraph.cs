@@ -22,7 +22,8 @@ internal sealed class RoomGraph
             var model = compilation.GetSemanticModel(tree);
             foreach (var name in tree.GetRoot().DescendantNodes().OfType<SimpleNameSyntax>())
                 foreach (var other in Declaring(model.GetSymbolInfo(name).Symbol).Select(t => rooms[t]).Distinct())
-                    if (other != rooms[tree]) known[rooms[tree]].TryAdd(other, $"{Path.GetFileName(tree.FilePath)}: {name}");
+                    if (other != rooms[tree])
+                        known[rooms[tree]].TryAdd(other, $"{Path.GetFileName(tree.FilePath)}: {name}");
         }
     }
 
@@ -34,7 +35,8 @@ internal sealed class RoomGraph
     {
         var reach = known.Keys.ToDictionary(room => room, Reachable);
         return [.. known.Keys
-            .Select(room => (IReadOnlyList<string>)[.. known.Keys.Where(o => reach[room].Contains(o) && reach[o].Contains(room))])
+            .Select(room => (IReadOnlyList<string>)[.. known.Keys.Where(o => reach[room].Contains(o)
+                && reach[o].Contains(room))])
             .Where(group => group.Count > 1)
             .DistinctBy(group => group[0])];
     }

@@ -17,7 +17,9 @@ internal sealed record SourceFile(string Path, string Text)
     public IEnumerable<string> Lines => Text.TrimEnd('\n').Split('\n').Select(line => line.TrimEnd('\r'));
 }
 
-/// <summary>All source files of the repository, read once; parsed when somebody asks. Used by one thread at a time.</summary>
+/// <summary>
+/// All source files of the repository, read once; parsed when somebody asks. Used by one thread at a time.
+/// </summary>
 internal sealed partial class Sources
 {
     private static readonly string[] Rooms = ["src", "tests", "benchmarks", "native", "kernels", "docs"];
@@ -76,7 +78,8 @@ internal sealed partial class Sources
             [.. Core.Select(file => CSharpSyntaxTree.ParseText(file.Text, options, file.Path)),
                 CSharpSyntaxTree.ParseText(implicitUsings, options, "implicit.cs")],
             runtime.Select(path => MetadataReference.CreateFromFile(path)),
-            new(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true, nullableContextOptions: NullableContextOptions.Enable));
+            new(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true,
+                nullableContextOptions: NullableContextOptions.Enable));
     }
 
     private static string Metadata(string key) => typeof(Sources).Assembly

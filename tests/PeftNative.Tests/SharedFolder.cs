@@ -8,7 +8,8 @@ namespace PeftNative.Tests;
 internal static class SharedFolder
 {
     /// <summary>A path below the folder, or null where it is absent.</summary>
-    public static string? Find(string relative) => Roots().Select(root => Path.Combine(root, relative)).FirstOrDefault(Path.Exists);
+    public static string? Find(string relative) => Roots().Select(root => Path.Combine(root, relative))
+        .FirstOrDefault(Path.Exists);
 
     /// <summary>A path below the folder; skips the test, saying why, where it is absent.</summary>
     public static string PathOrSkip(string relative)

@@ -137,7 +137,8 @@ public class ComponentTests
     public void Gemma_masks_even_where_its_configuration_is_silent(string className, string decoded)
     {
         var model = """{"type":"WordLevel","unk_token":"?","vocab":{"?":0,"a":1,"b":2,"<mask>":3}}""";
-        var json = TestTokenizer.Json(model, decoder: "{\"type\":\"Fuse\"}", added: $"[{TestTokenizer.Added("<mask>")}]")
+        var json = TestTokenizer.Json(model, decoder: "{\"type\":\"Fuse\"}",
+            added: $"[{TestTokenizer.Added("<mask>")}]")
             .Replace("\"id\":0", "\"id\":3");
         Assert.Equal(decoded, TestTokenizer.Load(json, $$"""{"tokenizer_class":"{{className}}"}""").Decode([1, 3, 2]));
     }

@@ -5,7 +5,8 @@ namespace PeftNative.Tokenizers.Tests;
 
 public class HostileInputTests
 {
-    private const string ByteLevel = """{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}""";
+    private const string ByteLevel =
+        """{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}""";
 
     private static HfTokenizer Bytes(string added = "[]") =>
         TestTokenizer.Load(TestTokenizer.Json(TestTokenizer.ByteModel, ByteLevel, added: added, decoder: ByteLevel));

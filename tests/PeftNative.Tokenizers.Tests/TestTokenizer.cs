@@ -10,7 +10,8 @@ internal static class TestTokenizer
     public const string ByteModel = """{"type":"BPE","vocab":BYTES,"merges":[]}""";
 
     /// <summary>A word model of a few words.</summary>
-    public const string Words = """{"type":"WordLevel","unk_token":"?","vocab":{"?":0,"a":1,"b":2,"ab":3,"x":4,"[X]":5,"foo":6}}""";
+    public const string Words =
+        """{"type":"WordLevel","unk_token":"?","vocab":{"?":0,"a":1,"b":2,"ab":3,"x":4,"[X]":5,"foo":6}}""";
 
     /// <summary>tokenizer.json of some parts, each a JSON text.</summary>
     public static string Json(

@@ -7,8 +7,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Benchmarks.Ops;
 
 /// <summary>
-/// A class per operation, on the set-ups of <c>peftnative bench op</c> with their default sizes, on the native CPU backend. A new one is a line that
-/// names the operation.
+/// A class per operation, on the set-ups of <c>peftnative bench op</c> with their default sizes, on the native CPU
+/// backend. A new one is a line that names the operation.
 /// </summary>
 [Config(typeof(OperationConfig))]
 public abstract class OperationBenchmarks(string operation)
@@ -39,7 +39,8 @@ public abstract class OperationBenchmarks(string operation)
         backend = BackendFactory.Create("cpu", OperationConfig.Types.First(t => t.Name() == Type));
         operands = new BenchmarkOperands(backend);
         var benchmark = OperationBenchmark.Find(operation);
-        var call = benchmark.Prepare(operands, key => benchmark.Sizes.First(s => s.Key == key).Default).First(c => c.Direction == Direction);
+        var call = benchmark.Prepare(operands, key => benchmark.Sizes.First(s => s.Key == key).Default)
+            .First(c => c.Direction == Direction);
         run = call.Run;
         Prepared[Key(GetType(), Direction, Type)] = call;
     }
@@ -55,7 +56,9 @@ public abstract class OperationBenchmarks(string operation)
     public void Run() => run();
 
     /// <summary>The call that was prepared for these parameters; null before it ran.</summary>
-    internal static OperationCall? Find(Type type, string direction, string name) => Prepared.GetValueOrDefault(Key(type, direction, name));
+    internal static OperationCall? Find(Type type, string direction, string name) =>
+        Prepared.GetValueOrDefault(Key(type, direction, name));
 
-    private static string Key(Type type, string direction, string name) => $"{(type.IsAbstract || type.BaseType == typeof(OperationBenchmarks) ? type : type.BaseType)} {direction} {name}";
+    private static string Key(Type type, string direction, string name) =>
+        $"{(type.IsAbstract || type.BaseType == typeof(OperationBenchmarks) ? type : type.BaseType)} {direction} {name}";
 }

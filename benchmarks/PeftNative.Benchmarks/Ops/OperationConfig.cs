@@ -12,7 +12,8 @@ using Measurement = PeftNative.Lab.Benchmarking.Measurement;
 namespace PeftNative.Benchmarks.Ops;
 
 /// <summary>
-/// Runs in this process, so that the peaks of the machine and the work of a call are known where the table is written, and adds both columns.
+/// Runs in this process, so that the peaks of the machine and the work of a call are known where the table is written,
+/// and adds both columns.
 /// </summary>
 public sealed class OperationConfig : ManualConfig
 {
@@ -60,21 +61,25 @@ public sealed class OperationConfig : ManualConfig
 
         public UnitType UnitType => UnitType.Dimensionless;
 
-        public string Legend => name == "Rate" ? "GFLOP/s or GB/s at the median" : "Rate by the peak measured in this run";
+        public string Legend => name == "Rate" ? "GFLOP/s or GB/s at the median"
+            : "Rate by the peak measured in this run";
 
         public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
 
         public bool IsAvailable(Summary summary) => true;
 
-        public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
+        public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) =>
+            GetValue(summary, benchmarkCase);
 
         public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
         {
-            var (direction, type) = ((string)benchmarkCase.Parameters["Direction"], (string)benchmarkCase.Parameters["Type"]);
+            var (direction, type) =
+                ((string)benchmarkCase.Parameters["Direction"], (string)benchmarkCase.Parameters["Type"]);
             if (OperationBenchmarks.Find(benchmarkCase.Descriptor.Type, direction, type) is not { } call) return "-";
             if (summary[benchmarkCase]?.ResultStatistics is not { } statistics) return "-";
             var peak = call.Bytes > 0 ? Peaks.Value.Reading : type == "bf16" ? Peaks.Value.Bf16 : Peaks.Value.Fp32;
-            return value(new Measurement(direction, [statistics.Median / 1e6]) { Operations = call.Operations, Bytes = call.Bytes, Peak = peak });
+            return value(new Measurement(direction, [statistics.Median / 1e6]) { Operations = call.Operations,
+                Bytes = call.Bytes, Peak = peak });
         }
     }
 }

@@ -4,7 +4,9 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Benchmarks.Tensors;
 
-/// <summary>What a step pays for its memory: after warm-up no allocation, managed or native, and a few nanoseconds per tensor.</summary>
+/// <summary>
+/// What a step pays for its memory: after warm-up no allocation, managed or native, and a few nanoseconds per tensor.
+/// </summary>
 [MemoryDiagnoser]
 public class ArenaBenchmarks
 {

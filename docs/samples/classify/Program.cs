@@ -12,23 +12,31 @@ using PeftNative.Training;
 string[] names = ["fruit", "animal"];
 (string Text, string Label)[] texts =
 [
-    ("an apple", "fruit"), ("a horse", "animal"), ("a pear", "fruit"), ("a dog", "animal"), ("a plum", "fruit"), ("a cat", "animal"),
+    ("an apple", "fruit"), ("a horse", "animal"), ("a pear", "fruit"), ("a dog", "animal"), ("a plum", "fruit"),
+    ("a cat", "animal"),
 ];
 
 using var backend = BackendFactory.Create();
-var (model, report) = ModelLoader.Load(backend, args[0], new ModelOptions { Task = ModelTask.SequenceClassification, Labels = names });
+var (model, report) = ModelLoader.Load(backend, args[0],
+    new ModelOptions { Task = ModelTask.SequenceClassification, Labels = names });
 using var owned = model;
 Console.WriteLine($"created: {string.Join(", ", report.Created)}"); // the head, which the checkpoint lacks; it is trained and saved with the adapter
-using var adapter = new LoraConfig { R = 8, Alpha = 16, TaskType = "SEQ_CLS" }.Create(model, seed: 42, trainable: true, "default");
+using var adapter = new LoraConfig { R = 8, Alpha = 16, TaskType = "SEQ_CLS" }.Create(model, seed: 42,
+    trainable: true, "default");
 
 var labels = LabelVocabulary.OfModel(names, ProblemType.SingleLabel);
-var encoder = new ExampleEncoder(HfTokenizer.Load(args[0]), new EncodingOptions { Task = ModelTask.SequenceClassification, MaxLength = 32, Labels = labels });
-var data = EncodedData.From(texts.Select((t, i) => new TextRecord(t.Text, null, LabelValue.OfName(t.Label), new RecordOrigin("memory", i))), encoder);
+var encoder = new ExampleEncoder(HfTokenizer.Load(args[0]),
+    new EncodingOptions { Task = ModelTask.SequenceClassification, MaxLength = 32, Labels = labels });
+var data = EncodedData.From(texts.Select((t, i) => new TextRecord(t.Text, null, LabelValue.OfName(t.Label),
+    new RecordOrigin("memory", i))), encoder);
 
-using var trainer = new Trainer(model, adapter, data, eval: null, new TrainerOptions { MaxSteps = 60, BatchSize = 6, LearningRate = 3e-3 });
+using var trainer = new Trainer(model, adapter, data, eval: null,
+    new TrainerOptions { MaxSteps = 60, BatchSize = 6, LearningRate = 3e-3 });
 trainer.Run();
 
 using var classifier = new Classifier(model, adapter);
 var scores = classifier.Score(Batch.Of(data.Examples));
 var right = scores.Where((s, i) => names[Classifier.Best(s)] == texts[i].Label).Count();
-Console.WriteLine($"{right} of {texts.Length} right; '{texts[0].Text}': {string.Join(", ", Classifier.Softmax(scores[0]).Select((p, i) => $"{names[i]} {p:0.00}"))}");
+Console.WriteLine(
+    $"{right} of {texts.Length} right; '{texts[0].Text}': "
+        + $"{string.Join(", ", Classifier.Softmax(scores[0]).Select((p, i) => $"{names[i]} {p:0.00}"))}");

@@ -20,6 +20,7 @@ using var interrupt = new CancellationTokenSource();
 Console.CancelKeyPress += (_, pressed) => { pressed.Cancel = true; interrupt.Cancel(); };
 
 Console.Write(args[1]);
-await foreach (var piece in generator.StreamAsync(args[1], new GenerationOptions { MaxTokens = 24 }, interrupt.Token)) Console.Write(piece);
+await foreach (var piece in generator.StreamAsync(args[1], new GenerationOptions { MaxTokens = 24 }, interrupt.Token))
+    Console.Write(piece);
 var started = DateTime.Now - Process.GetCurrentProcess().StartTime;
 Console.WriteLine($"\n{generator.TokenCount} tokens, {started.TotalMilliseconds:0} ms since the start of the process");

@@ -20,10 +20,12 @@ using var adapter = new LoraConfig { R = 8, Alpha = 16 }.Create(model, seed: 42,
 IEnumerable<DataRecord> records = Enumerable.Range(0, 32).Select(i => new PromptRecord(
     $"The code of box {i % 4} is", $" {7 * (i % 4)}.", new RecordOrigin("memory", i)));
 
-var encoder = new ExampleEncoder(HfTokenizer.Load(folder), new EncodingOptions { Task = ModelTask.CausalLM, MaxLength = 64 });
+var encoder = new ExampleEncoder(HfTokenizer.Load(folder),
+    new EncodingOptions { Task = ModelTask.CausalLM, MaxLength = 64 });
 var data = EncodedData.From(records, encoder);
 
-using var trainer = new Trainer(model, adapter, data, eval: null, new TrainerOptions { MaxSteps = 20, BatchSize = 4, LearningRate = 2e-3 });
+using var trainer = new Trainer(model, adapter, data, eval: null,
+    new TrainerOptions { MaxSteps = 20, BatchSize = 4, LearningRate = 2e-3 });
 var first = trainer.Step()!.Loss;
 var result = trainer.Run(new Progress<TrainEvent>());
 AdapterFolder.Save(adapter, output);

@@ -9,7 +9,8 @@ namespace PeftNative.Cli.Bench;
 internal static class BenchOutput
 {
     /// <summary>A report of these measurements.</summary>
-    public static BenchmarkReport Report(string command, MachinePeaks? peaks, IReadOnlyList<Measurement> measurements) =>
+    public static BenchmarkReport Report(string command, MachinePeaks? peaks,
+        IReadOnlyList<Measurement> measurements) =>
         new(MachineDescription.Line, command, peaks, measurements);
 
     /// <summary>A table for people, JSON lines for machines, and the files that are asked for.</summary>
@@ -29,7 +30,8 @@ internal static class BenchOutput
     /// <summary>Writes the files that are asked for.</summary>
     public static void Write(SettingValues values, BenchmarkReport report)
     {
-        if (values.OptionalText(BenchSettings.Output) is { } json) WriteFile(json, report.ToJson().ToJsonString(JsonLines.Options));
+        if (values.OptionalText(BenchSettings.Output) is { } json)
+            WriteFile(json, report.ToJson().ToJsonString(JsonLines.Options));
         if (values.OptionalText(BenchSettings.Markdown) is { } markdown) WriteFile(markdown, report.ToMarkdown());
     }
 
@@ -43,7 +45,8 @@ internal static class BenchOutput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StorageException($"The report cannot be written: {e.Message}", path, "Name a file in a folder that exists.");
+            throw new StorageException($"The report cannot be written: {e.Message}", path,
+                "Name a file in a folder that exists.");
         }
     }
 }

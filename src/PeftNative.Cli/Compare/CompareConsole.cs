@@ -18,7 +18,8 @@ internal sealed class CompareConsole(Terminal terminal) : IDisposable
         var (key, finished) = (progress.Key, progress.Finished);
         if (finished is null)
         {
-            var step = progress.Step is { } s ? $"step {s.Step} of {s.TotalSteps}, loss {Quantity.Metric(s.Loss)}" : "starts";
+            var step = progress.Step is { } s
+                ? $"step {s.Step} of {s.TotalSteps}, loss {Quantity.Metric(s.Loss)}" : "starts";
             line.Show($"run {progress.Number} of {progress.Total}{Left(progress)}: {Name(key)}: {step}");
             return;
         }
@@ -27,14 +28,17 @@ internal sealed class CompareConsole(Terminal terminal) : IDisposable
         terminal.Object(Json(finished, progress.IsReused));
         if (terminal.Quiet) return;
         var metric = MethodComparison.QualityMetric(finished.Metrics);
-        terminal.Line($"  {progress.Number,3}/{progress.Total}  {Name(key),-44} {metric.Replace('_', ' ')} {Quantity.Metric(finished.Metrics[metric])}"
+        terminal.Line(
+            $"  {progress.Number,3}/{progress.Total}  {Name(key),-44} {metric.Replace('_', ' ')} "
+                + $"{Quantity.Metric(finished.Metrics[metric])}"
             + (progress.IsReused ? "  (was there)" : $"  {Quantity.Time(finished.Seconds)}"));
     }
 
     /// <inheritdoc/>
     public void Dispose() => line.Dispose();
 
-    private static string Name(CellKey key) => $"{key.Method} on {key.Task}, {Quantity.Of(key.Size, "record")}, seed {key.Seed}";
+    private static string Name(CellKey key) =>
+        $"{key.Method} on {key.Task}, {Quantity.Of(key.Size, "record")}, seed {key.Seed}";
 
     private static JsonObject Json(CellResult cell, bool reused)
     {
@@ -48,6 +52,7 @@ internal sealed class CompareConsole(Terminal terminal) : IDisposable
     private string Left(ComparisonProgress progress)
     {
         var done = progress.Number - 1 - reused;
-        return done <= 0 ? "" : $", {Quantity.Time(clock.Elapsed.TotalSeconds / done * (progress.Total - progress.Number + 1))} left";
+        return done <= 0 ? ""
+            : $", {Quantity.Time(clock.Elapsed.TotalSeconds / done * (progress.Total - progress.Number + 1))} left";
     }
 }

@@ -6,23 +6,27 @@ namespace PeftNative.Cli.Compare;
 /// <summary>Settings of a comparison.</summary>
 internal static class CompareSettings
 {
-    public static readonly Setting Output = new("output", SettingKind.Text, "Folder for results.json, report.html and the adapters. Default MODEL-compare.")
+    public static readonly Setting Output = new("output", SettingKind.Text,
+        "Folder for results.json, report.html and the adapters. Default MODEL-compare.")
     {
         ValueName = "DIR", Aliases = ["output_dir"], Group = "What",
     };
 
-    public static readonly Setting Methods = new("methods", SettingKind.Names, "Methods and baselines; by default all that suit the model. NAME-ANYTHING is one more of its kind.")
+    public static readonly Setting Methods = new("methods", SettingKind.Names,
+        "Methods and baselines; by default all that suit the model. NAME-ANYTHING is one more of its kind.")
     {
         Aliases = ["method"], Group = "What",
     };
 
-    public static readonly Setting Tasks = new("other_data", SettingKind.Text, "Data of another task, to change adapters; may be given several times.")
+    public static readonly Setting Tasks = new("other_data", SettingKind.Text,
+        "Data of another task, to change adapters; may be given several times.")
     {
         ValueName = "FILE", IsRepeatable = true, Group = "What",
     };
 
     public static readonly Setting OwnData = new("own_data", SettingKind.Text,
-        "What the base can do: texts, or for encoders labelled texts of another kind. By default language models write texts themselves.")
+        "What the base can do: texts, or for encoders labelled texts of another kind. By default language models write "
+            + "texts themselves.")
     {
         ValueName = "FILE", Group = "What",
     };
@@ -42,12 +46,14 @@ internal static class CompareSettings
         Default = "200", Least = 1, Most = int.MaxValue, Aliases = ["max_steps"], Group = "Means",
     };
 
-    public static readonly Setting MostEpochs = new("most_epochs", SettingKind.Number, "Passes over the data that end a run before its budget.")
+    public static readonly Setting MostEpochs = new("most_epochs", SettingKind.Number,
+        "Passes over the data that end a run before its budget.")
     {
         Default = "20", Least = 0.01, Group = "Means",
     };
 
-    public static readonly Setting LearningRates = new("learning_rates", SettingKind.Map, "Rates of methods, instead of the usual ones.")
+    public static readonly Setting LearningRates = new("learning_rates", SettingKind.Map,
+        "Rates of methods, instead of the usual ones.")
     {
         ValueName = "METHOD=X,...", Group = "Means",
     };
@@ -67,8 +73,10 @@ internal static class CompareSettings
     /// <summary>All settings of the verb.</summary>
     public static readonly Setting[] All =
     [
-        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Tasks, OwnData, Output, Methods, Sizes, Seeds,
-        Budget, MostEpochs, DataSettings.BatchSize with { Default = "16", Group = "Means" }, LearningRates, MethodSettings, Continuations,
+        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Tasks, OwnData, Output, Methods,
+        Sizes, Seeds,
+        Budget, MostEpochs, DataSettings.BatchSize with { Default = "16", Group = "Means" }, LearningRates,
+        MethodSettings, Continuations,
         .. DataSettings.Reading, .. Shared.Machine,
     ];
 
@@ -77,18 +85,22 @@ internal static class CompareSettings
     /// <param name="model">The model.</param>
     /// <param name="tokenizer">Its tokenizer, for prompts that start from a text.</param>
     /// <param name="records">Training records there are.</param>
-    public static ComparisonPlan Plan(SettingValues values, Models.TransformerModel model, Data.ITokenizer tokenizer, int records)
+    public static ComparisonPlan Plan(SettingValues values, Models.TransformerModel model, Data.ITokenizer tokenizer,
+        int records)
     {
         var changes = MethodChanges.Read(values);
-        List<string> names = [.. (values.Texts(Methods) is { Count: > 0 } given ? given : [.. ComparedMethods.NamesFor(model)]).Distinct()];
+        List<string> names = [.. (values.Texts(Methods) is { Count: > 0 } given
+            ? given : [.. ComparedMethods.NamesFor(model)]).Distinct()];
         foreach (var (name, where) in changes.Names.Where(n => !names.Contains(n.Name)))
-            throw new UsageException($"What is set for '{name}' is of no use: it takes no part.", where, $"There are: {string.Join(", ", names)}.");
+            throw new UsageException($"What is set for '{name}' is of no use: it takes no part.", where,
+                $"There are: {string.Join(", ", names)}.");
         return new ComparisonPlan
         {
             Methods = [.. names.Select(n => changes.Apply(n, model, tokenizer))],
             Sizes = [.. Wholes(values, Sizes).Select(s => (int)Math.Min(s, records)).Distinct().Order()],
             Seeds = [.. Wholes(values, Seeds).Select(s => (ulong)s).Distinct()],
-            Budget = values.Int(Budget), MostEpochs = values.Number(MostEpochs), BatchSize = values.Int(DataSettings.BatchSize),
+            Budget = values.Int(Budget), MostEpochs = values.Number(MostEpochs),
+            BatchSize = values.Int(DataSettings.BatchSize),
         };
     }
 

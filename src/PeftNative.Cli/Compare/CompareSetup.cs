@@ -14,7 +14,8 @@ namespace PeftNative.Cli.Compare;
 /// <summary>Reads what a comparison needs.</summary>
 internal sealed class CompareSetup
 {
-    private const int MostHeldOut = 500, OwnTextCount = 48, OwnTextTokens = 64, SimilarTexts = 64, CentroidTexts = 200, MostOwnTexts = 400;
+    private const int MostHeldOut = 500, OwnTextCount = 48, OwnTextTokens = 64, SimilarTexts = 64, CentroidTexts = 200,
+        MostOwnTexts = 400;
     private const double HeldOutShare = 0.2;
     private const ulong SplitSeed = 42, OwnTextSeed = 7;
 
@@ -45,8 +46,10 @@ internal sealed class CompareSetup
         var others = values.Texts(CompareSettings.Tasks).Select(path => ReadOther(path, train, labels));
         return new ComparisonSetup
         {
-            ModelFolder = folder, Tokenizer = tokenizer, Output = values.Text(CompareSettings.Output), Tasks = [main, .. others],
-            Load = seed => ModelLoader.Load(backend, folder, train.ModelOptions(config, labels, seed), cancellation: terminal.Cancellation).Model,
+            ModelFolder = folder, Tokenizer = tokenizer, Output = values.Text(CompareSettings.Output),
+            Tasks = [main, .. others],
+            Load = seed => ModelLoader.Load(backend, folder, train.ModelOptions(config, labels, seed),
+                cancellation: terminal.Cancellation).Model,
             Plan = model => CompareSettings.Plan(values, model, tokenizer, main.Train.Examples.Count),
             Knowledge = model => Knowledge(model, main),
         };
@@ -58,14 +61,17 @@ internal sealed class CompareSetup
         if (eval is not null) return (train, eval);
         var held = Math.Clamp((int)Math.Round(HeldOutShare * train.Records.Count), 1, MostHeldOut);
         var (rest, chosen) = HoldOut.Split(train.Records.Count, held, SplitSeed);
-        return (train.With([.. rest.Select(i => train.Records[i])]), train.With([.. chosen.Select(i => train.Records[i])]));
+        return (train.With([.. rest.Select(i => train.Records[i])]), train.With(
+            [.. chosen.Select(i => train.Records[i])]));
     }
 
     private ComparedTask Encode(DataPlan train, DataPlan eval, LabelVocabulary? labels)
     {
         var prompts = train.Task is not (ModelTask.CausalLM or ModelTask.SequenceToSequence) ? []
-            : eval.Records.OfType<PromptRecord>().Where(p => p.Completion is not null).Take(values.Int(CompareSettings.Continuations));
-        return new ComparedTask(Path.GetFileNameWithoutExtension(train.Path), train.Encode(tokenizer, folder, maxLength, labels),
+            : eval.Records.OfType<PromptRecord>().Where(p => p.Completion is not null)
+            .Take(values.Int(CompareSettings.Continuations));
+        return new ComparedTask(Path.GetFileNameWithoutExtension(train.Path),
+            train.Encode(tokenizer, folder, maxLength, labels),
             eval.Encode(tokenizer, folder, maxLength, labels), [.. prompts]);
     }
 
@@ -73,7 +79,8 @@ internal sealed class CompareSetup
     {
         var (train, eval) = Split((DataPlan.Read(path, values, terminal), null, ""));
         if (train.Task != main.Task)
-            throw new UsageException("The other data is for another kind of task, which the model's head cannot do.", path,
+            throw new UsageException("The other data is for another kind of task, which the model's head cannot do.",
+                path,
                 "Give records of the same kind as --data.");
         return Encode(train, eval, labels);
     }
@@ -90,7 +97,8 @@ internal sealed class CompareSetup
             return new OwnTextPerplexity(texts, Path.GetFileName(own));
         }
         if (model.Task == ModelTask.SequenceToSequence)
-            return new OwnTextPerplexity(OwnTexts.Write(model, [.. main.Eval.Examples.Take(OwnTextCount)], OwnTextTokens, OwnTextSeed, terminal.Cancellation),
+            return new OwnTextPerplexity(OwnTexts.Write(model, [.. main.Eval.Examples.Take(OwnTextCount)],
+                OwnTextTokens, OwnTextSeed, terminal.Cancellation),
                 "what the base wrote of the same sources");
         var begin = tokenizer.BeginOfSequenceId ?? tokenizer.EndOfSequenceId ?? main.Eval.Examples[0].Ids[0];
         var sampled = OwnTexts.Sample(model, begin, OwnTextCount, OwnTextTokens, OwnTextSeed, terminal.Cancellation);
@@ -101,11 +109,13 @@ internal sealed class CompareSetup
     {
         var plan = DataPlan.Read(path, values, terminal);
         if (plan.Task != ModelTask.SequenceClassification)
-            throw new UsageException("--own_data needs texts with labels for a model that does not generate.", path, "Give text + label.");
+            throw new UsageException("--own_data needs texts with labels for a model that does not generate.", path,
+                "Give text + label.");
         var used = plan.With([.. plan.Records.Take(CentroidTexts + MostOwnTexts)]);
         var examples = used.Encode(tokenizer, folder, maxLength, used.FindLabels([])).Examples;
         if (examples.Count <= CentroidTexts || examples[0].Class is null)
             throw new UsageException($"--own_data needs more than {CentroidTexts} texts with one label each.", path);
-        return new CentroidAccuracy([.. examples.Take(CentroidTexts)], [.. examples.Skip(CentroidTexts)], Path.GetFileName(path));
+        return new CentroidAccuracy([.. examples.Take(CentroidTexts)], [.. examples.Skip(CentroidTexts)],
+            Path.GetFileName(path));
     }
 }

@@ -5,7 +5,9 @@ using PeftNative.Lab.Comparison;
 
 namespace PeftNative.Cli.Compare;
 
-/// <summary>The comparison on the terminal: a row for each method, and the five claims with what was measured.</summary>
+/// <summary>
+/// The comparison on the terminal: a row for each method, and the five claims with what was measured.
+/// </summary>
 internal static class CompareTable
 {
     private const int Bold = 1, Width = 110;
@@ -29,18 +31,23 @@ internal static class CompareTable
         : $"{Fixed(spread.Mean)} ±{Fixed(spread.Deviation)}";
 
     /// <summary>A measure with three decimals.</summary>
-    public static string Fixed(double value) => Math.Abs(value) < 1000 ? value.ToString("0.000", CultureInfo.InvariantCulture) : Quantity.Number(value);
+    public static string Fixed(double value) => Math.Abs(value) < 1000
+        ? value.ToString("0.000", CultureInfo.InvariantCulture) : Quantity.Number(value);
 
     private static TextTable Table(ComparisonSummary summary)
     {
         var sizes = summary.Plan.Sizes;
-        var table = new TextTable(["method", "trained", "share", "stored", "step", "memory", .. sizes.Select(s => $"{summary.Facts.Metric} @{s}"), "base's knowledge"]);
+        var table = new TextTable(["method", "trained", "share", "stored", "step", "memory",
+            .. sizes.Select(s => $"{summary.Facts.Metric} @{s}"), "base's knowledge"]);
         foreach (var m in summary.Methods)
-            table.Add([m.Method.Name, Quantity.Count(m.Trainable), Quantity.Percent((double)m.Trainable / summary.Facts.Parameters),
-                Quantity.Bytes(m.StoredBytes), $"{m.StepMilliseconds.ToString("0.0", CultureInfo.InvariantCulture)} ms", Quantity.Bytes(m.TrainingBytes),
+            table.Add([m.Method.Name, Quantity.Count(m.Trainable),
+                Quantity.Percent((double)m.Trainable / summary.Facts.Parameters),
+                Quantity.Bytes(m.StoredBytes), $"{m.StepMilliseconds.ToString("0.0", CultureInfo.InvariantCulture)} ms",
+                Quantity.Bytes(m.TrainingBytes),
                 .. sizes.Select(s => m.Quality.TryGetValue(s, out var q) ? Text(q) : "-"), Text(m.KnowledgeOn)]);
         var before = summary.Facts.Before.GetValueOrDefault(summary.Facts.Metric);
-        table.Add(["(base)", "0", "0 %", Quantity.Bytes(summary.Facts.ModelBytes), "-", "-", .. sizes.Select(_ => Fixed(before)), Fixed(summary.Facts.KnowledgeBefore)]);
+        table.Add(["(base)", "0", "0 %", Quantity.Bytes(summary.Facts.ModelBytes), "-", "-",
+            .. sizes.Select(_ => Fixed(before)), Fixed(summary.Facts.KnowledgeBefore)]);
         return table;
     }
 
@@ -49,14 +56,18 @@ internal static class CompareTable
         ["event"] = "summary", ["metric"] = summary.Facts.Metric,
         ["methods"] = new JsonArray([.. summary.Methods.Select(m => (JsonNode)new JsonObject
         {
-            ["method"] = m.Method.Name, ["is_baseline"] = m.Method.IsBaseline, ["trainable"] = m.Trainable, ["stored_bytes"] = m.StoredBytes,
-            ["step_ms"] = m.StepMilliseconds, ["training_bytes"] = m.TrainingBytes, ["knowledge_on"] = m.KnowledgeOn.Mean,
+            ["method"] = m.Method.Name, ["is_baseline"] = m.Method.IsBaseline, ["trainable"] = m.Trainable,
+            ["stored_bytes"] = m.StoredBytes,
+            ["step_ms"] = m.StepMilliseconds, ["training_bytes"] = m.TrainingBytes,
+            ["knowledge_on"] = m.KnowledgeOn.Mean,
             ["off_is_identical"] = m.OffIsIdentical,
             ["quality"] = new JsonObject(m.Quality.OrderBy(q => q.Key).Select(q => KeyValuePair.Create(
                 q.Key.ToString(CultureInfo.InvariantCulture),
-                (JsonNode?)new JsonObject { ["mean"] = q.Value.Mean, ["deviation"] = q.Value.Deviation, ["runs"] = q.Value.Values.Count }))),
+                (JsonNode?)new JsonObject { ["mean"] = q.Value.Mean, ["deviation"] = q.Value.Deviation,
+                    ["runs"] = q.Value.Values.Count }))),
         })]),
-        ["claims"] = new JsonObject(Claims.Of(summary).Select(c => KeyValuePair.Create(c.Title, (JsonNode?)JsonValue.Create(c.Text)))),
+        ["claims"] = new JsonObject(Claims.Of(summary)
+            .Select(c => KeyValuePair.Create(c.Title, (JsonNode?)JsonValue.Create(c.Text)))),
     };
 
     private static List<string> Wrap(string text)

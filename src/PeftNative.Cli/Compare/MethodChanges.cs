@@ -9,7 +9,9 @@ using PeftNative.Peft.PromptTuning;
 
 namespace PeftNative.Cli.Compare;
 
-/// <summary>What a user sets for single methods of a comparison: learning rates, and settings spelled as train has them.</summary>
+/// <summary>
+/// What a user sets for single methods of a comparison: learning rates, and settings spelled as train has them.
+/// </summary>
 internal sealed class MethodChanges
 {
     private const string Rate = "learning_rate";
@@ -25,19 +27,24 @@ internal sealed class MethodChanges
     /// <summary>The methods that something is set for, and where.</summary>
     public IReadOnlyList<(string Name, string Where)> Names => names;
 
-    /// <summary>Reads --learning_rates and --method_settings; the latter as METHOD.KEY=X pairs or as an object of objects.</summary>
+    /// <summary>
+    /// Reads --learning_rates and --method_settings; the latter as METHOD.KEY=X pairs or as an object of objects.
+    /// </summary>
     /// <exception cref="UsageException">Something is neither.</exception>
     public static MethodChanges Read(SettingValues values)
     {
         var result = new MethodChanges();
-        foreach (var (name, value) in Map(values, CompareSettings.LearningRates)) result.AddRate(name, value, values.OriginOf(CompareSettings.LearningRates));
+        foreach (var (name, value) in Map(values, CompareSettings.LearningRates)) result.AddRate(name, value,
+            values.OriginOf(CompareSettings.LearningRates));
         var where = values.OriginOf(CompareSettings.MethodSettings);
         foreach (var (name, value) in Map(values, CompareSettings.MethodSettings))
         {
             if (value is JsonObject keys)
                 foreach (var (key, inner) in keys) result.Add(name, key, inner, where);
-            else if (name.Split('.', 2) is [{ Length: > 0 } method, { Length: > 0 } key]) result.Add(method, key, value, where);
-            else throw new UsageException($"'{name}' is no setting of a method.", where, "Write METHOD.KEY=X, such as lora.r=16, or {\"lora\": {\"r\": 16}}.");
+            else if (name.Split('.', 2) is [{ Length: > 0 } method, { Length: > 0 } key])
+                result.Add(method, key, value, where);
+            else throw new UsageException($"'{name}' is no setting of a method.", where,
+                "Write METHOD.KEY=X, such as lora.r=16, or {\"lora\": {\"r\": 16}}.");
         }
         return result;
     }
@@ -48,8 +55,10 @@ internal sealed class MethodChanges
     {
         var method = ComparedMethods.Create(name, model, rates.TryGetValue(name, out var rate) ? rate : null);
         var config = settings.TryGetValue(name, out var changes)
-            ? MethodTable.Change(ComparedMethods.KindOf(name), method.Config, changes, names.First(n => n.Name == name).Where) : method.Config;
-        if (config is PromptTuningConfig { Initialization: PromptInitialization.Text } prompt) config = prompt.WithText(tokenizer);
+            ? MethodTable.Change(ComparedMethods.KindOf(name), method.Config, changes,
+                names.First(n => n.Name == name).Where) : method.Config;
+        if (config is PromptTuningConfig { Initialization: PromptInitialization.Text } prompt)
+            config = prompt.WithText(tokenizer);
         return method with { Config = config is Ia3Config ia3 ? WithPlaces(ia3, model) : config };
     }
 
@@ -75,7 +84,8 @@ internal sealed class MethodChanges
     private void AddRate(string method, JsonNode? value, string where)
     {
         names.Add((method, where));
-        rates[method] = double.TryParse(value?.ToString(), NumberStyles.Float, CultureInfo.InvariantCulture, out var rate) && rate > 0 && double.IsFinite(rate) ? rate
+        rates[method] = double.TryParse(value?.ToString(), NumberStyles.Float, CultureInfo.InvariantCulture,
+            out var rate) && rate > 0 && double.IsFinite(rate) ? rate
             : throw new UsageException($"The rate of '{method}' must be a positive number, not '{value}'.", where);
     }
 

@@ -37,7 +37,8 @@ internal static class DemoConsole
     private static void ShowAnswers(Findings found, Terminal terminal)
     {
         terminal.Line();
-        terminal.Line(terminal.Paint($"Sentences of the exam, and what follows them before and after ({found.Shown.Method.Name})", Bold));
+        terminal.Line(terminal.Paint(
+            $"Sentences of the exam, and what follows them before and after ({found.Shown.Method.Name})", Bold));
         foreach (var (before, after) in found.Choose(Shown))
         {
             terminal.Line();
@@ -67,8 +68,10 @@ internal static class DemoConsole
         terminal.Line();
         Row(terminal, "before", $"{Bar(found.Before.Count(a => a.IsExact), total)}   {Tokens(found, null)}");
         foreach (var method in found.Summary.Methods)
-            Row(terminal, method.Method.Name, $"{Bar(found.AnswersOf(method).Count(a => a.IsExact), total)}   {Tokens(found, method)}; "
-                + $"{Quantity.Bytes(method.StoredBytes),8} beside a base of {Quantity.Bytes(found.Summary.Facts.ModelBytes)}");
+            Row(terminal, method.Method.Name,
+                $"{Bar(found.AnswersOf(method).Count(a => a.IsExact), total)}   {Tokens(found, method)}; "
+                + $"{Quantity.Bytes(method.StoredBytes),8} beside a base of "
+                + $"{Quantity.Bytes(found.Summary.Facts.ModelBytes)}");
         terminal.Line();
         Row(terminal, "together", Quantity.Time(found.Seconds));
     }
@@ -97,5 +100,6 @@ internal static class DemoConsole
     private static void Row(Terminal terminal, string name, string text) => terminal.Line($"  {name,-12}{text}");
 
     private static string Clip(string text) =>
-        text.ReplaceLineEndings(" ") is { Length: > Width } longer ? longer[..(Width - 3)] + "..." : text.ReplaceLineEndings(" ");
+        text.ReplaceLineEndings(" ") is { Length: > Width } longer
+        ? longer[..(Width - 3)] + "..." : text.ReplaceLineEndings(" ");
 }

@@ -12,11 +12,13 @@ namespace PeftNative.Cli.Demo;
 /// <param name="OwnTexts">Texts of the base's own kind, on which forgetting is measured.</param>
 internal sealed record DemoPlan(int Steps, int FewRecords, int Records, int ExamSize, int OwnTexts)
 {
-    // The first is the one whose answers are shown, and that learns the other tasks too. Where a rate is given, the usual
-    // one was not enough for so small a model; these were chosen from three each, with lessons and an exam of another seed.
+    // The first is the one whose answers are shown, and that learns the other tasks too. Where a rate is given, the
+    // usual one was not enough for so small a model; these were chosen from three each, with lessons and an exam of
+    // another seed.
     private static readonly (string Name, double? LearningRate)[] Methods =
     [
-        ("lora", null), ("ia3", 0.2), ("prefix", 0.12), ("prompt", 3), ("p_tuning", null), ("bottleneck", 6e-3), ("full", null),
+        ("lora", null), ("ia3", 0.2), ("prefix", 0.12), ("prompt", 3), ("p_tuning", null), ("bottleneck", 6e-3),
+        ("full", null),
     ];
 
     private const int BatchSize = 16, MostEpochs = 20;
@@ -31,7 +33,8 @@ internal sealed record DemoPlan(int Steps, int FewRecords, int Records, int Exam
     /// <summary>The comparison it is.</summary>
     public ComparisonPlan Comparison(TransformerModel model, ulong seed) => new()
     {
-        Methods = [.. Methods.Select(m => ComparedMethods.Create(m.Name, model, m.LearningRate))], Sizes = [FewRecords, Records], Seeds = [seed],
+        Methods = [.. Methods.Select(m => ComparedMethods.Create(m.Name, model, m.LearningRate))],
+        Sizes = [FewRecords, Records], Seeds = [seed],
         Budget = Steps, BatchSize = BatchSize, MostEpochs = MostEpochs,
     };
 }

@@ -34,18 +34,25 @@ internal static partial class DemoReport
     public static string Write(Findings found)
     {
         var time = DateTime.Now.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
-        var page = new HtmlPage("A small language model learns a new task, in six ways", $"peftnative {Cli.Version} demo, {time}", Style);
-        page.Html("<p class=\"lead\">The base has only ever read little stories. It is to read a sentence and write down who has what, and where, as a "
-            + "record for programs. The people of the exam are in none of the lessons, and nothing in the base is changed.</p>\n");
+        var page = new HtmlPage("A small language model learns a new task, in six ways",
+            $"peftnative {Cli.Version} demo, {time}", Style);
+        page.Html(
+            "<p class=\"lead\">The base has only ever read little stories. It is to read a sentence and write down who "
+                + "has what, and where, as a "
+            + "record for programs. The people of the exam are in none of the lessons, and nothing in the base is "
+            + "changed.</p>\n");
         page.Cards(Cards(found));
-        page.Heading($"The exam: {found.Before.Count} sentences, right only if right to the character").Html(Exam(found));
+        page.Heading($"The exam: {found.Before.Count} sentences, right only if right to the character")
+            .Html(Exam(found));
         page.Heading($"Before and after ({found.Shown.Method.Name})");
         foreach (var (before, after) in found.Choose(Shown)) page.Html(Pair(before, after));
         page.Heading("One sentence, one base, three adapters").Html(Swapping(found));
-        page.Heading("The base is what it was").Html(Proofs(found)).Table(found.Files.Select(f => (f.Key, "sha256 " + f.Value)));
+        page.Heading("The base is what it was").Html(Proofs(found))
+            .Table(found.Files.Select(f => (f.Key, "sha256 " + f.Value)));
         CompareReport.AddClaims(page, found.Summary);
         page.Heading("All numbers").Html(CompareReport.Numbers(found.Summary));
-        page.Heading("What was done").Table([.. found.Facts, .. CompareReport.Means(found.Summary), ("time", Quantity.Time(found.Seconds))]);
+        page.Heading("What was done")
+            .Table([.. found.Facts, .. CompareReport.Means(found.Summary), ("time", Quantity.Time(found.Seconds))]);
         return page.Heading("A sentence of your own").Pre(found.Try).ToString();
     }
 
@@ -63,17 +70,26 @@ internal static partial class DemoReport
     {
         var html = new StringBuilder("<div class=\"exam\">");
         Add("before", found.Before, found.TokensRight(null));
-        foreach (var method in found.Summary.Methods) Add(method.Method.Name, found.AnswersOf(method), found.TokensRight(method));
-        html.Append("</div>\n<p class=\"note\">In brackets the share of the tokens that are right, those before them given. Prompt tuning and P-tuning change ");
-        return html.Append("the input alone and are known to need larger models (Lester et al. 2021, arXiv:2104.08691).</p>\n").ToString();
+        foreach (var method in found.Summary.Methods)
+            Add(method.Method.Name, found.AnswersOf(method), found.TokensRight(method));
+        html.Append(
+            "</div>\n<p class=\"note\">In brackets the share of the tokens that are right, those before them given. "
+                + "Prompt tuning and P-tuning change ");
+        return html.Append(
+            "the input alone and are known to need larger models (Lester et al. 2021, arXiv:2104.08691).</p>\n")
+                .ToString();
 
         void Add(string name, IReadOnlyList<Continuation> answers, double tokens)
         {
             var right = answers.Count(a => a.IsExact);
-            html.Append($"<span>{name}</span><span class=\"squares\" role=\"img\" aria-label=\"{name}: {right} right\">");
+            html.Append(
+                $"<span>{name}</span><span class=\"squares\" role=\"img\" aria-label=\"{name}: {right} right\">");
             foreach (var answer in answers)
-                html.Append($"<i class=\"{(answer.IsExact ? "y" : "n")}\" title=\"{HtmlPage.Text($"{Findings.Sentence(answer)} {answer.Given}")}\"></i>");
-            html.Append($"</span><span>{right} ({(100 * tokens).ToString("0", CultureInfo.InvariantCulture)} %)</span>");
+                html.Append(
+                    $"<i class=\"{(answer.IsExact ? "y" : "n")}\" "
+                        + $"title=\"{HtmlPage.Text($"{Findings.Sentence(answer)} {answer.Given}")}\"></i>");
+            html.Append(
+                $"</span><span>{right} ({(100 * tokens).ToString("0", CultureInfo.InvariantCulture)} %)</span>");
         }
     }
 
@@ -89,8 +105,10 @@ internal static partial class DemoReport
     private static string Swapping(Findings found)
     {
         var answers = found.SameSentence.ToList();
-        var html = new StringBuilder($"<div class=\"pair\"><p>{HtmlPage.Text(Findings.Sentence(answers[0].Answer))}</p><dl>");
-        foreach (var (task, answer) in answers) html.Append($"<dt>{task} {Mark(answer.IsExact)}</dt><dd><code>{Coloured(answer.Given)}</code></dd>");
+        var html = new StringBuilder(
+            $"<div class=\"pair\"><p>{HtmlPage.Text(Findings.Sentence(answers[0].Answer))}</p><dl>");
+        foreach (var (task, answer) in answers) html.Append(
+            $"<dt>{task} {Mark(answer.IsExact)}</dt><dd><code>{Coloured(answer.Given)}</code></dd>");
         return html.Append("</dl></div>\n").ToString();
     }
 

@@ -14,7 +14,8 @@ namespace PeftNative.Cli.Demo;
 /// <param name="Facts">What was done, in words.</param>
 /// <param name="Seconds">How long it took.</param>
 internal sealed record Findings(
-    ComparisonSummary Summary, ComparisonResults Results, string BaseFolder, string Output, IReadOnlyDictionary<string, string> Files,
+    ComparisonSummary Summary, ComparisonResults Results, string BaseFolder, string Output,
+    IReadOnlyDictionary<string, string> Files,
     IReadOnlyList<(string Name, string Text)> Facts, double Seconds)
 {
     /// <summary>The method whose answers are shown.</summary>
@@ -37,9 +38,11 @@ internal sealed record Findings(
             var (found, runs) = (Summary.Portability!, Results.Cells);
             yield return (found.FilesAreIntact, "Every file of the base has the same sha256 as before.");
             yield return (runs.All(c => c.OffIsIdentical) && found.Adapters.All(a => a.BaseIsIntact),
-                $"After each of {Quantity.Of(runs.Count, "training")}, with the adapter off, the base's scores have the same bits as before.");
+                $"After each of {Quantity.Of(runs.Count, "training")}, with the adapter off, the base's scores have "
+                    + "the same bits as before.");
             yield return (found.Adapters.All(a => a.IsAsTrained),
-                $"All {found.Adapters.Count} adapters, saved and loaded again, give the same bits as at the end of their training.");
+                $"All {found.Adapters.Count} adapters, saved and loaded again, give the same bits as at the end of "
+                    + "their training.");
         }
     }
 
@@ -52,7 +55,8 @@ internal sealed record Findings(
     /// <summary>
     /// The share of the records' tokens that are right when those before them are given: it tells who learned a part.
     /// </summary>
-    public double TokensRight(MethodSummary? method) => (method is null ? Summary.Facts.Before : CellOf(method).Metrics)["token_accuracy"];
+    public double TokensRight(MethodSummary? method) =>
+        (method is null ? Summary.Facts.Before : CellOf(method).Metrics)["token_accuracy"];
 
     /// <summary>One sentence, that with the longest record, and what each task's adapter makes of it.</summary>
     public IEnumerable<(string Task, Continuation Answer)> SameSentence
@@ -61,7 +65,8 @@ internal sealed record Findings(
         {
             var longest = After.Index().MaxBy(a => a.Item.Wanted.Length).Index;
             return DemoTask.All.Select(t => (t.Name,
-                Results.Cells.First(c => c.Key.Task == t.Name && c.Key.Size == Summary.Plan.LargestSize).Continuations[longest]));
+                Results.Cells.First(c => c.Key.Task == t.Name
+                    && c.Key.Size == Summary.Plan.LargestSize).Continuations[longest]));
         }
     }
 
@@ -80,7 +85,8 @@ internal sealed record Findings(
     }
 
     /// <summary>A command that asks the adapted model something.</summary>
-    public string Try => $"peftnative generate --model {BaseFolder} --adapter {AdapterFolder} --prompt \"{After[^1].Prompt}\"";
+    public string Try =>
+        $"peftnative generate --model {BaseFolder} --adapter {AdapterFolder} --prompt \"{After[^1].Prompt}\"";
 
     /// <summary>The numbers, for --json.</summary>
     public JsonObject ToJson() => new()

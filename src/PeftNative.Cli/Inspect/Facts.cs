@@ -26,9 +26,11 @@ internal static class Facts
         foreach (var property in json.Element.EnumerateObject())
         {
             // What is off says nothing about this adapter.
-            var isOff = property.Value.ValueKind is System.Text.Json.JsonValueKind.Null or System.Text.Json.JsonValueKind.False
+            var isOff = property.Value.ValueKind is System.Text.Json.JsonValueKind.Null
+                or System.Text.Json.JsonValueKind.False
                 || property.Value.GetRawText() is "{}" or "[]";
-            if (!isOff && property.Name is not ("peft_type" or "inference_mode" or "megatron_core" or "qalora_group_size" or "base_model_name_or_path"))
+            if (!isOff && property.Name is not ("peft_type" or "inference_mode" or "megatron_core"
+                or "qalora_group_size" or "base_model_name_or_path"))
                 facts[property.Name] = JsonNode.Parse(property.Value.GetRawText());
         }
         facts["base"] = json.GetOptionalString("base_model_name_or_path") ?? "(not recorded)";
@@ -45,7 +47,8 @@ internal static class Facts
         var layers = file.Tensors.Where(t => t.Name.EndsWith(A, StringComparison.Ordinal) && t.Shape.Length == 2)
             .Select(t => (Path: t.Name[..^A.Length], In: t.Shape[1]))
             .Where(l => file.TryGet(l.Path + B, out _))
-            .Select(l => $"{l.Path[(l.Path.LastIndexOf('.') + 1)..]} {l.In} to {file.Get(l.Path + B).Shape[0]}").Distinct().ToList();
+            .Select(l => $"{l.Path[(l.Path.LastIndexOf('.') + 1)..]} {l.In} to {file.Get(l.Path + B).Shape[0]}")
+            .Distinct().ToList();
         return layers.Count == 0 ? "(see the tensors)" : string.Join(", ", layers);
     }
 
@@ -59,7 +62,8 @@ internal static class Facts
         if (!FamilyTable.ModelTypes.Contains(type)) return facts;
         var config = FamilyTable.Read(folder);
         facts["task"] = config.Task?.ToString();
-        (facts["layers"], facts["hidden_size"], facts["heads"]) = (config.LayerCount, config.HiddenSize, config.HeadCount);
+        (facts["layers"], facts["hidden_size"], facts["heads"]) =
+            (config.LayerCount, config.HiddenSize, config.HeadCount);
         (facts["kv_heads"], facts["feed_forward_size"]) = (config.KvHeadCount, config.FeedForwardSize);
         (facts["vocabulary"], facts["max_positions"]) = (config.VocabularySize, config.MaxPositions);
         if (config.Labels.Count > 0) facts["labels"] = JsonLines.List(config.Labels);
@@ -70,16 +74,19 @@ internal static class Facts
     {
         var facts = Adapter(folder);
         var state = StrictJson.ReadFile(Path.Combine(folder, "trainer_state.json"));
-        foreach (var property in state.Element.EnumerateObject()) facts[property.Name] = JsonNode.Parse(property.Value.GetRawText());
+        foreach (var property in state.Element.EnumerateObject())
+            facts[property.Name] = JsonNode.Parse(property.Value.GetRawText());
         facts["whole"] = Verdict(folder);
         return facts;
     }
 
     private static JsonObject Run(InspectedPath path)
     {
-        var facts = File.Exists(Path.Combine(path.Path, AdapterFolder.ConfigName)) ? Adapter(path.Path) : new JsonObject();
+        var facts = File.Exists(Path.Combine(path.Path, AdapterFolder.ConfigName))
+            ? Adapter(path.Path) : new JsonObject();
         facts["best"] = Directory.Exists(Path.Combine(path.Path, "best"));
-        foreach (var checkpoint in InspectedPath.Checkpoints(path.Path)) facts[Path.GetFileName(checkpoint)] = Verdict(checkpoint);
+        foreach (var checkpoint in InspectedPath.Checkpoints(path.Path))
+            facts[Path.GetFileName(checkpoint)] = Verdict(checkpoint);
         return facts;
     }
 

@@ -37,16 +37,19 @@ internal sealed record InspectedPath(string Path, PathKind Kind, IReadOnlyList<s
     public static InspectedPath Find(string path)
     {
         if (File.Exists(path)) return new(path, PathKind.File, [path]);
-        if (!Directory.Exists(path)) throw new StorageException("There is no such file or folder.", path, "Check the path.");
+        if (!Directory.Exists(path))
+            throw new StorageException("There is no such file or folder.", path, "Check the path.");
         if (File.Exists(System.IO.Path.Combine(path, AdapterFolder.ConfigName)))
             return new(path, Kind(path),
                 [.. AdapterFolder.WeightsNames.Select(n => AdapterFolder.FindWeights(path, n)).OfType<string>()]);
         if (Directory.Exists(path) && Checkpoints(path).Any()) return new(path, PathKind.Run, []);
         using var source = WeightSource.Open(path);
-        return new(path, PathKind.Model, [.. source.Tensors.Select(t => source.FileOf(t.Name).Path).Distinct().Order(StringComparer.Ordinal)]);
+        return new(path, PathKind.Model,
+            [.. source.Tensors.Select(t => source.FileOf(t.Name).Path).Distinct().Order(StringComparer.Ordinal)]);
 
         static PathKind Kind(string path) =>
-            File.Exists(System.IO.Path.Combine(path, State)) ? PathKind.Checkpoint : Checkpoints(path).Any() ? PathKind.Run : PathKind.Adapter;
+            File.Exists(System.IO.Path.Combine(path, State)) ? PathKind.Checkpoint : Checkpoints(path).Any()
+            ? PathKind.Run : PathKind.Adapter;
     }
 
     /// <summary>The checkpoints in an output folder, oldest first.</summary>

@@ -24,9 +24,11 @@ public enum TensorRelation
 /// <summary>The difference of one tensor between two sets.</summary>
 /// <param name="Name">The tensor.</param>
 /// <param name="Relation">How they relate.</param>
-/// <param name="LargestDifference">The largest absolute difference of a value, NaN where only one side has a number; null unless changed.</param>
+/// <param name="LargestDifference">The largest absolute difference of a value, NaN where only one side has a number;
+/// null unless changed.</param>
 /// <param name="RelativeDifference">The norm of the difference over the norm of the first; null unless changed.</param>
-public sealed record TensorComparison(string Name, TensorRelation Relation, double? LargestDifference = null, double? RelativeDifference = null)
+public sealed record TensorComparison(string Name, TensorRelation Relation, double? LargestDifference = null,
+    double? RelativeDifference = null)
 {
     /// <summary>Compares two sets of tensors by name, in the order of names.</summary>
     public static IEnumerable<TensorComparison> Of(WeightSource first, WeightSource second)
@@ -46,7 +48,8 @@ public sealed record TensorComparison(string Name, TensorRelation Relation, doub
         var name = a.Tensor.Name;
         if (!a.Tensor.Shape.AsSpan().SequenceEqual(b.Tensor.Shape.AsSpan())) return new(name, TensorRelation.Different);
         if (a.Tensor.Type == b.Tensor.Type && HaveEqualBytes(a, b)) return new(name, TensorRelation.Equal);
-        if (!TensorStatistics.Covers(a.Tensor.Type) || !TensorStatistics.Covers(b.Tensor.Type)) return new(name, TensorRelation.Different);
+        if (!TensorStatistics.Covers(a.Tensor.Type) || !TensorStatistics.Covers(b.Tensor.Type))
+            return new(name, TensorRelation.Different);
         var (largest, squares, norm) = (0.0, 0.0, 0.0);
         foreach (var (x, y) in TensorStatistics.Parts(a.File, a.Tensor).Zip(TensorStatistics.Parts(b.File, b.Tensor)))
         for (var i = 0; i < x.Length; i++)
@@ -56,7 +59,8 @@ public sealed record TensorComparison(string Name, TensorRelation Relation, doub
             squares += difference * difference;
             norm += before * before;
         }
-        return new(name, TensorRelation.Changed, largest, norm > 0 ? Math.Sqrt(squares / norm) : double.PositiveInfinity);
+        return new(name, TensorRelation.Changed, largest, norm > 0
+            ? Math.Sqrt(squares / norm) : double.PositiveInfinity);
     }
 
     private static bool HaveEqualBytes(

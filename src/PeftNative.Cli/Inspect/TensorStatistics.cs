@@ -13,7 +13,8 @@ public sealed record TensorStatistics(double Norm, double Least, double Most, lo
     private const int Chunk = 1 << 18;
 
     /// <summary>Whether tensors of this type can be measured.</summary>
-    public static bool Covers(StoredType type) => type is StoredType.F32 or StoredType.F16 or StoredType.BF16 or StoredType.F64;
+    public static bool Covers(StoredType type) =>
+        type is StoredType.F32 or StoredType.F16 or StoredType.BF16 or StoredType.F64;
 
     /// <summary>Measures a tensor in one pass with little memory; null for types that hold no plain numbers.</summary>
     public static TensorStatistics? Of(TensorFile file, StoredTensor tensor)
@@ -32,7 +33,8 @@ public sealed record TensorStatistics(double Norm, double Least, double Most, lo
                 most = Math.Max(most, value);
             }
         }
-        return new TensorStatistics(Math.Sqrt(squares), least <= most ? least : 0, least <= most ? most : 0, nan, infinite);
+        return new TensorStatistics(Math.Sqrt(squares), least <= most
+            ? least : 0, least <= most ? most : 0, nan, infinite);
     }
 
     /// <summary>The values of a tensor in pieces; each piece is overwritten by the next.</summary>

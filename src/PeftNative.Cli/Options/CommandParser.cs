@@ -5,10 +5,13 @@ using PeftNative.Cli.Verbs;
 
 namespace PeftNative.Cli.Options;
 
-/// <summary>Reads the flags of a verb. Every flag is accepted with dashes for its underscores and under its aliases.</summary>
+/// <summary>
+/// Reads the flags of a verb. Every flag is accepted with dashes for its underscores and under its aliases.
+/// </summary>
 internal static class CommandParser
 {
-    private static readonly ParserConfiguration Rules = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
+    private static readonly ParserConfiguration Rules = new() { EnablePosixBundling = false,
+        ResponseFileTokenReplacer = null };
 
     /// <summary>Reads flags, then the configuration file that --config names.</summary>
     /// <exception cref="UsageException">A flag or key is unknown, given twice or has an impossible value.</exception>
@@ -18,7 +21,8 @@ internal static class CommandParser
         var options = verb.AllSettings.ToDictionary(s => s, NewOption);
         foreach (var option in options.Values) command.Add(option);
         Setting[] places = [.. new[] { verb.Argument, verb.SecondArgument }.OfType<Setting>()];
-        Argument<string>[] arguments = [.. places.Select(p => new Argument<string>(p.Key) { Arity = ArgumentArity.ZeroOrOne })];
+        Argument<string>[] arguments = [
+            .. places.Select(p => new Argument<string>(p.Key) { Arity = ArgumentArity.ZeroOrOne })];
         foreach (var argument in arguments) command.Add(argument);
 
         var result = CommandLineParser.Parse(command, args, Rules);
@@ -26,7 +30,8 @@ internal static class CommandParser
         var values = new SettingValues(options.Keys.Concat(places));
         foreach (var (setting, option) in options) AddFlag(values, setting, result.GetResult(option));
         foreach (var (setting, argument) in places.Zip(arguments))
-            if (result.GetResult(argument)?.Tokens is [var token, ..]) values.Add(setting, SettingValue.FromText(setting, token.Value, setting.Key), setting.Key);
+            if (result.GetResult(argument)?.Tokens is [var token, ..])
+                values.Add(setting, SettingValue.FromText(setting, token.Value, setting.Key), setting.Key);
         if (values.OptionalText(Shared.Config) is { } path && verb.ReadsConfig) ConfigFile.AddTo(values, path, verb);
         return values;
     }
@@ -64,7 +69,8 @@ internal static class CommandParser
         var token = unmatched[0];
         if (!token.StartsWith('-') || token.Length == 1)
             throw new UsageException($"'{token}' stands where nothing is expected.", $"peftnative {verb.Name}",
-                verb.Argument is null ? "Values belong behind a flag; put texts with spaces into quotes." : $"Give one {verb.Argument.ValueName} only.");
+                verb.Argument is null ? "Values belong behind a flag; put texts with spaces into quotes."
+                    : $"Give one {verb.Argument.ValueName} only.");
         throw Unknown(verb, token.TrimStart('-').Split('=')[0], token.Split('=')[0], "flag");
     }
 

@@ -3,7 +3,8 @@ namespace PeftNative.Cli.Options;
 /// <summary>Settings of the verbs that read data.</summary>
 internal static class DataSettings
 {
-    public static readonly Setting Data = new("data", SettingKind.Text, "jsonl, json, csv, tsv or txt file, or a folder with train.* and valid.*.")
+    public static readonly Setting Data = new("data", SettingKind.Text,
+        "jsonl, json, csv, tsv or txt file, or a folder with train.* and valid.*.")
     {
         ValueName = "FILE", Aliases = ["dataset", "data_path", "train_data"], Group = "What", IsRequired = true,
     };
@@ -13,49 +14,61 @@ internal static class DataSettings
         ValueName = "FILE", Aliases = ["eval_dataset", "validation_data"], Group = "What",
     };
 
-    public static readonly Setting ValSize = new("val_size", SettingKind.Number, "Records held out to evaluate on: a share below 1, or a number.")
+    public static readonly Setting ValSize = new("val_size", SettingKind.Number,
+        "Records held out to evaluate on: a share below 1, or a number.")
     {
         Least = 0, Group = "What",
     };
 
-    public static readonly Setting Task = new("task", SettingKind.Text, "What is learned; by default what the records are made for.")
+    public static readonly Setting Task = new("task", SettingKind.Text,
+        "What is learned; by default what the records are made for.")
     {
         Aliases = ["task_type"], Choices = ["causal_lm", "seq_cls", "token_cls", "seq_2_seq_lm"], Group = "Data",
     };
 
-    public static readonly Setting Shape = new("data_shape", SettingKind.Text, "The fields of the records; by default found from the first 100.")
+    public static readonly Setting Shape = new("data_shape", SettingKind.Text,
+        "The fields of the records; by default found from the first 100.")
     {
-        Choices = ["text", "prompt_completion", "instruction", "messages", "text_label", "text_pair_label", "tokens_tags", "source_target"],
+        Choices = ["text", "prompt_completion", "instruction", "messages", "text_label", "text_pair_label",
+            "tokens_tags", "source_target"],
         ValueName = "NAME", Group = "Data",
     };
 
-    public static readonly Setting Columns = new("columns", SettingKind.Map, "Names in the file by field, such as prompt=question.")
+    public static readonly Setting Columns = new("columns", SettingKind.Map,
+        "Names in the file by field, such as prompt=question.")
     {
         ValueName = "FIELD=NAME,...", Group = "Data",
     };
 
-    public static readonly Setting ProblemType = new("problem_type", SettingKind.Text, "What labels mean; by default what they look like.")
+    public static readonly Setting ProblemType = new("problem_type", SettingKind.Text,
+        "What labels mean; by default what they look like.")
     {
-        Choices = ["single_label_classification", "multi_label_classification", "regression"], ValueName = "NAME", Group = "Data",
+        Choices = ["single_label_classification", "multi_label_classification", "regression"], ValueName = "NAME",
+        Group = "Data",
     };
 
-    public static readonly Setting MaxLength = new("max_seq_length", SettingKind.Whole, "Most tokens of an example; longer ones are cut. Default 512, or what the model can.")
+    public static readonly Setting MaxLength = new("max_seq_length", SettingKind.Whole,
+        "Most tokens of an example; longer ones are cut. Default 512, or what the model can.")
     {
         Aliases = ["max_length", "cutoff_len", "sequence_len", "block_size"], Least = 2, Most = 1 << 24, Group = "Data",
     };
 
-    public static readonly Setting MaskPrompt = new("mask_prompt", SettingKind.Switch, "Learn answers only, not prompts.")
+    public static readonly Setting MaskPrompt = new("mask_prompt", SettingKind.Switch,
+        "Learn answers only, not prompts.")
     {
         Default = "true", Group = "Data",
     };
 
-    public static readonly Setting Packing = new("packing", SettingKind.Switch, "Put short texts together into rows of max_seq_length.") { Group = "Data" };
+    public static readonly Setting Packing = new("packing", SettingKind.Switch,
+        "Put short texts together into rows of max_seq_length.") { Group = "Data" };
 
-    public static readonly Setting SkipBadLines = new("skip_bad_lines", SettingKind.Switch, "Leave broken lines out and list them.") { Group = "Data" };
+    public static readonly Setting SkipBadLines = new("skip_bad_lines", SettingKind.Switch,
+        "Leave broken lines out and list them.") { Group = "Data" };
 
     public static readonly Setting BatchSize = new("batch_size", SettingKind.Whole, "Examples computed together.")
     {
-        Default = "8", Least = 1, Most = 1 << 20, Aliases = ["per_device_train_batch_size", "micro_batch_size"], Group = "Training",
+        Default = "8", Least = 1, Most = 1 << 20, Aliases = ["per_device_train_batch_size", "micro_batch_size"],
+        Group = "Training",
     };
 
     /// <summary>How records are read.</summary>

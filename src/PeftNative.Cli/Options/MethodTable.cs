@@ -9,7 +9,10 @@ namespace PeftNative.Cli.Options;
 /// <summary>A way to adapt: its type, its keys, and what its name stands for beyond the type.</summary>
 internal sealed record Method(string Name, string Type, string[] Keys, params (string Key, bool Value)[] Fixed);
 
-/// <summary>The methods of --method; keys are spelled as in PEFT's adapter_config.json, those of bottlenecks as AdapterHub spells them.</summary>
+/// <summary>
+/// The methods of --method; keys are spelled as in PEFT's adapter_config.json, those of bottlenecks as AdapterHub
+/// spells them.
+/// </summary>
 internal static class MethodTable
 {
     private const string Bottleneck = "BOTTLENECK";
@@ -26,17 +29,22 @@ internal static class MethodTable
     [
         new("lora", "LORA", Lora),
         new("dora", "LORA", Lora, ("use_dora", true)),
-        new("ia3", "IA3", ["target_modules", "exclude_modules", "feedforward_modules", "modules_to_save", "init_ia3_weights"]),
+        new("ia3", "IA3", ["target_modules", "exclude_modules", "feedforward_modules", "modules_to_save",
+            "init_ia3_weights"]),
         new("bottleneck", Bottleneck,
         [
-            "mh_adapter", "output_adapter", "reduction_factor", "non_linearity", "original_ln_before", "residual_before_ln", "is_parallel", "scaling",
+            "mh_adapter", "output_adapter", "reduction_factor", "non_linearity", "original_ln_before",
+            "residual_before_ln", "is_parallel", "scaling",
             "dropout", "leave_out", "init_weights",
         ]),
-        new("prefix", "PREFIX_TUNING", ["num_virtual_tokens", "prefix_projection", "encoder_hidden_size", "init_weights", "modules_to_save"]),
-        new("prompt", "PROMPT_TUNING", ["num_virtual_tokens", "prompt_tuning_init", "prompt_tuning_init_text", "modules_to_save"]),
+        new("prefix", "PREFIX_TUNING",
+            ["num_virtual_tokens", "prefix_projection", "encoder_hidden_size", "init_weights", "modules_to_save"]),
+        new("prompt", "PROMPT_TUNING",
+            ["num_virtual_tokens", "prompt_tuning_init", "prompt_tuning_init_text", "modules_to_save"]),
         new("p_tuning", "P_TUNING",
         [
-            "num_virtual_tokens", "encoder_reparameterization_type", "encoder_hidden_size", "encoder_num_layers", "encoder_dropout", "modules_to_save",
+            "num_virtual_tokens", "encoder_reparameterization_type", "encoder_hidden_size", "encoder_num_layers",
+            "encoder_dropout", "modules_to_save",
         ]),
         new("bitfit", "BITFIT", []),
         new("top_layers", "TOP_LAYERS", ["num_layers"]),
@@ -44,7 +52,8 @@ internal static class MethodTable
         new("head", "HEAD", []),
     ];
 
-    public static readonly Setting Name = new("method", SettingKind.Text, "How the model is adapted; the last four train parts of it, or all.")
+    public static readonly Setting Name = new("method", SettingKind.Text,
+        "How the model is adapted; the last four train parts of it, or all.")
     {
         Default = "lora", Choices = [.. All.Select(m => m.Name)], Group = "What",
     };
@@ -70,10 +79,12 @@ internal static class MethodTable
             if (!method.Keys.Contains(setting.Key))
                 throw Foreign(method, setting.Key, values.OriginOf(setting));
             if (method.Fixed.Any(f => f.Key == setting.Key && f.Value != values.Switch(setting)))
-                throw new UsageException($"The method {method.Name} needs {setting.Key}.", values.OriginOf(setting), "Leave it out, or use --method lora.");
+                throw new UsageException($"The method {method.Name} needs {setting.Key}.", values.OriginOf(setting),
+                    "Leave it out, or use --method lora.");
             json[setting.Key] = values.Node(setting)!.DeepClone();
         }
-        return method.Type == Bottleneck ? ReadBottleneck(json, values.Text(Shared.Model)) : ReadPeft(json, method, values.Text(Shared.Model));
+        return method.Type == Bottleneck ? ReadBottleneck(json, values.Text(Shared.Model))
+            : ReadPeft(json, method, values.Text(Shared.Model));
     }
 
     /// <summary>The settings of a method with some exchanged, as a comparison has them.</summary>
@@ -94,7 +105,8 @@ internal static class MethodTable
             target[setting.Key] = SettingValue.FromFile(setting, value ?? "null", $"{where} {name}.{key}");
         }
         var model = config.BaseModel ?? "";
-        return method.Type == Bottleneck ? ReadBottleneck((JsonObject)target.DeepClone(), model) : ReadPeft(json, method, model);
+        return method.Type == Bottleneck ? ReadBottleneck((JsonObject)target.DeepClone(), model)
+            : ReadPeft(json, method, model);
     }
 
     /// <summary>What a method's settings say, in words: every key that train has for it and that is not off.</summary>
@@ -103,11 +115,13 @@ internal static class MethodTable
         var method = All.First(m => m.Name == name);
         var json = config.ToJson();
         var all = method.Type == Bottleneck ? (JsonObject)json["config"]! : json;
-        return string.Join(", ", method.Keys.Where(k => all[k] is { } v && v.ToJsonString() is not ("false" or "[]" or "{}" or "\"none\"")).Select(k =>
+        return string.Join(", ", method.Keys.Where(k => all[k] is { } v
+            && v.ToJsonString() is not ("false" or "[]" or "{}" or "\"none\"")).Select(k =>
             $"{k} {(all[k] is JsonArray list ? string.Join(' ', list.Select(i => i!.ToString())) : all[k]!.ToString())}"));
     }
 
-    private static UsageException Foreign(Method method, string key, string where) => new($"{key} is no setting of the method {method.Name}.", where,
+    private static UsageException Foreign(Method method, string key, string where) =>
+        new($"{key} is no setting of the method {method.Name}.", where,
         method.Keys.Length == 0 ? "It has none." : $"It has: {string.Join(", ", method.Keys)}.");
 
     private static AdapterConfig ReadPeft(JsonObject json, Method method, string model)
@@ -115,7 +129,8 @@ internal static class MethodTable
         json["peft_type"] = method.Type;
         json["base_model_name_or_path"] = model;
         if (method.Keys.Contains("num_virtual_tokens")) json["num_virtual_tokens"] ??= 20;
-        if (json["prompt_tuning_init_text"] is not null) (json["prompt_tuning_init"], json["tokenizer_name_or_path"]) = ("TEXT", model);
+        if (json["prompt_tuning_init_text"] is not null)
+            (json["prompt_tuning_init"], json["tokenizer_name_or_path"]) = ("TEXT", model);
         return Read(json, AdapterFolder.ReadConfig);
     }
 
@@ -127,8 +142,10 @@ internal static class MethodTable
         config["reduction_factor"] ??= 16;
         config["non_linearity"] ??= "relu";
         config["original_ln_before"] ??= !config["mh_adapter"]!.GetValue<bool>();
-        if (config["scaling"] is JsonValue scaling && double.TryParse(scaling.ToString(), out var number)) config["scaling"] = number;
-        return Read(new JsonObject { ["config"] = config, ["name"] = "default" }, BottleneckConfig.FromJson) with { BaseModel = model };
+        if (config["scaling"] is JsonValue scaling && double.TryParse(scaling.ToString(), out var number))
+            config["scaling"] = number;
+        return Read(new JsonObject { ["config"] = config, ["name"] = "default" },
+            BottleneckConfig.FromJson) with { BaseModel = model };
     }
 
     private static T Read<T>(JsonObject json, Func<StrictObject, T> read)

@@ -29,7 +29,9 @@ internal enum SettingKind
     Map,
 }
 
-/// <summary>One thing a verb can be told, by flag or in a configuration file; its key is spelled with underscores.</summary>
+/// <summary>
+/// One thing a verb can be told, by flag or in a configuration file; its key is spelled with underscores.
+/// </summary>
 internal sealed record Setting(string Key, SettingKind Kind, string Help)
 {
     /// <summary>Other names it goes by.</summary>

@@ -7,7 +7,9 @@ using PeftNative.Formats;
 
 namespace PeftNative.Cli.Options;
 
-/// <summary>Turns what a user wrote, as a flag or in a file, into the value of a setting; what does not fit is a usage error.</summary>
+/// <summary>
+/// Turns what a user wrote, as a flag or in a file, into the value of a setting; what does not fit is a usage error.
+/// </summary>
 internal static partial class SettingValue
 {
     /// <summary>Reads the text of a flag.</summary>
@@ -30,7 +32,8 @@ internal static partial class SettingValue
     public static JsonNode FromFile(Setting setting, JsonNode node, string where) => (setting.Kind, node) switch
     {
         (SettingKind.Map or SettingKind.WholesOrMap, JsonObject) => node.DeepClone(),
-        (SettingKind.Names or SettingKind.NamesOrPattern, JsonArray names) => Items(setting, names, where, SettingKind.Text),
+        (SettingKind.Names or SettingKind.NamesOrPattern, JsonArray names) =>
+            Items(setting, names, where, SettingKind.Text),
         (SettingKind.Wholes or SettingKind.WholesOrMap, JsonArray numbers) =>
             Items(setting, numbers, where, SettingKind.Whole),
         (_, JsonArray list) when setting.IsRepeatable => Items(setting, list, where, setting.Kind),
@@ -41,7 +44,8 @@ internal static partial class SettingValue
     private static JsonArray Items(Setting setting, JsonArray list, string where, SettingKind kind) =>
         [.. list.Select(item => FromFile(setting with { Kind = kind, IsRepeatable = false }, item ?? "null", where))];
 
-    private static string Plain(JsonValue value) => value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : value.ToJsonString();
+    private static string Plain(JsonValue value) => value.GetValueKind() == JsonValueKind.String
+        ? value.GetValue<string>() : value.ToJsonString();
 
     private static JsonValue? Switch(string text) => text.ToLowerInvariant() switch
     {
@@ -51,22 +55,27 @@ internal static partial class SettingValue
     };
 
     private static JsonValue Text(Setting setting, string text, string where) =>
-        setting.Choices.Count == 0 || setting.Choices.Contains(text) ? JsonValue.Create(text) : throw new UsageException(
+        setting.Choices.Count == 0 || setting.Choices.Contains(text)
+        ? JsonValue.Create(text) : throw new UsageException(
             $"--{setting.Key} knows no '{Message.Clip(text)}'.",
             where, Spelling.Nearest(text, setting.Choices) is { } near
-                ? $"Did you mean '{near}'? Known: {string.Join(", ", setting.Choices)}." : $"Known: {string.Join(", ", setting.Choices)}.");
+                ? $"Did you mean '{near}'? Known: {string.Join(", ", setting.Choices)}."
+                : $"Known: {string.Join(", ", setting.Choices)}.");
 
     private static JsonValue Whole(Setting setting, string text, string where) =>
-        long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && InRange(setting, value)
+        long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
+        && InRange(setting, value)
             ? JsonValue.Create(value) : throw Wrong(setting, text, where);
 
     private static JsonValue Number(Setting setting, string text, string where) =>
-        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) && InRange(setting, value)
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value)
+        && InRange(setting, value)
             ? JsonValue.Create(value) : throw Wrong(setting, text, where);
 
     private static bool InRange(Setting setting, double value) => !(value < setting.Least) && !(value > setting.Most);
 
-    // Names have no characters that mean anything in a regular expression but the dot, and a name with dots is no pattern either.
+    // Names have no characters that mean anything in a regular expression but the dot, and a name with dots is no
+    // pattern either.
     private static JsonNode NamesOrPattern(string text) => text switch
     {
         _ when text.StartsWith('[') && IsJson(text, out var node, out _) && node is JsonArray => node,
@@ -87,7 +96,8 @@ internal static partial class SettingValue
         foreach (var pair in text.Split(',', StringSplitOptions.TrimEntries))
         {
             if (pair.Split('=', 2) is not [{ Length: > 0 } key, var value]) throw Wrong(setting, text, where);
-            result[key] = double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : value;
+            result[key] = double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+                ? number : value;
         }
         return result;
     }

@@ -2,7 +2,10 @@ using System.Text.Json.Nodes;
 
 namespace PeftNative.Cli.Options;
 
-/// <summary>The settings of one call: flags before the file, the file before defaults. Reading one that was not given yields its default.</summary>
+/// <summary>
+/// The settings of one call: flags before the file, the file before defaults. Reading one that was not given yields its
+/// default.
+/// </summary>
 internal sealed class SettingValues
 {
     private readonly Dictionary<string, JsonNode> given = new(StringComparer.Ordinal);
@@ -10,8 +13,10 @@ internal sealed class SettingValues
     private readonly Dictionary<string, Setting> declared;
 
     /// <summary>Begins with nothing given.</summary>
-    /// <param name="settings">The verb's settings: a verb may have another default for a setting that several share.</param>
-    public SettingValues(IEnumerable<Setting> settings) => declared = settings.DistinctBy(s => s.Key).ToDictionary(s => s.Key, StringComparer.Ordinal);
+    /// <param name="settings">The verb's settings: a verb may have another default for a setting that several
+    /// share.</param>
+    public SettingValues(IEnumerable<Setting> settings) => declared = settings.DistinctBy(s => s.Key)
+        .ToDictionary(s => s.Key, StringComparer.Ordinal);
 
     /// <summary>Sets a value unless one of higher precedence is there; call in order of precedence.</summary>
     public void Add(Setting setting, JsonNode value, string origin)
@@ -43,7 +48,8 @@ internal sealed class SettingValues
     {
         var value = Whole(setting);
         return value is >= int.MinValue and <= int.MaxValue ? (int)value
-            : throw new UsageException($"--{setting.Key} is too large: {value}.", OriginOf(setting), "Give a smaller number.");
+            : throw new UsageException($"--{setting.Key} is too large: {value}.", OriginOf(setting),
+                "Give a smaller number.");
     }
 
     public double? OptionalNumber(Setting setting) => Node(setting)?.GetValue<double>();

@@ -6,10 +6,13 @@ using PeftNative.Training.Schedules;
 
 namespace PeftNative.Cli.Options;
 
-/// <summary>Settings of a training run, under the names of transformers' TrainingArguments where these have one.</summary>
+/// <summary>
+/// Settings of a training run, under the names of transformers' TrainingArguments where these have one.
+/// </summary>
 internal static class TrainSettings
 {
-    public static readonly Setting Output = new("output", SettingKind.Text, "Folder for adapter, checkpoints, log and report. Default MODEL-METHOD.")
+    public static readonly Setting Output = new("output", SettingKind.Text,
+        "Folder for adapter, checkpoints, log and report. Default MODEL-METHOD.")
     {
         ValueName = "DIR", Aliases = ["output_dir", "adapter_path", "out_dir"], Group = "What",
     };
@@ -17,25 +20,32 @@ internal static class TrainSettings
     public static readonly Setting Epochs = Number("epochs", "Passes over the data.", "3", "num_train_epochs",
         "num_epochs") with { Least = 1e-6 };
 
-    public static readonly Setting MaxSteps = Whole("max_steps", "Optimizer steps, instead of epochs.", null, "iters") with { Least = 1 };
+    public static readonly Setting MaxSteps =
+        Whole("max_steps", "Optimizer steps, instead of epochs.", null, "iters") with { Least = 1 };
 
-    public static readonly Setting Accumulation = Whole("gradient_accumulation_steps", "Batches per optimizer step.", "1") with { Least = 1 };
+    public static readonly Setting Accumulation =
+        Whole("gradient_accumulation_steps", "Batches per optimizer step.", "1") with { Least = 1 };
 
     public static readonly Setting LearningRate = Number("learning_rate",
         $"Highest rate. {UsualRates.Help}", null, "lr") with { Least = 0 };
 
     public static readonly Setting Scheduler = new("lr_scheduler", SettingKind.Text, "How the rate changes.")
     {
-        Default = "linear", Aliases = ["lr_scheduler_type"], Choices = LearningRateSchedule.Names, ValueName = "NAME", Group = "Training",
+        Default = "linear", Aliases = ["lr_scheduler_type"], Choices = LearningRateSchedule.Names, ValueName = "NAME",
+        Group = "Training",
     };
 
-    public static readonly Setting SchedulerArguments = new("lr_scheduler_kwargs", SettingKind.Map, "The schedule's own settings.") { Group = "Training" };
+    public static readonly Setting SchedulerArguments = new("lr_scheduler_kwargs", SettingKind.Map,
+        "The schedule's own settings.") { Group = "Training" };
 
-    public static readonly Setting WarmupRatio = Number("warmup_ratio", "Share of the steps with a rising rate.", "0") with { Least = 0, Most = 1 };
+    public static readonly Setting WarmupRatio =
+        Number("warmup_ratio", "Share of the steps with a rising rate.", "0") with { Least = 0, Most = 1 };
 
-    public static readonly Setting WarmupSteps = Whole("warmup_steps", "Steps with a rising rate, instead of the share.", null) with { Least = 0 };
+    public static readonly Setting WarmupSteps =
+        Whole("warmup_steps", "Steps with a rising rate, instead of the share.", null) with { Least = 0 };
 
-    public static readonly Setting WeightDecay = Number("weight_decay", "AdamW's decoupled decay.", "0") with { Least = 0 };
+    public static readonly Setting WeightDecay =
+        Number("weight_decay", "AdamW's decoupled decay.", "0") with { Least = 0 };
 
     public static readonly Setting Beta1 = Number("adam_beta1", "AdamW.", "0.9") with { Least = 0, Most = 1 };
 
@@ -43,9 +53,11 @@ internal static class TrainSettings
 
     public static readonly Setting Epsilon = Number("adam_epsilon", "AdamW.", "1e-8") with { Least = 0 };
 
-    public static readonly Setting MaxGradientNorm = Number("max_grad_norm", "Gradients are clipped to this norm.", "1") with { Least = 0 };
+    public static readonly Setting MaxGradientNorm =
+        Number("max_grad_norm", "Gradients are clipped to this norm.", "1") with { Least = 0 };
 
-    public static readonly Setting GroupByLength = new("group_by_length", SettingKind.Switch, "Batches of texts of similar length.") { Group = "Training" };
+    public static readonly Setting GroupByLength = new("group_by_length", SettingKind.Switch,
+        "Batches of texts of similar length.") { Group = "Training" };
 
     public static readonly Setting OnNan = new("on_nan", SettingKind.Text, "What to do when a number is not finite.")
     {
@@ -53,59 +65,78 @@ internal static class TrainSettings
     };
 
     public static readonly Setting FrozenCache = Whole("frozen_layer_cache_mb",
-        "Memory for outputs of layers below the lowest trained one, which are then computed in the first epoch only; 0 for none.", "1024") with { Least = 0 };
+        "Memory for outputs of layers below the lowest trained one, which are then computed in the first epoch only; 0 "
+            + "for none.", "1024") with { Least = 0 };
 
     public static readonly Setting MemoryBudget = Whole("memory_budget",
-        "MiB that a step's activations should stay within; layers beyond that are computed again in the backward. Default no limit.", null) with { Least = 1 };
+        "MiB that a step's activations should stay within; layers beyond that are computed again in the backward. "
+            + "Default no limit.", null) with { Least = 1 };
 
     public static readonly Setting Graphs = new("graphs", SettingKind.Text,
-        "Whether batches of a layout that has come before are replayed as one graph of the device (CUDA); the results are the same bits.")
+        "Whether batches of a layout that has come before are replayed as one graph of the device (CUDA); the results "
+            + "are the same bits.")
     {
         Default = "on", Choices = ["on", "off"], Group = "Training",
     };
 
-    public static readonly Setting EvalSteps = Saving("eval_steps", "Steps between evaluations. Default an epoch.", null);
+    public static readonly Setting EvalSteps =
+        Saving("eval_steps", "Steps between evaluations. Default an epoch.", null);
 
-    public static readonly Setting SaveSteps = Saving("save_steps", "Steps between checkpoints, 0 for none. Default an epoch.", null) with { Least = 0 };
+    public static readonly Setting SaveSteps =
+        Saving("save_steps", "Steps between checkpoints, 0 for none. Default an epoch.", null) with { Least = 0 };
 
-    public static readonly Setting SaveLimit = Saving("save_total_limit", "Checkpoints kept besides the best adapter.", "2");
+    public static readonly Setting SaveLimit =
+        Saving("save_total_limit", "Checkpoints kept besides the best adapter.", "2");
 
-    public static readonly Setting LoggingSteps = Saving("logging_steps", "Steps between lines where no live line can be shown.", "10");
+    public static readonly Setting LoggingSteps =
+        Saving("logging_steps", "Steps between lines where no live line can be shown.", "10");
 
-    public static readonly Setting Metric = new("metric", SettingKind.Text, "What decides which adapter is best: loss, accuracy, ...")
+    public static readonly Setting Metric = new("metric", SettingKind.Text,
+        "What decides which adapter is best: loss, accuracy, ...")
     {
         Default = "loss", Aliases = ["metric_for_best_model"], ValueName = "NAME", Group = Save,
     };
 
-    public static readonly Setting Patience = Saving("early_stopping_patience", "Evaluations without improvement that end the run.", null);
+    public static readonly Setting Patience =
+        Saving("early_stopping_patience", "Evaluations without improvement that end the run.", null);
 
-    public static readonly Setting MinDelta = new("early_stopping_min_delta", SettingKind.Number, "The least improvement that counts.")
+    public static readonly Setting MinDelta = new("early_stopping_min_delta", SettingKind.Number,
+        "The least improvement that counts.")
     {
         Default = "0", Least = 0, Group = Save,
     };
 
-    public static readonly Setting Resume = new("resume", SettingKind.Text, "auto goes on from the newest checkpoint of the output folder.")
+    public static readonly Setting Resume = new("resume", SettingKind.Text,
+        "auto goes on from the newest checkpoint of the output folder.")
     {
         Default = "auto", ValueName = "auto|never|PATH", Aliases = ["resume_from_checkpoint"], Group = Save,
     };
 
     private const string Save = "Evaluating and saving";
 
-    /// <summary>What a run is: another value makes another adapter. All of these must be as before when a run goes on.</summary>
+    /// <summary>
+    /// What a run is: another value makes another adapter. All of these must be as before when a run goes on.
+    /// </summary>
     public static readonly Setting[] Defining =
     [
-        Shared.Model, DataSettings.Data, DataSettings.ValSize, MethodTable.Name, .. MethodTable.Keys, .. QuantizationSettings.All,
-        .. DataSettings.Reading, DataSettings.Packing, Epochs, MaxSteps, DataSettings.BatchSize, Accumulation, LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay,
+        Shared.Model, DataSettings.Data, DataSettings.ValSize, MethodTable.Name, .. MethodTable.Keys,
+        .. QuantizationSettings.All,
+        .. DataSettings.Reading, DataSettings.Packing, Epochs, MaxSteps, DataSettings.BatchSize, Accumulation,
+        LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay,
         Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, Shared.Seed,
     ];
 
     /// <summary>All settings of a run.</summary>
     public static readonly Setting[] All =
     [
-        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodTable.Name, .. MethodTable.Keys, .. QuantizationSettings.All,
-        .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps, LearningRate, Scheduler,
-        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
-        Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience, MinDelta, Resume, .. Shared.Machine,
+        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodTable.Name,
+        .. MethodTable.Keys, .. QuantizationSettings.All,
+        .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps,
+        LearningRate, Scheduler,
+        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm,
+        GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
+        Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience,
+        MinDelta, Resume, .. Shared.Machine,
     ];
 
     /// <summary>The settings that are written beside the adapter: all but how the run begins.</summary>
@@ -114,7 +145,8 @@ internal static class TrainSettings
     /// <summary>The options of the trainer; kind and width of the model decide a rate that nobody named.</summary>
     public static TrainerOptions ToOptions(SettingValues values, TransformerConfig model) => new()
     {
-        Epochs = values.Number(Epochs), MaxSteps = OptionalInt(values, MaxSteps), BatchSize = values.Int(DataSettings.BatchSize),
+        Epochs = values.Number(Epochs), MaxSteps = OptionalInt(values, MaxSteps),
+        BatchSize = values.Int(DataSettings.BatchSize),
         GradientAccumulationSteps = values.Int(Accumulation),
         LearningRate = values.OptionalNumber(LearningRate) ?? UsualRates.Of(MethodTable.Of(values).Name, model),
         LrScheduler = values.Text(Scheduler),
@@ -130,18 +162,22 @@ internal static class TrainSettings
         FrozenLayerCacheBytes = values.Whole(FrozenCache) << 20,
         MemoryBudgetBytes = values.Node(MemoryBudget) is null ? null : values.Whole(MemoryBudget) << 20,
         UseGraphs = values.Text(Graphs) == "on",
-        EvalSteps = OptionalInt(values, EvalSteps), SaveSteps = OptionalInt(values, SaveSteps), SaveTotalLimit = values.Int(SaveLimit),
-        BestMetric = values.Text(Metric), EarlyStoppingPatience = OptionalInt(values, Patience), EarlyStoppingMinDelta = values.Number(MinDelta),
+        EvalSteps = OptionalInt(values, EvalSteps), SaveSteps = OptionalInt(values, SaveSteps),
+        SaveTotalLimit = values.Int(SaveLimit),
+        BestMetric = values.Text(Metric), EarlyStoppingPatience = OptionalInt(values, Patience),
+        EarlyStoppingMinDelta = values.Number(MinDelta),
         OnNan = values.Text(OnNan) == "skip" ? Training.OnNan.Skip : Training.OnNan.Stop,
     };
 
-    private static int? OptionalInt(SettingValues values, Setting setting) => values.Node(setting) is null ? null : values.Int(setting);
+    private static int? OptionalInt(SettingValues values, Setting setting) => values.Node(setting) is null
+        ? null : values.Int(setting);
 
     private static Setting Number(string key, string help, string? value, params string[] aliases) =>
         new(key, SettingKind.Number, help) { Default = value, Aliases = aliases, Group = "Training" };
 
     private static Setting Whole(string key, string help, string? value, params string[] aliases) =>
-        new(key, SettingKind.Whole, help) { Default = value, Aliases = aliases, Group = "Training", Most = int.MaxValue };
+        new(key, SettingKind.Whole, help) { Default = value, Aliases = aliases, Group = "Training",
+            Most = int.MaxValue };
 
     private static Setting Saving(string key, string help, string? value) =>
         new(key, SettingKind.Whole, help) { Default = value, Group = Save, Least = 1, Most = int.MaxValue };

@@ -86,7 +86,8 @@ internal sealed partial class YamlReader(string path)
     };
 
     private UsageException Refuse(string what, ParsingEvent at) => new(
-        $"The configuration uses {what}, which is not read.", $"{path}:{at.Start.Line}", "Write the value out plainly.");
+        $"The configuration uses {what}, which is not read.", $"{path}:{at.Start.Line}",
+        "Write the value out plainly.");
 
     [GeneratedRegex(@"^[-+]?(0|[1-9][0-9]*)$")]
     private static partial Regex WholeNumber();

@@ -17,12 +17,15 @@ internal static class ErrorPrinter
         return code;
     }
 
-    private static (string What, string? Where, string? Remedy, int Code) Describe(Exception error, Terminal terminal) => error switch
+    private static (string What, string? Where, string? Remedy, int Code) Describe(Exception error,
+        Terminal terminal) => error switch
     {
         PeftNativeException e => (e.What, e.Where, e.Remedy, e.ExitCode),
         OperationCanceledException => ("Interrupted.", null, null, terminal.Interruption.ExitCode),
-        OutOfMemoryException => ("There is not enough memory.", null, "Use a smaller batch, shorter sequences or a smaller model.", 7),
-        IOException or UnauthorizedAccessException => (error.Message, null, "Check the path, its permissions and the free space.", 5),
+        OutOfMemoryException =>
+            ("There is not enough memory.", null, "Use a smaller batch, shorter sequences or a smaller model.", 7),
+        IOException or UnauthorizedAccessException =>
+            (error.Message, null, "Check the path, its permissions and the free space.", 5),
         _ => ($"internal error: {error.GetType().Name}: {error.Message}", null,
             ReportTo + (terminal.Verbose ? "" : " --verbose shows where it happened."), 1),
     };

@@ -19,7 +19,9 @@ internal static class HelpPrinter
         foreach (var verb in verbs) to.WriteLine($"  {verb.Name,-9} {verb.Summary}");
         to.WriteLine();
         to.WriteLine("peftnative VERB --help shows a whole example of each. Every verb has --json for machines.");
-        to.WriteLine("Exit codes: 0 ok, 2 usage, 3 data, 4 model or format, 5 disk, 6 numbers, 7 memory, 130 and 143 interrupted.");
+        to.WriteLine(
+            "Exit codes: 0 ok, 2 usage, 3 data, 4 model or format, 5 disk, 6 numbers, 7 memory, 130 and 143 "
+                + "interrupted.");
     }
 
     /// <summary>What <c>peftnative VERB --help</c> says; in full, every setting has a line of its own.</summary>
@@ -53,7 +55,8 @@ internal static class HelpPrinter
     {
         var text = setting.Help;
         if (setting.Default is { } value) text += $" Default {value}.";
-        if (inFull && setting.Aliases.Length > 0) text += $" Also {string.Join(", ", setting.Aliases.Select(a => "--" + a))}.";
+        if (inFull && setting.Aliases.Length > 0)
+            text += $" Also {string.Join(", ", setting.Aliases.Select(a => "--" + a))}.";
         return text;
     }
 
@@ -61,13 +64,15 @@ internal static class HelpPrinter
     {
         const int Indent = 28;
         var lines = Wrap(text.Split(' '), Width - Indent);
-        to.WriteLine(left.Length < Indent - 3 ? $"  {left.PadRight(Indent - 3)} {lines[0]}" : $"  {left}\n{new string(' ', Indent)}{lines[0]}");
+        to.WriteLine(left.Length < Indent - 3 ? $"  {left.PadRight(Indent - 3)} {lines[0]}"
+            : $"  {left}\n{new string(' ', Indent)}{lines[0]}");
         foreach (var line in lines.Skip(1)) to.WriteLine(new string(' ', Indent) + line);
     }
 
     private static void WriteFlags(TextWriter to, List<Setting> settings)
     {
-        foreach (var line in Wrap([.. settings.Select(s => s.Default is null ? s.Usage : $"{s.Usage} [{s.Default}]")], Width - 4, "  "))
+        foreach (var line in Wrap([.. settings.Select(s => s.Default is null ? s.Usage : $"{s.Usage} [{s.Default}]")],
+            Width - 4, "  "))
             to.WriteLine("  " + line);
     }
 

@@ -1,6 +1,8 @@
 namespace PeftNative.Cli.Output;
 
-/// <summary>One line on the error stream that is written over as work goes on; nothing where the stream is no screen.</summary>
+/// <summary>
+/// One line on the error stream that is written over as work goes on; nothing where the stream is no screen.
+/// </summary>
 internal sealed class ProgressLine(Terminal terminal) : IProgress<WorkProgress>, IDisposable
 {
     private const int LeastMilliseconds = 80;
@@ -11,7 +13,8 @@ internal sealed class ProgressLine(Terminal terminal) : IProgress<WorkProgress>,
     /// <summary>Shows a text, unless the last one is only just there.</summary>
     public void Show(string text)
     {
-        if (!terminal.IsLive || terminal.Quiet || terminal.Json || (isShown && Environment.TickCount64 - shownAt < LeastMilliseconds)) return;
+        if (!terminal.IsLive || terminal.Quiet || terminal.Json
+            || (isShown && Environment.TickCount64 - shownAt < LeastMilliseconds)) return;
         (isShown, shownAt) = (true, Environment.TickCount64);
         terminal.Error.Write("\r\e[K" + Clip(text));
         terminal.Error.Flush();

@@ -18,7 +18,8 @@ internal static class Quantity
     public static string Count(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
     /// <summary>A count with its noun in the right number.</summary>
-    public static string Of(long count, string noun, string? plural = null) => $"{Count(count)} {(count == 1 ? noun : plural ?? noun + "s")}";
+    public static string Of(long count, string noun, string? plural = null) =>
+        $"{Count(count)} {(count == 1 ? noun : plural ?? noun + "s")}";
 
     /// <summary>A share: 0.33 %.</summary>
     public static string Percent(double share) => Short(100 * share) + " %";
@@ -42,7 +43,8 @@ internal static class Quantity
 
     /// <summary>A metric with four decimals, or as a number where it is large or tiny.</summary>
     public static string Metric(double value) =>
-        Math.Abs(value) is < 1e4 and >= 1e-3 or 0 ? value.ToString("0.0000", CultureInfo.InvariantCulture) : Number(value);
+        Math.Abs(value) is < 1e4 and >= 1e-3 or 0 ? value.ToString("0.0000", CultureInfo.InvariantCulture)
+        : Number(value);
 
     private static string Short(double value) =>
         value.ToString(value >= 100 ? "0" : value >= 10 ? "0.0" : "0.00", CultureInfo.InvariantCulture);

@@ -89,7 +89,8 @@ internal static class JsonLines
 
     /// <summary>The number of a node, whatever type it was made from; NaN where there is none.</summary>
     public static double ToDouble(JsonNode? node) =>
-        node is null ? double.NaN : double.Parse(node.ToJsonString(), System.Globalization.CultureInfo.InvariantCulture);
+        node is null ? double.NaN
+        : double.Parse(node.ToJsonString(), System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>Texts as JSON.</summary>
     public static JsonArray List(IEnumerable<string> items) => [.. items.Select(i => (JsonNode)JsonValue.Create(i))];

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace PeftNative.Cli.Report;
 
-/// <summary>Builds a page that needs nothing but itself: no scripts, no network, light and dark, readable on a phone.</summary>
+/// <summary>
+/// Builds a page that needs nothing but itself: no scripts, no network, light and dark, readable on a phone.
+/// </summary>
 internal sealed class HtmlPage
 {
     private const string Style = """
@@ -39,7 +41,9 @@ internal sealed class HtmlPage
     public HtmlPage(string title, string subtitle, string style = "")
     {
         page.Append("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
-        page.Append("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">");
+        page.Append(
+            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" "
+                + "content=\"light dark\">");
         page.Append($"<title>{Text(title)}</title><style>{Style}{style}</style></head><body>\n");
         page.Append($"<h1>{Text(title)}</h1><p class=\"sub\">{Text(subtitle)}</p>\n");
     }
@@ -48,7 +52,8 @@ internal sealed class HtmlPage
     public HtmlPage Cards(IEnumerable<(string Name, string Value)> cards)
     {
         page.Append("<div class=\"cards\">");
-        foreach (var (name, value) in cards) page.Append($"<div class=\"card\"><b>{Text(value)}</b><span>{Text(name)}</span></div>");
+        foreach (var (name, value) in cards) page.Append(
+            $"<div class=\"card\"><b>{Text(value)}</b><span>{Text(name)}</span></div>");
         page.Append("</div>\n");
         return this;
     }
@@ -68,17 +73,24 @@ internal sealed class HtmlPage
         return this;
     }
 
-    /// <summary>A table with a heading over every column, the first of which names the rows. On a narrow page each row becomes a list.</summary>
+    /// <summary>
+    /// A table with a heading over every column, the first of which names the rows. On a narrow page each row becomes a
+    /// list.
+    /// </summary>
     /// <param name="columns">The headings.</param>
     /// <param name="rows">The rows: a name, then a cell for each other column, as HTML with a class or without.</param>
-    public static string Columns(IReadOnlyList<string> columns, IEnumerable<(string Name, IReadOnlyList<(string Html, string? Class)> Cells)> rows)
+    public static string Columns(IReadOnlyList<string> columns,
+        IEnumerable<(string Name, IReadOnlyList<(string Html, string? Class)> Cells)> rows)
     {
-        var html = new StringBuilder($"<div class=\"scroll\"><table class=\"wide\"><tr class=\"head\">{string.Concat(columns.Select(c => $"<th>{Text(c)}</th>"))}</tr>");
+        var html = new StringBuilder(
+            $"<div class=\"scroll\"><table class=\"wide\"><tr "
+                + $"class=\"head\">{string.Concat(columns.Select(c => $"<th>{Text(c)}</th>"))}</tr>");
         foreach (var (name, cells) in rows)
         {
             html.Append($"<tr><th>{Text(name)}</th>");
             foreach (var (cell, column) in cells.Zip(columns.Skip(1)))
-                html.Append($"<td data-name=\"{Text(column)}\"{(cell.Class is null ? "" : $" class=\"{cell.Class}\"")}><span>{cell.Html}</span></td>");
+                html.Append(
+                    $"<td data-name=\"{Text(column)}\"{(cell.Class is null ? "" : $" class=\"{cell.Class}\"")}><span>{cell.Html}</span></td>");
             html.Append("</tr>");
         }
         return html.Append("</table></div>\n").ToString();

@@ -3,7 +3,9 @@ using System.Text.Json.Nodes;
 
 namespace PeftNative.Cli.Report;
 
-/// <summary>A page about a run that needs nothing but itself: plots, tables, light and dark, readable on a phone.</summary>
+/// <summary>
+/// A page about a run that needs nothing but itself: plots, tables, light and dark, readable on a phone.
+/// </summary>
 internal static class HtmlReport
 {
     /// <summary>The page.</summary>
@@ -12,7 +14,8 @@ internal static class HtmlReport
     /// <param name="cards">The few numbers that matter: name and value.</param>
     /// <param name="log">The lines of log.jsonl.</param>
     /// <param name="facts">The start panel.</param>
-    /// <param name="sample">A text, how it goes on in the data, and how the model went on before and after; may be empty.</param>
+    /// <param name="sample">A text, how it goes on in the data, and how the model went on before and after; may be
+    /// empty.</param>
     /// <param name="config">config.resolved.yaml.</param>
     public static string Write(
         string title, string subtitle, IEnumerable<(string Name, string Value)> cards, IReadOnlyList<JsonObject> log,
@@ -37,15 +40,18 @@ internal static class HtmlReport
         var evals = log.Where(l => l["event"]?.GetValue<string>() == "eval").ToList();
         var loss = Points(steps, "loss");
         var accuracy = Points(evals, "eval_accuracy") is { Count: > 0 } a ? a : Points(evals, "eval_token_accuracy");
-        return SvgChart.Draw("Loss", [new("each step", "faint", loss), new("smoothed", "a", Series.Smooth(loss)), new("evaluation", "b", Points(evals, "eval_loss"))])
+        return SvgChart.Draw("Loss", [new("each step", "faint", loss), new("smoothed", "a", Series.Smooth(loss)),
+            new("evaluation", "b", Points(evals, "eval_loss"))])
             + SvgChart.Draw("Accuracy in evaluation", [new("accuracy", "b", accuracy)])
             + SvgChart.Draw("Learning rate", [new("rate", "a", Points(steps, "learning_rate"))], fromZero: true)
-            + SvgChart.Draw("Gradient norm, before clipping", [new("norm", "a", Points(steps, "grad_norm"))], fromZero: true)
+            + SvgChart.Draw("Gradient norm, before clipping", [new("norm", "a", Points(steps, "grad_norm"))],
+                fromZero: true)
             + SvgChart.Draw("Tokens per second", [new("rate", "a", Points(steps, "tokens_per_s"))], fromZero: true);
     }
 
     private static List<(double, double)> Points(List<JsonObject> lines, string key) =>
-        [.. lines.Where(l => l[key] is not null).Select(l => (Output.JsonLines.ToDouble(l["step"]), Output.JsonLines.ToDouble(l[key])))];
+        [.. lines.Where(l => l[key] is not null)
+            .Select(l => (Output.JsonLines.ToDouble(l["step"]), Output.JsonLines.ToDouble(l[key])))];
 
     private static void AppendEvaluations(HtmlPage page, IReadOnlyList<JsonObject> log)
     {
@@ -58,7 +64,9 @@ internal static class HtmlReport
         foreach (var eval in evals)
         {
             table.Append($"<tr><td>{eval["step"]}{(eval["is_best"]?.GetValue<bool>() == true ? " ★" : "")}</td>");
-            foreach (var key in keys) table.Append($"<td>{(eval[key] is { } v ? Output.Quantity.Metric(Output.JsonLines.ToDouble(v)) : "-")}</td>");
+            foreach (var key in keys)
+                table.Append(
+                    $"<td>{(eval[key] is { } v ? Output.Quantity.Metric(Output.JsonLines.ToDouble(v)) : "-")}</td>");
             table.Append("</tr>");
         }
         page.Heading("Evaluations").Html($"<div class=\"scroll\"><table>{table}</table></div>\n");

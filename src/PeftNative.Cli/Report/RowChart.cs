@@ -15,11 +15,12 @@ internal sealed record Mark(double Value, string Style, string Title);
 /// <param name="Marks">The values.</param>
 /// <param name="Range">Least and most, or null.</param>
 /// <param name="IsOther">Whether the row is of another kind than the rest, such as a baseline.</param>
-internal sealed record ChartRow(string Name, string Text, IReadOnlyList<Mark> Marks, (double Least, double Most)? Range = null, bool IsOther = false);
+internal sealed record ChartRow(string Name, string Text, IReadOnlyList<Mark> Marks,
+    (double Least, double Most)? Range = null, bool IsOther = false);
 
 /// <summary>
-/// Draws values of named things, a row each, as inline SVG. Places are in percent, so texts and marks keep their size on
-/// any page, a phone's too.
+/// Draws values of named things, a row each, as inline SVG. Places are in percent, so texts and marks keep their size
+/// on any page, a phone's too.
 /// </summary>
 internal static class RowChart
 {
@@ -52,21 +53,33 @@ internal static class RowChart
     public static string Dots(string title, IReadOnlyList<ChartRow> rows, double? mark = null, string note = "") =>
         Draw(title, rows, new Axis(rows, isLog: false, fromZero: false, mark), isBar: false, mark, note);
 
-    private static string Draw(string title, IReadOnlyList<ChartRow> rows, Axis axis, bool isBar, double? mark, string note)
+    private static string Draw(string title, IReadOnlyList<ChartRow> rows, Axis axis, bool isBar, double? mark,
+        string note)
     {
         if (rows.Count == 0) return "";
-        var html = new StringBuilder($"<figure><figcaption>{HtmlPage.Text(title)}</figcaption><div class=\"rows{(rows.Any(r => r.Text.Length > LongText) ? " long" : "")}\" role=\"img\" aria-label=\"{HtmlPage.Text(title)}\">");
+        var html = new StringBuilder(
+            $"<figure><figcaption>{HtmlPage.Text(title)}</figcaption><div "
+                + $"class=\"rows{(rows.Any(r => r.Text.Length > LongText) ? " long" : "")}\" role=\"img\" "
+                + $"aria-label=\"{HtmlPage.Text(title)}\">");
         foreach (var row in rows)
         {
             html.Append($"<div{(row.IsOther ? " class=\"o\"" : "")}><span>{HtmlPage.Text(row.Name)}</span><svg>");
             Line(html, "", Margin, 100 - Margin);
-            foreach (var tick in isBar ? [] : axis.Ticks) Append(html, $"<line x1=\"{axis.Place(tick):0.##}%\" x2=\"{axis.Place(tick):0.##}%\" y1=\"0\" y2=\"100%\"/>");
-            if (mark is { } m) Append(html, $"<line class=\"mark\" x1=\"{axis.Place(m):0.##}%\" x2=\"{axis.Place(m):0.##}%\" y1=\"0\" y2=\"100%\"/>");
-            if (row.Range is { } range && range.Least < range.Most) Line(html, "range", axis.Place(range.Least), axis.Place(range.Most));
+            foreach (var tick in isBar ? [] : axis.Ticks)
+                Append(html,
+                    $"<line x1=\"{axis.Place(tick):0.##}%\" x2=\"{axis.Place(tick):0.##}%\" y1=\"0\" y2=\"100%\"/>");
+            if (mark is { } m)
+                Append(html,
+                    $"<line class=\"mark\" x1=\"{axis.Place(m):0.##}%\" x2=\"{axis.Place(m):0.##}%\" y1=\"0\" ",
+                    $"y2=\"100%\"/>");
+            if (row.Range is { } range && range.Least < range.Most)
+                Line(html, "range", axis.Place(range.Least), axis.Place(range.Most));
             foreach (var value in row.Marks.Where(v => double.IsFinite(v.Value)))
             {
                 if (isBar) Line(html, "bar", Margin, axis.Place(value.Value));
-                else Append(html, $"<circle class=\"{value.Style}\" cx=\"{axis.Place(value.Value):0.##}%\" cy=\"50%\" r=\"5\"><title>{HtmlPage.Text(value.Title)}</title></circle>");
+                else Append(html,
+                    $"<circle class=\"{value.Style}\" cx=\"{axis.Place(value.Value):0.##}%\" cy=\"50%\" ",
+                    $"r=\"5\"><title>{HtmlPage.Text(value.Title)}</title></circle>");
             }
             html.Append($"</svg><span>{HtmlPage.Text(row.Text)}</span></div>");
         }
@@ -74,7 +87,9 @@ internal static class RowChart
         {
             html.Append("<div class=\"axis\"><span></span><svg>");
             foreach (var tick in axis.Ticks)
-                Append(html, $"<text x=\"{axis.Place(tick):0.##}%\" y=\"80%\" text-anchor=\"middle\">{SvgChart.Label(tick)}</text>");
+                Append(html,
+                    $"<text x=\"{axis.Place(tick):0.##}%\" y=\"80%\" ",
+                    $"text-anchor=\"middle\">{SvgChart.Label(tick)}</text>");
             html.Append("</svg><span></span></div>");
         }
         html.Append("</div>");
@@ -85,7 +100,8 @@ internal static class RowChart
     private static void Line(StringBuilder html, string style, double from, double to) =>
         Append(html, $"<line class=\"{style}\" x1=\"{from:0.##}%\" x2=\"{to:0.##}%\" y1=\"50%\" y2=\"50%\"/>");
 
-    private static void Append(StringBuilder html, FormattableString text) => html.Append(text.ToString(CultureInfo.InvariantCulture));
+    private static void Append(StringBuilder html, FormattableString text, FormattableString? more = null) =>
+        html.Append(text.ToString(CultureInfo.InvariantCulture)).Append(more?.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Where values stand, in percent of the width.</summary>
     private sealed class Axis
@@ -96,12 +112,17 @@ internal static class RowChart
         public Axis(IReadOnlyList<ChartRow> rows, bool isLog, bool fromZero, double? also = null)
         {
             this.isLog = isLog;
-            var values = rows.SelectMany(r => r.Marks.Select(m => m.Value)).Concat(rows.Where(r => r.Range is not null).SelectMany(r => (double[])[r.Range!.Value.Least, r.Range.Value.Most]))
-                .Append(also ?? double.NaN).Where(v => double.IsFinite(v) && (!isLog || v > 0)).DefaultIfEmpty(0).ToList();
+            var values = rows.SelectMany(r => r.Marks.Select(m => m.Value))
+                .Concat(rows.Where(r => r.Range is not null)
+                    .SelectMany(r => (double[])[r.Range!.Value.Least, r.Range.Value.Most]))
+                .Append(also ?? double.NaN).Where(v => double.IsFinite(v) && (!isLog || v > 0))
+                .DefaultIfEmpty(0).ToList();
             most = values.Max();
             // A logarithmic bar has no zero to begin at; a tenth of the smallest value leaves all of them visible.
             least = isLog ? values.Min() / 10 : fromZero ? Math.Min(0, values.Min()) : values.Min();
-            if (most <= least) (least, most) = isLog ? (most / 10, most) : (least >= 0 ? Math.Max(0, least - 0.05) : least - 0.05, most + 0.05);
+            if (most <= least)
+                (least, most) = isLog ? (most / 10, most)
+                    : (least >= 0 ? Math.Max(0, least - 0.05) : least - 0.05, most + 0.05);
             if (isLog || fromZero) return;
             Ticks = SvgChart.Ticks(least, most, 3);
             (least, most) = (Ticks[0], Ticks[^1]);
@@ -112,7 +133,8 @@ internal static class RowChart
 
         public double Place(double value)
         {
-            var share = isLog ? Math.Log(Math.Max(value, least) / least) / Math.Log(most / least) : (value - least) / (most - least);
+            var share = isLog ? Math.Log(Math.Max(value, least) / least) / Math.Log(most / least)
+                : (value - least) / (most - least);
             return Margin + Math.Clamp(share, 0, 1) * (100 - 2 * Margin);
         }
     }

@@ -20,7 +20,10 @@ internal sealed record Series(string Name, string Style, IReadOnlyList<(double X
     }
 }
 
-/// <summary>Draws lines over steps as inline SVG, without scripts; colours come from the page, so that it follows light and dark.</summary>
+/// <summary>
+/// Draws lines over steps as inline SVG, without scripts; colours come from the page, so that it follows light and
+/// dark.
+/// </summary>
 internal static class SvgChart
 {
     private const int Width = 640, Height = 260, Left = 58, Right = 12, Top = 12, Bottom = 34;
@@ -28,7 +31,8 @@ internal static class SvgChart
     /// <summary>The chart; empty where there are fewer than two points.</summary>
     public static string Draw(string title, IReadOnlyList<Series> lines, bool fromZero = false)
     {
-        var series = lines.Select(s => s with { Points = [.. s.Points.Where(p => double.IsFinite(p.Y))] }).Where(s => s.Points.Count > 0).ToList();
+        var series = lines.Select(s => s with { Points = [.. s.Points.Where(p => double.IsFinite(p.Y))] })
+            .Where(s => s.Points.Count > 0).ToList();
         var all = series.SelectMany(s => s.Points).ToList();
         if (all.Count < 2) return "";
         var (x0, x1) = (all.Min(p => p.X), Math.Max(all.Min(p => p.X) + 1, all.Max(p => p.X)));
@@ -38,15 +42,21 @@ internal static class SvgChart
         double Y(double y) => Height - Bottom - (y - y0) / (y1 - y0) * (Height - Top - Bottom);
 
         var svg = new StringBuilder();
-        svg.Append(CultureInfo.InvariantCulture, $"<figure><figcaption>{WebUtility.HtmlEncode(title)}{Legend(series)}</figcaption>");
-        svg.Append(CultureInfo.InvariantCulture, $"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{WebUtility.HtmlEncode(title)}\">");
+        svg.Append(CultureInfo.InvariantCulture,
+            $"<figure><figcaption>{WebUtility.HtmlEncode(title)}{Legend(series)}</figcaption>");
+        svg.Append(CultureInfo.InvariantCulture,
+            $"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{WebUtility.HtmlEncode(title)}\">");
         foreach (var tick in ticks)
-            svg.Append(CultureInfo.InvariantCulture, $"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Y(tick):0.#}\" y2=\"{Y(tick):0.#}\"/>")
-                .Append(CultureInfo.InvariantCulture, $"<text x=\"{Left - 6}\" y=\"{Y(tick) + 4:0.#}\" text-anchor=\"end\">{Label(tick)}</text>");
+            svg.Append(CultureInfo.InvariantCulture,
+                $"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Y(tick):0.#}\" y2=\"{Y(tick):0.#}\"/>")
+                .Append(CultureInfo.InvariantCulture,
+                    $"<text x=\"{Left - 6}\" y=\"{Y(tick) + 4:0.#}\" text-anchor=\"end\">{Label(tick)}</text>");
         foreach (var tick in Ticks(x0, x1, 6).Where(t => t >= x0 && t <= x1))
         {
-            var anchor = tick < x1 ? "middle" : "end"; // the last one would reach beyond the picture, where text is large
-            svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{X(tick):0.#}\" y=\"{Height - 12}\" text-anchor=\"{anchor}\">{Label(tick)}</text>");
+            // the last one would reach beyond the picture, where text is large
+            var anchor = tick < x1 ? "middle" : "end";
+            svg.Append(CultureInfo.InvariantCulture,
+                $"<text x=\"{X(tick):0.#}\" y=\"{Height - 12}\" text-anchor=\"{anchor}\">{Label(tick)}</text>");
         }
         foreach (var line in series) AppendLine(svg, line, X, Y);
         return svg.Append("</svg></figure>").ToString();
@@ -60,7 +70,9 @@ internal static class SvgChart
         svg.Append("\"/>");
         if (points.Count > 40) return;
         foreach (var p in points)
-            svg.Append(CultureInfo.InvariantCulture, $"<circle class=\"{line.Style}\" cx=\"{x(p.X):0.#}\" cy=\"{y(p.Y):0.#}\" r=\"2.5\"><title>step {p.X:0}: {Label(p.Y)}</title></circle>");
+            svg.Append(CultureInfo.InvariantCulture,
+                $"<circle class=\"{line.Style}\" cx=\"{x(p.X):0.#}\" cy=\"{y(p.Y):0.#}\" r=\"2.5\"><title>step "
+                    + $"{p.X:0}: {Label(p.Y)}</title></circle>");
     }
 
     // More points than pixels only make the page heavy.
@@ -82,10 +94,12 @@ internal static class SvgChart
         var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
         var step = power * (rough / power) switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 };
         var first = Math.Floor(least / step);
-        return [.. Enumerable.Range(0, (int)(Math.Ceiling(most / step - 1e-9) - first) + 1).Select(i => (first + i) * step)];
+        return [.. Enumerable.Range(0, (int)(Math.Ceiling(most / step - 1e-9) - first) + 1)
+            .Select(i => (first + i) * step)];
     }
 
     /// <summary>A tick as it is written.</summary>
     internal static string Label(double value) => value == 0 ? "0"
-        : Math.Abs(value) is >= 1e5 or < 1e-3 ? value.ToString("0.##e0", CultureInfo.InvariantCulture) : value.ToString("0.####", CultureInfo.InvariantCulture);
+        : Math.Abs(value) is >= 1e5 or < 1e-3 ? value.ToString("0.##e0", CultureInfo.InvariantCulture)
+        : value.ToString("0.####", CultureInfo.InvariantCulture);
 }

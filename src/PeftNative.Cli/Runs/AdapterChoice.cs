@@ -18,17 +18,19 @@ internal sealed record AdapterChoice(string Name, Adapter Adapter, IReadOnlyList
         AdapterLabels.OptionsFor(folder, model.Folder!).Labels ?? model.Config.Labels;
 
     /// <summary>
-    /// Which adapters to put in force for sequences that choose differently: one batch where adapters can be mixed, else the sequences of each choice
-    /// by themselves, in the order in which the choices first appear.
+    /// Which adapters to put in force for sequences that choose differently: one batch where adapters can be mixed,
+    /// else the sequences of each choice by themselves, in the order in which the choices first appear.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="chosen">The choice of each sequence; null for the base alone.</param>
-    public static IEnumerable<(int[] Sequences, IReadOnlyList<AttachmentSet> Adapters)> Batches(TransformerModel model, IReadOnlyList<AdapterChoice?> chosen)
+    public static IEnumerable<(int[] Sequences, IReadOnlyList<AttachmentSet> Adapters)> Batches(TransformerModel model,
+        IReadOnlyList<AdapterChoice?> chosen)
     {
         int[] all = [.. Enumerable.Range(0, chosen.Count)];
         var different = chosen.Distinct().ToList();
         if (different.Count > 1 && different.All(c => c is null || MixedAdapters.CanMix(model, c.Adapter)))
             return [(all, [new MixedAdapters(model, [.. chosen.Select(c => c?.Adapter)])])];
-        return different.Select(c => ((int[])[.. all.Where(i => chosen[i] == c)], (IReadOnlyList<AttachmentSet>)(c is null ? [] : [c.Adapter])));
+        return different.Select(c =>
+            ((int[])[.. all.Where(i => chosen[i] == c)], (IReadOnlyList<AttachmentSet>)(c is null ? [] : [c.Adapter])));
     }
 }

@@ -16,18 +16,22 @@ internal static class AdapterCombination
 {
     private const string Group = "One adapter of several (LoRA), instead of a model";
 
-    public static readonly Setting Type = new("combination_type", SettingKind.Text, "How, in PEFT's words; the output is an adapter then.")
+    public static readonly Setting Type = new("combination_type", SettingKind.Text,
+        "How, in PEFT's words; the output is an adapter then.")
     {
-        Choices = ["linear", "cat", "svd", "ties", "ties_svd", "dare_linear", "dare_linear_svd", "dare_ties", "dare_ties_svd", "magnitude_prune", "magnitude_prune_svd"],
+        Choices = ["linear", "cat", "svd", "ties", "ties_svd", "dare_linear", "dare_linear_svd", "dare_ties",
+            "dare_ties_svd", "magnitude_prune", "magnitude_prune_svd"],
         ValueName = "TYPE", Group = Group,
     };
 
-    private static readonly Setting Density = new("density", SettingKind.Number, "Share of the values that ties, dare and magnitude_prune keep.")
+    private static readonly Setting Density = new("density", SettingKind.Number,
+        "Share of the values that ties, dare and magnitude_prune keep.")
     {
         Default = "1", Least = 0, Most = 1, Group = Group,
     };
 
-    private static readonly Setting SvdRank = new("svd_rank", SettingKind.Whole, "Rank of the result of the types with svd; the largest of the adapters if not given.")
+    private static readonly Setting SvdRank = new("svd_rank", SettingKind.Whole,
+        "Rank of the result of the types with svd; the largest of the adapters if not given.")
     {
         Least = 1, Most = 1 << 16, Group = Group,
     };
@@ -46,8 +50,10 @@ internal static class AdapterCombination
         var (rule, usesSvd) = WeightedMergeOptions.Parse(values.Text(Type));
         var options = new WeightedMergeOptions
         {
-            Rule = rule, UsesSvd = usesSvd, Density = values.Number(Density), SvdRank = values.Has(SvdRank) ? values.Int(SvdRank) : null,
-            SignMethod = values.Text(Sign) == "frequency" ? SignMethod.Frequency : SignMethod.Total, Seed = (ulong)values.Whole(Shared.Seed),
+            Rule = rule, UsesSvd = usesSvd, Density = values.Number(Density),
+            SvdRank = values.Has(SvdRank) ? values.Int(SvdRank) : null,
+            SignMethod = values.Text(Sign) == "frequency"
+                ? SignMethod.Frequency : SignMethod.Total, Seed = (ulong)values.Whole(Shared.Seed),
         };
         using var backend = Machine.CreateBackend(values, DType.Float32);
         var fitting = AdapterLabels.OptionsFor([.. sources.Select(s => s.Folder)], folder);
@@ -60,7 +66,10 @@ internal static class AdapterCombination
                 foreach (var doubt in AdapterFolder.Doubts(adapter, source.Folder)) terminal.Warn(doubt);
             using var combined = LoraCombiner.Combine(adapters, [.. sources.Select(s => s.Scale)], options);
             AdapterFolder.Save(combined, output);
-            terminal.Line($"{output}: {values.Text(Type)} of {string.Join(", ", sources.Select(s => $"{s.Folder} ({Quantity.Number(s.Scale)})"))}, r {combined.LoraConfig.R}");
+            terminal.Line(
+                $"{output}: {values.Text(Type)} of "
+                    + $"{string.Join(", ", sources.Select(s => $"{s.Folder} ({Quantity.Number(s.Scale)})"))}, r "
+                    + $"{combined.LoraConfig.R}");
             terminal.Object(new JsonObject
             {
                 ["output"] = output, ["combination_type"] = values.Text(Type), ["r"] = combined.LoraConfig.R,

@@ -8,7 +8,9 @@ using PeftNative.Tokenizers.Chat;
 
 namespace PeftNative.Cli.Runs;
 
-/// <summary>Records that have been read and understood, with the task they are for; encoded once a tokenizer is there.</summary>
+/// <summary>
+/// Records that have been read and understood, with the task they are for; encoded once a tokenizer is there.
+/// </summary>
 internal sealed class DataPlan
 {
     private const int UsualLength = 512;
@@ -41,8 +43,10 @@ internal sealed class DataPlan
     {
         var source = RecordSource.Open(path, new RecordOptions
         {
-            Shape = values.OptionalText(DataSettings.Shape) is { } shape ? Enum.Parse<RecordShape>(shape.Replace("_", ""), ignoreCase: true) : null,
-            Columns = values.Has(DataSettings.Columns) ? new ColumnMap(values.Map(DataSettings.Columns)) : ColumnMap.Default,
+            Shape = values.OptionalText(DataSettings.Shape) is { } shape
+                ? Enum.Parse<RecordShape>(shape.Replace("_", ""), ignoreCase: true) : null,
+            Columns = values.Has(DataSettings.Columns) ? new ColumnMap(values.Map(DataSettings.Columns))
+                : ColumnMap.Default,
             SkipBadLines = values.Switch(DataSettings.SkipBadLines),
             ForPrediction = forPrediction,
         });
@@ -56,7 +60,8 @@ internal sealed class DataPlan
         }
         return new DataPlan(values, terminal)
         {
-            Path = path, Shape = source.Shape, Task = TaskOf(source.Shape, values), Records = records, BadLines = source.BadLines,
+            Path = path, Shape = source.Shape, Task = TaskOf(source.Shape, values), Records = records,
+            BadLines = source.BadLines,
             IsForPrediction = forPrediction,
         };
     }
@@ -64,7 +69,8 @@ internal sealed class DataPlan
     /// <summary>The same with other records.</summary>
     public DataPlan With(IReadOnlyList<DataRecord> records) => new(values, terminal)
     {
-        Path = Path, Shape = Shape, Task = Task, Records = records, BadLines = BadLines, IsForPrediction = IsForPrediction,
+        Path = Path, Shape = Shape, Task = Task, Records = records, BadLines = BadLines,
+        IsForPrediction = IsForPrediction,
     };
 
     /// <summary>Makes sure that a model is made for the task.</summary>
@@ -73,13 +79,17 @@ internal sealed class DataPlan
     {
         var names = FamilyTable.Find(config.ModelType, "config.json").Names;
         if (config.Encoder is not null && Task != ModelTask.SequenceToSequence)
-            throw new UsageException($"A {config.ModelType} model turns one text into another, and these records ask for something else.", Path,
+            throw new UsageException(
+                $"A {config.ModelType} model turns one text into another, and these records ask for something else.",
+                Path,
                 "Give records with source + target, prompt + completion or instruction + output.");
         if (config.Encoder is null && Task == ModelTask.SequenceToSequence)
-            throw new UsageException($"A {config.ModelType} model has no encoder to read a source with, as these records ask for.", Path,
+            throw new UsageException(
+                $"A {config.ModelType} model has no encoder to read a source with, as these records ask for.", Path,
                 "Use --task causal_lm to let it go on from source to target, or take a T5 model.");
         if (Task == ModelTask.CausalLM && names.LanguageModelHead is null)
-            throw new UsageException($"A {config.ModelType} model cannot learn to continue texts, as these records ask for.", Path,
+            throw new UsageException(
+                $"A {config.ModelType} model cannot learn to continue texts, as these records ask for.", Path,
                 "Give records with labels (text + label, or tokens + tags), or another model.");
     }
 
@@ -93,7 +103,8 @@ internal sealed class DataPlan
     }
 
     /// <summary>The most tokens of an example for a model.</summary>
-    public static int MaxLength(SettingValues values, TransformerConfig config) => values.Node(DataSettings.MaxLength) is not null
+    public static int MaxLength(SettingValues values, TransformerConfig config) =>
+        values.Node(DataSettings.MaxLength) is not null
         ? values.Int(DataSettings.MaxLength) : Math.Min(UsualLength, config.MaxPositions);
 
     /// <summary>Turns the records into examples.</summary>
@@ -102,7 +113,8 @@ internal sealed class DataPlan
         var encoder = new ExampleEncoder(tokenizer, new EncodingOptions
         {
             Task = Task, MaxLength = maxLength, Labels = labels, MaskPrompt = values.Switch(DataSettings.MaskPrompt),
-            ChatTemplate = Shape == RecordShape.Messages ? ChatTemplate.Load(modelFolder) : null, ForPrediction = IsForPrediction,
+            ChatTemplate = Shape == RecordShape.Messages
+                ? ChatTemplate.Load(modelFolder) : null, ForPrediction = IsForPrediction,
         });
         using var progress = new ProgressLine(terminal);
         return EncodedData.From(Records, encoder, progress, terminal.Cancellation);
@@ -115,14 +127,16 @@ internal sealed class DataPlan
         return new ModelOptions { Task = Task, Labels = labels?.Names, Seed = seed, ProblemType = labels?.Problem };
     }
 
-    // Records with two texts are for an encoder and a decoder where the model has both, and else for a decoder to go on with the first.
+    // Records with two texts are for an encoder and a decoder where the model has both, and else for a decoder to go on
+    // with the first.
     private static ModelTask TaskOf(RecordShape shape, SettingValues values) =>
         ModelTasks.FromPeft(values.OptionalText(DataSettings.Task)?.ToUpperInvariant()) ?? shape switch
         {
             RecordShape.TextLabel or RecordShape.TextPairLabel => ModelTask.SequenceClassification,
             RecordShape.TokensTags => ModelTask.TokenClassification,
             RecordShape.SourceTarget => ModelTask.SequenceToSequence,
-            RecordShape.PromptCompletion or RecordShape.Instruction when HasEncoder(values) => ModelTask.SequenceToSequence,
+            RecordShape.PromptCompletion or RecordShape.Instruction when HasEncoder(values) =>
+                ModelTask.SequenceToSequence,
             _ => ModelTask.CausalLM,
         };
 

@@ -34,5 +34,6 @@ internal static class Machine
 
     /// <summary>Creates the backend for a verb that computes in one type only.</summary>
     public static IBackend CreateBackend(SettingValues values, DType type) => BackendFactory.Create(
-        values.Text(Shared.Backend), type, (int?)values.OptionalWhole(Shared.Threads), (int)values.Whole(Shared.Device));
+        values.Text(Shared.Backend), type, (int?)values.OptionalWhole(Shared.Threads),
+        (int)values.Whole(Shared.Device));
 }

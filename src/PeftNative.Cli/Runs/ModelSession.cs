@@ -14,7 +14,8 @@ namespace PeftNative.Cli.Runs;
 /// <summary>A model in use, with its tokenizer and the adapters on it.</summary>
 internal sealed class ModelSession : IDisposable
 {
-    public static readonly Setting Adapters = new("adapter", SettingKind.Text, "Folder of an adapter, with :SCALE to weigh it; may be given several times.")
+    public static readonly Setting Adapters = new("adapter", SettingKind.Text,
+        "Folder of an adapter, with :SCALE to weigh it; may be given several times.")
     {
         ValueName = "DIR[:SCALE]", Aliases = ["adapter_name_or_path", "lora"], Group = "What", IsRepeatable = true,
     };
@@ -22,11 +23,13 @@ internal sealed class ModelSession : IDisposable
     /// <summary>The same where records or questions choose among adapters.</summary>
     public static readonly Setting ChosenAdapters = Adapters with
     {
-        Help = "Folder of an adapter, with :SCALE to weigh it; may be given several times. With a NAME it is used where it is asked for.",
+        Help = "Folder of an adapter, with :SCALE to weigh it; may be given several times. With a NAME it is used "
+            + "where it is asked for.",
         ValueName = "[NAME=]DIR[:SCALE]",
     };
 
-    private ModelSession(IBackend backend, TransformerModel model, HfTokenizer tokenizer, List<Adapter> loaded, IReadOnlyList<AdapterChoice> choices) =>
+    private ModelSession(IBackend backend, TransformerModel model, HfTokenizer tokenizer, List<Adapter> loaded,
+        IReadOnlyList<AdapterChoice> choices) =>
         (Backend, Model, Tokenizer, Loaded, Choices) = (backend, model, tokenizer, loaded, choices);
 
     /// <summary>The folder of the tokenizer and the chat template: the model's, or that of an adapter that adds
@@ -48,7 +51,9 @@ internal sealed class ModelSession : IDisposable
     /// <summary>The adapters that have names, to choose from; empty where none has.</summary>
     public IReadOnlyList<AdapterChoice> Choices { get; }
 
-    /// <summary>The adapters in force from the beginning: all of them, but none where they are chosen by name.</summary>
+    /// <summary>
+    /// The adapters in force from the beginning: all of them, but none where they are chosen by name.
+    /// </summary>
     public IReadOnlyList<Adapter> Active => Choices.Count > 0 ? [] : Loaded;
 
     /// <summary>Loads what --model and --adapter name.</summary>
@@ -56,7 +61,8 @@ internal sealed class ModelSession : IDisposable
     /// <param name="terminal">Told of what is odd.</param>
     /// <param name="options">How the model is loaded; null for what the first adapter asks for.</param>
     /// <param name="byName">Whether adapters may have names to choose them by.</param>
-    public static ModelSession Open(SettingValues values, Terminal terminal, ModelOptions? options = null, bool byName = false)
+    public static ModelSession Open(SettingValues values, Terminal terminal, ModelOptions? options = null,
+        bool byName = false)
     {
         var folder = values.Text(Shared.Model);
         var named = byName ? NamedSources(values) : [.. AdapterSources(values).Select(s => ((string?)null, s))];
@@ -79,7 +85,9 @@ internal sealed class ModelSession : IDisposable
             (model, var report) = ModelLoader.Load(backend, folder, options, progress, terminal.Cancellation);
             foreach (var doubt in report.Doubts) terminal.Warn(doubt);
             if (tokenizer.VocabularySize > model.Config.VocabularySize)
-                terminal.Warn($"the tokenizer knows {tokenizer.VocabularySize} tokens, the model {model.Config.VocabularySize}; texts with the others fail");
+                terminal.Warn(
+                    $"the tokenizer knows {tokenizer.VocabularySize} tokens, the model {model.Config.VocabularySize}; "
+                        + "texts with the others fail");
             foreach (var source in sources)
             {
                 terminal.Cancellation.ThrowIfCancellationRequested();
@@ -90,7 +98,8 @@ internal sealed class ModelSession : IDisposable
                 foreach (var clash in Adapter.Clashes(adapters, [.. sources.Select(s => s.Folder)]))
                     terminal.Warn(clash);
             var choices = named.Zip(adapters).Where(p => p.First.Name is not null)
-                .Select(p => new AdapterChoice(p.First.Name!, p.Second, AdapterChoice.LabelsOf(p.First.Source.Folder, model))).ToList();
+                .Select(p => new AdapterChoice(p.First.Name!, p.Second,
+                    AdapterChoice.LabelsOf(p.First.Source.Folder, model))).ToList();
             WarnOfRandomHead(report, adapters, choices.Count > 0, terminal);
             return new ModelSession(backend, model, tokenizer, adapters, choices) { TokenizerFolder = tokenizerFolder };
         }
@@ -109,7 +118,8 @@ internal sealed class ModelSession : IDisposable
     {
         var sources = NamedSources(values);
         if (sources.FirstOrDefault(s => s.Name is not null).Name is { } name)
-            throw new UsageException($"The adapter '{name}' has a name, but nothing here chooses by names.", "--adapter", "Write --adapter DIR; predict and chat choose by names.");
+            throw new UsageException($"The adapter '{name}' has a name, but nothing here chooses by names.",
+                "--adapter", "Write --adapter DIR; predict and chat choose by names.");
         return [.. sources.Select(s => s.Source)];
     }
 
@@ -119,9 +129,11 @@ internal sealed class ModelSession : IDisposable
     {
         var named = values.Texts(Adapters).Select(SplitName).ToList();
         if (named.Any(n => n.Name is null) && named.Any(n => n.Name is not null))
-            throw new UsageException("Some adapters have names and others have none.", "--adapter", "Write NAME=DIR for all of them, or DIR for all.");
+            throw new UsageException("Some adapters have names and others have none.", "--adapter",
+                "Write NAME=DIR for all of them, or DIR for all.");
         foreach (var twice in named.Where(n => n.Name is not null).GroupBy(n => n.Name).Where(g => g.Count() > 1))
-            throw new UsageException($"Two adapters are named '{twice.Key}'.", "--adapter", "Give each a name of its own.");
+            throw new UsageException($"Two adapters are named '{twice.Key}'.", "--adapter",
+                "Give each a name of its own.");
         return [.. named.Select(n => (n.Name, Parse(n.Folder)))];
     }
 
@@ -137,7 +149,8 @@ internal sealed class ModelSession : IDisposable
     private static (string? Name, string Folder) SplitName(string text)
     {
         var at = text.IndexOf('=', StringComparison.Ordinal);
-        return at <= 0 || Directory.Exists(text) || text.AsSpan(0, at).ContainsAny("/\\") ? (null, text) : (text[..at], text[(at + 1)..]);
+        return at <= 0 || Directory.Exists(text) || text.AsSpan(0, at).ContainsAny("/\\")
+            ? (null, text) : (text[..at], text[(at + 1)..]);
     }
 
     // A colon may belong to the path (C:\...), so what follows must be a number and the whole must not be a folder.
@@ -145,7 +158,8 @@ internal sealed class ModelSession : IDisposable
     {
         var colon = text.LastIndexOf(':');
         if (colon <= 0 || Directory.Exists(text)) return new AdapterSource(text);
-        return double.TryParse(text.AsSpan(colon + 1), NumberStyles.Float, CultureInfo.InvariantCulture, out var scale) && double.IsFinite(scale)
+        return double.TryParse(text.AsSpan(colon + 1), NumberStyles.Float, CultureInfo.InvariantCulture, out var scale)
+            && double.IsFinite(scale)
             ? new AdapterSource(text[..colon], scale) : new AdapterSource(text);
     }
 
@@ -154,7 +168,9 @@ internal sealed class ModelSession : IDisposable
         var brought = adapters.SelectMany(a => a.Entries).Select(e => e.Parameter.Name).ToHashSet();
         var random = report.Created.Where(name => areChosen || !brought.Contains(name)).ToList();
         if (random.Count > 0)
-            terminal.Warn($"the checkpoint lacks {string.Join(", ", random)}; {(random.Count == 1 ? "it starts" : "they start")} from random numbers"
+            terminal.Warn(
+                $"the checkpoint lacks {string.Join(", ", random)}; {(random.Count == 1 ? "it starts" : "they start")} "
+                    + "from random numbers"
                 + (areChosen ? ", which count where no adapter is chosen" : ""));
     }
 }

@@ -17,8 +17,10 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
     {
         var index = 0;
         var areNamed = data.Records.Any(r => r.Adapter is not null);
-        if (areNamed && session.Choices.Count == 0) terminal.Warn("the records' field 'adapter' is not looked at: no --adapter NAME=DIR is given");
-        if (!areNamed && session.Choices.Count > 0) terminal.Warn("no record has a field 'adapter', so none of the adapters is used");
+        if (areNamed && session.Choices.Count == 0)
+            terminal.Warn("the records' field 'adapter' is not looked at: no --adapter NAME=DIR is given");
+        if (!areNamed && session.Choices.Count > 0)
+            terminal.Warn("no record has a field 'adapter', so none of the adapters is used");
         using var progress = new ProgressLine(terminal);
         foreach (var (origin, line) in session.Model.Task switch
         {
@@ -44,22 +46,26 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         IEnumerable<JsonObject> Describe(DataRecord[] records, IReadOnlyList<AttachmentSet> adapters)
         {
             classifier.Adapters = adapters;
-            return records.Zip(classifier.Score(Batch.Of([.. records.SelectMany(encoder.Encode)])), (r, scores) => Scored(scores, LabelsFor(r)));
+            return records.Zip(classifier.Score(Batch.Of([.. records.SelectMany(encoder.Encode)])),
+                (r, scores) => Scored(scores, LabelsFor(r)));
         }
     }
 
     private IEnumerable<(RecordOrigin, JsonObject)> Words()
     {
         using var classifier = new Classifier(session.Model);
-        foreach (var line in InBatches((records, adapters) => [Tag(records[0], adapters)], batchSize: 1)) yield return line;
+        foreach (var line in InBatches((records, adapters) => [Tag(records[0], adapters)], batchSize: 1))
+            yield return line;
 
         JsonObject Tag(DataRecord read, IReadOnlyList<AttachmentSet> adapters)
         {
             if (read is not TaggedRecord record) throw Unfit(read, "tokens");
             classifier.Adapters = adapters;
             var (labels, own) = (LabelsFor(record), session.Model.Config.Labels.ToList());
-            var tags = classifier.Tag(record.Tokens, session.Tokenizer, DataPlan.MaxLength(values, session.Model.Config));
-            return new JsonObject { ["tags"] = new JsonArray([.. tags.Select(t => t is null ? null : (JsonNode)labels[own.IndexOf(t)])]) };
+            var tags = classifier.Tag(record.Tokens, session.Tokenizer,
+                DataPlan.MaxLength(values, session.Model.Config));
+            return new JsonObject { ["tags"] =
+                new JsonArray([.. tags.Select(t => t is null ? null : (JsonNode)labels[own.IndexOf(t)])]) };
         }
     }
 
@@ -67,7 +73,8 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
     {
         using var generator = new TextGenerator(session.Model, session.Tokenizer);
         var encoder = session.Model.Task == ModelTask.SequenceToSequence
-            ? Encoder(ModelTask.SequenceToSequence, "source, prompt or instruction") : Encoder(ModelTask.CausalLM, "prompt, instruction or messages");
+            ? Encoder(ModelTask.SequenceToSequence, "source, prompt or instruction")
+            : Encoder(ModelTask.CausalLM, "prompt, instruction or messages");
         var options = GenerateVerb.ToOptions(values);
         if (data.Shape == RecordShape.Messages && ChatTemplate.Load(session.TokenizerFolder) is { } template)
             options = TurnEnd.Of(template, session.Tokenizer).AddTo(options);
@@ -77,7 +84,8 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         {
             generator.Adapters = adapters;
             int[][] prompts = [.. records.Select(r => encoder.Encode(r).First().Ids)];
-            return generator.GenerateBatch(prompts, options, terminal.Cancellation).Select(text => new JsonObject { ["prediction"] = text });
+            return generator.GenerateBatch(prompts, options, terminal.Cancellation)
+                .Select(text => new JsonObject { ["prediction"] = text });
         }
     }
 
@@ -111,17 +119,20 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         }
     }
 
-    private IEnumerable<(int[] Records, IReadOnlyList<AttachmentSet> Adapters)> Batches(DataRecord[] records) => session.Choices.Count == 0
+    private IEnumerable<(int[] Records, IReadOnlyList<AttachmentSet> Adapters)> Batches(DataRecord[] records) =>
+        session.Choices.Count == 0
         ? [([.. Enumerable.Range(0, records.Length)], session.Active)]
         : AdapterChoice.Batches(session.Model, [.. records.Select(ChoiceOf)]);
 
-    private AdapterChoice? ChoiceOf(DataRecord record) => session.Choices.Count == 0 || record.Adapter is null or AdapterChoice.Base ? null
+    private AdapterChoice? ChoiceOf(DataRecord record) =>
+        session.Choices.Count == 0 || record.Adapter is null or AdapterChoice.Base ? null
         : session.Choices.FirstOrDefault(c => c.Name == record.Adapter) ?? throw new DataException(
             $"The record asks for the adapter '{record.Adapter}', which is not there.", record.Origin.ToString(),
             $"There are: {string.Join(", ", session.Choices.Select(c => c.Name))}; null is none.");
 
     private IReadOnlyList<string> LabelsFor(DataRecord record) =>
-        values.Has(PredictVerb.Labels) ? session.Model.Config.Labels : ChoiceOf(record)?.Labels ?? session.Model.Config.Labels;
+        values.Has(PredictVerb.Labels) ? session.Model.Config.Labels : ChoiceOf(record)?.Labels
+        ?? session.Model.Config.Labels;
 
     private ExampleEncoder Encoder(ModelTask task, string fields)
     {
@@ -135,7 +146,8 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
     }
 
     private DataException Unfit(DataRecord record, string fields) => new(
-        $"The record is not for {session.Model.Task}, which this model does.", record.Origin.ToString(), $"It needs {fields}.");
+        $"The record is not for {session.Model.Task}, which this model does.", record.Origin.ToString(),
+        $"It needs {fields}.");
 
     private JsonObject Scored(float[] scores, IReadOnlyList<string> labels)
     {
@@ -145,13 +157,16 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
                 return new JsonObject { ["value"] = JsonLines.Number(scores[0]) };
             case ProblemType.MultiLabel:
                 var each = scores.Select(s => Classifier.Sigmoid(s)).ToArray();
-                return new JsonObject { ["labels"] = JsonLines.List(labels.Where((_, i) => each[i] > 0.5)), ["scores"] = Named(each) };
+                return new JsonObject { ["labels"] = JsonLines.List(labels.Where((_, i) => each[i] > 0.5)),
+                    ["scores"] = Named(each) };
             default:
                 var shares = Classifier.Softmax(scores);
                 var best = Classifier.Best(scores);
-                return new JsonObject { ["label"] = labels[best], ["score"] = JsonLines.Number(shares[best]), ["scores"] = Named(shares) };
+                return new JsonObject { ["label"] = labels[best], ["score"] = JsonLines.Number(shares[best]),
+                    ["scores"] = Named(shares) };
         }
 
-        JsonObject Named(double[] values) => new(labels.Select((label, i) => KeyValuePair.Create(label, JsonLines.Number(Math.Round(values[i], 6)))));
+        JsonObject Named(double[] values) =>
+            new(labels.Select((label, i) => KeyValuePair.Create(label, JsonLines.Number(Math.Round(values[i], 6)))));
     }
 }

@@ -49,7 +49,9 @@ internal sealed record RunFolderState(string? Checkpoint, bool IsFinished)
 
     private static string FindCheckpoint(string path)
     {
-        if (!Directory.Exists(path)) throw new UsageException("There is no such checkpoint.", path, "Use --resume auto, never, or a checkpoint folder.");
+        if (!Directory.Exists(path))
+            throw new UsageException("There is no such checkpoint.", path,
+                "Use --resume auto, never, or a checkpoint folder.");
         return File.Exists(Path.Combine(path, "trainer_state.json")) ? path : RunFolder.FindLast(path)
             ?? throw new UsageException("The folder holds no whole checkpoint.", path, "Name a checkpoint-N folder.");
     }
@@ -89,8 +91,10 @@ internal sealed record RunFolderState(string? Checkpoint, bool IsFinished)
     private static void Clear(string output)
     {
         if (!Directory.Exists(output) || !File.Exists(Path.Combine(output, ConfigName))) return;
-        foreach (var checkpoint in Directory.EnumerateDirectories(output, "checkpoint-*")) Directory.Delete(checkpoint, recursive: true);
-        if (Directory.Exists(Path.Combine(output, "best"))) Directory.Delete(Path.Combine(output, "best"), recursive: true);
+        foreach (var checkpoint in Directory.EnumerateDirectories(output, "checkpoint-*"))
+            Directory.Delete(checkpoint, recursive: true);
+        if (Directory.Exists(Path.Combine(output, "best")))
+            Directory.Delete(Path.Combine(output, "best"), recursive: true);
         File.Delete(Path.Combine(output, SummaryName));
     }
 

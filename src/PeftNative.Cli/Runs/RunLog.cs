@@ -4,7 +4,9 @@ using PeftNative.Training;
 
 namespace PeftNative.Cli.Runs;
 
-/// <summary>Keeps every event of a run and writes each as a line of log.jsonl at once, so that a killed run leaves its log.</summary>
+/// <summary>
+/// Keeps every event of a run and writes each as a line of log.jsonl at once, so that a killed run leaves its log.
+/// </summary>
 internal sealed class RunLog : IDisposable
 {
     /// <summary>Name of the file.</summary>
@@ -40,15 +42,19 @@ internal sealed class RunLog : IDisposable
     {
         StepEvent s => new JsonObject
         {
-            ["event"] = "step", ["step"] = s.Step, ["total_steps"] = s.TotalSteps, ["epoch"] = Math.Round(s.Epoch, 4), ["loss"] = JsonLines.Number(s.Loss),
-            ["accuracy"] = JsonLines.Number(s.Accuracy), ["learning_rate"] = s.LearningRate, ["grad_norm"] = JsonLines.Number(s.GradientNorm),
-            ["tokens"] = s.Tokens, ["tokens_per_s"] = Math.Round(s.Tokens / s.Duration.TotalSeconds, 1), ["elapsed_s"] = Math.Round(s.Elapsed.TotalSeconds, 3),
+            ["event"] = "step", ["step"] = s.Step, ["total_steps"] = s.TotalSteps, ["epoch"] = Math.Round(s.Epoch, 4),
+            ["loss"] = JsonLines.Number(s.Loss),
+            ["accuracy"] = JsonLines.Number(s.Accuracy), ["learning_rate"] = s.LearningRate,
+            ["grad_norm"] = JsonLines.Number(s.GradientNorm),
+            ["tokens"] = s.Tokens, ["tokens_per_s"] = Math.Round(s.Tokens / s.Duration.TotalSeconds, 1),
+            ["elapsed_s"] = Math.Round(s.Elapsed.TotalSeconds, 3),
             ["remaining_s"] = Math.Round(s.Remaining.TotalSeconds, 1),
         },
         EvalEvent v => new JsonObject([
             KeyValuePair.Create("event", (JsonNode?)"eval"), KeyValuePair.Create("step", (JsonNode?)v.Step),
             .. v.Metrics.Select(m => KeyValuePair.Create("eval_" + m.Key, JsonLines.Number(m.Value))),
-            KeyValuePair.Create("is_best", (JsonNode?)v.IsBest), KeyValuePair.Create("seconds", (JsonNode?)Math.Round(v.Duration.TotalSeconds, 3)),
+            KeyValuePair.Create("is_best", (JsonNode?)v.IsBest),
+            KeyValuePair.Create("seconds", (JsonNode?)Math.Round(v.Duration.TotalSeconds, 3)),
         ]),
         SavedEvent s => new JsonObject { ["event"] = "saved", ["step"] = s.Step, ["folder"] = s.Folder },
         WarningEvent w => new JsonObject { ["event"] = "warning", ["step"] = w.Step, ["message"] = w.Message },

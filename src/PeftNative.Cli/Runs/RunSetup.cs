@@ -13,7 +13,10 @@ using MethodTable = PeftNative.Cli.Options.MethodTable;
 
 namespace PeftNative.Cli.Runs;
 
-/// <summary>Everything a training run needs, read, checked and in memory; what is only tried out in <c>check</c> is trained in <c>train</c>.</summary>
+/// <summary>
+/// Everything a training run needs, read, checked and in memory; what is only tried out in <c>check</c> is trained in
+/// <c>train</c>.
+/// </summary>
 internal sealed class RunSetup : IDisposable
 {
     /// <summary>Where the value of a setting that was left open comes from.</summary>
@@ -71,7 +74,8 @@ internal sealed class RunSetup : IDisposable
         var options = TrainSettings.ToOptions(values, config);
         var quantization = QuantizationSettings.Read(values);
         var tokenizer = HfTokenizer.Load(folder);
-        if (method is PromptTuningConfig { Initialization: PromptInitialization.Text } prompt) method = prompt.WithText(tokenizer);
+        if (method is PromptTuningConfig { Initialization: PromptInitialization.Text } prompt)
+            method = prompt.WithText(tokenizer);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
         var labels = train.FindLabels(config.Labels);
         var maxLength = DataPlan.MaxLength(values, config);
@@ -93,8 +97,10 @@ internal sealed class RunSetup : IDisposable
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
             return new RunSetup
             {
-                Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter, Data = train, Train = examples,
-                Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels, Report = DataReport.Of(examples, labels, train.BadLines), MaxLength = maxLength,
+                Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter,
+                Data = train, Train = examples,
+                Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels,
+                Report = DataReport.Of(examples, labels, train.BadLines), MaxLength = maxLength,
                 Options = options with { PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null },
             };
         }
@@ -114,11 +120,14 @@ internal sealed class RunSetup : IDisposable
         Backend.Dispose();
     }
 
-    /// <summary>Reads the records to train on and those to evaluate on, where the settings name or hold out some.</summary>
+    /// <summary>
+    /// Reads the records to train on and those to evaluate on, where the settings name or hold out some.
+    /// </summary>
     public static (DataPlan Train, DataPlan? Eval, string Origin) ReadData(SettingValues values, Terminal terminal)
     {
         var splits = DataSplits.Find(values.Text(DataSettings.Data));
-        var file = splits.Train ?? throw new DataException("The folder has no training data.", values.Text(DataSettings.Data), "Name a file train.jsonl.");
+        var file = splits.Train ?? throw new DataException("The folder has no training data.",
+            values.Text(DataSettings.Data), "Name a file train.jsonl.");
         var train = DataPlan.Read(file, values, terminal);
         var evalFile = values.OptionalText(DataSettings.EvalData) is { } given ? DataSplits.Find(given) switch
         {
@@ -131,7 +140,8 @@ internal sealed class RunSetup : IDisposable
             throw new UsageException("--eval_data and --val_size exclude each other.", null, "Give one of them.");
         var held = size < 1 ? Math.Max(1, (int)Math.Round(size * train.Records.Count)) : (int)size;
         var (rest, chosen) = HoldOut.Split(train.Records.Count, held, (ulong)values.Whole(Shared.Seed));
-        return (train.With([.. rest.Select(i => train.Records[i])]), train.With([.. chosen.Select(i => train.Records[i])]),
+        return (train.With([.. rest.Select(i => train.Records[i])]), train.With(
+            [.. chosen.Select(i => train.Records[i])]),
             $"{held} records held out of {file}");
     }
 }

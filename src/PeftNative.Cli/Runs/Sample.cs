@@ -20,11 +20,13 @@ internal sealed record Sample(string Prompt, string Wanted, string Before)
         if (!setup.Model.Task.WritesText()) return null;
         var example = (setup.Eval ?? setup.Train).Examples[0];
         if (example.DecoderIds is { } targets)
-            return new Sample(setup.Tokenizer.Decode(example.Ids), setup.Tokenizer.Decode(targets), Continue(setup, example.Ids, cancellation)) { Ids = example.Ids };
+            return new Sample(setup.Tokenizer.Decode(example.Ids), setup.Tokenizer.Decode(targets),
+                Continue(setup, example.Ids, cancellation)) { Ids = example.Ids };
         var cut = PromptLength(example);
         var ids = example.Ids[Math.Max(0, cut - MostPrompt)..cut];
         var wanted = example.Ids[cut..Math.Min(example.Ids.Length, cut + MostTokens)];
-        return new Sample(setup.Tokenizer.Decode(ids), setup.Tokenizer.Decode(wanted), Continue(setup, ids, cancellation)) { Ids = ids };
+        return new Sample(setup.Tokenizer.Decode(ids), setup.Tokenizer.Decode(wanted),
+            Continue(setup, ids, cancellation)) { Ids = ids };
     }
 
     /// <summary>How the trained model goes on.</summary>
@@ -37,7 +39,8 @@ internal sealed record Sample(string Prompt, string Wanted, string Before)
         return first > 1 ? first : Math.Min(UsualPrompt, Math.Max(1, example.Length / 2));
     }
 
-    private static string Continue(RunSetup setup, int[] ids, CancellationToken cancellation, params AttachmentSet[] adapters)
+    private static string Continue(RunSetup setup, int[] ids, CancellationToken cancellation,
+        params AttachmentSet[] adapters)
     {
         using var generator = new Generator(setup.Model, adapters);
         var isContinued = setup.Model.Task == ModelTask.CausalLM;

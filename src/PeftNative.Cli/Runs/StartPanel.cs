@@ -12,7 +12,8 @@ internal static class StartPanel
     // Dropout of the families, as their config.json spells it.
     private static readonly string[] DropoutKeys =
     [
-        "dropout", "dropout_rate", "hidden_dropout", "hidden_dropout_prob", "attention_dropout", "attention_probs_dropout_prob", "activation_dropout",
+        "dropout", "dropout_rate", "hidden_dropout", "hidden_dropout_prob", "attention_dropout",
+        "attention_probs_dropout_prob", "activation_dropout",
         "resid_pdrop", "embd_pdrop", "attn_pdrop",
     ];
 
@@ -20,24 +21,39 @@ internal static class StartPanel
     private const int CopiesOfTrainables = 4;
 
     /// <summary>The lines, as names and texts.</summary>
-    public static IEnumerable<(string Name, string Text)> Lines(RunSetup setup, SettingValues values, int stepsPerEpoch, int totalSteps)
+    public static IEnumerable<(string Name, string Text)> Lines(RunSetup setup, SettingValues values, int stepsPerEpoch,
+        int totalSteps)
     {
         var (config, report, adapter) = (setup.Model.Config, setup.Report, setup.Adapter);
-        yield return ("model", $"{values.Text(Shared.Model)}: {config.ModelType}, {config.LayerCount} layers, {config.HiddenSize} wide, "
+        yield return ("model",
+            $"{values.Text(Shared.Model)}: {config.ModelType}, {config.LayerCount} layers, {config.HiddenSize} wide, "
             + $"{Quantity.Count(setup.Model.ParameterCount)} parameters");
-        yield return ("data", $"{setup.Data.Path}: {Quantity.Of(report.Records, "record")} ({ShapeName(setup)}), {Quantity.Of(report.Examples, "example")}, "
-            + $"{Quantity.Count(report.Tokens)} tokens, {report.Lengths.Median} in the median, {report.Lengths.Most} at most");
-        if (report.MaskedShare is { } masked) yield return ("", $"{Quantity.Count(report.TrainedTokens!.Value)} tokens are learned, {Quantity.Percent(masked)} are masked");
+        yield return ("data",
+            $"{setup.Data.Path}: {Quantity.Of(report.Records, "record")} ({ShapeName(setup)}), "
+                + $"{Quantity.Of(report.Examples, "example")}, "
+            + $"{Quantity.Count(report.Tokens)} tokens, {report.Lengths.Median} in the median, {report.Lengths.Most} "
+            + "at most");
+        if (report.MaskedShare is { } masked)
+            yield return ("",
+                $"{Quantity.Count(report.TrainedTokens!.Value)} tokens are learned, {Quantity.Percent(masked)} are "
+                    + "masked");
         if (setup.Labels is { Problem: ProblemType.Regression }) yield return ("labels", "a number per record");
-        else if (setup.Labels is not null) yield return ("labels", Clip(report.LabelCounts.Select(l => $"{l.Name} {Quantity.Count(l.Count)}")));
-        yield return ("evaluation", setup.Eval is { } eval ? $"{setup.EvalOrigin}: {Quantity.Of(eval.Examples.Count, "example")}" : "none (--eval_data FILE or --val_size 0.1 adds some)");
+        else if (setup.Labels is not null)
+            yield return ("labels", Clip(report.LabelCounts.Select(l => $"{l.Name} {Quantity.Count(l.Count)}")));
+        yield return ("evaluation", setup.Eval is { } eval
+            ? $"{setup.EvalOrigin}: {Quantity.Of(eval.Examples.Count, "example")}"
+            : "none (--eval_data FILE or --val_size 0.1 adds some)");
         yield return ("method", Method(setup, values));
-        yield return ("trained", $"{Quantity.Count(adapter.ParameterCount)} of {Quantity.Count(adapter.TotalParameterCount)} parameters "
+        yield return ("trained",
+            $"{Quantity.Count(adapter.ParameterCount)} of {Quantity.Count(adapter.TotalParameterCount)} parameters "
             + $"({Quantity.Percent((double)adapter.ParameterCount / adapter.TotalParameterCount)})");
-        yield return ("steps", $"{Quantity.Count(totalSteps)} of {setup.Options.BatchSize * setup.Options.GradientAccumulationSteps} "
-            + $"{(setup.Options.PackingBudget is null ? "examples" : "packed rows")} ({Quantity.Count(stepsPerEpoch)} per epoch), "
+        yield return ("steps",
+            $"{Quantity.Count(totalSteps)} of {setup.Options.BatchSize * setup.Options.GradientAccumulationSteps} "
+            + $"{(setup.Options.PackingBudget is null ? "examples" : "packed rows")} ({Quantity.Count(stepsPerEpoch)} "
+            + "per epoch), "
             + $"learning rate {Quantity.Number(setup.Options.LearningRate)} {setup.Options.LrScheduler}"
-            + (values.OriginOf(TrainSettings.LearningRate) == RunSetup.Chosen ? ", chosen for this method and model" : ""));
+            + (values.OriginOf(TrainSettings.LearningRate) == RunSetup.Chosen
+                ? ", chosen for this method and model" : ""));
         yield return ("memory", Memory(setup));
         yield return ("backend", $"{setup.Backend.Name}: {setup.Backend.Description}");
     }
@@ -48,18 +64,25 @@ internal static class StartPanel
         foreach (var warning in setup.Report.Warnings()) yield return warning;
         var trained = setup.Adapter.Entries.Select(e => e.Parameter.Name).ToHashSet();
         var random = setup.Loaded.Created.Where(n => !trained.Contains(n)).ToList();
-        if (random.Count > 0) yield return $"the checkpoint lacks {string.Join(", ", random)}; they stay at random numbers, because the method does not train them";
+        if (random.Count > 0)
+            yield return $"the checkpoint lacks {string.Join(", ", random)}; they stay at random numbers, because the "
+                + "method does not train them";
         if (UnusedDropout(setup.Model.Folder!) is { } dropout) yield return dropout;
-        if (setup.Tokenizer.PaddingId is { } pad && pad == setup.Tokenizer.EndOfSequenceId && setup.Model.Task == ModelTask.CausalLM)
-            yield return "padding and end of text are the same token here; that does no harm: padding is never computed, and the end is learned";
+        if (setup.Tokenizer.PaddingId is { } pad && pad == setup.Tokenizer.EndOfSequenceId
+            && setup.Model.Task == ModelTask.CausalLM)
+            yield return "padding and end of text are the same token here; that does no harm: padding is never "
+                + "computed, and the end is learned";
     }
 
     /// <summary>The dropout that a base asks for, which training does not apply, in words; null for none.</summary>
     public static string? UnusedDropout(string modelFolder)
     {
         var json = StrictJson.ReadFile(Path.Combine(modelFolder, "config.json"));
-        var asked = DropoutKeys.Where(json.Has).Select(k => (Key: k, Value: json.GetDouble(k, 0))).Where(d => d.Value > 0).ToList();
-        return asked.Count == 0 ? null : $"the base's config.json asks for {string.Join(", ", asked.Select(d => $"{d.Key} {Quantity.Number(d.Value)}"))}, "
+        var asked = DropoutKeys.Where(json.Has).Select(k => (Key: k, Value: json.GetDouble(k, 0)))
+            .Where(d => d.Value > 0).ToList();
+        return asked.Count == 0 ? null
+            : $"the base's config.json asks for "
+            + $"{string.Join(", ", asked.Select(d => $"{d.Key} {Quantity.Number(d.Value)}"))}, "
             + "which is not applied: only dropout of the method itself is";
     }
 
@@ -72,21 +95,27 @@ internal static class StartPanel
         if (setup.Adapter is not LoraAdapter lora)
             return string.Join(", ", MethodTable.Given(values).Select(s => $"{s.Key} {values.Node(s)}").Prepend(name));
         var config = (LoraConfig)lora.Config;
-        var targets = config.Targets!.Names is { } names ? string.Join(", ", names.Order(StringComparer.Ordinal)) : config.Targets.Pattern;
-        var saved = config.ModulesToSave is { Count: > 0 } modules ? $", head {string.Join(", ", modules.Where(m => IsThere(setup.Model, m)))}" : "";
-        return $"{name}, r {config.R}, lora_alpha {Quantity.Number(config.Alpha)}, at {lora.Targets.Count()} modules ({targets}){saved}";
+        var targets = config.Targets!.Names is { } names ? string.Join(", ", names.Order(StringComparer.Ordinal))
+            : config.Targets.Pattern;
+        var saved = config.ModulesToSave is { Count: > 0 } modules
+            ? $", head {string.Join(", ", modules.Where(m => IsThere(setup.Model, m)))}" : "";
+        return $"{name}, r {config.R}, lora_alpha {Quantity.Number(config.Alpha)}, at {lora.Targets.Count()} modules "
+            + $"({targets}){saved}";
     }
 
     private static bool IsThere(TransformerModel model, string module) =>
-        model.Parameters.Any(p => p.Module.EndsWith(module, StringComparison.Ordinal) || p.Module.Contains(module + ".", StringComparison.Ordinal));
+        model.Parameters.Any(p => p.Module.EndsWith(module, StringComparison.Ordinal)
+            || p.Module.Contains(module + ".", StringComparison.Ordinal));
 
     private static string Memory(RunSetup setup)
     {
         var size = Tensors.DTypes.Size(setup.Backend.ComputeType);
         var trained = setup.Adapter.ParameterCount * size * CopiesOfTrainables;
-        var weights = setup.Model.Parameters.Where(p => p.TiedTo is null).Sum(p => p.Quantized?.Bytes ?? p.Count * size);
+        var weights = setup.Model.Parameters.Where(p => p.TiedTo is null)
+            .Sum(p => p.Quantized?.Bytes ?? p.Count * size);
         var quantized = setup.Model.Parameters.Count(p => p.Quantized is not null);
-        return $"weights {Quantity.Bytes(weights)}{(quantized > 0 ? $" ({quantized} of them quantised)" : "")}, adapter with gradients and optimizer {Quantity.Bytes(trained)}; "
+        return $"weights {Quantity.Bytes(weights)}{(quantized > 0 ? $" ({quantized} of them quantised)" : "")}, "
+            + $"adapter with gradients and optimizer {Quantity.Bytes(trained)}; "
             + $"the machine has {Quantity.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}";
     }
 

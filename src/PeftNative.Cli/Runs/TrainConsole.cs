@@ -21,7 +21,8 @@ internal sealed class TrainConsole(Terminal terminal, int loggingSteps) : IDispo
                 break;
             case EvalEvent eval:
                 evaluation = $"  eval {Quantity.Metric(eval.Metrics["loss"])}";
-                Say($"step {eval.Step}: {string.Join(", ", eval.Metrics.Select(m => $"{m.Key} {Quantity.Metric(m.Value)}"))}"
+                Say($"step {eval.Step}: "
+                    + $"{string.Join(", ", eval.Metrics.Select(m => $"{m.Key} {Quantity.Metric(m.Value)}"))}"
                     + (eval.IsBest ? "  (best so far)" : ""));
                 break;
             case SavedEvent saved when terminal.Verbose:
@@ -42,8 +43,11 @@ internal sealed class TrainConsole(Terminal terminal, int loggingSteps) : IDispo
         var now = step.Tokens / step.Duration.TotalSeconds;
         rate = rate == 0 ? now : 0.9 * rate + 0.1 * now;
         var share = (double)step.Step / step.TotalSteps;
-        var text = $"{step.Step}/{step.TotalSteps} {100 * share,3:0} %  loss {Quantity.Metric(step.Loss)}{evaluation}  lr {Quantity.Number(step.LearningRate)}"
-            + $"  grad {Quantity.Number(step.GradientNorm)}  {Quantity.Number(rate)} tokens/s  {Quantity.Time(step.Remaining.TotalSeconds)} left";
+        var text =
+            $"{step.Step}/{step.TotalSteps} {100 * share,3:0} %  loss {Quantity.Metric(step.Loss)}{evaluation}  lr "
+            + $"{Quantity.Number(step.LearningRate)}"
+            + $"  grad {Quantity.Number(step.GradientNorm)}  {Quantity.Number(rate)} tokens/s  "
+            + $"{Quantity.Time(step.Remaining.TotalSeconds)} left";
         if (terminal.IsLive)
         {
             var done = (int)(share * BarWidth);

@@ -10,7 +10,10 @@ using MethodTable = PeftNative.Cli.Options.MethodTable;
 
 namespace PeftNative.Cli.Runs;
 
-/// <summary>A training run with everything around it: panel, log, report, resolved configuration, going on after an interruption.</summary>
+/// <summary>
+/// A training run with everything around it: panel, log, report, resolved configuration, going on after an
+/// interruption.
+/// </summary>
 internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal terminal)
 {
     private readonly string output = values.Text(TrainSettings.Output);
@@ -21,18 +24,22 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
     {
         var start = RunFolderState.Decide(output, values, terminal);
         if (start.IsFinished) return 0;
-        using var trainer = new Trainer(setup.Model, setup.Adapter, setup.Train, setup.Eval, setup.Options with { Output = output, ResumeFrom = start.Checkpoint });
-        var panel = StartPanel.Lines(setup, values, trainer.StepsPerEpoch, trainer.TotalSteps).Append(("output", output)).ToList();
+        using var trainer = new Trainer(setup.Model, setup.Adapter, setup.Train, setup.Eval,
+            setup.Options with { Output = output, ResumeFrom = start.Checkpoint });
+        var panel = StartPanel.Lines(setup, values, trainer.StepsPerEpoch, trainer.TotalSteps)
+            .Append(("output", output)).ToList();
         foreach (var (name, text) in panel) terminal.Line($"{name,-11} {text}");
         terminal.Line();
         foreach (var warning in StartPanel.Warnings(setup).Concat(start.Changes)) terminal.Warn(warning);
-        if (start.Checkpoint is not null) terminal.Note($"goes on from {start.Checkpoint}, step {trainer.CompletedSteps} of {trainer.TotalSteps}");
+        if (start.Checkpoint is not null)
+            terminal.Note($"goes on from {start.Checkpoint}, step {trainer.CompletedSteps} of {trainer.TotalSteps}");
         WriteSettings();
 
         var sample = start.Checkpoint is null ? Sample.Take(setup, terminal.Cancellation) : null;
         using var log = new RunLog(output, trainer.CompletedSteps);
         using var console = new TrainConsole(terminal, values.Int(TrainSettings.LoggingSteps));
-        using var notice = terminal.Cancellation.Register(() => terminal.Note("\ninterrupted: finishing the batch and saving; once more ends at once"));
+        using var notice = terminal.Cancellation.Register(
+            () => terminal.Note("\ninterrupted: finishing the batch and saving; once more ends at once"));
         TrainResult? result = null;
         try
         {
@@ -53,11 +60,14 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
 
     private void WriteSettings()
     {
-        AtomicFile.WriteText(Path.Combine(output, RunFolderState.ConfigName), ConfigWriter.Write(values, TrainSettings.Recorded));
+        AtomicFile.WriteText(Path.Combine(output, RunFolderState.ConfigName),
+            ConfigWriter.Write(values, TrainSettings.Recorded));
         if (setup.Labels is not null)
             AtomicFile.WriteText(Path.Combine(output, AdapterLabels.FileName),
-                AdapterLabels.Write(setup.Model.Config.Labels, setup.Model.Config.ProblemType ?? ProblemType.SingleLabel));
-        AtomicFile.WriteText(Path.Combine(output, BaseIdentity.FileName), BaseIdentity.Write(values.Text(Shared.Model)));
+                AdapterLabels.Write(setup.Model.Config.Labels,
+                    setup.Model.Config.ProblemType ?? ProblemType.SingleLabel));
+        AtomicFile.WriteText(Path.Combine(output, BaseIdentity.FileName),
+            BaseIdentity.Write(values.Text(Shared.Model)));
     }
 
     private int Finish(TrainResult result, Trainer trainer)
@@ -66,29 +76,38 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         if (result.End == RunEnd.Cancelled)
         {
             terminal.Object(summary);
-            terminal.Note($"saved {result.Checkpoint}. The same command goes on from there:\n  peftnative {ResumeCommand()}");
+            terminal.Note(
+                $"saved {result.Checkpoint}. The same command goes on from there:\n  peftnative {ResumeCommand()}");
             return terminal.Interruption.ExitCode;
         }
         AtomicFile.WriteText(Path.Combine(output, RunFolderState.SummaryName), PeftJson.Write(summary) + "\n");
         terminal.Object(summary);
         terminal.Line();
-        if (result.End == RunEnd.EarlyStopped) terminal.Line($"stopped early: no improvement in {setup.Options.EarlyStoppingPatience} evaluations");
-        terminal.Line($"done in {Quantity.Time(clock.Elapsed.TotalSeconds)}, loss {Quantity.Metric(result.Loss)}, a step took up to {Quantity.Bytes(trainer.PeakStepBytes)}");
+        if (result.End == RunEnd.EarlyStopped)
+            terminal.Line($"stopped early: no improvement in {setup.Options.EarlyStoppingPatience} evaluations");
+        terminal.Line(
+            $"done in {Quantity.Time(clock.Elapsed.TotalSeconds)}, loss {Quantity.Metric(result.Loss)}, a step took up "
+                + $"to {Quantity.Bytes(trainer.PeakStepBytes)}");
         if (result.NotLearned.Count > 0) terminal.Warn(Advice());
-        if (result.Best is { } best) terminal.Line($"best: {string.Join(", ", best.Select(m => $"{m.Key} {Quantity.Metric(m.Value)}"))}");
-        terminal.Line($"adapter  {output}" + (result.Best is null ? "" : $" (the last), {Path.Combine(output, "best")} (the best)"));
+        if (result.Best is { } best)
+            terminal.Line($"best: {string.Join(", ", best.Select(m => $"{m.Key} {Quantity.Metric(m.Value)}"))}");
+        terminal.Line($"adapter  {output}" + (result.Best is null
+            ? "" : $" (the last), {Path.Combine(output, "best")} (the best)"));
         terminal.Line($"report   {Path.Combine(output, "report.html")}");
         terminal.Line($"try it   peftnative {TryCommand()}");
         return 0;
     }
 
-    private string Advice() => "this adapter is saved, but it has not learned from the data. Try another --learning_rate "
+    private string Advice() =>
+        "this adapter is saved, but it has not learned from the data. Try another --learning_rate "
         + $"(it was {Quantity.Number(setup.Options.LearningRate)}), more --epochs, more records, or another --method.";
 
     private JsonObject Summary(TrainResult result, Trainer trainer) => new()
     {
-        ["event"] = "end", ["end"] = result.End switch { RunEnd.Cancelled => "interrupted", RunEnd.EarlyStopped => "early_stopped", _ => "completed" },
-        ["step"] = result.Steps, ["loss"] = JsonLines.Number(result.Loss), ["best"] = Metrics(result.Best), ["last"] = Metrics(result.Last),
+        ["event"] = "end", ["end"] = result.End switch { RunEnd.Cancelled =>
+            "interrupted", RunEnd.EarlyStopped => "early_stopped", _ => "completed" },
+        ["step"] = result.Steps, ["loss"] = JsonLines.Number(result.Loss), ["best"] = Metrics(result.Best),
+        ["last"] = Metrics(result.Last),
         ["output"] = output, ["checkpoint"] = result.Checkpoint, ["trainable"] = setup.Adapter.ParameterCount,
         ["seconds"] = Math.Round(clock.Elapsed.TotalSeconds, 3), ["peak_step_bytes"] = trainer.PeakStepBytes,
         ["replayed_batches"] = trainer.ReplayedBatches, ["learned"] = result.NotLearned.Count == 0,
@@ -96,35 +115,46 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
     };
 
     private static JsonObject? Metrics(IReadOnlyDictionary<string, double>? metrics) =>
-        metrics is null ? null : new JsonObject(metrics.Select(m => KeyValuePair.Create(m.Key, JsonLines.Number(m.Value))));
+        metrics is null ? null
+        : new JsonObject(metrics.Select(m => KeyValuePair.Create(m.Key, JsonLines.Number(m.Value))));
 
-    private void WriteReport(TrainResult? result, Trainer trainer, RunLog log, List<(string, string)> panel, Sample? sample)
+    private void WriteReport(TrainResult? result, Trainer trainer, RunLog log, List<(string, string)> panel,
+        Sample? sample)
     {
         var cards = new List<(string, string)>
         {
-            ("steps", $"{Quantity.Count(trainer.CompletedSteps)}"), ("final loss", result is null ? "-" : Quantity.Metric(result.Loss)),
-            ("trained parameters", Quantity.Count(setup.Adapter.ParameterCount)), ("time", Quantity.Time(clock.Elapsed.TotalSeconds)),
+            ("steps", $"{Quantity.Count(trainer.CompletedSteps)}"),
+            ("final loss", result is null ? "-" : Quantity.Metric(result.Loss)),
+            ("trained parameters", Quantity.Count(setup.Adapter.ParameterCount)),
+            ("time", Quantity.Time(clock.Elapsed.TotalSeconds)),
         };
         if (result is { NotLearned.Count: > 0 }) cards.Insert(0, ("learned", "no"));
         foreach (var (name, value) in (result?.Best ?? result?.Last ?? new Dictionary<string, double>()).Take(3))
             cards.Add(($"{name.Replace('_', ' ')}, best evaluation", Quantity.Metric(value)));
-        var title = $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)))}: {values.Text(MethodTable.Name)} on {Path.GetFileName(setup.Data.Path)}";
-        var state = result switch { null => "stopped by an error", { End: RunEnd.Cancelled } => "interrupted", { End: RunEnd.EarlyStopped } => "stopped early", _ => "completed" };
+        var title =
+            $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)))}: "
+            + $"{values.Text(MethodTable.Name)} on {Path.GetFileName(setup.Data.Path)}";
+        var state = result switch { null => "stopped by an error", { End: RunEnd.Cancelled } => "interrupted",
+            { End: RunEnd.EarlyStopped } => "stopped early", _ => "completed" };
         AtomicFile.WriteText(Path.Combine(output, "report.html"), HtmlReport.Write(title,
-            $"{state}, {DateTime.Now:yyyy-MM-dd HH:mm}, peftnative {Cli.Version}, {setup.Backend.Description}", cards, log.Lines, panel, result is null ? [] : Samples(sample),
+            $"{state}, {DateTime.Now:yyyy-MM-dd HH:mm}, peftnative {Cli.Version}, {setup.Backend.Description}", cards,
+            log.Lines, panel, result is null ? [] : Samples(sample),
             ConfigWriter.Write(values, TrainSettings.Recorded)));
     }
 
     private List<(string, string)> Samples(Sample? sample) => sample is null ? []
-        : [("text", sample.Prompt), ("in the data", sample.Wanted), ("before", sample.Before), ("after", sample.After(setup))];
+        : [("text", sample.Prompt), ("in the data", sample.Wanted), ("before", sample.Before),
+            ("after", sample.After(setup))];
 
-    private string ResumeCommand() => $"train --config {CommandLine.Quote(Path.Combine(output, RunFolderState.ConfigName))}";
+    private string ResumeCommand() =>
+        $"train --config {CommandLine.Quote(Path.Combine(output, RunFolderState.ConfigName))}";
 
     private string TryCommand()
     {
         var (model, data) = (CommandLine.Quote(values.Text(Shared.Model)), CommandLine.Quote(setup.Data.Path));
         var adapter = CommandLine.Quote(output);
         return setup.Model.Task.WritesText()
-            ? $"generate --model {model} --adapter {adapter} --prompt '...'" : $"predict --model {model} --adapter {adapter} --data {data}";
+            ? $"generate --model {model} --adapter {adapter} --prompt '...'"
+            : $"predict --model {model} --adapter {adapter} --data {data}";
     }
 }

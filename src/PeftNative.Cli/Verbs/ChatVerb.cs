@@ -13,9 +13,11 @@ namespace PeftNative.Cli.Verbs;
 /// <summary>A conversation with a model, with adapters that can be exchanged between two questions.</summary>
 internal sealed class ChatVerb : Verb
 {
-    private const string Help = "/adapter NAME takes another adapter, /adapter none the bare model; /reset forgets what was said; /exit ends";
+    private const string Help =
+        "/adapter NAME takes another adapter, /adapter none the bare model; /reset forgets what was said; /exit ends";
 
-    private static readonly Setting System = new("system", SettingKind.Text, "What the model is told before the conversation.")
+    private static readonly Setting System = new("system", SettingKind.Text,
+        "What the model is told before the conversation.")
     {
         Aliases = ["system_prompt"], Group = "What",
     };
@@ -24,23 +26,30 @@ internal sealed class ChatVerb : Verb
 
     public override string Summary => "a conversation in the terminal; adapters change without loading again";
 
-    public override string Example => "peftnative chat --model my-chat-model --adapter polite --adapter terse --temperature 0.7";
+    public override string Example =>
+        "peftnative chat --model my-chat-model --adapter polite --adapter terse --temperature 0.7";
 
-    public override string Notes => $"Each line is a question.\n{Help}.\nAdapters go by the names of their folders, or by NAME with --adapter NAME=DIR; the first one is taken at the start.";
+    public override string Notes =>
+        $"Each line is a question.\n{Help}.\nAdapters go by the names of their folders, or by NAME with --adapter "
+        + "NAME=DIR; the first one is taken at the start.";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Shared.Model, ModelSession.ChosenAdapters, System, .. QuantizationSettings.All, .. GenerateVerb.Sampling, .. Shared.Machine];
+        [Shared.Model, ModelSession.ChosenAdapters, System, .. QuantizationSettings.All, .. GenerateVerb.Sampling,
+            .. Shared.Machine];
 
     public override int Run(SettingValues values, Terminal terminal)
     {
         var folder = AdapterVocabulary.TokenizerFolder(values.Text(Shared.Model),
             ModelSession.NamedSources(values).Select(s => s.Source.Folder));
         var template = ChatTemplate.Load(folder)
-            ?? throw new ModelFormatException("The model has no chat template.", folder, "Use generate, which continues plain texts.");
+            ?? throw new ModelFormatException("The model has no chat template.", folder,
+                "Use generate, which continues plain texts.");
         using var session = ModelSession.Open(values, terminal, byName: true);
-        var names = ModelSession.NamedSources(values).Zip(session.Loaded, (s, adapter) => (Name: s.Name ?? NameOf(s.Source.Folder), adapter)).ToList();
+        var names = ModelSession.NamedSources(values)
+            .Zip(session.Loaded, (s, adapter) => (Name: s.Name ?? NameOf(s.Source.Folder), adapter)).ToList();
         using var conversation = new Conversation(
-            session, template, TurnEnd.Of(template, session.Tokenizer).AddTo(GenerateVerb.ToOptions(values)), values.OptionalText(System));
+            session, template, TurnEnd.Of(template, session.Tokenizer).AddTo(GenerateVerb.ToOptions(values)),
+            values.OptionalText(System));
         conversation.Take(names.Count == 0 ? null : names[0].adapter);
         terminal.Note(names.Count == 0 ? Help : $"adapters: {string.Join(", ", names.Select(n => n.Name))}; {Help}");
         while (Ask(terminal) is { } line)
@@ -57,7 +66,8 @@ internal sealed class ChatVerb : Verb
         {
             if (name == "none") conversation.Take(null);
             else if (names.FirstOrDefault(n => n.Name == name).adapter is { } adapter) conversation.Take(adapter);
-            else terminal.Warn($"there is no adapter '{name}'; there are {string.Join(", ", names.Select(n => n.Name).Append("none"))}");
+            else terminal.Warn(
+                $"there is no adapter '{name}'; there are {string.Join(", ", names.Select(n => n.Name).Append("none"))}");
         }
     }
 
@@ -68,9 +78,11 @@ internal sealed class ChatVerb : Verb
         return terminal.ReadLine()?.Trim();
     }
 
-    private static string NameOf(string folder) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+    private static string NameOf(string folder) =>
+        Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
 
-    private sealed class Conversation(ModelSession session, ChatTemplate template, GenerationOptions options, string? system) : IDisposable
+    private sealed class Conversation(ModelSession session, ChatTemplate template, GenerationOptions options,
+        string? system) : IDisposable
     {
         private readonly List<(string Role, string Text)> turns = [];
         private TextGenerator? generator;
@@ -79,7 +91,8 @@ internal sealed class ChatVerb : Verb
         {
             generator?.Dispose();
             generator = adapter is null
-                ? new TextGenerator(session.Model, session.Tokenizer) : new TextGenerator(session.Model, session.Tokenizer, adapter);
+                ? new TextGenerator(session.Model, session.Tokenizer)
+                : new TextGenerator(session.Model, session.Tokenizer, adapter);
         }
 
         public void Reset() => turns.Clear();
@@ -87,7 +100,8 @@ internal sealed class ChatVerb : Verb
         public void Answer(string question, Terminal terminal)
         {
             turns.Add(("user", question));
-            var prompt = session.Tokenizer.Encode(template.Render(Messages(), addGenerationPrompt: true).Text, addSpecialTokens: false).Ids;
+            var prompt = session.Tokenizer.Encode(template.Render(Messages(), addGenerationPrompt: true).Text,
+                addSpecialTokens: false).Ids;
             var text = new StringBuilder();
             foreach (var piece in generator!.Stream(prompt, options, terminal.Cancellation))
             {
@@ -97,7 +111,8 @@ internal sealed class ChatVerb : Verb
                 terminal.Out.Flush();
             }
             terminal.Line();
-            terminal.Object(new JsonObject { ["question"] = question, ["answer"] = text.ToString(), ["prompt_tokens"] = prompt.Length, ["tokens"] = generator.TokenCount });
+            terminal.Object(new JsonObject { ["question"] = question, ["answer"] = text.ToString(),
+                ["prompt_tokens"] = prompt.Length, ["tokens"] = generator.TokenCount });
             turns.Add(("assistant", text.ToString()));
         }
 

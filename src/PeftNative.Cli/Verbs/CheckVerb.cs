@@ -13,13 +13,15 @@ internal sealed class CheckVerb : Verb
 {
     private const int DeepSteps = 3;
 
-    private static readonly Setting Deep = new("deep", SettingKind.Switch, $"Also train {DeepSteps} steps, save and load, in a temporary folder.") { Group = "What" };
+    private static readonly Setting Deep = new("deep", SettingKind.Switch,
+        $"Also train {DeepSteps} steps, save and load, in a temporary folder.") { Group = "What" };
 
     public override string Name => "check";
 
     public override string Summary => "does everything short of training: files, modules, data, lengths, memory, disk";
 
-    public override string Example => "peftnative check --model my-model --data my-data.jsonl --target_modules all-linear --deep";
+    public override string Example =>
+        "peftnative check --model my-model --data my-data.jsonl --target_modules all-linear --deep";
 
     public override string Notes => "Takes every flag of train; exit code 0 means that train would start.";
 
@@ -35,16 +37,21 @@ internal sealed class CheckVerb : Verb
         var warnings = StartPanel.Warnings(setup).ToList();
         warnings.ForEach(terminal.Warn);
         if (setup.Loaded.Unused.Count > 0)
-            terminal.Note($"the checkpoint has {setup.Loaded.Unused.Count} tensors that are not used, the first being {string.Join(", ", setup.Loaded.Unused.Take(3))}");
+            terminal.Note(
+                $"the checkpoint has {setup.Loaded.Unused.Count} tensors that are not used, the first being "
+                    + $"{string.Join(", ", setup.Loaded.Unused.Take(3))}");
         var deep = values.Switch(Deep) ? TryOut(setup, trainer, terminal) : null;
         terminal.Line("ok: train would start" + (deep is null ? "" : $"; {deep}"));
         terminal.Object(new JsonObject
         {
-            ["ok"] = true, ["records"] = setup.Report.Records, ["examples"] = setup.Report.Examples, ["tokens"] = setup.Report.Tokens,
+            ["ok"] = true, ["records"] = setup.Report.Records, ["examples"] = setup.Report.Examples,
+            ["tokens"] = setup.Report.Tokens,
             ["truncated"] = setup.Report.Truncated, ["masked_share"] = JsonLines.Number(setup.Report.MaskedShare),
-            ["trainable"] = setup.Adapter.ParameterCount, ["total"] = setup.Adapter.TotalParameterCount, ["steps"] = trainer.TotalSteps,
+            ["trainable"] = setup.Adapter.ParameterCount, ["total"] = setup.Adapter.TotalParameterCount,
+            ["steps"] = trainer.TotalSteps,
             ["warnings"] = JsonLines.List(warnings), ["deep"] = deep,
-            ["panel"] = new JsonObject(panel.Where(p => p.Item1.Length > 0).Select(p => KeyValuePair.Create(p.Item1, (JsonNode?)p.Item2))),
+            ["panel"] = new JsonObject(panel.Where(p => p.Item1.Length > 0)
+                .Select(p => KeyValuePair.Create(p.Item1, (JsonNode?)p.Item2))),
         });
         return 0;
     }
@@ -58,9 +65,12 @@ internal sealed class CheckVerb : Verb
         while (!Directory.Exists(folder)) folder = Path.GetDirectoryName(folder)!;
         var free = Formats.LocalFileSystem.Instance.FreeBytes(folder);
         if (free < needed)
-            throw new StorageException($"A run would need {Quantity.Bytes(needed)} of disk space, {Quantity.Bytes(free.Value)} are free.", folder,
+            throw new StorageException(
+                $"A run would need {Quantity.Bytes(needed)} of disk space, {Quantity.Bytes(free.Value)} are free.",
+                folder,
                 "Free some space, or give another --output.");
-        return $"the run writes about {Quantity.Bytes(needed)}" + (free is { } f ? $", {Quantity.Bytes(f)} are free" : "");
+        return $"the run writes about {Quantity.Bytes(needed)}"
+            + (free is { } f ? $", {Quantity.Bytes(f)} are free" : "");
     }
 
     private static string TryOut(RunSetup setup, Trainer trainer, Terminal terminal)
@@ -70,19 +80,22 @@ internal sealed class CheckVerb : Verb
             if (trainer.Step(terminal.Cancellation) is null) throw new OperationCanceledException();
         var after = HostValues.Download(setup.Backend, setup.Adapter.Buffer.Values);
         if (after.AsSpan().SequenceEqual(before))
-            throw new NumericException("The adapter's weights did not move in three steps.", null, "Raise the learning rate, or look at what is trained.");
+            throw new NumericException("The adapter's weights did not move in three steps.", null,
+                "Raise the learning rate, or look at what is trained.");
         var folder = Path.Combine(Path.GetTempPath(), $"peftnative-check-{Guid.NewGuid():N}");
         try
         {
             AdapterFolder.Save(setup.Adapter, folder);
             using var loaded = AdapterFolder.Load(setup.Model, folder);
             if (!HostValues.Download(setup.Backend, loaded.Buffer.Values).AsSpan().SequenceEqual(after))
-                throw new NumericException("The adapter is not the same after saving and loading.", folder, ErrorPrinter.ReportTo);
+                throw new NumericException("The adapter is not the same after saving and loading.", folder,
+                    ErrorPrinter.ReportTo);
         }
         finally
         {
             if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         }
-        return $"{DeepSteps} steps moved the weights, and saving and loading gave them back; a step takes up to {Quantity.Bytes(trainer.PeakStepBytes)}";
+        return $"{DeepSteps} steps moved the weights, and saving and loading gave them back; a step takes up to "
+            + $"{Quantity.Bytes(trainer.PeakStepBytes)}";
     }
 }

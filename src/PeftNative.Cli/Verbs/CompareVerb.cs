@@ -12,7 +12,8 @@ internal sealed class CompareVerb : Verb
 {
     public override string Name => "compare";
 
-    public override string Summary => "trains every method on one model and data set and shows what each costs and gives";
+    public override string Summary =>
+        "trains every method on one model and data set and shows what each costs and gives";
 
     public override string Example => """
         peftnative compare --model minilm --data sst2-train.jsonl --eval_data sst2-dev.jsonl --own_data agnews-train.jsonl \
@@ -29,7 +30,8 @@ internal sealed class CompareVerb : Verb
 
     public override int Run(SettingValues values, Terminal terminal)
     {
-        values.Add(CompareSettings.Output, $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(values.Text(Shared.Model))))}-compare", "chosen");
+        values.Add(CompareSettings.Output,
+            $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(values.Text(Shared.Model))))}-compare", "chosen");
         using var backend = Machine.CreateBackend(values);
         var setup = CompareSetup.Read(values, backend, terminal);
         var comparison = new MethodComparison(setup);

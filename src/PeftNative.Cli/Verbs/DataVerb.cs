@@ -13,17 +13,21 @@ internal sealed class DataVerb : Verb
 {
     private const int BarWidth = 40;
 
-    private static readonly Setting Show = new("show", SettingKind.Whole, "Examples to show.") { Default = "3", Least = 0, Most = 1000, Group = "What" };
+    private static readonly Setting Show = new("show", SettingKind.Whole, "Examples to show.") { Default = "3",
+        Least = 0, Most = 1000, Group = "What" };
 
-    private static readonly Setting Model = Shared.Model with { IsRequired = false, Help = "Model whose tokenizer cuts the texts; without it records are only read." };
+    private static readonly Setting Model = Shared.Model with { IsRequired = false,
+        Help = "Model whose tokenizer cuts the texts; without it records are only read." };
 
     public override string Name => "data";
 
-    public override string Summary => "shows records as the model will see them: shape, tokens trained and masked, lengths, bad lines";
+    public override string Summary =>
+        "shows records as the model will see them: shape, tokens trained and masked, lengths, bad lines";
 
     public override string Example => "peftnative data --model my-model --data my-data.jsonl --show 2";
 
-    public override string Notes => "On a screen trained tokens are green and masked ones grey; elsewhere trained tokens stand in ⟦ ⟧.";
+    public override string Notes =>
+        "On a screen trained tokens are green and masked ones grey; elsewhere trained tokens stand in ⟦ ⟧.";
 
     public override IReadOnlyList<Setting> Settings =>
         [Model, DataSettings.Data, Show, .. DataSettings.Reading.Where(s => s != DataSettings.SkipBadLines)];
@@ -36,14 +40,16 @@ internal sealed class DataVerb : Verb
         foreach (var file in new[] { splits.Train, splits.Validation, splits.Test }.OfType<string>())
         {
             var data = DataPlan.Read(file, values, terminal);
-            terminal.Line($"{file}: {Quantity.Of(data.Records.Count, "record")} of the shape {data.Shape}, for {data.Task}");
+            terminal.Line(
+                $"{file}: {Quantity.Of(data.Records.Count, "record")} of the shape {data.Shape}, for {data.Task}");
             foreach (var bad in data.BadLines.Take(10)) terminal.Line($"  bad: {bad.Where}: {bad.What}");
             if (data.BadLines.Count > 10) terminal.Line($"  ... and {data.BadLines.Count - 10} more bad lines");
             if (values.OptionalText(Model) is { } model) ShowEncoded(data, model, values, terminal);
             else
             {
                 terminal.Object(Describe(file, data));
-                foreach (var record in data.Records.Take(values.Int(Show))) terminal.Line($"  {record.Origin}: {Excerpt(record)}");
+                foreach (var record in data.Records.Take(values.Int(Show)))
+                    terminal.Line($"  {record.Origin}: {Excerpt(record)}");
             }
         }
         return 0;
@@ -51,15 +57,18 @@ internal sealed class DataVerb : Verb
 
     private static JsonObject Describe(string file, DataPlan data) => new()
     {
-        ["file"] = file, ["records"] = data.Records.Count, ["shape"] = data.Shape.ToString(), ["task"] = data.Task.ToString(),
-        ["bad_lines"] = new JsonArray([.. data.BadLines.Select(b => (JsonNode)new JsonObject { ["where"] = b.Where, ["what"] = b.What })]),
+        ["file"] = file, ["records"] = data.Records.Count, ["shape"] = data.Shape.ToString(),
+        ["task"] = data.Task.ToString(),
+        ["bad_lines"] = new JsonArray(
+            [.. data.BadLines.Select(b => (JsonNode)new JsonObject { ["where"] = b.Where, ["what"] = b.What })]),
     };
 
     private static string Excerpt(DataRecord record)
     {
         var text = record switch
         {
-            TextRecord t => t.Text + (t.Pair is null ? "" : $" ‖ {t.Pair}") + (t.Label is null ? "" : $"  → {t.Label.Text}"),
+            TextRecord t => t.Text + (t.Pair is null ? "" : $" ‖ {t.Pair}")
+                + (t.Label is null ? "" : $"  → {t.Label.Text}"),
             PromptRecord p => $"{p.Prompt} → {p.Completion}",
             ConversationRecord c => string.Join(" | ", c.Messages.Select(m => $"{m!["role"]}: {m["content"]}")),
             TaggedRecord g => string.Join(' ', g.Tokens.Select((t, i) => g.Tags is null ? t : $"{t}/{g.Tags[i].Text}")),
@@ -78,13 +87,19 @@ internal sealed class DataVerb : Verb
         var encoded = data.Encode(tokenizer, model, DataPlan.MaxLength(values, config), labels);
         var report = DataReport.Of(encoded, labels, data.BadLines);
         terminal.Object(Describe(data.Path, data, report));
-        terminal.Line($"  {Quantity.Of(report.Examples, "example")}, {Quantity.Count(report.Tokens)} tokens; lengths: least {report.Lengths.Least}, "
-            + $"median {report.Lengths.Median}, 95 % within {report.Lengths.Percentile95}, most {report.Lengths.Most}; {report.Truncated} cut off");
+        terminal.Line(
+            $"  {Quantity.Of(report.Examples, "example")}, {Quantity.Count(report.Tokens)} tokens; lengths: least "
+                + $"{report.Lengths.Least}, "
+            + $"median {report.Lengths.Median}, 95 % within {report.Lengths.Percentile95}, most {report.Lengths.Most}; "
+            + $"{report.Truncated} cut off");
         if (report.MaskedShare is { } masked) terminal.Line($"  {Quantity.Percent(masked)} of the tokens are masked");
         foreach (var (name, count) in report.LabelCounts) terminal.Line($"  label {name}: {Quantity.Count(count)}");
         var most = report.Histogram.Max(b => b.Count);
         foreach (var bar in report.Histogram)
-            terminal.Line($"  {bar.From,5} to {bar.To,-5} {new string('█', (int)Math.Ceiling((double)bar.Count * BarWidth / most))} {Quantity.Count(bar.Count)}");
+            terminal.Line(
+                $"  {bar.From,5} to {bar.To,-5} "
+                    + $"{new string('█', (int)Math.Ceiling((double)bar.Count * BarWidth / most))} "
+                    + $"{Quantity.Count(bar.Count)}");
         foreach (var warning in report.Warnings()) terminal.Warn(warning);
         foreach (var example in encoded.Examples.Take(values.Int(Show)))
         {
@@ -93,17 +108,22 @@ internal sealed class DataVerb : Verb
             // Tokens of WordPiece have no spaces of their own.
             var between = pieces.Any(p => p.Text.StartsWith(' ')) ? "" : " ";
             terminal.Line("  " + string.Join(between, pieces.Select(p => Piece(p, example.Labels is null, terminal))));
-            if (example.DecoderIds is { } targets) terminal.Line($"  → {tokenizer.Decode(targets, skipSpecialTokens: false).ReplaceLineEndings("⏎")}");
+            if (example.DecoderIds is { } targets)
+                terminal.Line($"  → {tokenizer.Decode(targets, skipSpecialTokens: false).ReplaceLineEndings("⏎")}");
         }
     }
 
     private static JsonObject Describe(string file, DataPlan data, DataReport report)
     {
         var json = Describe(file, data);
-        (json["examples"], json["tokens"], json["trained_tokens"]) = (report.Examples, report.Tokens, report.TrainedTokens);
-        (json["truncated"], json["median_length"], json["longest"]) = (report.Truncated, report.Lengths.Median, report.Lengths.Most);
-        json["labels"] = new JsonObject(report.LabelCounts.Select(l => KeyValuePair.Create(l.Name, (JsonNode?)l.Count)));
-        json["histogram"] = new JsonArray([.. report.Histogram.Select(b => (JsonNode)new JsonArray(b.From, b.To, b.Count))]);
+        (json["examples"], json["tokens"], json["trained_tokens"]) =
+            (report.Examples, report.Tokens, report.TrainedTokens);
+        (json["truncated"], json["median_length"], json["longest"]) =
+            (report.Truncated, report.Lengths.Median, report.Lengths.Most);
+        json["labels"] = new JsonObject(
+            report.LabelCounts.Select(l => KeyValuePair.Create(l.Name, (JsonNode?)l.Count)));
+        json["histogram"] = new JsonArray(
+            [.. report.Histogram.Select(b => (JsonNode)new JsonArray(b.From, b.To, b.Count))]);
         json["warnings"] = JsonLines.List(report.Warnings());
         return json;
     }

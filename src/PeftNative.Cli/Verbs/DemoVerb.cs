@@ -10,7 +10,8 @@ namespace PeftNative.Cli.Verbs;
 /// <summary>Adapts the small base that ships with the program, and shows what that changes.</summary>
 internal sealed class DemoVerb : Verb
 {
-    private static readonly Setting Output = new("output", SettingKind.Text, "Folder for the adapters, results.json and report.html.")
+    private static readonly Setting Output = new("output", SettingKind.Text,
+        "Folder for the adapters, results.json and report.html.")
     {
         Default = "peftnative-demo", ValueName = "DIR", Aliases = ["output_dir"],
     };
@@ -27,14 +28,16 @@ internal sealed class DemoVerb : Verb
     };
 
     private static readonly Setting Steps = new(
-        "steps", SettingKind.Whole, "Training steps of each run; by default as many as take a minute and a half together.")
+        "steps", SettingKind.Whole,
+        "Training steps of each run; by default as many as take a minute and a half together.")
     {
         Least = 1, Most = 1_000_000, Aliases = ["max_steps"],
     };
 
     public override string Name => "demo";
 
-    public override string Summary => "teaches a small model that comes with the program a new task in six ways, in about two minutes";
+    public override string Summary =>
+        "teaches a small model that comes with the program a new task in six ways, in about two minutes";
 
     public override string Example => "peftnative demo --output my-demo";
 

@@ -29,7 +29,8 @@ internal sealed class EnvVerb : Verb
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         terminal.Object(ToJson(backends, memory));
         terminal.Line($"peftnative  {Cli.Version}, .NET {Environment.Version}");
-        terminal.Line($"system      {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}".TrimEnd());
+        terminal.Line(
+            $"system      {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}".TrimEnd());
         terminal.Line($"processor   {ProcessorName()}, {Environment.ProcessorCount} usable cores");
         terminal.Line($"features    {string.Join(' ', ProcessorFeatures())}");
         terminal.Line($"memory      {Quantity.Bytes(memory)} usable");
@@ -38,7 +39,8 @@ internal sealed class EnvVerb : Verb
         foreach (var backend in backends)
         {
             var mark = backend.IsChosen ? "chosen" : backend.IsAvailable ? "works" : "no";
-            terminal.Line($"  {backend.Name,-14} {mark,-7} {backend.Detail}" + (backend.WhyNotChosen is { } why ? $" ({why})" : ""));
+            terminal.Line($"  {backend.Name,-14} {mark,-7} {backend.Detail}"
+                + (backend.WhyNotChosen is { } why ? $" ({why})" : ""));
         }
         return 0;
     }
@@ -68,14 +70,16 @@ internal sealed class EnvVerb : Verb
         var line = File.Exists(Info)
             ? File.ReadLines(Info).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
         return line?[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim()
-            ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? RuntimeInformation.ProcessArchitecture.ToString();
+            ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER")
+            ?? RuntimeInformation.ProcessArchitecture.ToString();
     }
 
     private static IEnumerable<string> ProcessorFeatures()
     {
         (string Name, bool Has)[] features =
         [
-            ("sse4.2", X86Features.Sse42.IsSupported), ("avx2", X86Features.Avx2.IsSupported), ("fma", X86Features.Fma.IsSupported),
+            ("sse4.2", X86Features.Sse42.IsSupported), ("avx2", X86Features.Avx2.IsSupported),
+            ("fma", X86Features.Fma.IsSupported),
             ("avx512f", X86Features.Avx512F.IsSupported), ("avx512bw", X86Features.Avx512BW.IsSupported),
             ("avx512vbmi", X86Features.Avx512Vbmi.IsSupported), ("avx10", X86Features.Avx10v1.IsSupported),
             ("neon", ArmFeatures.AdvSimd.IsSupported), ("dotprod", ArmFeatures.Dp.IsSupported),

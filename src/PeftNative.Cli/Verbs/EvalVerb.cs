@@ -15,7 +15,8 @@ internal sealed class EvalVerb : Verb
 {
     public override string Name => "eval";
 
-    public override string Summary => "measures loss, perplexity, accuracy, F1, correlation, ROUGE on data with answers";
+    public override string Summary =>
+        "measures loss, perplexity, accuracy, F1, correlation, ROUGE on data with answers";
 
     public override string Example => "peftnative eval --model minilm --adapter sst2-lora --data sst2-dev.jsonl";
 
@@ -26,7 +27,9 @@ internal sealed class EvalVerb : Verb
 
     public override IReadOnlyList<Setting> Settings =>
     [
-        Shared.Model, ModelSession.Adapters, DataSettings.Data, DataSettings.BatchSize with { Group = "Data", Default = "32" }, .. QuantizationSettings.All, .. DataSettings.Reading,
+        Shared.Model, ModelSession.Adapters, DataSettings.Data,
+        DataSettings.BatchSize with { Group = "Data", Default = "32" }, .. QuantizationSettings.All,
+        .. DataSettings.Reading,
         GenerateVerb.MaxTokens with { Help = "Most tokens of a written text.", Group = "Data" },
         .. Shared.Machine,
     ];
@@ -40,27 +43,33 @@ internal sealed class EvalVerb : Verb
         ModelOptions? asked = adapters.Count == 0 ? null : Peft.AdapterLabels.OptionsFor(adapters[0].Folder, folder);
         var labels = data.FindLabels(asked?.Labels ?? config.Labels);
         var fromData = data.ModelOptions(config, labels, 0);
-        using var session = ModelSession.Open(values, terminal, fromData with { ProblemType = asked?.ProblemType ?? fromData.ProblemType });
+        using var session = ModelSession.Open(values, terminal,
+            fromData with { ProblemType = asked?.ProblemType ?? fromData.ProblemType });
         var examples = data.Encode(
             session.Tokenizer, session.TokenizerFolder, DataPlan.MaxLength(values, config), labels);
 
         var clock = Stopwatch.StartNew();
-        using var evaluator = new Evaluator(session.Model, examples, values.Int(DataSettings.BatchSize), [.. session.Active]);
+        using var evaluator = new Evaluator(session.Model, examples, values.Int(DataSettings.BatchSize),
+            [.. session.Active]);
         using var progress = new ProgressLine(terminal);
-        var metrics = new Dictionary<string, double>(evaluator.Run(progress, terminal.Cancellation) ?? throw new OperationCanceledException());
+        var metrics = new Dictionary<string, double>(evaluator.Run(progress, terminal.Cancellation)
+            ?? throw new OperationCanceledException());
         if (session.Model.Task == ModelTask.SequenceToSequence)
         {
             using var writer = new TextEvaluator(session.Model, session.Tokenizer, [.. session.Active]);
             var options = new GenerationOptions { MaxTokens = values.Int(GenerateVerb.MaxTokens) };
-            foreach (var (name, value) in writer.Run(examples.Examples, values.Int(DataSettings.BatchSize), options, progress, terminal.Cancellation))
+            foreach (var (name, value) in writer.Run(examples.Examples, values.Int(DataSettings.BatchSize), options,
+                progress, terminal.Cancellation))
                 metrics[name] = value;
         }
         progress.Clear();
         foreach (var (name, value) in metrics) terminal.Line($"{name,-22} {Quantity.Metric(value)}");
-        terminal.Line($"{"examples",-22} {Quantity.Count(examples.Examples.Count)}, {Quantity.Time(clock.Elapsed.TotalSeconds)}");
+        terminal.Line(
+            $"{"examples",-22} {Quantity.Count(examples.Examples.Count)}, {Quantity.Time(clock.Elapsed.TotalSeconds)}");
         var json = new JsonObject(metrics.Select(m => KeyValuePair.Create(m.Key, JsonLines.Number(m.Value))))
         {
-            ["examples"] = examples.Examples.Count, ["skipped"] = examples.Skipped.Count, ["seconds"] = Math.Round(clock.Elapsed.TotalSeconds, 3),
+            ["examples"] = examples.Examples.Count, ["skipped"] = examples.Skipped.Count,
+            ["seconds"] = Math.Round(clock.Elapsed.TotalSeconds, 3),
         };
         terminal.Object(json);
         return 0;

@@ -12,7 +12,8 @@ namespace PeftNative.Cli.Verbs;
 /// <summary>Writes a LoRA adapter in another program's format.</summary>
 internal sealed class ExportVerb : Verb
 {
-    private static readonly Setting To = new("to", SettingKind.Text, "gguf-lora: a file for llama.cpp's --lora; mlx: a folder for mlx-lm.")
+    private static readonly Setting To = new("to", SettingKind.Text,
+        "gguf-lora: a file for llama.cpp's --lora; mlx: a folder for mlx-lm.")
     {
         Choices = ["gguf-lora", "mlx"], Group = "What", IsRequired = true,
     };
@@ -22,22 +23,27 @@ internal sealed class ExportVerb : Verb
         ValueName = "PATH", Group = "What", IsRequired = true, Aliases = ["outfile"],
     };
 
-    private static readonly Setting Type = new("outtype", SettingKind.Text, "Type of the numbers in a GGUF file.") { Default = "f32", Choices = ["f32", "f16"] };
+    private static readonly Setting Type = new("outtype", SettingKind.Text,
+        "Type of the numbers in a GGUF file.") { Default = "f32", Choices = ["f32", "f16"] };
 
     public override string Name => "export";
 
     public override string Summary => "writes a LoRA adapter for llama.cpp or mlx-lm";
 
-    public override string Example => "peftnative export --model my-model --adapter my-lora --to gguf-lora --output my-lora.gguf";
+    public override string Example =>
+        "peftnative export --model my-model --adapter my-lora --to gguf-lora --output my-lora.gguf";
 
-    public override string Notes => "A whole model without an adapter comes from merge; its folder is what other programs convert.";
+    public override string Notes =>
+        "A whole model without an adapter comes from merge; its folder is what other programs convert.";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Shared.Model, ModelSession.Adapters with { IsRequired = true, IsRepeatable = false, ValueName = "DIR", Help = "Folder of the adapter." }, To, Output, Type];
+        [Shared.Model, ModelSession.Adapters with { IsRequired = true, IsRepeatable = false, ValueName = "DIR",
+            Help = "Folder of the adapter." }, To, Output, Type];
 
     public override int Run(SettingValues values, Terminal terminal)
     {
-        var (folder, source, output) = (values.Text(Shared.Model), values.Text(ModelSession.Adapters), values.Text(Output));
+        var (folder, source, output) =
+            (values.Text(Shared.Model), values.Text(ModelSession.Adapters), values.Text(Output));
         using var backend = Backends.BackendFactory.Create("reference");
         var (model, loaded) = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(source, folder),
             cancellation: terminal.Cancellation);
@@ -50,7 +56,8 @@ internal sealed class ExportVerb : Verb
                 adapter.MergeRefusal is null ? "Merge the adapter into the base and convert the whole model instead."
                     : "Use it here, or train with --method lora.");
         foreach (var doubt in AdapterFolder.Doubts(adapter, source)) terminal.Warn(doubt);
-        var modules = values.Text(To) == "mlx" ? MlxLora.Write(lora, output) : GgufLora.Write(lora, output, values.Text(Type) == "f16");
+        var modules = values.Text(To) == "mlx" ? MlxLora.Write(lora, output)
+            : GgufLora.Write(lora, output, values.Text(Type) == "f16");
         terminal.Line($"{output}: {Quantity.Of(modules, "module")} with r {lora.LoraConfig.R}");
         terminal.Object(new JsonObject { ["output"] = output, ["format"] = values.Text(To), ["modules"] = modules });
         return 0;

@@ -12,9 +12,11 @@ namespace PeftNative.Cli.Verbs;
 /// <summary>Continues a text.</summary>
 internal sealed class GenerateVerb : Verb
 {
-    private static readonly Setting Prompt = new("prompt", SettingKind.Text, "The text to continue.") { Group = "What" };
+    private static readonly Setting Prompt = new("prompt", SettingKind.Text,
+        "The text to continue.") { Group = "What" };
 
-    private static readonly Setting PromptFile = new("prompt_file", SettingKind.Text, "File with the text; without either, standard input is read.")
+    private static readonly Setting PromptFile = new("prompt_file", SettingKind.Text,
+        "File with the text; without either, standard input is read.")
     {
         ValueName = "FILE", Group = "What",
     };
@@ -25,19 +27,23 @@ internal sealed class GenerateVerb : Verb
         Default = "128", Least = 1, Most = 1 << 20, Aliases = ["max_new_tokens"],
     };
 
-    private static readonly Setting Temperature = new("temperature", SettingKind.Number, "0 takes the best token; larger is more varied.")
+    private static readonly Setting Temperature = new("temperature", SettingKind.Number,
+        "0 takes the best token; larger is more varied.")
     {
         Default = "0", Least = 0, Aliases = ["temp"],
     };
 
-    private static readonly Setting TopK = new("top_k", SettingKind.Whole, "Sample from the k best tokens; 0 for all.") { Default = "0", Least = 0, Most = int.MaxValue };
+    private static readonly Setting TopK = new("top_k", SettingKind.Whole,
+        "Sample from the k best tokens; 0 for all.") { Default = "0", Least = 0, Most = int.MaxValue };
 
-    private static readonly Setting TopP = new("top_p", SettingKind.Number, "Sample from the best tokens that make up this probability.")
+    private static readonly Setting TopP = new("top_p", SettingKind.Number,
+        "Sample from the best tokens that make up this probability.")
     {
         Default = "1", Least = 1e-6, Most = 1,
     };
 
-    private static readonly Setting MinP = new("min_p", SettingKind.Number, "Leave out tokens less probable than this share of the best one.")
+    private static readonly Setting MinP = new("min_p", SettingKind.Number,
+        "Leave out tokens less probable than this share of the best one.")
     {
         Default = "0", Least = 0, Most = 1,
     };
@@ -48,21 +54,26 @@ internal sealed class GenerateVerb : Verb
         Default = "1", Least = 0.01, Most = 100,
     };
 
-    private static readonly Setting Stop = new("stop", SettingKind.Text, "End before this text; may be given several times.")
+    private static readonly Setting Stop = new("stop", SettingKind.Text,
+        "End before this text; may be given several times.")
     {
         IsRepeatable = true, Aliases = ["stop_strings"],
     };
 
     /// <summary>The settings of sampling.</summary>
-    public static readonly Setting[] Sampling = [MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty, Stop, Shared.Seed];
+    public static readonly Setting[] Sampling = [MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty, Stop,
+        Shared.Seed];
 
     public override string Name => "generate";
 
     public override string Summary => "continues a text, with any number of adapters";
 
-    public override string Example => "peftnative generate --model my-model --adapter my-adapter --prompt 'Once upon a time' --max_tokens 60";
+    public override string Example =>
+        "peftnative generate --model my-model --adapter my-adapter --prompt 'Once upon a time' --max_tokens 60";
 
-    public override IReadOnlyList<Setting> Settings => [Shared.Model, ModelSession.Adapters, Prompt, PromptFile, .. QuantizationSettings.All, .. Sampling, .. Shared.Machine];
+    public override IReadOnlyList<Setting> Settings =>
+        [Shared.Model, ModelSession.Adapters, Prompt, PromptFile, .. QuantizationSettings.All, .. Sampling,
+            .. Shared.Machine];
 
     public override int Run(SettingValues values, Terminal terminal)
     {
@@ -84,16 +95,21 @@ internal sealed class GenerateVerb : Verb
         var (seconds, count) = (clock.Elapsed.TotalSeconds, generator.TokenCount);
         terminal.Object(new JsonObject
         {
-            ["prompt"] = prompt, ["text"] = text.ToString(), ["prompt_tokens"] = ids.Length, ["tokens"] = count, ["seconds"] = Math.Round(seconds, 3),
+            ["prompt"] = prompt, ["text"] = text.ToString(), ["prompt_tokens"] = ids.Length, ["tokens"] = count,
+            ["seconds"] = Math.Round(seconds, 3),
         });
-        if (terminal.IsLive) terminal.Note($"{Quantity.Of(count, "token")} in {Quantity.Time(seconds)}, {Quantity.Number(count / seconds)} tokens/s");
+        if (terminal.IsLive)
+            terminal.Note(
+                $"{Quantity.Of(count, "token")} in {Quantity.Time(seconds)}, {Quantity.Number(count / seconds)} "
+                    + "tokens/s");
         return 0;
     }
 
     /// <summary>The options of sampling.</summary>
     public static GenerationOptions ToOptions(SettingValues values) => new()
     {
-        MaxTokens = values.Int(MaxTokens), Temperature = values.Number(Temperature), TopK = values.Int(TopK), TopP = values.Number(TopP),
+        MaxTokens = values.Int(MaxTokens), Temperature = values.Number(Temperature), TopK = values.Int(TopK),
+        TopP = values.Number(TopP),
         MinP = values.Number(MinP), RepetitionPenalty = values.Number(RepetitionPenalty), Stop = values.Texts(Stop),
         Seed = (ulong)values.Whole(Shared.Seed),
     };
@@ -118,8 +134,10 @@ internal sealed class GenerateVerb : Verb
         if (values.Has(Prompt) && values.Has(PromptFile))
             throw new UsageException("--prompt and --prompt_file exclude each other.", null, "Give one of them.");
         var text = values.OptionalText(Prompt)
-            ?? (values.OptionalText(PromptFile) is { } file ? ReadFile(file) : terminal.IsKeyboard ? "" : terminal.In.ReadToEnd());
-        return text.Length > 0 ? text : throw new UsageException("There is no prompt.", null, "Give --prompt TEXT or --prompt_file FILE, or pipe a text in.");
+            ?? (values.OptionalText(PromptFile) is { } file ? ReadFile(file) : terminal.IsKeyboard
+                ? "" : terminal.In.ReadToEnd());
+        return text.Length > 0 ? text : throw new UsageException("There is no prompt.", null,
+            "Give --prompt TEXT or --prompt_file FILE, or pipe a text in.");
     }
 
     private static string ReadFile(string path) => File.Exists(path) ? File.ReadAllText(path)

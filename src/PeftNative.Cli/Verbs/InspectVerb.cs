@@ -14,23 +14,27 @@ internal sealed class InspectVerb : Verb
 {
     private const int RowsShown = 40;
 
-    private static readonly Setting PathArgument = new("path", SettingKind.Text, "A safetensors file, or the folder of an adapter, model, checkpoint or run.")
+    private static readonly Setting PathArgument = new("path", SettingKind.Text,
+        "A safetensors file, or the folder of an adapter, model, checkpoint or run.")
     {
         ValueName = "PATH", IsRequired = true,
     };
 
-    private static readonly Setting Diff = new("diff", SettingKind.Text, "Compare with this file or folder, tensor by tensor.") { ValueName = "PATH" };
+    private static readonly Setting Diff = new("diff", SettingKind.Text,
+        "Compare with this file or folder, tensor by tensor.") { ValueName = "PATH" };
 
     private static readonly Setting Base = Shared.Model with
     {
-        Help = "Checkpoint folder: does the adapter fit it, and change anything?", IsRequired = false, Group = "Options",
+        Help = "Checkpoint folder: does the adapter fit it, and change anything?", IsRequired = false,
+        Group = "Options",
     };
 
     private static readonly Setting All = new("all", SettingKind.Switch, $"Every tensor, not the first {RowsShown}.");
 
     public override string Name => "inspect";
 
-    public override string Summary => "shows tensors, norms, settings and hashes of weights, adapters, models, checkpoints";
+    public override string Summary =>
+        "shows tensors, norms, settings and hashes of weights, adapters, models, checkpoints";
 
     public override string Example => "peftnative inspect my-adapter --diff my-adapter/best";
 
@@ -80,7 +84,8 @@ internal sealed class InspectVerb : Verb
     private static void Fit(InspectedPath path, string folder, JsonObject facts, Terminal terminal)
     {
         if (!File.Exists(Path.Combine(path.Path, AdapterFolder.ConfigName)))
-            throw new UsageException("Only an adapter can be held against a model.", "--model", "Give the folder of an adapter, or leave --model out.");
+            throw new UsageException("Only an adapter can be held against a model.", "--model",
+                "Give the folder of an adapter, or leave --model out.");
         using var backend = BackendFactory.Create("reference");
         var (model, loaded) = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(path.Path, folder));
         using var owner = model;
@@ -88,24 +93,29 @@ internal sealed class InspectVerb : Verb
         List<string> doubts = [.. loaded.Doubts, .. AdapterFolder.Doubts(adapter, path.Path)];
         foreach (var doubt in doubts) terminal.Warn(doubt);
         terminal.Line($"  {"fits " + folder,-24} every key has its place, with the right shape");
-        facts["fits_model"] = new JsonObject { ["model"] = folder, ["changes_nothing"] = adapter.ChangesNothing, ["doubts"] = JsonLines.List(doubts) };
+        facts["fits_model"] = new JsonObject { ["model"] = folder, ["changes_nothing"] = adapter.ChangesNothing,
+            ["doubts"] = JsonLines.List(doubts) };
     }
 
     private static void PrintFiles(InspectedPath path, WeightSource source, JsonObject facts, Terminal terminal)
     {
         var parameters = source.Tensors.Sum(t => t.ElementCount);
-        terminal.Line($"  {"parameters",-24} {Quantity.Count(parameters)} in {Quantity.Of(source.Count, "tensor")}, {Quantity.Bytes(source.ByteLength)}");
+        terminal.Line(
+            $"  {"parameters",-24} {Quantity.Count(parameters)} in {Quantity.Of(source.Count, "tensor")}, "
+                + $"{Quantity.Bytes(source.ByteLength)}");
         var files = new JsonArray();
         foreach (var file in path.WeightFiles)
         {
             terminal.Cancellation.ThrowIfCancellationRequested();
             var (size, hash) = (new FileInfo(file).Length, InspectedPath.Sha256(file));
-            files.Add((JsonNode)new JsonObject { ["name"] = Path.GetFileName(file), ["bytes"] = size, ["sha256"] = hash });
+            files.Add((JsonNode)new JsonObject { ["name"] = Path.GetFileName(file), ["bytes"] = size,
+                ["sha256"] = hash });
             terminal.Line($"  {Path.GetFileName(file),-24} {Quantity.Bytes(size)}, sha256 {hash}");
         }
         terminal.Object(new JsonObject
         {
-            ["path"] = path.Path, ["kind"] = path.KindName, ["facts"] = facts, ["parameters"] = parameters, ["tensors"] = source.Count,
+            ["path"] = path.Path, ["kind"] = path.KindName, ["facts"] = facts, ["parameters"] = parameters,
+            ["tensors"] = source.Count,
             ["bytes"] = source.ByteLength, ["files"] = files,
         });
     }
@@ -125,7 +135,8 @@ internal sealed class InspectVerb : Verb
             terminal.Object(ToJson(tensor, found));
             // Tensors with broken numbers are shown wherever they stand.
             if (!all && ++shown > RowsShown && found is null or { NanCount: 0, InfinityCount: 0 }) continue;
-            table.Add(tensor.Name, tensor.Type.Name(), $"[{string.Join(", ", tensor.Shape)}]", Text(found?.Norm), Text(found?.Least), Text(found?.Most),
+            table.Add(tensor.Name, tensor.Type.Name(), $"[{string.Join(", ", tensor.Shape)}]", Text(found?.Norm),
+                Text(found?.Least), Text(found?.Most),
                 found?.NanCount.ToString() ?? "-", found?.InfinityCount.ToString() ?? "-");
         }
         progress.Clear();
@@ -137,15 +148,18 @@ internal sealed class InspectVerb : Verb
 
     private static JsonObject ToJson(StoredTensor tensor, TensorStatistics? found) => new()
     {
-        ["tensor"] = tensor.Name, ["dtype"] = tensor.Type.Name(), ["shape"] = new JsonArray([.. tensor.Shape.Select(d => (JsonNode)d)]),
-        ["norm"] = JsonLines.Number(found?.Norm), ["least"] = JsonLines.Number(found?.Least), ["most"] = JsonLines.Number(found?.Most),
+        ["tensor"] = tensor.Name, ["dtype"] = tensor.Type.Name(),
+        ["shape"] = new JsonArray([.. tensor.Shape.Select(d => (JsonNode)d)]),
+        ["norm"] = JsonLines.Number(found?.Norm), ["least"] = JsonLines.Number(found?.Least),
+        ["most"] = JsonLines.Number(found?.Most),
         ["nan"] = found?.NanCount, ["inf"] = found?.InfinityCount,
     };
 
     private static int Compare(InspectedPath path, InspectedPath other, SettingValues values, Terminal terminal)
     {
         if (path.WeightFiles.Count == 0 || other.WeightFiles.Count == 0)
-            throw new UsageException("Only paths with weights can be compared.", "--diff", "Give safetensors files, adapters or models.");
+            throw new UsageException("Only paths with weights can be compared.", "--diff",
+                "Give safetensors files, adapters or models.");
         using var first = WeightSource.Open(path.WeightPath);
         using var second = WeightSource.Open(other.WeightPath);
         var table = new TextTable("tensor", "is", "largest difference", "relative");
@@ -158,13 +172,16 @@ internal sealed class InspectVerb : Verb
             terminal.Object(new JsonObject
             {
                 ["tensor"] = tensor.Name, ["relation"] = relation,
-                ["largest_difference"] = JsonLines.Number(tensor.LargestDifference), ["relative_difference"] = JsonLines.Number(tensor.RelativeDifference),
+                ["largest_difference"] = JsonLines.Number(tensor.LargestDifference),
+                ["relative_difference"] = JsonLines.Number(tensor.RelativeDifference),
             });
             if (values.Switch(All) || tensor.Relation != TensorRelation.Equal)
                 table.Add(tensor.Name, relation, Text(tensor.LargestDifference), Text(tensor.RelativeDifference));
         }
-        foreach (var line in table.Lines().Skip(counts.Keys.All(k => k == TensorRelation.Equal) && !values.Switch(All) ? 1 : 0)) terminal.Line(line);
-        terminal.Line(string.Join(", ", counts.OrderBy(c => c.Key).Select(c => $"{c.Value} {c.Key.ToString().ToLowerInvariant()}")));
+        foreach (var line in table.Lines().Skip(counts.Keys.All(k => k == TensorRelation.Equal) && !values.Switch(All)
+            ? 1 : 0)) terminal.Line(line);
+        terminal.Line(string.Join(", ",
+            counts.OrderBy(c => c.Key).Select(c => $"{c.Value} {c.Key.ToString().ToLowerInvariant()}")));
         return 0;
     }
 

@@ -12,35 +12,42 @@ namespace PeftNative.Cli.Verbs;
 /// <summary>Adds adapters into the base and writes a model that needs none.</summary>
 internal sealed class MergeVerb : Verb
 {
-    private static readonly Setting Output = new("output", SettingKind.Text, "New folder for the merged model or adapter.")
+    private static readonly Setting Output = new("output", SettingKind.Text,
+        "New folder for the merged model or adapter.")
     {
         ValueName = "DIR", Aliases = ["output_dir", "save_path"], Group = "What", IsRequired = true,
     };
 
-    private static readonly Setting Type = new("dtype", SettingKind.Text, "Type of the stored weights; keep leaves each as it is.")
+    private static readonly Setting Type = new("dtype", SettingKind.Text,
+        "Type of the stored weights; keep leaves each as it is.")
     {
         Default = "keep", Choices = ["keep", "fp32", "bf16", "fp16"],
     };
 
-    private static readonly Setting ShardSize = new("max_shard_size", SettingKind.Text, "Largest weights file, such as 500MB; larger models get shards.")
+    private static readonly Setting ShardSize = new("max_shard_size", SettingKind.Text,
+        "Largest weights file, such as 500MB; larger models get shards.")
     {
         Default = "5GB", ValueName = "SIZE",
     };
 
     public override string Name => "merge";
 
-    public override string Summary => "adds adapters into the base and writes a model folder; or makes one adapter of several";
+    public override string Summary =>
+        "adds adapters into the base and writes a model folder; or makes one adapter of several";
 
     public override string Example => "peftnative merge --model my-model --adapter my-adapter --output my-merged-model";
 
     public override string Notes =>
-        "With --quantization the adapter is merged into the base as it is then, and the result is written dequantised.\n"
+        "With --quantization the adapter is merged into the base as it is then, and the result is written "
+        + "dequantised.\n"
         + "What is written is read again and compared with base and adapter; off by more than rounding, it goes.\n"
-        + "With --combination_type the output is one adapter:\n  --adapter a:0.7 --adapter b:0.3 --combination_type ties --density 0.5";
+        + "With --combination_type the output is one adapter:\n  --adapter a:0.7 --adapter b:0.3 --combination_type "
+        + "ties --density 0.5";
 
     public override IReadOnlyList<Setting> Settings =>
     [
-        Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize, .. QuantizationSettings.All, .. AdapterCombination.Settings,
+        Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize,
+        .. QuantizationSettings.All, .. AdapterCombination.Settings,
         Shared.Seed, Shared.Backend, Shared.Device, Shared.Threads,
     ];
 
@@ -55,19 +62,28 @@ internal sealed class MergeVerb : Verb
         using var progress = new ProgressLine(terminal);
         var output = values.Text(Output);
         var quantization = QuantizationSettings.Read(values);
-        var report = ModelMerger.Merge(backend, values.Text(Shared.Model), ModelSession.AdapterSources(values), output, new MergeOptions
+        var report = ModelMerger.Merge(backend, values.Text(Shared.Model), ModelSession.AdapterSources(values), output,
+            new MergeOptions
         {
-            Type = values.Text(Type) switch { "fp32" => StoredType.F32, "bf16" => StoredType.BF16, "fp16" => StoredType.F16, _ => null },
+            Type = values.Text(Type) switch { "fp32" =>
+                StoredType.F32, "bf16" => StoredType.BF16, "fp16" => StoredType.F16, _ => null },
             Quantization = quantization,
             MaxShardBytes = ParseSize(values.Text(ShardSize), values.OriginOf(ShardSize)),
         }, progress, terminal.Cancellation);
         progress.Clear();
-        terminal.Line($"{output}: {report.Changed} tensors changed, {report.Kept} kept, in {string.Join(", ", report.Files)}");
-        if (report.Dropped.Count > 0) terminal.Line($"left out, because the model has no place for them: {string.Join(", ", report.Dropped)}");
-        terminal.Line($"logits, merged against base with adapter: they differ by {Quantity.Number(report.LargestDifference)} at most "
-            + $"(the largest is {Quantity.Number(report.LargestLogit)}; the adapter moves them by {Quantity.Number(report.LargestChange)})");
+        terminal.Line(
+            $"{output}: {report.Changed} tensors changed, {report.Kept} kept, in {string.Join(", ", report.Files)}");
+        if (report.Dropped.Count > 0)
+            terminal.Line($"left out, because the model has no place for them: {string.Join(", ", report.Dropped)}");
+        terminal.Line(
+            $"logits, merged against base with adapter: they differ by {Quantity.Number(report.LargestDifference)} at "
+                + "most "
+            + $"(the largest is {Quantity.Number(report.LargestLogit)}; the adapter moves them by "
+            + $"{Quantity.Number(report.LargestChange)})");
         if (quantization is not null)
-            terminal.Line($"the base was quantised ({quantization.Type}) as for training; what is written is dequantised, all its linear layers included");
+            terminal.Line(
+                $"the base was quantised ({quantization.Type}) as for training; what is written is dequantised, all "
+                    + "its linear layers included");
         if (report.IsUntied)
             terminal.Line("embedding and head, one matrix in the base, are two in the merged model; "
                 + "its config.json says tie_word_embeddings false");
@@ -76,7 +92,8 @@ internal sealed class MergeVerb : Verb
         {
             ["output"] = output, ["changed"] = report.Changed, ["kept"] = report.Kept, ["added"] = report.Added,
             ["dropped"] = JsonLines.List(report.Dropped), ["files"] = JsonLines.List(report.Files),
-            ["largest_difference"] = JsonLines.Number(report.LargestDifference), ["largest_logit"] = JsonLines.Number(report.LargestLogit),
+            ["largest_difference"] = JsonLines.Number(report.LargestDifference),
+            ["largest_logit"] = JsonLines.Number(report.LargestLogit),
             ["largest_change"] = JsonLines.Number(report.LargestChange), ["untied"] = report.IsUntied,
         });
         return 0;
@@ -86,7 +103,9 @@ internal sealed class MergeVerb : Verb
     {
         var unit = text.TrimStart([.. "0123456789. "]);
         var factor = unit.ToUpperInvariant() switch { "GB" => 1e9, "MB" => 1e6, "KB" => 1e3, "" or "B" => 1, _ => 0 };
-        return factor > 0 && double.TryParse(text[..^unit.Length], NumberStyles.Float, CultureInfo.InvariantCulture, out var size) && size * factor is >= 1 and < 1e18
-            ? (long)(size * factor) : throw new UsageException($"'{text}' is no size.", where, "Write it as 500MB or 5GB.");
+        return factor > 0 && double.TryParse(text[..^unit.Length], NumberStyles.Float, CultureInfo.InvariantCulture,
+            out var size) && size * factor is >= 1 and < 1e18
+            ? (long)(size * factor)
+            : throw new UsageException($"'{text}' is no size.", where, "Write it as 500MB or 5GB.");
     }
 }

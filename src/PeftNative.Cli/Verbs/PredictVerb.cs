@@ -11,19 +11,22 @@ namespace PeftNative.Cli.Verbs;
 /// <summary>Writes what a model says about each record.</summary>
 internal sealed class PredictVerb : Verb
 {
-    private static readonly Setting Output = new("output", SettingKind.Text, "File for the predictions, one JSON object per record; standard output without it.")
+    private static readonly Setting Output = new("output", SettingKind.Text,
+        "File for the predictions, one JSON object per record; standard output without it.")
     {
         ValueName = "FILE.jsonl", Group = "What",
     };
 
     /// <summary>Labels that the user gives.</summary>
-    internal static readonly Setting Labels = new("labels", SettingKind.Names, "Names of the labels by number, for adapters that come without.") { Group = "Data" };
+    internal static readonly Setting Labels = new("labels", SettingKind.Names,
+        "Names of the labels by number, for adapters that come without.") { Group = "Data" };
 
     public override string Name => "predict";
 
     public override string Summary => "writes labels and scores, tags, or continuations for every record of a file";
 
-    public override string Example => "peftnative predict --model minilm --adapter sst2-lora --data sst2-test.jsonl --output predictions.jsonl";
+    public override string Example =>
+        "peftnative predict --model minilm --adapter sst2-lora --data sst2-test.jsonl --output predictions.jsonl";
 
     public override string Notes => """
         With --adapter NAME=DIR (several times) the field "adapter" of each record says which one works on it; without
@@ -34,7 +37,8 @@ internal sealed class PredictVerb : Verb
 
     public override IReadOnlyList<Setting> Settings =>
     [
-        Shared.Model, ModelSession.ChosenAdapters, DataSettings.Data, Output, DataSettings.BatchSize with { Group = "Data", Default = "32" },
+        Shared.Model, ModelSession.ChosenAdapters, DataSettings.Data, Output,
+        DataSettings.BatchSize with { Group = "Data", Default = "32" },
         Labels,
         .. QuantizationSettings.All, .. DataSettings.Reading, .. GenerateVerb.Sampling, .. Shared.Machine,
     ];
@@ -79,7 +83,8 @@ internal sealed class PredictVerb : Verb
     {
         if (!values.Has(Labels)) return null;
         var adapters = ModelSession.NamedSources(values);
-        var options = adapters.Count > 0 ? AdapterLabels.OptionsFor(adapters[0].Source.Folder, values.Text(Shared.Model)) : new ModelOptions();
+        var options = adapters.Count > 0
+            ? AdapterLabels.OptionsFor(adapters[0].Source.Folder, values.Text(Shared.Model)) : new ModelOptions();
         return options with { Labels = values.Texts(Labels) };
     }
 }

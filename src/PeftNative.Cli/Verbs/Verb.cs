@@ -32,7 +32,8 @@ internal abstract class Verb
 
     /// <summary>The verb's own settings and those every verb has.</summary>
     public IEnumerable<Setting> AllSettings =>
-        [.. Settings, .. ReadsConfig ? [Shared.Config] : Array.Empty<Setting>(), Shared.Json, Shared.Quiet, Shared.Verbose, Shared.Help];
+        [.. Settings, .. ReadsConfig ? [Shared.Config] : Array.Empty<Setting>(), Shared.Json, Shared.Quiet,
+            Shared.Verbose, Shared.Help];
 
     /// <summary>Does it; returns the exit code.</summary>
     public abstract int Run(SettingValues values, Terminal terminal);

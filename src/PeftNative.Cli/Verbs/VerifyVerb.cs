@@ -19,7 +19,8 @@ internal sealed class VerifyVerb : Verb
         ValueName = "DIR|ops", IsRequired = true,
     };
 
-    private static readonly Setting Filter = new("filter", SettingKind.Text, "Only cases in whose name this is found.") { ValueName = "REGEX" };
+    private static readonly Setting Filter = new("filter", SettingKind.Text,
+        "Only cases in whose name this is found.") { ValueName = "REGEX" };
 
     public override string Name => "verify";
 
@@ -35,7 +36,8 @@ internal sealed class VerifyVerb : Verb
 
     public override Setting Argument => Folder;
 
-    public override IReadOnlyList<Setting> Settings => [Filter, OperationsRun.Seed, OperationsRun.Case, OperationsRun.All, .. Shared.Machine];
+    public override IReadOnlyList<Setting> Settings =>
+        [Filter, OperationsRun.Seed, OperationsRun.Case, OperationsRun.All, .. Shared.Machine];
 
     public override bool ReadsConfig => false;
 
@@ -54,7 +56,8 @@ internal sealed class VerifyVerb : Verb
             var cases = GoldenFolder.Find(values.Text(Folder), () => backend ??= Machine.CreateBackend(values))
                 .Where(c => pattern.IsMatch(c.Name)).ToList();
             if (cases.Count == 0)
-                throw new UsageException("No case has a name in which the filter is found.", "--filter", "Leave --filter out to see all names.");
+                throw new UsageException("No case has a name in which the filter is found.", "--filter",
+                    "Leave --filter out to see all names.");
             var lines = new List<VerifyLine>();
             foreach (var c in cases)
             {
@@ -80,7 +83,8 @@ internal sealed class VerifyVerb : Verb
         }
         catch (ArgumentException e)
         {
-            throw new UsageException($"The filter is no regular expression: {e.Message}", "--filter", "Put it into single quotes.", e);
+            throw new UsageException($"The filter is no regular expression: {e.Message}", "--filter",
+                "Put it into single quotes.", e);
         }
     }
 
@@ -96,11 +100,13 @@ internal sealed class VerifyVerb : Verb
         var notRun = lines.Where(l => l.Passed is null).ToList();
         var failed = lines.Count(l => l.Passed == false);
         var passed = lines.Count(l => l.Passed == true);
-        // With --json the lines of the cases say all this to a machine; people who watch it get the count on the error stream.
+        // With --json the lines of the cases say all this to a machine; people who watch it get the count on the error
+        // stream.
         Action<string> say = terminal.Json ? terminal.Note : terminal.Line;
         foreach (var reason in notRun.GroupBy(l => l.Text).OrderBy(g => g.Key, StringComparer.Ordinal))
             say($"not run: {reason.Key}: {string.Join(", ", reason.Select(l => l.Name))}");
-        say($"{passed} passed, {failed} failed, {notRun.Count} not run" + (backend is null ? "" : $"  (backend {backend.Name}: {backend.Description})"));
+        say($"{passed} passed, {failed} failed, {notRun.Count} not run"
+            + (backend is null ? "" : $"  (backend {backend.Name}: {backend.Description})"));
         return failed > 0 ? NumericFailure : passed > 0 ? 0 : NothingSupported;
     }
 }

@@ -36,7 +36,8 @@ internal static class ChatTemplateVerifier
             first ??= $"{recorded["name"]}: {difference}";
         }
 
-        return new VerificationResult(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), count, failed, first);
+        return new VerificationResult(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), count,
+            failed, first);
     }
 
     internal static JsonNode Read(string folder, string file)

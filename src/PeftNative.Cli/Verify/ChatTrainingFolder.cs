@@ -9,6 +9,7 @@ internal static class ChatTrainingFolder
     {
         if (!Directory.Exists(folder)) return [];
         return Directory.GetDirectories(folder).Order(StringComparer.Ordinal).Where(ChatTrainingVerifier.Knows)
-            .Select(recorded => GoldenFolder.Case("chat-training:", recorded, () => ChatTrainingVerifier.Verify(recorded)));
+            .Select(recorded => GoldenFolder.Case("chat-training:", recorded,
+                () => ChatTrainingVerifier.Verify(recorded)));
     }
 }

@@ -37,7 +37,8 @@ internal static class ChatTrainingVerifier
             failed++;
             first ??= $"{recorded["name"]}: {difference}";
         }
-        return new VerificationResult(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), count, failed, first);
+        return new VerificationResult(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), count,
+            failed, first);
     }
 
     private static string? Difference(ChatTemplate template, JsonObject recorded, RecordOrigin origin)
@@ -64,7 +65,8 @@ internal static class ChatTrainingVerifier
         if (texts.Count != expected.Count) return $"expected {expected.Count} examples, got {texts.Count}";
         for (var i = 0; i < texts.Count; i++)
         {
-            if (Difference(texts[i], expected[i]!.AsObject()) is { } difference) return $"example {i + 1}: {difference}";
+            if (Difference(texts[i], expected[i]!.AsObject()) is { } difference)
+                return $"example {i + 1}: {difference}";
         }
         return null;
     }
@@ -81,12 +83,14 @@ internal static class ChatTrainingVerifier
             var (span, turn, (start, end)) = (spans[i]!, text.Turns[i].Message, places[i]);
             int[] ends = [Number(span, "end"), Number(span, "end_trimmed")];
             if (turn != Number(span, "turn") || start != Number(span, "start") || !ends.Contains(end))
-                return $"expected turn {span["turn"]} at {span["start"]} to {span["end"]}, got {turn} at {start} to {end}";
+                return $"expected turn {span["turn"]} at {span["start"]} to {span["end"]}, got {turn} at {start} to "
+                    + $"{end}";
         }
         var off = text.Turns.Where(t => t.Opening is not null).Select(t => t.Message).ToList();
         var expectedOff = expected["answer_does_not_continue_the_prompt"]!.AsArray().Select(n => n!.GetValue<int>());
         return off.SequenceEqual(expectedOff) ? null
-            : $"turns that do not continue their prompt: expected {string.Join(", ", expectedOff)}, got {string.Join(", ", off)}";
+            : $"turns that do not continue their prompt: expected {string.Join(", ", expectedOff)}, got "
+            + $"{string.Join(", ", off)}";
     }
 
     private static int Number(JsonNode node, string key) => node[key]!.GetValue<int>();

@@ -9,7 +9,9 @@ namespace PeftNative.Cli.Verify;
 /// <param name="Run">Runs it.</param>
 internal sealed record VerifyCase(string Name, Func<VerifyLine> Run);
 
-/// <summary>Finds the cases of a folder of recorded numbers: models, tokenizers and chat templates, schedules and metrics.</summary>
+/// <summary>
+/// Finds the cases of a folder of recorded numbers: models, tokenizers and chat templates, schedules and metrics.
+/// </summary>
 internal static class GoldenFolder
 {
     private static readonly (string, Func<string, IEnumerable<VerifyCase>>)[] Kinds =
@@ -28,14 +30,16 @@ internal static class GoldenFolder
         foreach (var (name, find) in Kinds)
             cases.AddRange(find(Path.Combine(folder, name)).Concat(find(folder)));
         return cases.Count > 0 ? cases : throw new DataException("The folder holds no recorded cases.", folder,
-            "Give a folder with bases/ and cases/, tokenizers/, training/ or chat-training/, or one of the last three itself.");
+            "Give a folder with bases/ and cases/, tokenizers/, training/ or chat-training/, or one of the last three "
+                + "itself.");
     }
 
     private static IEnumerable<VerifyCase> Tokenizers(string folder)
     {
         if (!Directory.Exists(folder)) yield break;
         foreach (var tokenizer in Directory.GetDirectories(folder).Order(StringComparer.Ordinal))
-            if (File.Exists(Path.Combine(tokenizer, "cases.json")) && File.Exists(Path.Combine(tokenizer, "tokenizer_config.json")))
+            if (File.Exists(Path.Combine(tokenizer, "cases.json"))
+                && File.Exists(Path.Combine(tokenizer, "tokenizer_config.json")))
                 yield return Case("tokenizer:", tokenizer, () => TokenizerVerifier.Verify(tokenizer));
         var chat = Path.Combine(folder, "chat");
         if (!Directory.Exists(chat)) yield break;
@@ -89,7 +93,9 @@ internal static class GoldenFolder
     private static IEnumerable<VerifyCase> Training(string folder)
     {
         var (schedules, metrics) = (Path.Combine(folder, "schedules.json"), Path.Combine(folder, "metrics.json"));
-        if (File.Exists(schedules)) yield return new VerifyCase("training:schedules", () => VerifyLine.Of(ScheduleVerifier.Verify(schedules)));
-        if (File.Exists(metrics)) yield return new VerifyCase("training:metrics", () => VerifyLine.Of(MetricsVerifier.Verify(metrics)));
+        if (File.Exists(schedules))
+            yield return new VerifyCase("training:schedules", () => VerifyLine.Of(ScheduleVerifier.Verify(schedules)));
+        if (File.Exists(metrics))
+            yield return new VerifyCase("training:metrics", () => VerifyLine.Of(MetricsVerifier.Verify(metrics)));
     }
 }

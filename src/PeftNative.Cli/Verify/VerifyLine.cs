@@ -23,11 +23,15 @@ internal sealed record VerifyLine(string Name, bool? Passed, JsonObject Json, st
         };
         if (result.Expect is not null) (json["expect"], json["got"]) = (result.Expect, result.Got);
         if (result.Failure is not null) json["failure"] = result.Failure;
-        var text = $"logits {Error(result.Logits)}  loss {Error(result.Loss)}  grad {Error(result.Gradient)}  steps {Error(result.Steps)}  "
-            + $"merged {Error(result.Merged)}  generated {result.Generated switch { true => "same ", false => "OTHER", _ => "-    " }}  "
+        var text =
+            $"logits {Error(result.Logits)}  loss {Error(result.Loss)}  grad {Error(result.Gradient)}  steps "
+            + $"{Error(result.Steps)}  "
+            + $"merged {Error(result.Merged)}  generated "
+            + $"{result.Generated switch { true => "same ", false => "OTHER", _ => "-    " }}  "
             + $"{result.Seconds:0.00} s"
             + (result.Expect is null ? "" : $"  {result.Got ?? "-"} (reference: {result.Expect})");
-        return new VerifyLine(result.Case, result.Passed, json, result.Failure is null ? text : $"{text}\n      {result.Failure}");
+        return new VerifyLine(result.Case, result.Passed, json,
+            result.Failure is null ? text : $"{text}\n      {result.Failure}");
     }
 
     /// <summary>Replayed numbers or texts that need no model.</summary>
@@ -35,11 +39,13 @@ internal sealed record VerifyLine(string Name, bool? Passed, JsonObject Json, st
     {
         var json = new JsonObject
         {
-            ["case"] = result.Name, ["passed"] = result.Passed, ["checked"] = result.Checked, ["failed"] = result.Failed,
+            ["case"] = result.Name, ["passed"] = result.Passed, ["checked"] = result.Checked,
+            ["failed"] = result.Failed,
             ["first_failure"] = result.FirstFailure,
         };
         var text = $"{Quantity.Count(result.Checked)} checked, {Quantity.Count(result.Failed)} differ";
-        return new VerifyLine(result.Name, result.Passed, json, result.FirstFailure is null ? text : $"{text}\n      {result.FirstFailure}");
+        return new VerifyLine(result.Name, result.Passed, json,
+            result.FirstFailure is null ? text : $"{text}\n      {result.FirstFailure}");
     }
 
     /// <summary>A case that cannot be run yet.</summary>

@@ -1,8 +1,8 @@
 namespace PeftNative.Cuda.Driver;
 
 /// <summary>
-/// One device of a driver: its primary context and the one stream everything of a backend runs on, in order. Every failing call of
-/// the driver becomes an exception here. Used by one thread at a time.
+/// One device of a driver: its primary context and the one stream everything of a backend runs on, in order. Every
+/// failing call of the driver becomes an exception here. Used by one thread at a time.
 /// </summary>
 internal sealed unsafe class CudaDevice : IDisposable
 {
@@ -21,11 +21,13 @@ internal sealed unsafe class CudaDevice : IDisposable
         Driver = driver;
         Check(driver.GetDeviceCount(out var count), "cuDeviceGetCount");
         if (ordinal >= count)
-            throw new UsageException($"There is no CUDA device {ordinal}.", "--device", $"This machine has {count}, counted from 0.");
+            throw new UsageException($"There is no CUDA device {ordinal}.", "--device",
+                $"This machine has {count}, counted from 0.");
         Check(driver.GetDevice(ordinal, out device), "cuDeviceGet");
         Check(driver.GetDeviceName(device, out var name), "cuDeviceGetName");
         Name = name;
-        Capability = 10 * Attribute(DeviceAttribute.ComputeCapabilityMajor) + Attribute(DeviceAttribute.ComputeCapabilityMinor);
+        Capability = 10 * Attribute(DeviceAttribute.ComputeCapabilityMajor)
+            + Attribute(DeviceAttribute.ComputeCapabilityMinor);
         Multiprocessors = Attribute(DeviceAttribute.MultiprocessorCount);
         MaxSharedBytes = Attribute(DeviceAttribute.MaxSharedMemoryPerBlockOptIn);
         Check(driver.RetainPrimaryContext(device, out context), "cuDevicePrimaryCtxRetain");
@@ -83,7 +85,8 @@ internal sealed unsafe class CudaDevice : IDisposable
     {
         RefuseRecording("waiting");
         MakeCurrent();
-        Check(Driver.SynchronizeStream(Stream), "cuStreamSynchronize", lastLaunch.Length > 0 ? $"the last kernel started was {lastLaunch}" : null);
+        Check(Driver.SynchronizeStream(Stream), "cuStreamSynchronize",
+            lastLaunch.Length > 0 ? $"the last kernel started was {lastLaunch}" : null);
     }
 
     /// <summary>Starts a kernel.</summary>
@@ -94,11 +97,13 @@ internal sealed unsafe class CudaDevice : IDisposable
         if (shape.SharedBytes > kernel.LargestSharedBytes) kernel.AllowShared(this, shape.SharedBytes);
         var result = arguments.Launch(Driver, kernel.Handle, shape, Stream);
         lastLaunch = kernel.Name;
-        if (result != CudaResult.Success) throw Failure(result, "cuLaunchKernel", $"{kernel.Name}, {shape}, operands {arguments.Describe()}");
+        if (result != CudaResult.Success)
+            throw Failure(result, "cuLaunchKernel", $"{kernel.Name}, {shape}, operands {arguments.Describe()}");
     }
 
     /// <summary>
-    /// Takes down what operations start; returns the executable graph, or null where they do what no recording can hold.
+    /// Takes down what operations start; returns the executable graph, or null where they do what no recording can
+    /// hold.
     /// </summary>
     /// <exception cref="CudaException">The driver refused; the stream records no longer.</exception>
     public nint? Record(Action operations)
@@ -159,10 +164,12 @@ internal sealed unsafe class CudaDevice : IDisposable
 
     private PeftNativeException Failure(CudaResult result, string call, string? where) => result switch
     {
-        CudaResult.OutOfMemory => new ResourceException($"The device has not enough memory: {call} answered {Driver.NameOf(result)}.", where,
+        CudaResult.OutOfMemory =>
+            new ResourceException($"The device has not enough memory: {call} answered {Driver.NameOf(result)}.", where,
             "Use a smaller batch, shorter sequences, a smaller model or a quantised base."),
         CudaResult.NoBinaryForDevice or CudaResult.UnsupportedPtxVersion => new CudaException(
-            $"The kernels do not fit this device ({Name}) or driver: {call} answered {Driver.NameOf(result)}.", where, "Update the driver."),
+            $"The kernels do not fit this device ({Name}) or driver: {call} answered {Driver.NameOf(result)}.", where,
+            "Update the driver."),
         CudaResult.IllegalAddress or CudaResult.LaunchFailed => new CudaException(
             $"The device stopped: {call} answered {Driver.NameOf(result)}.", where,
             $"Set {CudaBackend.SynchronousVariable}=1 to see at which kernel, and resume from the last checkpoint."),
@@ -172,7 +179,8 @@ internal sealed unsafe class CudaDevice : IDisposable
 
     private int Attribute(DeviceAttribute attribute)
     {
-        Check(Driver.GetDeviceAttribute(attribute, device, out var value), "cuDeviceGetAttribute", attribute.ToString());
+        Check(Driver.GetDeviceAttribute(attribute, device, out var value), "cuDeviceGetAttribute",
+            attribute.ToString());
         return value;
     }
 }

@@ -1,6 +1,8 @@
 namespace PeftNative.Cuda.Driver;
 
-/// <summary>What a driver call answers; the numbers are those of <c>CUresult</c>. Only those that are told apart have a name.</summary>
+/// <summary>
+/// What a driver call answers; the numbers are those of <c>CUresult</c>. Only those that are told apart have a name.
+/// </summary>
 internal enum CudaResult
 {
     Success = 0,

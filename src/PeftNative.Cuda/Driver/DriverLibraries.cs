@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace PeftNative.Cuda.Driver;
 
-/// <summary>Finds the driver and the emulator by the names their files have. Each is loaded once. Thread-safe.</summary>
+/// <summary>
+/// Finds the driver and the emulator by the names their files have. Each is loaded once. Thread-safe.
+/// </summary>
 internal static class DriverLibraries
 {
     private const string FolderVariable = "PEFTNATIVE_NATIVE_DIR";
@@ -20,13 +22,16 @@ internal static class DriverLibraries
 
     private static (ICudaDriver?, string) Load(bool emulated)
     {
-        string[] names = emulated ? [.. EmulatorFiles()] : OperatingSystem.IsWindows() ? ["nvcuda.dll"] : ["libcuda.so.1", "libcuda.so"];
+        string[] names = emulated ? [.. EmulatorFiles()] : OperatingSystem.IsWindows()
+            ? ["nvcuda.dll"] : ["libcuda.so.1", "libcuda.so"];
         foreach (var name in names)
             if (NativeLibrary.TryLoad(name, out var library))
                 return Bind(library, name, emulated);
-        if (Array.Find(names, File.Exists) is { } broken) return (null, $"The file {broken} is there but cannot be loaded.");
+        if (Array.Find(names, File.Exists) is { } broken)
+            return (null, $"The file {broken} is there but cannot be loaded.");
         return (null, emulated
-            ? "The emulator was not built: ./build.sh in the repository builds it (./build.sh demo builds the CPU library alone)."
+            ? "The emulator was not built: ./build.sh in the repository builds it (./build.sh demo builds the CPU "
+            + "library alone)."
             : $"There is no NVIDIA driver: none of {string.Join(", ", names)} can be loaded.");
     }
 
@@ -36,7 +41,8 @@ internal static class DriverLibraries
         {
             var driver = new LibraryDriver(library, name, emulated);
             var result = driver.Init();
-            if (result != CudaResult.Success) return (null, $"The driver {name} cannot be started: {driver.NameOf(result)}.");
+            if (result != CudaResult.Success)
+                return (null, $"The driver {name} cannot be started: {driver.NameOf(result)}.");
             if (driver.GetDeviceCount(out var count) != CudaResult.Success || count == 0)
                 return (null, $"The driver {name} finds no device.");
             return (driver, "");
@@ -49,9 +55,12 @@ internal static class DriverLibraries
 
     private static IEnumerable<string> EmulatorFiles()
     {
-        var file = OperatingSystem.IsWindows() ? "pncuda_emu.dll" : OperatingSystem.IsMacOS() ? "libpncuda_emu.dylib" : "libpncuda_emu.so";
-        if (Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } chosen) yield return Path.Combine(chosen, file);
+        var file = OperatingSystem.IsWindows() ? "pncuda_emu.dll" : OperatingSystem.IsMacOS()
+            ? "libpncuda_emu.dylib" : "libpncuda_emu.so";
+        if (Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } chosen)
+            yield return Path.Combine(chosen, file);
         yield return Path.Combine(AppContext.BaseDirectory, file);
-        yield return Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native", file);
+        yield return Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier,
+            "native", file);
     }
 }

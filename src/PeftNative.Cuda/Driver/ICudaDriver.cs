@@ -3,9 +3,9 @@ using PeftNative.Cuda.Products;
 namespace PeftNative.Cuda.Driver;
 
 /// <summary>
-/// The entry points of a CUDA driver that this backend needs: the seam between the backend and what drives the device. There is one
-/// object for each driver library in the process, so that a real device and the emulator can be used side by side. Handles are
-/// passed as they are; nothing here throws.
+/// The entry points of a CUDA driver that this backend needs: the seam between the backend and what drives the device.
+/// There is one object for each driver library in the process, so that a real device and the emulator can be used side
+/// by side. Handles are passed as they are; nothing here throws.
 /// </summary>
 internal unsafe interface ICudaDriver
 {
@@ -109,7 +109,8 @@ internal unsafe interface ICudaDriver
 internal readonly record struct LaunchShape(Extent Grid, Extent Block, int SharedBytes = 0)
 {
     /// <inheritdoc/>
-    public override string ToString() => $"grid {Grid}, block {Block}" + (SharedBytes > 0 ? $", {SharedBytes:N0} bytes shared" : "");
+    public override string ToString() => $"grid {Grid}, block {Block}"
+        + (SharedBytes > 0 ? $", {SharedBytes:N0} bytes shared" : "");
 }
 
 /// <summary>A size along x, y and z.</summary>

@@ -5,8 +5,8 @@ using PeftNative.Cuda.Products;
 namespace PeftNative.Cuda.Driver;
 
 /// <summary>
-/// A driver library loaded by name: libcuda or the emulator. Function pointers of one library each, not imports of the assembly,
-/// because an import is bound once and two libraries with the same entry points must live side by side.
+/// A driver library loaded by name: libcuda or the emulator. Function pointers of one library each, not imports of the
+/// assembly, because an import is bound once and two libraries with the same entry points must live side by side.
 /// </summary>
 internal sealed unsafe class LibraryDriver : ICudaDriver
 {
@@ -34,12 +34,14 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
     private readonly delegate* unmanaged<nint*, void*, CudaResult> moduleLoadData;
     private readonly delegate* unmanaged<nint*, nint, byte*, CudaResult> moduleGetFunction;
     private readonly delegate* unmanaged<nint, FunctionAttribute, int, CudaResult> functionSetAttribute;
-    private readonly delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, CudaResult> launchKernel;
+    private readonly delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**,
+        CudaResult> launchKernel;
     private readonly delegate* unmanaged<nint, int, CudaResult> streamBeginCapture;
     private readonly delegate* unmanaged<nint, nint*, CudaResult> streamEndCapture;
     private readonly delegate* unmanaged<nint, int*, CudaResult> streamIsCapturing;
     private readonly delegate* unmanaged<nint*, nint, ulong, CudaResult> graphInstantiate;
-    private readonly delegate* unmanaged<nint, CudaResult> contextSetCurrent, memoryFree, hostFree, streamDestroy, streamSynchronize,
+    private readonly delegate* unmanaged<nint, CudaResult> contextSetCurrent, memoryFree, hostFree, streamDestroy,
+        streamSynchronize,
         eventDestroy, eventSynchronize, moduleUnload, graphDestroy, graphExecutableDestroy;
     private readonly delegate* unmanaged<CudaResult, byte**, CudaResult> getErrorName;
 
@@ -70,8 +72,10 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
         eventElapsedTime = (delegate* unmanaged<float*, nint, nint, CudaResult>)Find("cuEventElapsedTime");
         moduleLoadData = (delegate* unmanaged<nint*, void*, CudaResult>)Find("cuModuleLoadData");
         moduleGetFunction = (delegate* unmanaged<nint*, nint, byte*, CudaResult>)Find("cuModuleGetFunction");
-        functionSetAttribute = (delegate* unmanaged<nint, FunctionAttribute, int, CudaResult>)Find("cuFuncSetAttribute");
-        launchKernel = (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, CudaResult>)
+        functionSetAttribute = (delegate* unmanaged<nint, FunctionAttribute, int,
+            CudaResult>)Find("cuFuncSetAttribute");
+        launchKernel = (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**,
+            CudaResult>)
             Find("cuLaunchKernel");
         streamBeginCapture = (delegate* unmanaged<nint, int, CudaResult>)Find("cuStreamBeginCapture_v2");
         streamEndCapture = (delegate* unmanaged<nint, nint*, CudaResult>)Find("cuStreamEndCapture");
@@ -152,11 +156,14 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
 
     public CudaResult FreeHost(nint pointer) => hostFree(pointer);
 
-    public CudaResult CopyToDevice(nint target, void* source, nuint bytes, nint stream) => copyToDevice(target, source, bytes, stream);
+    public CudaResult CopyToDevice(nint target, void* source, nuint bytes, nint stream) =>
+        copyToDevice(target, source, bytes, stream);
 
-    public CudaResult CopyToHost(void* target, nint source, nuint bytes, nint stream) => copyToHost(target, source, bytes, stream);
+    public CudaResult CopyToHost(void* target, nint source, nuint bytes, nint stream) =>
+        copyToHost(target, source, bytes, stream);
 
-    public CudaResult CopyOnDevice(nint target, nint source, nuint bytes, nint stream) => copyOnDevice(target, source, bytes, stream);
+    public CudaResult CopyOnDevice(nint target, nint source, nuint bytes, nint stream) =>
+        copyOnDevice(target, source, bytes, stream);
 
     public CudaResult CreateStream(out nint stream)
     {
@@ -210,7 +217,8 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
     {
         var (grid, block) = (shape.Grid, shape.Block);
         fixed (nint* pointers = arguments)
-            return launchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block.X, (uint)block.Y, (uint)block.Z,
+            return launchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block.X, (uint)block.Y,
+                (uint)block.Z,
                 (uint)shape.SharedBytes, stream, (void**)pointers, null);
     }
 
@@ -253,11 +261,13 @@ internal sealed unsafe class LibraryDriver : ICudaDriver
     public ICublas? FindCublas()
     {
         var options = CublasLtOptions.FromEnvironment();
-        var first = options.Mode == CublasLtMode.Off ? null : IsEmulated ? CublasLt.Bind(FindExport, options) : CublasLt.Find(options);
+        var first = options.Mode == CublasLtMode.Off ? null : IsEmulated
+            ? CublasLt.Bind(FindExport, options) : CublasLt.Find(options);
         return first ?? (IsEmulated ? Cublas.Bind(FindExport) : Cublas.Find());
     }
 
     private nint Find(string name) => NativeLibrary.GetExport(library, name);
 
-    private delegate* unmanaged<nint, CudaResult> HandleCall(string name) => (delegate* unmanaged<nint, CudaResult>)Find(name);
+    private delegate* unmanaged<nint, CudaResult> HandleCall(string name) =>
+        (delegate* unmanaged<nint, CudaResult>)Find(name);
 }

@@ -1,7 +1,8 @@
 namespace PeftNative.Cuda.Driver;
 
 /// <summary>
-/// Tells graphs when memory goes away that was there when they were recorded: they may hold its address. Memory of a later time does not matter to them.
+/// Tells graphs when memory goes away that was there when they were recorded: they may hold its address. Memory of a
+/// later time does not matter to them.
 /// </summary>
 internal sealed class MemoryWatch
 {

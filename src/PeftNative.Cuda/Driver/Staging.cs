@@ -1,8 +1,8 @@
 namespace PeftNative.Cuda.Driver;
 
 /// <summary>
-/// Page-locked memory through which small uploads go without waiting: pieces are handed out one after the other, and only when all are
-/// used up does the next upload wait for the stream.
+/// Page-locked memory through which small uploads go without waiting: pieces are handed out one after the other, and
+/// only when all are used up does the next upload wait for the stream.
 /// </summary>
 internal sealed unsafe class Staging : IDisposable
 {
@@ -15,10 +15,13 @@ internal sealed unsafe class Staging : IDisposable
     public Staging(CudaDevice device)
     {
         this.device = device;
-        device.Check(device.Driver.AllocateHost(Capacity, out buffer), "cuMemHostAlloc", $"{Capacity:N0} bytes for uploads");
+        device.Check(device.Driver.AllocateHost(Capacity, out buffer), "cuMemHostAlloc",
+            $"{Capacity:N0} bytes for uploads");
     }
 
-    /// <summary>Copies host bytes to the device, in order with the stream's work; the source may be reused at once.</summary>
+    /// <summary>
+    /// Copies host bytes to the device, in order with the stream's work; the source may be reused at once.
+    /// </summary>
     public void Upload(ReadOnlySpan<byte> source, nint target)
     {
         if (source.IsEmpty) return;
@@ -48,5 +51,6 @@ internal sealed unsafe class Staging : IDisposable
     }
 
     private void Copy(byte* source, nint target, int bytes) => device.Check(
-        device.Driver.CopyToDevice(target, source, (nuint)bytes, device.Stream), "cuMemcpyHtoDAsync", $"{bytes:N0} bytes");
+        device.Driver.CopyToDevice(target, source, (nuint)bytes, device.Stream), "cuMemcpyHtoDAsync",
+        $"{bytes:N0} bytes");
 }

@@ -34,12 +34,14 @@ public sealed partial class CudaBackend
         var splits = KeySplits(grid, Longest(segments, 3, 5));
         var partials = Partials(splits > 1 ? (long)grid * splits * tile.Queries : 0, op.HeadDim + 2);
         var arguments = new KernelArguments();
-        arguments.Add(new KernelAttention(op, bucketTables, MaskOf(op.Dropout))).Add(tiles).Add(tile.Queries).Add(tile.Keys).Add(partials);
+        arguments.Add(new KernelAttention(op, bucketTables, MaskOf(op.Dropout))).Add(tiles).Add(tile.Queries)
+            .Add(tile.Keys).Add(partials);
         Launch(kernels.Get("attention", "attention_forward", op.Q.Type),
             new(new(grid, splits), AttentionThreads, tile.Bytes), arguments);
         if (splits == 1) return;
         var merge = new KernelArguments();
-        merge.Add(new KernelAttention(op, bucketTables, MaskOf(op.Dropout))).Add(tiles).Add(tile.Queries).Add(splits).Add(partials);
+        merge.Add(new KernelAttention(op, bucketTables, MaskOf(op.Dropout))).Add(tiles).Add(tile.Queries).Add(splits)
+            .Add(partials);
         Launch(kernels.Get("attention", "attention_merge", op.Q.Type), new(grid, AttentionThreads), merge);
     }
 

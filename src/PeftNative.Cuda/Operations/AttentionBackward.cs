@@ -84,7 +84,8 @@ public sealed partial class CudaBackend
             new(checked(tiles * op.Heads), AttentionThreads, tile.Bytes), arguments);
     }
 
-    private void PrefixGradients(in AttentionGradients gradients, in KernelAttention shared, int prefix, in Tensor partials,
+    private void PrefixGradients(in AttentionGradients gradients, in KernelAttention shared, int prefix,
+        in Tensor partials,
         in Tensor prefixK)
     {
         var arguments = new KernelArguments();

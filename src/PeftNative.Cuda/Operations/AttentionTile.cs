@@ -20,7 +20,8 @@ internal readonly record struct AttentionTile(int Queries, int Keys, int Bytes)
     /// <param name="words">Words of shared memory by head width, queries and keys.</param>
     /// <param name="more">Words beside these.</param>
     /// <exception cref="ResourceException">No tile fits the shared memory of the device.</exception>
-    public static AttentionTile Of(string kernel, int headDim, int queries, int sharedBytes, Func<int, int, int, int> words,
+    public static AttentionTile Of(string kernel, int headDim, int queries, int sharedBytes,
+        Func<int, int, int, int> words,
         int more = 0)
     {
         var rows = Largest;

@@ -5,7 +5,10 @@ namespace PeftNative.Cuda;
 
 public sealed partial class CudaBackend
 {
-    /// <summary>Columns of a row that one block of an elementwise kernel takes: <c>piece_columns</c> in kernels/include/tensor.cuh.</summary>
+    /// <summary>
+    /// Columns of a row that one block of an elementwise kernel takes: <c>piece_columns</c> in
+    /// kernels/include/tensor.cuh.
+    /// </summary>
     private const int PieceColumns = 1024;
 
     private const int WarpSize = 32, LargestElementBlock = 256, MostPartialSums = 1024;
@@ -61,5 +64,6 @@ public sealed partial class CudaBackend
         checked(rows * Cover(columns, PieceColumns)), ThreadsFor(columns));
 
     /// <summary>Threads of a block that loops over so many elements: full warps.</summary>
-    private static int ThreadsFor(int elements) => Math.Clamp(Cover(elements, WarpSize) * WarpSize, WarpSize, LargestElementBlock);
+    private static int ThreadsFor(int elements) =>
+        Math.Clamp(Cover(elements, WarpSize) * WarpSize, WarpSize, LargestElementBlock);
 }

@@ -11,7 +11,8 @@ public sealed partial class CudaBackend
     public void Forward(in EmbeddingOp op)
     {
         CheckRange("embedding forward", "Tokens", op.Tokens, -op.Virtual.Rows, op.Table.Rows);
-        if (op.PositionTable.IsPresent) CheckRange("embedding forward", "Positions", op.Positions, 0, op.PositionTable.Rows);
+        if (op.PositionTable.IsPresent)
+            CheckRange("embedding forward", "Positions", op.Positions, 0, op.PositionTable.Rows);
         if (op.TypeTable.IsPresent) CheckRange("embedding forward", "Types", op.Types, 0, op.TypeTable.Rows);
         var arguments = new KernelArguments();
         arguments.Add(op.Tokens).Add(op.Positions).Add(op.Types).Add(new EmbeddingTables(op)).Add(op.Y);
@@ -42,7 +43,8 @@ public sealed partial class CudaBackend
             var arguments = new KernelArguments();
             arguments.Add(gradients.DY).Add(op.Tokens).Add(scale).Add(op.A).Add(gradients.DB);
             var threads = ThreadsFor(op.B.Rows);
-            Launch(kernels.Get("embedding", "embedding_b_gradient", type), new(new(Cover(op.B.Rows, threads), op.B.Columns), threads), arguments);
+            Launch(kernels.Get("embedding", "embedding_b_gradient", type),
+                new(new(Cover(op.B.Rows, threads), op.B.Columns), threads), arguments);
         }
     }
 
@@ -51,7 +53,8 @@ public sealed partial class CudaBackend
         if (!dtable.IsPresent) return;
         var arguments = new KernelArguments();
         arguments.Add(dy).Add(ids).Add((float)scale).Add(isVirtual ? 1 : 0).Add(dtable);
-        Launch(kernels.Get("embedding", "embedding_table_gradient", dy.Type), new(dtable.Rows, ThreadsFor(dy.Columns)), arguments);
+        Launch(kernels.Get("embedding", "embedding_table_gradient", dy.Type),
+            new(dtable.Rows, ThreadsFor(dy.Columns)), arguments);
     }
 
     /// <summary>Refuses ids that lie outside a table, where the host knows them.</summary>
@@ -60,7 +63,8 @@ public sealed partial class CudaBackend
         if (!integers.TryGet(ids, out var values)) return;
         for (var i = 0; i < values.Length; i++)
             if (values[i] < first || values[i] >= end)
-                throw new DataException($"The CUDA backend refused: {operation}: {name}[{i}] is {values[i]}, outside [{first}, {end}).");
+                throw new DataException(
+                    $"The CUDA backend refused: {operation}: {name}[{i}] is {values[i]}, outside [{first}, {end}).");
     }
 
     /// <summary>The layout of <c>EmbeddingTables</c> in kernels/embedding.cu.</summary>

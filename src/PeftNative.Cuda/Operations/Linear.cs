@@ -8,7 +8,10 @@ namespace PeftNative.Cuda;
 
 public sealed partial class CudaBackend
 {
-    /// <summary>Rows and columns of a tile and threads of its block: <c>tile_size</c> and <c>tile_threads</c> in kernels/include/tile.cuh.</summary>
+    /// <summary>
+    /// Rows and columns of a tile and threads of its block: <c>tile_size</c> and <c>tile_threads</c> in
+    /// kernels/include/tile.cuh.
+    /// </summary>
     private const int TileSize = 32, TileThreads = 64;
 
     /// <summary>Threads along the rows in a column sum: <c>sum_lanes</c> in kernels/linear.cu.</summary>
@@ -59,7 +62,8 @@ public sealed partial class CudaBackend
         if (gradients.DY.Rows == 0) return;
         var (rows, inputs, outputs) = (op.X.Rows, op.X.Columns, gradients.DY.Columns);
         var needsProduct = gradients.DInputScale.IsPresent;
-        workspace.Begin(DownGradientBytes(op) + Workspace.Size(DType.Float32, rows, inputs) + Workspace.Size(op.X.Type, rows, inputs) +
+        workspace.Begin(DownGradientBytes(op) + Workspace.Size(DType.Float32, rows, inputs)
+            + Workspace.Size(op.X.Type, rows, inputs) +
             Workspace.Size(op.X.Type, rows, outputs) + TallBytes(op));
         var ds = TakeDownGradients(op);
         LowRankBackward(op, gradients.DY, ds);
@@ -105,17 +109,20 @@ public sealed partial class CudaBackend
     }
 
     /// <summary>
-    /// Makes what a layer is beside its low-rank pairs as one product, if it is one: Y = x Wᵀ with x = X ⊙ InputScale, perhaps added to what is there;
-    /// where the library can, also with a bias and a residual elsewhere. The bias is rounded to the type of the activations.
+    /// Makes what a layer is beside its low-rank pairs as one product, if it is one: Y = x Wᵀ with x = X ⊙ InputScale,
+    /// perhaps added to what is there; where the library can, also with a bias and a residual elsewhere. The bias is
+    /// rounded to the type of the activations.
     /// </summary>
     private bool TryOneProduct(in LinearOp op, in Tensor x)
     {
         var isElsewhere = op.Residual.IsPresent && op.Residual != op.Y;
-        if (op.OutputScale.IsPresent || op.PreScale.IsPresent || (isElsewhere && Overlap(op.Y, op.Residual))) return false;
+        if (op.OutputScale.IsPresent || op.PreScale.IsPresent || (isElsewhere && Overlap(op.Y, op.Residual)))
+            return false;
         if ((isElsewhere || op.Bias.IsPresent) && !products.HasEpilogue) return false;
         return products.TryMultiply(new MatrixProduct(x, false, op.W, true, op.Y)
         {
-            Beta = op.Residual.IsPresent ? 1 : 0, Added = op.Residual, Bias = op.Bias.IsPresent ? Narrow(op, op.Bias) : default,
+            Beta = op.Residual.IsPresent ? 1 : 0, Added = op.Residual,
+            Bias = op.Bias.IsPresent ? Narrow(op, op.Bias) : default,
         });
     }
 
@@ -136,14 +143,16 @@ public sealed partial class CudaBackend
     private void WeightGradient(in LinearOp op, in LinearGradients gradients)
     {
         var (dy, dw) = (gradients.DY, gradients.DW);
-        if (!op.InputScale.IsPresent && !op.OutputScale.IsPresent && products.IsWorthwhile(dy.Type, op.X.Type, dw.Rows, dw.Columns, dy.Rows))
+        if (!op.InputScale.IsPresent && !op.OutputScale.IsPresent
+            && products.IsWorthwhile(dy.Type, op.X.Type, dw.Rows, dw.Columns, dy.Rows))
         {
             products.Multiply(dy, true, op.X, false, dw, 1);
             return;
         }
         var arguments = new KernelArguments();
         arguments.Add(op.X).Add(gradients.DY).Add(op.InputScale).Add(op.OutputScale).Add(gradients.DW);
-        Launch(kernels.Get("linear", "linear_weight_gradient", op.X.Type), Tiles(gradients.DW.Rows, gradients.DW.Columns), arguments);
+        Launch(kernels.Get("linear", "linear_weight_gradient", op.X.Type),
+            Tiles(gradients.DW.Rows, gradients.DW.Columns), arguments);
     }
 
     /// <summary>sum += factor ⊙ the sums of the columns of x ⊙ other.</summary>
@@ -156,13 +165,15 @@ public sealed partial class CudaBackend
     }
 
     /// <summary>The launch of a kernel that makes a matrix in tiles.</summary>
-    private static LaunchShape Tiles(int rows, int columns) => new(new(Cover(columns, TileSize), Cover(rows, TileSize)), TileThreads);
+    private static LaunchShape Tiles(int rows, int columns) =>
+        new(new(Cover(columns, TileSize), Cover(rows, TileSize)), TileThreads);
 
     /// <summary>The layout of <c>Epilogue</c> in kernels/linear.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
     private readonly struct Epilogue(in LinearOp op)
     {
-        public readonly Tensor Bias = op.Bias, OutputScale = op.OutputScale, PreScale = op.PreScale, Residual = op.Residual;
+        public readonly Tensor Bias = op.Bias, OutputScale = op.OutputScale, PreScale = op.PreScale,
+            Residual = op.Residual;
         public readonly int ScaleBeforeBias = op.ScaleBeforeBias ? 1 : 0;
     }
 }

@@ -15,7 +15,8 @@ public sealed partial class CudaBackend
     private KernelPairs[] GroupsOf(in LinearOp op, Tensor[] ds, bool withTall = true)
     {
         if (op.LowRankCount > (op.LowRank?.Length ?? 0))
-            throw new ArgumentException($"a linear operation names {op.LowRankCount} low-rank pairs but has {op.LowRank?.Length ?? 0}");
+            throw new ArgumentException(
+                $"a linear operation names {op.LowRankCount} low-rank pairs but has {op.LowRank?.Length ?? 0}");
         List<KernelPairs> full = [];
         var group = new KernelPairs();
         for (var p = 0; p < op.LowRankCount; p++)
@@ -86,14 +87,16 @@ public sealed partial class CudaBackend
     private static long DownGradientBytes(in LinearOp op)
     {
         var bytes = 0L;
-        for (var p = 0; p < op.LowRankCount; p++) bytes += Workspace.Size(DType.Float32, op.LowRank![p].RowCount, op.LowRank[p].A.Rows);
+        for (var p = 0; p < op.LowRankCount; p++)
+            bytes += Workspace.Size(DType.Float32, op.LowRank![p].RowCount, op.LowRank[p].A.Rows);
         return bytes;
     }
 
     private Tensor[] TakeDownGradients(in LinearOp op)
     {
         var ds = new Tensor[op.LowRankCount];
-        for (var p = 0; p < ds.Length; p++) ds[p] = workspace.Take(DType.Float32, op.LowRank![p].RowCount, op.LowRank[p].A.Rows);
+        for (var p = 0; p < ds.Length; p++)
+            ds[p] = workspace.Take(DType.Float32, op.LowRank![p].RowCount, op.LowRank[p].A.Rows);
         return ds;
     }
 }

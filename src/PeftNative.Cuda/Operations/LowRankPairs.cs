@@ -9,7 +9,8 @@ namespace PeftNative.Cuda;
 [StructLayout(LayoutKind.Sequential)]
 internal readonly struct KernelPair(in LowRankPair pair, in Tensor ds, in KernelMask mask)
 {
-    public readonly Tensor A = pair.A, B = pair.B, S = pair.S, DS = ds, Dropped = pair.DroppedX, GradA = pair.GradA, GradB = pair.GradB;
+    public readonly Tensor A = pair.A, B = pair.B, S = pair.S, DS = ds, Dropped = pair.DroppedX, GradA = pair.GradA,
+        GradB = pair.GradB;
     public readonly KernelMask Mask = mask;
     public readonly float Scale = (float)pair.Scale;
     public readonly int FirstRow = pair.RowStart, Rows = pair.RowCount;
@@ -33,7 +34,8 @@ internal struct KernelPairs
         get
         {
             var (rank, rows) = (0, 0);
-            for (var p = 0; p < count; p++) (rank, rows) = (Math.Max(rank, slots[p].A.Rows), Math.Max(rows, slots[p].Rows));
+            for (var p = 0; p < count; p++)
+                (rank, rows) = (Math.Max(rank, slots[p].A.Rows), Math.Max(rows, slots[p].Rows));
             return (rank, rows);
         }
     }

@@ -16,7 +16,8 @@ internal sealed unsafe class Cublas : ICublas
     private readonly delegate* unmanaged<nint, nint, int> setStream;
     private readonly delegate* unmanaged<nint, nint, nuint, int> setWorkspace;
     private readonly delegate* unmanaged<nint, int, int> setMathMode;
-    private readonly delegate* unmanaged<nint, int, int, int, int, int, float*, nint, int, int, nint, int, int, float*, nint, int, int, int, int, int>
+    private readonly delegate* unmanaged<nint, int, int, int, int, int, float*, nint, int, int, nint, int, int, float*,
+        nint, int, int, int, int, int>
         gemmEx;
 
     private Cublas(Func<string, nint> find)
@@ -26,7 +27,8 @@ internal sealed unsafe class Cublas : ICublas
         setStream = (delegate* unmanaged<nint, nint, int>)find("cublasSetStream_v2");
         setWorkspace = (delegate* unmanaged<nint, nint, nuint, int>)find("cublasSetWorkspace_v2");
         setMathMode = (delegate* unmanaged<nint, int, int>)find("cublasSetMathMode");
-        gemmEx = (delegate* unmanaged<nint, int, int, int, int, int, float*, nint, int, int, nint, int, int, float*, nint, int, int, int, int, int>)
+        gemmEx = (delegate* unmanaged<nint, int, int, int, int, int, float*, nint, int, int, nint, int, int, float*,
+            nint, int, int, int, int, int>)
             find("cublasGemmEx");
     }
 
@@ -86,7 +88,8 @@ internal sealed unsafe class Cublas : ICublas
             var (a, b, c) = (product.A, product.B, product.Result);
             var (alpha, beta) = (product.Alpha, product.Beta);
             // cuBLAS counts columns first, so it is asked for the transposed product.
-            var status = library.gemmEx(handle, product.TransposeB ? 1 : 0, product.TransposeA ? 1 : 0, c.Columns, c.Rows, product.Depth,
+            var status = library.gemmEx(handle, product.TransposeB
+                ? 1 : 0, product.TransposeA ? 1 : 0, c.Columns, c.Rows, product.Depth,
                 &alpha, b.Pointer, CublasCall.TypeOf(b), b.Stride, a.Pointer, CublasCall.TypeOf(a), a.Stride,
                 &beta, c.Pointer, CublasCall.TypeOf(c), c.Stride, CublasCall.Compute32F, DefaultAlgorithm);
             CublasCall.Check(status, "cublasGemmEx", product);

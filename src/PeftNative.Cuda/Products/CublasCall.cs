@@ -24,7 +24,8 @@ internal static class CublasCall
         if (status == 0) return;
         var where = product.Result.IsPresent ? product.ToString() : null;
         if (status == AllocationFailed)
-            throw new ResourceException($"The device has not enough memory: {call} answered {NameOf(status)}.", where, "Use a smaller batch.");
+            throw new ResourceException($"The device has not enough memory: {call} answered {NameOf(status)}.", where,
+                "Use a smaller batch.");
         throw new CudaException($"cuBLAS refused: {call} answered {NameOf(status)}.", where,
             $"Resume from the last checkpoint; with {CublasLtOptions.ModeVariable}=off plain cuBLAS makes the products.");
     }

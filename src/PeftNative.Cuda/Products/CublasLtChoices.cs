@@ -3,8 +3,9 @@ using PeftNative.Formats;
 namespace PeftNative.Cuda.Products;
 
 /// <summary>
-/// Measured choices by device, version and product, in memory and in a text file. The first choice for a product stays: it is what
-/// makes a later run give the same bits. A file that is not one of these, or is damaged, counts as empty and is written anew.
+/// Measured choices by device, version and product, in memory and in a text file. The first choice for a product stays:
+/// it is what makes a later run give the same bits. A file that is not one of these, or is damaged, counts as empty and
+/// is written anew.
 /// </summary>
 internal sealed class CublasLtChoices
 {
@@ -34,7 +35,8 @@ internal sealed class CublasLtChoices
         // What another process wrote in the meantime stays.
         var all = Read();
         all.TryAdd((machine, product), algorithm);
-        var lines = all.Select(c => string.Join(Separator, c.Key.Machine, c.Key.Product, c.Value)).Order(StringComparer.Ordinal);
+        var lines = all.Select(c => string.Join(Separator, c.Key.Machine, c.Key.Product, c.Value))
+            .Order(StringComparer.Ordinal);
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
@@ -43,7 +45,8 @@ internal sealed class CublasLtChoices
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new StorageException(
-                "Measured choices of cuBLASLt cannot be written down, and without them later runs may differ in the last bits.", file,
+                "Measured choices of cuBLASLt cannot be written down, and without them later runs may differ in the "
+                    + "last bits.", file,
                 $"Name another file with {CublasLtOptions.FileVariable}, or off.", e);
         }
     }
@@ -67,7 +70,8 @@ internal sealed class CublasLtChoices
     {
         var all = new Dictionary<(string Machine, string Product), LtAlgorithm>();
         foreach (var line in lines)
-            if (line.Split(Separator) is not [var machine, var product, var digits] || !LtAlgorithm.TryParse(digits, out var algorithm) ||
+            if (line.Split(Separator) is not [var machine, var product, var digits]
+                || !LtAlgorithm.TryParse(digits, out var algorithm) ||
                 !all.TryAdd((machine, product), algorithm)) return null;
         return all;
     }

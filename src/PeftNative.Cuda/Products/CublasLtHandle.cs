@@ -3,15 +3,18 @@ using PeftNative.Cuda.Driver;
 namespace PeftNative.Cuda.Products;
 
 /// <summary>
-/// Products by cuBLASLt. An algorithm is chosen when the first product of a key comes and kept from then on, so that a product has the
-/// same bits whenever it is made again.
+/// Products by cuBLASLt. An algorithm is chosen when the first product of a key comes and kept from then on, so that a
+/// product has the same bits whenever it is made again.
 /// </summary>
 internal sealed class CublasLtHandle : ICublasHandle
 {
     /// <summary>Algorithms that are looked at for one product.</summary>
     private const int Candidates = 8;
 
-    /// <summary>Kinds of products that are remembered; batches of ever other numbers of rows must not fill the memory of the host.</summary>
+    /// <summary>
+    /// Kinds of products that are remembered; batches of ever other numbers of rows must not fill the memory of the
+    /// host.
+    /// </summary>
     private const int MostPlans = 4096;
 
     private readonly CublasLt library;
@@ -27,7 +30,8 @@ internal sealed class CublasLtHandle : ICublasHandle
         const uint inFp32 = 2;
         (this.library, this.device, this.workspace) = (library, device, workspace);
         if (options.Mode == CublasLtMode.Tune)
-            choices = new(options.File, $"{device.Name} {device.Capability} {device.Multiprocessors} cuBLASLt {library.Version}");
+            choices = new(options.File,
+                $"{device.Name} {device.Capability} {device.Multiprocessors} cuBLASLt {library.Version}");
         try
         {
             handle = library.Create();
@@ -71,7 +75,8 @@ internal sealed class CublasLtHandle : ICublasHandle
         var plan = new CublasLtPlan(library, product, key);
         try
         {
-            var algorithm = choices is null ? First(Suggestions(plan, product, key)) : Tuned(plan, product, key, choices);
+            var algorithm = choices is null ? First(Suggestions(plan, product, key))
+                : Tuned(plan, product, key, choices);
             if (plans.Count == MostPlans) Forget();
             if (algorithm is { } chosen)
             {
@@ -92,7 +97,9 @@ internal sealed class CublasLtHandle : ICublasHandle
 
     private static LtAlgorithm? First(List<LtAlgorithm> suggestions) => suggestions.Count > 0 ? suggestions[0] : null;
 
-    /// <summary>The algorithms that the heuristic names for a product, best first; none only where something is to be added.</summary>
+    /// <summary>
+    /// The algorithms that the heuristic names for a product, best first; none only where something is to be added.
+    /// </summary>
     private List<LtAlgorithm> Suggestions(CublasLtPlan plan, in MatrixProduct product, in ProductKey key)
     {
         library.Set(preference, LtPreferenceAttribute.AlignmentA, (uint)key.AlignmentB);
@@ -103,7 +110,8 @@ internal sealed class CublasLtHandle : ICublasHandle
         var status = library.GetHeuristic(handle, plan, preference, results, out var count);
         List<LtAlgorithm> fitting = [];
         foreach (ref readonly var result in results[..count])
-            if (result.State == 0 && (key.IsInPlace || library.TakesSourceElsewhere(result.Algorithm))) fitting.Add(result.Algorithm);
+            if (result.State == 0 && (key.IsInPlace || library.TakesSourceElsewhere(result.Algorithm)))
+                fitting.Add(result.Algorithm);
         if (status == 0 && fitting.Count == 0) status = CublasCall.NotSupported;
         if (status == CublasCall.NotSupported && product.HasEpilogue) return [];
         CublasCall.Check(status, "cublasLtMatmulAlgoGetHeuristic", product);
@@ -111,8 +119,8 @@ internal sealed class CublasLtHandle : ICublasHandle
     }
 
     /// <summary>
-    /// The measured choice, an earlier one where there is one. While calls are recorded nothing can be measured, and the first suggestion is
-    /// the choice from then on.
+    /// The measured choice, an earlier one where there is one. While calls are recorded nothing can be measured, and
+    /// the first suggestion is the choice from then on.
     /// </summary>
     private LtAlgorithm? Tuned(CublasLtPlan plan, in MatrixProduct product, in ProductKey key, CublasLtChoices choices)
     {
@@ -120,7 +128,8 @@ internal sealed class CublasLtHandle : ICublasHandle
         var isKnown = choices.TryGet(name, out var known);
         if (isKnown && library.Takes(handle, plan, known, workspace.Bytes)) return known;
         var suggestions = Suggestions(plan, product, key);
-        if (isKnown || suggestions.Count == 0) return First(suggestions); // of another product with the same rounded sizes: what this one takes instead is always the same
+        // of another product with the same rounded sizes: what this one takes instead is always the same
+        if (isKnown || suggestions.Count == 0) return First(suggestions);
         device.Check(device.Driver.GetCaptureStatus(device.Stream, out var recording), "cuStreamIsCapturing");
         var trial = product;
         var choice = recording != 0 || suggestions.Count == 1

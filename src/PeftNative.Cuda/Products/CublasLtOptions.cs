@@ -6,7 +6,9 @@ internal enum CublasLtMode
     /// <summary>Not at all: plain cuBLAS makes the products.</summary>
     Off,
 
-    /// <summary>With the first algorithm that its heuristic names, which depends on device, version and product alone.</summary>
+    /// <summary>
+    /// With the first algorithm that its heuristic names, which depends on device, version and product alone.
+    /// </summary>
     First,
 
     /// <summary>With the fastest of several, measured once and written down.</summary>
@@ -18,7 +20,9 @@ internal enum CublasLtMode
 /// <param name="File">Where measured choices are written down, or null for nowhere.</param>
 internal sealed record CublasLtOptions(CublasLtMode Mode, string? File)
 {
-    /// <summary>Names the environment variable with the mode: <c>first</c> (the default), <c>tune</c> or <c>off</c>.</summary>
+    /// <summary>
+    /// Names the environment variable with the mode: <c>first</c> (the default), <c>tune</c> or <c>off</c>.
+    /// </summary>
     public const string ModeVariable = "PEFTNATIVE_CUBLASLT";
 
     /// <summary>Names the environment variable with the file of measured choices, or <c>off</c>.</summary>
@@ -32,7 +36,8 @@ internal sealed record CublasLtOptions(CublasLtMode Mode, string? File)
             null or "" or "first" => CublasLtMode.First,
             "tune" => CublasLtMode.Tune,
             "off" => CublasLtMode.Off,
-            var other => throw new UsageException($"There is no way '{other}' to use cuBLASLt.", ModeVariable, "Use first, tune or off."),
+            var other => throw new UsageException($"There is no way '{other}' to use cuBLASLt.", ModeVariable,
+                "Use first, tune or off."),
         };
         var file = Environment.GetEnvironmentVariable(FileVariable) switch
         {

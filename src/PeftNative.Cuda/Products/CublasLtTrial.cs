@@ -3,7 +3,9 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Cuda.Products;
 
-/// <summary>Measures algorithms on the device, with the operands of a product but a result of its own, which nobody reads.</summary>
+/// <summary>
+/// Measures algorithms on the device, with the operands of a product but a result of its own, which nobody reads.
+/// </summary>
 internal static class CublasLtTrial
 {
     private const int Runs = 4;
@@ -14,10 +16,12 @@ internal static class CublasLtTrial
     /// <param name="product">The product.</param>
     /// <param name="start">Starts the product by an algorithm and returns the status.</param>
     public static LtAlgorithm Fastest(
-        CudaDevice device, IReadOnlyList<LtAlgorithm> algorithms, in MatrixProduct product, Func<MatrixProduct, LtAlgorithm, int> start)
+        CudaDevice device, IReadOnlyList<LtAlgorithm> algorithms, in MatrixProduct product,
+        Func<MatrixProduct, LtAlgorithm, int> start)
     {
         var result = product.Result;
-        using var scratch = new CudaMemory(device, (long)result.Rows * result.Stride * result.Type.Size(), "trial of matrix products");
+        using var scratch = new CudaMemory(device, (long)result.Rows * result.Stride * result.Type.Size(),
+            "trial of matrix products");
         var trial = product with { Result = result with { Pointer = scratch.Pointer } };
         // What is added to the result itself is added to the scratch here.
         if (product.Source.Pointer == result.Pointer) trial = trial with { Added = default };

@@ -24,7 +24,8 @@ internal enum LtPreferenceAttribute
 }
 
 /// <summary>
-/// <c>cublasLtMatmulAlgo_t</c>: bytes that nobody looks into and that may be written down and read again by the same version.
+/// <c>cublasLtMatmulAlgo_t</c>: bytes that nobody looks into and that may be written down and read again by the same
+/// version.
 /// </summary>
 [InlineArray(Words)]
 internal struct LtAlgorithm
@@ -41,7 +42,8 @@ internal struct LtAlgorithm
     {
         algorithm = default;
         var bytes = MemoryMarshal.AsBytes<ulong>(algorithm[..]);
-        return text.Length == 2 * bytes.Length && Convert.FromHexString(text, bytes, out _, out _) == System.Buffers.OperationStatus.Done;
+        return text.Length == 2 * bytes.Length
+            && Convert.FromHexString(text, bytes, out _, out _) == System.Buffers.OperationStatus.Done;
     }
 }
 

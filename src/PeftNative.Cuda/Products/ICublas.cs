@@ -20,7 +20,9 @@ internal interface ICublas
 /// <summary>An opened library of matrix products. Used by one thread at a time.</summary>
 internal interface ICublasHandle : IDisposable
 {
-    /// <summary>Makes a product; false, and nothing is done, where the library has no way to add to it all that is to be added.</summary>
+    /// <summary>
+    /// Makes a product; false, and nothing is done, where the library has no way to add to it all that is to be added.
+    /// </summary>
     /// <exception cref="CudaException">The library refused.</exception>
     bool TryMultiply(in MatrixProduct product);
 }
@@ -34,7 +36,10 @@ internal readonly record struct MatrixProduct(Tensor A, bool TransposeA, Tensor 
 
     public float Beta { get; init; }
 
-    /// <summary>C: of the shape and type of the result, and either the result itself, as it is when absent, or not overlapping it.</summary>
+    /// <summary>
+    /// C: of the shape and type of the result, and either the result itself, as it is when absent, or not overlapping
+    /// it.
+    /// </summary>
     public Tensor Added { get; init; }
 
     /// <summary>One row in the type of the result, or absent.</summary>

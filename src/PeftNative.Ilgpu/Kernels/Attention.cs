@@ -43,9 +43,10 @@ internal struct AttentionSegment
 }
 
 /// <summary>
-/// Softmax attention without stored probabilities: a group of threads per head of a query row (forward) computes the scores twice,
-/// for the denominator and for the sum. Keys are taken in chunks: each thread computes weights of some keys into shared memory,
-/// then sums over the chunk for some columns of the head. So no sum is shared between threads, and the order is fixed.
+/// Softmax attention without stored probabilities: a group of threads per head of a query row (forward) computes the
+/// scores twice, for the denominator and for the sum. Keys are taken in chunks: each thread computes weights of some
+/// keys into shared memory, then sums over the chunk for some columns of the head. So no sum is shared between threads,
+/// and the order is fixed.
 /// </summary>
 internal static class AttentionKernels
 {
@@ -69,7 +70,8 @@ internal static class AttentionKernels
             {
                 var j = first + c;
                 var sees = Sees(a, segment, row, j);
-                weights[c] = sees ? Mathematics.Exp(Score(a, segment, row, head, j) - max) / sum * Keep(a, row, head, j) : 0;
+                weights[c] = sees
+                    ? Mathematics.Exp(Score(a, segment, row, head, j) - max) / sum * Keep(a, row, head, j) : 0;
             }
             Group.Barrier();
             for (var d = Group.IdxX; d < a.HeadDim; d += Group.DimX)
@@ -126,8 +128,9 @@ internal static class AttentionKernels
     }
 
     /// <summary>
-    /// The largest score and Σ e^(score - largest). Each thread keeps the largest score it met and the sum relative to it; then the
-    /// sums are brought to one scale. Not their logarithm: its rounding is relative to the score, that of the sum to the probability.
+    /// The largest score and Σ e^(score - largest). Each thread keeps the largest score it met and the sum relative to
+    /// it; then the sums are brought to one scale. Not their logarithm: its rounding is relative to the score, that of
+    /// the sum to the probability.
     /// </summary>
     private static (float Max, float Sum) Denominator(AttentionArguments a, AttentionSegment segment, int row, int head)
     {
@@ -148,5 +151,6 @@ internal static class AttentionKernels
     }
 
     // Query i of a segment stands at position i + keys - queries.
-    private static int Position(AttentionSegment segment, int row) => row - segment.FirstQuery + segment.Keys - segment.Queries;
+    private static int Position(AttentionSegment segment, int row) =>
+        row - segment.FirstQuery + segment.Keys - segment.Queries;
 }

@@ -13,8 +13,8 @@ internal struct AttentionBackwardArguments
 
 /// <summary>
 /// Gradients of attention. With p the probabilities, m the dropout factors, c' the slope of the cap and δ = dY·Y:
-/// dV_j = Σ p_j m_j dY;  ds_j = p_j (m_j dY·V_j - δ) c'_j;  dQ = Scale Σ ds_j K_j;  dK_j = Scale Σ ds_j Q;  dbias = Σ ds_j.
-/// Each sum belongs to one group of threads, which goes through its terms in order.
+/// dV_j = Σ p_j m_j dY;  ds_j = p_j (m_j dY·V_j - δ) c'_j;  dQ = Scale Σ ds_j K_j;  dK_j = Scale Σ ds_j Q;  dbias = Σ
+/// ds_j. Each sum belongs to one group of threads, which goes through its terms in order.
 /// </summary>
 internal static class AttentionBackwardKernels
 {
@@ -45,7 +45,8 @@ internal static class AttentionBackwardKernels
             {
                 var j = first + c;
                 var p = Probability(a, segment, row, head, j);
-                slopes[c] = p.Seen == 0 ? 0 : p.Value * (Dot(b, segment, row, head, j) * p.Keep - b.Delta[row, head]) * p.CapSlope;
+                slopes[c] = p.Seen == 0
+                    ? 0 : p.Value * (Dot(b, segment, row, head, j) * p.Keep - b.Delta[row, head]) * p.CapSlope;
             }
             Group.Barrier();
             for (var d = Group.IdxX; d < a.HeadDim; d += Group.DimX)
@@ -59,8 +60,8 @@ internal static class AttentionBackwardKernels
     }
 
     /// <summary>
-    /// A group of threads per head of a key row, or of a prefix row: through every segment that names the row, every query head
-    /// that shares the key's, every query. Keys are overwritten, prefixes added to.
+    /// A group of threads per head of a key row, or of a prefix row: through every segment that names the row, every
+    /// query head that shares the key's, every query. Keys are overwritten, prefixes added to.
     /// </summary>
     public static void Keys(AttentionBackwardArguments b)
     {
@@ -93,7 +94,8 @@ internal static class AttentionBackwardKernels
                     var head = kvHead * shared + (chunk + c) / segment.Queries;
                     var p = Probability(a, segment, query, head, j);
                     weights[c] = p.Value * p.Keep;
-                    slopes[c] = p.Seen == 0 ? 0 : p.Value * (Dot(b, segment, query, head, j) * p.Keep - b.Delta[query, head]) * p.CapSlope;
+                    slopes[c] = p.Seen == 0
+                        ? 0 : p.Value * (Dot(b, segment, query, head, j) * p.Keep - b.Delta[query, head]) * p.CapSlope;
                 }
                 Group.Barrier();
                 for (var d = Group.IdxX; d < a.HeadDim; d += Group.DimX)
@@ -114,7 +116,9 @@ internal static class AttentionBackwardKernels
         }
     }
 
-    /// <summary>What each head of each query row adds to the gradient of the relative bias; a thread per head and row.</summary>
+    /// <summary>
+    /// What each head of each query row adds to the gradient of the relative bias; a thread per head and row.
+    /// </summary>
     public static void BiasParts(Index1D index, AttentionBackwardArguments b)
     {
         var a = b.Forward;

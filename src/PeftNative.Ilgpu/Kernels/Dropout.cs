@@ -3,8 +3,8 @@ using ILGPU;
 namespace PeftNative.Ilgpu.Kernels;
 
 /// <summary>
-/// A dropout mask as kernels see it. Probability is compared as a whole number: a word w stays when w / 2³² ≥ p, that is when
-/// w ≥ ⌈2³² p⌉.
+/// A dropout mask as kernels see it. Probability is compared as a whole number: a word w stays when w / 2³² ≥ p, that
+/// is when w ≥ ⌈2³² p⌉.
 /// </summary>
 internal struct Mask
 {

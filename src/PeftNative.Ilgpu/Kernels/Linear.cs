@@ -43,5 +43,6 @@ internal static class LinearKernels
         if (a.G.IsPresent) a.G.Set(0, n, a.Magnitude[0, n] / norm);
     }
 
-    public static void DoraBackward(Index1D n, DoraArguments a) => a.DMagnitude.Add(0, n, a.DG[0, n] / a.Norm[0, n]);  // +=
+    // +=
+    public static void DoraBackward(Index1D n, DoraArguments a) => a.DMagnitude.Add(0, n, a.DG[0, n] / a.Norm[0, n]);
 }

@@ -62,8 +62,10 @@ internal static class LossKernels
         {
             float z = a.Logits[row, n], t = a.Targets[row, n];
             var squared = a.Kind == (int)RegressionLoss.MeanSquaredError;
-            loss += squared ? (z - t) * (z - t) : (z > 0 ? z : 0) - z * t + Mathematics.Log1P(Mathematics.Exp(z > 0 ? -z : z));
-            if (a.Gradient != 0) a.Logits.Set(row, n, a.GradientScale * (squared ? 2 * (z - t) : Mathematics.Sigmoid(z) - t));
+            loss += squared ? (z - t) * (z - t)
+                : (z > 0 ? z : 0) - z * t + Mathematics.Log1P(Mathematics.Exp(z > 0 ? -z : z));
+            if (a.Gradient != 0)
+                a.Logits.Set(row, n, a.GradientScale * (squared ? 2 * (z - t) : Mathematics.Sigmoid(z) - t));
         }
         a.Loss.Set(0, row, loss);
     }

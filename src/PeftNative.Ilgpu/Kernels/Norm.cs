@@ -17,7 +17,10 @@ internal struct NormBackwardArguments
     public int Accumulate;
 }
 
-/// <summary>Forward and the gradient of X: a group of threads per part of a row. Gradients of gain and shift: a thread per column.</summary>
+/// <summary>
+/// Forward and the gradient of X: a group of threads per part of a row. Gradients of gain and shift: a thread per
+/// column.
+/// </summary>
 internal static class NormKernels
 {
     public static void Forward(NormArguments a)
@@ -46,10 +49,14 @@ internal static class NormKernels
             if (a.Rstd.IsPresent) a.Rstd.Set(row, part, rstd);
         }
         for (var d = Group.IdxX; d < width; d += Group.DimX)
-            a.Y.Set(row, first + d, (a.X[row, first + d] - mean - rest) * rstd * (a.GammaOffset + a.Gamma[0, d]) + a.Beta.Or(d, 0));
+            a.Y.Set(row, first + d, (a.X[row, first + d] - mean - rest) * rstd * (a.GammaOffset + a.Gamma[0, d])
+                + a.Beta.Or(d, 0));
     }
 
-    /// <summary>With n = (x - mean) · rstd and h = dY ⊙ gain: dX = rstd · (h - n · mean(h ⊙ n) - mean(h)); no last term for RmsNorm.</summary>
+    /// <summary>
+    /// With n = (x - mean) · rstd and h = dY ⊙ gain: dX = rstd · (h - n · mean(h ⊙ n) - mean(h)); no last term for
+    /// RmsNorm.
+    /// </summary>
     public static void Backward(NormBackwardArguments b)
     {
         var a = b.Norm;

@@ -13,7 +13,8 @@ namespace PeftNative.Ilgpu.Kernels;
 /// </summary>
 internal struct ProductArguments(Matrix a, Matrix b, Matrix c, bool accumulate, Matrix absent)
 {
-    public Matrix A = a, B = b, C = c, InnerScale = absent, RowScale = absent, ColumnScale = absent, Low = absent, LowB = absent;
+    public Matrix A = a, B = b, C = c, InnerScale = absent, RowScale = absent, ColumnScale = absent, Low = absent,
+        LowB = absent;
     public Matrix Extra = absent, Bias = absent, OutputScale = absent, PreScale = absent, Residual = absent;
     public float Factor = 1, LowFactor;
     public int LowStart, ScaleBeforeBias, Accumulate = accumulate ? 1 : 0;
@@ -23,7 +24,9 @@ internal static class ProductKernels
 {
     public const int LargestTile = 16;
 
-    /// <summary>A thread per element, without shared memory; for the emulated accelerator, where barriers cost most.</summary>
+    /// <summary>
+    /// A thread per element, without shared memory; for the emulated accelerator, where barriers cost most.
+    /// </summary>
     public static void PerElement(Index1D index, ProductArguments p)
     {
         var (m, n) = (index / p.C.Columns, index % p.C.Columns);
@@ -36,8 +39,8 @@ internal static class ProductKernels
     }
 
     /// <summary>
-    /// A square group of threads per square tile of C, which reads tiles of A and B into shared memory. The threads of a tile are
-    /// counted along its rows; blocks of the grid likewise.
+    /// A square group of threads per square tile of C, which reads tiles of A and B into shared memory. The threads of
+    /// a tile are counted along its rows; blocks of the grid likewise.
     /// </summary>
     public static void Tiled(ProductArguments p, int tile)
     {

@@ -5,11 +5,11 @@ using PeftNative.Tensors;
 namespace PeftNative.Ilgpu.Memory;
 
 /// <summary>
-/// The addresses of a device's memory. A <see cref="Tensor"/> names its first element by one number, but ILGPU's buffers have no
-/// address that holds on every accelerator (on OpenCL they are handles). So each allocation gets a range of numbers of its own,
-/// from a counter that only grows; an operand's number is found again in the range it lies in, and the distance to its start is
-/// the offset in the buffer. Ranges are never used twice and have gaps between them, so that a stale or wild pointer is an error
-/// and not somebody else's memory. Not thread-safe, like the backend.
+/// The addresses of a device's memory. A <see cref="Tensor"/> names its first element by one number, but ILGPU's
+/// buffers have no address that holds on every accelerator (on OpenCL they are handles). So each allocation gets a
+/// range of numbers of its own, from a counter that only grows; an operand's number is found again in the range it lies
+/// in, and the distance to its start is the offset in the buffer. Ranges are never used twice and have gaps between
+/// them, so that a stale or wild pointer is an error and not somebody else's memory. Not thread-safe, like the backend.
 /// </summary>
 internal sealed class DeviceAddresses
 {
@@ -29,7 +29,8 @@ internal sealed class DeviceAddresses
     }
 
     /// <summary>The block in which an operand lies.</summary>
-    /// <exception cref="ArgumentException">It lies in none: it belongs to another backend, or its memory was freed.</exception>
+    /// <exception cref="ArgumentException">It lies in none: it belongs to another backend, or its memory was
+    /// freed.</exception>
     public DeviceBlock Find(in Tensor tensor)
     {
         if (last is { } block && block.Contains(tensor.Pointer)) return block;
@@ -74,7 +75,8 @@ internal sealed class DeviceBlock : DeviceMemory
     public ArrayView<int> Integers { get; }
 
     /// <summary>Some bytes of the buffer, from an address on.</summary>
-    public ArrayView<byte> Part(nint pointer, int count) => ((ArrayView<byte>)buffer.View).SubView(pointer - Pointer, count);
+    public ArrayView<byte> Part(nint pointer, int count) =>
+        ((ArrayView<byte>)buffer.View).SubView(pointer - Pointer, count);
 
     public bool Contains(nint pointer) => pointer >= Pointer && pointer < Pointer + (nint)Bytes;
 

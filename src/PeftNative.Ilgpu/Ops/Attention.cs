@@ -8,10 +8,12 @@ namespace PeftNative.Ilgpu;
 
 public sealed partial class IlgpuBackend
 {
-    private readonly Dictionary<(int Buckets, int MaxDistance, bool Bidirectional), MemoryBuffer1D<int, Stride1D.Dense>> bucketTables = [];
+    private readonly Dictionary<(int Buckets, int MaxDistance, bool Bidirectional), MemoryBuffer1D<int,
+        Stride1D.Dense>> bucketTables = [];
 
     /// <inheritdoc/>
-    public void Forward(in AttentionOp op) => Groups(AttentionKernels.Forward, (long)op.Q.Rows * op.Heads, ArgumentsOf(op));
+    public void Forward(in AttentionOp op) =>
+        Groups(AttentionKernels.Forward, (long)op.Q.Rows * op.Heads, ArgumentsOf(op));
 
     /// <inheritdoc/>
     public void Backward(in AttentionOp op, in AttentionGradients gradients)
@@ -40,7 +42,8 @@ public sealed partial class IlgpuBackend
         if (gradients.DRelativeBias.IsPresent) RelativeBiasGradient(op, gradients, arguments);
     }
 
-    private void RelativeBiasGradient(in AttentionOp op, in AttentionGradients gradients, AttentionBackwardArguments arguments)
+    private void RelativeBiasGradient(in AttentionOp op, in AttentionGradients gradients,
+        AttentionBackwardArguments arguments)
     {
         var heads = op.Q.Rows * op.Heads;
         if (heads == 0) return;

@@ -28,7 +28,8 @@ public sealed partial class IlgpuBackend
     {
         var dy = gradients.DY;
         if (dy.Rows == 0) return;
-        if (gradients.DTable.IsPresent || gradients.DPositionTable.IsPresent || gradients.DTypeTable.IsPresent || gradients.DVirtual.IsPresent)
+        if (gradients.DTable.IsPresent || gradients.DPositionTable.IsPresent || gradients.DTypeTable.IsPresent
+            || gradients.DVirtual.IsPresent)
             Each(EmbeddingKernels.Tables, dy.Columns, new EmbeddingBackwardArguments
             {
                 Tokens = Integers(op.Tokens),
@@ -44,7 +45,10 @@ public sealed partial class IlgpuBackend
         if (op.A.IsPresent) LowRankBackward(op, gradients);
     }
 
-    /// <summary>With S_i = A[:, t_i] and c = TokenScale · scale: dB += c dYᵀ S;  dA[:, t_i] += c dY_i B. Virtual tokens have no S.</summary>
+    /// <summary>
+    /// With S_i = A[:, t_i] and c = TokenScale · scale: dB += c dYᵀ S;  dA[:, t_i] += c dY_i B. Virtual tokens have no
+    /// S.
+    /// </summary>
     private void LowRankBackward(in EmbeddingOp op, in EmbeddingGradients gradients)
     {
         scratch.Reset();
@@ -54,7 +58,8 @@ public sealed partial class IlgpuBackend
         if (gradients.DB.IsPresent)
         {
             Each(EmbeddingKernels.GatherColumns, columns.Count, TokenColumns(op.Tokens, op.A, columns));
-            Multiply(Product(View(gradients.DY).Transposed, View(columns), View(gradients.DB), accumulate: true) with { Factor = factor });
+            Multiply(Product(View(gradients.DY).Transposed, View(columns), View(gradients.DB),
+                accumulate: true) with { Factor = factor });
         }
         if (!gradients.DA.IsPresent) return;
         Multiply(Product(View(gradients.DY), View(op.B), View(columns), accumulate: false) with { Factor = factor });

@@ -15,7 +15,8 @@ public sealed partial class IlgpuBackend
     });
 
     /// <inheritdoc/>
-    public void Backward(in GateOp op, in GateGradients gradients) => Each(GateKernels.Backward, op.X.Count, new GateBackwardArguments
+    public void Backward(in GateOp op, in GateGradients gradients) =>
+        Each(GateKernels.Backward, op.X.Count, new GateBackwardArguments
     {
         X = View(op.X),
         Up = View(op.Up),

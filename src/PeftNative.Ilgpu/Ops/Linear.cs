@@ -7,7 +7,9 @@ namespace PeftNative.Ilgpu;
 public sealed partial class IlgpuBackend
 {
     /// <inheritdoc/>
-    /// <remarks>The first low-rank pair is added in the kernel of the product; further ones are summed before it.</remarks>
+    /// <remarks>
+    /// The first low-rank pair is added in the kernel of the product; further ones are summed before it.
+    /// </remarks>
     public void Forward(in LinearOp op)
     {
         scratch.Reset();
@@ -31,7 +33,8 @@ public sealed partial class IlgpuBackend
                 Forward(new DropoutOp { X = x, Mask = pair.Dropout, Y = pair.DroppedX });
             }
             Multiply(Product(View(input), View(pair.A).Transposed, View(pair.S), accumulate: false));
-            if (!product.Low.IsPresent) AddLow(ref product, View(pair.S), View(pair.B).Transposed, pair.Scale, pair.RowStart);
+            if (!product.Low.IsPresent)
+                AddLow(ref product, View(pair.S), View(pair.B).Transposed, pair.Scale, pair.RowStart);
             else AddToExtra(op, pair, ref extra);
         }
         if (extra.IsPresent) product.Extra = View(extra);
@@ -61,7 +64,8 @@ public sealed partial class IlgpuBackend
     public void Forward(in DoraScaleOp op) => Groups(LinearKernels.DoraForward, op.W.Rows, ArgumentsOf(op));
 
     /// <inheritdoc/>
-    public void Backward(in DoraScaleOp op, in DoraScaleGradients gradients) => Each(LinearKernels.DoraBackward, op.Norm.Columns,
+    public void Backward(in DoraScaleOp op, in DoraScaleGradients gradients) =>
+        Each(LinearKernels.DoraBackward, op.Norm.Columns,
         ArgumentsOf(op) with { DG = View(gradients.DG), DMagnitude = View(gradients.DMagnitude) });
 
     private static Span<LowRankPair> Pairs(in LinearOp op) => op.LowRank.AsSpan(0, op.LowRankCount);
@@ -110,7 +114,8 @@ public sealed partial class IlgpuBackend
             Factor = (float)pair.Scale,
         });
         if (pair.GradA.IsPresent)
-            Multiply(Product(View(ds).Transposed, View(LowRankInput(op, pair)), View(pair.GradA), accumulate: true)); // +=
+            // +=
+            Multiply(Product(View(ds).Transposed, View(LowRankInput(op, pair)), View(pair.GradA), accumulate: true));
         if (!gradients.DX.IsPresent) return;
         var dx = gradients.DX.RowRange(pair.RowStart, pair.RowCount);
         if (!pair.Dropout.IsOn)
@@ -126,14 +131,16 @@ public sealed partial class IlgpuBackend
     private void InputScaleGradient(in LinearOp op, in LinearGradients gradients)
     {
         var duw = scratch.Allocate(DType.Float32, op.X.Rows, op.X.Columns);
-        Multiply(Product(View(gradients.DY), View(op.W), View(duw), accumulate: false) with { InnerScale = View(op.OutputScale) });
+        Multiply(Product(View(gradients.DY), View(op.W), View(duw),
+            accumulate: false) with { InnerScale = View(op.OutputScale) });
         SumColumns(View(duw), View(op.X), absent, gradients.DInputScale);                                         // +=
     }
 
     private void SumColumns(Matrix x, Matrix factor, Matrix scale, in Tensor target)
     {
         if (target.IsPresent)
-            Each(LinearKernels.ColumnSums, target.Columns, new ColumnSumsArguments { X = x, Factor = factor, Scale = scale, Target = View(target) });
+            Each(LinearKernels.ColumnSums, target.Columns,
+                new ColumnSumsArguments { X = x, Factor = factor, Scale = scale, Target = View(target) });
     }
 
     private DoraArguments ArgumentsOf(in DoraScaleOp op) => new()

@@ -11,7 +11,8 @@ public sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void Backward(in RopeOp op) => Rotate(op, -1);
 
-    private void Rotate(in RopeOp op, int direction) => Each(RopeKernels.Rotate, (long)op.X.Rows * op.Heads * op.Cos.Columns, new RopeArguments
+    private void Rotate(in RopeOp op, int direction) =>
+        Each(RopeKernels.Rotate, (long)op.X.Rows * op.Heads * op.Cos.Columns, new RopeArguments
     {
         X = View(op.X),
         Cos = View(op.Cos),

@@ -6,8 +6,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Lab.Benchmarking;
 
 /// <summary>
-/// Times both halves of generation: prefill, one pass over a prompt with room in a key/value cache, and decode, passes over one new token per
-/// sequence. Decode must read every weight once per pass, so its limit is the memory; that of prefill is arithmetic.
+/// Times both halves of generation: prefill, one pass over a prompt with room in a key/value cache, and decode, passes
+/// over one new token per sequence. Decode must read every weight once per pass, so its limit is the memory; that of
+/// prefill is arithmetic.
 /// </summary>
 internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOptions options, int newTokens)
 {
@@ -17,7 +18,8 @@ internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOpt
     /// <param name="variants">Names, and the adapters in force.</param>
     /// <param name="peaks">What rates are related to; null on hardware that is not the processor.</param>
     /// <param name="cancellation">Stops the work.</param>
-    public IReadOnlyList<Measurement> Measure(IReadOnlyList<(string Name, Adapter[] Adapters)> variants, MachinePeaks? peaks, CancellationToken cancellation)
+    public IReadOnlyList<Measurement> Measure(IReadOnlyList<(string Name, Adapter[] Adapters)> variants,
+        MachinePeaks? peaks, CancellationToken cancellation)
     {
         var decode = variants.Select(_ => new List<double>()).ToArray();
         Pass[] passes = [.. variants.Select(v => new Pass(model, v.Adapters))];
@@ -32,7 +34,8 @@ internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOpt
                 if (round >= 0) decode[v].Add(time);
             }
         foreach (var pass in passes) pass.Dispose();
-        return [.. variants.SelectMany((v, i) => new[] { OfPrefill(v.Name, prefill[i], peaks), OfDecode(v.Name, decode[i], peaks) })];
+        return [.. variants.SelectMany((v, i) => new[] { OfPrefill(v.Name, prefill[i], peaks),
+            OfDecode(v.Name, decode[i], peaks) })];
     }
 
     private Measurement OfPrefill(string name, double[] times, MachinePeaks? peaks) => new($"prefill {name}", times)
@@ -43,7 +46,8 @@ internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOpt
 
     private Measurement OfDecode(string name, List<double> times, MachinePeaks? peaks) => new($"decode {name}", times)
     {
-        Tokens = options.Batch, Bytes = (LayerWeights() + model.Head.Output.Weight.Count) * (double)model.Backend.ComputeType.Size(), Peak = peaks?.Reading ?? 0,
+        Tokens = options.Batch, Bytes = (LayerWeights() + model.Head.Output.Weight.Count)
+            * (double)model.Backend.ComputeType.Size(), Peak = peaks?.Reading ?? 0,
     };
 
     // The matrices of the layers; the head works on one row of a prompt only, and of the embeddings a row is read.

@@ -9,7 +9,8 @@ internal static class MachineDescription
 {
     /// <summary>One line: processor, cores, memory, system, runtime.</summary>
     public static string Line => $"{Processor()}, {Environment.ProcessorCount} cores, "
-        + $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (double)(1L << 30):0.#} GiB, {RuntimeInformation.OSDescription.Trim()}, .NET {Environment.Version}";
+        + $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (double)(1L << 30):0.#} GiB, "
+        + $"{RuntimeInformation.OSDescription.Trim()}, .NET {Environment.Version}";
 
     /// <summary>The largest resident set of this process so far.</summary>
     public static long PeakResidentBytes()
@@ -27,8 +28,10 @@ internal static class MachineDescription
     private static string Processor()
     {
         const string Info = "/proc/cpuinfo";
-        var line = File.Exists(Info) ? File.ReadLines(Info).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
+        var line = File.Exists(Info) ? File.ReadLines(Info)
+            .FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
         return line?[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim()
-            ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? RuntimeInformation.ProcessArchitecture.ToString();
+            ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER")
+            ?? RuntimeInformation.ProcessArchitecture.ToString();
     }
 }

@@ -6,13 +6,18 @@ using PeftNative.Backends.NativeCpu;
 namespace PeftNative.Lab.Benchmarking;
 
 /// <summary>The most the processor does, measured in the run whose rates are related to it.</summary>
-/// <param name="Fp32">Multiply-adds in fp32 with operands in registers, GFLOP/s (an addition and a multiplication each count one).</param>
-/// <param name="Bf16">Dot products of bf16 pairs into fp32, GFLOP/s; 0 where the processor has no such instruction.</param>
+/// <param name="Fp32">Multiply-adds in fp32 with operands in registers, GFLOP/s (an addition and a multiplication each
+/// count one).</param>
+/// <param name="Bf16">Dot products of bf16 pairs into fp32, GFLOP/s; 0 where the processor has no such
+/// instruction.</param>
 /// <param name="Reading">Reading memory larger than any cache, GB/s.</param>
 /// <param name="Threads">Threads that took part.</param>
 public sealed record MachinePeaks(double Fp32, double Bf16, double Reading, int Threads)
 {
-    /// <summary>Dot products of four bytes into 32-bit whole numbers, billions of operations per second; 0 where there is no such instruction.</summary>
+    /// <summary>
+    /// Dot products of four bytes into 32-bit whole numbers, billions of operations per second; 0 where there is no
+    /// such instruction.
+    /// </summary>
     public double Int8 { get; init; }
 
     /// <summary>Measures, by native code where it is there; takes about half a second.</summary>
@@ -20,7 +25,8 @@ public sealed record MachinePeaks(double Fp32, double Bf16, double Reading, int 
     public static MachinePeaks Measure(int threads = 0)
     {
         var count = threads == 0 ? Environment.ProcessorCount : threads;
-        if (!NativeCpuBackend.IsAvailable(out _)) return new MachinePeaks(ManagedFp32(count) / 1e9, 0, ManagedReading(count) / 1e9, count);
+        if (!NativeCpuBackend.IsAvailable(out _))
+            return new MachinePeaks(ManagedFp32(count) / 1e9, 0, ManagedReading(count) / 1e9, count);
         using var backend = NativeCpuBackend.Create(threads);
         var rates = Enum.GetValues<PeakKind>().Select(backend.MeasurePeak).Select(r => r / 1e9).ToArray();
         return new MachinePeaks(rates[0], rates[1], rates[2], count) { Int8 = rates[3] };

@@ -41,7 +41,8 @@ internal sealed record Measurement(string Name, IReadOnlyList<double> Millisecon
     public double TokensPerSecond => Tokens * 1000 / Median;
 
     /// <summary>
-    /// Times things that are to be compared in turns, one call of each per round, so that whatever the machine does meanwhile hits them alike.
+    /// Times things that are to be compared in turns, one call of each per round, so that whatever the machine does
+    /// meanwhile hits them alike.
     /// </summary>
     /// <returns>For each, the milliseconds of every round after the warm-up.</returns>
     public static IReadOnlyList<double[]> Interleave(
@@ -64,6 +65,7 @@ internal sealed record Measurement(string Name, IReadOnlyList<double> Millisecon
         double[] sorted = [.. Milliseconds.Order()];
         var place = q * (sorted.Length - 1);
         var below = (int)place;
-        return below + 1 < sorted.Length ? sorted[below] + (place - below) * (sorted[below + 1] - sorted[below]) : sorted[below];
+        return below + 1 < sorted.Length ? sorted[below] + (place - below) * (sorted[below + 1] - sorted[below])
+            : sorted[below];
     }
 }

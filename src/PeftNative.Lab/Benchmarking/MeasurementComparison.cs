@@ -14,9 +14,9 @@ internal enum Verdict
 }
 
 /// <summary>
-/// Compares two measurements of the same thing. A difference counts as real when the rank-sum test of Mann and Whitney (1947) rejects, at one in a
-/// hundred, that both lists of rounds come from one distribution, and the medians differ by more than 2 %. No assumption is made about the shape
-/// of the distributions, so a few slow rounds decide nothing.
+/// Compares two measurements of the same thing. A difference counts as real when the rank-sum test of Mann and Whitney
+/// (1947) rejects, at one in a hundred, that both lists of rounds come from one distribution, and the medians differ by
+/// more than 2 %. No assumption is made about the shape of the distributions, so a few slow rounds decide nothing.
 /// </summary>
 internal static class MeasurementComparison
 {
@@ -25,13 +25,14 @@ internal static class MeasurementComparison
     private const double SameMachine = 0.1;
 
     /// <summary>
-    /// Whether the machine gave less in one run than in the other (other threads, another clock, somebody else's work): a peak differs by more than a
-    /// tenth. The rounds cannot tell that from a change of the program.
+    /// Whether the machine gave less in one run than in the other (other threads, another clock, somebody else's work):
+    /// a peak differs by more than a tenth. The rounds cannot tell that from a change of the program.
     /// </summary>
     public static bool MachineDiffers(MachinePeaks? before, MachinePeaks? after)
     {
         if (before is null || after is null) return false;
-        return before.Threads != after.Threads || Differ(before.Fp32, after.Fp32) || Differ(before.Bf16, after.Bf16) || Differ(before.Reading, after.Reading);
+        return before.Threads != after.Threads || Differ(before.Fp32, after.Fp32) || Differ(before.Bf16, after.Bf16)
+            || Differ(before.Reading, after.Reading);
 
         static bool Differ(double a, double b) => Math.Abs(a - b) > SameMachine * Math.Max(a, b);
     }
@@ -40,14 +41,15 @@ internal static class MeasurementComparison
     public static Verdict Compare(Measurement before, Measurement after)
     {
         var ratio = after.Median / before.Median;
-        if (Math.Abs(ratio - 1) <= LeastDifference || RankSumProbability(before.Milliseconds, after.Milliseconds) >= Significance)
+        if (Math.Abs(ratio - 1) <= LeastDifference
+            || RankSumProbability(before.Milliseconds, after.Milliseconds) >= Significance)
             return Verdict.Same;
         return ratio < 1 ? Verdict.Faster : Verdict.Slower;
     }
 
     /// <summary>
-    /// How likely two lists from one distribution differ in rank at least as much as these, both ways; exact up to 20 values in all, by the
-    /// normal approximation with the correction for ties above.
+    /// How likely two lists from one distribution differ in rank at least as much as these, both ways; exact up to 20
+    /// values in all, by the normal approximation with the correction for ties above.
     /// </summary>
     internal static double RankSumProbability(IReadOnlyList<double> a, IReadOnlyList<double> b)
     {
@@ -63,7 +65,8 @@ internal static class MeasurementComparison
     // The share of all ways to shuffle n and m values whose U lies at least this far from the middle.
     private static double ExactTail(int n, int m, double distance)
     {
-        // counts[i][u]: ways to choose i of the values so far with sum of ranks (from 0) minus i (i - 1) / 2 equal to u.
+        // counts[i][u]: ways to choose i of the values so far with sum of ranks (from 0) minus i (i - 1) / 2 equal to
+        // u.
         var counts = new double[n + 1, n * m + 1];
         counts[0, 0] = 1;
         for (var value = 0; value < n + m; value++)
@@ -84,6 +87,7 @@ internal static class MeasurementComparison
     {
         var x = z / Math.Sqrt(2);
         var t = 1 / (1 + 0.3275911 * x);
-        return ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t * Math.Exp(-x * x);
+        return ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t
+            * Math.Exp(-x * x);
     }
 }

@@ -14,14 +14,18 @@ namespace PeftNative.Lab.Benchmarking;
 /// <param name="Step">A training step, by the name of the way.</param>
 internal sealed record QuantizationResult(long WeightBytes, double Scores, double Gradients, Measurement Step);
 
-/// <summary>Scores, gradients and time of a step with every kind of quantised base, on the model of the step benchmark.</summary>
+/// <summary>
+/// Scores, gradients and time of a step with every kind of quantised base, on the model of the step benchmark.
+/// </summary>
 internal sealed class QuantizationBenchmark(IBackend backend, StepBenchmarkOptions options)
 {
     private IEnumerable<(string Name, QuantizationOptions? Options)> Ways =>
     [
         ("as it is", null),
         ("int8", new QuantizationOptions { Type = QuantizationType.Int8 }),
-        .. backend.MultipliesCodes ? [("int8, integer", new QuantizationOptions { Type = QuantizationType.Int8, Int8Compute = Int8Compute.Integer })]
+        .. backend.MultipliesCodes
+            ? [("int8, integer", new QuantizationOptions { Type = QuantizationType.Int8,
+                Int8Compute = Int8Compute.Integer })]
             : Array.Empty<(string, QuantizationOptions?)>(),
         ("nf4", new QuantizationOptions { Type = QuantizationType.Nf4 }),
         ("nf4, double", new QuantizationOptions { Type = QuantizationType.Nf4, DoubleQuantization = true }),
@@ -29,7 +33,8 @@ internal sealed class QuantizationBenchmark(IBackend backend, StepBenchmarkOptio
     ];
 
     /// <summary>Measures them, one after the other.</summary>
-    /// <param name="exact">What computes the numbers that all are compared with, from weights that are not quantised.</param>
+    /// <param name="exact">What computes the numbers that all are compared with, from weights that are not
+    /// quantised.</param>
     /// <param name="cancellation">Stops the work between two steps.</param>
     public IReadOnlyList<QuantizationResult> Measure(IBackend exact, CancellationToken cancellation = default)
     {
@@ -38,11 +43,13 @@ internal sealed class QuantizationBenchmark(IBackend backend, StepBenchmarkOptio
         {
             var found = Numbers(model, run);
             var times = Measurement.Interleave([run.Step], options.Warmup, options.Steps, cancellation)[0];
-            return new QuantizationResult(model.WeightBytes, Error(scores, found.Scores), Error(gradients, found.Gradients), new Measurement(way.Name, times));
+            return new QuantizationResult(model.WeightBytes, Error(scores, found.Scores),
+                Error(gradients, found.Gradients), new Measurement(way.Name, times));
         }, cancellation))];
     }
 
-    private T With<T>(IBackend on, QuantizationOptions? quantization, Func<TransformerModel, StepRun, T> use, CancellationToken cancellation)
+    private T With<T>(IBackend on, QuantizationOptions? quantization, Func<TransformerModel, StepRun, T> use,
+        CancellationToken cancellation)
     {
         using var model = ModelLoader.CreateRandom(on, options.ModelConfig(), seed: 1, quantization, cancellation);
         using var run = new StepRun(model, AdapterConfig(), StepRun.RandomBatch(options), ownsModel: true);
@@ -51,7 +58,8 @@ internal sealed class QuantizationBenchmark(IBackend backend, StepBenchmarkOptio
 
     // An adapter that changes nothing yet has no gradients in its lower half.
     private AdapterConfig AdapterConfig() =>
-        options.AdapterConfig() is LoraConfig lora ? lora with { Initialization = LoraInitialization.Random } : options.AdapterConfig();
+        options.AdapterConfig() is LoraConfig lora ? lora with { Initialization = LoraInitialization.Random }
+        : options.AdapterConfig();
 
     private static (float[] Scores, float[] Gradients) Numbers(TransformerModel model, StepRun run)
     {

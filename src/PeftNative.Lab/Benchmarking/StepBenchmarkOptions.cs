@@ -10,7 +10,9 @@ using PeftNative.Quantization;
 
 namespace PeftNative.Lab.Benchmarking;
 
-/// <summary>What a step benchmark runs: a Llama-shape model with random weights and one batch of random tokens.</summary>
+/// <summary>
+/// What a step benchmark runs: a Llama-shape model with random weights and one batch of random tokens.
+/// </summary>
 public sealed record StepBenchmarkOptions
 {
     /// <summary>Width of the residual stream.</summary>
@@ -46,7 +48,9 @@ public sealed record StepBenchmarkOptions
     /// <summary>LoRA's alpha.</summary>
     public double Alpha { get; init; } = 16;
 
-    /// <summary>Projections LoRA attaches to: letters of q, k, v, o, gate, up, down separated by commas, or all.</summary>
+    /// <summary>
+    /// Projections LoRA attaches to: letters of q, k, v, o, gate, up, down separated by commas, or all.
+    /// </summary>
     public string Targets { get; init; } = "q,v";
 
     /// <summary>Virtual tokens of prefix and prompt tuning.</summary>
@@ -58,7 +62,9 @@ public sealed record StepBenchmarkOptions
     /// <summary>Bytes that activations should stay within, or null; see <see cref="StepMemory.Budget"/>.</summary>
     public long? MemoryBudgetBytes { get; init; }
 
-    /// <summary>Whether steps are replayed as a graph of the device; see <see cref="Training.TrainerOptions.UseGraphs"/>.</summary>
+    /// <summary>
+    /// Whether steps are replayed as a graph of the device; see <see cref="Training.TrainerOptions.UseGraphs"/>.
+    /// </summary>
     public bool UseGraphs { get; init; } = true;
 
     /// <summary>Timed steps.</summary>
@@ -69,7 +75,8 @@ public sealed record StepBenchmarkOptions
 
     private static readonly Dictionary<string, string> Projections = new()
     {
-        ["q"] = "q_proj", ["k"] = "k_proj", ["v"] = "v_proj", ["o"] = "o_proj", ["gate"] = "gate_proj", ["up"] = "up_proj", ["down"] = "down_proj",
+        ["q"] = "q_proj", ["k"] = "k_proj", ["v"] = "v_proj", ["o"] = "o_proj", ["gate"] = "gate_proj",
+        ["up"] = "up_proj", ["down"] = "down_proj",
     };
 
     /// <summary>The model as a config.json would describe it.</summary>
@@ -77,13 +84,15 @@ public sealed record StepBenchmarkOptions
     internal TransformerConfig ModelConfig()
     {
         if (Hidden % Heads != 0 || Heads % KvHeads != 0 || Hidden / Heads % 2 != 0)
-            throw new UsageException($"hidden {Hidden}, heads {Heads} and kv-heads {KvHeads} do not divide into even heads.");
+            throw new UsageException(
+                $"hidden {Hidden}, heads {Heads} and kv-heads {KvHeads} do not divide into even heads.");
         var headDim = Hidden / Heads;
         return new TransformerConfig
         {
             ModelType = "llama", Task = ModelTask.CausalLM, HiddenSize = Hidden, LayerCount = Layers, HeadCount = Heads,
             KvHeadCount = KvHeads, HeadDim = headDim, FeedForwardSize = FeedForward, VocabularySize = Vocabulary,
-            MaxPositions = Sequence + VirtualTokens, Norm = NormKind.RmsNorm, NormEpsilon = 1e-6, NormPlacement = NormPlacement.Before,
+            MaxPositions = Sequence + VirtualTokens, Norm = NormKind.RmsNorm, NormEpsilon = 1e-6,
+            NormPlacement = NormPlacement.Before,
             Activation = Activation.Silu, Gated = true, Causal = true, AttentionScale = 1 / Math.Sqrt(headDim),
             Rope = new RopeSettings { Theta = 10000, RotaryDim = headDim },
         };
@@ -97,12 +106,15 @@ public sealed record StepBenchmarkOptions
         "ia3" => new Ia3Config(),
         "prefix" => new PrefixTuningConfig { VirtualTokenCount = VirtualTokens },
         "prompt" => new PromptTuningConfig { VirtualTokenCount = VirtualTokens },
-        "lora" => new LoraConfig { R = Rank, Alpha = Alpha, Targets = TargetModules.Of([.. Letters().Select(Projection)]) },
-        _ => throw new UsageException($"The step benchmark knows the methods lora, full, ia3, prefix and prompt, not '{Method}'."),
+        "lora" => new LoraConfig { R = Rank, Alpha = Alpha,
+            Targets = TargetModules.Of([.. Letters().Select(Projection)]) },
+        _ => throw new UsageException(
+            $"The step benchmark knows the methods lora, full, ia3, prefix and prompt, not '{Method}'."),
     };
 
     private IEnumerable<string> Letters() => Targets == "all" ? Projections.Keys : Targets.Split(',');
 
     private static string Projection(string letter) => Projections.TryGetValue(letter, out var name) ? name
-        : throw new UsageException($"'{letter}' is not a projection.", "--targets", $"Known: {string.Join(",", Projections.Keys)}, or all.");
+        : throw new UsageException($"'{letter}' is not a projection.", "--targets",
+            $"Known: {string.Join(",", Projections.Keys)}, or all.");
 }

@@ -27,15 +27,18 @@ internal sealed class StepRun : IDisposable
     /// <param name="labelEvery">One in so many tokens has a label: the last ones of every sequence.</param>
     /// <param name="memoryBudget">Bytes for activations, or null.</param>
     /// <param name="keepsFrozenLayers">Whether what frozen layers make of the batch is kept from step to step.</param>
-    /// <param name="ownsModel">Whether nobody else uses the model, so that full fine-tuning need not keep its own values.</param>
+    /// <param name="ownsModel">Whether nobody else uses the model, so that full fine-tuning need not keep its own
+    /// values.</param>
     public StepRun(
-        TransformerModel model, AdapterConfig config, TokenBatch batch, int labelEvery = 1, long? memoryBudget = null, bool ownsModel = false,
+        TransformerModel model, AdapterConfig config, TokenBatch batch, int labelEvery = 1, long? memoryBudget = null,
+        bool ownsModel = false,
         bool keepsFrozenLayers = false)
     {
         (this.model, this.batch) = (model, batch);
         Adapter = config.Create(model, seed: 1, trainable: true, "default");
         if (ownsModel && Adapter is ReplacementAdapter full) full.ReleaseBase();
-        optimizer = new AdamW(model.Backend, Adapter.Buffer, new AdamWOptions { WeightDecay = 0.01, MaxGradientNorm = 0 });
+        optimizer = new AdamW(model.Backend, Adapter.Buffer,
+            new AdamWOptions { WeightDecay = 0.01, MaxGradientNorm = 0 });
         pass = new Pass(model, Adapter) { Memory = { Budget = memoryBudget } };
         graphs = new StepGraphs(pass);
         if (keepsFrozenLayers)

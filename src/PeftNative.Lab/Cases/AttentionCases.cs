@@ -115,7 +115,8 @@ internal sealed record AttentionCase(string Lengths, int Heads, int KvHeads, int
                 };
         foreach (var headDim in (int[])[20, 64, 128])
             foreach (var prefix in (int[])[0, 5])
-                yield return new AttentionCase("1:70|1:0|0:3|1:16|1:33", 6, 2, headDim) { Window = prefix > 0 ? 0 : 40, Prefix = prefix, Gap = 1 };
+                yield return new AttentionCase("1:70|1:0|0:3|1:16|1:33", 6, 2, headDim) { Window = prefix > 0 ? 0 : 40,
+                    Prefix = prefix, Gap = 1 };
     }
 
     internal override void Execute(CaseRun run)

@@ -28,21 +28,26 @@ internal sealed record BottleneckCase(Activation Activation, int M, int D, int B
     public static IEnumerable<OperationCase> Sample(CaseRandom random)
     {
         for (var i = 0; i < 120; i++)
-            yield return One(random, Sizes.Rows(random), Sizes.Width(random), random.Pick(1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 48, 61, 64));
+            yield return One(random, Sizes.Rows(random), Sizes.Width(random),
+                random.Pick(1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 48, 61, 64));
         (int, int, int)[] edges =
-            [(63, 64, 63), (64, 65, 64), (65, 127, 65), (1, 193, 64), (129, 42, 16), (3, 42, 3), (1, 1, 1), (301, 40, 9), (577, 9, 5), (16, 130, 101)];
+            [(63, 64, 63), (64, 65, 64), (65, 127, 65), (1, 193, 64), (129, 42, 16), (3, 42, 3), (1, 1, 1),
+                (301, 40, 9), (577, 9, 5), (16, 130, 101)];
         foreach (var (m, d, b) in edges)
             for (var i = 0; i < 2; i++) yield return One(random, m, d, b);
     }
 
     internal override void Execute(CaseRun run)
     {
-        var (residual, y) = Residual ? run.Pair(InPlace, "residual", "y", M, D, Rule) : (default, run.Output("y", M, D, Rule));
+        var (residual, y) = Residual ? run.Pair(InPlace, "residual", "y", M, D, Rule)
+            : (default, run.Output("y", M, D, Rule));
         var op = new BottleneckOp
         {
             X = run.Input("x", M, D),
-            // A sum next to a kink or in a tail may be rounded to its other side: the values are exact in 16 bits, and small.
-            DownWeight = run.Parameter("down weight", B, D, shape: (_, _, v) => Elements.Round(DType.BFloat16, IsCurved ? v / D : v)),
+            // A sum next to a kink or in a tail may be rounded to its other side: the values are exact in 16 bits, and
+            // small.
+            DownWeight = run.Parameter("down weight", B, D,
+                shape: (_, _, v) => Elements.Round(DType.BFloat16, IsCurved ? v / D : v)),
             DownBias = NoBias ? default : run.Parameter("down bias", 1, B),
             Activation = Activation,
             UpWeight = run.Parameter("up weight", D, B),
@@ -70,7 +75,8 @@ internal sealed record BottleneckCase(Activation Activation, int M, int D, int B
 
     private static BottleneckCase One(CaseRandom random, int m, int d, int b)
     {
-        var activation = random.Pick(Activation.Identity, Activation.Relu, Activation.Relu, Activation.Gelu, Activation.GeluTanh,
+        var activation = random.Pick(Activation.Identity, Activation.Relu, Activation.Relu, Activation.Gelu,
+            Activation.GeluTanh,
             Activation.Silu, Activation.Tanh, Activation.Sigmoid);
         var family = Sizes.Family(random);
         return new BottleneckCase(activation, m, d, b)

@@ -26,7 +26,9 @@ internal sealed class CaseComparison(CaseLimits limits, Func<IReadOnlyList<CaseO
     /// <summary>The first thing that did not hold.</summary>
     public string? Failure { get; private set; }
 
-    /// <summary>The largest normalised mean square error so far; rows that pass only because their terms cancel do not count.</summary>
+    /// <summary>
+    /// The largest normalised mean square error so far; rows that pass only because their terms cancel do not count.
+    /// </summary>
     public double Error { get; private set; }
 
     public void Compare(IReadOnlyList<CaseOutput> expected, IReadOnlyList<CaseOutput> actual)

@@ -53,15 +53,18 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
     /// <summary>A vector, statistic or trained matrix that must stay as it is.</summary>
     public Tensor Parameter(string name, int rows, int columns, Spread? spread = null,
         Func<int, int, double, double>? shape = null) =>
-        Add(name, backend.ParameterType, rows, columns, Role.Input, Drawn(name, setting.ParameterType, rows, spread, shape));
+        Add(name, backend.ParameterType, rows, columns, Role.Input,
+            Drawn(name, setting.ParameterType, rows, spread, shape));
 
     /// <summary>A vector, statistic or gradient of a parameter that is overwritten.</summary>
     public Tensor Statistic(string name, int rows, int columns, Match match = Match.Close) =>
         Add(name, backend.ParameterType, rows, columns, Role.Output, null, match);
 
     /// <summary>A gradient of a parameter that is added to, or a parameter changed in place.</summary>
-    public Tensor Sum(string name, int rows, int columns, Match match = Match.Close, Func<int, int, double, double>? shape = null) =>
-        Add(name, backend.ParameterType, rows, columns, Role.Output, Drawn(name, setting.ParameterType, rows, null, shape), match);
+    public Tensor Sum(string name, int rows, int columns, Match match = Match.Close,
+        Func<int, int, double, double>? shape = null) =>
+        Add(name, backend.ParameterType, rows, columns, Role.Output,
+            Drawn(name, setting.ParameterType, rows, null, shape), match);
 
     /// <summary>A frozen weight, in the type of weights.</summary>
     public Tensor Weight(string name, int rows, int columns, Func<int, int, double, double>? shape = null)
@@ -92,7 +95,8 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
     }
 
     /// <summary>A contiguous row the backend may use as it likes.</summary>
-    public Tensor Scratch(DType type, int rows, int columns) => Add("scratch", type, rows, columns, Role.Scratch, null, strided: false);
+    public Tensor Scratch(DType type, int rows, int columns) =>
+        Add("scratch", type, rows, columns, Role.Scratch, null, strided: false);
 
     /// <summary>Integers, row by row; also given to the backend as a tensor of their own, should it keep a
     /// copy.</summary>

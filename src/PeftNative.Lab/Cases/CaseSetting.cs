@@ -43,7 +43,8 @@ internal sealed record CaseSetting(OperationCase Case, DType InputType, DType We
         Func<int, int, double, double>? shape)
     {
         var random = new CaseRandom(CaseRandom.Hash(key, operand), (ulong)row << 32 | (uint)column);
-        var drawn = InputType is DType.BFloat16 or DType.Float16 ? InputType : roundTo; // 16-bit products set the bounds
+        // 16-bit products set the bounds
+        var drawn = InputType is DType.BFloat16 or DType.Float16 ? InputType : roundTo;
         var value = random.Draw(Case.Family, drawn, rows > 1 ? row : column, spread);
         if (shape is not null) value = shape(row, column, value);
         value = Elements.Round(roundTo, value);

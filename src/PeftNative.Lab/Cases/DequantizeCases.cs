@@ -2,7 +2,9 @@ using PeftNative.Ops;
 
 namespace PeftNative.Lab.Cases;
 
-/// <summary>4-bit and 8-bit codes, with maxima of their own or quantised ones; blocks that end inside rows, and odd widths.</summary>
+/// <summary>
+/// 4-bit and 8-bit codes, with maxima of their own or quantised ones; blocks that end inside rows, and odd widths.
+/// </summary>
 internal sealed record DequantizeCase(int N, int K, int Block) : OperationCase
 {
     public bool EightBits { get; init; }
@@ -14,9 +16,11 @@ internal sealed record DequantizeCase(int N, int K, int Block) : OperationCase
         for (var i = 0; i < 150; i++)
         {
             var isWide = random.Chance(0.3);
-            yield return new DequantizeCase(Sizes.Rows(random), isWide ? random.Pick(333, 512, 701) : Sizes.Width(random), random.Pick(2, 16, 64, 70, 128))
+            yield return new DequantizeCase(Sizes.Rows(random),
+                isWide ? random.Pick(333, 512, 701) : Sizes.Width(random), random.Pick(2, 16, 64, 70, 128))
             {
-                Family = Sizes.Family(random), Strided = random.Chance(0.4), EightBits = random.Chance(0.25), CodedMaxima = random.Chance(0.5),
+                Family = Sizes.Family(random), Strided = random.Chance(0.4), EightBits = random.Chance(0.25),
+                CodedMaxima = random.Chance(0.5),
             };
         }
     }
@@ -32,7 +36,8 @@ internal sealed record DequantizeCase(int N, int K, int Block) : OperationCase
             Maxima = CodedMaxima ? default : run.Parameter("maxima", 1, blocks, Spread.Narrow),
             MaximaCodes = CodedMaxima ? run.Indices("maxima codes", Words(blocks), int.MaxValue) : default,
             MaximaBook = CodedMaxima ? run.Parameter("maxima book", 1, 256, Spread.Narrow) : default,
-            MaximaScales = CodedMaxima ? run.Parameter("maxima scales", 1, (blocks + 255) / 256, Spread.Narrow) : default,
+            MaximaScales = CodedMaxima
+                ? run.Parameter("maxima scales", 1, (blocks + 255) / 256, Spread.Narrow) : default,
             MaximaOffset = CodedMaxima ? 0.5 : 0,
             Y = run.Output("y", N, K),
         });

@@ -96,7 +96,9 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
                 };
     }
 
-    /// <summary>Weights of codes; sizes around edges of words of four besides, and reductions of several blocks.</summary>
+    /// <summary>
+    /// Weights of codes; sizes around edges of words of four besides, and reductions of several blocks.
+    /// </summary>
     public static IEnumerable<OperationCase> SampleCodes(CaseRandom random)
     {
         for (var i = 0; i < 150; i++)
@@ -105,15 +107,19 @@ internal sealed record LinearCase(int M, int K, int N) : OperationCase
             int Size() => random.Chance(0.3) ? random.Pick(4, 5, 12, 52, 96, 100, 127) : Sizes.Width(random);
             yield return new LinearCase(Sizes.Rows(random), Size(), Size())
             {
-                Codes = true, Family = Sizes.Family(random), Strided = random.Chance(0.4), Pairs = pairs, R = pairs == PairLayout.None ? 0 : random.Pick(1, 3, 8),
-                Dropout = pairs != PairLayout.None && random.Chance(0.2) ? 0.5 : 0, Bias = random.Chance(0.5), InputScale = random.Chance(0.2),
-                OutputScale = random.Chance(0.3), ScaleBeforeBias = random.Chance(0.3), Residual = random.Chance(0.4), InPlace = random.Chance(0.5),
+                Codes = true, Family = Sizes.Family(random), Strided = random.Chance(0.4), Pairs = pairs,
+                R = pairs == PairLayout.None ? 0 : random.Pick(1, 3, 8),
+                Dropout = pairs != PairLayout.None && random.Chance(0.2)
+                    ? 0.5 : 0, Bias = random.Chance(0.5), InputScale = random.Chance(0.2),
+                OutputScale = random.Chance(0.3), ScaleBeforeBias = random.Chance(0.3), Residual = random.Chance(0.4),
+                InPlace = random.Chance(0.5),
                 NoDX = random.Chance(0.1), AccumulateDX = random.Chance(0.4),
             };
         }
         (int, int, int)[] larger = [(33, 257, 65), (1, 769, 131), (5, 4229, 3), (9, 7, 8456)];
         foreach (var (m, k, n) in larger)
-            yield return new LinearCase(m, k, n) { Codes = true, Family = Family.Uniform, Pairs = PairLayout.All, R = 8, Bias = true };
+            yield return new LinearCase(m, k, n) { Codes = true, Family = Family.Uniform, Pairs = PairLayout.All, R = 8,
+                Bias = true };
     }
 
     internal override void Execute(CaseRun run)

@@ -78,7 +78,8 @@ public abstract record OperationCase
             comparison.Compare(expected, actual);
             comparison.CompareBits(actual, Outputs(aliased, backend), "a second run");
             comparison.CompareBits(actual, Outputs(aliased, backend), "a third run");
-            foreach (var twin in twins) comparison.CompareBits(actual, Outputs(aliased, twin), $"the twin ({twin.Description})");
+            foreach (var twin in twins)
+                comparison.CompareBits(actual, Outputs(aliased, twin), $"the twin ({twin.Description})");
             return new(comparison.Failure is null, comparison.Error, comparison.Failure);
         }
         catch (CaseFailedException e)

@@ -26,7 +26,11 @@ public static class OperationCases
             .DistinctBy(c => c.Name)];
     }
 
-    /// <summary>Those of linear layers whose weight is codes, for backends that multiply them (<see cref="IBackend.MultipliesCodes"/>).</summary>
+    /// <summary>
+    /// Those of linear layers whose weight is codes, for backends that multiply them
+    /// (<see cref="IBackend.MultipliesCodes"/>).
+    /// </summary>
     public static IReadOnlyList<OperationCase> WithCodes(ulong seed = DefaultSeed) =>
-        [.. LinearCase.SampleCodes(new CaseRandom(seed, ulong.MaxValue)).Select(c => c with { Seed = seed }).DistinctBy(c => c.Name)];
+        [.. LinearCase.SampleCodes(new CaseRandom(seed, ulong.MaxValue)).Select(c => c with { Seed = seed })
+            .DistinctBy(c => c.Name)];
 }

@@ -6,7 +6,8 @@ using PeftNative.Training;
 namespace PeftNative.Lab.Comparison;
 
 /// <summary>
-/// Something the base can do before it is adapted, measured before and after, to see what is forgotten. Used by one thread at a time, like its backend.
+/// Something the base can do before it is adapted, measured before and after, to see what is forgotten. Used by one
+/// thread at a time, like its backend.
 /// </summary>
 public interface IBaseKnowledge
 {
@@ -20,7 +21,9 @@ public interface IBaseKnowledge
     double Measure(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters);
 }
 
-/// <summary>How well a language model predicts texts of the base's own kind. Used by one thread at a time, like its backend.</summary>
+/// <summary>
+/// How well a language model predicts texts of the base's own kind. Used by one thread at a time, like its backend.
+/// </summary>
 /// <param name="texts">The texts.</param>
 /// <param name="name">Where they are from, in a few words.</param>
 public sealed class OwnTextPerplexity(EncodedData texts, string name) : IBaseKnowledge
@@ -40,8 +43,8 @@ public sealed class OwnTextPerplexity(EncodedData texts, string name) : IBaseKno
 }
 
 /// <summary>
-/// How alike the states of texts are to those the base gives them: the mean cosine. 1 for the base itself. For models that
-/// do not generate and where no probe task is given. Used by one thread at a time, like its backend.
+/// How alike the states of texts are to those the base gives them: the mean cosine. 1 for the base itself. For models
+/// that do not generate and where no probe task is given. Used by one thread at a time, like its backend.
 /// </summary>
 /// <param name="examples">Some texts.</param>
 public sealed class StateSimilarity(IReadOnlyList<Example> examples) : IBaseKnowledge
@@ -63,13 +66,14 @@ public sealed class StateSimilarity(IReadOnlyList<Example> examples) : IBaseKnow
 }
 
 /// <summary>
-/// A probe task without training: texts are classified by the nearest centroid (by cosine) of the states of labelled texts.
-/// Used by one thread at a time, like its backend.
+/// A probe task without training: texts are classified by the nearest centroid (by cosine) of the states of labelled
+/// texts. Used by one thread at a time, like its backend.
 /// </summary>
 /// <param name="reference">The labelled texts that make the centroids.</param>
 /// <param name="test">Those to classify.</param>
 /// <param name="name">Where they are from.</param>
-public sealed class CentroidAccuracy(IReadOnlyList<Example> reference, IReadOnlyList<Example> test, string name) : IBaseKnowledge
+public sealed class CentroidAccuracy(IReadOnlyList<Example> reference, IReadOnlyList<Example> test, string name)
+    : IBaseKnowledge
 {
     /// <inheritdoc/>
     public string Name => $"accuracy of nearest centroids on {name}";
@@ -80,7 +84,8 @@ public sealed class CentroidAccuracy(IReadOnlyList<Example> reference, IReadOnly
     /// <inheritdoc/>
     public double Measure(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
     {
-        var centroids = TextStates.Of(model, reference, adapters).Zip(reference, (state, e) => (state, Class: e.Class!.Value))
+        var centroids = TextStates.Of(model, reference, adapters)
+            .Zip(reference, (state, e) => (state, Class: e.Class!.Value))
             .GroupBy(p => p.Class, p => p.state).ToDictionary(g => g.Key, g => TextStates.Centroid([.. g]));
         var right = TextStates.Of(model, test, adapters).Zip(test)
             .Count(p => centroids.MaxBy(c => TextStates.Cosine(p.First, c.Value)).Key == p.Second.Class);
@@ -94,7 +99,8 @@ internal static class TextStates
     private const int BatchSize = 32;
 
     /// <summary>A vector [hidden] for each example.</summary>
-    public static float[][] Of(TransformerModel model, IReadOnlyList<Example> examples, params IReadOnlyList<AttachmentSet> adapters)
+    public static float[][] Of(TransformerModel model, IReadOnlyList<Example> examples,
+        params IReadOnlyList<AttachmentSet> adapters)
     {
         using var pass = new Pass(model, adapters);
         var result = new List<float[]>(examples.Count);

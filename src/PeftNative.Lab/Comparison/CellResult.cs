@@ -46,8 +46,8 @@ public sealed record CellResult
     public required double Seconds { get; init; }
 
     /// <summary>
-    /// The most bytes the training took beside the weights of the base: activations, and value, gradient and two moments
-    /// of every trained parameter.
+    /// The most bytes the training took beside the weights of the base: activations, and value, gradient and two
+    /// moments of every trained parameter.
     /// </summary>
     public required long TrainingBytes { get; init; }
 
@@ -57,10 +57,14 @@ public sealed record CellResult
     /// <summary>What was measured on the evaluation data after the last step, by name.</summary>
     public required IReadOnlyDictionary<string, double> Metrics { get; init; }
 
-    /// <summary>What the model still knows of what the base knew, with the adapter in force; see <see cref="IBaseKnowledge"/>.</summary>
+    /// <summary>
+    /// What the model still knows of what the base knew, with the adapter in force; see <see cref="IBaseKnowledge"/>.
+    /// </summary>
     public required double KnowledgeOn { get; init; }
 
-    /// <summary>Whether a probe through the base, without the adapter, gives the bits it gave before the training.</summary>
+    /// <summary>
+    /// Whether a probe through the base, without the adapter, gives the bits it gave before the training.
+    /// </summary>
     public required bool OffIsIdentical { get; init; }
 
     /// <summary>SHA-256 of the bits of a probe with the adapter in force.</summary>
@@ -75,7 +79,8 @@ public sealed record CellResult
     /// <summary>The object of results.json.</summary>
     public JsonObject ToJson() => new()
     {
-        ["task"] = Key.Task, ["method"] = Key.Method, ["size"] = Key.Size, ["seed"] = (long)Key.Seed, ["recipe"] = Recipe,
+        ["task"] = Key.Task, ["method"] = Key.Method, ["size"] = Key.Size, ["seed"] = (long)Key.Seed,
+        ["recipe"] = Recipe,
         ["learning_rate"] = LearningRate, ["trainable"] = Trainable, ["stored_bytes"] = StoredBytes, ["steps"] = Steps,
         ["step_ms"] = StepMilliseconds, ["seconds"] = Seconds, ["training_bytes"] = TrainingBytes,
         ["curve"] = new JsonArray([.. Curve.Select(p => (JsonNode)new JsonArray(p.Step, p.Loss))]),
@@ -87,9 +92,12 @@ public sealed record CellResult
     /// <exception cref="ModelFormatException">It is none.</exception>
     public static CellResult FromJson(StrictObject json) => new()
     {
-        Key = new CellKey(json.GetString("task"), json.GetString("method"), json.GetInt("size"), (ulong)json.GetLong("seed")),
-        Recipe = json.GetString("recipe"), LearningRate = json.GetDouble("learning_rate"), Trainable = json.GetLong("trainable"),
-        StoredBytes = json.GetLong("stored_bytes"), Steps = json.GetInt("steps"), StepMilliseconds = json.GetDouble("step_ms"),
+        Key = new CellKey(json.GetString("task"), json.GetString("method"), json.GetInt("size"),
+            (ulong)json.GetLong("seed")),
+        Recipe = json.GetString("recipe"), LearningRate = json.GetDouble("learning_rate"),
+        Trainable = json.GetLong("trainable"),
+        StoredBytes = json.GetLong("stored_bytes"), Steps = json.GetInt("steps"),
+        StepMilliseconds = json.GetDouble("step_ms"),
         Seconds = json.GetDouble("seconds"), TrainingBytes = json.GetLong("training_bytes"),
         Curve = [.. Items(json, "curve").Select(p => (p[0].GetInt32(), p[1].GetDouble()))],
         Metrics = ReadMetrics(json.GetObject("metrics")), KnowledgeOn = json.GetDouble("knowledge_on"),
@@ -98,15 +106,20 @@ public sealed record CellResult
     };
 
     internal static JsonObject MetricsJson(IReadOnlyDictionary<string, double> metrics) =>
-        new(metrics.Where(m => double.IsFinite(m.Value)).Select(m => KeyValuePair.Create(m.Key, (JsonNode?)JsonValue.Create(m.Value))));
+        new(metrics.Where(m => double.IsFinite(m.Value))
+            .Select(m => KeyValuePair.Create(m.Key, (JsonNode?)JsonValue.Create(m.Value))));
 
-    internal static Dictionary<string, double> ReadMetrics(StrictObject json) => json.Keys.ToDictionary(k => k, k => json.GetDouble(k));
+    internal static Dictionary<string, double> ReadMetrics(StrictObject json) =>
+        json.Keys.ToDictionary(k => k, k => json.GetDouble(k));
 
-    internal static JsonArray ContinuationsJson(IEnumerable<Continuation> continuations) => [.. continuations.Select(c =>
+    internal static JsonArray ContinuationsJson(IEnumerable<Continuation> continuations) =>
+        [.. continuations.Select(c =>
         (JsonNode)new JsonObject { ["prompt"] = c.Prompt, ["wanted"] = c.Wanted, ["given"] = c.Given })];
 
-    internal static List<Continuation> ReadContinuations(StrictObject json) => [.. Items(json, "continuations").Select(c =>
-        new Continuation(c.GetProperty("prompt").GetString()!, c.GetProperty("wanted").GetString()!, c.GetProperty("given").GetString()!))];
+    internal static List<Continuation> ReadContinuations(StrictObject json) =>
+        [.. Items(json, "continuations").Select(c =>
+        new Continuation(c.GetProperty("prompt").GetString()!, c.GetProperty("wanted").GetString()!,
+            c.GetProperty("given").GetString()!))];
 
     private static JsonElement.ArrayEnumerator Items(StrictObject json, string key)
     {

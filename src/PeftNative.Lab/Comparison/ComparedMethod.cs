@@ -9,8 +9,8 @@ namespace PeftNative.Lab.Comparison;
 public sealed record ComparedMethod(string Name, AdapterConfig Config, double LearningRate)
 {
     /// <summary>
-    /// Whether it trains the model's own parameters, or some of them, instead of adding an adapter: what the methods are
-    /// compared with.
+    /// Whether it trains the model's own parameters, or some of them, instead of adding an adapter: what the methods
+    /// are compared with.
     /// </summary>
     public bool IsBaseline => Config is FullConfig or HeadConfig or BitFitConfig or TopLayersConfig;
 }

@@ -23,8 +23,8 @@ public static class ComparedMethods
 
     private static readonly Default[] Defaults =
     [
-        // Hu et al. 2021 (arXiv:2106.09685), table 9: 4e-4 to 5e-4 with RoBERTa base. All linear layers: Dettmers et al.
-        // 2023 (arXiv:2305.14314).
+        // Hu et al. 2021 (arXiv:2106.09685), table 9: 4e-4 to 5e-4 with RoBERTa base. All linear layers: Dettmers et
+        // al. 2023 (arXiv:2305.14314).
         new("lora", 5e-4, new LoraConfig { R = 8, Alpha = 16, Targets = new TargetModules(null, "all-linear") }),
         // Liu et al. 2022 (arXiv:2205.05638) use 3e-3 on a large model, PEFT's examples 8e-3 to 1e-2.
         new("ia3", 1e-2, new Ia3Config()),
@@ -62,7 +62,8 @@ public static class ComparedMethods
     public static string KindOf(string name) => name.Split('-', 2)[0];
 
     /// <summary>A method with its usual settings.</summary>
-    /// <param name="name">One of <see cref="Names"/>, or one with a hyphen and anything behind it, so that a kind may take part with several settings.</param>
+    /// <param name="name">One of <see cref="Names"/>, or one with a hyphen and anything behind it, so that a kind may
+    /// take part with several settings.</param>
     /// <param name="model">The model it is for: its width decides the rate.</param>
     /// <param name="learningRate">Another rate, or null.</param>
     /// <exception cref="UsageException">There is no such method.</exception>

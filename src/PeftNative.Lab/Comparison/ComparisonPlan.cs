@@ -34,7 +34,9 @@ public sealed record ComparisonPlan
     public int StepsFor(int records) =>
         Math.Min(Budget, (int)Math.Ceiling(MostEpochs * Math.Ceiling((double)records / BatchSize)));
 
-    /// <summary>How a run is trained: linear decay after a warm-up of 6 %, decay 0.01, gradients clipped to norm 1.</summary>
+    /// <summary>
+    /// How a run is trained: linear decay after a warm-up of 6 %, decay 0.01, gradients clipped to norm 1.
+    /// </summary>
     public TrainerOptions Options(ComparedMethod method, int records, ulong seed) => new()
     {
         MaxSteps = StepsFor(records), BatchSize = BatchSize, LearningRate = method.LearningRate, Seed = seed,

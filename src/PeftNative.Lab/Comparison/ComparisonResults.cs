@@ -51,16 +51,18 @@ public sealed record ComparisonFacts
 
     internal JsonObject ToJson() => new()
     {
-        ["model"] = Model, ["family"] = Family, ["parameters"] = Parameters, ["model_bytes"] = ModelBytes, ["weight_bytes"] = WeightBytes,
-        ["data"] = Data, ["evaluation_examples"] = EvaluationExamples, ["metric"] = Metric, ["knowledge"] = Knowledge, ["knowledge_lower_is_better"] = KnowledgeLowerIsBetter,
+        ["model"] = Model, ["family"] = Family, ["parameters"] = Parameters, ["model_bytes"] = ModelBytes,
+        ["weight_bytes"] = WeightBytes,
+        ["data"] = Data, ["evaluation_examples"] = EvaluationExamples, ["metric"] = Metric, ["knowledge"] = Knowledge,
+        ["knowledge_lower_is_better"] = KnowledgeLowerIsBetter,
         ["knowledge_before"] = KnowledgeBefore, ["before"] = CellResult.MetricsJson(Before),
         ["continuations"] = CellResult.ContinuationsJson(Continuations), ["machine"] = Machine,
     };
 }
 
 /// <summary>
-/// The results of a comparison and their file, results.json, which is written anew after every cell, so that a run that was
-/// ended goes on where it was. Belongs to one thread.
+/// The results of a comparison and their file, results.json, which is written anew after every cell, so that a run that
+/// was ended goes on where it was. Belongs to one thread.
 /// </summary>
 public sealed class ComparisonResults
 {
@@ -102,7 +104,8 @@ public sealed class ComparisonResults
         (Facts, Plan, wanted) = (facts, plan, order);
 
     /// <summary>The finished cell of a key, if it was computed by the same recipe.</summary>
-    public CellResult? Find(CellKey key, string recipe) => cells.GetValueOrDefault(key) is { } cell && cell.Recipe == recipe ? cell : null;
+    public CellResult? Find(CellKey key, string recipe) =>
+        cells.GetValueOrDefault(key) is { } cell && cell.Recipe == recipe ? cell : null;
 
     /// <summary>Takes a finished cell and writes the file.</summary>
     public void Add(CellResult cell)
@@ -143,13 +146,16 @@ public sealed class ComparisonResults
             if (json.GetInt("format") != Format) throw json.Error("format", "The results are of another version.");
             foreach (var element in json.Element.GetProperty("cells").EnumerateArray())
             {
-                var cell = CellResult.FromJson(StrictJson.ParseObject(Encoding.UTF8.GetBytes(element.GetRawText()), path));
+                var cell =
+                    CellResult.FromJson(StrictJson.ParseObject(Encoding.UTF8.GetBytes(element.GetRawText()), path));
                 cells[cell.Key] = cell;
             }
         }
-        catch (Exception e) when (e is ModelFormatException or InvalidOperationException or KeyNotFoundException or FormatException)
+        catch (Exception e) when (e is ModelFormatException or InvalidOperationException or KeyNotFoundException
+            or FormatException)
         {
-            throw new ModelFormatException($"The results cannot be read: {(e as PeftNativeException)?.What ?? e.Message}", path,
+            throw new ModelFormatException(
+                $"The results cannot be read: {(e as PeftNativeException)?.What ?? e.Message}", path,
                 "Remove the file to compute everything again.", e);
         }
     }

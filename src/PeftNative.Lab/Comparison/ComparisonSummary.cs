@@ -34,11 +34,13 @@ public sealed record Spread(IReadOnlyList<double> Values)
 /// <param name="StoredBytes">Bytes of what must be stored.</param>
 /// <param name="StepMilliseconds">Median time of a step, of the runs on the most records.</param>
 /// <param name="TrainingBytes">Memory of the training beside the weights of the base.</param>
-/// <param name="KnowledgeOn">What of the base's knowledge is there with the adapter in force, after the most records.</param>
+/// <param name="KnowledgeOn">What of the base's knowledge is there with the adapter in force, after the most
+/// records.</param>
 /// <param name="OffIsIdentical">Whether in all runs the base without the adapter was bit for bit what it was.</param>
 /// <param name="Quality">The metric by number of records.</param>
 public sealed record MethodSummary(
-    ComparedMethod Method, long Trainable, long StoredBytes, double StepMilliseconds, long TrainingBytes, Spread KnowledgeOn,
+    ComparedMethod Method, long Trainable, long StoredBytes, double StepMilliseconds, long TrainingBytes,
+    Spread KnowledgeOn,
     bool OffIsIdentical, IReadOnlyDictionary<int, Spread> Quality);
 
 /// <summary>What a comparison comes to, method by method; of unfinished ones what is there. Immutable.</summary>
@@ -79,23 +81,29 @@ public sealed class ComparisonSummary
         method.Quality.GetValueOrDefault(size ?? Plan.LargestSize)?.Mean ?? double.NaN;
 
     /// <summary>The method proper with the best mean on a number of records; null where none has a run.</summary>
-    public MethodSummary? Best(int size) => Adapters.Where(m => m.Quality.ContainsKey(size)).MaxBy(m => QualityOf(m, size));
+    public MethodSummary? Best(int size) => Adapters.Where(m => m.Quality.ContainsKey(size))
+        .MaxBy(m => QualityOf(m, size));
 
     /// <summary>
-    /// The methods proper that are as good as full fine-tuning on the most records: their mean lies at most one standard
-    /// deviation (of both over the seeds, added in squares) below its mean.
+    /// The methods proper that are as good as full fine-tuning on the most records: their mean lies at most one
+    /// standard deviation (of both over the seeds, added in squares) below its mean.
     /// </summary>
-    public IEnumerable<MethodSummary> AsGoodAsFull => Full?.Quality.GetValueOrDefault(Plan.LargestSize) is not { } full ? []
+    public IEnumerable<MethodSummary> AsGoodAsFull =>
+        Full?.Quality.GetValueOrDefault(Plan.LargestSize) is not { } full ? []
         : Adapters.Where(m => m.Quality.GetValueOrDefault(Plan.LargestSize) is { } own
-            && own.Mean >= full.Mean - Math.Sqrt(own.Deviation * own.Deviation + full.Deviation * full.Deviation) - 1e-12);
+            && own.Mean >= full.Mean
+            - Math.Sqrt(own.Deviation * own.Deviation + full.Deviation * full.Deviation) - 1e-12);
 
     private MethodSummary? Summarize(ComparedMethod method)
     {
         var own = Cells.Where(c => c.Key.Method == method.Name).ToList();
         if (own.Count == 0) return null;
         var most = own.Where(c => c.Key.Size == own.Max(o => o.Key.Size)).ToList();
-        return new MethodSummary(method, own[0].Trainable, own.Max(c => c.StoredBytes), new Spread([.. most.Select(c => c.StepMilliseconds)]).Median,
-            most.Max(c => c.TrainingBytes), new Spread([.. most.Select(c => c.KnowledgeOn)]), own.All(c => c.OffIsIdentical),
-            own.GroupBy(c => c.Key.Size).ToDictionary(g => g.Key, g => new Spread([.. g.Select(c => c.Metrics[Facts.Metric])])));
+        return new MethodSummary(method, own[0].Trainable, own.Max(c => c.StoredBytes),
+            new Spread([.. most.Select(c => c.StepMilliseconds)]).Median,
+            most.Max(c => c.TrainingBytes), new Spread([.. most.Select(c => c.KnowledgeOn)]),
+            own.All(c => c.OffIsIdentical),
+            own.GroupBy(c => c.Key.Size)
+                .ToDictionary(g => g.Key, g => new Spread([.. g.Select(c => c.Metrics[Facts.Metric])])));
     }
 }

@@ -6,8 +6,8 @@ using PeftNative.Training.Metrics;
 namespace PeftNative.Lab.Comparison;
 
 /// <summary>
-/// Lets a model continue prompts, or an encoder-decoder answer them, greedily, so that the result is the same every time. Used by one thread at a
-/// time, like its backend.
+/// Lets a model continue prompts, or an encoder-decoder answer them, greedily, so that the result is the same every
+/// time. Used by one thread at a time, like its backend.
 /// </summary>
 /// <param name="tokenizer">The model's tokenizer.</param>
 /// <param name="records">Prompts with the wanted completions.</param>

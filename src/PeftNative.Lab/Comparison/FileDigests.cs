@@ -6,7 +6,8 @@ namespace PeftNative.Lab.Comparison;
 public static class FileDigests
 {
     /// <summary>SHA-256 in hexadecimal by file name, in the order of the names.</summary>
-    public static IReadOnlyDictionary<string, string> Of(string folder) => Directory.GetFiles(folder).Order(StringComparer.Ordinal)
+    public static IReadOnlyDictionary<string, string> Of(string folder) =>
+        Directory.GetFiles(folder).Order(StringComparer.Ordinal)
         .ToDictionary(f => Path.GetFileName(f), Digest);
 
     /// <summary>Whether two folders, or one at two times, hold the same files.</summary>

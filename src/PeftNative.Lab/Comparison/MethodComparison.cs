@@ -34,7 +34,9 @@ public sealed record ComparisonSetup
     /// <summary>The model's tokenizer, for continuations.</summary>
     public required ITokenizer Tokenizer { get; init; }
 
-    /// <summary>The tasks: all methods learn the first; the first method learns the others too, to change adapters.</summary>
+    /// <summary>
+    /// The tasks: all methods learn the first; the first method learns the others too, to change adapters.
+    /// </summary>
     public required IReadOnlyList<ComparedTask> Tasks { get; init; }
 
     /// <summary>The plan, once a model is there.</summary>
@@ -48,8 +50,9 @@ public sealed record ComparisonSetup
 }
 
 /// <summary>
-/// Trains every method on one base with the same data and the same number of steps, and measures what each costs and gives.
-/// Every finished run is in results.json at once; a comparison that was ended goes on from there. Belongs to one thread.
+/// Trains every method on one base with the same data and the same number of steps, and measures what each costs and
+/// gives. Every finished run is in results.json at once; a comparison that was ended goes on from there. Belongs to one
+/// thread.
 /// </summary>
 public sealed class MethodComparison
 {
@@ -72,7 +75,10 @@ public sealed class MethodComparison
     /// <summary>The results, as they come.</summary>
     public ComparisonResults Results { get; }
 
-    /// <summary>The runs of a plan: seed by seed the largest number of records first, then those to show few records, then other tasks.</summary>
+    /// <summary>
+    /// The runs of a plan: seed by seed the largest number of records first, then those to show few records, then other
+    /// tasks.
+    /// </summary>
     public static IReadOnlyList<CellKey> Order(ComparisonPlan plan, IReadOnlyList<string> tasks)
     {
         var main = from seed in plan.Seeds
@@ -129,9 +135,13 @@ public sealed class MethodComparison
         TransformerModel Load(ulong? of) => setup.Load(of ?? 0);
     }
 
-    /// <summary>The metric that stands for quality: exact continuations where there are any, of encoder-decoders ROUGE-L, else what fits the task.</summary>
+    /// <summary>
+    /// The metric that stands for quality: exact continuations where there are any, of encoder-decoders ROUGE-L, else
+    /// what fits the task.
+    /// </summary>
     public static string QualityMetric(IReadOnlyDictionary<string, double> metrics) =>
-        ((string[])["rougeL", "exact_match", "accuracy", "f1_micro", "pearson", "token_accuracy"]).FirstOrDefault(metrics.ContainsKey) ?? "loss";
+        ((string[])["rougeL", "exact_match", "accuracy", "f1_micro", "pearson", "token_accuracy"]).FirstOrDefault(
+            metrics.ContainsKey) ?? "loss";
 
     private ComparisonFacts Describe(
         TransformerModel model, ComparisonPlan plan, IBaseKnowledge knowledge, CancellationToken cancellation)
@@ -141,7 +151,8 @@ public sealed class MethodComparison
         {
             Model = setup.ModelFolder, Family = model.Config.ModelType, Parameters = model.ParameterCount,
             ModelBytes = Directory.GetFiles(setup.ModelFolder, "*.safetensors").Sum(f => new FileInfo(f).Length),
-            WeightBytes = model.WeightBytes, Data = setup.Tasks[0].Name, EvaluationExamples = setup.Tasks[0].Eval.Examples.Count, Metric = QualityMetric(metrics), Before = metrics,
+            WeightBytes = model.WeightBytes, Data = setup.Tasks[0].Name,
+            EvaluationExamples = setup.Tasks[0].Eval.Examples.Count, Metric = QualityMetric(metrics), Before = metrics,
             Continuations = continuations, Knowledge = knowledge.Name, KnowledgeLowerIsBetter = knowledge.LowerIsBetter,
             KnowledgeBefore = knowledge.Measure(model), Machine = $"{model.Backend.Name}: {model.Backend.Description}",
         };
@@ -185,7 +196,8 @@ public sealed class MethodComparison
         var steps = new List<StepEvent>();
         long stepBytes;
         double seconds;
-        using (var trainer = new Trainer(model, adapter, Draw(task.Train, key), null, plan.Options(method, key.Size, key.Seed)))
+        using (var trainer = new Trainer(model, adapter, Draw(task.Train, key), null,
+            plan.Options(method, key.Size, key.Seed)))
         {
             var clock = Stopwatch.GetTimestamp();
             var result = trainer.Run(e => { if (e is StepEvent s) { steps.Add(s); progress(s); } }, cancellation);
@@ -193,12 +205,14 @@ public sealed class MethodComparison
             (seconds, stepBytes) = (Stopwatch.GetElapsedTime(clock).TotalSeconds, trainer.PeakStepBytes);
         }
         var (metrics, continuations) = Evaluate(model, task, plan, [adapter], cancellation);
-        var folder = key.Seed == plan.Seeds[0] && key.Size == plan.LargestSize ? Path.Combine("adapters", key.ToString()) : null;
+        var folder = key.Seed == plan.Seeds[0] && key.Size == plan.LargestSize
+            ? Path.Combine("adapters", key.ToString()) : null;
         return new CellResult
         {
             Key = key, Recipe = recipe, LearningRate = method.LearningRate, Trainable = adapter.ParameterCount,
             StoredBytes = Store(adapter, folder), Steps = steps.Count, StepMilliseconds = MedianMilliseconds(steps),
-            Seconds = seconds, TrainingBytes = stepBytes + 4 * adapter.ParameterCount * adapter.Buffer.Values.Type.Size(),
+            Seconds = seconds, TrainingBytes = stepBytes
+                + 4 * adapter.ParameterCount * adapter.Buffer.Values.Type.Size(),
             Curve = Curve(steps), Metrics = metrics, KnowledgeOn = knowledge.Measure(model, adapter),
             OffIsIdentical = probe.Digest(model) == before, Probe = probe.Digest(model, adapter),
             Continuations = [.. continuations.Take(KeptContinuations)], Adapter = folder,
@@ -215,7 +229,8 @@ public sealed class MethodComparison
         var continuations = continuing[task.Name].Run(model, adapters, cancellation);
         if (continuations.Count > 0) metrics["exact_match"] = Continuing.ExactShare(continuations);
         // What an encoder-decoder writes may be long, and right without being the same to the character.
-        if (continuations.Count > 0 && model.Task == ModelTask.SequenceToSequence) metrics["rougeL"] = Continuing.MeanRougeL(continuations);
+        if (continuations.Count > 0 && model.Task == ModelTask.SequenceToSequence)
+            metrics["rougeL"] = Continuing.MeanRougeL(continuations);
         return (metrics, continuations);
     }
 
@@ -226,7 +241,8 @@ public sealed class MethodComparison
         var kept = Results.Cells.Where(c => c.Adapter is not null).ToList();
         var adapters = kept.Where(c => !plan.Methods.First(m => m.Name == c.Key.Method).IsBaseline).ToList();
         var swapped = Portability.Swap(model, probe,
-            [.. adapters.Select(c => ($"{c.Key.Method} ({c.Key.Task})", Path.Combine(setup.Output, c.Adapter!), c.Probe))]);
+            [.. adapters.Select(
+                c => ($"{c.Key.Method} ({c.Key.Task})", Path.Combine(setup.Output, c.Adapter!), c.Probe))]);
         return new PortabilityResult
         {
             Adapters = swapped, Cross = Cross(model, plan, kept, cancellation), BaseLoadMilliseconds = loading,
@@ -242,7 +258,8 @@ public sealed class MethodComparison
         var first = kept.Where(c => c.Key.Method == plan.Methods[0].Name).ToList();
         foreach (var cell in first.Prepend(null))
         {
-            using var adapter = cell is null ? null : AdapterFolder.Load(model, Path.Combine(setup.Output, cell.Adapter!));
+            using var adapter = cell is null ? null
+                : AdapterFolder.Load(model, Path.Combine(setup.Output, cell.Adapter!));
             foreach (var task in setup.Tasks)
             {
                 var metrics = Evaluate(model, task, plan, adapter is null ? [] : [adapter], cancellation).Metrics;
@@ -287,8 +304,10 @@ public sealed class MethodComparison
         var text = new StringBuilder(string.Join('|', files.Select(f => $"{f.Key}={f.Value}")))
             .Append(model.Backend.ComputeType);
         foreach (var e in setup.Tasks.SelectMany(t => t.Train.Examples.Concat(t.Eval.Examples)))
-            text.Append(CultureInfo.InvariantCulture, $"\n{string.Join(' ', e.Ids)}|{string.Join(' ', e.Labels ?? [])}|{e.Class}|")
-                .AppendJoin(' ', e.Targets ?? []).Append(e.DecoderIds is null ? "" : $">{string.Join(' ', e.DecoderIds)}");
+            text.Append(CultureInfo.InvariantCulture,
+                $"\n{string.Join(' ', e.Ids)}|{string.Join(' ', e.Labels ?? [])}|{e.Class}|")
+                .AppendJoin(' ', e.Targets ?? [])
+                .Append(e.DecoderIds is null ? "" : $">{string.Join(' ', e.DecoderIds)}");
         return Digest(text.ToString());
     }
 
@@ -296,5 +315,6 @@ public sealed class MethodComparison
         CultureInfo.InvariantCulture,
         $"{data}|{key}|{PeftJson.Write(method.Config.ToJson())}|{method.LearningRate:R}|{plan.StepsFor(key.Size)}|{plan.BatchSize}"));
 
-    private static string Digest(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..32];
+    private static string Digest(string text) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..32];
 }

@@ -8,12 +8,15 @@ using PeftNative.Training;
 namespace PeftNative.Lab.Comparison;
 
 /// <summary>
-/// Every score a model gives some texts, bit for bit: to see that nothing has changed. Used by one thread at a time, like its backend.
+/// Every score a model gives some texts, bit for bit: to see that nothing has changed. Used by one thread at a time,
+/// like its backend.
 /// </summary>
 /// <param name="examples">The texts.</param>
 public sealed class ModelProbe(IReadOnlyList<Example> examples)
 {
-    /// <summary>The scores [rows, outputs]: of every token for language models, of every text for classifiers.</summary>
+    /// <summary>
+    /// The scores [rows, outputs]: of every token for language models, of every text for classifiers.
+    /// </summary>
     public float[] Scores(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
     {
         using var pass = new Pass(model, adapters);

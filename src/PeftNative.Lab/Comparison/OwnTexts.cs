@@ -8,9 +8,9 @@ namespace PeftNative.Lab.Comparison;
 public static class OwnTexts
 {
     /// <summary>
-    /// Texts sampled from the base at temperature 1. Their perplexity under the base is the exponential of its entropy, and
-    /// under an adapted model larger by the exponential of the divergence of the two, so it measures how far the model has
-    /// moved from the base on the base's own ground.
+    /// Texts sampled from the base at temperature 1. Their perplexity under the base is the exponential of its entropy,
+    /// and under an adapted model larger by the exponential of the divergence of the two, so it measures how far the
+    /// model has moved from the base on the base's own ground.
     /// </summary>
     /// <param name="model">The base.</param>
     /// <param name="begin">The token every text begins with.</param>
@@ -36,8 +36,8 @@ public static class OwnTexts
     }
 
     /// <summary>
-    /// What an encoder-decoder writes by itself of some sources, at temperature 1, as examples with these sources. Their perplexity is smallest under
-    /// the base.
+    /// What an encoder-decoder writes by itself of some sources, at temperature 1, as examples with these sources.
+    /// Their perplexity is smallest under the base.
     /// </summary>
     /// <param name="model">The base.</param>
     /// <param name="sources">Examples whose sources are read.</param>
@@ -45,7 +45,8 @@ public static class OwnTexts
     /// <param name="seed">Seed of the sampling.</param>
     /// <param name="cancellation">Stops the work.</param>
     public static EncodedData Write(
-        TransformerModel model, IReadOnlyList<Example> sources, int tokens, ulong seed, CancellationToken cancellation = default)
+        TransformerModel model, IReadOnlyList<Example> sources, int tokens, ulong seed,
+        CancellationToken cancellation = default)
     {
         using var generator = new Generator(model);
         var examples = new List<Example>(sources.Count);
@@ -53,13 +54,15 @@ public static class OwnTexts
         {
             var options = new GenerationOptions { MaxTokens = tokens, Temperature = 1, Seed = seed + (ulong)i };
             int[] ids = [.. generator.Generate(source.Ids, options, cancellation)];
-            if (ids.Length > 0) examples.Add(source with { DecoderIds = ids, Origin = new RecordOrigin("written by the base", i + 1) });
+            if (ids.Length > 0)
+                examples.Add(source with { DecoderIds = ids, Origin = new RecordOrigin("written by the base", i + 1) });
         }
         return EncodedData.Of(examples);
     }
 
     private static Example ToExample(int[] ids, int number) => new()
     {
-        Ids = ids, Labels = [Example.Masked, .. ids.AsSpan(1)], Origin = new RecordOrigin("sampled from the base", number + 1),
+        Ids = ids, Labels = [Example.Masked, .. ids.AsSpan(1)],
+        Origin = new RecordOrigin("sampled from the base", number + 1),
     };
 }

@@ -11,7 +11,8 @@ namespace PeftNative.Lab.Comparison;
 /// <param name="SwitchMilliseconds">Putting it in force, once it is in memory, in place of another.</param>
 /// <param name="IsAsTrained">Whether its scores have the bits they had at the end of its training.</param>
 /// <param name="BaseIsIntact">Whether the base without it then has the bits it had before.</param>
-public sealed record SwappedAdapter(string Name, double LoadMilliseconds, double SwitchMilliseconds, bool IsAsTrained, bool BaseIsIntact);
+public sealed record SwappedAdapter(string Name, double LoadMilliseconds, double SwitchMilliseconds, bool IsAsTrained,
+    bool BaseIsIntact);
 
 /// <summary>What an adapter of one task does on another.</summary>
 /// <param name="Task">The task measured.</param>
@@ -55,7 +56,8 @@ internal static class Portability
     /// <summary>Loads every adapter, then changes between all of them.</summary>
     /// <param name="model">The base.</param>
     /// <param name="probe">What must stay the same.</param>
-    /// <param name="trained">The name, the folder and, of the end of the training, the probe's digest of each adapter.</param>
+    /// <param name="trained">The name, the folder and, of the end of the training, the probe's digest of each
+    /// adapter.</param>
     public static List<SwappedAdapter> Swap(
         TransformerModel model, ModelProbe probe, IReadOnlyList<(string Name, string Folder, string Digest)> trained)
     {

@@ -11,7 +11,8 @@ public static class AdapterComparison
     /// <summary>Every difference in words; empty when the files agree.</summary>
     public static IEnumerable<string> Differences(Adapter adapter, string folder) =>
     [
-        .. adapter.StoredEntries.GroupBy(e => e.File).SelectMany(g => TensorDifferences(g, Path.Combine(folder, g.Key))),
+        .. adapter.StoredEntries.GroupBy(e => e.File)
+            .SelectMany(g => TensorDifferences(g, Path.Combine(folder, g.Key))),
         .. adapter.Settings.SelectMany(s => SettingDifferences(s.Json, s.File, folder)),
     ];
 
@@ -22,14 +23,16 @@ public static class AdapterComparison
         var theirs = file.Tensors.ToDictionary(t => t.Name, t => string.Join(",", t.Shape));
         foreach (var key in ours.Keys.Union(theirs.Keys).Order(StringComparer.Ordinal))
             if (ours.GetValueOrDefault(key) != theirs.GetValueOrDefault(key))
-                yield return $"{key} would be saved as [{ours.GetValueOrDefault(key, "nothing")}], the reference has [{theirs.GetValueOrDefault(key, "nothing")}]";
+                yield return $"{key} would be saved as [{ours.GetValueOrDefault(key, "nothing")}], the reference has "
+                    + $"[{theirs.GetValueOrDefault(key, "nothing")}]";
     }
 
     private static IEnumerable<string> SettingDifferences(JsonObject settings, string name, string folder)
     {
         var theirs = StrictJson.ReadFile(Path.Combine(folder, name)).Element;
         var ours = JsonDocument.Parse(PeftJson.Write(settings)).RootElement;
-        var keys = theirs.EnumerateObject().Concat(ours.EnumerateObject()).Select(p => p.Name).Distinct().Order(StringComparer.Ordinal);
+        var keys = theirs.EnumerateObject().Concat(ours.EnumerateObject()).Select(p => p.Name).Distinct()
+            .Order(StringComparer.Ordinal);
         foreach (var key in keys)
         {
             var (mine, other) = (Text(ours, key), Text(theirs, key));

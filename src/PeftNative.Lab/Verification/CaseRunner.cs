@@ -15,7 +15,9 @@ using PeftNative.Training;
 
 namespace PeftNative.Lab.Verification;
 
-/// <summary>What replaying one case found: the largest relative errors; null where the reference recorded nothing.</summary>
+/// <summary>
+/// What replaying one case found: the largest relative errors; null where the reference recorded nothing.
+/// </summary>
 public sealed record CaseResult(string Case)
 {
     /// <summary>Whether everything holds.</summary>
@@ -55,8 +57,8 @@ public sealed record CaseResult(string Case)
 }
 
 /// <summary>
-/// Replays a recorded case on a backend: logits, loss, gradients, optimizer steps, merging, generation, and the files of the adapter.
-/// Positions that the attention mask hides are not compared: the engine does not compute padding.
+/// Replays a recorded case on a backend: logits, loss, gradients, optimizer steps, merging, generation, and the files
+/// of the adapter. Positions that the attention mask hides are not compared: the engine does not compute padding.
 /// Used by one thread at a time, like its backend.
 /// </summary>
 public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
@@ -89,7 +91,8 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         }
         return result with
         {
-            Passed = failures.Count == 0, Failure = failures.Count == 0 ? null : string.Join("; ", failures), Seconds = clock.Elapsed.TotalSeconds,
+            Passed = failures.Count == 0, Failure = failures.Count == 0
+                ? null : string.Join("; ", failures), Seconds = clock.Elapsed.TotalSeconds,
         };
     }
 
@@ -105,7 +108,8 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
 
         using var adapter = CreateAdapter(model);
         pass.Adapters.InForce = [adapter];
-        result = result with { Logits = Worse(result.Logits, Check("logits", Logits(pass, batch), places, limits.Outputs)) };
+        result =
+            result with { Logits = Worse(result.Logits, Check("logits", Logits(pass, batch), places, limits.Outputs)) };
         result = Train(result, model, adapter, pass, batch, places);
 
         SetTrainables(adapter, "trainable.");
@@ -128,14 +132,18 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         var (rule, usesSvd) = WeightedMergeOptions.Parse(recorded.Json.GetString("combination_type"));
         var options = new WeightedMergeOptions
         {
-            Rule = rule, UsesSvd = usesSvd, SvdRank = recorded.Json.GetOptionalInt("svd_rank"), Density = recorded.Json.GetDouble("density", 1),
-            SignMethod = recorded.Json.GetString("majority_sign_method", "total") == "frequency" ? SignMethod.Frequency : SignMethod.Total,
+            Rule = rule, UsesSvd = usesSvd, SvdRank = recorded.Json.GetOptionalInt("svd_rank"),
+            Density = recorded.Json.GetDouble("density", 1),
+            SignMethod = recorded.Json.GetString("majority_sign_method", "total") == "frequency"
+                ? SignMethod.Frequency : SignMethod.Total,
         };
         return Combined(result, (_, adapters) =>
-            LoraCombiner.Combine([.. adapters.Values.Cast<LoraAdapter>()], recorded.Json.GetDoubleList("weights"), options));
+            LoraCombiner.Combine([.. adapters.Values.Cast<LoraAdapter>()],
+                recorded.Json.GetDoubleList("weights"), options));
     }
 
-    private CaseResult Combined(CaseResult result, Func<TransformerModel, IReadOnlyDictionary<string, Adapter>, AttachmentSet> combine)
+    private CaseResult Combined(CaseResult result,
+        Func<TransformerModel, IReadOnlyDictionary<string, Adapter>, AttachmentSet> combine)
     {
         var (model, _) = ModelLoader.Load(backend, recorded.Base, recorded.Options());
         using var owner = model;
@@ -192,7 +200,8 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         }
     }
 
-    private CaseResult Train(CaseResult result, TransformerModel model, Adapter adapter, Pass pass, TokenBatch batch, int[] places)
+    private CaseResult Train(CaseResult result, TransformerModel model, Adapter adapter, Pass pass, TokenBatch batch,
+        int[] places)
     {
         var settings = recorded.Json.GetObject("optimizer");
         using var optimizer = new AdamW(backend, adapter.Buffer, new AdamWOptions
@@ -234,8 +243,9 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         return worst;
     }
 
-    // AdamW makes a full first step of a gradient that is nothing but rounding, by its sign, and the steps after it feel that. So elements
-    // no larger than what a gradient may be off by (the recorded ones are themselves rounded) go on with the recorded gradient.
+    // AdamW makes a full first step of a gradient that is nothing but rounding, by its sign, and the steps after it
+    // feel that. So elements no larger than what a gradient may be off by (the recorded ones are themselves rounded) go
+    // on with the recorded gradient.
     private void AdoptNoise(Parameter parameter, float[] actual, float[] expected, double noise)
     {
         var floor = Math.Max(limits.Gradients * expected.Max(MathF.Abs), noise);
@@ -266,8 +276,8 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         return worst;
     }
 
-    // What the reference saved must load and give the same logits, bit for bit unless the reference has computed something else from what
-    // was trained; and what is saved here must have its keys and settings.
+    // What the reference saved must load and give the same logits, bit for bit unless the reference has computed
+    // something else from what was trained; and what is saved here must have its keys and settings.
     private void CheckFiles(TransformerModel model, Adapter adapter, Pass pass, TokenBatch batch)
     {
         var folder = Path.Combine(recorded.Folder, "adapter");
@@ -292,9 +302,11 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         var prompt = recorded.Integers("inputs.input_ids")[..5];
         var written = expected[(isDecoder ? 1 : prompt.Length)..];
         using var generator = new Generator(model, [adapter]);
-        var tokens = generator.Generate(prompt, new GenerationOptions { MaxTokens = written.Length, IgnoreEndOfSequence = true });
+        var tokens = generator.Generate(prompt,
+            new GenerationOptions { MaxTokens = written.Length, IgnoreEndOfSequence = true });
         var same = tokens.SequenceEqual(written);
-        if (!same && limits.IsExact) failures.Add($"generated {string.Join(' ', tokens)}, expected {string.Join(' ', written)}");
+        if (!same && limits.IsExact)
+            failures.Add($"generated {string.Join(' ', tokens)}, expected {string.Join(' ', written)}");
         return same;
     }
 
@@ -310,11 +322,13 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
     private double Check(string name, float[] actual, int[]? places, double limit, double noise = 0)
     {
         var expected = recorded.Floats(name);
-        if (places is not null && recorded.Task != ModelTask.SequenceClassification) expected = recorded.Rows(name, places);
+        if (places is not null && recorded.Task != ModelTask.SequenceClassification)
+            expected = recorded.Rows(name, places);
         var error = RelativeError.Of(actual, expected, noise);
         var kind = name.Split('.')[0];
         errors[kind] = Math.Max(errors.GetValueOrDefault(kind), error);
-        if (!(error <= limit) && !IsRounding(kind, error)) failures.Add($"{name} is off by {error:0.0e0} (limit {limit:0e0})");
+        if (!(error <= limit) && !IsRounding(kind, error))
+            failures.Add($"{name} is off by {error:0.0e0} (limit {limit:0e0})");
         return error;
     }
 
@@ -327,7 +341,8 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
 
     private Dictionary<string, double> ErrorsOfReference()
     {
-        if (backend is ReferenceBackend) return []; // measured by itself it could not fail: for it the plain limits count
+        // measured by itself it could not fail: for it the plain limits count
+        if (backend is ReferenceBackend) return [];
         using var exact = ReferenceBackend.Create(backend.ComputeType);
         var runner = new CaseRunner(exact, recorded);
         runner.Run();
@@ -339,5 +354,6 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         if (expected != actual) failures.Add($"{what} is {actual}, expected {expected}");
     }
 
-    private static double? Worse(double? a, double? b) => a is null ? b : b is null ? a : double.IsNaN(a.Value) || !(b > a) ? a : b;
+    private static double? Worse(double? a, double? b) => a is null ? b : b is null
+        ? a : double.IsNaN(a.Value) || !(b > a) ? a : b;
 }

@@ -8,10 +8,12 @@ namespace PeftNative.Lab.Verification;
 /// <param name="Operation">The operation.</param>
 /// <param name="Cases">How many cases ran.</param>
 /// <param name="Failed">How many of them failed.</param>
-/// <param name="Error">The largest normalised mean square error, Σ (a - b)² / Σ b² over a row of an output, of the cases that have one.</param>
+/// <param name="Error">The largest normalised mean square error, Σ (a - b)² / Σ b² over a row of an output, of the
+/// cases that have one.</param>
 /// <param name="WorstCase">The case that had it; null when every result was exact.</param>
 /// <param name="Seconds">Time they took, the reference's included.</param>
-public sealed record OperationSummary(string Operation, int Cases, int Failed, double Error, string? WorstCase, double Seconds);
+public sealed record OperationSummary(string Operation, int Cases, int Failed, double Error, string? WorstCase,
+    double Seconds);
 
 /// <summary>A case that failed.</summary>
 /// <param name="Case">Its name, which with the seed is all that is needed to repeat it.</param>
@@ -19,8 +21,9 @@ public sealed record OperationSummary(string Operation, int Cases, int Failed, d
 public sealed record OperationFailure(string Case, string Failure);
 
 /// <summary>
-/// Runs operation cases on a backend against the reference: values within the limits of the types (integers exactly), guard zones
-/// intact, operands that may share memory do, outputs filled with NaN before, three runs with the same bits. Not thread-safe.
+/// Runs operation cases on a backend against the reference: values within the limits of the types (integers exactly),
+/// guard zones intact, operands that may share memory do, outputs filled with NaN before, three runs with the same
+/// bits. Not thread-safe.
 /// </summary>
 public sealed class OperationVerifier(IBackend backend)
 {
@@ -38,7 +41,8 @@ public sealed class OperationVerifier(IBackend backend)
     {
         var watch = Stopwatch.StartNew();
         var result = operationCase.Run(backend);
-        var summary = summaries.GetValueOrDefault(operationCase.Operation) ?? new(operationCase.Operation, 0, 0, 0, null, 0);
+        var summary = summaries.GetValueOrDefault(operationCase.Operation)
+            ?? new(operationCase.Operation, 0, 0, 0, null, 0);
         var isWorst = result.Error > summary.Error;
         summaries[operationCase.Operation] = summary with
         {
@@ -48,12 +52,14 @@ public sealed class OperationVerifier(IBackend backend)
             WorstCase = isWorst ? operationCase.Name : summary.WorstCase,
             Seconds = summary.Seconds + watch.Elapsed.TotalSeconds,
         };
-        if (!result.Passed) failures.Add(new OperationFailure(operationCase.Name, result.Failure ?? "no reason was given"));
+        if (!result.Passed)
+            failures.Add(new OperationFailure(operationCase.Name, result.Failure ?? "no reason was given"));
         return result;
     }
 
     /// <summary>
-    /// A choice for slow backends: of every operation each <paramref name="step"/>-th case, in the order in which they were drawn.
+    /// A choice for slow backends: of every operation each <paramref name="step"/>-th case, in the order in which they
+    /// were drawn.
     /// </summary>
     public static IReadOnlyList<OperationCase> EveryNth(IReadOnlyList<OperationCase> cases, int step) =>
         [.. cases.GroupBy(c => c.Operation).SelectMany(g => g.Where((_, i) => i % step == 0))];

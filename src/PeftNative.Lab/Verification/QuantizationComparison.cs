@@ -29,19 +29,26 @@ internal static class QuantizationComparison
         if (!matrix.Book.AsSpan().SequenceEqual(book)) yield return "the values of the 16 codes differ";
         // The codes of +0 and -0 mean the same.
         var codes = recorded.Bytes("quant.packed");
-        if (!Enumerable.Range(0, codes.Length).All(i => Same(codes[i] >> 4, matrix.Codes[i] >> 4) && Same(codes[i] & 15, matrix.Codes[i] & 15)))
+        if (!Enumerable.Range(0, codes.Length).All(i => Same(codes[i] >> 4, matrix.Codes[i] >> 4)
+            && Same(codes[i] & 15, matrix.Codes[i] & 15)))
             yield return "the codes differ";
         if (matrix.MaximaCodes is { } maximaCodes)
         {
-            if (!maximaCodes.AsSpan().SequenceEqual(recorded.Bytes("quant.absmax_u8"))) yield return "the codes of the block maxima differ";
-            if (!CodeBooks.DynamicMap.AsSpan().SequenceEqual(recorded.Floats("quant.nested_code"))) yield return "the values of the 256 codes differ";
-            if (!(RelativeError.Of(matrix.MaximaScales, recorded.Floats("quant.nested_absmax")) <= Limit)) yield return "the nested maxima differ";
-            if (!(RelativeError.Of([matrix.MaximaOffset], recorded.Floats("quant.offset")) <= Limit)) yield return "the mean of the maxima differs";
+            if (!maximaCodes.AsSpan().SequenceEqual(recorded.Bytes("quant.absmax_u8")))
+                yield return "the codes of the block maxima differ";
+            if (!CodeBooks.DynamicMap.AsSpan().SequenceEqual(recorded.Floats("quant.nested_code")))
+                yield return "the values of the 256 codes differ";
+            if (!(RelativeError.Of(matrix.MaximaScales, recorded.Floats("quant.nested_absmax")) <= Limit))
+                yield return "the nested maxima differ";
+            if (!(RelativeError.Of([matrix.MaximaOffset], recorded.Floats("quant.offset")) <= Limit))
+                yield return "the mean of the maxima differs";
         }
-        else if (!matrix.Maxima.AsSpan().SequenceEqual(recorded.Floats("quant.absmax"))) yield return "the block maxima differ";
+        else if (!matrix.Maxima.AsSpan().SequenceEqual(recorded.Floats("quant.absmax")))
+            yield return "the block maxima differ";
         var error = RelativeError.Of(model.Values(parameter), recorded.Floats("quant.dequantized"));
         // Dequantised numbers are of the backend's type: half a unit in the last of its 8 or 11 binary places.
-        var rounding = model.Backend.ComputeType switch { DType.BFloat16 => 1.0 / 512, DType.Float16 => 1.0 / 4096, _ => 0 };
+        var rounding = model.Backend.ComputeType switch { DType.BFloat16 =>
+            1.0 / 512, DType.Float16 => 1.0 / 4096, _ => 0 };
         if (!(error <= Limit + rounding)) yield return $"the dequantised weight is off by {error:0.0e0}";
 
         bool Same(int a, int b) => a == b || book[a] == book[b];

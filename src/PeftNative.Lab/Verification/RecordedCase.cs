@@ -9,8 +9,8 @@ using PeftNative.Quantization;
 namespace PeftNative.Lab.Verification;
 
 /// <summary>
-/// One recorded case of a reference implementation: a folder with case.json, tensors.safetensors and what the reference saved.
-/// Used by one thread at a time.
+/// One recorded case of a reference implementation: a folder with case.json, tensors.safetensors and what the reference
+/// saved. Used by one thread at a time.
 /// </summary>
 public sealed class RecordedCase : IDisposable
 {
@@ -102,7 +102,8 @@ public sealed class RecordedCase : IDisposable
 
     /// <summary>Names of recorded tensors with a prefix, the prefix taken off.</summary>
     public IEnumerable<string> Names(string prefix) =>
-        tensors.Tensors.Select(t => t.Name).Where(n => n.StartsWith(prefix, StringComparison.Ordinal)).Select(n => n[prefix.Length..]);
+        tensors.Tensors.Select(t => t.Name).Where(n => n.StartsWith(prefix, StringComparison.Ordinal))
+        .Select(n => n[prefix.Length..]);
 
     /// <summary>Shape of a recorded tensor.</summary>
     public long[] Shape(string name) => [.. tensors.Get(name).Shape];
@@ -117,8 +118,8 @@ public sealed class RecordedCase : IDisposable
     }
 
     /// <summary>
-    /// The rows of a recorded tensor [sequences, time, width] that belong to kept tokens, in the order of the engine. Where its time is
-    /// longer than that of the inputs, each sequence has rows of virtual tokens in front.
+    /// The rows of a recorded tensor [sequences, time, width] that belong to kept tokens, in the order of the engine.
+    /// Where its time is longer than that of the inputs, each sequence has rows of virtual tokens in front.
     /// </summary>
     public float[] Rows(string name, int[] places)
     {
@@ -147,7 +148,9 @@ public sealed class RecordedCase : IDisposable
         return result;
     }
 
-    /// <summary>The recorded batch without its padding, and for every kept token its place in the padded matrix.</summary>
+    /// <summary>
+    /// The recorded batch without its padding, and for every kept token its place in the padded matrix.
+    /// </summary>
     public (TokenBatch Batch, int[] Places) Batch()
     {
         var ids = Integers("inputs.input_ids");
@@ -157,19 +160,22 @@ public sealed class RecordedCase : IDisposable
         int rows = (int)shape[0], time = (int)shape[1];
         var places = Enumerable.Range(0, ids.Length).Where(i => mask is null || mask[i] != 0).ToArray();
         var offsets = Enumerable.Range(0, rows + 1).Select(r => places.Count(p => p < r * time)).ToArray();
-        var batch = new TokenBatch(Pick(ids), offsets, [.. places.Select(p => p % time)], types is null ? null : Pick(types));
+        var batch = new TokenBatch(Pick(ids), offsets, [.. places.Select(p => p % time)],
+            types is null ? null : Pick(types));
         return Task == ModelTask.SequenceToSequence ? DecoderBatch(batch) : (batch, places);
 
         int[] Pick(int[] values) => [.. places.Select(p => values[p])];
     }
 
-    // The decoder is given its targets one place later; the reference gives padding where there is no target, and computes with it.
+    // The decoder is given its targets one place later; the reference gives padding where there is no target, and
+    // computes with it.
     private (TokenBatch Batch, int[] Places) DecoderBatch(TokenBatch source)
     {
         var config = FamilyTable.Read(Base);
         var (labels, shape) = (Integers("inputs.labels"), Shape("inputs.labels"));
         int rows = (int)shape[0], time = (int)shape[1];
-        var given = labels.Select((_, i) => i % time == 0 ? config.DecoderStartTokenId : labels[i - 1] is var l and >= 0 ? l : config.PadTokenId ?? 0);
+        var given = labels.Select((_, i) => i % time == 0 ? config.DecoderStartTokenId : labels[i - 1] is var l and >= 0
+            ? l : config.PadTokenId ?? 0);
         var offsets = Enumerable.Range(0, rows + 1).Select(r => r * time).ToArray();
         return (new TokenBatch([.. given], offsets) { Source = source }, [.. Enumerable.Range(0, rows * time)]);
     }

@@ -86,7 +86,8 @@ public sealed class ChatTemplate : IChatTemplate
         var template = _toolTemplate is not null && arguments?["tools"] is not null ? _toolTemplate : _template;
         try
         {
-            var (text, spans) = template.Render(i => Define(i, messages, addGenerationPrompt, arguments), Limits, Clock);
+            var (text, spans) = template.Render(i => Define(i, messages, addGenerationPrompt, arguments),
+                Limits, Clock);
             return new RenderedChat(text, spans);
         }
         catch (JinjaException e)

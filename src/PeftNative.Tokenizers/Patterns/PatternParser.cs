@@ -146,7 +146,8 @@ internal sealed class PatternParser
             position++;
             return new PatternNode.Anchor(kind);
         }
-        if (pattern[position] is >= '1' and <= '9' or 'k' or 'g' or 'G' or 'K' or 'X' or 'R' or 'y' or 'Y' or 'N' or 'O')
+        if (pattern[position] is >= '1' and <= '9' or 'k' or 'g' or 'G' or 'K' or 'X' or 'R' or 'y' or 'Y'
+            or 'N' or 'O')
         {
             throw Error($"\\{pattern[position]}, which is not supported,");
         }

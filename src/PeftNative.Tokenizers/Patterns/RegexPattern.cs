@@ -51,8 +51,8 @@ internal sealed class RegexPattern : SplitPattern
     }
 
     /// <summary>
-    /// Where to try after a place without a match. A pattern that begins with x+ and found none from the start of a run of x
-    /// finds none from inside the run either, since it tried every end of it: this keeps \s+$ linear.
+    /// Where to try after a place without a match. A pattern that begins with x+ and found none from the start of a run
+    /// of x finds none from inside the run either, since it tried every end of it: this keeps \s+$ linear.
     /// </summary>
     private int NextStart(ReadOnlySpan<char> text, int start)
     {

@@ -11,20 +11,23 @@ namespace PeftNative.Backends;
 /// <param name="IsAvailable">Whether it can be created.</param>
 /// <param name="IsChosen">Whether "auto" stands for it.</param>
 /// <param name="Detail">What was found, or why it cannot be used.</param>
-/// <param name="WhyNotChosen">Why "auto" does not stand for it, although it works; null when it does, or does not work.</param>
+/// <param name="WhyNotChosen">Why "auto" does not stand for it, although it works; null when it does, or does not
+/// work.</param>
 public sealed record BackendStatus(string Name, bool IsAvailable, bool IsChosen, string Detail, string? WhyNotChosen);
 
 /// <summary>
-/// The one place where a backend is chosen. It knows the backends of this assembly; a program that uses others registers them at
-/// its start (<c>IlgpuBackends.Register()</c>). Thread-safe.
+/// The one place where a backend is chosen. It knows the backends of this assembly; a program that uses others
+/// registers them at its start (<c>IlgpuBackends.Register()</c>). Thread-safe.
 /// </summary>
 public static class BackendFactory
 {
     private static ImmutableList<BackendProvider> providers =
     [
-        new("cpu", BackendOrder.NativeCpu, [DType.Float32, DType.BFloat16], () => NativeCpuBackend.IsAvailable(out var reason) ? null : reason,
+        new("cpu", BackendOrder.NativeCpu, [DType.Float32, DType.BFloat16],
+            () => NativeCpuBackend.IsAvailable(out var reason) ? null : reason,
             options => NativeCpuBackend.Create(options.Threads ?? 0, type: options.Type)),
-        new("reference", BackendOrder.Managed, [DType.Float32, DType.Float64, DType.BFloat16, DType.Float16], () => null, options => ReferenceBackend.Create(options.Type)),
+        new("reference", BackendOrder.Managed, [DType.Float32, DType.Float64, DType.BFloat16, DType.Float16],
+            () => null, options => ReferenceBackend.Create(options.Type)),
         Absent("cuda", "CUDA"), Absent("cuda-emulated", "CUDA"),
     ];
 
@@ -36,9 +39,12 @@ public static class BackendFactory
 
     /// <summary>Makes a backend known; one that has the same name is replaced.</summary>
     public static void Register(BackendProvider provider) =>
-        ImmutableInterlocked.Update(ref providers, static (all, one) => all.RemoveAll(p => p.Name == one.Name).Add(one), provider);
+        ImmutableInterlocked.Update(ref providers,
+            static (all, one) => all.RemoveAll(p => p.Name == one.Name).Add(one), provider);
 
-    /// <summary>Every backend and whether it works here, in the order of <see cref="Names"/>. Opens each that does.</summary>
+    /// <summary>
+    /// Every backend and whether it works here, in the order of <see cref="Names"/>. Opens each that does.
+    /// </summary>
     public static IReadOnlyList<BackendStatus> Survey()
     {
         var chosen = Preferred;
@@ -50,11 +56,13 @@ public static class BackendFactory
     /// <param name="type">The element type of activations and frozen weights.</param>
     /// <param name="threads">Threads of a backend that runs on the processor; null for all cores.</param>
     /// <param name="device">Number of the device, from 0.</param>
-    /// <exception cref="UsageException">There is no such backend, it does not work here, or it does not compute in that type.</exception>
+    /// <exception cref="UsageException">There is no such backend, it does not work here, or it does not compute in that
+    /// type.</exception>
     public static IBackend Create(string name = "auto", DType type = DType.Float32, int? threads = null, int device = 0)
     {
         var provider = name == "auto"
-            ? Choose(type) ?? throw new UsageException($"No backend that works here computes in {type.Name()}.", "--dtype", "Use fp32.")
+            ? Choose(type) ?? throw new UsageException($"No backend that works here computes in {type.Name()}.",
+                "--dtype", "Use fp32.")
             : Find(name, type);
         return provider.Create(new BackendOptions { Type = type, Threads = threads, Device = device });
     }
@@ -62,7 +70,8 @@ public static class BackendFactory
     private static BackendProvider Find(string name, DType type)
     {
         var provider = Ordered().FirstOrDefault(p => p.Name == name)
-            ?? throw new UsageException($"There is no backend '{name}'.", "--backend", $"Known: auto, {string.Join(", ", Names)}. Others come with packages, and the program registers them.");
+            ?? throw new UsageException($"There is no backend '{name}'.", "--backend",
+                $"Known: auto, {string.Join(", ", Names)}. Others come with packages, and the program registers them.");
         if (provider.WhyNot() is { } reason)
             throw new UsageException($"The backend '{name}' cannot be used here: {reason}", "--backend",
                 $"Available: {string.Join(", ", Ordered().Where(e => e.WhyNot() is null).Select(e => e.Name))}.");

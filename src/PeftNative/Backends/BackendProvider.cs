@@ -41,8 +41,9 @@ public sealed record BackendOptions
 /// <param name="Name">Its name on the command line.</param>
 /// <param name="Order">Where "auto" tries it.</param>
 /// <param name="Types">The element types it computes in.</param>
-/// <param name="WhyNot">Why it cannot be used here, as a sentence; null when it can. Called often: an answer that takes long to
-/// find is remembered by the provider.</param>
+/// <param name="WhyNot">Why it cannot be used here, as a sentence; null when it can. Called often: an answer that takes
+/// long to find is remembered by the provider.</param>
 /// <param name="Create">Makes one; <see cref="BackendOptions.Type"/> is one of <paramref name="Types"/>.</param>
 public sealed record BackendProvider(
-    string Name, BackendOrder Order, IReadOnlyList<DType> Types, Func<string?> WhyNot, Func<BackendOptions, IBackend> Create);
+    string Name, BackendOrder Order, IReadOnlyList<DType> Types, Func<string?> WhyNot,
+    Func<BackendOptions, IBackend> Create);

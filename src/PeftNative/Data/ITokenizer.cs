@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 namespace PeftNative.Data;
 
 /// <summary>
-/// Text to token ids and back. The core knows only this seam; PeftNative.Tokenizers reads Hugging Face tokenizer files behind it.
-/// Implementations are immutable and safe to use from several threads at once.
+/// Text to token ids and back. The core knows only this seam; PeftNative.Tokenizers reads Hugging Face tokenizer files
+/// behind it. Implementations are immutable and safe to use from several threads at once.
 /// </summary>
 public interface ITokenizer
 {
@@ -20,7 +20,9 @@ public interface ITokenizer
     /// <summary>The id used for padding, or null where none is declared.</summary>
     int? PaddingId { get; }
 
-    /// <summary>Whether the template of this tokenizer gives token type ids (BERT: 0 for the first text, 1 for the second).</summary>
+    /// <summary>
+    /// Whether the template of this tokenizer gives token type ids (BERT: 0 for the first text, 1 for the second).
+    /// </summary>
     bool HasTokenTypes { get; }
 
     /// <summary>Encodes a text, or a pair of texts with the tokenizer's own template around them.</summary>
@@ -28,8 +30,8 @@ public interface ITokenizer
     /// <param name="pair">The second text of a pair, or null.</param>
     /// <param name="addSpecialTokens">Whether the template's special tokens (begin, end, separators) are added.</param>
     /// <param name="maxLength">
-    /// The largest number of ids to return, special tokens included; longer input is shortened at the right end, of a pair the
-    /// longer text first. Null: no limit.
+    /// The largest number of ids to return, special tokens included; longer input is shortened at the right end, of a
+    /// pair the longer text first. Null: no limit.
     /// </param>
     TokenSequence Encode(string text, string? pair = null, bool addSpecialTokens = true, int? maxLength = null);
 
@@ -44,8 +46,8 @@ public interface ITokenizer
 }
 
 /// <summary>
-/// Decodes ids one by one. All pieces together are the text of all ids, and no piece ends in the middle of a character. Not safe for use
-/// from several threads at once.
+/// Decodes ids one by one. All pieces together are the text of all ids, and no piece ends in the middle of a character.
+/// Not safe for use from several threads at once.
 /// </summary>
 public interface ITokenStream
 {
@@ -59,19 +61,23 @@ public interface ITokenStream
 /// <summary>What <see cref="ITokenizer.Encode"/> returns: the parallel arrays have one entry per token.</summary>
 /// <param name="Ids">Token ids.</param>
 /// <param name="TokenTypes">0 or 1 per token; null where the tokenizer's family has no token types.</param>
-/// <param name="Starts">First UTF-16 code unit of each token in the text it came from; 0 for added special tokens.</param>
+/// <param name="Starts">First UTF-16 code unit of each token in the text it came from; 0 for added special
+/// tokens.</param>
 /// <param name="Ends">One past the last code unit; 0 for added special tokens.</param>
 /// <param name="Sources">0: from the first text, 1: from the second, -1: a special token the template added.</param>
 /// <param name="Truncated">Whether something was cut off.</param>
-public sealed record TokenSequence(int[] Ids, byte[]? TokenTypes, int[] Starts, int[] Ends, sbyte[] Sources, bool Truncated);
+public sealed record TokenSequence(int[] Ids, byte[]? TokenTypes, int[] Starts, int[] Ends, sbyte[] Sources,
+    bool Truncated);
 
 /// <summary>
-/// Renders a conversation into text with a model's own chat template. Immutable and safe to use from several threads at once.
+/// Renders a conversation into text with a model's own chat template. Immutable and safe to use from several threads at
+/// once.
 /// </summary>
 public interface IChatTemplate
 {
     /// <summary>Renders messages; spans tell which characters of the result are the assistant's turns.</summary>
-    /// <param name="messages">A JSON array of messages, each an object with at least <c>role</c> and <c>content</c>.</param>
+    /// <param name="messages">A JSON array of messages, each an object with at least <c>role</c> and
+    /// <c>content</c>.</param>
     /// <param name="addGenerationPrompt">Whether to end with the opening of an assistant's turn.</param>
     /// <param name="arguments">Further variables for the template, such as <c>tools</c> or <c>enable_thinking</c>; null
     /// for none.</param>
@@ -82,7 +88,8 @@ public interface IChatTemplate
 
 /// <summary>A rendered conversation.</summary>
 /// <param name="Text">The text, ready to be encoded without adding special tokens.</param>
-/// <param name="AssistantSpans">Start and end (UTF-16, end exclusive) of each <c>{% generation %}</c> block; empty where the template has none.</param>
+/// <param name="AssistantSpans">Start and end (UTF-16, end exclusive) of each <c>{% generation %}</c> block; empty
+/// where the template has none.</param>
 public sealed record RenderedChat(string Text, IReadOnlyList<(int Start, int End)> AssistantSpans);
 
 /// <summary>What follows from the members of a tokenizer.</summary>

@@ -20,7 +20,8 @@ public sealed class Classifier : IDisposable
     /// <exception cref="UsageException">The model has no classifier on top.</exception>
     public Classifier(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
     {
-        if (model.Task.WritesText()) throw new UsageException("A language model scores no labels.", remedy: "Use it to generate.");
+        if (model.Task.WritesText())
+            throw new UsageException("A language model scores no labels.", remedy: "Use it to generate.");
         this.model = model;
         shared = new SharedPass(model, adapters, this);
     }
@@ -42,7 +43,9 @@ public sealed class Classifier : IDisposable
     /// <exception cref="NumericException">A score is not finite.</exception>
     public IReadOnlyList<float[]> Score(Batch batch) => Score(batch, model.PooledRows);
 
-    /// <summary>The label of each word; null where a word has no token, because it was cut off or the tokenizer gives none.</summary>
+    /// <summary>
+    /// The label of each word; null where a word has no token, because it was cut off or the tokenizer gives none.
+    /// </summary>
     /// <param name="words">The words.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="maxLength">The most tokens, special tokens included.</param>
@@ -54,7 +57,9 @@ public sealed class Classifier : IDisposable
         var tokens = tokenizer.Encode(string.Join(' ', words), null, addSpecialTokens: true, maxLength);
         var first = TagEncoder.FirstTokens(words, tokens);
         var known = first.Where(at => at >= 0).ToArray();
-        var batch = Batch.Of([new Example { Ids = tokens.Ids, TokenTypes = tokens.TokenTypes, Origin = new RecordOrigin("", 0) }]);
+        var batch =
+            Batch.Of([new Example { Ids = tokens.Ids, TokenTypes = tokens.TokenTypes,
+                Origin = new RecordOrigin("", 0) }]);
         var scores = known.Length == 0 ? [] : Score(batch, pass => [.. known.Select(at => pass.Rows.RowOf(0, at))]);
         var next = 0;
         return [.. first.Select(at => at < 0 ? null : model.Config.Labels[Best(scores[next++])])];

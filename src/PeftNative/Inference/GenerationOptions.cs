@@ -15,19 +15,27 @@ public sealed record GenerationOptions
     /// <summary>Only the k best tokens are sampled; 0 for all.</summary>
     public int TopK { get; init; }
 
-    /// <summary>Only the smallest set of best tokens with this probability is sampled (Holtzman et al. 2019, arXiv:1904.09751).</summary>
+    /// <summary>
+    /// Only the smallest set of best tokens with this probability is sampled (Holtzman et al. 2019, arXiv:1904.09751).
+    /// </summary>
     public double TopP { get; init; } = 1;
 
-    /// <summary>Tokens less probable than this share of the best one are not sampled (Nguyen et al. 2024, arXiv:2407.01082); 0 for all.</summary>
+    /// <summary>
+    /// Tokens less probable than this share of the best one are not sampled (Nguyen et al. 2024, arXiv:2407.01082); 0
+    /// for all.
+    /// </summary>
     public double MinP { get; init; }
 
     /// <summary>
-    /// Divides the positive scores and multiplies the negative ones of all tokens that stand in the prompt or were added
-    /// (Keskar et al. 2019, arXiv:1909.05858); 1 for none. It works on the best token too.
+    /// Divides the positive scores and multiplies the negative ones of all tokens that stand in the prompt or were
+    /// added (Keskar et al. 2019, arXiv:1909.05858); 1 for none. It works on the best token too.
     /// </summary>
     public double RepetitionPenalty { get; init; } = 1;
 
-    /// <summary>Texts at whose first appearance the continuation ends; they are not part of it. Looked at by <see cref="TextGenerator"/>.</summary>
+    /// <summary>
+    /// Texts at whose first appearance the continuation ends; they are not part of it. Looked at by
+    /// <see cref="TextGenerator"/>.
+    /// </summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
 
     /// <summary>Tokens that end a continuation besides those of the model; they are not part of it.</summary>

@@ -10,23 +10,26 @@ namespace PeftNative.Inference;
 public readonly record struct GeneratedToken(int Sequence, int Token);
 
 /// <summary>
-/// Continues token sequences with a key/value cache; or, where the model has an encoder, writes what its decoder makes of them. Sequences of a batch may have any lengths: there is no padding, and each goes on
-/// exactly as it would alone, as long as tokens are not sampled. Owns its pass and cache; one continuation at a time.
-/// Generators of several threads may share a model, whose backend they use in turn, token by token; after <see
-/// cref="Dispose"/>, or that of the model or an adapter, also in the midst of a continuation, the next token is an <see
-/// cref="ObjectDisposedException"/>.
+/// Continues token sequences with a key/value cache; or, where the model has an encoder, writes what its decoder makes
+/// of them. Sequences of a batch may have any lengths: there is no padding, and each goes on exactly as it would alone,
+/// as long as tokens are not sampled. Owns its pass and cache; one continuation at a time. Generators of several
+/// threads may share a model, whose backend they use in turn, token by token; after <see cref="Dispose"/>, or that of
+/// the model or an adapter, also in the midst of a continuation, the next token is an
+/// <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class Generator : IDisposable
 {
     private readonly TransformerModel model;
     private readonly SharedPass shared;
-    private float[] scores = []; // of the last pass, kept because fresh memory of this size comes page by page from the system
+    // of the last pass, kept because fresh memory of this size comes page by page from the system
+    private float[] scores = [];
 
     /// <summary>Makes a generator.</summary>
     /// <exception cref="UsageException">The model has no language model head.</exception>
     public Generator(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
     {
-        if (!model.Task.WritesText()) throw new UsageException("A classifier generates no text.", remedy: "Use it to predict labels.");
+        if (!model.Task.WritesText())
+            throw new UsageException("A classifier generates no text.", remedy: "Use it to predict labels.");
         this.model = model;
         shared = new SharedPass(model, adapters, this);
     }
@@ -46,7 +49,8 @@ public sealed class Generator : IDisposable
 
     /// <summary>Continues a prompt; returns the new tokens, the end-of-sequence token not included.</summary>
     /// <inheritdoc cref="StreamBatch" path="/exception"/>
-    public IReadOnlyList<int> Generate(ReadOnlySpan<int> prompt, GenerationOptions options, CancellationToken cancellation = default) =>
+    public IReadOnlyList<int> Generate(ReadOnlySpan<int> prompt, GenerationOptions options,
+        CancellationToken cancellation = default) =>
         [.. Stream(prompt.ToArray(), options, cancellation)];
 
     /// <summary>Continues several prompts together; returns the new tokens of each.</summary>
@@ -69,15 +73,18 @@ public sealed class Generator : IDisposable
     /// <exception cref="UsageException">An option makes no sense.</exception>
     /// <exception cref="NumericException">The scores of a token are not finite; tokens given so far stand.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; tokens given so far stand.</exception>
-    /// <exception cref="InvalidOperationException">An earlier stream of this generator has not been read to its end or disposed.</exception>
+    /// <exception cref="InvalidOperationException">An earlier stream of this generator has not been read to its end or
+    /// disposed.</exception>
     /// <exception cref="ObjectDisposedException">The generator, the model or an adapter in force has been
     /// disposed.</exception>
     public IEnumerable<GeneratedToken> StreamBatch(
         IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancellation = default)
     {
         options.Validate();
-        if (prompts.Any(p => p.Length == 0)) throw new DataException("The prompt has no tokens.", remedy: "Give some text to continue.");
-        return prompts.Count == 0 ? [] : Run([.. prompts.Select((p, s) => new Sequence(s, p, Given(p), options))], options, cancellation);
+        if (prompts.Any(p => p.Length == 0))
+            throw new DataException("The prompt has no tokens.", remedy: "Give some text to continue.");
+        return prompts.Count == 0 ? []
+            : Run([.. prompts.Select((p, s) => new Sequence(s, p, Given(p), options))], options, cancellation);
     }
 
     /// <inheritdoc/>
@@ -86,7 +93,8 @@ public sealed class Generator : IDisposable
     // What the stack below the head is given at first: the prompt, or the token that a decoder starts from.
     private int[] Given(int[] prompt) => model.Config.Encoder is null ? prompt : [model.Config.DecoderStartTokenId];
 
-    private IEnumerable<GeneratedToken> Run(Sequence[] sequences, GenerationOptions options, CancellationToken cancellation)
+    private IEnumerable<GeneratedToken> Run(Sequence[] sequences, GenerationOptions options,
+        CancellationToken cancellation)
     {
         var cache = Begin(sequences, options);
         try
@@ -104,7 +112,8 @@ public sealed class Generator : IDisposable
                     var token = sequence.Pick(own.Span);
                     if (IsEnd(token, options)) sequence.End();
                     else yield return new GeneratedToken(sequence.Number, token);
-                    if (cache.LengthOf(sequence.Number) >= cache.Capacity) sequence.End(); // the model has no more positions
+                    // the model has no more positions
+                    if (cache.LengthOf(sequence.Number) >= cache.Capacity) sequence.End();
                 }
             }
         }
@@ -115,7 +124,8 @@ public sealed class Generator : IDisposable
     }
 
     private bool IsEnd(int token, GenerationOptions options) =>
-        (!options.IgnoreEndOfSequence && model.Config.EosTokenIds.Contains(token)) || options.StopTokens.Contains(token);
+        (!options.IgnoreEndOfSequence && model.Config.EosTokenIds.Contains(token))
+        || options.StopTokens.Contains(token);
 
     private KvCache Begin(Sequence[] sequences, GenerationOptions options)
     {
@@ -136,13 +146,15 @@ public sealed class Generator : IDisposable
         return Math.Max(promptLength, Math.Min(wanted, limit));
     }
 
-    // One pass over the new tokens of all sequences; sequences that have ended have none. Returns the number of scores of each.
+    // One pass over the new tokens of all sequences; sequences that have ended have none. Returns the number of scores
+    // of each.
     private int Score(Sequence[] sequences)
     {
         using var scope = shared.Enter(out var pass);
         var offsets = new int[sequences.Length + 1];
         for (var s = 0; s < sequences.Length; s++) offsets[s + 1] = offsets[s] + sequences[s].Next.Length;
-        pass.Begin(new TokenBatch([.. sequences.SelectMany(s => s.Next)], offsets) { Source = Source(pass, sequences) }, training: false);
+        pass.Begin(new TokenBatch([.. sequences.SelectMany(s => s.Next)], offsets) { Source = Source(pass, sequences) },
+            training: false);
         var x = model.Forward(pass);
         var rows = new List<int>();
         for (var s = 0; s < sequences.Length; s++)

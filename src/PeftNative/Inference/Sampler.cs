@@ -22,7 +22,8 @@ public sealed class Sampler(GenerationOptions options, int sequence = 0)
     }
 
     /// <summary>
-    /// The next token; ties go to the smaller id. Draw n of the sequence is number n of its random stream. The scores are changed.
+    /// The next token; ties go to the smaller id. Draw n of the sequence is number n of its random stream. The scores
+    /// are changed.
     /// </summary>
     public int Pick(Span<float> scores)
     {
@@ -37,7 +38,8 @@ public sealed class Sampler(GenerationOptions options, int sequence = 0)
     {
         var penalty = (float)options.RepetitionPenalty;
         foreach (var token in seen)
-            if ((uint)token < (uint)scores.Length) scores[token] = scores[token] < 0 ? scores[token] * penalty : scores[token] / penalty;
+            if ((uint)token < (uint)scores.Length)
+                scores[token] = scores[token] < 0 ? scores[token] * penalty : scores[token] / penalty;
     }
 
     private int Draw(ReadOnlySpan<float> scores)
@@ -55,10 +57,12 @@ public sealed class Sampler(GenerationOptions options, int sequence = 0)
         return order[kept - 1];
     }
 
-    // Best first; the sort of keys and items is not stable, so that equal scores are put in order of their ids afterwards.
+    // Best first; the sort of keys and items is not stable, so that equal scores are put in order of their ids
+    // afterwards.
     private void Sort(ReadOnlySpan<float> scores)
     {
-        if (order.Length != scores.Length) (order, sorted, weights) = (new int[scores.Length], new float[scores.Length], new double[scores.Length]);
+        if (order.Length != scores.Length)
+            (order, sorted, weights) = (new int[scores.Length], new float[scores.Length], new double[scores.Length]);
         for (var i = 0; i < order.Length; i++) (order[i], sorted[i]) = (i, -scores[i]);
         Array.Sort(sorted, order);
         for (int from = 0, to; from < order.Length; from = to)

@@ -1,8 +1,8 @@
 namespace PeftNative.Inference;
 
 /// <summary>
-/// Watches a text that comes in pieces for the first of some stop texts. What could still become one is held back, so that no part of a
-/// stop text is ever given out. One thread at a time.
+/// Watches a text that comes in pieces for the first of some stop texts. What could still become one is held back, so
+/// that no part of a stop text is ever given out. One thread at a time.
 /// </summary>
 /// <param name="texts">The stop texts; none of them empty.</param>
 public sealed class StopTexts(IReadOnlyList<string> texts)

@@ -6,9 +6,10 @@ using PeftNative.Tensors;
 namespace PeftNative.Inference;
 
 /// <summary>
-/// Turns texts into vectors with an encoder: the mean over the tokens' last hidden states, special tokens included, scaled to length 1, as
-/// sentence-transformers does by default (Reimers and Gurevych 2019, arXiv:1908.10084). Owns its pass. Thread-safe:
-/// calls from several threads, and of several embedders of one model, are computed in turn, 32 texts at a time; after
+/// Turns texts into vectors with an encoder: the mean over the tokens' last hidden states, special tokens included,
+/// scaled to length 1, as sentence-transformers does by default (Reimers and Gurevych 2019, arXiv:1908.10084). Owns its
+/// pass. Thread-safe: calls from several threads, and of several embedders of one model, are computed in turn, 32 texts
+/// at a time; after
 /// <see cref="Dispose"/>, or that of the model or an adapter, a call is an <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class TextEmbedder : IDisposable
@@ -23,12 +24,16 @@ public sealed class TextEmbedder : IDisposable
     /// <exception cref="UsageException">The model is no encoder.</exception>
     public TextEmbedder(TransformerModel model, ITokenizer tokenizer, params IReadOnlyList<AttachmentSet> adapters)
     {
-        if (model.Config.Causal) throw new UsageException("Only an encoder turns texts into vectors.", model.Folder, "Take a model of the family of BERT.");
+        if (model.Config.Causal)
+            throw new UsageException("Only an encoder turns texts into vectors.", model.Folder,
+                "Take a model of the family of BERT.");
         (this.model, this.tokenizer) = (model, tokenizer);
         shared = new SharedPass(model, adapters, this);
     }
 
-    /// <summary>The vectors of texts, each of the model's hidden size; texts longer than the model's positions are cut off.</summary>
+    /// <summary>
+    /// The vectors of texts, each of the model's hidden size; texts longer than the model's positions are cut off.
+    /// </summary>
     /// <param name="texts">The texts.</param>
     /// <param name="progress">Told the texts done, after every pass.</param>
     /// <param name="cancellation">Stops the work.</param>
@@ -57,7 +62,8 @@ public sealed class TextEmbedder : IDisposable
         TokenSequence[] encoded = [.. texts.Select(t => tokenizer.Encode(t, maxLength: room))];
         var offsets = new int[texts.Length + 1];
         for (var s = 0; s < texts.Length; s++) offsets[s + 1] = offsets[s] + encoded[s].Ids.Length;
-        int[]? types = encoded.All(e => e.TokenTypes is not null) ? [.. encoded.SelectMany(e => e.TokenTypes!).Select(t => (int)t)] : null;
+        int[]? types = encoded.All(e => e.TokenTypes is not null)
+            ? [.. encoded.SelectMany(e => e.TokenTypes!).Select(t => (int)t)] : null;
         using var scope = shared.Enter(out var pass);
         pass.Begin(new TokenBatch([.. encoded.SelectMany(e => e.Ids)], offsets, types: types), training: false);
         var states = HostValues.Download(model.Backend, model.Forward(pass));

@@ -5,15 +5,17 @@ using PeftNative.Training.Metrics;
 namespace PeftNative.Inference;
 
 /// <summary>
-/// Measures what an encoder-decoder model writes by itself against the targets of the data, unlike the loss, which gives it each target up to the
-/// next token. One thread at a time.
+/// Measures what an encoder-decoder model writes by itself against the targets of the data, unlike the loss, which
+/// gives it each target up to the next token. One thread at a time.
 /// </summary>
-public sealed class TextEvaluator(TransformerModel model, ITokenizer tokenizer, params IReadOnlyList<AttachmentSet> adapters) : IDisposable
+public sealed class TextEvaluator(TransformerModel model, ITokenizer tokenizer,
+    params IReadOnlyList<AttachmentSet> adapters) : IDisposable
 {
     private readonly TextGenerator generator = new(model, tokenizer, adapters);
 
     /// <summary>
-    /// exact_match: the share of texts that are the target (leading and trailing white space aside); rouge1, rouge2 and rougeL: the mean F-measures.
+    /// exact_match: the share of texts that are the target (leading and trailing white space aside); rouge1, rouge2 and
+    /// rougeL: the mean F-measures.
     /// </summary>
     /// <param name="examples">Examples with targets for the decoder.</param>
     /// <param name="batchSize">Examples written together.</param>

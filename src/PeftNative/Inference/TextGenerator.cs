@@ -35,11 +35,14 @@ public sealed class TextGenerator : IDisposable
     public string Generate(string prompt, GenerationOptions options, CancellationToken cancellation = default) =>
         string.Concat(Stream(prompt, options, cancellation));
 
-    /// <summary>Continues a text, piece by piece; no piece ends in the middle of a character or begins a stop text.</summary>
+    /// <summary>
+    /// Continues a text, piece by piece; no piece ends in the middle of a character or begins a stop text.
+    /// </summary>
     /// <exception cref="DataException">The prompt is empty, or too long for the model.</exception>
     /// <exception cref="UsageException">An option makes no sense.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; pieces given so far stand.</exception>
-    public IEnumerable<string> Stream(string prompt, GenerationOptions options, CancellationToken cancellation = default) =>
+    public IEnumerable<string> Stream(string prompt, GenerationOptions options,
+        CancellationToken cancellation = default) =>
         Stream(tokenizer.Encode(prompt).Ids, options, cancellation);
 
     /// <summary>Continues a text given as tokens.</summary>
@@ -58,7 +61,9 @@ public sealed class TextGenerator : IDisposable
         if (stop.Push(decoder.Close()) + stop.Close() is { Length: > 0 } rest) yield return rest;
     }
 
-    /// <summary>Continues a text, piece by piece; the model computes on the thread pool while the caller waits.</summary>
+    /// <summary>
+    /// Continues a text, piece by piece; the model computes on the thread pool while the caller waits.
+    /// </summary>
     /// <inheritdoc cref="Stream(string, GenerationOptions, CancellationToken)" path="/exception"/>
     public async IAsyncEnumerable<string> StreamAsync(
         string prompt, GenerationOptions options, [EnumeratorCancellation] CancellationToken cancellation = default)
@@ -67,15 +72,20 @@ public sealed class TextGenerator : IDisposable
         while (await Task.Run(pieces.MoveNext, cancellation).ConfigureAwait(false)) yield return pieces.Current;
     }
 
-    /// <summary>Continues several texts together; returns what is added to each. Stop texts cut each where its first one begins.</summary>
+    /// <summary>
+    /// Continues several texts together; returns what is added to each. Stop texts cut each where its first one begins.
+    /// </summary>
     /// <inheritdoc cref="Stream(string, GenerationOptions, CancellationToken)" path="/exception"/>
-    public IReadOnlyList<string> GenerateBatch(IReadOnlyList<string> prompts, GenerationOptions options, CancellationToken cancellation = default) =>
+    public IReadOnlyList<string> GenerateBatch(IReadOnlyList<string> prompts, GenerationOptions options,
+        CancellationToken cancellation = default) =>
         GenerateBatch([.. prompts.Select(p => tokenizer.Encode(p).Ids)], options, cancellation);
 
     /// <summary>Continues several texts given as tokens.</summary>
     /// <inheritdoc cref="Stream(string, GenerationOptions, CancellationToken)" path="/exception"/>
-    public IReadOnlyList<string> GenerateBatch(IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancellation = default) =>
-        [.. generator.GenerateBatch(prompts, WithEnd(options), cancellation).Select(ids => Cut(tokenizer.Decode([.. ids]), options.Stop))];
+    public IReadOnlyList<string> GenerateBatch(IReadOnlyList<int[]> prompts, GenerationOptions options,
+        CancellationToken cancellation = default) =>
+        [.. generator.GenerateBatch(prompts, WithEnd(options), cancellation)
+            .Select(ids => Cut(tokenizer.Decode([.. ids]), options.Stop))];
 
     /// <inheritdoc/>
     public void Dispose() => generator.Dispose();

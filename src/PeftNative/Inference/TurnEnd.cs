@@ -42,7 +42,8 @@ public sealed record TurnEnd(int? Token, string? Text)
         for (var i = 0; i < tokens.Ids.Length; i++)
         {
             if (tail.AsSpan(tokens.Starts[i]..tokens.Ends[i]).IsWhiteSpace()) continue;
-            return tokenizer.IsSpecial(tokens.Ids[i]) ? new TurnEnd(tokens.Ids[i], null) : new TurnEnd(null, tail.Trim());
+            return tokenizer.IsSpecial(tokens.Ids[i])
+                ? new TurnEnd(tokens.Ids[i], null) : new TurnEnd(null, tail.Trim());
         }
         return new TurnEnd(null, null);
     }

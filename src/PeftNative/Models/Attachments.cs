@@ -6,9 +6,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>
-/// What an adapter hangs on a model: the named points at which the forward pass asks it. Everything a method does happens behind
-/// these; the model itself knows no method. Members that a method does not use keep their empty defaults.
-/// Used by one thread at a time, like its backend.
+/// What an adapter hangs on a model: the named points at which the forward pass asks it. Everything a method does
+/// happens behind these; the model itself knows no method. Members that a method does not use keep their empty
+/// defaults. Used by one thread at a time, like its backend.
 /// </summary>
 public abstract class AttachmentSet
 {
@@ -21,7 +21,9 @@ public abstract class AttachmentSet
     /// <summary>Whether its memory is gone.</summary>
     internal virtual bool IsDisposed => false;
 
-    /// <summary>Whether it must be given all rows of the stream, because it tells them apart by their numbers.</summary>
+    /// <summary>
+    /// Whether it must be given all rows of the stream, because it tells them apart by their numbers.
+    /// </summary>
     internal virtual bool DependsOnRowNumbers => false;
 
     /// <summary>The attachment at a linear layer, or null. Called with <see cref="LinearSite.Index"/>.</summary>
@@ -39,12 +41,15 @@ public abstract class AttachmentSet
     /// <summary>Prefix keys and values in front of every sequence, or null.</summary>
     public virtual IPrefix? Prefix => null;
 
-    /// <summary>The parameter used in place of one of the model's (a trained copy), or null. Called with <see cref="Parameter.Index"/>.</summary>
+    /// <summary>
+    /// The parameter used in place of one of the model's (a trained copy), or null. Called with
+    /// <see cref="Parameter.Index"/>.
+    /// </summary>
     public virtual Parameter? Replacement(int parameter) => null;
 
     /// <summary>
-    /// Called before the first layer and after the last gradient of a pass, for work on parameters as a whole (encoders of virtual
-    /// tokens and prefixes).
+    /// Called before the first layer and after the last gradient of a pass, for work on parameters as a whole (encoders
+    /// of virtual tokens and prefixes).
     /// </summary>
     public virtual void BeforeForward(Pass pass)
     {
@@ -57,7 +62,8 @@ public abstract class AttachmentSet
 }
 
 /// <summary>
-/// Edits the record of a linear layer before it runs, and sees its gradients. Used by one thread at a time, like its backend.
+/// Edits the record of a linear layer before it runs, and sees its gradients. Used by one thread at a time, like its
+/// backend.
 /// </summary>
 public interface ILinearAttachment
 {
@@ -105,8 +111,10 @@ public interface IEmbeddingAttachment : ITokenRows
 }
 
 /// <summary>
-/// Stands between a sub-block's output h and its residual addition: bottleneck adapters. With x the sub-block's residual input and
-/// <c>norm</c> the model's own norm at that place (post-norm families only). Used by one thread at a time, like its backend.
+/// Stands between a sub-block's output h and its residual addition: bottleneck adapters. With x the sub-block's
+/// residual input and
+/// <c>norm</c> the model's own norm at that place (post-norm families only). Used by one thread at a time, like its
+/// backend.
 /// </summary>
 public interface IBlockAttachment
 {
@@ -122,5 +130,7 @@ public interface IBlockAttachment
     void Backward(Pass pass, BlockAttachmentState state, NormSite? norm, in Tensor dh, in Tensor dx);
 }
 
-/// <summary>What an <see cref="IBlockAttachment"/> keeps in a pass. Used by one thread at a time, like its backend.</summary>
+/// <summary>
+/// What an <see cref="IBlockAttachment"/> keeps in a pass. Used by one thread at a time, like its backend.
+/// </summary>
 public abstract class BlockAttachmentState;

@@ -10,8 +10,9 @@ public static class BatchTargets
     public const int Ignored = -100;
 
     /// <summary>
-    /// Labels per token, -100 for none. For a causal model the label of a token is what the row before it should say; else what its own row should
-    /// say: for token classification its tag, for a decoder's input the token that comes next.
+    /// Labels per token, -100 for none. For a causal model the label of a token is what the row before it should say;
+    /// else what its own row should say: for token classification its tag, for a decoder's input the token that comes
+    /// next.
     /// </summary>
     /// <param name="pass">A pass that has begun the batch.</param>
     /// <param name="batch">The batch.</param>
@@ -32,7 +33,8 @@ public static class BatchTargets
             CheckLabel(labels[i], pass.Model.Head.Output.Out);
             (rows[count], picked[count++]) = (row, labels[i]);
         }
-        return new HeadTargets { Rows = rows, Count = count, Labels = picked, GradientScale = gradientScale ?? 1.0 / Math.Max(1, count) };
+        return new HeadTargets { Rows = rows, Count = count, Labels = picked,
+            GradientScale = gradientScale ?? 1.0 / Math.Max(1, count) };
     }
 
     /// <summary>One label per sequence.</summary>
@@ -41,7 +43,8 @@ public static class BatchTargets
         foreach (var label in labels) CheckLabel(label, pass.Model.Head.Output.Out);
         return new HeadTargets
         {
-            Rows = pass.Model.PooledRows(pass), Count = labels.Length, Labels = labels, GradientScale = gradientScale ?? 1.0 / labels.Length,
+            Rows = pass.Model.PooledRows(pass), Count = labels.Length, Labels = labels,
+            GradientScale = gradientScale ?? 1.0 / labels.Length,
         };
     }
 
@@ -63,6 +66,7 @@ public static class BatchTargets
     private static void CheckLabel(int label, int count)
     {
         if ((uint)label >= (uint)count)
-            throw new DataException($"The label {label} is not one of 0 to {count - 1}.", remedy: "Give the model as many labels as the data has.");
+            throw new DataException($"The label {label} is not one of 0 to {count - 1}.",
+                remedy: "Give the model as many labels as the data has.");
     }
 }

@@ -3,8 +3,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>
-/// What the layers below the lowest trained one make of each sequence, kept from epoch to epoch: nothing there changes, so the second time the
-/// stream is copied instead of computed, bit for bit the same. Layers with a trained or random part are never left out. One thread at a time.
+/// What the layers below the lowest trained one make of each sequence, kept from epoch to epoch: nothing there changes,
+/// so the second time the stream is copied instead of computed, bit for bit the same. Layers with a trained or random
+/// part are never left out. One thread at a time.
 /// </summary>
 /// <param name="model">The model; a model with an encoder and a decoder is always computed whole.</param>
 public sealed class FrozenLayerCache(TransformerModel model) : IDisposable
@@ -21,11 +22,14 @@ public sealed class FrozenLayerCache(TransformerModel model) : IDisposable
     public long Hits { get; private set; }
 
     /// <summary>
-    /// Names the sequences of the pass that follows, by objects that stand for them in every epoch: what has the same name must have the same tokens.
+    /// Names the sequences of the pass that follows, by objects that stand for them in every epoch: what has the same
+    /// name must have the same tokens.
     /// </summary>
     public void Select(IReadOnlyList<object> names) => sequences = names;
 
-    /// <summary>Makes the stream of the pass from what was kept; absent where a sequence is met for the first time.</summary>
+    /// <summary>
+    /// Makes the stream of the pass from what was kept; absent where a sequence is met for the first time.
+    /// </summary>
     internal Tensor Restore(Pass pass)
     {
         if (sequences.Count != pass.Rows.SequenceCount)

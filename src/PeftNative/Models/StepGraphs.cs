@@ -3,10 +3,11 @@ using PeftNative.Ops;
 namespace PeftNative.Models;
 
 /// <summary>
-/// Training steps of a pass, on backends that can as graphs: the operations of a layout that comes for the second time are recorded, and replayed
-/// from then on. Tokens, labels and tables of segments are uploaded before a replay to where the recording reads them; the number of the step, which is
-/// part of every dropout, and the scale of the gradient lie in memory of the device too. Results are the same bits, as long as nothing but numbers in
-/// memory changes: the scale of an adapter, for one, is part of a recording. Used by one thread at a time; to be disposed before the pass.
+/// Training steps of a pass, on backends that can as graphs: the operations of a layout that comes for the second time
+/// are recorded, and replayed from then on. Tokens, labels and tables of segments are uploaded before a replay to where
+/// the recording reads them; the number of the step, which is part of every dropout, and the scale of the gradient lie
+/// in memory of the device too. Results are the same bits, as long as nothing but numbers in memory changes: the scale
+/// of an adapter, for one, is part of a recording. Used by one thread at a time; to be disposed before the pass.
 /// </summary>
 public sealed class StepGraphs(Pass pass) : IDisposable
 {
@@ -17,8 +18,8 @@ public sealed class StepGraphs(Pass pass) : IDisposable
     private const int MostSeen = 4096;
 
     /// <summary>
-    /// A recording costs about a step. After the first ones each has to be matched by a replay, or by so many steps without, so that layouts that hardly
-    /// come again cost next to nothing.
+    /// A recording costs about a step. After the first ones each has to be matched by a replay, or by so many steps
+    /// without, so that layouts that hardly come again cost next to nothing.
     /// </summary>
     private const int MostUnpaid = 8, StepsForOne = 16;
 
@@ -78,7 +79,8 @@ public sealed class StepGraphs(Pass pass) : IDisposable
     private bool TryRecord(StepLayout layout, HeadTargets targets)
     {
         if (seen.Count == MostSeen) seen.Clear();
-        if (seen.Add(layout) || recorded >= MostUnpaid + Replayed + steps / StepsForOne || Problem is not null) return false;
+        if (seen.Add(layout) || recorded >= MostUnpaid + Replayed + steps / StepsForOne || Problem is not null)
+            return false;
         var mark = pass.Memory.Mark();
         try
         {

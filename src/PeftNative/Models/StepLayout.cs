@@ -1,8 +1,8 @@
 namespace PeftNative.Models;
 
 /// <summary>
-/// All that makes the operations of two training steps of one pass the same but for what is uploaded: lengths of the sequences, number of targets, and where
-/// the backend's memory is.
+/// All that makes the operations of two training steps of one pass the same but for what is uploaded: lengths of the
+/// sequences, number of targets, and where the backend's memory is.
 /// </summary>
 internal sealed class StepLayout : IEquatable<StepLayout>
 {
@@ -35,7 +35,8 @@ internal sealed class StepLayout : IEquatable<StepLayout>
     }
 
     /// <inheritdoc/>
-    public bool Equals(StepLayout? other) => other is not null && hash == other.hash && parts.AsSpan().SequenceEqual(other.parts);
+    public bool Equals(StepLayout? other) => other is not null && hash == other.hash
+        && parts.AsSpan().SequenceEqual(other.parts);
 
     /// <inheritdoc/>
     public override bool Equals(object? other) => Equals(other as StepLayout);

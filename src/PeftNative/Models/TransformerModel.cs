@@ -8,8 +8,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>
-/// A transformer on a backend: frozen parameters, layers, and the head of one task. Adapters never change it (merging aside), so many passes may share
-/// it; it owns the memory of its weights. Used by one thread at a time, like its backend; what stands in
+/// A transformer on a backend: frozen parameters, layers, and the head of one task. Adapters never change it (merging
+/// aside), so many passes may share it; it owns the memory of its weights. Used by one thread at a time, like its
+/// backend; what stands in
 /// <c>PeftNative.Inference</c> takes turns by itself, so generators, classifiers and embedders of several threads may
 /// share a model, and models a backend.
 /// </summary>
@@ -91,7 +92,8 @@ public sealed class TransformerModel : IDisposable
     public long ParameterCount => Parameters.Where(p => p.TiedTo is null).Sum(p => p.Count);
 
     /// <summary>
-    /// Runs all layers; returns the stream [rows, D] before the final norm: that of the decoder, where an encoder stands in front.
+    /// Runs all layers; returns the stream [rows, D] before the final norm: that of the decoder, where an encoder
+    /// stands in front.
     /// </summary>
     public Tensor Forward(Pass pass)
     {
@@ -118,7 +120,8 @@ public sealed class TransformerModel : IDisposable
     }
 
     /// <summary>
-    /// Walks back from the gradient of the stream, which is used up, to the lowest trained parameter. Gradients of parameters are added to.
+    /// Walks back from the gradient of the stream, which is used up, to the lowest trained parameter. Gradients of
+    /// parameters are added to.
     /// </summary>
     public void Backward(Pass pass, in Tensor d)
     {
@@ -152,9 +155,11 @@ public sealed class TransformerModel : IDisposable
         var encoded = pass.Rows.EncoderOutput;
         var dEncoded = pass.Rows.EncoderGradient = pass.Memory.NewActivation(encoded.Rows, encoded.Columns);
         pass.Backend.Fill(dEncoded, 0);
-        // What is trained below the decoder is reached through its looks at the encoder, the lowest of which stands above its first sub-block.
+        // What is trained below the decoder is reached through its looks at the encoder, the lowest of which stands
+        // above its first sub-block.
         var trainsEmbedding = Embedding.IsTrained(pass);
-        var dInput = Decoder.Backward(pass, d, trainsEmbedding ? -1 : Decoder.Blocks[0].IsTrained(pass) ? first : first + 1);
+        var dInput = Decoder.Backward(pass, d, trainsEmbedding ? -1 : Decoder.Blocks[0].IsTrained(pass)
+            ? first : first + 1);
         if (trainsEmbedding) Embedding.Backward(pass, dInput);
 
         pass.Rows.Enter(pass.Rows.Source!);
@@ -219,7 +224,8 @@ public sealed class TransformerModel : IDisposable
     }
 
     /// <summary>
-    /// The rows a sequence classifier looks at: the first row of a bidirectional model (virtual tokens included), the last of a causal one.
+    /// The rows a sequence classifier looks at: the first row of a bidirectional model (virtual tokens included), the
+    /// last of a causal one.
     /// </summary>
     public int[] PooledRows(Pass pass)
     {

@@ -3,9 +3,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Ops;
 
 /// <summary>
-/// Rotary position embedding in place on the heads of X (Su et al. 2021, arXiv:2104.09864; the "rotate half" order of Hugging
-/// Face): within each head, for i &lt; R/2, (x_i, x_{i+R/2}) turns by the angle of row Positions[m], column i of the tables;
-/// R = 2 · table columns; the rest of the head is left alone.
+/// Rotary position embedding in place on the heads of X (Su et al. 2021, arXiv:2104.09864; the "rotate half" order of
+/// Hugging Face): within each head, for i &lt; R/2, (x_i, x_{i+R/2}) turns by the angle of row Positions[m], column i
+/// of the tables; R = 2 · table columns; the rest of the head is left alone.
 /// </summary>
 public readonly record struct RopeOp
 {
@@ -30,12 +30,14 @@ public readonly record struct RopeOp
 
 /// <summary>
 /// Softmax attention over segments (one per sequence), with grouped-query heads, without ever padding:
-/// <code>Y[i, h] = Σ_j softmax_j(cap(Scale · Q[i, h]·K[j, g] + bias(i, j, h))) V[j, g],   g = h / (Heads / KvHeads)</code>
-/// Row s of <see cref="Segments"/> is (first query row, queries, first key row, keys, first prefix row, prefix rows). The prefix keys and
-/// values stand in front and are visible to every query of the segment. With Causal, query i sees key j when
-/// j ≤ i + keys - queries; with Window > 0 additionally j > i + keys - queries - Window (the prefix counts as positions before key 0).
-/// cap(x) = SoftCap · tanh(x / SoftCap) when SoftCap > 0. Heads lie HeadStride columns apart in Q (and K, V: KvHeadStride), so that q, k and v may be parts of
-/// one matrix. A query that sees no key gives zeros. Rows that no segment names are not written.
+/// <code>Y[i, h] = Σ_j softmax_j(cap(Scale · Q[i, h]·K[j, g] + bias(i, j, h))) V[j, g],   g = h / (Heads /
+/// KvHeads)</code>
+/// Row s of <see cref="Segments"/> is (first query row, queries, first key row, keys, first prefix row, prefix rows).
+/// The prefix keys and values stand in front and are visible to every query of the segment. With Causal, query i sees
+/// key j when j ≤ i + keys - queries; with Window > 0 additionally j > i + keys - queries - Window (the prefix counts
+/// as positions before key 0). cap(x) = SoftCap · tanh(x / SoftCap) when SoftCap > 0. Heads lie HeadStride columns
+/// apart in Q (and K, V: KvHeadStride), so that q, k and v may be parts of one matrix. A query that sees no key gives
+/// zeros. Rows that no segment names are not written.
 /// </summary>
 public readonly record struct AttentionOp
 {
@@ -48,13 +50,17 @@ public readonly record struct AttentionOp
     /// <summary>Values [Mk, …].</summary>
     public Tensor V { get; init; }
 
-    /// <summary>Prefix keys [P, KvHeads · HeadDim], contiguous heads; optional (prefix tuning, arXiv:2101.00190).</summary>
+    /// <summary>
+    /// Prefix keys [P, KvHeads · HeadDim], contiguous heads; optional (prefix tuning, arXiv:2101.00190).
+    /// </summary>
     public Tensor PrefixK { get; init; }
 
     /// <summary>Prefix values [P, KvHeads · HeadDim].</summary>
     public Tensor PrefixV { get; init; }
 
-    /// <summary>int32 [sequences, 6], see above. Kept in host memory by every backend that plans launches from it.</summary>
+    /// <summary>
+    /// int32 [sequences, 6], see above. Kept in host memory by every backend that plans launches from it.
+    /// </summary>
     public Tensor Segments { get; init; }
 
     /// <summary>Query heads.</summary>
@@ -93,8 +99,8 @@ public readonly record struct AttentionOp
     /// <summary>Whether the buckets tell keys before from keys after (encoders).</summary>
     public bool RelativeBidirectional { get; init; }
 
-    /// <summary>Dropout on the attention probabilities; probability 0 when off. Element index ((row · Heads + h) · 2^20 + key),
-    /// keys counted with the prefix in front.</summary>
+    /// <summary>Dropout on the attention probabilities; probability 0 when off. Element index ((row · Heads + h) · 2^20
+    /// + key), keys counted with the prefix in front.</summary>
     public DropoutMask Dropout { get; init; }
 
     /// <summary>Output [M, Heads · HeadDim], contiguous heads.</summary>
@@ -105,8 +111,9 @@ public readonly record struct AttentionOp
 }
 
 /// <summary>
-/// Gradients of <see cref="AttentionOp"/>; reads Y and LogSumExp. DQ, DK, DV <c>=</c> with the strides of Q, K, V (all rows named by
-/// segments are written); DPrefixK, DPrefixV and DRelativeBias <c>+=</c>, summed over sequences in order; absent ones are skipped.
+/// Gradients of <see cref="AttentionOp"/>; reads Y and LogSumExp. DQ, DK, DV <c>=</c> with the strides of Q, K, V (all
+/// rows named by segments are written); DPrefixK, DPrefixV and DRelativeBias <c>+=</c>, summed over sequences in order;
+/// absent ones are skipped.
 /// </summary>
 public readonly record struct AttentionGradients
 {

@@ -3,7 +3,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Ops;
 
 /// <summary>
-/// A bottleneck adapter (Houlsby et al. 2019, arXiv:1902.00751): down to few features, an activation, and up again. With X [M, D] and B features in between:
+/// A bottleneck adapter (Houlsby et al. 2019, arXiv:1902.00751): down to few features, an activation, and up again.
+/// With X [M, D] and B features in between:
 /// <code>
 /// Down = X DownWeightᵀ + DownBias
 /// U = f(Down) UpWeightᵀ + UpBias
@@ -54,7 +55,8 @@ public readonly record struct BottleneckOp
     private GateOp Gate => new() { X = Down, Activation = Activation, Y = Inner };
 
     private LinearOp UpLayer =>
-        new() { X = Inner, W = UpWeight, Bias = UpBias, OutputScale = OutputScale, PreScale = PreScale, Residual = Residual, Y = Y };
+        new() { X = Inner, W = UpWeight, Bias = UpBias, OutputScale = OutputScale, PreScale = PreScale,
+            Residual = Residual, Y = Y };
 
     /// <summary>The operation in parts: a linear layer, a gate, a linear layer.</summary>
     public void ForwardInParts(IBackend backend)
@@ -72,7 +74,8 @@ public readonly record struct BottleneckOp
         var scratch = gradients.Scratch.Slice(inner, gradients.Scratch.Columns - inner);
         backend.Backward(UpLayer, new LinearGradients
         {
-            DY = gradients.DY, DX = dDown, DW = gradients.DUpWeight, DBias = gradients.DUpBias, DOutputScale = gradients.DOutputScale, Scratch = scratch,
+            DY = gradients.DY, DX = dDown, DW = gradients.DUpWeight, DBias = gradients.DUpBias,
+            DOutputScale = gradients.DOutputScale, Scratch = scratch,
         });
         backend.Backward(Gate, new GateGradients { DY = dDown, DX = dDown });
         backend.Backward(DownLayer, new LinearGradients
@@ -83,7 +86,8 @@ public readonly record struct BottleneckOp
 }
 
 /// <summary>
-/// Gradients of <see cref="BottleneckOp"/>: DX <c>=</c>, all others <c>+=</c>. The gradient of Residual is dY itself and not written anywhere.
+/// Gradients of <see cref="BottleneckOp"/>: DX <c>=</c>, all others <c>+=</c>. The gradient of Residual is dY itself
+/// and not written anywhere.
 /// </summary>
 public readonly record struct BottleneckGradients
 {
@@ -93,7 +97,9 @@ public readonly record struct BottleneckGradients
     /// <summary>Gradient of the input [M, D], <c>=</c>; absent when nobody needs it. Must not overlap DY.</summary>
     public Tensor DX { get; init; }
 
-    /// <summary>Gradient of the down projection [B, D], <c>+=</c>; absent when it is frozen, like the following.</summary>
+    /// <summary>
+    /// Gradient of the down projection [B, D], <c>+=</c>; absent when it is frozen, like the following.
+    /// </summary>
     public Tensor DDownWeight { get; init; }
 
     /// <summary>Gradient of its bias [1, B], <c>+=</c>.</summary>
@@ -108,6 +114,8 @@ public readonly record struct BottleneckGradients
     /// <summary>Gradient of the output scale [1, D], <c>+=</c>; needs PreScale.</summary>
     public Tensor DOutputScale { get; init; }
 
-    /// <summary>Scratch of the backend: at least M * (D + 2 B) elements of the type of X, contiguous, one row.</summary>
+    /// <summary>
+    /// Scratch of the backend: at least M * (D + 2 B) elements of the type of X, contiguous, one row.
+    /// </summary>
     public Tensor Scratch { get; init; }
 }

@@ -4,8 +4,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Ops;
 
 /// <summary>
-/// A matrix out of 4-bit or 8-bit codes with a maximum per block (Dettmers et al. 2023, arXiv:2305.14314). Elements are numbered row by row; block
-/// b is elements b · BlockSize up to (b + 1) · BlockSize, whatever rows they are of:
+/// A matrix out of 4-bit or 8-bit codes with a maximum per block (Dettmers et al. 2023, arXiv:2305.14314). Elements are
+/// numbered row by row; block b is elements b · BlockSize up to (b + 1) · BlockSize, whatever rows they are of:
 /// <code>
 /// Y_e = Book[c_e] · maximum(e / BlockSize)          with a book: two codes to a byte, the first in the upper half
 /// Y_e = c_e / 127 · maximum(e / BlockSize)          without: a signed byte each
@@ -50,9 +50,13 @@ public readonly record struct DequantizeOp
 /// <param name="Bytes">Bytes of codes and maxima.</param>
 public sealed record QuantizedWeight(DequantizeOp Op, long Bytes)
 {
-    /// <summary>The codes as a matrix, int8 [N, K], where products are made of them; absent where the weight is dequantised for its products.</summary>
+    /// <summary>
+    /// The codes as a matrix, int8 [N, K], where products are made of them; absent where the weight is dequantised for
+    /// its products.
+    /// </summary>
     public Tensor Codes { get; init; }
 
     /// <summary>The same with <see cref="Codes"/>, of a weight [N, K] in 8 bits.</summary>
-    internal QuantizedWeight WithCodes(int rows, int columns) => this with { Codes = new Tensor(Op.Codes.Pointer, DType.Int8, rows, columns, columns) };
+    internal QuantizedWeight WithCodes(int rows, int columns) =>
+        this with { Codes = new Tensor(Op.Codes.Pointer, DType.Int8, rows, columns, columns) };
 }

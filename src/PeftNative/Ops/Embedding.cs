@@ -5,8 +5,8 @@ namespace PeftNative.Ops;
 /// <summary>
 /// The input of a transformer: for each row i with token id t = Tokens[i]
 /// <code>
-/// t ≥ 0:  Y_i = TokenScale · (Table[t] + scale · S_i Bᵀ) + PositionTable[Positions[i]] + TypeTable[Types[i]],   S_i = A[:, t]
-/// t &lt; 0:  Y_i = Virtual[-1 - t]                        + PositionTable[Positions[i]] + TypeTable[Types[i]]
+/// t ≥ 0:  Y_i = TokenScale · (Table[t] + scale · S_i Bᵀ) + PositionTable[Positions[i]] + TypeTable[Types[i]],   S_i =
+/// A[:, t] t &lt; 0:  Y_i = Virtual[-1 - t]                        + PositionTable[Positions[i]] + TypeTable[Types[i]]
 /// </code>
 /// Absent tables drop out. Virtual rows are the trained embeddings of prompt tuning and P-tuning.
 /// </summary>
@@ -49,7 +49,9 @@ public readonly record struct EmbeddingOp
     public Tensor Y { get; init; }
 }
 
-/// <summary>Gradients of <see cref="EmbeddingOp"/>; all <c>+=</c>, summed over rows in row order; absent ones are skipped.</summary>
+/// <summary>
+/// Gradients of <see cref="EmbeddingOp"/>; all <c>+=</c>, summed over rows in row order; absent ones are skipped.
+/// </summary>
 public readonly record struct EmbeddingGradients
 {
     /// <summary>Gradient of the output [M, D].</summary>

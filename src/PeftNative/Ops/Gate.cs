@@ -11,7 +11,9 @@ public enum Activation
     /// <summary>max(x, 0).</summary>
     Relu = 1,
 
-    /// <summary>x Φ(x) with the error function (Hendrycks and Gimpel 2016, arXiv:1606.08415); "gelu" of Hugging Face.</summary>
+    /// <summary>
+    /// x Φ(x) with the error function (Hendrycks and Gimpel 2016, arXiv:1606.08415); "gelu" of Hugging Face.
+    /// </summary>
     Gelu = 2,
 
     /// <summary>0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))); "gelu_new", "gelu_pytorch_tanh".</summary>
@@ -28,7 +30,8 @@ public enum Activation
 }
 
 /// <summary>
-/// Y = f(X), or gated Y = f(X) ⊙ Up (Shazeer 2020, arXiv:2002.05202). Element by element; all [M, F]; Y may be X or Up when no gradient is needed.
+/// Y = f(X), or gated Y = f(X) ⊙ Up (Shazeer 2020, arXiv:2002.05202). Element by element; all [M, F]; Y may be X or Up
+/// when no gradient is needed.
 /// </summary>
 public readonly record struct GateOp
 {
@@ -45,7 +48,9 @@ public readonly record struct GateOp
     public Tensor Y { get; init; }
 }
 
-/// <summary>Gradients of <see cref="GateOp"/>: DX <c>=</c> dY ⊙ Up ⊙ f'(X), DUp <c>=</c> dY ⊙ f(X). DX or DUp may be DY.</summary>
+/// <summary>
+/// Gradients of <see cref="GateOp"/>: DX <c>=</c> dY ⊙ Up ⊙ f'(X), DUp <c>=</c> dY ⊙ f(X). DX or DUp may be DY.
+/// </summary>
 public readonly record struct GateGradients
 {
     /// <summary>Gradient of the output.</summary>

@@ -3,10 +3,10 @@ using PeftNative.Tensors;
 namespace PeftNative.Ops;
 
 /// <summary>
-/// Executes operation records on one kind of hardware. A backend may run a fused record in one kernel or in several; the result
-/// must be that of the formula in the record's documentation. Gradient operands say themselves whether they are added to
-/// (<c>+=</c>) or overwritten (<c>=</c>); absent gradients are not computed. Results do not depend on the number of threads.
-/// A backend is used by one thread at a time; several may exist side by side.
+/// Executes operation records on one kind of hardware. A backend may run a fused record in one kernel or in several;
+/// the result must be that of the formula in the record's documentation. Gradient operands say themselves whether they
+/// are added to (<c>+=</c>) or overwritten (<c>=</c>); absent gradients are not computed. Results do not depend on the
+/// number of threads. A backend is used by one thread at a time; several may exist side by side.
 /// </summary>
 public interface IBackend : IDisposable
 {
@@ -17,23 +17,27 @@ public interface IBackend : IDisposable
     string Description { get; }
 
     /// <summary>
-    /// The element type of activations, their gradients, frozen matrices and scores. Sums are always made in fp32 or fp64.
-    /// All activation operands of one record share one type: this one or <see cref="ParameterType"/>. Matrices of weights carry
-    /// their own.
+    /// The element type of activations, their gradients, frozen matrices and scores. Sums are always made in fp32 or
+    /// fp64. All activation operands of one record share one type: this one or <see cref="ParameterType"/>. Matrices of
+    /// weights carry their own.
     /// </summary>
     DType ComputeType { get; }
 
     /// <summary>
-    /// The element type of everything trained (values, gradients, moments), of every vector (biases, gains, scales), of saved
-    /// statistics, low-rank products S, losses and their real targets, rotary tables and relative biases: fp64 beside fp64, else fp32.
+    /// The element type of everything trained (values, gradients, moments), of every vector (biases, gains, scales), of
+    /// saved statistics, low-rank products S, losses and their real targets, rotary tables and relative biases: fp64
+    /// beside fp64, else fp32.
     /// </summary>
     DType ParameterType => ComputeType == DType.Float64 ? DType.Float64 : DType.Float32;
 
-    /// <summary>Whether it multiplies the codes of an 8-bit weight themselves; see <see cref="LinearOp.WMaxima"/>.</summary>
+    /// <summary>
+    /// Whether it multiplies the codes of an 8-bit weight themselves; see <see cref="LinearOp.WMaxima"/>.
+    /// </summary>
     bool MultipliesCodes => false;
 
     /// <summary>
-    /// Bytes that the scores [rows, vocabulary] of the loss may take at a time; more rows are worked on one chunk after the other.
+    /// Bytes that the scores [rows, vocabulary] of the loss may take at a time; more rows are worked on one chunk after
+    /// the other.
     /// </summary>
     long ScoreBytes => 32 << 20;
 
@@ -77,7 +81,9 @@ public interface IBackend : IDisposable
     /// <inheritdoc cref="RopeOp"/>
     void Forward(in RopeOp op);
 
-    /// <summary>Turns the gradient in <c>op.X</c> back, in place: the transpose of the rotation, with the same scale.</summary>
+    /// <summary>
+    /// Turns the gradient in <c>op.X</c> back, in place: the transpose of the rotation, with the same scale.
+    /// </summary>
     void Backward(in RopeOp op);
 
     /// <inheritdoc cref="AttentionOp"/>
@@ -118,8 +124,8 @@ public interface IBackend : IDisposable
     void Run(in AdamWOp op);
 
     /// <summary>
-    /// The sum of the squares of all elements, in double precision and in an order that does not depend on the number of threads.
-    /// Not finite exactly when some element is not finite (or the sum overflows a double).
+    /// The sum of the squares of all elements, in double precision and in an order that does not depend on the number
+    /// of threads. Not finite exactly when some element is not finite (or the sum overflows a double).
     /// </summary>
     double SumOfSquares(in Tensor x);
 

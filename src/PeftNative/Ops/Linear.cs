@@ -9,13 +9,15 @@ namespace PeftNative.Ops;
 /// Y = OutputScale ⊙ (U + Bias) + Residual                          or, with ScaleBeforeBias,
 /// Y = OutputScale ⊙ U + Bias + Residual
 /// </code>
-/// PreScale holds what OutputScale multiplies: U + Bias, or U with ScaleBeforeBias. Absent operands drop out of the formula.
-/// Y may be the same memory as Residual.
-/// With WMaxima, W is codes of 8 bits (w_nk = W_nk / 127 · WMaxima_n) and X Wᵀ a product of codes, for backends that have
-/// <see cref="IBackend.MultipliesCodes"/>: each row v of X ⊙ InputScale becomes q(v)_k = v_k / max|v| · 127, to nearest, ties to even, in single
-/// precision; the products of these with W are summed as whole numbers, exactly, and times max|v| / 127 · WMaxima_n / 127 they are U. A row with a
-/// value that is not finite gives NaN. As LLM.int8() does without outliers (Dettmers et al. 2022, arXiv:2208.07339).
-/// LoRA: Hu et al. 2021 (arXiv:2106.09685); IA3: Liu et al. 2022 (arXiv:2205.05638); DoRA: Liu et al. 2024 (arXiv:2402.09353).
+/// PreScale holds what OutputScale multiplies: U + Bias, or U with ScaleBeforeBias. Absent operands drop out of the
+/// formula. Y may be the same memory as Residual.
+/// With WMaxima, W is codes of 8 bits (w_nk = W_nk / 127 · WMaxima_n) and X Wᵀ a product of codes, for backends that
+/// have
+/// <see cref="IBackend.MultipliesCodes"/>: each row v of X ⊙ InputScale becomes q(v)_k = v_k / max|v| · 127, to
+/// nearest, ties to even, in single precision; the products of these with W are summed as whole numbers, exactly, and
+/// times max|v| / 127 · WMaxima_n / 127 they are U. A row with a value that is not finite gives NaN. As LLM.int8() does
+/// without outliers (Dettmers et al. 2022, arXiv:2208.07339). LoRA: Hu et al. 2021 (arXiv:2106.09685); IA3: Liu et al.
+/// 2022 (arXiv:2205.05638); DoRA: Liu et al. 2024 (arXiv:2402.09353).
 /// </summary>
 public readonly record struct LinearOp
 {
@@ -57,8 +59,8 @@ public readonly record struct LinearOp
 }
 
 /// <summary>
-/// One low-rank addition <c>scale (drop(X) Aᵀ) Bᵀ</c> for a range of rows (a mixed batch has one pair per adapter and range).
-/// Forward writes S (and DroppedX, if dropout is on); backward reads both.
+/// One low-rank addition <c>scale (drop(X) Aᵀ) Bᵀ</c> for a range of rows (a mixed batch has one pair per adapter and
+/// range). Forward writes S (and DroppedX, if dropout is on); backward reads both.
 /// </summary>
 public record struct LowRankPair
 {
@@ -80,7 +82,9 @@ public record struct LowRankPair
     /// <summary>Saved product drop(X) Aᵀ, without the scale [RowCount, R].</summary>
     public Tensor S { get; set; }
 
-    /// <summary>Dropout on the input of A; probability 0 when off. Element index as in DroppedX: row 0 is row RowStart of X.</summary>
+    /// <summary>
+    /// Dropout on the input of A; probability 0 when off. Element index as in DroppedX: row 0 is row RowStart of X.
+    /// </summary>
     public DropoutMask Dropout { get; set; }
 
     /// <summary>drop(X) [RowCount, K]; present exactly when dropout is on.</summary>
@@ -94,8 +98,9 @@ public record struct LowRankPair
 }
 
 /// <summary>
-/// Gradients of <see cref="LinearOp"/>. With dU = OutputScale ⊙ dY: dX <c>=</c> or <c>+=</c> InputScale ⊙ (dU W) + Σ drop'(scale dU B A);
-/// all parameter gradients (also those in the pairs) are <c>+=</c>. With codes dU W is a product of codes too: those of the rows of dU ⊙ WMaxima. The gradient of Residual is dY itself and not written anywhere.
+/// Gradients of <see cref="LinearOp"/>. With dU = OutputScale ⊙ dY: dX <c>=</c> or <c>+=</c> InputScale ⊙ (dU W) + Σ
+/// drop'(scale dU B A); all parameter gradients (also those in the pairs) are <c>+=</c>. With codes dU W is a product
+/// of codes too: those of the rows of dU ⊙ WMaxima. The gradient of Residual is dY itself and not written anywhere.
 /// </summary>
 public readonly record struct LinearGradients
 {
@@ -121,15 +126,16 @@ public readonly record struct LinearGradients
     public Tensor DOutputScale { get; init; }
 
     /// <summary>
-    /// Scratch of the backend: at least M * (N + K + the largest R) elements of the type of X, contiguous, one row. It may be absent
-    /// where there are neither scales nor gradients of parameters.
+    /// Scratch of the backend: at least M * (N + K + the largest R) elements of the type of X, contiguous, one row. It
+    /// may be absent where there are neither scales nor gradients of parameters.
     /// </summary>
     public Tensor Scratch { get; init; }
 }
 
 /// <summary>
-/// DoRA's output scale g = magnitude / ‖W + scale B A‖ by rows: Norm [1, N] is the Euclidean norm of each row of the adapted
-/// weight, G [1, N] the quotient (Liu et al. 2024, arXiv:2402.09353, section 4.3: the norm counts as a constant in the backward).
+/// DoRA's output scale g = magnitude / ‖W + scale B A‖ by rows: Norm [1, N] is the Euclidean norm of each row of the
+/// adapted weight, G [1, N] the quotient (Liu et al. 2024, arXiv:2402.09353, section 4.3: the norm counts as a constant
+/// in the backward).
 /// </summary>
 public readonly record struct DoraScaleOp
 {

@@ -3,8 +3,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Ops;
 
 /// <summary>
-/// Cross-entropy of each row of Logits [M, V] against an integer label: Loss[i] = log Σ_v exp(z_v) - z_label with z = cap(Logits).
-/// With Gradient, Logits are overwritten by GradientScale · (softmax(z) - onehot) (times cap' where SoftCap > 0).
+/// Cross-entropy of each row of Logits [M, V] against an integer label: Loss[i] = log Σ_v exp(z_v) - z_label with z =
+/// cap(Logits). With Gradient, Logits are overwritten by GradientScale · (softmax(z) - onehot) (times cap' where
+/// SoftCap > 0).
 /// </summary>
 public readonly record struct CrossEntropyOp
 {
@@ -17,7 +18,9 @@ public readonly record struct CrossEntropyOp
     /// <summary>Loss of each row, written [1, M].</summary>
     public Tensor Loss { get; init; }
 
-    /// <summary>1 if the label has the (first) largest score of the row, else 0; written, int32 [1, M]; optional.</summary>
+    /// <summary>
+    /// 1 if the label has the (first) largest score of the row, else 0; written, int32 [1, M]; optional.
+    /// </summary>
     public Tensor Correct { get; init; }
 
     /// <summary>Whether the gradient replaces the scores.</summary>
@@ -41,8 +44,9 @@ public enum RegressionLoss
 }
 
 /// <summary>
-/// A loss per row against real targets: Loss[i] = Σ_n ℓ(Logits[i, n], Targets[i, n]). With Gradient, Logits are overwritten by GradientScale · ∂ℓ/∂z.
-/// The caller divides by the number of elements, as both losses of the reference take the mean over rows and columns.
+/// A loss per row against real targets: Loss[i] = Σ_n ℓ(Logits[i, n], Targets[i, n]). With Gradient, Logits are
+/// overwritten by GradientScale · ∂ℓ/∂z. The caller divides by the number of elements, as both losses of the reference
+/// take the mean over rows and columns.
 /// </summary>
 public readonly record struct RegressionLossOp
 {

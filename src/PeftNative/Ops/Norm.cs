@@ -13,8 +13,9 @@ public enum NormKind
 }
 
 /// <summary>
-/// Normalises groups of columns: each row of X is split in <see cref="Groups"/> equal parts (1 for whole rows, the number of heads
-/// for query/key norms) of width D = columns / groups; Y = normalised · (GammaOffset + Gamma) + Beta. Y may be X.
+/// Normalises groups of columns: each row of X is split in <see cref="Groups"/> equal parts (1 for whole rows, the
+/// number of heads for query/key norms) of width D = columns / groups; Y = normalised · (GammaOffset + Gamma) + Beta. Y
+/// may be X.
 /// </summary>
 public readonly record struct NormOp
 {
@@ -55,7 +56,9 @@ public readonly record struct NormGradients
     /// <summary>Gradient of the output.</summary>
     public Tensor DY { get; init; }
 
-    /// <summary>Gradient of the input; <c>=</c> or <c>+=</c> by <see cref="AccumulateDX"/>. May be DY when overwritten.</summary>
+    /// <summary>
+    /// Gradient of the input; <c>=</c> or <c>+=</c> by <see cref="AccumulateDX"/>. May be DY when overwritten.
+    /// </summary>
     public Tensor DX { get; init; }
 
     /// <summary>Whether DX is added to.</summary>

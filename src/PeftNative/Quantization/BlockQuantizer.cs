@@ -1,6 +1,8 @@
 namespace PeftNative.Quantization;
 
-/// <summary>What became of a matrix: codes, and the maxima of its blocks or their codes; see <see cref="Ops.DequantizeOp"/>.</summary>
+/// <summary>
+/// What became of a matrix: codes, and the maxima of its blocks or their codes; see <see cref="Ops.DequantizeOp"/>.
+/// </summary>
 internal sealed record QuantizedMatrix(byte[] Codes, float[] Book, int BlockSize, float[] Maxima)
 {
     internal byte[]? MaximaCodes { get; init; }
@@ -11,8 +13,8 @@ internal sealed record QuantizedMatrix(byte[] Codes, float[] Book, int BlockSize
 }
 
 /// <summary>
-/// Quantises a matrix that comes in parts, row by row: each element becomes the code whose value times the block's maximum is nearest. Not
-/// thread-safe.
+/// Quantises a matrix that comes in parts, row by row: each element becomes the code whose value times the block's
+/// maximum is nearest. Not thread-safe.
 /// </summary>
 internal sealed class BlockQuantizer
 {
@@ -29,7 +31,8 @@ internal sealed class BlockQuantizer
         this.options = options;
         count = (long)rows * columns;
         BlockSize = options.Type == QuantizationType.Int8 ? columns : options.BlockSize;
-        book = options.Type switch { QuantizationType.Nf4 => [.. CodeBooks.Nf4], QuantizationType.Fp4 => [.. CodeBooks.Fp4], _ => [] };
+        book = options.Type switch { QuantizationType.Nf4 =>
+            [.. CodeBooks.Nf4], QuantizationType.Fp4 => [.. CodeBooks.Fp4], _ => [] };
         (order, limits) = Limits(book);
         codes = new byte[book.Length > 0 ? (count + 1) / 2 : count];
         maxima = new float[(count + BlockSize - 1) / BlockSize];
@@ -68,9 +71,12 @@ internal sealed class BlockQuantizer
 
     /// <summary>The maxima of a matrix, decoded where they are quantised.</summary>
     internal static float[] Maxima(QuantizedMatrix matrix) => matrix.MaximaCodes is not { } codes ? matrix.Maxima
-        : [.. codes.Select((code, b) => (CodeBooks.DynamicMap[code] * matrix.MaximaScales[b / MaximaBlock]) + matrix.MaximaOffset)];
+        : [.. codes.Select((code, b) => (CodeBooks.DynamicMap[code] * matrix.MaximaScales[b / MaximaBlock])
+            + matrix.MaximaOffset)];
 
-    /// <summary>The same with a maximum for every 16 elements; see <see cref="QuantizationOptions.ReadsMaximaByRow"/>.</summary>
+    /// <summary>
+    /// The same with a maximum for every 16 elements; see <see cref="QuantizationOptions.ReadsMaximaByRow"/>.
+    /// </summary>
     internal static QuantizedMatrix ByRow(QuantizedMatrix matrix, int columns)
     {
         const int Step = 16;
@@ -97,7 +103,8 @@ internal sealed class BlockQuantizer
     {
         var offset = (float)matrix.Maxima.Average(m => (double)m);
         var scales = new float[(matrix.Maxima.Length + MaximaBlock - 1) / MaximaBlock];
-        for (var b = 0; b < matrix.Maxima.Length; b++) scales[b / MaximaBlock] = Math.Max(scales[b / MaximaBlock], Math.Abs(matrix.Maxima[b] - offset));
+        for (var b = 0; b < matrix.Maxima.Length; b++)
+            scales[b / MaximaBlock] = Math.Max(scales[b / MaximaBlock], Math.Abs(matrix.Maxima[b] - offset));
         var (order, limits) = Limits(CodeBooks.DynamicMap);
         var coded = new byte[matrix.Maxima.Length];
         for (var b = 0; b < coded.Length; b++)

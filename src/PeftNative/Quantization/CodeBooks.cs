@@ -3,11 +3,15 @@ namespace PeftNative.Quantization;
 /// <summary>The values that codes stand for, relative to the maximum of their block.</summary>
 internal static class CodeBooks
 {
-    /// <summary>NF4, ascending, with an exact zero: table of appendix E of arXiv:2305.14314, in single precision.</summary>
+    /// <summary>
+    /// NF4, ascending, with an exact zero: table of appendix E of arXiv:2305.14314, in single precision.
+    /// </summary>
     internal static ReadOnlySpan<float> Nf4 =>
     [
-        -1, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f, -0.18477343022823334f,
-        -0.09105003625154495f, 0, 0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f,
+        -1, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f,
+        -0.18477343022823334f,
+        -0.09105003625154495f, 0, 0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f,
+        0.33791524171829224f,
         0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1,
     ];
 
@@ -19,9 +23,10 @@ internal static class CodeBooks
     ];
 
     /// <summary>
-    /// The dynamic map of 8 bits (Dettmers 2015, arXiv:1511.04561; as in arXiv:2110.02861): for each of seven powers of ten from 10⁻⁶ to 1, twice
-    /// as many values as for the last, in the middles of equal parts of [0.1, 1], with both signs; and 0 and 1. Ascending, in single precision
-    /// throughout, so that it equals the one of bitsandbytes bit for bit.
+    /// The dynamic map of 8 bits (Dettmers 2015, arXiv:1511.04561; as in arXiv:2110.02861): for each of seven powers of
+    /// ten from 10⁻⁶ to 1, twice as many values as for the last, in the middles of equal parts of [0.1, 1], with both
+    /// signs; and 0 and 1. Ascending, in single precision throughout, so that it equals the one of bitsandbytes bit for
+    /// bit.
     /// </summary>
     internal static float[] DynamicMap { get; } = MakeDynamicMap();
 

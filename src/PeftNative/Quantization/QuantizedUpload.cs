@@ -11,7 +11,8 @@ internal static class QuantizedUpload
     internal static QuantizedWeight ToBackend(IBackend backend, Arena arena, QuantizedMatrix matrix)
     {
         var before = arena.Used;
-        var op = new DequantizeOp { Codes = Words(backend, arena, matrix.Codes), Book = Values(backend, arena, matrix.Book), BlockSize = matrix.BlockSize };
+        var op = new DequantizeOp { Codes = Words(backend, arena, matrix.Codes),
+            Book = Values(backend, arena, matrix.Book), BlockSize = matrix.BlockSize };
         op = matrix.MaximaCodes is not { } codes
             ? op with { Maxima = Values(backend, arena, matrix.Maxima) }
             : op with
@@ -23,7 +24,8 @@ internal static class QuantizedUpload
     }
 
     private static Tensor Values(IBackend backend, Arena arena, float[] values) =>
-        values.Length == 0 ? default : HostValues.Upload(backend, values, arena.Allocate(backend.ParameterType, 1, values.Length));
+        values.Length == 0 ? default
+        : HostValues.Upload(backend, values, arena.Allocate(backend.ParameterType, 1, values.Length));
 
     private static Tensor Words(IBackend backend, Arena arena, byte[] bytes)
     {

@@ -3,7 +3,8 @@ using PeftNative.Ops;
 namespace PeftNative.Tensors;
 
 /// <summary>
-/// A block of a backend's memory. Owned by one <see cref="Arena"/>; frees itself when disposed. Used by one thread at a time, like its backend.
+/// A block of a backend's memory. Owned by one <see cref="Arena"/>; frees itself when disposed. Used by one thread at a
+/// time, like its backend.
 /// </summary>
 public abstract class DeviceMemory(nint pointer, long bytes) : IDisposable
 {
@@ -18,15 +19,15 @@ public abstract class DeviceMemory(nint pointer, long bytes) : IDisposable
 }
 
 /// <summary>
-/// Memory of one lifetime (weights, a step, the optimizer): tensors are cut from its end and all given back at once. The first
-/// rounds may take several blocks; <see cref="Reset"/> then replaces them by one block of the size that was needed, so that later
-/// rounds allocate nothing. Not thread-safe.
+/// Memory of one lifetime (weights, a step, the optimizer): tensors are cut from its end and all given back at once.
+/// The first rounds may take several blocks; <see cref="Reset"/> then replaces them by one block of the size that was
+/// needed, so that later rounds allocate nothing. Not thread-safe.
 /// </summary>
 /// <param name="backend">Whose memory it is.</param>
 /// <param name="purpose">What it holds, for errors.</param>
 /// <param name="grows">
-/// Whether blocks grow with what there is, for arenas of many tensors that are filled round after round: in small blocks the ends that the next
-/// tensor does not fit into add up. Otherwise a tensor takes no more than its own size.
+/// Whether blocks grow with what there is, for arenas of many tensors that are filled round after round: in small
+/// blocks the ends that the next tensor does not fit into add up. Otherwise a tensor takes no more than its own size.
 /// </param>
 public sealed class Arena(IBackend backend, string purpose, bool grows = false) : IDisposable
 {
@@ -66,7 +67,9 @@ public sealed class Arena(IBackend backend, string purpose, bool grows = false) 
     internal static long BytesOf(DType type, int rows, int columns) =>
         Math.Max(Alignment, checked(((long)rows * columns * type.Size() + Alignment - 1) / Alignment * Alignment));
 
-    /// <summary>Makes room for so many bytes in one block: in the present one or, where that has not enough left, in a new one.</summary>
+    /// <summary>
+    /// Makes room for so many bytes in one block: in the present one or, where that has not enough left, in a new one.
+    /// </summary>
     /// <exception cref="ResourceException">The backend has no more memory.</exception>
     public void Reserve(long bytes)
     {
@@ -86,7 +89,9 @@ public sealed class Arena(IBackend backend, string purpose, bool grows = false) 
     /// <summary>Gives back everything cut off since the mark.</summary>
     public void Release(ArenaMark mark) => (current, used, before) = (mark.Block, mark.Used, mark.Before);
 
-    /// <summary>Gives everything back; if more than one block was in use, one block of the peak size takes their place.</summary>
+    /// <summary>
+    /// Gives everything back; if more than one block was in use, one block of the peak size takes their place.
+    /// </summary>
     public void Reset()
     {
         (current, used, before) = (0, 0, 0);

@@ -1,6 +1,9 @@
 namespace PeftNative.Tensors;
 
-/// <summary>The element types the engine computes with. The numbers are part of the native ABI (<c>pn_type</c> in native/cpu/peftnative.h).</summary>
+/// <summary>
+/// The element types the engine computes with. The numbers are part of the native ABI (<c>pn_type</c> in
+/// native/cpu/peftnative.h).
+/// </summary>
 public enum DType
 {
     /// <summary>IEEE binary32.</summary>

@@ -5,8 +5,8 @@ using PeftNative.Ops;
 namespace PeftNative.Tensors;
 
 /// <summary>
-/// Numbers between host arrays and a backend's contiguous tensors of any floating type. Narrowing rounds to nearest, ties to even.
-/// Works in parts of fixed size, so nothing of a tensor's size is allocated on the way.
+/// Numbers between host arrays and a backend's contiguous tensors of any floating type. Narrowing rounds to nearest,
+/// ties to even. Works in parts of fixed size, so nothing of a tensor's size is allocated on the way.
 /// </summary>
 public static class HostValues
 {

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace PeftNative.Tensors;
 
 /// <summary>
-/// A matrix [rows, columns] in a backend's memory: a view that owns nothing. Its layout is part of the native ABI (<c>pn_tensor</c>).
-/// Vectors are matrices of one row. <c>default</c> means "absent" wherever an operation has an optional operand.
+/// A matrix [rows, columns] in a backend's memory: a view that owns nothing. Its layout is part of the native ABI
+/// (<c>pn_tensor</c>). Vectors are matrices of one row. <c>default</c> means "absent" wherever an operation has an
+/// optional operand.
 /// </summary>
 /// <param name="Pointer">Address of the first element, in the memory space of the backend that allocated it.</param>
 /// <param name="Type">Element type.</param>
@@ -23,7 +24,9 @@ public readonly record struct Tensor(nint Pointer, DType Type, int Rows, int Col
     /// <summary>Whether the rows follow each other without gaps.</summary>
     public bool IsContiguous => Stride == Columns || Rows <= 1;
 
-    /// <summary>Columns <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> of every row.</summary>
+    /// <summary>
+    /// Columns <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> of every row.
+    /// </summary>
     public Tensor Slice(int start, int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);
@@ -47,11 +50,14 @@ public readonly record struct Tensor(nint Pointer, DType Type, int Rows, int Col
         return new Tensor(Pointer, Type, rows, columns, columns);
     }
 
-    /// <summary>Makes sure that a number of bytes is all that the tensor has, without gaps, as copies to and from the host need.</summary>
+    /// <summary>
+    /// Makes sure that a number of bytes is all that the tensor has, without gaps, as copies to and from the host need.
+    /// </summary>
     /// <exception cref="ArgumentException">It is not.</exception>
     public void CheckTransfer(int bytes)
     {
-        if (!IsContiguous || Count * Type.Size() != bytes) throw new ArgumentException($"cannot copy {bytes} bytes to or from {this}");
+        if (!IsContiguous || Count * Type.Size() != bytes)
+            throw new ArgumentException($"cannot copy {bytes} bytes to or from {this}");
     }
 
     /// <summary>Copies bytes to a host tensor.</summary>
@@ -68,7 +74,9 @@ public readonly record struct Tensor(nint Pointer, DType Type, int Rows, int Col
         new ReadOnlySpan<byte>((void*)Pointer, target.Length).CopyTo(target);
     }
 
-    /// <summary>The elements of a host tensor in one span; needs contiguous rows and the matching element type.</summary>
+    /// <summary>
+    /// The elements of a host tensor in one span; needs contiguous rows and the matching element type.
+    /// </summary>
     internal unsafe Span<T> Span<T>() where T : unmanaged => new((void*)Pointer, checked((int)Count));
 
     /// <summary>One row of a host tensor.</summary>

@@ -43,7 +43,8 @@ public sealed class BaseTests : IDisposable
         var tokenizer = HfTokenizer.Load(BaseFiles.Bundled);
         string[] words =
         [
-            .. Words.People.Select(p => p.Name), .. Words.Things.SelectMany(t => (string[])[t.One, t.Many]), .. Words.Colours,
+            .. Words.People.Select(p => p.Name), .. Words.Things.SelectMany(t => (string[])[t.One, t.Many]),
+            .. Words.Colours,
             .. Words.Places, .. Words.Numbers, "place", "items", "Record",
         ];
         Assert.All(words, w => Assert.Single(tokenizer.Encode(w, addSpecialTokens: false).Ids));
@@ -96,6 +97,7 @@ public sealed class BaseTests : IDisposable
         using var model = ModelLoader.Load(backend, BaseFiles.Bundled).Model;
         using var generator = new TextGenerator(model, HfTokenizer.Load(BaseFiles.Bundled));
         var row = "ten cellar Olga green leaves box two Sam.";
-        Assert.StartsWith(" " + row, generator.Generate($"Ben says: {row} Mia says:", new GenerationOptions { MaxTokens = 12 }), StringComparison.Ordinal);
+        Assert.StartsWith(" " + row, generator.Generate($"Ben says: {row} Mia says:",
+            new GenerationOptions { MaxTokens = 12 }), StringComparison.Ordinal);
     }
 }

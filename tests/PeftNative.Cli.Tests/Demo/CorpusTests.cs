@@ -35,8 +35,10 @@ public class CorpusTests
     public void The_people_of_the_exam_are_in_no_lesson()
     {
         var examined = Corpus.Examined.Select(p => p.Name).ToHashSet();
-        foreach (var lesson in Corpus.Lessons(DemoTask.Records, 1000, 42)) Assert.DoesNotContain(Value(Read(lesson), "name")!, examined);
-        foreach (var question in Corpus.Exam(DemoTask.Records, 200, 42)) Assert.Contains(Value(Read(question), "name")!, examined);
+        foreach (var lesson in Corpus.Lessons(DemoTask.Records, 1000, 42))
+            Assert.DoesNotContain(Value(Read(lesson), "name")!, examined);
+        foreach (var question in Corpus.Exam(DemoTask.Records, 200, 42))
+            Assert.Contains(Value(Read(question), "name")!, examined);
     }
 
     [Fact]

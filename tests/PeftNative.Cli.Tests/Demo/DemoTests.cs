@@ -20,9 +20,11 @@ public sealed class DemoTests : IDisposable
     {
         var (found, text) = RunShort();
         Assert.True(found.IsProved);
-        Assert.Equal(["lora", "ia3", "prefix", "prompt", "p_tuning", "bottleneck", "full"], found.Summary.Methods.Select(m => m.Method.Name));
+        Assert.Equal(["lora", "ia3", "prefix", "prompt", "p_tuning", "bottleneck", "full"],
+            found.Summary.Methods.Select(m => m.Method.Name));
         Assert.All(found.Results.Cells, c => Assert.True(c.OffIsIdentical));
-        Assert.All(found.Summary.Adapters, m => Assert.NotEqual(found.Summary.Facts.KnowledgeBefore, m.KnowledgeOn.Mean));
+        Assert.All(found.Summary.Adapters,
+            m => Assert.NotEqual(found.Summary.Facts.KnowledgeBefore, m.KnowledgeOn.Mean));
         var lora = found.Summary.Cells[0].Curve;
         Assert.True(lora[^1].Loss < lora[0].Loss);
         Assert.Equal(2, found.Before.Count);
@@ -30,7 +32,8 @@ public sealed class DemoTests : IDisposable
         Assert.True(File.Exists(Path.Combine(found.AdapterFolder, "adapter_model.safetensors")));
         Assert.Contains(FileDigests.Of(BaseFiles.Bundled)["model.safetensors"], text, StringComparison.Ordinal);
         Assert.DoesNotContain("FAILED", text, StringComparison.Ordinal);
-        foreach (var number in (string[])["1. ", "2. ", "3. ", "4. ", "5. "]) Assert.Contains("\n  " + number, text, StringComparison.Ordinal);
+        foreach (var number in (string[])["1. ", "2. ", "3. ", "4. ", "5. "])
+            Assert.Contains("\n  " + number, text, StringComparison.Ordinal);
 
         var page = DemoReport.Write(found);
         Assert.DoesNotMatch("<script|src=|href=|url\\(|@import|https?://", page);

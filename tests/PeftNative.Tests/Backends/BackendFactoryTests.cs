@@ -5,7 +5,9 @@ using Xunit;
 
 namespace PeftNative.Tests.Backends;
 
-/// <summary>Which backend a program gets. Backends that tests register are never chosen by "auto", for others run beside them.</summary>
+/// <summary>
+/// Which backend a program gets. Backends that tests register are never chosen by "auto", for others run beside them.
+/// </summary>
 public sealed class BackendFactoryTests
 {
     [Fact]
@@ -68,7 +70,8 @@ public sealed class BackendFactoryTests
         var survey = BackendFactory.Survey();
         Assert.Equal(BackendFactory.Preferred, Assert.Single(survey, s => s.IsChosen).Name);
         Assert.All(survey, s => Assert.Equal(s.IsAvailable && !s.IsChosen, s.WhyNotChosen is not null));
-        Assert.Contains("only when it is named", survey.Single(s => s.Name == "test-named").WhyNotChosen, StringComparison.Ordinal);
+        Assert.Contains("only when it is named", survey.Single(s => s.Name == "test-named").WhyNotChosen,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -9,7 +9,8 @@ namespace PeftNative.Tests.Backends;
 /// <summary>The native CPU backend against the reference in fp64, on every instruction set of the machine.</summary>
 public sealed class NativeCpuTests
 {
-    private static readonly ILookup<string, OperationCase> Cases = OperationCases.All().Concat(OperationCases.WithCodes()).ToLookup(c => c.Operation);
+    private static readonly ILookup<string, OperationCase> Cases = OperationCases.All()
+        .Concat(OperationCases.WithCodes()).ToLookup(c => c.Operation);
 
     public static TheoryData<string, DType, string> OperationsOnInstructionSets => new(
         from set in new[] { "portable", "avx2", "avx512", "avx512bf16" }
@@ -19,7 +20,8 @@ public sealed class NativeCpuTests
 
     [Theory]
     [MemberData(nameof(OperationsOnInstructionSets))]
-    public void All_cases_hold_with_the_same_bits_for_1_2_and_3_threads(string instructionSet, DType type, string operation)
+    public void All_cases_hold_with_the_same_bits_for_1_2_and_3_threads(string instructionSet, DType type,
+        string operation)
     {
         using var one = Open(instructionSet, 1, type);
         using var two = Open(instructionSet, 2, type);
@@ -47,7 +49,8 @@ public sealed class NativeCpuTests
         using var one = Open(instructionSet, 1, type);
         using var two = Open(instructionSet, 2, type);
         // And all with few buckets of relative positions, whose table is made from numbers that a config.json holds.
-        bool IsChosen(OperationCase c, int i) => i % Every == 0 || c.Name.Contains("maxDistance=", StringComparison.Ordinal);
+        bool IsChosen(OperationCase c, int i) => i % Every == 0
+            || c.Name.Contains("maxDistance=", StringComparison.Ordinal);
         var failures = Cases.SelectMany(operation => operation.Where(IsChosen))
             .Select(c => (Case: c, Result: c.Run(one, twins: two)))
             .Where(r => !r.Result.Passed)
@@ -122,6 +125,7 @@ public sealed class NativeCpuTests
 
     private static void SkipWithoutLibrary()
     {
-        if (!NativeCpuBackend.IsAvailable(out var reason)) Assert.Skip($"not exercised: the native CPU backend ({reason})");
+        if (!NativeCpuBackend.IsAvailable(out var reason))
+            Assert.Skip($"not exercised: the native CPU backend ({reason})");
     }
 }

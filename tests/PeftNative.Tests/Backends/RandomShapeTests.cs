@@ -20,15 +20,16 @@ using Xunit;
 namespace PeftNative.Tests.Backends;
 
 /// <summary>
-/// A training step of every method on models of every family with sizes drawn at random, on the native CPU backend and on the reference in double
-/// precision: loss and every gradient. No size may be taken for a multiple of anything.
+/// A training step of every method on models of every family with sizes drawn at random, on the native CPU backend and
+/// on the reference in double precision: loss and every gradient. No size may be taken for a multiple of anything.
 /// </summary>
 public class RandomShapeTests
 {
     private const int Seeds = 3;
 
-    // What a float32 step of such models is off by: below 6e-5 but for one (mt5, DoRA, seed 1), whose error depends on the order of sums: 5e-5 to 2e-4
-    // with the four instruction sets. Gradients that are rounding noise (a key's bias) are measured by the largest of all.
+    // What a float32 step of such models is off by: below 6e-5 but for one (mt5, DoRA, seed 1), whose error depends on
+    // the order of sums: 5e-5 to 2e-4 with the four instruction sets. Gradients that are rounding noise (a key's bias)
+    // are measured by the largest of all.
     private const double Limit = 3e-4, Noise = 1e-6;
 
     public static TheoryData<string> Families => [.. RandomShapes.Families];
@@ -56,7 +57,9 @@ public class RandomShapeTests
                 for (var i = 0; i < expected.Gradients.Count; i++)
                 {
                     var error = RelativeError.Of(actual.Gradients[i], expected.Gradients[i], Noise * scale);
-                    Assert.True(error <= Limit, $"the gradient of {expected.Names[i]} is off by {error:0.0e0} of {expected.Gradients[i].Max(MathF.Abs):0.0e0} (the largest is {scale:0.0e0}): {where}");
+                    Assert.True(error <= Limit,
+                        $"the gradient of {expected.Names[i]} is off by {error:0.0e0} of "
+                            + $"{expected.Gradients[i].Max(MathF.Abs):0.0e0} (the largest is {scale:0.0e0}): {where}");
                 }
             }
         }
@@ -85,7 +88,8 @@ public class RandomShapeTests
         {
             var config = FamilyTable.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(shape.Config))) with
             {
-                Task = shape.Task, ProblemType = shape.Task == ModelTask.SequenceClassification ? ProblemType.SingleLabel : null,
+                Task = shape.Task, ProblemType = shape.Task == ModelTask.SequenceClassification
+                    ? ProblemType.SingleLabel : null,
                 Labels = ["a", "b", "c"], EosTokenIds = [],
             };
             using var model = ModelLoader.CreateRandom(backend, config, seed: 7);
@@ -97,17 +101,21 @@ public class RandomShapeTests
             pass.Begin(batch, training: true);
             var targets = Targets(pass, batch);
             var loss = model.TrainStep(pass, targets).LossSum * targets.GradientScale;
-            return new Step(loss, [.. adapter.Entries.Select(e => e.Key)], [.. adapter.Entries.Select(e => HostValues.Download(backend, e.Parameter.Gradient))]);
+            return new Step(loss, [.. adapter.Entries.Select(e => e.Key)],
+                [.. adapter.Entries.Select(e => HostValues.Download(backend, e.Parameter.Gradient))]);
         }
 
-        private static AdapterConfig Config(string method, string family) => (method, Methods.All.GetValueOrDefault(method)) switch
+        private static AdapterConfig Config(string method, string family) =>
+            (method, Methods.All.GetValueOrDefault(method)) switch
         {
             ("full", _) => new FullConfig(),
             (_, LoraConfig lora) => lora with { Targets = new TargetModules(null, "all-linear") },
             // Families without defaults of PEFT's own.
-            (_, Ia3Config ia3) when family is "distilbert" => ia3 with { Targets = TargetModules.Of("k_lin", "lin2"), FeedForward = TargetModules.Of("lin2") },
+            (_, Ia3Config ia3) when family is "distilbert" =>
+                ia3 with { Targets = TargetModules.Of("k_lin", "lin2"), FeedForward = TargetModules.Of("lin2") },
             (_, Ia3Config ia3) when family is "phi3" or "gpt_neox" or "qwen3" or "gemma2" or "gemma3_text" or "gemma" =>
-                ia3 with { Targets = new TargetModules(null, "all-linear"), FeedForward = new TargetModules(null, ".*(down_proj|dense_4h_to_h)") },
+                ia3 with { Targets = new TargetModules(null, "all-linear"),
+                    FeedForward = new TargetModules(null, ".*(down_proj|dense_4h_to_h)") },
             (_, { } other) => other,
             _ => throw new ArgumentException(method),
         };
@@ -115,10 +123,12 @@ public class RandomShapeTests
         private static TokenBatch Batch(TransformerModel model, RandomShapes.Shape shape)
         {
             int[] tokens = Draw(11, model.Config.VocabularySize, 1), offsets = [0, 5, 6, 11];
-            return new TokenBatch(tokens, offsets) { Source = shape.Task == ModelTask.SequenceToSequence ? new TokenBatch(Draw(13, model.Config.VocabularySize, 2), [0, 4, 11, 13]) : null };
+            return new TokenBatch(tokens, offsets) { Source = shape.Task == ModelTask.SequenceToSequence
+                ? new TokenBatch(Draw(13, model.Config.VocabularySize, 2), [0, 4, 11, 13]) : null };
         }
 
-        private static HeadTargets Targets(Pass pass, TokenBatch batch) => pass.Model.Task == ModelTask.SequenceClassification
+        private static HeadTargets Targets(Pass pass, TokenBatch batch) =>
+            pass.Model.Task == ModelTask.SequenceClassification
             ? BatchTargets.PerSequence(pass, [2, 0, 1])
             : BatchTargets.PerToken(pass, batch, Draw(11, pass.Model.Config.VocabularySize, 3));
 

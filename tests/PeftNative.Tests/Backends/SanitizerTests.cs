@@ -5,8 +5,9 @@ using Xunit;
 namespace PeftNative.Tests.Backends;
 
 /// <summary>
-/// The native CPU library compiled with AddressSanitizer and UndefinedBehaviorSanitizer: this program once more, in a process of its own that has
-/// the sanitizers from the start, with the small choice of operation cases on every instruction set.
+/// The native CPU library compiled with AddressSanitizer and UndefinedBehaviorSanitizer: this program once more, in a
+/// process of its own that has the sanitizers from the start, with the small choice of operation cases on every
+/// instruction set.
 /// </summary>
 public sealed class SanitizerTests
 {
@@ -26,8 +27,10 @@ public sealed class SanitizerTests
     private static (int ExitCode, string Output) RunCases()
     {
         var folder = CheckedFolder();
-        if (!File.Exists(Path.Combine(folder, "libpeftnative_cpu.so"))) Assert.Skip($"not exercised: {folder} was not built (cmake -DPEFTNATIVE_CHECKS=ON)");
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
+        if (!File.Exists(Path.Combine(folder, "libpeftnative_cpu.so")))
+            Assert.Skip($"not exercised: {folder} was not built (cmake -DPEFTNATIVE_CHECKS=ON)");
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true,
+            RedirectStandardError = true };
         foreach (var argument in (string[])
             [typeof(SanitizerTests).Assembly.Location, "-noLogo", "-noColor", "-noAutoReporters",
                 "-method", $"*.{nameof(NativeCpuTests)}.{nameof(NativeCpuTests.A_small_choice_of_cases_holds)}"])

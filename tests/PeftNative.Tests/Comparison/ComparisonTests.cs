@@ -16,7 +16,8 @@ public sealed class ComparisonTests
 {
     private static readonly ComparisonPlan Plan = new()
     {
-        Methods = [new("lora", new LoraConfig(), 1e-3), new("ia3", new Ia3Config(), 1e-2), new("full", new FullConfig(), 1e-4)],
+        Methods = [new("lora", new LoraConfig(), 1e-3), new("ia3", new Ia3Config(), 1e-2),
+            new("full", new FullConfig(), 1e-4)],
         Sizes = [10, 100], Seeds = [1, 2], Budget = 50, MostEpochs = 20, BatchSize = 4,
     };
 
@@ -60,7 +61,8 @@ public sealed class ComparisonTests
         var results = ComparisonResults.Open(folder.Root);
         results.Begin(Facts, Plan, MethodComparison.Order(Plan, ["main"]));
         foreach (var (method, seed, quality) in ((string, ulong, double)[])
-            [("full", 1, 0.80), ("full", 2, 0.90), ("lora", 1, 0.79), ("lora", 2, 0.80), ("ia3", 1, 0.70), ("ia3", 2, 0.72)])
+            [("full", 1, 0.80), ("full", 2, 0.90), ("lora", 1, 0.79), ("lora", 2, 0.80), ("ia3", 1, 0.70),
+                ("ia3", 2, 0.72)])
             results.Add(Cell(new CellKey("main", method, 100, seed), quality));
         var summary = new ComparisonSummary(results);
         Assert.Equal(["lora"], summary.AsGoodAsFull.Select(m => m.Method.Name));
@@ -76,7 +78,8 @@ public sealed class ComparisonTests
         using var folder = new TemporaryFolder();
         var cell = Cell(new CellKey("main", "lora", 100, 1), 0.5) with
         {
-            Continuations = [new Continuation("a \"b\"", "c", "d\n")], Curve = [(1, 2.5), (2, 1e-7)], Adapter = "adapters/x",
+            Continuations = [new Continuation("a \"b\"", "c", "d\n")], Curve = [(1, 2.5), (2, 1e-7)],
+            Adapter = "adapters/x",
         };
         var written = ComparisonResults.Open(folder.Root);
         written.Begin(Facts, Plan, [cell.Key]);
@@ -110,12 +113,14 @@ public sealed class ComparisonTests
         using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLM);
         var first = OwnTexts.Sample(model, begin: 1, count: 4, tokens: 6, seed: 3);
         var again = OwnTexts.Sample(model, begin: 1, count: 4, tokens: 6, seed: 3);
-        Assert.Equal(first.Examples.Select(e => string.Join(' ', e.Ids)), again.Examples.Select(e => string.Join(' ', e.Ids)));
+        Assert.Equal(first.Examples.Select(e => string.Join(' ', e.Ids)),
+            again.Examples.Select(e => string.Join(' ', e.Ids)));
         Assert.All(first.Examples, e => Assert.Equal(Example.Masked, e.Labels![0]));
 
         var likeness = new StateSimilarity(first.Examples);
         Assert.Equal(1, likeness.Measure(model), 5);
-        using var adapter = new LoraConfig { R = 2, Targets = new TargetModules(null, "all-linear"), Initialization = LoraInitialization.Random }.Create(model, 1, trainable: false, "a");
+        using var adapter = new LoraConfig { R = 2, Targets = new TargetModules(null, "all-linear"),
+            Initialization = LoraInitialization.Random }.Create(model, 1, trainable: false, "a");
         Assert.InRange(likeness.Measure(model, adapter), -1, 0.9999);
         Assert.Equal(1, likeness.Measure(model), 5);
         var probe = new ModelProbe(first.Examples);
@@ -126,22 +131,30 @@ public sealed class ComparisonTests
     [Fact]
     public void The_quality_is_the_strictest_metric_there_is()
     {
-        Assert.Equal("exact_match", MethodComparison.QualityMetric(new Dictionary<string, double> { ["token_accuracy"] = 1, ["exact_match"] = 0 }));
-        Assert.Equal("accuracy", MethodComparison.QualityMetric(new Dictionary<string, double> { ["loss"] = 1, ["accuracy"] = 0 }));
-        Assert.Equal("pearson", MethodComparison.QualityMetric(new Dictionary<string, double> { ["loss"] = 1, ["pearson"] = 0 }));
+        Assert.Equal("exact_match",
+            MethodComparison.QualityMetric(new Dictionary<string, double> { ["token_accuracy"] = 1,
+                ["exact_match"] = 0 }));
+        Assert.Equal("accuracy",
+            MethodComparison.QualityMetric(new Dictionary<string, double> { ["loss"] = 1, ["accuracy"] = 0 }));
+        Assert.Equal("pearson",
+            MethodComparison.QualityMetric(new Dictionary<string, double> { ["loss"] = 1, ["pearson"] = 0 }));
     }
 
     private static readonly ComparisonFacts Facts = new()
     {
-        Model = "m", Family = "llama", Parameters = 100, ModelBytes = 200, WeightBytes = 400, Data = "main", EvaluationExamples = 8, Metric = "accuracy",
-        Knowledge = "perplexity", KnowledgeLowerIsBetter = true, KnowledgeBefore = 2, Before = new Dictionary<string, double> { ["accuracy"] = 0.5 },
+        Model = "m", Family = "llama", Parameters = 100, ModelBytes = 200, WeightBytes = 400, Data = "main",
+        EvaluationExamples = 8, Metric = "accuracy",
+        Knowledge = "perplexity", KnowledgeLowerIsBetter = true, KnowledgeBefore = 2,
+        Before = new Dictionary<string, double> { ["accuracy"] = 0.5 },
         Machine = "test",
     };
 
     private static CellResult Cell(CellKey key, double quality) => new()
     {
-        Key = key, Recipe = "r", LearningRate = 1e-3, Trainable = 10, StoredBytes = 40, Steps = 2, StepMilliseconds = 1.5, Seconds = 3,
-        TrainingBytes = 50, Curve = [(1, 1.0)], Metrics = new Dictionary<string, double> { ["accuracy"] = quality }, KnowledgeOn = 2.5,
+        Key = key, Recipe = "r", LearningRate = 1e-3, Trainable = 10, StoredBytes = 40, Steps = 2,
+        StepMilliseconds = 1.5, Seconds = 3,
+        TrainingBytes = 50, Curve = [(1, 1.0)], Metrics = new Dictionary<string, double> { ["accuracy"] = quality },
+        KnowledgeOn = 2.5,
         OffIsIdentical = true, Probe = "p",
     };
 }

@@ -11,11 +11,14 @@ public class ConversationTests
 
     /// <summary>Turns as <c>role:words</c>; the template lets them be changed.</summary>
     private sealed class Template(
-        Func<JsonObject, bool, string> turn, Func<JsonObject?, string>? head = null, string opening = "assistant:") : IChatTemplate
+        Func<JsonObject, bool, string> turn, Func<JsonObject?, string>? head = null, string opening = "assistant:")
+            : IChatTemplate
     {
-        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false, JsonObject? arguments = null) =>
+        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false,
+            JsonObject? arguments = null) =>
             new((head?.Invoke(arguments) ?? "")
-                + string.Concat(messages.Select(m => turn(m!.AsObject(), m == messages[^1]))) + (addGenerationPrompt ? opening : ""), []);
+                + string.Concat(messages.Select(m => turn(m!.AsObject(), m == messages[^1])))
+                + (addGenerationPrompt ? opening : ""), []);
     }
 
     private static readonly Template Plain = new((m, _) => $"{m["role"]}: {m["content"]}</s>\n");
@@ -31,7 +34,8 @@ public class ConversationTests
         [{"role":"user","content":"q"},{"role":"assistant","content":"a"FIRST},{"role":"user","content":"r"},{"role":"assistant","content":"b"}]
         """;
 
-    private static ConversationRecord Chat(string first, bool _) => Chat(Four.Replace("FIRST", first, StringComparison.Ordinal));
+    private static ConversationRecord Chat(string first, bool _) =>
+        Chat(Four.Replace("FIRST", first, StringComparison.Ordinal));
 
     private EncodedData Encode(IChatTemplate template, bool maskPrompt, params ConversationRecord[] records) =>
         EncodedData.From(records, new ExampleEncoder(tokenizer, new EncodingOptions
@@ -61,7 +65,8 @@ public class ConversationTests
     [InlineData(""","weight":0.0,"train":true""")]
     public void A_turn_that_is_switched_off_is_context(string first)
     {
-        Assert.Equal(["user: q</s>\nassistant: a</s>\nuser: r</s>\nassistant:[ b][</s>][\n]"], Trained(Plain, Chat(first, true)));
+        Assert.Equal(["user: q</s>\nassistant: a</s>\nuser: r</s>\nassistant:[ b][</s>][\n]"],
+            Trained(Plain, Chat(first, true)));
         var whole = Assert.Single(Trained(Plain, Chat(first, true), maskPrompt: false));
         Assert.StartsWith("user[:][ q][</s>][\n][assistant][:] a</s>\n[user]", whole, StringComparison.Ordinal);
         Assert.Equal(2, Trained(Plain, Chat(""","weight":1,"train":true""", true))[0].Split("[</s>]").Length - 1);
@@ -78,13 +83,15 @@ public class ConversationTests
     [Fact]
     public void A_record_that_the_template_refuses_is_named_and_the_others_go_on()
     {
-        var fussy = new Template((m, _) => (string?)m["role"] == "system" ? throw new DataException("No system, please.")
+        var fussy = new Template((m, _) => (string?)m["role"] == "system"
+            ? throw new DataException("No system, please.")
             : $"{m["role"]}: {m["content"]}</s>\n");
         var refused = Chat("""[{"role":"system","content":"s"},{"role":"assistant","content":"a"}]""");
         var data = Encode(fussy, true, refused, Chat("", true));
         Assert.Equal((1, 2), (data.Examples.Count, data.Records));
         Assert.Contains("No system, please.", data.Skipped[0].Reason, StringComparison.Ordinal);
-        Assert.Contains(DataReport.Of(data).Warnings(), w => w.Contains("1 records teach nothing", StringComparison.Ordinal));
+        Assert.Contains(DataReport.Of(data).Warnings(),
+            w => w.Contains("1 records teach nothing", StringComparison.Ordinal));
         var error = Assert.Throws<DataException>(() => Encode(fussy, true, refused));
         Assert.Contains("No system, please.", error.Message, StringComparison.Ordinal);
         var asking = new ExampleEncoder(tokenizer, new EncodingOptions
@@ -124,8 +131,10 @@ public class ConversationTests
     [Fact]
     public void What_stands_beside_the_messages_reaches_the_template()
     {
-        var template = new Template((m, _) => $"{m["role"]}: {m["content"]}</s>", a => $"{a?["tools"]?.ToJsonString()}{a?["style"]};");
-        var record = Chat("", true) with { TemplateArguments = JsonNode.Parse("""{"tools":["t"],"style":"short"}""")!.AsObject() };
+        var template = new Template((m, _) => $"{m["role"]}: {m["content"]}</s>",
+            a => $"{a?["tools"]?.ToJsonString()}{a?["style"]};");
+        var record = Chat("", true) with { TemplateArguments =
+            JsonNode.Parse("""{"tools":["t"],"style":"short"}""")!.AsObject() };
         Assert.StartsWith("""["t"]short;""", TrainedText.Of(record, template)[0].Text, StringComparison.Ordinal);
         var encoder = new ExampleEncoder(tokenizer, new EncodingOptions
         {

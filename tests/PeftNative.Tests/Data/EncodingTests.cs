@@ -194,7 +194,8 @@ public class EncodingTests
     /// <summary>A template in the manner of ChatML.</summary>
     private sealed class ToyChat : IChatTemplate
     {
-        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false, JsonObject? arguments = null) =>
+        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false,
+            JsonObject? arguments = null) =>
             new(string.Concat(messages.Select(m => $"{m!["role"]}: {m["content"]}</s>\n"))
                 + (addGenerationPrompt ? "assistant: " : ""), []);
     }

@@ -15,7 +15,8 @@ internal sealed class EndingTokenizer(ITokenizer inner, int end) : ITokenizer
 
     public bool HasTokenTypes => inner.HasTokenTypes;
 
-    public TokenSequence Encode(string text, string? pair = null, bool addSpecialTokens = true, int? maxLength = null) =>
+    public TokenSequence Encode(string text, string? pair = null, bool addSpecialTokens = true,
+        int? maxLength = null) =>
         inner.Encode(text, pair, addSpecialTokens, maxLength);
 
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true) => inner.Decode(ids, skipSpecialTokens);

@@ -144,13 +144,15 @@ public sealed class RecordTests : IDisposable
 
     [Theory]
     [InlineData("""{"messages":[{"role":"system","content":"q"}],"system":"be kind"}""", "and a system message")]
-    [InlineData("""{"messages":[{"role":"user","content":"q"}],"tools":"call me"}""", "'tools' must be a list of tools")]
+    [InlineData("""{"messages":[{"role":"user","content":"q"}],"tools":"call me"}""",
+        "'tools' must be a list of tools")]
     [InlineData("""{"messages":[{"role":"user","content":"q"}],"tools":3}""", "'tools' must be a list of tools")]
     [InlineData("""{"messages":[{"role":"user","content":"q"}],"chat_template_kwargs":[]}""", "must be an object")]
     [InlineData("""{"messages":[{"role":"assistant","content":"q","weight":0.5}]}""", "In message 1, 'train' must be")]
     [InlineData("""{"messages":[{"role":"assistant","content":"q","train":"no"}]}""", "In message 1, 'train' must be")]
     public void What_makes_no_sense_in_a_conversation_is_named(string line, string expected) => Assert.Contains(
-        expected, Assert.Throws<DataException>(() => _folder.Open("a.jsonl", line).ToList()).Message, StringComparison.Ordinal);
+        expected, Assert.Throws<DataException>(() => _folder.Open("a.jsonl", line).ToList()).Message,
+        StringComparison.Ordinal);
 
     [Fact]
     public void Words_of_csv_are_separated_by_spaces()

@@ -106,7 +106,8 @@ public class JsonTests
         var json = new JsonObject
         {
             ["z"] = 0.0, ["r"] = 8, ["alpha"] = 16L, ["b"] = true, ["none"] = null, ["single"] = 0.1f,
-            ["big"] = ulong.MaxValue, ["list"] = new JsonArray("q_proj", "é\"\\\n\u007f😀"), ["empty"] = new JsonArray(),
+            ["big"] = ulong.MaxValue, ["list"] = new JsonArray("q_proj", "é\"\\\n\u007f😀"),
+            ["empty"] = new JsonArray(),
             ["map"] = new JsonObject(),
         };
         const string expected = """

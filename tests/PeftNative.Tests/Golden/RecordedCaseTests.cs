@@ -8,19 +8,22 @@ using Xunit;
 namespace PeftNative.Tests.Golden;
 
 /// <summary>
-/// Recorded cases of the reference implementations: a choice that belongs to the project, and all of them where they lie beside the repository.
+/// Recorded cases of the reference implementations: a choice that belongs to the project, and all of them where they
+/// lie beside the repository.
 /// </summary>
 public class RecordedCaseTests
 {
     public static TheoryData<string> OwnCases =>
-        [.. Directory.GetDirectories(Path.Combine(AppContext.BaseDirectory, "golden", "cases")).Select(c => Path.GetFileName(c)).Order(StringComparer.Ordinal)];
+        [.. Directory.GetDirectories(Path.Combine(AppContext.BaseDirectory, "golden", "cases"))
+            .Select(c => Path.GetFileName(c)).Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(OwnCases))]
     public void A_case_of_the_project_holds_on_the_reference_backend(string name) =>
         Run(Path.Combine(AppContext.BaseDirectory, "golden"), name);
 
-    public static TheoryData<string> Families => ["bert", "distilbert", "gemma", "gpt2", "gpt_neox", "llama", "mistral", "opt", "phi3", "qwen", "roberta", "t5"];
+    public static TheoryData<string> Families =>
+        ["bert", "distilbert", "gemma", "gpt2", "gpt_neox", "llama", "mistral", "opt", "phi3", "qwen", "roberta", "t5"];
 
     [Theory]
     [MemberData(nameof(Families))]

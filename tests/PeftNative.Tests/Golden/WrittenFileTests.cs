@@ -11,8 +11,9 @@ using Xunit;
 namespace PeftNative.Tests.Golden;
 
 /// <summary>
-/// The files written for every method and family are those of the reference for the same settings: the same names, of weights files the same header
-/// (keys, shapes, types, order, metadata) and, but for what a method folds before it is saved, the same bytes; in settings the same keys and values.
+/// The files written for every method and family are those of the reference for the same settings: the same names, of
+/// weights files the same header (keys, shapes, types, order, metadata) and, but for what a method folds before it is
+/// saved, the same bytes; in settings the same keys and values.
 /// </summary>
 public class WrittenFileTests
 {
@@ -33,7 +34,8 @@ public class WrittenFileTests
         var theirs = Path.Combine(recorded.Folder, "adapter");
         using var adapter = AdapterFolder.ReadConfig(theirs).Create(model, seed: 1, trainable: true, "default");
         foreach (var entry in adapter.Entries)
-            HostValues.Upload(backend, StoredOrder.FromFile(entry.Parameter, recorded.Floats("trainable." + entry.QualifiedName)), entry.Parameter.Value);
+            HostValues.Upload(backend, StoredOrder.FromFile(entry.Parameter,
+                recorded.Floats("trainable." + entry.QualifiedName)), entry.Parameter.Value);
 
         using var folder = new TemporaryFolder();
         AdapterFolder.Save(adapter, folder.Root);
@@ -42,7 +44,8 @@ public class WrittenFileTests
         {
             var (ours, reference) = (File.ReadAllBytes(folder[file]), File.ReadAllBytes(Path.Combine(theirs, file)));
             Assert.Equal(Header(reference), Header(ours));
-            if (adapter.StoredEntries.Where(e => e.File == file).All(e => adapter.Entries.Contains(e) || e.IsBase)) Assert.Equal(reference, ours);
+            if (adapter.StoredEntries.Where(e => e.File == file).All(e => adapter.Entries.Contains(e) || e.IsBase))
+                Assert.Equal(reference, ours);
         }
         Assert.Empty(AdapterComparison.Differences(adapter, theirs));
     }
@@ -54,7 +57,8 @@ public class WrittenFileTests
         var methods = Names(Root).Select(n => n.Split('-')).ToLookup(n => n[0], n => string.Join('-', n[2..]));
         // PEFT refuses a prefix on distilbert; AdapterHub knows fewer families.
         foreach (var family in "bert distilbert gemma gemma2 gemma3 gpt2 gpt_neox llama mistral opt phi3 qwen2 qwen3 roberta t5".Split(' '))
-            foreach (var method in (family == "distilbert" ? "" : "prefix prefix-mlp ").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            foreach (var method in (family == "distilbert"
+                ? "" : "prefix prefix-mlp ").Split(' ', StringSplitOptions.RemoveEmptyEntries)
                 .Concat("lora ia3 prompt ptuning-mlp ptuning-lstm".Split(' ')))
                 Assert.Contains(method, methods[family]);
         foreach (var family in "bert distilbert gpt2 llama mistral roberta t5".Split(' '))
@@ -63,10 +67,13 @@ public class WrittenFileTests
     }
 
     private static IEnumerable<string> Names(string root) => Directory.GetDirectories(Path.Combine(root, "cases"))
-        .Where(c => Directory.Exists(Path.Combine(c, "adapter"))).Select(c => Path.GetFileName(c)).Order(StringComparer.Ordinal);
+        .Where(c => Directory.Exists(Path.Combine(c, "adapter"))).Select(c => Path.GetFileName(c))
+        .Order(StringComparer.Ordinal);
 
     private static List<string> Files(string folder) =>
-        [.. Directory.GetFiles(folder).Select(f => Path.GetFileName(f)).Where(f => f != "README.md").Order(StringComparer.Ordinal)];
+        [.. Directory.GetFiles(folder).Select(f => Path.GetFileName(f)).Where(f => f != "README.md")
+            .Order(StringComparer.Ordinal)];
 
-    private static string Header(byte[] file) => System.Text.Encoding.UTF8.GetString(file, 8, (int)BinaryPrimitives.ReadInt64LittleEndian(file));
+    private static string Header(byte[] file) =>
+        System.Text.Encoding.UTF8.GetString(file, 8, (int)BinaryPrimitives.ReadInt64LittleEndian(file));
 }

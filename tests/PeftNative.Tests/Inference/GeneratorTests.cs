@@ -58,7 +58,8 @@ public sealed class GeneratorTests : IDisposable
         var given = new List<int> { model.Config.DecoderStartTokenId };
         foreach (var token in generator.Stream(Prompts[0], Eight))
         {
-            pass.Begin(new TokenBatch([.. given], [0, given.Count]) { Source = new TokenBatch(Prompts[0], [0, Prompts[0].Length]) }, training: false);
+            pass.Begin(new TokenBatch([.. given],
+                [0, given.Count]) { Source = new TokenBatch(Prompts[0], [0, Prompts[0].Length]) }, training: false);
             var scores = HostValues.Download(backend, model.Head.Scores(pass, model.Forward(pass), [given.Count - 1]));
             Assert.Equal(Classifier.Best(scores), token);
             given.Add(token);
@@ -102,7 +103,8 @@ public sealed class GeneratorTests : IDisposable
         using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLM); // 20 positions
         using var generator = new Generator(model);
         var options = Eight with { MaxTokens = 50 };
-        Assert.Equal([20 - 4 + 1, 20 - 1 + 1], generator.GenerateBatch([Prompts[0], Prompts[1]], options).Select(t => t.Count));
+        Assert.Equal([20 - 4 + 1, 20 - 1 + 1],
+            generator.GenerateBatch([Prompts[0], Prompts[1]], options).Select(t => t.Count));
         Assert.Throws<DataException>(() => generator.Generate(new int[21], options));
     }
 
@@ -114,7 +116,8 @@ public sealed class GeneratorTests : IDisposable
         Assert.Throws<DataException>(() => generator.Generate([], Eight));
         Assert.Throws<UsageException>(() => generator.Generate([1], Eight with { TopP = 3 }));
         Assert.Empty(generator.GenerateBatch([], Eight));
-        Assert.Throws<OperationCanceledException>(() => generator.Generate([1], Eight, new CancellationToken(canceled: true)));
+        Assert.Throws<OperationCanceledException>(
+            () => generator.Generate([1], Eight, new CancellationToken(canceled: true)));
         using var classifier = TinyModels.Create(backend, "gpt2", ModelTask.SequenceClassification);
         Assert.Throws<UsageException>(() => new Generator(classifier));
     }
@@ -152,7 +155,8 @@ public sealed class GeneratorTests : IDisposable
         Assert.Equal(text, string.Concat(generator.Stream(" c d", Eight)));
         Assert.Equal([text, generator.Generate("a", Eight)], generator.GenerateBatch([" c d", "a"], Eight));
         var later = new List<string>();
-        await foreach (var piece in generator.StreamAsync(" c d", Eight, TestContext.Current.CancellationToken)) later.Add(piece);
+        await foreach (var piece in generator.StreamAsync(" c d", Eight, TestContext.Current.CancellationToken))
+            later.Add(piece);
         Assert.Equal(generator.Stream(" c d", Eight), later);
 
         var stop = text[4..6];

@@ -66,10 +66,13 @@ public class SamplerTests
     [Fact]
     public void Options_that_make_no_sense_are_refused_by_name()
     {
-        Assert.Contains("TopP", Assert.Throws<UsageException>(new GenerationOptions { TopP = 0 }.Validate).Message, StringComparison.Ordinal);
-        Assert.Contains("MinP", Assert.Throws<UsageException>(new GenerationOptions { MinP = 2 }.Validate).Message, StringComparison.Ordinal);
+        Assert.Contains("TopP", Assert.Throws<UsageException>(new GenerationOptions { TopP = 0 }.Validate).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("MinP", Assert.Throws<UsageException>(new GenerationOptions { MinP = 2 }.Validate).Message,
+            StringComparison.Ordinal);
         Assert.Contains("Temperature",
-            Assert.Throws<UsageException>(new GenerationOptions { Temperature = double.NaN }.Validate).Message, StringComparison.Ordinal);
+            Assert.Throws<UsageException>(new GenerationOptions { Temperature = double.NaN }.Validate).Message,
+            StringComparison.Ordinal);
         Assert.Throws<UsageException>(new GenerationOptions { Stop = ["a", ""] }.Validate);
     }
 }

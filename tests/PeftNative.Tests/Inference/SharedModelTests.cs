@@ -62,15 +62,18 @@ public sealed class SharedModelTests
     public void One_classifier_and_one_embedder_serve_several_threads_of_two_models_on_one_backend(string name)
     {
         using var backend = Open(name);
-        using var scoring = TinyModels.Create(backend, "bert", ModelTask.SequenceClassification, ProblemType.SingleLabel);
-        using var embedding = TinyModels.Create(backend, "distilbert", ModelTask.SequenceClassification, ProblemType.SingleLabel);
+        using var scoring = TinyModels.Create(backend, "bert", ModelTask.SequenceClassification,
+            ProblemType.SingleLabel);
+        using var embedding = TinyModels.Create(backend, "distilbert", ModelTask.SequenceClassification,
+            ProblemType.SingleLabel);
         var words = new ToyTokenizer(ToyTokenizer.Manner.Bert, ends: false);
         foreach (var text in Texts) words.Encode(text);
         using var classifier = new Classifier(scoring);
         using var embedder = new TextEmbedder(embedding, words);
         float[][] Requests(int thread) => [.. Enumerable.Range(0, 12).SelectMany(i => (thread + i) % 2 == 0
             ? embedder.Embed([Texts[(thread + i) % 4], Texts[i % 4]])
-            : classifier.Score(Batch.Of([new Example { Ids = [1, i, thread], TokenTypes = [0, 0, 0], Origin = new RecordOrigin("", 0) }])))];
+            : classifier.Score(Batch.Of(
+                [new Example { Ids = [1, i, thread], TokenTypes = [0, 0, 0], Origin = new RecordOrigin("", 0) }])))];
         float[][][] alone = [.. Enumerable.Range(0, Threads).Select(Requests)];
         Assert.Equal(alone, AtOnce(Requests));
     }
@@ -128,11 +131,13 @@ public sealed class SharedModelTests
         using var classifier = new Classifier(model);
         var gone = new Classifier(model);
         gone.Dispose();
-        Assert.Equal(typeof(Classifier).FullName, Assert.Throws<ObjectDisposedException>(() => gone.Tag(["one"], words, 8)).ObjectName);
+        Assert.Equal(typeof(Classifier).FullName,
+            Assert.Throws<ObjectDisposedException>(() => gone.Tag(["one"], words, 8)).ObjectName);
         Assert.NotEmpty(classifier.Tag(["one"], words, 8));
         model.Dispose();
         foreach (var use in (Action[])
-            [() => classifier.Tag(["one"], words, 8), () => embedder.Embed(["one"]), () => _ = new Classifier(model), () => classifier.Adapters = []])
+            [() => classifier.Tag(["one"], words, 8), () => embedder.Embed(["one"]), () => _ = new Classifier(model),
+                () => classifier.Adapters = []])
             Assert.Equal(typeof(TransformerModel).FullName, Assert.Throws<ObjectDisposedException>(use).ObjectName);
     }
 

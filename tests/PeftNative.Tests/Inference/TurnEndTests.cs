@@ -10,7 +10,8 @@ public class TurnEndTests
 {
     private sealed class Template(Func<string, string> answer) : IChatTemplate
     {
-        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false, JsonObject? arguments = null) =>
+        public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false,
+            JsonObject? arguments = null) =>
             new("user: " + messages[0]!["content"] + "\n" + answer((string)messages[1]!["content"]!), []);
     }
 

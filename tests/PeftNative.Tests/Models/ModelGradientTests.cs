@@ -4,7 +4,9 @@ using Xunit;
 
 namespace PeftNative.Tests.Models;
 
-/// <summary>Finite differences in double precision through whole models: every layer, every head, every setting of LoRA.</summary>
+/// <summary>
+/// Finite differences in double precision through whole models: every layer, every head, every setting of LoRA.
+/// </summary>
 public class ModelGradientTests
 {
     public static TheoryData<string, ModelTask, ProblemType?> Models => new()
@@ -25,8 +27,10 @@ public class ModelGradientTests
 
     public static TheoryData<string, string> LoraSettings => new()
     {
-        { "gpt2", "plain" }, { "gpt2", "dropout" }, { "gpt2", "dora" }, { "gpt2", "dora dropout" }, { "gpt2", "bias" }, { "gpt2", "save" },
-        { "llama", "plain" }, { "llama", "dropout" }, { "llama", "dora" }, { "llama", "dora dropout" }, { "llama", "bias" },
+        { "gpt2", "plain" }, { "gpt2", "dropout" }, { "gpt2", "dora" }, { "gpt2", "dora dropout" }, { "gpt2", "bias" },
+        { "gpt2", "save" },
+        { "llama", "plain" }, { "llama", "dropout" }, { "llama", "dora" }, { "llama", "dora dropout" },
+        { "llama", "bias" },
         { "llama", "embedding" }, { "llama", "top layer" }, { "llama", "save" },
     };
 
@@ -37,8 +41,11 @@ public class ModelGradientTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void Lora_on_all_linear_layers_matches_finite_differences(string family, ModelTask task, ProblemType? problem) =>
-        ModelGradients.Check(family, task, problem, new LoraConfig { R = 3, Targets = new TargetModules(null, "all-linear"), Initialization = LoraInitialization.Random });
+    public void Lora_on_all_linear_layers_matches_finite_differences(string family, ModelTask task,
+        ProblemType? problem) =>
+        ModelGradients.Check(family, task, problem,
+            new LoraConfig { R = 3, Targets = new TargetModules(null, "all-linear"),
+                Initialization = LoraInitialization.Random });
 
     [Theory]
     [MemberData(nameof(LoraSettings))]
@@ -53,7 +60,8 @@ public class ModelGradientTests
             "bias" => config with { Bias = BiasTraining.All },
             "embedding" => config with { Targets = TargetModules.Of("embed_tokens", "q_proj") },
             "top layer" => config with { Targets = TargetModules.Of("q_proj", "up_proj"), Layers = [1] },
-            "save" => config with { ModulesToSave = family == "gpt2" ? ["ln_1", "lm_head"] : ["norm", "k_proj", "embed_tokens"] },
+            "save" => config with { ModulesToSave = family == "gpt2"
+                ? ["ln_1", "lm_head"] : ["norm", "k_proj", "embed_tokens"] },
             _ => config,
         });
     }

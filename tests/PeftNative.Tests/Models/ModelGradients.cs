@@ -16,7 +16,10 @@ internal static class ModelGradients
     private const double Step = 1e-6, Absolute = 1e-7, Relative = 1e-4;
     private const int MostElements = 12;
 
-    /// <summary>Checks elements of every trained parameter. DoRA counts its norm as a constant, which differences do not, so of it only the magnitudes are checked.</summary>
+    /// <summary>
+    /// Checks elements of every trained parameter. DoRA counts its norm as a constant, which differences do not, so of
+    /// it only the magnitudes are checked.
+    /// </summary>
     internal static void Check(string family, ModelTask task, ProblemType? problem, AdapterConfig config)
     {
         using var backend = ReferenceBackend.Create(DType.Float64);

@@ -6,12 +6,15 @@ using Xunit;
 
 namespace PeftNative.Tests.Models;
 
-/// <summary>What a training step takes: memory of the backend within its budget, and nothing from the garbage collector.</summary>
+/// <summary>
+/// What a training step takes: memory of the backend within its budget, and nothing from the garbage collector.
+/// </summary>
 public class StepMemoryTests
 {
     private static readonly StepBenchmarkOptions Options = new()
     {
-        Hidden = 64, Layers = 8, Heads = 4, KvHeads = 4, FeedForward = 176, Vocabulary = 512, Batch = 2, Sequence = 64, Targets = "all",
+        Hidden = 64, Layers = 8, Heads = 4, KvHeads = 4, FeedForward = 176, Vocabulary = 512, Batch = 2, Sequence = 64,
+        Targets = "all",
     };
 
     [Theory]
@@ -27,7 +30,8 @@ public class StepMemoryTests
         var budget = (long)(share * whole);
         var (bytes, limited) = Peak(method, budget);
         Assert.InRange(bytes, least, budget);
-        Assert.True(share < 0.6 || bytes > 1.1 * least, $"{bytes} bytes of {budget} are used, {least} without keeping any");
+        Assert.True(share < 0.6 || bytes > 1.1 * least,
+            $"{bytes} bytes of {budget} are used, {least} without keeping any");
         Assert.Equal(losses, limited);
     }
 
@@ -78,7 +82,8 @@ public class StepMemoryTests
             using var backend = BackendFactory.Create("auto", threads: 2);
             var options = Options with { Method = "full" };
             using var model = ModelLoader.CreateRandom(backend, options.ModelConfig(), seed: 1);
-            using var run = new StepRun(model, options.AdapterConfig(), StepRun.RandomBatch(options), ownsModel: ownsModel);
+            using var run = new StepRun(model, options.AdapterConfig(), StepRun.RandomBatch(options),
+                ownsModel: ownsModel);
             return (model.WeightBytes, Losses(run));
         }
     }

@@ -50,7 +50,8 @@ internal static class TinyModels
             """,
     };
 
-    internal static TransformerModel Create(IBackend backend, string family, ModelTask task, ProblemType? problem = null, int? end = null)
+    internal static TransformerModel Create(IBackend backend, string family, ModelTask task,
+        ProblemType? problem = null, int? end = null)
     {
         var json = StrictJson.ParseObject(System.Text.Encoding.UTF8.GetBytes(Configs[family]));
         var config = FamilyTable.Read(json) with
@@ -61,21 +62,28 @@ internal static class TinyModels
         return ModelLoader.CreateRandom(backend, config, seed: 7);
     }
 
-    /// <summary>Three sequences of unequal length, one with a gap in its positions; with an encoder, what that reads has other lengths.</summary>
+    /// <summary>
+    /// Three sequences of unequal length, one with a gap in its positions; with an encoder, what that reads has other
+    /// lengths.
+    /// </summary>
     internal static TokenBatch Batch(TransformerModel? model = null) => new(
         [1, 5, 9, 16, 3, 2, 2, 8, 11, 4, 7], [0, 5, 6, 11], [0, 1, 2, 3, 4, 0, 0, 1, 3, 4, 5],
         model?.Config.TypeVocabularySize > 0 ? [0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1] : null)
     {
-        Source = model?.Config.Encoder is null ? null : new TokenBatch([3, 3, 14, 6, 10, 1, 12, 15, 9, 4, 2, 13, 5], [0, 4, 11, 13]),
+        Source = model?.Config.Encoder is null ? null
+            : new TokenBatch([3, 3, 14, 6, 10, 1, 12, 15, 9, 4, 2, 13, 5], [0, 4, 11, 13]),
     };
 
     /// <summary>Targets that fit the task, with some tokens left out.</summary>
     internal static HeadTargets Targets(Pass pass, TokenBatch batch) => pass.Model switch
     {
         { Task: ModelTask.CausalLM } => BatchTargets.PerToken(pass, batch, [1, 5, -100, 16, 3, 2, 2, 8, 11, -100, 7]),
-        { Task: ModelTask.SequenceToSequence } => BatchTargets.PerToken(pass, batch, [5, 9, -100, 3, 2, 12, 8, 11, -100, 7, 15]),
-        { Task: ModelTask.TokenClassification } => BatchTargets.PerToken(pass, batch, [0, 1, 2, -100, 0, 2, -100, 1, 1, 0, 2]),
-        { Config.ProblemType: ProblemType.Regression } => BatchTargets.Values(pass, [0.3f, -1, 2], RegressionLoss.MeanSquaredError),
+        { Task: ModelTask.SequenceToSequence } =>
+            BatchTargets.PerToken(pass, batch, [5, 9, -100, 3, 2, 12, 8, 11, -100, 7, 15]),
+        { Task: ModelTask.TokenClassification } =>
+            BatchTargets.PerToken(pass, batch, [0, 1, 2, -100, 0, 2, -100, 1, 1, 0, 2]),
+        { Config.ProblemType: ProblemType.Regression } =>
+            BatchTargets.Values(pass, [0.3f, -1, 2], RegressionLoss.MeanSquaredError),
         { Config.ProblemType: ProblemType.MultiLabel } =>
             BatchTargets.Values(pass, [1, 0, 1, 0, 0, 1, 1, 1, 0], RegressionLoss.BinaryCrossEntropy),
         _ => BatchTargets.PerSequence(pass, [2, 0, 1]),

@@ -14,7 +14,9 @@ using Xunit;
 
 namespace PeftNative.Tests.Models;
 
-/// <summary>The last feed-forward works on the rows the head looks at; loss and gradients are those of all rows.</summary>
+/// <summary>
+/// The last feed-forward works on the rows the head looks at; loss and gradients are those of all rows.
+/// </summary>
 public class TopRowsTests
 {
     [Theory]
@@ -38,7 +40,8 @@ public class TopRowsTests
         using var backend = BackendFactory.Create("auto", threads: 2);
         var config = FamilyTable.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(TrainedBits.Wide[family]))) with
         {
-            Task = family == "bert" ? ModelTask.TokenClassification : ModelTask.CausalLM, Labels = family == "bert" ? ["a", "b", "c"] : [],
+            Task = family == "bert" ? ModelTask.TokenClassification
+                : ModelTask.CausalLM, Labels = family == "bert" ? ["a", "b", "c"] : [],
         };
         using var model = ModelLoader.CreateRandom(backend, config, seed: 3);
         AdapterConfig trained = method switch

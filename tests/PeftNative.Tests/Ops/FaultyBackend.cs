@@ -30,7 +30,8 @@ public enum Fault
 
 /// <summary>The reference with a fault in output number <paramref name="which"/> (modulo their number) of every
 /// call.</summary>
-internal sealed class FaultyBackend(DType type, Fault fault, int which) : ForwardingBackend(ReferenceBackend.Create(type))
+internal sealed class FaultyBackend(DType type, Fault fault, int which)
+    : ForwardingBackend(ReferenceBackend.Create(type))
 {
     /// <summary>How many faults there were.</summary>
     public int Faults { get; private set; }

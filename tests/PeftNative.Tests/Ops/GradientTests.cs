@@ -61,7 +61,8 @@ public sealed class GradientTests
         const int M = 4, D = 5, B = 3;
         var op = new BottleneckOp
         {
-            X = f.Random(M, D), DownWeight = f.Random(B, D), DownBias = f.Random(1, B), Activation = activation, UpWeight = f.Random(D, B),
+            X = f.Random(M, D), DownWeight = f.Random(B, D), DownBias = f.Random(1, B), Activation = activation,
+            UpWeight = f.Random(D, B),
             UpBias = f.Random(1, D), OutputScale = f.Random(1, D), Residual = f.Random(M, D),
             Down = f.Zeros(M, B), Inner = f.Zeros(M, B), PreScale = f.Zeros(M, D), Y = f.Zeros(M, D),
         };
@@ -70,7 +71,8 @@ public sealed class GradientTests
         f.Backend.Forward(op);
         f.Backend.Backward(op, new BottleneckGradients
         {
-            DY = dy, DX = f.Overwritten("x", op.X), DDownWeight = f.Sum("down weight", op.DownWeight), DDownBias = f.Sum("down bias", op.DownBias),
+            DY = dy, DX = f.Overwritten("x", op.X), DDownWeight = f.Sum("down weight", op.DownWeight),
+            DDownBias = f.Sum("down bias", op.DownBias),
             DUpWeight = f.Sum("up weight", op.UpWeight), DUpBias = f.Sum("up bias", op.UpBias),
             DOutputScale = f.Sum("output scale", op.OutputScale), Scratch = f.Zeros(1, M * (D + 2 * B)),
         });

@@ -7,7 +7,8 @@ namespace PeftNative.Tests.Ops;
 
 public sealed class OperationCaseTests
 {
-    private static readonly ILookup<string, OperationCase> Cases = OperationCases.All().Concat(OperationCases.WithCodes()).ToLookup(c => c.Operation);
+    private static readonly ILookup<string, OperationCase> Cases = OperationCases.All()
+        .Concat(OperationCases.WithCodes()).ToLookup(c => c.Operation);
 
     public static TheoryData<string> Operations => [.. Cases.Select(g => g.Key)];
 

@@ -9,7 +9,8 @@ namespace PeftNative.Tests.Ops;
 /// <summary>What a user is told of a backend's operations.</summary>
 public sealed class OperationVerifierTests
 {
-    private static readonly OperationCase[] Gathers = [.. OperationCases.All().Where(c => c.Operation == "Gather").Take(12)];
+    private static readonly OperationCase[] Gathers = [
+        .. OperationCases.All().Where(c => c.Operation == "Gather").Take(12)];
 
     [Fact]
     public void A_backend_that_is_right_has_no_failures()

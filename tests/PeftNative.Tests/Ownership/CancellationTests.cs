@@ -11,7 +11,9 @@ using Xunit;
 
 namespace PeftNative.Tests.Ownership;
 
-/// <summary>Long work tells how far it is and ends when asked to, at every stage, without leaving memory or files behind.</summary>
+/// <summary>
+/// Long work tells how far it is and ends when asked to, at every stage, without leaving memory or files behind.
+/// </summary>
 public sealed class CancellationTests : IDisposable
 {
     private static readonly string Base = Path.Combine(AppContext.BaseDirectory, "golden", "bases", "llama-causal");
@@ -39,7 +41,8 @@ public sealed class CancellationTests : IDisposable
     public void Loading_can_be_cancelled()
     {
         using var backend = new CountingBackend();
-        Assert.Throws<OperationCanceledException>(() => ModelLoader.Load(backend, Base, progress: new Listener(CancelAt("loading", 3)), cancellation: source.Token));
+        Assert.Throws<OperationCanceledException>(() => ModelLoader.Load(backend, Base,
+            progress: new Listener(CancelAt("loading", 3)), cancellation: source.Token));
         Assert.True(backend.Allocations > 0);
         Assert.Empty(backend.Held);
     }
@@ -64,7 +67,8 @@ public sealed class CancellationTests : IDisposable
         var adapter = NewAdapter();
         using var backend = new CountingBackend();
         Assert.Throws<OperationCanceledException>(() => ModelMerger.Merge(
-            backend, Base, [new AdapterSource(adapter), new AdapterSource(adapter)], folder["merged"], null, new Listener(CancelAt(stage, 1)), source.Token));
+            backend, Base, [new AdapterSource(adapter), new AdapterSource(adapter)], folder["merged"], null,
+            new Listener(CancelAt(stage, 1)), source.Token));
         Assert.Empty(backend.Held);
         Assert.Equal(["adapter"], Directory.GetFileSystemEntries(folder.Root).Select(Path.GetFileName));
     }
@@ -87,7 +91,8 @@ public sealed class CancellationTests : IDisposable
     {
         using var backend = ReferenceBackend.Create(DType.Float32);
         using var model = ModelLoader.Load(backend, Base).Model;
-        using var adapter = new LoraConfig { Initialization = LoraInitialization.Random }.Create(model, seed: 1, trainable: false, "default");
+        using var adapter = new LoraConfig { Initialization = LoraInitialization.Random }.Create(model, seed: 1,
+            trainable: false, "default");
         AdapterFolder.Save(adapter, folder["adapter"]);
         return folder["adapter"];
     }

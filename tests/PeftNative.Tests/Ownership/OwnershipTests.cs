@@ -20,7 +20,8 @@ public class OwnershipTests
 {
     private static readonly string Base = Path.Combine(AppContext.BaseDirectory, "golden", "bases", "llama-causal");
 
-    public static TheoryData<string> Methods => ["LORA", "DORA", "IA3", "PREFIX", "PROMPT", "PTUNING", "BOTTLENECK", "FULL"];
+    public static TheoryData<string> Methods =>
+        ["LORA", "DORA", "IA3", "PREFIX", "PROMPT", "PTUNING", "BOTTLENECK", "FULL"];
 
     [Theory]
     [MemberData(nameof(Methods))]
@@ -32,10 +33,13 @@ public class OwnershipTests
             var before = backend.Held.Count;
             using (var adapter = ConfigOf(method).Create(model, seed: 1, trainable: true, "default"))
             {
-                using (var trainer = new Trainer(model, adapter, Data(), eval: Data(), new TrainerOptions { MaxSteps = 2, BatchSize = 2 })) trainer.Run();
+                using (var trainer = new Trainer(model, adapter, Data(), eval: Data(),
+                    new TrainerOptions { MaxSteps = 2, BatchSize = 2 })) trainer.Run();
                 using var generator = new Generator(model, adapter);
-                Assert.NotEmpty(generator.Generate([1, 2, 3], new GenerationOptions { MaxTokens = 3, IgnoreEndOfSequence = true }));
-                using var stream = generator.Stream([1, 2], new GenerationOptions { MaxTokens = 5, IgnoreEndOfSequence = true }).GetEnumerator();
+                Assert.NotEmpty(generator.Generate([1, 2, 3],
+                    new GenerationOptions { MaxTokens = 3, IgnoreEndOfSequence = true }));
+                using var stream = generator.Stream([1, 2],
+                    new GenerationOptions { MaxTokens = 5, IgnoreEndOfSequence = true }).GetEnumerator();
                 Assert.True(stream.MoveNext()); // not read to its end
             }
             Assert.Equal(before, backend.Held.Count);
@@ -51,9 +55,11 @@ public class OwnershipTests
         using (var model = ModelLoader.Load(backend, Path.Combine(Base, "..", "bert-tok")).Model)
         {
             var (before, tokenizer) = (backend.Held.Count, new ToyTokenizer(ToyTokenizer.Manner.Bert));
-            using (var classifier = new Classifier(model)) Assert.Equal(2, classifier.Tag(["one", "two"], tokenizer, maxLength: 16).Count);
+            using (var classifier = new Classifier(model))
+                Assert.Equal(2, classifier.Tag(["one", "two"], tokenizer, maxLength: 16).Count);
             using (var embedder = new TextEmbedder(model, tokenizer))
-                Assert.Equal(2, embedder.Embed(["one", "two words"], cancellation: TestContext.Current.CancellationToken).Count);
+                Assert.Equal(2,
+                    embedder.Embed(["one", "two words"], cancellation: TestContext.Current.CancellationToken).Count);
             Assert.Equal(before, backend.Held.Count);
         }
         Assert.Empty(backend.Held);
@@ -66,12 +72,14 @@ public class OwnershipTests
         using (var model = ModelLoader.Load(backend, Base).Model)
         {
             var before = backend.Held.Count;
-            using (var adapter = new LoraConfig { Initialization = LoraInitialization.Random }.Create(model, seed: 1, trainable: false, "default"))
+            using (var adapter = new LoraConfig { Initialization = LoraInitialization.Random }.Create(model, seed: 1,
+                trainable: false, "default"))
             {
                 using (var evaluator = new Evaluator(model, Data(), batchSize: 2, adapter))
                     Assert.NotNull(evaluator.Run(cancellation: TestContext.Current.CancellationToken));
                 using (var mixed = new Generator(model, new MixedAdapters(model, [adapter, null])))
-                    Assert.Equal(2, mixed.GenerateBatch([[1, 2], [3]], new GenerationOptions { MaxTokens = 2, IgnoreEndOfSequence = true }).Count);
+                    Assert.Equal(2, mixed.GenerateBatch([[1, 2], [3]],
+                        new GenerationOptions { MaxTokens = 2, IgnoreEndOfSequence = true }).Count);
                 adapter.Merge();
                 adapter.Unmerge();
             }
@@ -121,5 +129,6 @@ public class OwnershipTests
     };
 
     private static EncodedData Data() => EncodedData.Of([.. Enumerable.Range(1, 4).Select(i =>
-        new Example { Ids = [i, i + 1, i + 2, 3], Labels = [i, i + 1, i + 2, 3], Origin = new RecordOrigin("test", i) })]);
+        new Example { Ids = [i, i + 1, i + 2, 3], Labels = [i, i + 1, i + 2, 3],
+            Origin = new RecordOrigin("test", i) })]);
 }

@@ -39,7 +39,8 @@ public class AdapterBehaviourTests
 
         AdapterFolder.Save(loaded, folder["again"]);
         foreach (var file in Directory.GetFiles(folder["adapter"]))
-            Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(folder["again"], Path.GetFileName(file))));
+            Assert.Equal(File.ReadAllBytes(file),
+                File.ReadAllBytes(Path.Combine(folder["again"], Path.GetFileName(file))));
     }
 
     [Theory]
@@ -64,7 +65,8 @@ public class AdapterBehaviourTests
         var (bare, with) = (setting.Scores(), setting.Scores(setting.Adapter));
         if (!Mergeable.Contains(method))
         {
-            Assert.Contains("cannot be merged", Assert.Throws<UsageException>(setting.Adapter.Merge).Message, StringComparison.Ordinal);
+            Assert.Contains("cannot be merged", Assert.Throws<UsageException>(setting.Adapter.Merge).Message,
+                StringComparison.Ordinal);
             Assert.Equal(bare, setting.Scores());
             return;
         }

@@ -17,7 +17,8 @@ public sealed class ExportTests : IDisposable
 
     private static readonly LoraConfig Config = new()
     {
-        R = 3, Alpha = 6, Initialization = LoraInitialization.Random, Targets = TargetModules.Of(["q_proj", "k_proj", "v_proj", "down_proj"]),
+        R = 3, Alpha = 6, Initialization = LoraInitialization.Random,
+        Targets = TargetModules.Of(["q_proj", "k_proj", "v_proj", "down_proj"]),
         AlphaPattern = [("v_proj", 12)],
     };
 
@@ -46,14 +47,17 @@ public sealed class ExportTests : IDisposable
         var adapter = (LoraAdapter)setting.Add(Config);
         GgufLora.Write(adapter, folder["a.gguf"]);
         var file = GgufFile.Read(folder["a.gguf"]);
-        float[] Own(string key) => HostValues.Download(setting.Model.Backend, adapter.Entries.Single(e => e.Key.EndsWith(key, StringComparison.Ordinal)).Parameter.Value);
+        float[] Own(string key) => HostValues.Download(setting.Model.Backend,
+            adapter.Entries.Single(e => e.Key.EndsWith(key, StringComparison.Ordinal)).Parameter.Value);
         Assert.Equal(Own("layers.0.self_attn.q_proj.lora_A.weight"), file.Tensors["blk.0.attn_q.weight.lora_a"].Values);
         // Heads of 6: rows 0 1 2 | 3 4 5 become 0 3 1 4 2 5.
         var rows = Own("layers.0.self_attn.q_proj.lora_B.weight").Chunk(3).ToArray();
-        Assert.Equal(Enumerable.Range(0, 4).SelectMany(h => (int[])[0, 3, 1, 4, 2, 5], (h, i) => rows[6 * h + i]).SelectMany(r => r),
+        Assert.Equal(Enumerable.Range(0, 4).SelectMany(h => (int[])[0, 3, 1, 4, 2, 5], (h, i) => rows[6 * h + i])
+            .SelectMany(r => r),
             file.Tensors["blk.0.attn_q.weight.lora_b"].Values);
         // alpha / r is 2 for all; this module's own factor is 4.
-        Assert.Equal(Own("layers.0.self_attn.v_proj.lora_B.weight").Select(v => 2 * v), file.Tensors["blk.0.attn_v.weight.lora_b"].Values);
+        Assert.Equal(Own("layers.0.self_attn.v_proj.lora_B.weight").Select(v => 2 * v),
+            file.Tensors["blk.0.attn_v.weight.lora_b"].Values);
         Assert.Equal(Own("layers.1.mlp.down_proj.lora_B.weight"), file.Tensors["blk.1.ffn_down.weight.lora_b"].Values);
     }
 
@@ -96,10 +100,12 @@ public sealed class ExportTests : IDisposable
         var own = HostValues.Download(setting.Model.Backend, adapter.Entries[0].Parameter.Value);
         Assert.Equal(own[11], values[3 * 1 + 1]); // row 1, column 1
         Assert.Equal(own[9], values[3 * 9 + 0]);
-        var parameters = StrictJson.ReadFile(Path.Combine(folder["mlx"], "adapter_config.json")).GetObject("lora_parameters");
+        var parameters = StrictJson.ReadFile(Path.Combine(folder["mlx"], "adapter_config.json"))
+            .GetObject("lora_parameters");
         Assert.Equal(3, parameters.GetInt("rank"));
         Assert.Equal(2.0, parameters.GetDouble("scale"));
-        Assert.Equal(["mlp.down_proj", "self_attn.k_proj", "self_attn.q_proj", "self_attn.v_proj"], parameters.GetStringList("keys"));
+        Assert.Equal(["mlp.down_proj", "self_attn.k_proj", "self_attn.q_proj", "self_attn.v_proj"],
+            parameters.GetStringList("keys"));
     }
 
     [Fact]
@@ -235,7 +241,8 @@ public sealed class ExportTests : IDisposable
     }
 
     /// <summary>A reader of what the writer writes, from the format's description.</summary>
-    private sealed record GgufFile(Dictionary<string, object> Values, Dictionary<string, (int[] Shape, float[] Values)> Tensors)
+    private sealed record GgufFile(Dictionary<string, object> Values,
+        Dictionary<string, (int[] Shape, float[] Values)> Tensors)
     {
         public static GgufFile Read(string path)
         {
@@ -248,7 +255,8 @@ public sealed class ExportTests : IDisposable
             for (var i = 0; i < valueCount; i++)
             {
                 var key = Text();
-                values.Add(key, reader.ReadInt32() switch { 6 => reader.ReadSingle(), 8 => Text(), var t => throw new InvalidDataException($"type {t}") });
+                values.Add(key, reader.ReadInt32() switch { 6 =>
+                    reader.ReadSingle(), 8 => Text(), var t => throw new InvalidDataException($"type {t}") });
             }
             var infos = new List<(string Name, int[] Shape, int Type, long Offset)>();
             for (var i = 0; i < tensorCount; i++)
@@ -263,7 +271,8 @@ public sealed class ExportTests : IDisposable
                 Assert.Equal(0, t.Offset % 32);
                 reader.BaseStream.Position = data + t.Offset;
                 var count = t.Shape.Aggregate(1, (a, b) => a * b);
-                return (t.Shape, (float[])[.. Enumerable.Range(0, count).Select(_ => t.Type == 1 ? (float)reader.ReadHalf() : reader.ReadSingle())]);
+                return (t.Shape, (float[])[.. Enumerable.Range(0, count)
+                    .Select(_ => t.Type == 1 ? (float)reader.ReadHalf() : reader.ReadSingle())]);
             });
             return new GgufFile(values, tensors);
         }

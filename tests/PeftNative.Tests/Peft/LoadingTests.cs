@@ -11,7 +11,9 @@ using Xunit;
 
 namespace PeftNative.Tests.Peft;
 
-/// <summary>What is looked at when an adapter is loaded: its keys, its shapes, its base, and whether it does anything.</summary>
+/// <summary>
+/// What is looked at when an adapter is loaded: its keys, its shapes, its base, and whether it does anything.
+/// </summary>
 public sealed class LoadingTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
@@ -19,10 +21,14 @@ public sealed class LoadingTests : IDisposable
     // Methods that begin as the identity, and some that do not.
     private static readonly Dictionary<string, (AdapterConfig Config, bool IsIdle)> Fresh = new()
     {
-        ["lora"] = (new LoraConfig(), true), ["lora embedding"] = (new LoraConfig { Targets = TargetModules.Of("embed_tokens") }, true),
-        ["dora"] = (new LoraConfig { UseDora = true }, true), ["ia3"] = (new Ia3Config(), true), ["parallel"] = (BottleneckConfig.Parallel, true),
-        ["bitfit"] = (new BitFitConfig(), true), ["top-layers"] = (new TopLayersConfig(), true), ["full"] = (new FullConfig(), true), ["head"] = (new HeadConfig(), true),
-        ["houlsby"] = (BottleneckConfig.Houlsby, false), ["prompt"] = (new PromptTuningConfig(), false), ["prefix"] = (new PrefixTuningConfig(), false),
+        ["lora"] = (new LoraConfig(), true),
+        ["lora embedding"] = (new LoraConfig { Targets = TargetModules.Of("embed_tokens") }, true),
+        ["dora"] = (new LoraConfig { UseDora = true }, true), ["ia3"] = (new Ia3Config(), true),
+        ["parallel"] = (BottleneckConfig.Parallel, true),
+        ["bitfit"] = (new BitFitConfig(), true), ["top-layers"] = (new TopLayersConfig(), true),
+        ["full"] = (new FullConfig(), true), ["head"] = (new HeadConfig(), true),
+        ["houlsby"] = (BottleneckConfig.Houlsby, false), ["prompt"] = (new PromptTuningConfig(), false),
+        ["prefix"] = (new PrefixTuningConfig(), false),
     };
 
     public static TheoryData<string> FreshNames => [.. Fresh.Keys];
@@ -40,7 +46,8 @@ public sealed class LoadingTests : IDisposable
         var change = bare.Zip(setting.Scores(adapter), (a, b) => MathF.Abs(a - b)).Max();
         Assert.True(Fresh[method].IsIdle ? change < 1e-5 : change > 1e-4, $"the scores change by {change}");
         AdapterFolder.Save(adapter, folder["adapter"]);
-        Assert.Equal(Fresh[method].IsIdle, AdapterFolder.Doubts(adapter, folder["adapter"]).Any(d => d.EndsWith("untrained one", StringComparison.Ordinal)));
+        Assert.Equal(Fresh[method].IsIdle, AdapterFolder.Doubts(adapter, folder["adapter"])
+            .Any(d => d.EndsWith("untrained one", StringComparison.Ordinal)));
         setting.Disturb();
         Assert.False(adapter.ChangesNothing);
         Assert.Empty(AdapterFolder.Doubts(adapter, folder["adapter"]));
@@ -68,7 +75,8 @@ public sealed class LoadingTests : IDisposable
         {
             var names = file.Tensors.Select(t => t.Name).Order(StringComparer.Ordinal).ToList();
             foreach (var name in names.Skip(1)) // the first is missing
-                writer.Add(name, name == names[1] ? [7, 1] : file.Get(name).Shape.AsSpan(), new float[name == names[1] ? 7 : file.Get(name).ElementCount]);
+                writer.Add(name, name == names[1] ? [7, 1]
+                    : file.Get(name).Shape.AsSpan(), new float[name == names[1] ? 7 : file.Get(name).ElementCount]);
             writer.Add("stray.weight", [1], new float[1]);
         }
         writer.Save(path);
@@ -121,7 +129,8 @@ public sealed class LoadingTests : IDisposable
     {
         var (own, other) = (Model("own", 1), Model("other", 2));
         Directory.CreateDirectory(folder["adapter"]);
-        folder.Write("adapter/adapter_config.json", """{"peft_type": "LORA", "base_model_name_or_path": "someone/own"}""");
+        folder.Write("adapter/adapter_config.json",
+            """{"peft_type": "LORA", "base_model_name_or_path": "someone/own"}""");
         var adapter = folder["adapter"];
         Assert.Null(BaseIdentity.Mismatch(adapter, own));
         Assert.Contains("someone/own", BaseIdentity.Mismatch(adapter, other), StringComparison.Ordinal);
@@ -131,7 +140,8 @@ public sealed class LoadingTests : IDisposable
         Assert.Null(BaseIdentity.Mismatch(adapter, own));
         Assert.Null(BaseIdentity.Mismatch(adapter, Model("renamed", 1)));
         Assert.Contains("not those of", BaseIdentity.Mismatch(adapter, other), StringComparison.Ordinal);
-        Assert.Contains("not those of", BaseIdentity.Mismatch(adapter, Model("elsewhere/own", 2)), StringComparison.Ordinal);
+        Assert.Contains("not those of", BaseIdentity.Mismatch(adapter, Model("elsewhere/own", 2)),
+            StringComparison.Ordinal);
     }
 
     private string Model(string name, int seed)

@@ -14,7 +14,8 @@ public class MixedTests
     public static TheoryData<string, ModelTask> Models => new()
     {
         { "gpt2", ModelTask.CausalLM }, { "gpt2", ModelTask.SequenceClassification }, { "llama", ModelTask.CausalLM },
-        { "llama", ModelTask.TokenClassification }, { "bert", ModelTask.SequenceClassification }, { "bert", ModelTask.TokenClassification },
+        { "llama", ModelTask.TokenClassification }, { "bert", ModelTask.SequenceClassification },
+        { "bert", ModelTask.TokenClassification },
         { "t5", ModelTask.SequenceToSequence },
     };
 
@@ -43,7 +44,8 @@ public class MixedTests
             {
                 var row = i / width;
                 var sequence = task == ModelTask.SequenceClassification ? row : row < 5 ? 0 : row < 6 ? 1 : 2;
-                Assert.True(Math.Abs(alone[sequence][i] - mixed[i]) <= 1e-5, $"{first}, {second}, row {row}: {mixed[i]}, alone {alone[sequence][i]}");
+                Assert.True(Math.Abs(alone[sequence][i] - mixed[i]) <= 1e-5,
+                    $"{first}, {second}, row {row}: {mixed[i]}, alone {alone[sequence][i]}");
             }
         }
     }
@@ -61,7 +63,8 @@ public class MixedTests
             {
                 setting.Pass.Begin(batch, training: false);
                 var targets = BatchTargets.PerSequence(setting.Pass, [2, 0, 1]);
-                return setting.Model.Evaluate(setting.Pass, targets with { Rows = [targets.Rows[s]], Labels = [targets.Labels![s]], Count = 1 }).LossSum;
+                return setting.Model.Evaluate(setting.Pass,
+                    targets with { Rows = [targets.Rows[s]], Labels = [targets.Labels![s]], Count = 1 }).LossSum;
             })];
         }
         var mixed = LossesWith(new MixedAdapters(setting.Model, [setting.Adapters[1], null, setting.Adapters[0]]));
@@ -85,20 +88,26 @@ public class MixedTests
     {
         using var setting = new Setting("gpt2", "lora");
         var known = new Dictionary<string, Adapter> { ["a"] = setting.Adapter };
-        Assert.Contains("'b'", Assert.Throws<UsageException>(() => MixedAdapters.ByName(setting.Model, known, ["b"])).Message, StringComparison.Ordinal);
+        Assert.Contains("'b'",
+            Assert.Throws<UsageException>(() => MixedAdapters.ByName(setting.Model, known, ["b"])).Message,
+            StringComparison.Ordinal);
         var mixed = MixedAdapters.ByName(setting.Model, known, ["a", "__base__"]);
-        Assert.Contains("3 sequences", Assert.Throws<UsageException>(() => setting.Scores(mixed)).Message, StringComparison.Ordinal);
+        Assert.Contains("3 sequences", Assert.Throws<UsageException>(() => setting.Scores(mixed)).Message,
+            StringComparison.Ordinal);
         setting.Pass.Adapters.InForce = [MixedAdapters.ByName(setting.Model, known, ["a", "__base__", "a"])];
         setting.Pass.Begin(TinyModels.Batch(), training: true);
         Assert.Throws<UsageException>(() => setting.Model.Forward(setting.Pass));
         setting.Adapter.Merge();
-        Assert.Contains("merged", Assert.Throws<UsageException>(() => new MixedAdapters(setting.Model, [setting.Adapter])).Message, StringComparison.Ordinal);
+        Assert.Contains("merged",
+            Assert.Throws<UsageException>(() => new MixedAdapters(setting.Model, [setting.Adapter])).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Resident_adapters_change_places_between_steps_bit_for_bit()
     {
-        using var setting = new Setting("llama", ModelTask.CausalLM, "lora", "ia3", "prompt", "prefix", "houlsby", "dora", "ptuning-lstm");
+        using var setting = new Setting("llama", ModelTask.CausalLM, "lora", "ia3", "prompt", "prefix", "houlsby",
+            "dora", "ptuning-lstm");
         setting.Disturb();
         var bare = setting.Scores();
         var alone = setting.Adapters.Select(a => setting.Scores(a)).ToArray();
@@ -113,7 +122,8 @@ public class MixedTests
     public void Two_adapters_at_once_add_their_changes()
     {
         using var setting = new Setting("gpt2", ModelTask.CausalLM, "lora");
-        setting.Add(((LoraConfig)Methods.All["lora"]) with { R = 2, Alpha = 5, Targets = TargetModules.Of("c_attn", "c_fc") });
+        setting.Add(((LoraConfig)Methods.All["lora"]) with { R = 2, Alpha = 5,
+            Targets = TargetModules.Of("c_attn", "c_fc") });
         var both = setting.Scores(setting.Adapters[0], setting.Adapters[1]);
         setting.Adapters[0].Merge();
         setting.Adapters[1].Merge();

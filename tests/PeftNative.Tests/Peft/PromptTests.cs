@@ -26,7 +26,8 @@ public sealed class PromptTests : IDisposable
     [Fact]
     public void A_sampled_vocabulary_starts_from_rows_of_the_embedding_that_the_seed_decides()
     {
-        var config = new PromptTuningConfig { Initialization = PromptInitialization.SampleVocab, VirtualTokenCount = 30 };
+        var config = new PromptTuningConfig { Initialization = PromptInitialization.SampleVocab,
+            VirtualTokenCount = 30 };
         var rows = RowsOf(config);
         Assert.DoesNotContain(-1, rows);
         Assert.True(rows.Distinct().Count() > 5);
@@ -37,7 +38,8 @@ public sealed class PromptTests : IDisposable
     [Fact]
     public void A_text_without_tokens_is_refused()
     {
-        var error = Assert.Throws<UsageException>(() => RowsOf(new PromptTuningConfig { Initialization = PromptInitialization.Text, InitText = "x" }));
+        var error = Assert.Throws<UsageException>(
+            () => RowsOf(new PromptTuningConfig { Initialization = PromptInitialization.Text, InitText = "x" }));
         Assert.Contains("prompt_tuning_init_text", error.Message, StringComparison.Ordinal);
     }
 
@@ -46,7 +48,8 @@ public sealed class PromptTests : IDisposable
     [InlineData(true)]
     public void A_prefix_that_starts_at_zero_is_zero(bool usesProjection)
     {
-        using var adapter = new PrefixTuningConfig { VirtualTokenCount = 2, UsesProjection = usesProjection, StartsAtZero = true }.Create(model, 1, true, "default");
+        using var adapter = new PrefixTuningConfig { VirtualTokenCount = 2, UsesProjection = usesProjection,
+            StartsAtZero = true }.Create(model, 1, true, "default");
         adapter.Fold();
         Assert.All(HostValues.Download(backend, adapter.StoredEntries[0].Parameter.Value), v => Assert.Equal(0, v));
     }

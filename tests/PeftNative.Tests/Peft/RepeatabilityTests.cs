@@ -4,8 +4,8 @@ using Xunit;
 namespace PeftNative.Tests.Peft;
 
 /// <summary>
-/// Training is a function of its inputs: the same bits in every repetition, and for any number of threads. Backends of other assemblies have the same
-/// test beside theirs.
+/// Training is a function of its inputs: the same bits in every repetition, and for any number of threads. Backends of
+/// other assemblies have the same test beside theirs.
 /// </summary>
 public class RepeatabilityTests
 {
@@ -16,7 +16,8 @@ public class RepeatabilityTests
     [MemberData(nameof(Cases))]
     public void Training_gives_the_same_bits_again_and_for_any_number_of_threads(string family, string method)
     {
-        var backends = BackendFactory.Survey().Where(b => b.IsAvailable && b.Name is "cpu" or "reference").Select(b => b.Name).ToList();
+        var backends = BackendFactory.Survey().Where(b => b.IsAvailable && b.Name is "cpu" or "reference")
+            .Select(b => b.Name).ToList();
         Assert.NotEmpty(backends);
         foreach (var name in backends)
         {

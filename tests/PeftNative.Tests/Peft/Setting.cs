@@ -19,13 +19,15 @@ internal sealed class Setting : IDisposable
 
     internal Setting(string family, ModelTask task, params string[] methods)
     {
-        Model = TinyModels.Create(backend, family, task, task == ModelTask.SequenceClassification ? ProblemType.SingleLabel : null);
+        Model = TinyModels.Create(backend, family, task, task == ModelTask.SequenceClassification
+            ? ProblemType.SingleLabel : null);
         Pass = new Pass(Model);
         foreach (var method in methods) Add(Methods.All[method]);
     }
 
     private static ModelTask TaskOf(string family) =>
-        family.StartsWith("t5", StringComparison.Ordinal) ? ModelTask.SequenceToSequence : ModelTask.SequenceClassification;
+        family.StartsWith("t5", StringComparison.Ordinal)
+        ? ModelTask.SequenceToSequence : ModelTask.SequenceClassification;
 
     internal TransformerModel Model { get; }
 
@@ -39,7 +41,8 @@ internal sealed class Setting : IDisposable
     /// <summary>Adds an adapter of its own seed.</summary>
     internal Adapter Add(AdapterConfig config)
     {
-        adapters.Add(config.Create(Model, seed: 4 + (ulong)adapters.Count, trainable: true, $"adapter{adapters.Count}"));
+        adapters.Add(config.Create(Model, seed: 4 + (ulong)adapters.Count, trainable: true,
+            $"adapter{adapters.Count}"));
         return adapters[^1];
     }
 
@@ -55,7 +58,9 @@ internal sealed class Setting : IDisposable
         }
     }
 
-    /// <summary>The scores of the three sequences of <see cref="TinyModels.Batch"/>; of a causal model those of every token.</summary>
+    /// <summary>
+    /// The scores of the three sequences of <see cref="TinyModels.Batch"/>; of a causal model those of every token.
+    /// </summary>
     internal float[] Scores(params IReadOnlyList<AttachmentSet> attachments)
     {
         Pass.Adapters.InForce = attachments;

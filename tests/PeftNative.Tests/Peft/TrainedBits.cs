@@ -13,12 +13,16 @@ using PeftNative.Training;
 
 namespace PeftNative.Tests.Peft;
 
-/// <summary>Short trainings that must give the same bits whenever they are repeated, with every method; shared by the tests of all backends.</summary>
+/// <summary>
+/// Short trainings that must give the same bits whenever they are repeated, with every method; shared by the tests of
+/// all backends.
+/// </summary>
 internal static class TrainedBits
 {
     private static readonly Dictionary<string, AdapterConfig> More = new()
     {
-        ["lora with dropout"] = new LoraConfig { R = 3, Dropout = 0.3 }, ["full"] = new FullConfig(), ["head"] = new HeadConfig(),
+        ["lora with dropout"] = new LoraConfig { R = 3, Dropout = 0.3 }, ["full"] = new FullConfig(),
+        ["head"] = new HeadConfig(),
     };
 
     /// <summary>All methods by name.</summary>
@@ -27,7 +31,8 @@ internal static class TrainedBits
     /// <summary>Models wide enough that work is really shared out.</summary>
     internal static readonly Dictionary<string, string> Wide = new()
     {
-        ["gpt2"] = """{"model_type": "gpt2", "n_embd": 60, "n_head": 3, "n_layer": 2, "vocab_size": 211, "n_positions": 40, "initializer_range": 0.2}""",
+        ["gpt2"] =
+            """{"model_type": "gpt2", "n_embd": 60, "n_head": 3, "n_layer": 2, "vocab_size": 211, "n_positions": 40, "initializer_range": 0.2}""",
         ["llama"] = """
             {"model_type": "llama", "hidden_size": 72, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 101,
              "num_hidden_layers": 2, "vocab_size": 211, "max_position_embeddings": 64, "attention_bias": true, "initializer_range": 0.2}
@@ -51,14 +56,16 @@ internal static class TrainedBits
     /// <param name="steps">How many steps.</param>
     /// <param name="length">Tokens of each sequence.</param>
     /// <param name="withGraphs">Whether the backend has to replay every step from the third on.</param>
-    internal static float[] Of(IBackend backend, string config, string method, int steps = 3, int length = 29, bool withGraphs = false)
+    internal static float[] Of(IBackend backend, string config, string method, int steps = 3, int length = 29,
+        bool withGraphs = false)
     {
         var read = FamilyTable.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(config)));
         using var model = ModelLoader.CreateRandom(backend, read with
         {
             Task = ModelTask.SequenceClassification, ProblemType = ProblemType.SingleLabel, Labels = ["a", "b", "c"],
         }, seed: 7);
-        using var adapter = (Peft.Methods.All.GetValueOrDefault(method) ?? More[method]).Create(model, seed: 4, trainable: true, "default");
+        using var adapter = (Peft.Methods.All.GetValueOrDefault(method)
+            ?? More[method]).Create(model, seed: 4, trainable: true, "default");
         using var optimizer = new AdamW(backend, adapter.Buffer, new AdamWOptions());
         using var pass = new Pass(model, adapter) { Seed = 9 };
         using var graphs = new StepGraphs(pass) { IsOn = withGraphs };
@@ -71,7 +78,8 @@ internal static class TrainedBits
             losses.Add((float)graphs.TrainStep(BatchTargets.PerSequence(pass, [0, 1, 2, 1, 0])).LossSum);
             optimizer.Step(1e-2, optimizer.GradientNorm());
         }
-        if (withGraphs && graphs.Replayed != steps - 2) throw new InvalidOperationException($"{graphs.Replayed} of {steps} steps were replayed: {graphs.Problem}");
+        if (withGraphs && graphs.Replayed != steps - 2)
+            throw new InvalidOperationException($"{graphs.Replayed} of {steps} steps were replayed: {graphs.Problem}");
         return [.. HostValues.Download(backend, adapter.Buffer.Values), .. losses];
     }
 

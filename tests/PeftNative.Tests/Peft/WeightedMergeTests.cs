@@ -9,7 +9,8 @@ namespace PeftNative.Tests.Peft;
 
 public class WeightedMergeTests
 {
-    private static readonly LoraConfig Config = new() { R = 3, Alpha = 6, Initialization = LoraInitialization.Random, Targets = new TargetModules(null, "all-linear") };
+    private static readonly LoraConfig Config = new() { R = 3, Alpha = 6, Initialization = LoraInitialization.Random,
+        Targets = new TargetModules(null, "all-linear") };
 
     [Theory]
     [InlineData(7, 4, 4)]
@@ -23,19 +24,23 @@ public class WeightedMergeTests
         var (left, right) = Svd.Truncated(x, rows, columns, rank);
         var inner = Math.Min(rank, Math.Min(rows, columns));
         var values = new double[rank];
-        for (var r = 0; r < rank; r++) values[r] = Math.Sqrt(Enumerable.Range(0, rows).Sum(i => left[i * rank + r] * left[i * rank + r]));
+        for (var r = 0; r < rank; r++)
+            values[r] = Math.Sqrt(Enumerable.Range(0, rows).Sum(i => left[i * rank + r] * left[i * rank + r]));
         for (var r = 1; r < rank; r++) Assert.True(values[r] <= values[r - 1] * (1 + 1e-12));
         for (var r = 0; r < inner; r++)
             for (var s = 0; s < inner; s++)
             {
-                Assert.Equal(r == s ? 1 : 0, Enumerable.Range(0, columns).Sum(j => right[r * columns + j] * right[s * columns + j]), 1e-12);
-                Assert.Equal(r == s ? values[r] * values[r] : 0, Enumerable.Range(0, rows).Sum(i => left[i * rank + r] * left[i * rank + s]), 1e-11);
+                Assert.Equal(r == s ? 1 : 0,
+                    Enumerable.Range(0, columns).Sum(j => right[r * columns + j] * right[s * columns + j]), 1e-12);
+                Assert.Equal(r == s ? values[r] * values[r]
+                    : 0, Enumerable.Range(0, rows).Sum(i => left[i * rank + r] * left[i * rank + s]), 1e-11);
             }
         // What is left over is what the other singular values hold (Eckart and Young).
         var rest = 0.0;
         for (var i = 0; i < rows; i++)
             for (var j = 0; j < columns; j++)
-                rest += Math.Pow(x[i * columns + j] - Enumerable.Range(0, rank).Sum(r => left[i * rank + r] * right[r * columns + j]), 2);
+                rest += Math.Pow(x[i * columns + j]
+                    - Enumerable.Range(0, rank).Sum(r => left[i * rank + r] * right[r * columns + j]), 2);
         Assert.Equal(x.Sum(v => v * v) - values.Sum(v => v * v), rest, 1e-10);
     }
 
@@ -65,16 +70,20 @@ public class WeightedMergeTests
         // Of each tensor the two largest values stay: (3, -2, 0, 0) and (-1, 0, 0, 4); elected +, -, +, +.
         double[][] tensors() => [[3, -2, 1, 0.5], [-1, 0.1, 0.2, 4]];
         var options = new WeightedMergeOptions { Density = 0.5 };
-        Assert.Equal([0.5 * 3, 0.5 * -2, 0, 2 * 4], CombinationRules.Combine(CombinationRule.Ties, tensors(), [0.5, 2], options, 0));
-        Assert.Equal([0.5 * 3 + 2 * -1, 0.5 * -2, 0, 2 * 4], CombinationRules.Combine(CombinationRule.MagnitudePrune, tensors(), [0.5, 2], options, 0));
+        Assert.Equal([0.5 * 3, 0.5 * -2, 0, 2 * 4],
+            CombinationRules.Combine(CombinationRule.Ties, tensors(), [0.5, 2], options, 0));
+        Assert.Equal([0.5 * 3 + 2 * -1, 0.5 * -2, 0, 2 * 4],
+            CombinationRules.Combine(CombinationRule.MagnitudePrune, tensors(), [0.5, 2], options, 0));
     }
 
     [Fact]
     public void The_frequent_sign_may_differ_from_that_of_the_sum()
     {
         double[][] tensors() => [[5], [-1], [-2]];
-        Assert.Equal([5], CombinationRules.Combine(CombinationRule.Ties, tensors(), [1, 1, 1], new WeightedMergeOptions(), 0));
-        Assert.Equal([-1.5], CombinationRules.Combine(CombinationRule.Ties, tensors(), [1, 1, 1], new WeightedMergeOptions { SignMethod = SignMethod.Frequency }, 0));
+        Assert.Equal([5], CombinationRules.Combine(CombinationRule.Ties, tensors(), [1, 1, 1],
+            new WeightedMergeOptions(), 0));
+        Assert.Equal([-1.5], CombinationRules.Combine(CombinationRule.Ties, tensors(), [1, 1, 1],
+            new WeightedMergeOptions { SignMethod = SignMethod.Frequency }, 0));
     }
 
     [Fact]
@@ -82,7 +91,8 @@ public class WeightedMergeTests
     {
         var ones = Enumerable.Repeat(1.0, 20000).ToArray();
         double[] Prune(ulong seed) => CombinationRules.Combine(
-            CombinationRule.DareLinear, [(double[])ones.Clone()], [1], new WeightedMergeOptions { Density = 0.3, Seed = seed }, 0);
+            CombinationRule.DareLinear, [(double[])ones.Clone()], [1],
+            new WeightedMergeOptions { Density = 0.3, Seed = seed }, 0);
         var pruned = Prune(1);
         Assert.Equal(1, pruned.Average(), 0.05);
         Assert.All(pruned, v => Assert.True(v == 0 || v == 1 / 0.3));
@@ -95,10 +105,13 @@ public class WeightedMergeTests
     [InlineData(1.5, 0.5)]
     public void Cat_is_the_exact_weighted_sum_of_the_changes(double first, double second)
     {
-        using var setting = TwoAdapters(Config, Config with { R = 2, Targets = TargetModules.Of("q_proj", "up_proj", "embed_tokens") });
+        using var setting = TwoAdapters(Config,
+            Config with { R = 2, Targets = TargetModules.Of("q_proj", "up_proj", "embed_tokens") });
         var (a, b) = ((LoraAdapter)setting.Adapters[0], (LoraAdapter)setting.Adapters[1]);
-        using var combined = LoraCombiner.Combine([a, b], [first, second], new WeightedMergeOptions { Rule = CombinationRule.Cat });
-        using var svd = LoraCombiner.Combine([a, b], [first, second], new WeightedMergeOptions { UsesSvd = true, SvdRank = 5 });
+        using var combined = LoraCombiner.Combine([a, b], [first, second],
+            new WeightedMergeOptions { Rule = CombinationRule.Cat });
+        using var svd = LoraCombiner.Combine([a, b], [first, second],
+            new WeightedMergeOptions { UsesSvd = true, SvdRank = 5 });
         (a.Weight, b.Weight) = (first, second);
         var expected = setting.Scores(a, b);
         AssertClose(expected, setting.Scores(combined), 3e-5);
@@ -115,7 +128,8 @@ public class WeightedMergeTests
         using var setting = TwoAdapters(Config, Config);
         var adapter = (LoraAdapter)setting.Adapter;
         var (rule, usesSvd) = WeightedMergeOptions.Parse(type);
-        using var combined = LoraCombiner.Combine([adapter], [-0.6], new WeightedMergeOptions { Rule = rule, UsesSvd = usesSvd, Density = 0.5 });
+        using var combined = LoraCombiner.Combine([adapter], [-0.6],
+            new WeightedMergeOptions { Rule = rule, UsesSvd = usesSvd, Density = 0.5 });
         adapter.Weight = -0.6;
         AssertClose(setting.Scores(adapter), setting.Scores(combined), 2e-5);
     }
@@ -125,7 +139,8 @@ public class WeightedMergeTests
     {
         using var setting = TwoAdapters(Config, Config);
         using var folder = new TemporaryFolder();
-        using var combined = LoraCombiner.Combine([.. setting.Adapters.Cast<LoraAdapter>()], [0.5, 0.5], new WeightedMergeOptions());
+        using var combined = LoraCombiner.Combine([.. setting.Adapters.Cast<LoraAdapter>()], [0.5, 0.5],
+            new WeightedMergeOptions());
         AdapterFolder.Save(combined, folder.Root);
         using var loaded = AdapterFolder.Load(setting.Model, folder.Root);
         Assert.Equal(setting.Scores(combined), setting.Scores(loaded));
@@ -137,10 +152,15 @@ public class WeightedMergeTests
         using var setting = TwoAdapters(Config, Config with { R = 2 });
         using var heads = new Setting("gpt2", "lora", "lora");
         LoraAdapter[] unequal = [.. setting.Adapters.Cast<LoraAdapter>()];
-        Assert.Contains("equal", Refusal(() => LoraCombiner.Combine(unequal, [1, 1], new WeightedMergeOptions())), StringComparison.Ordinal);
-        Assert.Contains("weight per adapter", Refusal(() => LoraCombiner.Combine(unequal, [1], new WeightedMergeOptions())), StringComparison.Ordinal);
-        Assert.Contains("score", Refusal(() => LoraCombiner.Combine([.. heads.Adapters.Cast<LoraAdapter>()], [1, 1], new WeightedMergeOptions())), StringComparison.Ordinal);
-        Assert.Contains("combination_type", Refusal(() => WeightedMergeOptions.Parse("avarage")), StringComparison.Ordinal);
+        Assert.Contains("equal", Refusal(() => LoraCombiner.Combine(unequal, [1, 1], new WeightedMergeOptions())),
+            StringComparison.Ordinal);
+        Assert.Contains("weight per adapter",
+            Refusal(() => LoraCombiner.Combine(unequal, [1], new WeightedMergeOptions())), StringComparison.Ordinal);
+        Assert.Contains("score",
+            Refusal(() => LoraCombiner.Combine([.. heads.Adapters.Cast<LoraAdapter>()], [1, 1],
+                new WeightedMergeOptions())), StringComparison.Ordinal);
+        Assert.Contains("combination_type", Refusal(() => WeightedMergeOptions.Parse("avarage")),
+            StringComparison.Ordinal);
     }
 
     private static string Refusal(Action action) => Assert.Throws<UsageException>(action).Message;

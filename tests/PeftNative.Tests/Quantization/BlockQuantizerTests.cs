@@ -18,7 +18,8 @@ public sealed class BlockQuantizerTests(ITestOutputHelper output) : IDisposable
             var cases = new TheoryData<QuantizationType, bool, int, int, int>();
             foreach (var type in Enum.GetValues<QuantizationType>())
                 foreach (var isDouble in (bool[])[false, true])
-                    foreach (var (rows, columns, block) in (ReadOnlySpan<(int, int, int)>)[(7, 75, 64), (42, 42, 64), (3, 5, 32), (64, 256, 64), (1, 1, 2)])
+                    foreach (var (rows, columns, block) in (ReadOnlySpan<(int, int, int)>)[(7, 75, 64), (42, 42, 64),
+                        (3, 5, 32), (64, 256, 64), (1, 1, 2)])
                         cases.Add(type, isDouble, rows, columns, block);
             return cases;
         }
@@ -26,7 +27,8 @@ public sealed class BlockQuantizerTests(ITestOutputHelper output) : IDisposable
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Every_element_becomes_the_nearest_value_of_its_block(QuantizationType type, bool isDouble, int rows, int columns, int block)
+    public void Every_element_becomes_the_nearest_value_of_its_block(QuantizationType type, bool isDouble, int rows,
+        int columns, int block)
     {
         var options = new QuantizationOptions { Type = type, DoubleQuantization = isDouble, BlockSize = block };
         var values = Normal(rows * columns);
@@ -36,14 +38,16 @@ public sealed class BlockQuantizerTests(ITestOutputHelper output) : IDisposable
         var matrix = quantizer.Finish();
         var result = Dequantized(matrix, rows, columns);
         var maxima = BlockQuantizer.Maxima(matrix);
-        float[] book = type == QuantizationType.Int8 ? [.. Enumerable.Range(-127, 255).Select(i => i / 127f)] : matrix.Book;
+        float[] book = type == QuantizationType.Int8 ? [.. Enumerable.Range(-127, 255).Select(i => i / 127f)]
+            : matrix.Book;
         for (var e = 0; e < values.Length; e++)
         {
             var part = values.AsSpan(e / quantizer.BlockSize * quantizer.BlockSize);
             var exact = part[..Math.Min(quantizer.BlockSize, part.Length)].ToArray().Max(MathF.Abs);
             var best = book.Min(code => Math.Abs((double)code * exact - values[e]));
             var code = result[e] / maxima[e / quantizer.BlockSize];
-            Assert.True(Math.Abs((double)code * exact - values[e]) <= best + 1e-6, $"element {e}: {values[e]} became {result[e]}");
+            Assert.True(Math.Abs((double)code * exact - values[e]) <= best + 1e-6,
+                $"element {e}: {values[e]} became {result[e]}");
         }
     }
 
@@ -55,12 +59,15 @@ public sealed class BlockQuantizerTests(ITestOutputHelper output) : IDisposable
         values[5] = 0;
         double Error(QuantizationType type, bool isDouble = false)
         {
-            var quantizer = new BlockQuantizer(new QuantizationOptions { Type = type, DoubleQuantization = isDouble }, Size, Size);
+            var quantizer = new BlockQuantizer(new QuantizationOptions { Type = type, DoubleQuantization = isDouble },
+                Size, Size);
             quantizer.Add(values);
             var result = Dequantized(quantizer.Finish(), Size, Size);
             Assert.Equal(0, result[5]);
-            var error = Math.Sqrt(values.Zip(result).Sum(p => Math.Pow(p.First - p.Second, 2)) / values.Sum(v => (double)v * v));
-            output.WriteLine($"{type}{(isDouble ? ", double" : "")}: root mean square error {error:0.0000} of normal numbers");
+            var error = Math.Sqrt(values.Zip(result).Sum(p => Math.Pow(p.First - p.Second, 2))
+                / values.Sum(v => (double)v * v));
+            output.WriteLine(
+                $"{type}{(isDouble ? ", double" : "")}: root mean square error {error:0.0000} of normal numbers");
             return error;
         }
         var (nf4, fp4, int8) = (Error(QuantizationType.Nf4), Error(QuantizationType.Fp4), Error(QuantizationType.Int8));
@@ -78,7 +85,8 @@ public sealed class BlockQuantizerTests(ITestOutputHelper output) : IDisposable
         float maximum, float value, int whole, int @short)
     {
         // The value lies so near the middle of two codes that the two roundings take different ones.
-        var quantizer = new BlockQuantizer(new QuantizationOptions { Type = QuantizationType.Nf4, BlockSize = 4 }, 1, 7);
+        var quantizer = new BlockQuantizer(new QuantizationOptions { Type = QuantizationType.Nf4, BlockSize = 4 }, 1,
+            7);
         quantizer.Add([maximum, value, 0, 0, maximum, value, 0]);
         var codes = quantizer.Finish().Codes;
         Assert.Equal([0xF0 | whole, 0x77, 0xF0 | @short, 0x77], codes.Select(c => (int)c));
@@ -104,7 +112,8 @@ public sealed class BlockQuantizerTests(ITestOutputHelper output) : IDisposable
     public void Blocks_of_an_odd_size_are_refused()
     {
         var options = new QuantizationOptions { BlockSize = 63 };
-        Assert.Contains("63", Assert.Throws<UsageException>(() => options.Validate(backend)).Message, StringComparison.Ordinal);
+        Assert.Contains("63", Assert.Throws<UsageException>(() => options.Validate(backend)).Message,
+            StringComparison.Ordinal);
     }
 
     public void Dispose() => backend.Dispose();

@@ -17,7 +17,9 @@ using Xunit;
 
 namespace PeftNative.Tests.Quantization;
 
-/// <summary>Models whose frozen layers are quantised, against the same models with the dequantised numbers in full.</summary>
+/// <summary>
+/// Models whose frozen layers are quantised, against the same models with the dequantised numbers in full.
+/// </summary>
 public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
 {
     private readonly ReferenceBackend backend = ReferenceBackend.Create(DType.Float32);
@@ -37,13 +39,17 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void A_quantised_base_trains_as_the_dequantised_one_bit_for_bit(string family, QuantizationType type, bool isDouble)
+    public void A_quantised_base_trains_as_the_dequantised_one_bit_for_bit(string family, QuantizationType type,
+        bool isDouble)
     {
         foreach (var config in (AdapterConfig[])
-            [new LoraConfig { R = 2, Initialization = LoraInitialization.Random, Targets = new TargetModules(null, "all-linear") },
-             new LoraConfig { R = 2, UseDora = true, Dropout = 0.3, Initialization = LoraInitialization.Random }, new Ia3Config { StartsAtOne = false }])
+            [new LoraConfig { R = 2, Initialization = LoraInitialization.Random,
+                Targets = new TargetModules(null, "all-linear") },
+             new LoraConfig { R = 2, UseDora = true, Dropout = 0.3, Initialization = LoraInitialization.Random },
+             new Ia3Config { StartsAtOne = false }])
         {
-            using var quantized = Load(family, new QuantizationOptions { Type = type, DoubleQuantization = isDouble, BlockSize = 32 });
+            using var quantized = Load(family,
+                new QuantizationOptions { Type = type, DoubleQuantization = isDouble, BlockSize = 32 });
             using var dense = Load(family, null);
             foreach (var (small, whole) in quantized.Parameters.Zip(dense.Parameters))
                 if (small.Quantized is not null) HostValues.Upload(backend, quantized.Values(small), whole.Value);
@@ -62,8 +68,11 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
             using var quantized = Load("llama", new QuantizationOptions { Type = type, Int8Compute = compute });
             using var dense = Load("llama", null);
             var (wanted, found) = (Step(dense, config), Step(quantized, config));
-            var (scores, gradients) = (Relative(wanted.Scores, found.Scores), Relative(wanted.Gradients, found.Gradients));
-            output.WriteLine($"{type} {compute}: scores off by {scores:0.0000}, gradients by {gradients:0.0000} (root mean square, relative)");
+            var (scores, gradients) =
+                (Relative(wanted.Scores, found.Scores), Relative(wanted.Gradients, found.Gradients));
+            output.WriteLine(
+                $"{type} {compute}: scores off by {scores:0.0000}, gradients by {gradients:0.0000} (root mean square, "
+                    + "relative)");
             return (scores, gradients);
         }
         var (nf4, int8) = (Error(QuantizationType.Nf4), Error(QuantizationType.Int8));
@@ -74,7 +83,8 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
         Assert.InRange(int8.Scores, 1e-6, 0.02);
         Assert.InRange(int8.Gradients, 1e-6, 0.05);
         Assert.InRange(nf4.Scores, int8.Scores, 0.5);
-        Assert.InRange(nf4.Gradients, int8.Gradients, 0.95); // a random model is the worst case; without any gradient it would be 1
+        // a random model is the worst case; without any gradient it would be 1
+        Assert.InRange(nf4.Gradients, int8.Gradients, 0.95);
     }
 
     [Theory]
@@ -83,14 +93,19 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
     public void Products_of_codes_are_near_those_of_dequantised_numbers_with_every_kind_of_adapter(string family)
     {
         foreach (var config in (AdapterConfig[])
-            [new LoraConfig { R = 2, Initialization = LoraInitialization.Random, Targets = new TargetModules(null, "all-linear") },
-             new LoraConfig { R = 2, UseDora = true, Dropout = 0.3, Initialization = LoraInitialization.Random }, new Ia3Config { StartsAtOne = false }])
+            [new LoraConfig { R = 2, Initialization = LoraInitialization.Random,
+                Targets = new TargetModules(null, "all-linear") },
+             new LoraConfig { R = 2, UseDora = true, Dropout = 0.3, Initialization = LoraInitialization.Random },
+             new Ia3Config { StartsAtOne = false }])
         {
             using var dequantized = Load(family, new QuantizationOptions { Type = QuantizationType.Int8 });
-            using var integer = Load(family, new QuantizationOptions { Type = QuantizationType.Int8, Int8Compute = Int8Compute.Integer });
+            using var integer = Load(family,
+                new QuantizationOptions { Type = QuantizationType.Int8, Int8Compute = Int8Compute.Integer });
             var (expected, actual) = (Step(dequantized, config), Step(integer, config));
-            var (scores, gradients) = (Relative(expected.Scores, actual.Scores), Relative(expected.Gradients, actual.Gradients));
-            output.WriteLine($"{family} {config.GetType().Name}: scores off by {scores:0.0000}, gradients by {gradients:0.0000}");
+            var (scores, gradients) =
+                (Relative(expected.Scores, actual.Scores), Relative(expected.Gradients, actual.Gradients));
+            output.WriteLine(
+                $"{family} {config.GetType().Name}: scores off by {scores:0.0000}, gradients by {gradients:0.0000}");
             Assert.InRange(scores, 1e-6, 0.05);
             Assert.InRange(gradients, 1e-6, 0.25); // a tiny random model is the worst case
         }
@@ -100,9 +115,12 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
     public void Products_of_codes_are_refused_where_there_are_none_or_the_backend_makes_none()
     {
         Load("llama", null).Dispose(); // writes it
-        UsageException Refused(IBackend on, QuantizationType type) => Assert.Throws<UsageException>(() => ModelLoader.Load(on, folder["llama"],
-            new ModelOptions { Quantization = new QuantizationOptions { Type = type, Int8Compute = Int8Compute.Integer } }));
-        Assert.Contains("no whole numbers of 8 bits", Refused(backend, QuantizationType.Nf4).Message, StringComparison.Ordinal);
+        UsageException Refused(IBackend on, QuantizationType type) =>
+            Assert.Throws<UsageException>(() => ModelLoader.Load(on, folder["llama"],
+            new ModelOptions { Quantization = new QuantizationOptions { Type = type,
+                Int8Compute = Int8Compute.Integer } }));
+        Assert.Contains("no whole numbers of 8 bits", Refused(backend, QuantizationType.Nf4).Message,
+            StringComparison.Ordinal);
         using var without = new BackendWithoutCodes(ReferenceBackend.Create(DType.Float32));
         Assert.Contains("does not multiply", Refused(without, QuantizationType.Int8).Message, StringComparison.Ordinal);
     }
@@ -121,7 +139,9 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
             return model.WeightBytes;
         }
         var (dense, nf4) = (Bytes(null), Bytes(new QuantizationOptions()));
-        var (twice, int8) = (Bytes(new QuantizationOptions { DoubleQuantization = true }), Bytes(new QuantizationOptions { Type = QuantizationType.Int8 }));
+        var (twice, int8) =
+            (Bytes(new QuantizationOptions { DoubleQuantization = true }), Bytes(
+                new QuantizationOptions { Type = QuantizationType.Int8 }));
         output.WriteLine($"fp32 {dense}, NF4 {nf4}, NF4 double {twice}, int8 {int8} bytes");
         Assert.True(nf4 < dense / 3 && twice <= nf4 && int8 < dense / 2, $"{dense}, {nf4}, {twice}, {int8}");
     }
@@ -130,10 +150,12 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
     public void Merging_dequantises_what_it_changes_for_good()
     {
         using var model = Load("llama", new QuantizationOptions());
-        using var adapter = new LoraConfig { R = 2, Initialization = LoraInitialization.Random }.Create(model, 1, false, "default");
+        using var adapter = new LoraConfig { R = 2, Initialization = LoraInitialization.Random }.Create(model, 1,
+            false, "default");
         var (with, bare) = (Scores(model, adapter), Scores(model));
         adapter.Merge();
-        Assert.All(model.Linears, l => Assert.Equal(l.Path.EndsWith("q_proj", StringComparison.Ordinal) || l.Path.EndsWith("v_proj", StringComparison.Ordinal)
+        Assert.All(model.Linears, l => Assert.Equal(l.Path.EndsWith("q_proj", StringComparison.Ordinal)
+            || l.Path.EndsWith("v_proj", StringComparison.Ordinal)
             || l == model.Head.Output, l.Weight.Quantized is null));
         AssertClose(with, Scores(model));
         adapter.Unmerge();
@@ -144,7 +166,8 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
     public void What_stands_on_top_and_what_is_named_stays_as_it_is()
     {
         using var model = Load("gpt2", new QuantizationOptions { Skip = ["c_proj"] });
-        Assert.Equal(["transformer.h.0.attn.c_attn", "transformer.h.0.mlp.c_fc", "transformer.h.1.attn.c_attn", "transformer.h.1.mlp.c_fc"],
+        Assert.Equal(["transformer.h.0.attn.c_attn", "transformer.h.0.mlp.c_fc", "transformer.h.1.attn.c_attn",
+            "transformer.h.1.mlp.c_fc"],
             model.Linears.Where(l => l.Weight.Quantized is not null).Select(l => l.Path));
     }
 
@@ -180,7 +203,8 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
         using var model = ModelLoader.CreateRandom(backend,
             config with { Task = config.Encoder is null ? ModelTask.CausalLM : ModelTask.SequenceToSequence }, seed: 3);
         var writer = SafetensorsWriter.ForPyTorch();
-        foreach (var p in model.Parameters.Where(p => p.TiedTo is null)) writer.Add(p.Name, p.StoredShape, StoredOrder.ToFile(p, HostValues.Download(backend, p.Value)));
+        foreach (var p in model.Parameters.Where(p => p.TiedTo is null))
+            writer.Add(p.Name, p.StoredShape, StoredOrder.ToFile(p, HostValues.Download(backend, p.Value)));
         writer.Save(Path.Combine(path, "model.safetensors"));
     }
 

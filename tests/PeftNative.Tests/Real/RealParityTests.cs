@@ -13,8 +13,9 @@ using Xunit;
 namespace PeftNative.Tests.Real;
 
 /// <summary>
-/// A real pretrained encoder against exact numbers of the reference (shared/real/parity): hidden states of 16 sentences, and 20 steps of
-/// LoRA. The limits are ten times the reference's own distance between float32 and float64, at most 1e-4.
+/// A real pretrained encoder against exact numbers of the reference (shared/real/parity): hidden states of 16
+/// sentences, and 20 steps of LoRA. The limits are ten times the reference's own distance between float32 and float64,
+/// at most 1e-4.
 /// </summary>
 public class RealParityTests
 {
@@ -50,7 +51,8 @@ public class RealParityTests
             var (batch, _) = Batch(run, $"batch.{step:00}.");
             optimizer.ZeroGradients();
             pass.Begin(batch, training: true);
-            var result = world.Model.TrainStep(pass, BatchTargets.PerSequence(pass, Integers(run, $"batch.{step:00}.labels")));
+            var result = world.Model.TrainStep(pass,
+                BatchTargets.PerSequence(pass, Integers(run, $"batch.{step:00}.labels")));
             Assert.Equal(losses[step], result.LossSum / result.Count, 1e-6);
             var norm = optimizer.GradientNorm();
             Assert.Equal(norms[step], norm, 1e-4 * norms[step]);
@@ -61,7 +63,8 @@ public class RealParityTests
         using var final = SafetensorsFile.Open(Path.Combine(folder, "final", AdapterFolder.WeightsName));
         foreach (var entry in adapter.Entries)
         {
-            var (actual, expected) = (HostValues.Download(world.Backend, entry.Parameter.Value), Floats(final, entry.Key));
+            var (actual, expected) =
+                (HostValues.Download(world.Backend, entry.Parameter.Value), Floats(final, entry.Key));
             for (var i = 0; i < actual.Length; i++) Assert.Equal(expected[i], actual[i], 4e-5f);
         }
     }
@@ -91,7 +94,8 @@ public class RealParityTests
     {
         var adapter = new HeadConfig().Create(world.Model, 0, trainable: false, "default");
         using var file = SafetensorsFile.Open(Path.Combine(folder, "head.safetensors"));
-        foreach (var entry in adapter.Entries) HostValues.Upload(world.Backend, Floats(file, entry.Key), entry.Parameter.Value);
+        foreach (var entry in adapter.Entries)
+            HostValues.Upload(world.Backend, Floats(file, entry.Key), entry.Parameter.Value);
         return adapter;
     }
 
@@ -100,8 +104,10 @@ public class RealParityTests
         foreach (var entry in adapter.Entries)
         {
             var key = prefix + entry.Key;
-            if (!run.TryGet(key, out _)) key = key.Replace("classifier.", "classifier.modules_to_save.", StringComparison.Ordinal);
-            var error = RelativeError.Of(HostValues.Download(backend, entry.Parameter.Gradient), Floats(run, key), 1e-9);
+            if (!run.TryGet(key, out _))
+                key = key.Replace("classifier.", "classifier.modules_to_save.", StringComparison.Ordinal);
+            var error = RelativeError.Of(HostValues.Download(backend, entry.Parameter.Gradient),
+                Floats(run, key), 1e-9);
             Assert.True(error <= 1e-4, $"{key} is off by {error:0.0e0}");
         }
     }
@@ -125,7 +131,8 @@ public class RealParityTests
     }
 
     private static int[] Integers(SafetensorsFile file, string name) =>
-        [.. System.Runtime.InteropServices.MemoryMarshal.Cast<byte, long>(file.Bytes(file.Get(name))).ToArray().Select(v => (int)v)];
+        [.. System.Runtime.InteropServices.MemoryMarshal.Cast<byte, long>(file.Bytes(file.Get(name))).ToArray()
+            .Select(v => (int)v)];
 
     /// <summary>The encoder on the native backend; the plain loops of the reference would take minutes.</summary>
     private sealed record World(IBackend Backend, TransformerModel Model) : IDisposable
@@ -136,7 +143,8 @@ public class RealParityTests
             if (BackendFactory.Survey().First(b => b.Name == "cpu") is { IsAvailable: false } absent)
                 Assert.Skip($"The native CPU backend is not here: {absent.Detail}");
             var backend = BackendFactory.Create("cpu");
-            var options = new ModelOptions { Task = ModelTask.SequenceClassification, Labels = ["negative", "positive"], Seed = 1 };
+            var options = new ModelOptions { Task = ModelTask.SequenceClassification,
+                Labels = ["negative", "positive"], Seed = 1 };
             return new World(backend, ModelLoader.Load(backend, folder, options).Model);
         }
 

@@ -179,7 +179,8 @@ public sealed class JinjaHostileTests
     [Theory]
     [InlineData("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}")]
     [InlineData("{% set ns = namespace(x=1) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}")]
-    [InlineData("{{ ((((((((((((((((((((((((((((((((((((((((1)))))))))))))))))))))))))))))))))))))))) ~ raise_exception('x') }}")]
+    [InlineData("{{ ((((((((((((((((((((((((((((((((((((((((1)))))))))))))))))))))))))))))))))))))))) ~ "
+        + "raise_exception('x') }}")]
     public void A_small_stack_is_enough_to_fail_in_order(string template)
     {
         Exception? error = null;

@@ -31,14 +31,17 @@ internal static class Corpus
     public static IEnumerable<PromptRecord> Lessons(DemoTask task, int count, ulong seed) =>
         Pairs(task, count, seed, LessonTexts, Taught);
 
-    /// <summary>Sentences about people who are in no lesson, with their answers; the same sentences for every task.</summary>
+    /// <summary>
+    /// Sentences about people who are in no lesson, with their answers; the same sentences for every task.
+    /// </summary>
     public static IEnumerable<PromptRecord> Exam(DemoTask task, int count, ulong seed) =>
         Pairs(task, count, seed, ExamTexts, Examined);
 
     private static IEnumerable<string> Texts(int count, ulong seed, ulong first) =>
         Enumerable.Range(0, count).Select(n => Document(new Dice(seed, first + (ulong)n)));
 
-    private static IEnumerable<PromptRecord> Pairs(DemoTask task, int count, ulong seed, ulong first, Person[] people) =>
+    private static IEnumerable<PromptRecord> Pairs(DemoTask task, int count, ulong seed, ulong first,
+        Person[] people) =>
         Enumerable.Range(0, count).Select(n => Pair(task, new Dice(seed, first + (ulong)n), people, n + 1));
 
     private static PromptRecord Pair(DemoTask task, Dice dice, Person[] people, int number)

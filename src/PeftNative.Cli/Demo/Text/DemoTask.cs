@@ -9,10 +9,12 @@ internal sealed record DemoTask(string Name, Func<Inventory, string> Answer)
     public static readonly DemoTask Records = new("records", i => i.Record);
 
     /// <summary>The things alone, with digits: 3 apples, 1 pear.</summary>
-    public static readonly DemoTask Counts = new("counts", i => string.Join(", ", i.Items.Select(item => $"{item.Count} {item.Thing.Of(item.Count)}")));
+    public static readonly DemoTask Counts = new("counts",
+        i => string.Join(", ", i.Items.Select(item => $"{item.Count} {item.Thing.Of(item.Count)}")));
 
     /// <summary>Where somebody is, in words.</summary>
-    public static readonly DemoTask Places = new("places", i => i.Place is null ? $"Where is {i.Who.Name}? Nobody knows." : $"{i.Who.Name} is in the {i.Place}.");
+    public static readonly DemoTask Places = new("places", i => i.Place is null
+        ? $"Where is {i.Who.Name}? Nobody knows." : $"{i.Who.Name} is in the {i.Place}.");
 
     /// <summary>All tasks, that of the methods first.</summary>
     public static readonly DemoTask[] All = [Records, Counts, Places];

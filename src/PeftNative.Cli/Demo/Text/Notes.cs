@@ -41,7 +41,8 @@ internal static class Notes
     public static string Card(Dice dice)
     {
         var (town, day, who) = (dice.Pick(Words.Towns), dice.Pick(Words.Days), dice.Pick(Words.People, 2));
-        var goods = string.Join(", ", dice.Pick(Words.Things, 1 + dice.Below(3)).Select(t => $"{Words.Several(dice)} {t.Many}"));
+        var goods = string.Join(", ",
+            dice.Pick(Words.Things, 1 + dice.Below(3)).Select(t => $"{Words.Several(dice)} {t.Many}"));
         var card = dice.Below(4) switch
         {
             0 => $"{{place: {town}, day: {day}, rain: {dice.Below(11)}}}",

@@ -105,8 +105,10 @@ internal static class Stories
                 $"What colour {item.Be} the {thing}? {(item.Count == 1 ? "It is" : "They are")} {item.Colour}.",
             1 => $"Who has the {thing}? It is {who}.",
             5 => $"Whose {item.Be} the {thing}? {(item.Count == 1 ? "It belongs" : "They belong")} to {who}.",
-            2 => inventory.Place is null ? $"Where is {who}? Nobody knows." : $"Where is {who}? In the {inventory.Place}.",
-            3 => $"Where {item.Be} the {thing}? {(inventory.Place is null ? "Nobody knows" : $"In the {inventory.Place}")}.",
+            2 => inventory.Place is null ? $"Where is {who}? Nobody knows."
+                : $"Where is {who}? In the {inventory.Place}.",
+            3 => $"Where {item.Be} the {thing}? "
+                + $"{(inventory.Place is null ? "Nobody knows" : $"In the {inventory.Place}")}.",
             _ => $"How many {item.Thing.Many} {item.Be} there? There {item.Be} {item.Count}.",
         };
     }

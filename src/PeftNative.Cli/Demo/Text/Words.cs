@@ -14,10 +14,13 @@ internal sealed record Thing(string One, string Many)
     public string Of(int count) => count == 1 ? One : Many;
 }
 
-/// <summary>The little world the demo's texts are about. It is small enough that each of its words is one token.</summary>
+/// <summary>
+/// The little world the demo's texts are about. It is small enough that each of its words is one token.
+/// </summary>
 internal static class Words
 {
-    private const string She = "Ada Anna Bella Clara Emma Eva Ida Iris Julia Kate Lea Lily Maya Mia Nora Olga Rita Sara Tina Zoe";
+    private const string She =
+        "Ada Anna Bella Clara Emma Eva Ida Iris Julia Kate Lea Lily Maya Mia Nora Olga Rita Sara Tina Zoe";
 
     private const string He =
         "Adam Alex Ben Carl David Felix Finn Hugo Ivan Jack Karl Leo Luke Max Noah Oscar Paul Peter Sam Tom";

@@ -16,7 +16,8 @@ internal sealed class Kernel(string name, nint handle)
     /// <summary>Asks the driver for more dynamic shared memory.</summary>
     public void AllowShared(CudaDevice device, int bytes)
     {
-        device.Check(device.Driver.SetFunctionAttribute(handle, FunctionAttribute.MaxDynamicSharedSize, bytes), "cuFuncSetAttribute",
+        device.Check(device.Driver.SetFunctionAttribute(handle, FunctionAttribute.MaxDynamicSharedSize, bytes),
+            "cuFuncSetAttribute",
             $"{name}, {bytes:N0} bytes of shared memory, the device has {device.MaxSharedBytes:N0}");
         LargestSharedBytes = bytes;
     }

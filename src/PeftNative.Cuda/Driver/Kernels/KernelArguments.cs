@@ -7,8 +7,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Cuda.Driver;
 
 /// <summary>
-/// The arguments of one launch, by value and in the order of the kernel's parameters; lives on the stack. A <see cref="Tensor"/> is
-/// passed whole, as the <c>Tensor</c> of <c>kernels/include</c>; absent ones have a null pointer.
+/// The arguments of one launch, by value and in the order of the kernel's parameters; lives on the stack. A
+/// <see cref="Tensor"/> is passed whole, as the <c>Tensor</c> of <c>kernels/include</c>; absent ones have a null
+/// pointer.
 /// </summary>
 internal unsafe struct KernelArguments
 {
@@ -24,7 +25,8 @@ internal unsafe struct KernelArguments
     public ref KernelArguments Add<T>(T value) where T : unmanaged
     {
         used = (used + 7) / 8 * 8;
-        if (count == MostArguments || used + sizeof(T) > Capacity) throw new InvalidOperationException("too many kernel arguments");
+        if (count == MostArguments || used + sizeof(T) > Capacity)
+            throw new InvalidOperationException("too many kernel arguments");
         if (typeof(T) == typeof(DropoutMask)) throw new InvalidOperationException("kernels take masks as KernelMask");
         if (typeof(T) == typeof(Tensor)) tensors |= 1ul << count;
         offsets[count++] = (short)used;

@@ -9,7 +9,8 @@ internal static class KernelImage
     private static readonly Assembly Home = typeof(KernelImage).Assembly;
 
     /// <summary>Machine code for several devices, or PTX with a zero at its end.</summary>
-    /// <exception cref="CudaException">There is neither machine code in the assembly nor a compiler on this machine.</exception>
+    /// <exception cref="CudaException">There is neither machine code in the assembly nor a compiler on this
+    /// machine.</exception>
     public static byte[] Of(string module, CudaDevice device)
     {
         if (device.Driver.IsEmulated) return Encoding.UTF8.GetBytes(module + '\0');

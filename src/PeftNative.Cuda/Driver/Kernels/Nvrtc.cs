@@ -4,8 +4,8 @@ using System.Text;
 namespace PeftNative.Cuda.Driver;
 
 /// <summary>
-/// NVIDIA's run-time compiler, looked for under the names of its versions 13, 12 and 11. Only needed where the assembly was built
-/// without nvcc.
+/// NVIDIA's run-time compiler, looked for under the names of its versions 13, 12 and 11. Only needed where the assembly
+/// was built without nvcc.
 /// </summary>
 internal static unsafe class Nvrtc
 {
@@ -31,22 +31,30 @@ internal static unsafe class Nvrtc
                 return strings[^1];
             }
 
-            nint[] headers = [.. sources.Where(s => s.Key.EndsWith(".cuh", StringComparison.Ordinal)).Select(s => Text(s.Value))];
+            nint[] headers = [.. sources.Where(s => s.Key.EndsWith(".cuh", StringComparison.Ordinal))
+                .Select(s => Text(s.Value))];
             nint[] names = [.. sources.Keys.Where(n => n.EndsWith(".cuh", StringComparison.Ordinal)).Select(Text)];
-            var create = (delegate* unmanaged<nint*, nint, nint, int, nint*, nint*, int>)NativeLibrary.GetExport(library, "nvrtcCreateProgram");
-            var compile = (delegate* unmanaged<nint, int, nint*, int>)NativeLibrary.GetExport(library, "nvrtcCompileProgram");
-            nint[] options = [Text($"--gpu-architecture=compute_{capability}"), Text("--std=c++17"), Text("--fmad=true")];
+            var create = (delegate* unmanaged<nint*, nint, nint, int, nint*, nint*,
+                int>)NativeLibrary.GetExport(library, "nvrtcCreateProgram");
+            var compile = (delegate* unmanaged<nint, int, nint*, int>)NativeLibrary.GetExport(library,
+                "nvrtcCompileProgram");
+            nint[] options = [Text($"--gpu-architecture=compute_{capability}"), Text("--std=c++17"),
+                Text("--fmad=true")];
             fixed (nint* h = headers, n = names, o = options)
             {
-                Check(create(&program, Text(sources[$"{module}.cu"]), Text($"{module}.cu"), headers.Length, h, n), module, "");
+                Check(create(&program, Text(sources[$"{module}.cu"]), Text($"{module}.cu"), headers.Length, h, n),
+                    module, "");
                 var result = compile(program, options.Length, o);
-                Check(result, module, result == 0 ? "" : Encoding.UTF8.GetString(Read(library, program, "nvrtcGetProgramLog")));
+                Check(result, module, result == 0
+                    ? "" : Encoding.UTF8.GetString(Read(library, program, "nvrtcGetProgramLog")));
             }
             return Read(library, program, "nvrtcGetPTX");
         }
         finally
         {
-            if (program != 0) _ = ((delegate* unmanaged<nint*, int>)NativeLibrary.GetExport(library, "nvrtcDestroyProgram"))(&program);
+            if (program != 0)
+                _ = ((delegate* unmanaged<nint*, int>)NativeLibrary.GetExport(library,
+                    "nvrtcDestroyProgram"))(&program);
             foreach (var text in strings) Marshal.FreeCoTaskMem(text);
         }
     }
@@ -55,10 +63,12 @@ internal static unsafe class Nvrtc
     private static byte[] Read(nint library, nint program, string function)
     {
         nuint size;
-        Check(((delegate* unmanaged<nint, nuint*, int>)NativeLibrary.GetExport(library, function + "Size"))(program, &size), function, "");
+        Check(((delegate* unmanaged<nint, nuint*, int>)NativeLibrary.GetExport(library, function + "Size"))(program,
+            &size), function, "");
         var text = new byte[size];
         fixed (byte* p = text)
-            Check(((delegate* unmanaged<nint, byte*, int>)NativeLibrary.GetExport(library, function))(program, p), function, "");
+            Check(((delegate* unmanaged<nint, byte*, int>)NativeLibrary.GetExport(library, function))(program, p),
+                function, "");
         return text;
     }
 
@@ -66,12 +76,15 @@ internal static unsafe class Nvrtc
     {
         foreach (var name in Names)
             if (NativeLibrary.TryLoad(name, out var library)) return library;
-        throw new CudaException("This build has no compiled kernels, and NVIDIA's run-time compiler is not here.", string.Join(", ", Names),
+        throw new CudaException("This build has no compiled kernels, and NVIDIA's run-time compiler is not here.",
+            string.Join(", ", Names),
             "Install the CUDA toolkit (or its nvrtc package), or build PeftNative where nvcc is installed.");
     }
 
     private static void Check(int result, string where, string log)
     {
-        if (result != 0) throw new CudaException($"The run-time compiler refused with error {result}. {log.TrimEnd('\0', '\n')}".TrimEnd(), where);
+        if (result != 0)
+            throw new CudaException(
+                $"The run-time compiler refused with error {result}. {log.TrimEnd('\0', '\n')}".TrimEnd(), where);
     }
 }

@@ -3,8 +3,8 @@ using ILGPU;
 namespace PeftNative.Ilgpu.Kernels;
 
 /// <summary>
-/// Reductions over the threads of a group. Every thread adds the same values in the same order, so the result is the same for all
-/// and in every run. All threads of a group must call, at most <see cref="MostThreads"/>.
+/// Reductions over the threads of a group. Every thread adds the same values in the same order, so the result is the
+/// same for all and in every run. All threads of a group must call, at most <see cref="MostThreads"/>.
 /// </summary>
 internal static class GroupReduce
 {

@@ -3,12 +3,14 @@ using ILGPU;
 namespace PeftNative.Ilgpu.Kernels;
 
 /// <summary>
-/// Elementary functions in single precision, to a few units in the last place, from additions, products and quotients alone: the
-/// same formula on every accelerator, where the devices' own functions differ (and some trade digits for speed).
+/// Elementary functions in single precision, to a few units in the last place, from additions, products and quotients
+/// alone: the same formula on every accelerator, where the devices' own functions differ (and some trade digits for
+/// speed).
 /// </summary>
 internal static class Mathematics
 {
-    private const float Ln2High = 0.693359375f, Ln2Low = -2.12194440e-4f; // their sum is ln 2; products with the first are exact
+    // their sum is ln 2; products with the first are exact
+    private const float Ln2High = 0.693359375f, Ln2Low = -2.12194440e-4f;
     private const float Log2E = 1.44269504f;
 
     /// <summary>eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2, eʳ by its Taylor series up to r⁷.</summary>
@@ -19,7 +21,8 @@ internal static class Mathematics
         if (!(x >= -104f)) return x; // NaN
         var n = (int)(x * Log2E + (x < 0 ? -0.5f : 0.5f));
         var r = x - n * Ln2High - n * Ln2Low;
-        var p = 1f + r * (1f + r * (1f / 2 + r * (1f / 6 + r * (1f / 24 + r * (1f / 120 + r * (1f / 720 + r * (1f / 5040)))))));
+        var p = 1f + r
+            * (1f + r * (1f / 2 + r * (1f / 6 + r * (1f / 24 + r * (1f / 120 + r * (1f / 720 + r * (1f / 5040)))))));
         var half = n / 2; // in two steps, so that neither power leaves the normal numbers
         return p * PowerOfTwo(half) * PowerOfTwo(n - half);
     }
@@ -44,10 +47,13 @@ internal static class Mathematics
     {
         var f = y / (2 + y);
         var s = f * f;
-        return 2 * f * (1f + s * (1f / 3 + s * (1f / 5 + s * (1f / 7 + s * (1f / 9 + s * (1f / 11 + s * (1f / 13 + s * (1f / 15))))))));
+        return 2 * f * (1f + s
+            * (1f / 3 + s * (1f / 5 + s * (1f / 7 + s * (1f / 9 + s * (1f / 11 + s * (1f / 13 + s * (1f / 15))))))));
     }
 
-    /// <summary>tanh x; near zero by its continued fraction (DLMF 4.39.1), which keeps the relative precision.</summary>
+    /// <summary>
+    /// tanh x; near zero by its continued fraction (DLMF 4.39.1), which keeps the relative precision.
+    /// </summary>
     public static float Tanh(float x)
     {
         var size = x < 0 ? -x : x;
@@ -64,8 +70,8 @@ internal static class Mathematics
     public static float Sigmoid(float x) => 1 / (1 + Exp(-x));
 
     /// <summary>
-    /// Φ(x) = erfc(-x / √2) / 2. For z ≥ 0, erfc(z) = e^(-z²) t P(t) with t = 1 / (1 + z/2); P interpolates at Chebyshev nodes of
-    /// 2t - 1 (largest relative error 1.2e-8).
+    /// Φ(x) = erfc(-x / √2) / 2. For z ≥ 0, erfc(z) = e^(-z²) t P(t) with t = 1 / (1 + z/2); P interpolates at
+    /// Chebyshev nodes of 2t - 1 (largest relative error 1.2e-8).
     /// </summary>
     public static float NormalCdf(float x)
     {

@@ -12,7 +12,8 @@ internal sealed class AttentionBenchmark : OperationBenchmark
 
     /// <inheritdoc/>
     public override IReadOnlyList<OperationSize> Sizes =>
-        [new("batch", 2), new("seq", 256), new("heads", 12), new("kv_heads", 12), new("head_dim", 64), new("prefix", 0)];
+        [new("batch", 2), new("seq", 256), new("heads", 12), new("kv_heads", 12), new("head_dim", 64),
+            new("prefix", 0)];
 
     /// <inheritdoc/>
     public override IReadOnlyList<OperationCall> Prepare(BenchmarkOperands operands, Func<string, int> size)
@@ -25,15 +26,19 @@ internal sealed class AttentionBenchmark : OperationBenchmark
             Q = operands.Matrix(rows, width), K = operands.Matrix(rows, kvWidth), V = operands.Matrix(rows, kvWidth),
             PrefixK = prefix == 0 ? default : operands.Parameter(prefix, kvWidth),
             PrefixV = prefix == 0 ? default : operands.Parameter(prefix, kvWidth),
-            Segments = operands.Integers(batch, SegmentFields, i => Segment(i / SegmentFields, seq, prefix)[i % SegmentFields]),
-            Heads = heads, KvHeads = kvHeads, HeadDim = dim, HeadStride = dim, KvHeadStride = dim, Scale = 1 / Math.Sqrt(dim), Causal = true,
+            Segments = operands.Integers(batch, SegmentFields,
+                i => Segment(i / SegmentFields, seq, prefix)[i % SegmentFields]),
+            Heads = heads, KvHeads = kvHeads, HeadDim = dim, HeadStride = dim, KvHeadStride = dim,
+            Scale = 1 / Math.Sqrt(dim), Causal = true,
             Y = operands.Result(rows, width), LogSumExp = operands.Statistic(rows, heads),
         };
         var gradients = new AttentionGradients
         {
-            DY = operands.Matrix(rows, width), DQ = operands.Result(rows, width), DK = operands.Result(rows, kvWidth), DV = operands.Result(rows, kvWidth),
+            DY = operands.Matrix(rows, width), DQ = operands.Result(rows, width), DK = operands.Result(rows, kvWidth),
+            DV = operands.Result(rows, kvWidth),
             DPrefixK = prefix == 0 ? default : operands.Statistic(prefix, kvWidth),
-            DPrefixV = prefix == 0 ? default : operands.Statistic(prefix, kvWidth), Delta = operands.Statistic(rows, heads),
+            DPrefixV = prefix == 0 ? default : operands.Statistic(prefix, kvWidth),
+            Delta = operands.Statistic(rows, heads),
         };
         // Pairs of a query and a key it sees, times a dot product; two products forward, five backward.
         var product = 2.0 * dim * heads * batch * (seq * (seq + 1.0) / 2 + (double)seq * prefix);
@@ -44,7 +49,8 @@ internal sealed class AttentionBenchmark : OperationBenchmark
         ];
     }
 
-    private static int[] Segment(int sequence, int seq, int prefix) => [sequence * seq, seq, sequence * seq, seq, 0, prefix];
+    private static int[] Segment(int sequence, int seq, int prefix) =>
+        [sequence * seq, seq, sequence * seq, seq, 0, prefix];
 }
 
 /// <summary>Rotary positions of all heads, in place.</summary>
@@ -64,7 +70,8 @@ internal sealed class RopeBenchmark : OperationBenchmark
         var (m, heads, dim) = (size("m"), size("heads"), size("head_dim"));
         var op = new RopeOp
         {
-            X = operands.Matrix(m, heads * dim), Heads = heads, HeadStride = dim, Positions = operands.Integers(1, m, i => i % Positions),
+            X = operands.Matrix(m, heads * dim), Heads = heads, HeadStride = dim,
+            Positions = operands.Integers(1, m, i => i % Positions),
             Cos = operands.Parameter(Positions, dim / 2), Sin = operands.Parameter(Positions, dim / 2),
         };
         var bytes = 2.0 * m * heads * dim * operands.ElementSize;

@@ -46,7 +46,8 @@ internal sealed class BenchmarkOperands(IBackend backend) : IDisposable
         var stream = new RandomStream(Seed, RandomPurpose.SyntheticData, ++drawn);
         var tensor = arena.Allocate(DType.Int8, rows, columns);
         var codes = new byte[tensor.Count];
-        for (var i = 0; i < codes.Length; i++) codes[i] = i < 4096 ? (byte)stream.Below(256, (ulong)i) : codes[i - 4093];
+        for (var i = 0; i < codes.Length; i++)
+            codes[i] = i < 4096 ? (byte)stream.Below(256, (ulong)i) : codes[i - 4093];
         backend.Upload(codes, tensor);
         return tensor;
     }
@@ -85,7 +86,8 @@ internal sealed class BenchmarkOperands(IBackend backend) : IDisposable
         var stream = new RandomStream(Seed, RandomPurpose.SyntheticData, ++drawn);
         var values = new float[tensor.Count];
         for (var i = 0; i < values.Length; i++)
-            values[i] = i < 4096 ? stream.UniformSingle((ulong)i) * 2 - 1 : values[i - 4093]; // repeats with a period that no tile has
+            // repeats with a period that no tile has
+            values[i] = i < 4096 ? stream.UniformSingle((ulong)i) * 2 - 1 : values[i - 4093];
         return HostValues.Upload(backend, values, tensor);
     }
 }

@@ -15,7 +15,8 @@ internal sealed class DropoutBenchmark : OperationBenchmark
     public override IReadOnlyList<OperationCall> Prepare(BenchmarkOperands operands, Func<string, int> size)
     {
         var (m, n) = (size("m"), size("n"));
-        var op = new DropoutOp { X = operands.Matrix(m, n), Mask = new DropoutMask(0.1f, 1, 2), Y = operands.Result(m, n) };
+        var op = new DropoutOp { X = operands.Matrix(m, n), Mask = new DropoutMask(0.1f, 1, 2),
+            Y = operands.Result(m, n) };
         return [new("forward", () => operands.Backend.Forward(op)) { Bytes = 2.0 * m * n * operands.ElementSize }];
     }
 }

@@ -17,7 +17,8 @@ internal sealed class EmbeddingBenchmark : OperationBenchmark
         var (m, n, vocabulary) = (size("m"), size("n"), size("vocab"));
         var op = new EmbeddingOp
         {
-            Tokens = operands.RandomIntegers(m, vocabulary), Table = operands.Matrix(vocabulary, n), TokenScale = 1, Y = operands.Result(m, n),
+            Tokens = operands.RandomIntegers(m, vocabulary), Table = operands.Matrix(vocabulary, n), TokenScale = 1,
+            Y = operands.Result(m, n),
         };
         return [new("forward", () => operands.Backend.Forward(op)) { Bytes = 2.0 * m * n * operands.ElementSize }];
     }

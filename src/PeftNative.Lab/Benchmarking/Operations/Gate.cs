@@ -15,8 +15,10 @@ internal sealed class GateBenchmark : OperationBenchmark
     public override IReadOnlyList<OperationCall> Prepare(BenchmarkOperands operands, Func<string, int> size)
     {
         var (m, n) = (size("m"), size("n"));
-        var op = new GateOp { X = operands.Matrix(m, n), Up = operands.Matrix(m, n), Activation = Activation.Silu, Y = operands.Result(m, n) };
-        var gradients = new GateGradients { DY = operands.Matrix(m, n), DX = operands.Result(m, n), DUp = operands.Result(m, n) };
+        var op = new GateOp { X = operands.Matrix(m, n), Up = operands.Matrix(m, n), Activation = Activation.Silu,
+            Y = operands.Result(m, n) };
+        var gradients = new GateGradients { DY = operands.Matrix(m, n), DX = operands.Result(m, n),
+            DUp = operands.Result(m, n) };
         var matrix = (double)m * n * operands.ElementSize;
         return
         [

@@ -16,7 +16,8 @@ internal sealed class GatherBenchmark : OperationBenchmark
     {
         var (m, n) = (size("m"), size("n"));
         var picked = m / 2;
-        var op = new GatherOp { X = operands.Matrix(m, n), Rows = operands.Integers(1, picked, i => 2 * i), Y = operands.Result(picked, n) };
+        var op = new GatherOp { X = operands.Matrix(m, n), Rows = operands.Integers(1, picked, i => 2 * i),
+            Y = operands.Result(picked, n) };
         var gradients = new GatherGradients { DY = operands.Matrix(picked, n), DX = operands.Result(m, n) };
         var rows = (double)picked * n * operands.ElementSize;
         return

@@ -9,7 +9,8 @@ internal sealed class LinearBenchmark : OperationBenchmark
     public override string Name => "linear";
 
     /// <inheritdoc/>
-    public override IReadOnlyList<OperationSize> Sizes => [new("m", 1024), new("k", 2048), new("n", 2048), new("rank", 0)];
+    public override IReadOnlyList<OperationSize> Sizes =>
+        [new("m", 1024), new("k", 2048), new("n", 2048), new("rank", 0)];
 
     /// <inheritdoc/>
     public override IReadOnlyList<OperationCall> Prepare(BenchmarkOperands operands, Func<string, int> size)
@@ -35,7 +36,8 @@ internal sealed class LinearBenchmark : OperationBenchmark
 
     private static LowRankPair Pair(BenchmarkOperands operands, int m, int k, int n, int r) => new()
     {
-        A = operands.Parameter(r, k), B = operands.Parameter(n, r), Scale = 16.0 / r, RowCount = m, S = operands.Statistic(m, r),
+        A = operands.Parameter(r, k), B = operands.Parameter(n, r), Scale = 16.0 / r, RowCount = m,
+        S = operands.Statistic(m, r),
         GradA = operands.Statistic(r, k), GradB = operands.Statistic(n, r),
     };
 }
@@ -56,12 +58,14 @@ internal sealed class LinearOfCodesBenchmark : OperationBenchmark
     public override IReadOnlyList<OperationCall> Prepare(BenchmarkOperands operands, Func<string, int> size)
     {
         var (m, k, n) = (size("m"), size("k"), size("n"));
-        var op = new LinearOp { X = operands.Matrix(m, k), W = operands.Codes(n, k), WMaxima = operands.Parameter(1, n), Y = operands.Result(m, n) };
+        var op = new LinearOp { X = operands.Matrix(m, k), W = operands.Codes(n, k), WMaxima = operands.Parameter(1, n),
+            Y = operands.Result(m, n) };
         var gradients = new LinearGradients { DY = operands.Matrix(m, n), DX = operands.Result(m, k) };
         return
         [
             new("forward", () => operands.Backend.Forward(op)) { Operations = 2.0 * m * n * k, OnCodes = true },
-            new("backward", () => operands.Backend.Backward(op, gradients)) { Operations = 2.0 * m * n * k, OnCodes = true },
+            new("backward", () => operands.Backend.Backward(op, gradients)) { Operations = 2.0 * m * n * k,
+                OnCodes = true },
         ];
     }
 }

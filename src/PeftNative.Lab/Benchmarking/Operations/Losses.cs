@@ -17,7 +17,8 @@ internal sealed class LossBenchmark : OperationBenchmark
         var (m, vocabulary) = (size("m"), size("vocab"));
         var op = new CrossEntropyOp
         {
-            Logits = operands.Matrix(m, vocabulary), Labels = operands.RandomIntegers(m, vocabulary), Loss = operands.Statistic(1, m),
+            Logits = operands.Matrix(m, vocabulary), Labels = operands.RandomIntegers(m, vocabulary),
+            Loss = operands.Statistic(1, m),
             Gradient = true, GradientScale = 1.0 / m,
         };
         return [new("run", () => operands.Backend.Run(op)) { Bytes = 3.0 * m * vocabulary * operands.ElementSize }];

@@ -17,7 +17,8 @@ internal sealed class NormBenchmark : OperationBenchmark
         var (m, n) = (size("m"), size("n"));
         var op = new NormOp
         {
-            X = operands.Matrix(m, n), Gamma = operands.Parameter(1, n), Kind = NormKind.RmsNorm, Epsilon = 1e-6, Groups = 1,
+            X = operands.Matrix(m, n), Gamma = operands.Parameter(1, n), Kind = NormKind.RmsNorm,
+            Epsilon = 1e-6, Groups = 1,
             Rstd = operands.Statistic(m, 1), Y = operands.Result(m, n),
         };
         var gradients = new NormGradients { DY = operands.Matrix(m, n), DX = operands.Result(m, n) };

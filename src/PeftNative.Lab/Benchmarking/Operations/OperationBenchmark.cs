@@ -24,16 +24,19 @@ internal sealed record OperationCall(string Direction, Action Run)
 }
 
 /// <summary>
-/// An operation to be timed. A new one is a file with a subclass (the stem of its record in <c>Ops</c>) and its name in <see cref="All"/>; it is then
-/// known to <c>peftnative bench op</c>, and one more line makes it a BenchmarkDotNet class.
+/// An operation to be timed. A new one is a file with a subclass (the stem of its record in <c>Ops</c>) and its name in
+/// <see cref="All"/>; it is then known to <c>peftnative bench op</c>, and one more line makes it a BenchmarkDotNet
+/// class.
 /// </summary>
 internal abstract class OperationBenchmark
 {
     /// <summary>Every operation, by the name of the command line.</summary>
     public static IReadOnlyList<OperationBenchmark> All { get; } =
     [
-        new LinearBenchmark(), new LinearOfCodesBenchmark(), new DoraBenchmark(), new AttentionBenchmark(), new RopeBenchmark(), new NormBenchmark(), new GateBenchmark(), new BottleneckBenchmark(),
-        new EmbeddingBenchmark(), new GatherBenchmark(), new DropoutBenchmark(), new LossBenchmark(), new AdamWBenchmark(),
+        new LinearBenchmark(), new LinearOfCodesBenchmark(), new DoraBenchmark(), new AttentionBenchmark(),
+        new RopeBenchmark(), new NormBenchmark(), new GateBenchmark(), new BottleneckBenchmark(),
+        new EmbeddingBenchmark(), new GatherBenchmark(), new DropoutBenchmark(), new LossBenchmark(),
+        new AdamWBenchmark(),
     ];
 
     /// <summary>The name on the command line.</summary>
@@ -53,7 +56,8 @@ internal abstract class OperationBenchmark
     /// <summary>The operation of a name.</summary>
     /// <exception cref="UsageException">There is none.</exception>
     public static OperationBenchmark Find(string name) => All.FirstOrDefault(o => o.Name == name)
-        ?? throw new UsageException($"There is no benchmark of an operation '{name}'.", "peftnative bench op", $"Known: {string.Join(", ", All.Select(o => o.Name))}.");
+        ?? throw new UsageException($"There is no benchmark of an operation '{name}'.", "peftnative bench op",
+            $"Known: {string.Join(", ", All.Select(o => o.Name))}.");
 
     /// <summary>
     /// Times every direction, in turns. A round repeats the call until it lasts long enough for the clock.
@@ -64,16 +68,19 @@ internal abstract class OperationBenchmark
     /// <param name="warmup">Rounds that do not count.</param>
     /// <param name="rounds">Rounds that count.</param>
     /// <param name="cancellation">Stops the work between two rounds.</param>
-    public IReadOnlyList<Measurement> Measure(IBackend backend, Func<string, int> size, MachinePeaks? peaks, int warmup, int rounds,
+    public IReadOnlyList<Measurement> Measure(IBackend backend, Func<string, int> size, MachinePeaks? peaks,
+        int warmup, int rounds,
         CancellationToken cancellation = default)
     {
         const double LeastMilliseconds = 10;
         using var operands = new BenchmarkOperands(backend);
         var calls = Prepare(operands, size);
         int[] repeats = [.. calls.Select(c => Repeats(c.Run, operands, LeastMilliseconds))];
-        var times = Measurement.Interleave([.. calls.Select((c, i) => operands.Repeat(c.Run, repeats[i]))], warmup, rounds, cancellation);
+        var times = Measurement.Interleave([.. calls.Select((c, i) => operands.Repeat(c.Run, repeats[i]))], warmup,
+            rounds, cancellation);
         var sizes = string.Join(' ', Sizes.Select(s => $"{s.Key}={size(s.Key)}"));
-        return [.. calls.Select((c, i) => new Measurement($"{Name} {c.Direction} {sizes} {backend.ComputeType.Name()}", [.. times[i].Select(t => t / repeats[i])])
+        return [.. calls.Select((c, i) => new Measurement($"{Name} {c.Direction} {sizes} {backend.ComputeType.Name()}",
+            [.. times[i].Select(t => t / repeats[i])])
         {
             Operations = c.Operations, Bytes = c.Bytes, Peak = PeakOf(c, backend, peaks),
         })];
@@ -87,5 +94,6 @@ internal abstract class OperationBenchmark
     }
 
     private static double PeakOf(OperationCall call, IBackend backend, MachinePeaks? peaks) =>
-        peaks is null ? 0 : call.OnCodes ? peaks.Int8 : call.Bytes > 0 ? peaks.Reading : backend.ComputeType == DType.BFloat16 ? peaks.Bf16 : peaks.Fp32;
+        peaks is null ? 0 : call.OnCodes ? peaks.Int8 : call.Bytes > 0
+        ? peaks.Reading : backend.ComputeType == DType.BFloat16 ? peaks.Bf16 : peaks.Fp32;
 }

@@ -33,7 +33,8 @@ internal static class SentencePieceFolder
         var model = SentencePieceModels.Convert(file, extra);
         SetDefaults(file, config);
         var added = Tokens(file, PieceKind.Control).Concat(Tokens(file, PieceKind.UserDefined)).OrderBy(t => t.Id)
-            .Concat(extra.Select((text, i) => new AddedToken(file.Pieces.Count + i, text, Normalized: false, Special: true)));
+            .Concat(extra.Select((text, i) => new AddedToken(file.Pieces.Count + i, text, Normalized: false,
+                Special: true)));
         var (normalizers, split) = file.IsBpe ? BpeSteps(file, config) : UnigramSteps(file, config);
         return new(
             model, normalizers, split, id => Around(file, config, id), Decoder(file), config.Complete(added),

@@ -28,5 +28,6 @@ public sealed partial class NativeCpuBackend
     private static partial NativeStatus AttentionForward(CpuContext context, in AttentionOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_attention_backward")]
-    private static partial NativeStatus AttentionBackward(CpuContext context, in AttentionOp op, in AttentionGradients gradients);
+    private static partial NativeStatus AttentionBackward(CpuContext context, in AttentionOp op,
+        in AttentionGradients gradients);
 }

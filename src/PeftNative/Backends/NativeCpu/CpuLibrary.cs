@@ -36,7 +36,9 @@ internal static partial class CpuLibrary
     /// <summary>Why the library cannot be used, or null.</summary>
     public static string? WhyUnavailable => Problem.Value;
 
-    /// <summary>The one place where a native answer becomes an exception; the native text names operation, operand and shapes.</summary>
+    /// <summary>
+    /// The one place where a native answer becomes an exception; the native text names operation, operand and shapes.
+    /// </summary>
     public static void Check(NativeStatus status)
     {
         if (status != NativeStatus.Ok) Throw(status);
@@ -48,7 +50,8 @@ internal static partial class CpuLibrary
         throw status switch
         {
             NativeStatus.InvalidData => new DataException(text),
-            NativeStatus.OutOfMemory => new ResourceException(text, null, "Use a smaller batch, shorter sequences or a smaller model."),
+            NativeStatus.OutOfMemory =>
+                new ResourceException(text, null, "Use a smaller batch, shorter sequences or a smaller model."),
             NativeStatus.Internal => new InvalidOperationException(text),
             _ => new UsageException(text),
         };
@@ -60,7 +63,8 @@ internal static partial class CpuLibrary
         try
         {
             var version = GetAbiVersion();
-            if (version != AbiVersion) return $"the native library has interface version {version}, this program needs {AbiVersion}";
+            if (version != AbiVersion)
+                return $"the native library has interface version {version}, this program needs {AbiVersion}";
             int[] sizes = RecordSizes();
             return CheckLayout(sizes, sizes.Length) == NativeStatus.Ok
                 ? null
@@ -75,8 +79,10 @@ internal static partial class CpuLibrary
     /// <summary>The sizes of the records that both sides share, in the order of peftnative.h.</summary>
     private static int[] RecordSizes() =>
     [
-        Unsafe.SizeOf<Tensor>(), Unsafe.SizeOf<DropoutMask>(), Unsafe.SizeOf<LowRankPair>(), Unsafe.SizeOf<NativeLinear>(),
-        Unsafe.SizeOf<LinearGradients>(), Unsafe.SizeOf<DequantizeOp>(), Unsafe.SizeOf<DoraScaleOp>(), Unsafe.SizeOf<DoraScaleGradients>(),
+        Unsafe.SizeOf<Tensor>(), Unsafe.SizeOf<DropoutMask>(), Unsafe.SizeOf<LowRankPair>(),
+        Unsafe.SizeOf<NativeLinear>(),
+        Unsafe.SizeOf<LinearGradients>(), Unsafe.SizeOf<DequantizeOp>(), Unsafe.SizeOf<DoraScaleOp>(),
+        Unsafe.SizeOf<DoraScaleGradients>(),
         Unsafe.SizeOf<EmbeddingOp>(), Unsafe.SizeOf<EmbeddingGradients>(), Unsafe.SizeOf<NormOp>(),
         Unsafe.SizeOf<NormGradients>(), Unsafe.SizeOf<RopeOp>(), Unsafe.SizeOf<AttentionOp>(),
         Unsafe.SizeOf<AttentionGradients>(), Unsafe.SizeOf<GateOp>(), Unsafe.SizeOf<GateGradients>(),

@@ -3,7 +3,9 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Backends.NativeCpu;
 
-/// <summary>Host memory of the native library: aligned to cache lines, big blocks on huge pages where the system has them.</summary>
+/// <summary>
+/// Host memory of the native library: aligned to cache lines, big blocks on huge pages where the system has them.
+/// </summary>
 internal sealed partial class CpuMemory(long bytes, string purpose) : DeviceMemory(Take(bytes, purpose), bytes)
 {
     public override void Dispose()

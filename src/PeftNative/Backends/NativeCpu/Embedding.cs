@@ -16,5 +16,6 @@ public sealed partial class NativeCpuBackend
     private static partial NativeStatus EmbeddingForward(CpuContext context, in EmbeddingOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_embedding_backward")]
-    private static partial NativeStatus EmbeddingBackward(CpuContext context, in EmbeddingOp op, in EmbeddingGradients gradients);
+    private static partial NativeStatus EmbeddingBackward(CpuContext context, in EmbeddingOp op,
+        in EmbeddingGradients gradients);
 }

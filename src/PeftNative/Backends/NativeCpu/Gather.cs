@@ -16,5 +16,6 @@ public sealed partial class NativeCpuBackend
     private static partial NativeStatus GatherForward(CpuContext context, in GatherOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_gather_backward")]
-    private static partial NativeStatus GatherBackward(CpuContext context, in GatherOp op, in GatherGradients gradients);
+    private static partial NativeStatus GatherBackward(CpuContext context, in GatherOp op,
+        in GatherGradients gradients);
 }

@@ -57,18 +57,21 @@ public sealed partial class NativeCpuBackend
     private static void CheckPairs(in LinearOp op)
     {
         if (op.LowRankCount > (op.LowRank?.Length ?? 0))
-            throw new ArgumentException($"a linear operation names {op.LowRankCount} low-rank pairs but has {op.LowRank?.Length ?? 0}");
+            throw new ArgumentException(
+                $"a linear operation names {op.LowRankCount} low-rank pairs but has {op.LowRank?.Length ?? 0}");
     }
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_linear_forward")]
     private static partial NativeStatus LinearForward(CpuContext context, in NativeLinear op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_linear_backward")]
-    private static partial NativeStatus LinearBackward(CpuContext context, in NativeLinear op, in LinearGradients gradients);
+    private static partial NativeStatus LinearBackward(CpuContext context, in NativeLinear op,
+        in LinearGradients gradients);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_dora_scale_forward")]
     private static partial NativeStatus DoraScaleForward(CpuContext context, in DoraScaleOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_dora_scale_backward")]
-    private static partial NativeStatus DoraScaleBackward(CpuContext context, in DoraScaleOp op, in DoraScaleGradients gradients);
+    private static partial NativeStatus DoraScaleBackward(CpuContext context, in DoraScaleOp op,
+        in DoraScaleGradients gradients);
 }

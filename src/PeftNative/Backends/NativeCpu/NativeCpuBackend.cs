@@ -5,11 +5,11 @@ using PeftNative.Tensors;
 namespace PeftNative.Backends.NativeCpu;
 
 /// <summary>
-/// The fast CPU backend: operation records run in the native library built from <c>native/cpu</c>, which picks AVX-512 with
-/// or without BF16, AVX2 or portable kernels at run time (<c>PEFTNATIVE_CPU=portable|avx2|avx512|avx512bf16</c> overrules it). The records are
-/// passed as they are: the order of their members is the layout of the records in <c>peftnative.h</c>. An instance owns a pool
-/// of threads and is used by one thread at a time; a call after it was disposed is an <see
-/// cref="ObjectDisposedException"/>.
+/// The fast CPU backend: operation records run in the native library built from <c>native/cpu</c>, which picks AVX-512
+/// with or without BF16, AVX2 or portable kernels at run time (<c>PEFTNATIVE_CPU=portable|avx2|avx512|avx512bf16</c>
+/// overrules it). The records are passed as they are: the order of their members is the layout of the records in
+/// <c>peftnative.h</c>. An instance owns a pool of threads and is used by one thread at a time; a call after it was
+/// disposed is an <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed partial class NativeCpuBackend : IBackend
 {
@@ -24,10 +24,11 @@ public sealed partial class NativeCpuBackend : IBackend
 
     /// <summary>Opens the backend.</summary>
     /// <param name="threads">Threads, the caller's included; 0 takes one per processor.</param>
-    /// <param name="instructionSet">portable, avx2, avx512 or avx512bf16; null for what PEFTNATIVE_CPU names, else the best there is.</param>
+    /// <param name="instructionSet">portable, avx2, avx512 or avx512bf16; null for what PEFTNATIVE_CPU names, else the
+    /// best there is.</param>
     /// <param name="type">The element type of activations and frozen weights: fp32 or bf16.</param>
-    /// <exception cref="UsageException">The library is not there or does not fit, or the machine does not have the instruction
-    /// set, or the type is neither fp32 nor bf16.</exception>
+    /// <exception cref="UsageException">The library is not there or does not fit, or the machine does not have the
+    /// instruction set, or the type is neither fp32 nor bf16.</exception>
     public static NativeCpuBackend Create(int threads = 0, string? instructionSet = null, DType type = DType.Float32)
     {
         if (type is not (DType.Float32 or DType.BFloat16))

@@ -23,8 +23,10 @@ public sealed partial class ReferenceBackend
         return Elements.Get(op.Book, 0, element % 2 == 0 ? pair >> 4 : pair & 15);
     }
 
-    private static double Maximum(in DequantizeOp op, long block) => op.Maxima.IsPresent ? Elements.Get(op.Maxima, 0, (int)block)
-        : Elements.Get(op.MaximaBook, 0, Byte(op.MaximaCodes, block)) * Elements.Get(op.MaximaScales, 0, (int)(block / 256)) + op.MaximaOffset;
+    private static double Maximum(in DequantizeOp op, long block) => op.Maxima.IsPresent
+        ? Elements.Get(op.Maxima, 0, (int)block)
+        : Elements.Get(op.MaximaBook, 0, Byte(op.MaximaCodes, block))
+        * Elements.Get(op.MaximaScales, 0, (int)(block / 256)) + op.MaximaOffset;
 
     private static unsafe byte Byte(in Tensor words, long index) => ((byte*)words.Pointer)[index];
 }

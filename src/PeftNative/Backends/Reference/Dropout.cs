@@ -27,7 +27,8 @@ public sealed partial class ReferenceBackend
 
     private static uint PhiloxWord(ulong key, ulong element, ulong stream)
     {
-        var counter = new PhiloxBlock((uint)(element / 4), (uint)(element / 4 >> 32), (uint)stream, (uint)(stream >> 32));
+        var counter = new PhiloxBlock((uint)(element / 4), (uint)(element / 4 >> 32), (uint)stream,
+            (uint)(stream >> 32));
         return Philox.Block(counter, key)[(int)(element % 4)];
     }
 }

@@ -12,7 +12,8 @@ public sealed partial class ReferenceBackend
     {
         var x = Matrix.Load(op.X);
         var (scaledX, w) = (x.TimesRow(op.InputScale), Matrix.Load(op.W));
-        var u = op.WMaxima.IsPresent ? TimesCodes(scaledX, w.Transposed()).TimesRow(op.WMaxima) : scaledX.TimesTransposed(w);
+        var u = op.WMaxima.IsPresent ? TimesCodes(scaledX, w.Transposed()).TimesRow(op.WMaxima)
+            : scaledX.TimesTransposed(w);
         foreach (ref var pair in Pairs(op)) AddLowRank(x, pair, u);
 
         var scaled = op.ScaleBeforeBias ? u : u.PlusRow(op.Bias);
@@ -31,7 +32,8 @@ public sealed partial class ReferenceBackend
         var dy = Matrix.Load(gradients.DY);
         var du = dy.TimesRow(op.OutputScale);
         // The gradient of X ⊙ InputScale.
-        var duw = op.WMaxima.IsPresent ? TimesCodes(du.Map((v, _, _) => (float)v).TimesRow(op.WMaxima), w) : du.Times(w);
+        var duw = op.WMaxima.IsPresent ? TimesCodes(du.Map((v, _, _) => (float)v).TimesRow(op.WMaxima), w)
+            : du.Times(w);
         var dx = duw.TimesRow(op.InputScale).Map((v, _, _) => v);
         foreach (ref var pair in Pairs(op)) LowRankBackward(x, du, pair, dx);
 
@@ -72,8 +74,10 @@ public sealed partial class ReferenceBackend
         var maxima = new float[rows.Rows];
         for (var m = 0; m < maxima.Length; m++)
             foreach (var value in rows.Row(m)) maxima[m] = Math.Max(maxima[m], Math.Abs((float)value));
-        var quantized = rows.Map((v, m, _) => maxima[m] > 0 && float.IsFinite(maxima[m]) ? MathF.Round((float)v / maxima[m] * 127) : 0);
-        return quantized.Times(codes).Map((sum, m, _) => float.IsFinite(maxima[m]) ? sum * maxima[m] / (127 * 127) : double.NaN);
+        var quantized = rows.Map((v, m, _) => maxima[m] > 0 && float.IsFinite(maxima[m])
+            ? MathF.Round((float)v / maxima[m] * 127) : 0);
+        return quantized.Times(codes)
+            .Map((sum, m, _) => float.IsFinite(maxima[m]) ? sum * maxima[m] / (127 * 127) : double.NaN);
     }
 
     private static Span<LowRankPair> Pairs(in LinearOp op) => op.LowRank.AsSpan(0, op.LowRankCount);

@@ -6,8 +6,8 @@ namespace PeftNative.Backends.Reference;
 
 /// <summary>
 /// The oracle: every operation as plain loops, one file per operation, in double precision whatever the compute type; a
-/// result is rounded once, when it is written. Deliberately naive: no blocking, no threads, no shortcuts. Weights may be
-/// of any floating type.
+/// result is rounded once, when it is written. Deliberately naive: no blocking, no threads, no shortcuts. Weights may
+/// be of any floating type.
 /// </summary>
 public sealed partial class ReferenceBackend : IBackend
 {

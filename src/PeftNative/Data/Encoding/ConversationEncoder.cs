@@ -32,7 +32,8 @@ internal sealed class ConversationEncoder(ITokenizer tokenizer, EncodingOptions 
         if (!record.Messages.Any(Conversation.IsAssistant))
             throw new RefusedRecordException("The conversation has no turn of the assistant.");
         if (!record.Messages.Any(Conversation.IsTrained))
-            throw new RefusedRecordException("Every turn of the assistant is switched off (train: false or weight: 0).");
+            throw new RefusedRecordException(
+                "Every turn of the assistant is switched off (train: false or weight: 0).");
     }
 
     private Example Encode(ConversationRecord record, TrainedText chat)

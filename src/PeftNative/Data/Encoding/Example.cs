@@ -53,6 +53,8 @@ public sealed record Example
     /// <summary>Number of tokens.</summary>
     public int Length => Ids.Length;
 
-    /// <summary>Number of trained positions, of the decoder where it has targets; 0 where there are no labels per token.</summary>
+    /// <summary>
+    /// Number of trained positions, of the decoder where it has targets; 0 where there are no labels per token.
+    /// </summary>
     public int TrainedTokens => Labels?.Count(label => label != Masked) ?? DecoderIds?.Length ?? 0;
 }

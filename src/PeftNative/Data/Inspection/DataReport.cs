@@ -101,7 +101,8 @@ public sealed record DataReport
         if (BadLines is [var bad, ..])
             yield return $"{BadLines.Count} broken lines were left out; the first is {bad.Where}: {bad.What}";
         if (TurnsOffPrompt > 0)
-            yield return $"{TurnsOffPrompt} turns do not go on from the prompt that asks for them: the chat template opens "
+            yield return $"{TurnsOffPrompt} turns do not go on from the prompt that asks for them: the chat template "
+                + "opens "
                 + $"'{PromptOpening!.ReplaceLineEndings("\\n")}' there, which the turns do not have. They are "
                 + "trained from where both part; at run time the model is asked otherwise.";
         if (LostTags > 0)

@@ -12,7 +12,8 @@ internal static class WholeFile
     public static ReadOnlyMemory<byte> Read(Stream stream, string path, string remedyIfTooLarge)
     {
         if (stream.Length > MaxBytes)
-            throw new DataException($"The file has {stream.Length >> 20} MB; it may have 1024.", path, remedyIfTooLarge);
+            throw new DataException($"The file has {stream.Length >> 20} MB; it may have 1024.", path,
+                remedyIfTooLarge);
         ReadOnlyMemory<byte> file = ReadBytes(stream, path);
         if (file.Span.StartsWith(Encoding.UTF8.Preamble)) file = file[Encoding.UTF8.Preamble.Length..];
         return Utf8.IsValid(file.Span) ? file : throw NotUtf8(file.Span, path);

@@ -18,7 +18,8 @@ internal static class Conversation
     }
 
     /// <summary>Whether a message is the assistant's.</summary>
-    public static bool IsAssistant(JsonNode? message) => message is JsonObject turn && Text(turn, "role") == "assistant";
+    public static bool IsAssistant(JsonNode? message) => message is JsonObject turn
+        && Text(turn, "role") == "assistant";
 
     /// <summary>Whether a message is a turn of the assistant that is not switched off.</summary>
     public static bool IsTrained(JsonNode? message) =>

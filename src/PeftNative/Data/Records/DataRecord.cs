@@ -6,7 +6,9 @@ namespace PeftNative.Data;
 /// <param name="Origin">Where it was read.</param>
 public abstract record DataRecord(RecordOrigin Origin)
 {
-    /// <summary>In data to predict on, the field <c>adapter</c>: the name of the adapter to use; null for none.</summary>
+    /// <summary>
+    /// In data to predict on, the field <c>adapter</c>: the name of the adapter to use; null for none.
+    /// </summary>
     public string? Adapter { get; init; }
 }
 

@@ -82,7 +82,8 @@ internal sealed record ShapeFields(RecordShape Shape, string[] Inputs, string? T
     public const string Adapter = "adapter";
 
     /// <summary>Every canonical field name.</summary>
-    public static IEnumerable<string> Fields => All.SelectMany(s => s.Required.Concat(s.Optional)).Distinct().Append(Adapter);
+    public static IEnumerable<string> Fields => All.SelectMany(s => s.Required.Concat(s.Optional)).Distinct()
+        .Append(Adapter);
 
     public IEnumerable<string> Required => Target is null ? Inputs : [.. Inputs, Target];
 

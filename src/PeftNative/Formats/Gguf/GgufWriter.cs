@@ -12,8 +12,9 @@ namespace PeftNative.Formats.Gguf;
 public sealed record GgufTensor(string Name, int Rows, int Columns, float[] Values);
 
 /// <summary>
-/// Writes GGUF files, version 3, as llama.cpp reads them: keys with values, then tensors in fp32 or fp16, each at a multiple of 32 bytes. Writing
-/// only: reading foreign files of this kind is not needed here. Used by one thread at a time.
+/// Writes GGUF files, version 3, as llama.cpp reads them: keys with values, then tensors in fp32 or fp16, each at a
+/// multiple of 32 bytes. Writing only: reading foreign files of this kind is not needed here. Used by one thread at a
+/// time.
 /// </summary>
 public sealed class GgufWriter
 {
@@ -113,5 +114,6 @@ public sealed class GgufWriter
             : MemoryMarshal.AsBytes<float>(tensor.Values).ToArray();
     }
 
-    private static void Pad(BinaryWriter writer, long written) => writer.Write(new byte[(Alignment - written % Alignment) % Alignment]);
+    private static void Pad(BinaryWriter writer, long written) =>
+        writer.Write(new byte[(Alignment - written % Alignment) % Alignment]);
 }

@@ -2,7 +2,8 @@ namespace PeftNative.Formats;
 
 /// <summary>
 /// The few operations by which files are written, so that tests can fail or crash at each of them. Everything throws
-/// <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/> as the BCL does. Used by several threads at once.
+/// <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/> as the BCL does. Used by several threads at
+/// once.
 /// </summary>
 public interface IFileSystem
 {

@@ -4,8 +4,8 @@ using PeftNative.Ops;
 namespace PeftNative.Models;
 
 /// <summary>
-/// Reads a config.json of transformers 4 or 5 for the families: keys by any of their names, activations, rotary settings, labels.
-/// Values that would lead to absurd allocations are refused here. Used by one thread at a time.
+/// Reads a config.json of transformers 4 or 5 for the families: keys by any of their names, activations, rotary
+/// settings, labels. Values that would lead to absurd allocations are refused here. Used by one thread at a time.
 /// </summary>
 public sealed class ConfigReader
 {
@@ -34,7 +34,8 @@ public sealed class ConfigReader
     internal TransformerConfig Common() => new()
     {
         ModelType = json.GetString("model_type"),
-        HiddenSize = 0, LayerCount = 0, HeadCount = 1, KvHeadCount = 1, HeadDim = 0, FeedForwardSize = 0, VocabularySize = 0,
+        HiddenSize = 0, LayerCount = 0, HeadCount = 1, KvHeadCount = 1, HeadDim = 0, FeedForwardSize = 0,
+        VocabularySize = 0,
         MaxPositions = 0, Norm = NormKind.LayerNorm, NormEpsilon = 0, NormPlacement = NormPlacement.Before,
         Activation = Ops.Activation.Identity, Causal = false, AttentionScale = 1,
         InitializerRange = Double("initializer_range", 0.02),
@@ -64,7 +65,9 @@ public sealed class ConfigReader
     /// <summary>A number, or null.</summary>
     internal double? OptionalDouble(string name) => json.GetOptionalDouble(name);
 
-    /// <summary>Gemma 3's second rotary base: an entry of rope_parameters, or rope_local_base_freq without any scaling.</summary>
+    /// <summary>
+    /// Gemma 3's second rotary base: an entry of rope_parameters, or rope_local_base_freq without any scaling.
+    /// </summary>
     internal RopeSettings WindowRope(int headDim, int maxPositions) => json.Has("rope_parameters")
         ? Rope(headDim, maxPositions, "sliding_attention")
         : new RopeSettings { Theta = json.GetDouble("rope_local_base_freq", 10000), RotaryDim = headDim };
@@ -96,7 +99,9 @@ public sealed class ConfigReader
         _ => null,
     };
 
-    /// <summary>The sliding window in use, or 0. Some families keep a width in config.json and a switch beside it.</summary>
+    /// <summary>
+    /// The sliding window in use, or 0. Some families keep a width in config.json and a switch beside it.
+    /// </summary>
     internal int Window(bool isOn = true) => isOn ? OptionalInt("sliding_window") ?? 0 : 0;
 
     /// <summary>Which layers have the sliding window: layer_types, or by a rule; empty for all.</summary>
@@ -114,11 +119,13 @@ public sealed class ConfigReader
     /// <param name="layerType">Where rope_parameters has an entry per type of layer: which.</param>
     /// <param name="theta">The base, where neither place gives one.</param>
     /// <param name="share">The share of a head that turns, where config.json does not say.</param>
-    internal RopeSettings Rope(int headDim, int maxPositions, string? layerType = null, double? theta = null, double share = 1)
+    internal RopeSettings Rope(int headDim, int maxPositions, string? layerType = null, double? theta = null,
+        double share = 1)
     {
         var scaling = json.GetOptionalObject("rope_parameters") ?? json.GetOptionalObject("rope_scaling");
         if (layerType is not null && scaling?.GetOptionalObject(layerType) is { } own) scaling = own;
-        share = scaling?.GetOptionalDouble("partial_rotary_factor") ?? json.GetOptionalDouble("partial_rotary_factor") ?? share;
+        share = scaling?.GetOptionalDouble("partial_rotary_factor")
+            ?? json.GetOptionalDouble("partial_rotary_factor") ?? share;
         var settings = new RopeSettings
         {
             Theta = scaling?.GetOptionalDouble("rope_theta") ?? theta ?? json.GetDouble("rope_theta", 10000),
@@ -158,9 +165,12 @@ public sealed class ConfigReader
             Truncate = scaling.GetBool("truncate", true),
         };
         if (settings.Type != "longrope") return settings;
-        settings = settings with { ShortFactors = scaling.GetDoubleList("short_factor"), LongFactors = scaling.GetDoubleList("long_factor") };
-        return settings.ShortFactors.Count == settings.RotaryDim / 2 && settings.LongFactors.Count == settings.RotaryDim / 2 ? settings
-            : throw scaling.Error("long_factor", $"long_factor and short_factor need {settings.RotaryDim / 2} entries each.");
+        settings = settings with { ShortFactors = scaling.GetDoubleList("short_factor"),
+            LongFactors = scaling.GetDoubleList("long_factor") };
+        return settings.ShortFactors.Count == settings.RotaryDim / 2
+            && settings.LongFactors.Count == settings.RotaryDim / 2 ? settings
+            : throw scaling.Error("long_factor",
+                $"long_factor and short_factor need {settings.RotaryDim / 2} entries each.");
     }
 
     private ProblemType? Problem() => json.GetOptionalString("problem_type") is not { } name ? null
@@ -169,9 +179,12 @@ public sealed class ConfigReader
     private ModelTask? Task()
     {
         var architecture = json.GetOptionalStringList("architectures") is [var first, ..] ? first : "";
-        if (architecture.EndsWith("ForSequenceClassification", StringComparison.Ordinal)) return ModelTask.SequenceClassification;
-        if (architecture.EndsWith("ForTokenClassification", StringComparison.Ordinal)) return ModelTask.TokenClassification;
-        if (architecture.EndsWith("ForConditionalGeneration", StringComparison.Ordinal)) return ModelTask.SequenceToSequence;
+        if (architecture.EndsWith("ForSequenceClassification", StringComparison.Ordinal))
+            return ModelTask.SequenceClassification;
+        if (architecture.EndsWith("ForTokenClassification", StringComparison.Ordinal))
+            return ModelTask.TokenClassification;
+        if (architecture.EndsWith("ForConditionalGeneration", StringComparison.Ordinal))
+            return ModelTask.SequenceToSequence;
         return architecture.EndsWith("ForCausalLM", StringComparison.Ordinal)
             || architecture.EndsWith("LMHeadModel", StringComparison.Ordinal) ? ModelTask.CausalLM : null;
     }
@@ -188,7 +201,8 @@ public sealed class ConfigReader
     private string[] Labels()
     {
         if (json.GetOptionalObject("id2label") is not { } map)
-            return json.GetOptionalInt("num_labels") is { } n ? [.. Enumerable.Range(0, Positive("num_labels", n)).Select(i => $"LABEL_{i}")] : [];
+            return json.GetOptionalInt("num_labels") is { } n
+                ? [.. Enumerable.Range(0, Positive("num_labels", n)).Select(i => $"LABEL_{i}")] : [];
         var keys = map.Keys.ToList();
         var labels = new string[keys.Count];
         foreach (var key in keys)

@@ -1,12 +1,14 @@
 namespace PeftNative.Models;
 
 /// <summary>
-/// Cosines and sines of rotary positions. Frequencies and angles are rounded to float32 where the reference rounds them, because
-/// at large positions that rounding is larger than the tolerance of a comparison.
+/// Cosines and sines of rotary positions. Frequencies and angles are rounded to float32 where the reference rounds
+/// them, because at large positions that rounding is larger than the tolerance of a comparison.
 /// </summary>
 public static class RopeTable
 {
-    /// <summary>Frequencies for sequences of up to <paramref name="length"/> tokens, and the factor on cosines and sines.</summary>
+    /// <summary>
+    /// Frequencies for sequences of up to <paramref name="length"/> tokens, and the factor on cosines and sines.
+    /// </summary>
     /// <returns>RotaryDim / 2 frequencies in radians per position.</returns>
     public static (float[] Frequencies, double Scale) Frequencies(RopeSettings rope, int length)
     {
@@ -26,7 +28,9 @@ public static class RopeTable
                 break;
             case "longrope":
                 var divisors = length > rope.OriginalMaxPositions ? rope.LongFactors : rope.ShortFactors;
-                for (var i = 0; i < half; i++) frequencies[i] = 1f / ((float)divisors[i] * (float)Math.Pow(theta, (float)(2 * i) / rope.RotaryDim));
+                for (var i = 0; i < half; i++)
+                    frequencies[i] = 1f
+                        / ((float)divisors[i] * (float)Math.Pow(theta, (float)(2 * i) / rope.RotaryDim));
                 return (frequencies, LongRopeScale(rope));
             case "yarn":
                 Yarn(rope, frequencies);

@@ -16,8 +16,8 @@ public enum NormPlacement
 }
 
 /// <summary>
-/// A transformer in the engine's own words: every family reads its config.json into this record, and one model is built from it.
-/// Immutable.
+/// A transformer in the engine's own words: every family reads its config.json into this record, and one model is built
+/// from it. Immutable.
 /// </summary>
 public sealed record TransformerConfig
 {
@@ -60,7 +60,9 @@ public sealed record TransformerConfig
     /// <summary>Where the norms stand.</summary>
     public required NormPlacement NormPlacement { get; init; }
 
-    /// <summary>Whether both sub-blocks of a layer read its input: x + attention(norm(x)) + feedforward(norm'(x)) (GPT-NeoX).</summary>
+    /// <summary>
+    /// Whether both sub-blocks of a layer read its input: x + attention(norm(x)) + feedforward(norm'(x)) (GPT-NeoX).
+    /// </summary>
     public bool ParallelResidual { get; init; }
 
     /// <summary>Activation of the feed-forward block.</summary>
@@ -87,7 +89,9 @@ public sealed record TransformerConfig
     /// <summary>Width of the sliding window in layers that have one; 0 for none.</summary>
     public int SlidingWindow { get; init; }
 
-    /// <summary>Whether each layer has the sliding window; empty for all when <see cref="SlidingWindow"/> is set.</summary>
+    /// <summary>
+    /// Whether each layer has the sliding window; empty for all when <see cref="SlidingWindow"/> is set.
+    /// </summary>
     public IReadOnlyList<bool> WindowedLayers { get; init; } = [];
 
     /// <summary>Rotary positions; null where positions are learned.</summary>
@@ -96,7 +100,9 @@ public sealed record TransformerConfig
     /// <summary>Rotary positions of the layers with a sliding window, where they differ (Gemma 3).</summary>
     public RopeSettings? WindowRope { get; init; }
 
-    /// <summary>Buckets of the relative position bias that the first layer of a stack holds for all of them (T5); 0 for none.</summary>
+    /// <summary>
+    /// Buckets of the relative position bias that the first layer of a stack holds for all of them (T5); 0 for none.
+    /// </summary>
     public int RelativeBuckets { get; init; }
 
     /// <summary>Distance beyond which all keys share a bucket.</summary>
@@ -105,7 +111,10 @@ public sealed record TransformerConfig
     /// <summary>Added to every position before the table of learned positions is read (OPT, RoBERTa).</summary>
     public int PositionOffset { get; init; }
 
-    /// <summary>The encoder in front of a decoder that looks at it (T5); null for models of one stack. This record is then the decoder's.</summary>
+    /// <summary>
+    /// The encoder in front of a decoder that looks at it (T5); null for models of one stack. This record is then the
+    /// decoder's.
+    /// </summary>
     public TransformerConfig? Encoder { get; init; }
 
     /// <summary>The token a decoder starts from, where there is an encoder.</summary>

@@ -11,12 +11,15 @@ internal static class BertFamily
         ClassStem = "Bert",
         Names = new ModuleNames
         {
-            Backbone = "bert", TokenEmbedding = "embeddings.word_embeddings", PositionEmbedding = "embeddings.position_embeddings",
-            TypeEmbedding = "embeddings.token_type_embeddings", EmbeddingNorm = "embeddings.LayerNorm", Layer = "encoder.layer.{0}",
+            Backbone = "bert", TokenEmbedding = "embeddings.word_embeddings",
+            PositionEmbedding = "embeddings.position_embeddings",
+            TypeEmbedding = "embeddings.token_type_embeddings", EmbeddingNorm = "embeddings.LayerNorm",
+            Layer = "encoder.layer.{0}",
             Query = "attention.self.query", Key = "attention.self.key", Value = "attention.self.value",
             AttentionOutput = "attention.output.dense", AttentionNorm = "attention.output.LayerNorm",
             Up = "intermediate.dense", Down = "output.dense", FeedForwardNorm = "output.LayerNorm",
-            Pooler = "bert.pooler.dense", SequenceHead = "classifier", TokenHead = "classifier", HeadBias = (true, true),
+            Pooler = "bert.pooler.dense", SequenceHead = "classifier", TokenHead = "classifier",
+            HeadBias = (true, true),
         },
         LoraTargets = ["query", "value"],
         Ia3Targets = ["key", "value", "output.dense"],

@@ -5,7 +5,9 @@ namespace PeftNative.Models.Families;
 /// <summary>Encoders that are BERT with other names and heads.</summary>
 internal static class BertRelatives
 {
-    /// <summary>RoBERTa (Liu et al. 2019, arXiv:1907.11692): positions start behind the padding id, a head of two layers.</summary>
+    /// <summary>
+    /// RoBERTa (Liu et al. 2019, arXiv:1907.11692): positions start behind the padding id, a head of two layers.
+    /// </summary>
     internal static Family Roberta { get; } = BertFamily.Instance with
     {
         ModelType = "roberta",
@@ -24,11 +26,14 @@ internal static class BertRelatives
         ClassStem = "DistilBert",
         Names = new ModuleNames
         {
-            Backbone = "distilbert", TokenEmbedding = "embeddings.word_embeddings", PositionEmbedding = "embeddings.position_embeddings",
+            Backbone = "distilbert", TokenEmbedding = "embeddings.word_embeddings",
+            PositionEmbedding = "embeddings.position_embeddings",
             EmbeddingNorm = "embeddings.LayerNorm", Layer = "transformer.layer.{0}",
-            Query = "attention.q_lin", Key = "attention.k_lin", Value = "attention.v_lin", AttentionOutput = "attention.out_lin",
+            Query = "attention.q_lin", Key = "attention.k_lin", Value = "attention.v_lin",
+            AttentionOutput = "attention.out_lin",
             AttentionNorm = "sa_layer_norm", Up = "ffn.lin1", Down = "ffn.lin2", FeedForwardNorm = "output_layer_norm",
-            Pooler = "pre_classifier", PoolerActivation = Activation.Relu, SequenceHead = "classifier", TokenHead = "classifier",
+            Pooler = "pre_classifier", PoolerActivation = Activation.Relu, SequenceHead = "classifier",
+            TokenHead = "classifier",
             HeadBias = (true, true),
         },
         LoraTargets = [],

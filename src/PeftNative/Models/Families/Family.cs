@@ -1,8 +1,8 @@
 namespace PeftNative.Models.Families;
 
 /// <summary>
-/// One model family: how its config.json reads, where its modules lie, and which modules PEFT adapts by default. A new family is
-/// one such object in <see cref="FamilyTable"/>.
+/// One model family: how its config.json reads, where its modules lie, and which modules PEFT adapts by default. A new
+/// family is one such object in <see cref="FamilyTable"/>.
 /// </summary>
 public sealed record Family
 {
@@ -30,7 +30,9 @@ public sealed record Family
     /// <summary>Those of them that IA3 scales at the input.</summary>
     public string[] Ia3FeedForward { get; init; } = [];
 
-    /// <summary>Modules that files spell otherwise than the module tree: the tree's spelling to the files', the likeliest first.</summary>
+    /// <summary>
+    /// Modules that files spell otherwise than the module tree: the tree's spelling to the files', the likeliest first.
+    /// </summary>
     public IReadOnlyDictionary<string, string[]> StoredNames { get; init; } = new Dictionary<string, string[]>();
 
     /// <summary>

@@ -1,8 +1,9 @@
 namespace PeftNative.Models.Families;
 
 /// <summary>
-/// Gemma (arXiv:2403.08295), Gemma 2 (arXiv:2408.00118) and the text part of Gemma 3 (arXiv:2503.19786): Llama with scaled embeddings and
-/// gains stored minus one; then norms on both sides, soft caps and alternating windows; then norms of query and key heads and two rotary bases.
+/// Gemma (arXiv:2403.08295), Gemma 2 (arXiv:2408.00118) and the text part of Gemma 3 (arXiv:2503.19786): Llama with
+/// scaled embeddings and gains stored minus one; then norms on both sides, soft caps and alternating windows; then
+/// norms of query and key heads and two rotary bases.
 /// </summary>
 internal static class GemmaFamily
 {
@@ -43,7 +44,8 @@ internal static class GemmaFamily
         var config = LlamaFamily.Read(c);
         return config with
         {
-            Activation = c.Activation("hidden_activation", c.Text("hidden_act") is { } old && old != "gelu" ? old : "gelu_pytorch_tanh"),
+            Activation = c.Activation("hidden_activation", c.Text("hidden_act") is { } old && old != "gelu"
+                ? old : "gelu_pytorch_tanh"),
             NormGammaOffset = 1,
             EmbeddingScale = (float)Math.Sqrt(config.HiddenSize),
             TieWordEmbeddings = c.Bool("tie_word_embeddings", true),
@@ -70,7 +72,8 @@ internal static class GemmaFamily
         var config = ReadSecond(c, i => (i + 1) % pattern != 0);
         return config with
         {
-            Rope = c.Rope(config.HeadDim, config.MaxPositions, "full_attention", c.OptionalDouble("rope_theta") ?? 1_000_000),
+            Rope = c.Rope(config.HeadDim, config.MaxPositions, "full_attention",
+                c.OptionalDouble("rope_theta") ?? 1_000_000),
             WindowRope = c.WindowRope(config.HeadDim, config.MaxPositions),
         };
     }

@@ -2,7 +2,10 @@ using PeftNative.Ops;
 
 namespace PeftNative.Models.Families;
 
-/// <summary>GPT-NeoX and Pythia (Black et al. 2022, arXiv:2204.06745): both sub-blocks side by side, partly rotary heads, QKV head by head.</summary>
+/// <summary>
+/// GPT-NeoX and Pythia (Black et al. 2022, arXiv:2204.06745): both sub-blocks side by side, partly rotary heads, QKV
+/// head by head.
+/// </summary>
 internal static class GptNeoXFamily
 {
     internal static Family Instance { get; } = new()
@@ -12,9 +15,11 @@ internal static class GptNeoXFamily
         Names = new ModuleNames
         {
             Backbone = "gpt_neox", TokenEmbedding = "embed_in", Layer = "layers.{0}",
-            FusedQkv = "attention.query_key_value", FusedByHead = true, AttentionOutput = "attention.dense", AttentionNorm = "input_layernorm",
+            FusedQkv = "attention.query_key_value", FusedByHead = true, AttentionOutput = "attention.dense",
+            AttentionNorm = "input_layernorm",
             Up = "mlp.dense_h_to_4h", Down = "mlp.dense_4h_to_h", FeedForwardNorm = "post_attention_layernorm",
-            FinalNorm = "final_layer_norm", LanguageModelHead = "lm_head", SequenceHead = "score", TokenHead = "classifier",
+            FinalNorm = "final_layer_norm", LanguageModelHead = "lm_head", SequenceHead = "score",
+            TokenHead = "classifier",
             HeadBias = (false, true),
         },
         StoredNames = new Dictionary<string, string[]> { ["lm_head"] = ["embed_out"] },

@@ -2,7 +2,9 @@ using PeftNative.Ops;
 
 namespace PeftNative.Models.Families;
 
-/// <summary>Llama 1 to 3 (Touvron et al. 2023): RMSNorm before, rotary positions, grouped-query attention, SwiGLU.</summary>
+/// <summary>
+/// Llama 1 to 3 (Touvron et al. 2023): RMSNorm before, rotary positions, grouped-query attention, SwiGLU.
+/// </summary>
 internal static class LlamaFamily
 {
     internal static Family Instance { get; } = new()
@@ -23,8 +25,10 @@ internal static class LlamaFamily
         Backbone = "model", TokenEmbedding = "embed_tokens", Layer = "layers.{0}",
         Query = "self_attn.q_proj", Key = "self_attn.k_proj", Value = "self_attn.v_proj",
         AttentionOutput = "self_attn.o_proj", AttentionNorm = "input_layernorm",
-        Gate = "mlp.gate_proj", Up = "mlp.up_proj", Down = "mlp.down_proj", FeedForwardNorm = "post_attention_layernorm",
-        FinalNorm = "norm", LanguageModelHead = "lm_head", SequenceHead = "score", TokenHead = "score", HeadBias = (false, true),
+        Gate = "mlp.gate_proj", Up = "mlp.up_proj", Down = "mlp.down_proj",
+        FeedForwardNorm = "post_attention_layernorm",
+        FinalNorm = "norm", LanguageModelHead = "lm_head", SequenceHead = "score", TokenHead = "score",
+        HeadBias = (false, true),
     };
 
     /// <summary>Reads the keys that Llama's many relatives share.</summary>

@@ -35,7 +35,8 @@ internal static class LlamaRelatives
     {
         ModelType = "phi3",
         ClassStem = "Phi3",
-        Names = LlamaFamily.Names with { FusedQkv = "self_attn.qkv_proj", Gate = null, FusedGateUp = "mlp.gate_up_proj" },
+        Names = LlamaFamily.Names with { FusedQkv = "self_attn.qkv_proj", Gate = null,
+            FusedGateUp = "mlp.gate_up_proj" },
         LoraTargets = [],
         Ia3Targets = [],
         Ia3FeedForward = [],

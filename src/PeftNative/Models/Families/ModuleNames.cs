@@ -1,12 +1,15 @@
 namespace PeftNative.Models.Families;
 
 /// <summary>
-/// Where a family keeps its modules in the Hugging Face module tree. Names of layers are relative to the layer, those of the
-/// backbone relative to <see cref="Backbone"/>.
+/// Where a family keeps its modules in the Hugging Face module tree. Names of layers are relative to the layer, those
+/// of the backbone relative to <see cref="Backbone"/>.
 /// </summary>
 public sealed record ModuleNames
 {
-    /// <summary>The attribute that holds the backbone inside a model with a head: transformer, model, bert; empty where there is none (T5).</summary>
+    /// <summary>
+    /// The attribute that holds the backbone inside a model with a head: transformer, model, bert; empty where there is
+    /// none (T5).
+    /// </summary>
     public required string Backbone { get; init; }
 
     /// <summary>Token embedding.</summary>
@@ -37,7 +40,9 @@ public sealed record ModuleNames
     /// <summary>One projection for query, key and value side by side, or null.</summary>
     public string? FusedQkv { get; init; }
 
-    /// <summary>Whether the fused projection has query, key and value of one head side by side, head after head (GPT-NeoX).</summary>
+    /// <summary>
+    /// Whether the fused projection has query, key and value of one head side by side, head after head (GPT-NeoX).
+    /// </summary>
     public bool FusedByHead { get; init; }
 
     /// <summary>Query projection; unused when fused.</summary>
@@ -82,7 +87,9 @@ public sealed record ModuleNames
     /// <summary>Up projection (the first of the feed-forward block); unused when fused.</summary>
     public string Up { get; init; } = "";
 
-    /// <summary>Up projection beside a gate, where that has another name than the one of a block without a gate.</summary>
+    /// <summary>
+    /// Up projection beside a gate, where that has another name than the one of a block without a gate.
+    /// </summary>
     public string? GatedUp { get; init; }
 
     /// <summary>Down projection (the last of the feed-forward block).</summary>

@@ -11,7 +11,8 @@ internal static class OptFamily
         ClassStem = "OPT",
         Names = new ModuleNames
         {
-            Backbone = "model.decoder", TokenEmbedding = "embed_tokens", PositionEmbedding = "embed_positions", HasPositionMargin = true,
+            Backbone = "model.decoder", TokenEmbedding = "embed_tokens", PositionEmbedding = "embed_positions",
+            HasPositionMargin = true,
             Layer = "layers.{0}", Query = "self_attn.q_proj", Key = "self_attn.k_proj", Value = "self_attn.v_proj",
             AttentionOutput = "self_attn.out_proj", AttentionNorm = "self_attn_layer_norm",
             Up = "fc1", Down = "fc2", FeedForwardNorm = "final_layer_norm", FinalNorm = "final_layer_norm",
@@ -29,7 +30,9 @@ internal static class OptFamily
         var heads = c.Int("num_attention_heads");
         var headDim = c.Divide("hidden_size", hidden, "num_attention_heads", heads);
         if (!c.Bool("do_layer_norm_before", true) || (c.OptionalInt("word_embed_proj_dim") ?? hidden) != hidden)
-            throw c.Error("OPT with norms after the sub-blocks or projected embeddings (the 350m size) is not supported", "Use another size.");
+            throw c.Error(
+                "OPT with norms after the sub-blocks or projected embeddings (the 350m size) is not supported",
+                "Use another size.");
         var bias = c.Bool("enable_bias", true);
         return c.Common() with
         {

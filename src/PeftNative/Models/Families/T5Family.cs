@@ -3,8 +3,8 @@ using PeftNative.Ops;
 namespace PeftNative.Models.Families;
 
 /// <summary>
-/// T5 (Raffel et al. 2019, arXiv:1910.10683) and its gated successors: an encoder and a decoder, RMSNorm before, no biases, no scale on the
-/// scores but a relative position bias that a stack's first layer holds for all.
+/// T5 (Raffel et al. 2019, arXiv:1910.10683) and its gated successors: an encoder and a decoder, RMSNorm before, no
+/// biases, no scale on the scores but a relative position bias that a stack's first layer holds for all.
 /// </summary>
 internal static class T5Family
 {
@@ -14,16 +14,19 @@ internal static class T5Family
         ClassStem = "T5",
         Names = NamesOf("decoder", feedForward: 2) with
         {
-            Cross = new CrossAttentionNames("layer.1.layer_norm", "layer.1.EncDecAttention.q", "layer.1.EncDecAttention.k",
+            Cross = new CrossAttentionNames("layer.1.layer_norm", "layer.1.EncDecAttention.q",
+                "layer.1.EncDecAttention.k",
                 "layer.1.EncDecAttention.v", "layer.1.EncDecAttention.o"),
             Encoder = NamesOf("encoder", feedForward: 1),
         },
         LoraTargets = ["q", "v"],
         Ia3Targets = ["k", "v", "wo"],
         Ia3FeedForward = ["wo"],
-        StoredNames = new Dictionary<string, string[]> { ["shared"] = ["encoder.embed_tokens", "decoder.embed_tokens"] },
+        StoredNames = new Dictionary<string, string[]> { ["shared"] = ["encoder.embed_tokens",
+            "decoder.embed_tokens"] },
         // Copies of the embedding; and a bias of the first checkpoints that nothing reads.
-        IgnoredTensors = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "EncDecAttention.relative_attention_bias.weight"],
+        IgnoredTensors = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
+            "EncDecAttention.relative_attention_bias.weight"],
         ReadConfig = Read,
     };
 
@@ -42,7 +45,8 @@ internal static class T5Family
         Gate = $"layer.{feedForward}.DenseReluDense.wi_0", GatedUp = $"layer.{feedForward}.DenseReluDense.wi_1",
         Up = $"layer.{feedForward}.DenseReluDense.wi", Down = $"layer.{feedForward}.DenseReluDense.wo",
         FeedForwardNorm = $"layer.{feedForward}.layer_norm", FinalNorm = $"{stack}.final_layer_norm",
-        LanguageModelHead = "lm_head", SequenceHead = "classification_head.out_proj", TokenHead = "classifier", HeadBias = (true, true),
+        LanguageModelHead = "lm_head", SequenceHead = "classification_head.out_proj", TokenHead = "classifier",
+        HeadBias = (true, true),
     };
 
     private static TransformerConfig Read(ConfigReader c)
@@ -73,7 +77,8 @@ internal static class T5Family
             {
                 ["gated", "gelu"] => Activation.GeluTanh,
                 [.., var name] when feedForward.Length <= 2 && ConfigReader.FindActivation(name) is { } known => known,
-                _ => throw c.Error($"feed_forward_proj '{string.Join('-', feedForward)}' is not supported", "Supported: relu, gated-gelu and the like."),
+                _ => throw c.Error($"feed_forward_proj '{string.Join('-', feedForward)}' is not supported",
+                    "Supported: relu, gated-gelu and the like."),
             },
             Causal = true,
             AttentionScale = 1,
@@ -82,7 +87,8 @@ internal static class T5Family
             TieWordEmbeddings = saysTied,
             AlwaysTies = true,
             HeadScale = isScaled ? 1 / Math.Sqrt(hidden) : 1,
-            DecoderStartTokenId = c.OptionalIntOrZero("decoder_start_token_id") ?? c.OptionalIntOrZero("pad_token_id") ?? 0,
+            DecoderStartTokenId = c.OptionalIntOrZero("decoder_start_token_id")
+                ?? c.OptionalIntOrZero("pad_token_id") ?? 0,
         };
         const int FewestBuckets = 4; // an encoder halves them twice, and the formula divides by what is left
         if (decoder.RelativeBuckets < FewestBuckets)

@@ -11,16 +11,20 @@ namespace PeftNative.Models;
 /// <param name="Output">Output projection.</param>
 /// <param name="QueryNorm">Norm of each query head, or null.</param>
 /// <param name="KeyNorm">Norm of each key head, or null.</param>
-/// <param name="RelativeBias">Relative position bias [buckets, heads], shared by the layers of a stack, or null.</param>
+/// <param name="RelativeBias">Relative position bias [buckets, heads], shared by the layers of a stack, or
+/// null.</param>
 internal sealed record AttentionParts(
-    NormSite Norm, NormSite? PostNorm, LinearSite[] Inputs, LinearSite Output, NormSite? QueryNorm, NormSite? KeyNorm, Parameter? RelativeBias);
+    NormSite Norm, NormSite? PostNorm, LinearSite[] Inputs, LinearSite Output, NormSite? QueryNorm, NormSite? KeyNorm,
+    Parameter? RelativeBias);
 
 /// <summary>Multi-head attention: projections, head norms, rotary positions, attention, output projection.</summary>
-internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace place, AttentionParts parts, bool fusedByHead)
+internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace place, AttentionParts parts,
+    bool fusedByHead)
     : SubBlock(place, config.NormPlacement, parts.Norm, parts.PostNorm)
 {
     private readonly int layer = place.Layer;
-    private readonly double scale = config.ScaleAttentionByLayer ? config.AttentionScale / (place.Layer + 1) : config.AttentionScale;
+    private readonly double scale = config.ScaleAttentionByLayer ? config.AttentionScale / (place.Layer + 1)
+        : config.AttentionScale;
     private readonly int headStride = fusedByHead ? 3 * config.HeadDim : config.HeadDim;
     private readonly LinearSite[] inputs = parts.Inputs;
 
@@ -39,7 +43,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
         var s = (State)state;
         var projected = Split(pass, x.Rows);
         for (var i = 0; i < inputs.Length; i++) inputs[i].Forward(pass, s.Inputs[i], x, projected[i]);
-        var (q, k) = (NormHeads(pass, parts.QueryNorm, s.QueryNorm, projected.Q), NormHeads(pass, parts.KeyNorm, s.KeyNorm, projected.K));
+        var (q, k) = (NormHeads(pass, parts.QueryNorm, s.QueryNorm, projected.Q), NormHeads(pass, parts.KeyNorm,
+            s.KeyNorm, projected.K));
         if (config.Rope is not null)
         {
             pass.Backend.Forward(Rope(pass, q, config.HeadCount));
@@ -53,7 +58,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
             Q = q, K = keys, V = values, PrefixK = prefix.Keys, PrefixV = prefix.Values,
             Segments = pass.Rows.Stream.Segments,
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
-            HeadStride = headStride, KvHeadStride = cache is not null ? config.HeadDim : headStride, Scale = scale, Causal = config.Causal,
+            HeadStride = headStride, KvHeadStride = cache is not null
+                ? config.HeadDim : headStride, Scale = scale, Causal = config.Causal,
             Window = config.WindowOf(layer), SoftCap = config.AttentionSoftCap,
             RelativeBias = pass.Adapters.Resolve(parts.RelativeBias)?.Value ?? default,
             RelativeMaxDistance = config.RelativeMaxDistance, RelativeBidirectional = !config.Causal,
@@ -76,7 +82,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
         var needed = NeededInputs(pass, dx.IsPresent);
         pass.Backend.Backward(s.Op, new AttentionGradients
         {
-            DY = dAttention, DQ = needed.Q ? d.Q : default, DK = needed.K ? d.K : default, DV = needed.V ? d.V : default,
+            DY = dAttention, DQ = needed.Q ? d.Q : default, DK = needed.K
+                ? d.K : default, DV = needed.V ? d.V : default,
             DPrefixK = prefix.Keys, DPrefixV = prefix.Values,
             DRelativeBias = pass.Adapters.Resolve(parts.RelativeBias)?.Gradient ?? default,
             Delta = pass.Memory.NewStatistic(dy.Rows, config.HeadCount),
@@ -87,7 +94,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
         pass.Memory.Arena.Release(mark);
     }
 
-    // In the lowest trained sub-block nobody asks for the input's gradient, so frozen projections need none of their output.
+    // In the lowest trained sub-block nobody asks for the input's gradient, so frozen projections need none of their
+    // output.
     private (bool Q, bool K, bool V) NeededInputs(Pass pass, bool needsInput)
     {
         if (IsFused || needsInput) return (true, true, true);
@@ -104,7 +112,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
                 default, memory.NewActivation(rows, q), memory.NewActivation(rows, kv), memory.NewActivation(rows, kv));
         var whole = memory.NewActivation(rows, q + 2 * kv);
         return fusedByHead
-            ? new Projections(whole, whole.Slice(0, whole.Columns - 2 * h), whole.Slice(h, whole.Columns - 2 * h), whole.Slice(2 * h, whole.Columns - 2 * h))
+            ? new Projections(whole, whole.Slice(0, whole.Columns - 2 * h), whole.Slice(h, whole.Columns - 2 * h),
+                whole.Slice(2 * h, whole.Columns - 2 * h))
             : new Projections(whole, whole.Slice(0, q), whole.Slice(q, kv), whole.Slice(q + kv, kv));
     }
 

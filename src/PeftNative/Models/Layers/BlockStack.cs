@@ -3,7 +3,10 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Models;
 
-/// <summary>Sub-blocks one upon the other that work on one stream of rows: a whole model's, or those of its encoder or its decoder.</summary>
+/// <summary>
+/// Sub-blocks one upon the other that work on one stream of rows: a whole model's, or those of its encoder or its
+/// decoder.
+/// </summary>
 internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
 {
     /// <summary>The sub-blocks, bottom to top.</summary>
@@ -15,7 +18,9 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     /// <summary>Runs all of them on the stream [rows, D].</summary>
     internal Tensor Forward(Pass pass, Tensor x) => Forward(pass, x, 0, blocks.Length);
 
-    /// <summary>Runs those from the first up to, without it, the last; both stand at the beginning of a layer.</summary>
+    /// <summary>
+    /// Runs those from the first up to, without it, the last; both stand at the beginning of a layer.
+    /// </summary>
     internal Tensor Forward(Pass pass, Tensor x, int first, int last)
     {
         var layerInput = x;
@@ -39,7 +44,8 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     }
 
     /// <summary>
-    /// Turns d, the gradient of the output, into that of the input, which is returned, walking down to the sub-block at depth
+    /// Turns d, the gradient of the output, into that of the input, which is returned, walking down to the sub-block at
+    /// depth
     /// <paramref name="lowest"/>, whose input's gradient nobody needs; with a depth below the stack, whole.
     /// </summary>
     internal Tensor Backward(Pass pass, Tensor d, int lowest)
@@ -54,7 +60,8 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     }
 
     /// <summary>
-    /// Whether the last sub-block can work on single rows of the stream. It mixes none, unless it works beside attention.
+    /// Whether the last sub-block can work on single rows of the stream. It mixes none, unless it works beside
+    /// attention.
     /// </summary>
     internal bool CanPick => !isParallel && blocks.Length > 1;
 

@@ -10,7 +10,8 @@ namespace PeftNative.Models;
 /// <param name="Key">Key projection, of what the encoder has made.</param>
 /// <param name="Value">Value projection, likewise.</param>
 /// <param name="Output">Output projection.</param>
-internal sealed record CrossAttentionParts(NormSite Norm, LinearSite Query, LinearSite Key, LinearSite Value, LinearSite Output);
+internal sealed record CrossAttentionParts(NormSite Norm, LinearSite Query, LinearSite Key, LinearSite Value,
+    LinearSite Output);
 
 /// <summary>
 /// Attention whose queries come from the decoder's stream and whose keys and values come from

@@ -5,7 +5,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>
-/// The input of the model: token, position and type embeddings, and the norm after them where the family has one. Used by one thread at a time, like its backend.
+/// The input of the model: token, position and type embeddings, and the norm after them where the family has one. Used
+/// by one thread at a time, like its backend.
 /// </summary>
 public sealed class EmbeddingSite(
     string path, TransformerConfig config, Parameter table, Parameter? positions, Parameter? types, NormSite? norm)
@@ -85,7 +86,9 @@ public sealed class EmbeddingSite(
         pass.Memory.Arena.Release(mark);
     }
 
-    /// <summary>What the embedding keeps between forward and backward of a pass. Used by one thread at a time.</summary>
+    /// <summary>
+    /// What the embedding keeps between forward and backward of a pass. Used by one thread at a time.
+    /// </summary>
     public sealed class State
     {
         private EmbeddingGradients[] requests = [];

@@ -9,7 +9,8 @@ namespace PeftNative.Models;
 /// <param name="Gate">Gate projection, or null.</param>
 /// <param name="Up">Up projection, or gate and up in one.</param>
 /// <param name="Down">Down projection.</param>
-internal sealed record FeedForwardParts(NormSite Norm, NormSite? PostNorm, LinearSite? Gate, LinearSite Up, LinearSite Down);
+internal sealed record FeedForwardParts(NormSite Norm, NormSite? PostNorm, LinearSite? Gate, LinearSite Up,
+    LinearSite Down);
 
 /// <summary>down(f(up(x))), or gated: down(f(gate(x)) ⊙ up(x)), with gate and up apart or in one projection.</summary>
 internal sealed class FeedForwardBlock(TransformerConfig config, SubBlockPlace place, FeedForwardParts parts)
@@ -58,7 +59,9 @@ internal sealed class FeedForwardBlock(TransformerConfig config, SubBlockPlace p
         pass.Memory.Arena.Release(mark);
     }
 
-    /// <summary>The up projection's output, the activation's input, and the second factor of the gate (absent without one).</summary>
+    /// <summary>
+    /// The up projection's output, the activation's input, and the second factor of the gate (absent without one).
+    /// </summary>
     private (Tensor UpOutput, Tensor Inner, Tensor Upper) Split(Pass pass, int rows)
     {
         var f = config.FeedForwardSize;

@@ -4,12 +4,13 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>
-/// What stands on top of the layers: the final norm, a pooler where the family has one, and the output projection. It works only on
-/// the rows somebody asks for, and on scores in chunks, so no matrix [tokens, vocabulary] is ever whole unless asked for.
-/// Used by one thread at a time, like its backend.
+/// What stands on top of the layers: the final norm, a pooler where the family has one, and the output projection. It
+/// works only on the rows somebody asks for, and on scores in chunks, so no matrix [tokens, vocabulary] is ever whole
+/// unless asked for. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class ModelHead(
-    NormSite? finalNorm, LinearSite? pooler, Activation poolerActivation, LinearSite output, double softCap, double scale = 1)
+    NormSite? finalNorm, LinearSite? pooler, Activation poolerActivation, LinearSite output, double softCap,
+    double scale = 1)
 {
     /// <summary>Norm after the last layer, or null.</summary>
     public NormSite? FinalNorm { get; } = finalNorm;
@@ -32,8 +33,10 @@ public sealed class ModelHead(
     }
 
     /// <summary>
-    /// The summed loss of the chosen rows, which are all there are where the pass has picked them below the last sub-block. With <paramref name="dx"/> present its gradient times
-    /// <see cref="HeadTargets.GradientScale"/> is written there (=, zero in rows nobody chose), and added to trained parameters of the head.
+    /// The summed loss of the chosen rows, which are all there are where the pass has picked them below the last
+    /// sub-block. With <paramref name="dx"/> present its gradient times
+    /// <see cref="HeadTargets.GradientScale"/> is written there (=, zero in rows nobody chose), and added to trained
+    /// parameters of the head.
     /// </summary>
     public HeadResult Loss(Pass pass, in Tensor x, HeadTargets targets, bool backward, in Tensor dx)
     {
@@ -69,7 +72,8 @@ public sealed class ModelHead(
         {
             var count = Math.Min(chunk, targets.Count - start);
             var mark = pass.Memory.Arena.Mark();
-            Chunk(pass, state, features.RowRange(start, count), targets, start, backward, needsFeatures ? dFeatures.RowRange(start, count) : default);
+            Chunk(pass, state, features.RowRange(start, count), targets, start, backward,
+                needsFeatures ? dFeatures.RowRange(start, count) : default);
             pass.Memory.Arena.Release(mark);
         }
         if (needsFeatures) FeaturesBackward(pass, state, dFeatures, state.Rows, dx);
@@ -83,7 +87,8 @@ public sealed class ModelHead(
             state.Hits.IsPresent ? HostValues.CountOnes(pass.Backend, state.Hits) : 0, state.Loss.Rows);
     }
 
-    private void Chunk(Pass pass, State state, in Tensor features, HeadTargets targets, int start, bool backward, in Tensor dFeatures)
+    private void Chunk(Pass pass, State state, in Tensor features, HeadTargets targets, int start, bool backward,
+        in Tensor dFeatures)
     {
         var count = features.Rows;
         var scores = pass.Memory.NewActivation(count, Output.Out);
@@ -221,7 +226,9 @@ public readonly record struct HeadTargets
     public double GradientScale { get; init; }
 }
 
-/// <summary>Summed over rows: the loss (over values also over outputs), the rows whose best score is the label, and the rows.</summary>
+/// <summary>
+/// Summed over rows: the loss (over values also over outputs), the rows whose best score is the label, and the rows.
+/// </summary>
 public readonly record struct HeadResult(double LossSum, int Correct, int Count)
 {
     /// <summary>Adds two results.</summary>

@@ -24,7 +24,8 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
         var groups = x.Columns / Gamma.Columns;
         state.Op = new NormOp
         {
-            X = x, Y = y, Kind = config.Norm, Epsilon = config.NormEpsilon, GammaOffset = config.NormGammaOffset, Groups = groups,
+            X = x, Y = y, Kind = config.Norm, Epsilon = config.NormEpsilon, GammaOffset = config.NormGammaOffset,
+            Groups = groups,
             Gamma = pass.Adapters.Resolve(Gamma).Value, Beta = pass.Adapters.Resolve(Beta)?.Value ?? default,
             Mean = config.Norm == NormKind.LayerNorm ? pass.Memory.NewStatistic(x.Rows, groups) : default,
             Rstd = pass.Memory.NewStatistic(x.Rows, groups),
@@ -32,7 +33,9 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
         pass.Backend.Forward(state.Op);
     }
 
-    /// <summary>Makes the output of <see cref="Forward"/> again where it was; only its place where nobody reads it.</summary>
+    /// <summary>
+    /// Makes the output of <see cref="Forward"/> again where it was; only its place where nobody reads it.
+    /// </summary>
     internal static void ForwardAgain(Pass pass, NormState state, bool isRead)
     {
         pass.Memory.TakeAgain(state.Op.Y);

@@ -23,7 +23,8 @@ internal enum SubBlockKind
 internal sealed record SubBlockPlace(int Depth, int Layer, SubBlockKind Kind, bool IsEncoder = false);
 
 /// <summary>
-/// A part of a transformer layer: a body (attention or feed-forward) with its norms and residual connection; see <see cref="NormPlacement"/>.
+/// A part of a transformer layer: a body (attention or feed-forward) with its norms and residual connection; see
+/// <see cref="NormPlacement"/>.
 /// </summary>
 internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, NormSite norm, NormSite? postNorm)
 {
@@ -56,7 +57,8 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
         || pass.Adapters.IsTrained(postNorm?.Gamma);
 
     /// <summary>
-    /// The output [M, D] is written to y, which must not be x. The residual is x itself, but in a layer whose sub-blocks work side by side.
+    /// The output [M, D] is written to y, which must not be x. The residual is x itself, but in a layer whose
+    /// sub-blocks work side by side.
     /// </summary>
     internal void Forward(Pass pass, SubBlockState state, in Tensor x, in Tensor residual, in Tensor y)
     {
@@ -76,9 +78,9 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
     }
 
     /// <summary>
-    /// With d the gradient of the output: adds that of the input, the residual connection's share not included, to dx (which may be d itself).
-    /// Norms after the sum turn d into the gradient of the sum first. With <paramref name="needsInput"/> false only parameters get
-    /// their gradients.
+    /// With d the gradient of the output: adds that of the input, the residual connection's share not included, to dx
+    /// (which may be d itself). Norms after the sum turn d into the gradient of the sum first. With
+    /// <paramref name="needsInput"/> false only parameters get their gradients.
     /// </summary>
     internal void Backward(Pass pass, SubBlockState state, in Tensor d, in Tensor dx, bool needsInput)
     {
@@ -134,7 +136,8 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
     }
 
     // The residual's own gradient stays with the caller; attachments that look at the residual add to it in dResidual.
-    private void SumBackward(Pass pass, SubBlockState state, in Tensor d, in Tensor dInput, in Tensor dResidual, bool accumulate)
+    private void SumBackward(Pass pass, SubBlockState state, in Tensor d, in Tensor dInput, in Tensor dResidual,
+        bool accumulate)
     {
         var hasAttachment = HasBlockAttachment(pass);
         if (!hasAttachment && postNorm is null)
@@ -148,7 +151,8 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
         for (var i = pass.Adapters.InForce.Count - 1; hasAttachment && i >= 0; i--)
             if (pass.Adapters.InForce[i].AtBlock(depth) is { } attachment)
                 attachment.Backward(pass, state.Of(i, attachment), SharedNorm, dBody, dResidual);
-        if (dInput.IsPresent || IsAnyTrained(pass) || TrainsOthers(pass)) BodyBackward(pass, state, dBody, dInput, accumulate);
+        if (dInput.IsPresent || IsAnyTrained(pass) || TrainsOthers(pass))
+            BodyBackward(pass, state, dBody, dInput, accumulate);
     }
 
     // The norm that an attachment may use a second time: the one after the sum.
@@ -166,7 +170,9 @@ internal abstract class SubBlockState
 
     internal NormState PostNorm { get; } = new();
 
-    /// <summary>What the forward was given, and whether what it kept was dropped, so that the backward runs it again.</summary>
+    /// <summary>
+    /// What the forward was given, and whether what it kept was dropped, so that the backward runs it again.
+    /// </summary>
     internal Tensor Input { get; set; }
 
     internal Tensor Residual { get; set; }

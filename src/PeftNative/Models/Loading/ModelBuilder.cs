@@ -8,7 +8,8 @@ namespace PeftNative.Models.Loading;
 
 /// <summary>Builds the module tree of a config, with parameters that have memory but no numbers yet.</summary>
 internal sealed class ModelBuilder(
-    IBackend backend, TransformerConfig config, ModelTask task, int outputs, Arena weights, QuantizationOptions? quantization)
+    IBackend backend, TransformerConfig config, ModelTask task, int outputs, Arena weights,
+    QuantizationOptions? quantization)
 {
     private readonly Family family = FamilyTable.Find(config.ModelType, "config.json");
     private readonly List<Parameter> parameters = [];
@@ -24,7 +25,8 @@ internal sealed class ModelBuilder(
     internal TransformerModel Build()
     {
         var embedding = Embedding();
-        var encoder = config.Encoder is { } inner && Names.Encoder is { } innerNames ? Stack(inner, innerNames, isEncoder: true) : null;
+        var encoder = config.Encoder is { } inner && Names.Encoder is { } innerNames
+            ? Stack(inner, innerNames, isEncoder: true) : null;
         var encoderNorm = encoder is null ? null : Norm(Names.Under(Names.Encoder!.FinalNorm!));
         var decoder = Stack(config, Names, isEncoder: false);
         depth++;
@@ -45,8 +47,10 @@ internal sealed class ModelBuilder(
     private EmbeddingSite Embedding()
     {
         var table = Table(Names.Under(Names.TokenEmbedding), config.VocabularySize, config.HiddenSize);
-        var positions = Names.PositionEmbedding is { } p ? Table(Names.Under(p), config.MaxPositions + TableMargin, config.HiddenSize) : null;
-        var types = Names.TypeEmbedding is { } t ? Table(Names.Under(t), config.TypeVocabularySize, config.HiddenSize) : null;
+        var positions = Names.PositionEmbedding is { } p
+            ? Table(Names.Under(p), config.MaxPositions + TableMargin, config.HiddenSize) : null;
+        var types = Names.TypeEmbedding is { } t
+            ? Table(Names.Under(t), config.TypeVocabularySize, config.HiddenSize) : null;
         var norm = Names.EmbeddingNorm is { } n ? Norm(Names.Under(n)) : null;
         return new EmbeddingSite(Names.Under(Names.TokenEmbedding), config, table, positions, types, norm);
     }
@@ -61,9 +65,11 @@ internal sealed class ModelBuilder(
         isInStack = true;
         for (var layer = 0; layer < stack.LayerCount; layer++)
         {
-            var prefix = Names.Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, names.Layer, layer)) + ".";
+            var prefix =
+                Names.Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, names.Layer, layer)) + ".";
             blocks.Add(Attention(stack, names, prefix, Next(SubBlockKind.Attention), ref relativeBias));
-            if (names.Cross is { } cross) blocks.Add(CrossAttention(stack, cross, prefix, Next(SubBlockKind.CrossAttention)));
+            if (names.Cross is { } cross)
+                blocks.Add(CrossAttention(stack, cross, prefix, Next(SubBlockKind.CrossAttention)));
             blocks.Add(FeedForward(stack, names, prefix, Next(SubBlockKind.FeedForward)));
 
             SubBlockPlace Next(SubBlockKind kind) => new(++depth, layer, kind, isEncoder);
@@ -72,10 +78,12 @@ internal sealed class ModelBuilder(
         return new BlockStack([.. blocks], stack.ParallelResidual);
     }
 
-    private AttentionBlock Attention(TransformerConfig stack, ModuleNames names, string prefix, SubBlockPlace place, ref Parameter? relativeBias)
+    private AttentionBlock Attention(TransformerConfig stack, ModuleNames names, string prefix, SubBlockPlace place,
+        ref Parameter? relativeBias)
     {
         int d = stack.HiddenSize, q = stack.QuerySize, kv = stack.KvSize;
-        LinearSite Project(string name, int to, int from, bool hasBias) => Linear(prefix + name, to, from, hasBias, names.Conv1D);
+        LinearSite Project(string name, int to, int from, bool hasBias) =>
+            Linear(prefix + name, to, from, hasBias, names.Conv1D);
         LinearSite[] inputs = names.FusedQkv is { } fused
             ? [Project(fused, q + 2 * kv, d, stack.AttentionBias)]
             : [
@@ -83,33 +91,44 @@ internal sealed class ModelBuilder(
                 Project(names.Value, kv, d, stack.AttentionBias),
             ];
         var output = Project(names.AttentionOutput, d, q, stack.AttentionOutputBias);
-        if (names.RelativeBias is { } bias && place.Layer == 0) relativeBias = Table(prefix + bias, stack.RelativeBuckets, stack.HeadCount, backend.ParameterType);
-        var parts = new AttentionParts(Norm(prefix + names.AttentionNorm), Optional(prefix, names.AttentionPostNorm), inputs, output,
-            Optional(prefix, names.QueryNorm, stack.HeadDim), Optional(prefix, names.KeyNorm, stack.HeadDim), relativeBias);
+        if (names.RelativeBias is { } bias && place.Layer == 0)
+            relativeBias = Table(prefix + bias, stack.RelativeBuckets, stack.HeadCount, backend.ParameterType);
+        var parts = new AttentionParts(Norm(prefix + names.AttentionNorm), Optional(prefix, names.AttentionPostNorm),
+            inputs, output,
+            Optional(prefix, names.QueryNorm, stack.HeadDim), Optional(prefix, names.KeyNorm, stack.HeadDim),
+            relativeBias);
         return new AttentionBlock(stack, place, parts, names.FusedByHead);
     }
 
-    private CrossAttentionBlock CrossAttention(TransformerConfig stack, CrossAttentionNames names, string prefix, SubBlockPlace place)
+    private CrossAttentionBlock CrossAttention(TransformerConfig stack, CrossAttentionNames names, string prefix,
+        SubBlockPlace place)
     {
         int d = stack.HiddenSize, q = stack.QuerySize, kv = stack.KvSize;
-        LinearSite Project(string name, int to, int from, bool hasBias) => Linear(prefix + name, to, from, hasBias, Names.Conv1D);
-        var (query, key) = (Project(names.Query, q, d, stack.AttentionBias), Project(names.Key, kv, d, stack.AttentionBias));
-        var (value, output) = (Project(names.Value, kv, d, stack.AttentionBias), Project(names.Output, d, q, stack.AttentionOutputBias));
-        return new CrossAttentionBlock(stack, place, new CrossAttentionParts(Norm(prefix + names.Norm), query, key, value, output));
+        LinearSite Project(string name, int to, int from, bool hasBias) =>
+            Linear(prefix + name, to, from, hasBias, Names.Conv1D);
+        var (query, key) =
+            (Project(names.Query, q, d, stack.AttentionBias), Project(names.Key, kv, d, stack.AttentionBias));
+        var (value, output) =
+            (Project(names.Value, kv, d, stack.AttentionBias), Project(names.Output, d, q, stack.AttentionOutputBias));
+        return new CrossAttentionBlock(stack, place,
+            new CrossAttentionParts(Norm(prefix + names.Norm), query, key, value, output));
     }
 
     private FeedForwardBlock FeedForward(TransformerConfig stack, ModuleNames names, string prefix, SubBlockPlace place)
     {
         int d = stack.HiddenSize, f = stack.FeedForwardSize;
-        LinearSite Project(string name, int to, int from) => Linear(prefix + name, to, from, stack.FeedForwardBias, names.Conv1D);
+        LinearSite Project(string name, int to, int from) =>
+            Linear(prefix + name, to, from, stack.FeedForwardBias, names.Conv1D);
         var gate = stack.Gated && names.Gate is { } g ? Project(g, f, d) : null;
-        var up = names.FusedGateUp is { } fused ? Project(fused, 2 * f, d) : Project(gate is null ? names.Up : names.GatedUp ?? names.Up, f, d);
+        var up = names.FusedGateUp is { } fused ? Project(fused, 2 * f, d)
+            : Project(gate is null ? names.Up : names.GatedUp ?? names.Up, f, d);
         var down = Project(names.Down, d, f);
         return new FeedForwardBlock(stack, place, new FeedForwardParts(
             Norm(prefix + names.FeedForwardNorm), Optional(prefix, names.FeedForwardPostNorm), gate, up, down));
     }
 
-    private NormSite? Optional(string prefix, string? name, int? width = null) => name is null ? null : Norm(prefix + name, width);
+    private NormSite? Optional(string prefix, string? name, int? width = null) => name is null
+        ? null : Norm(prefix + name, width);
 
     private LinearSite Output(Parameter table)
     {
@@ -119,10 +138,12 @@ internal sealed class ModelBuilder(
             return Linear(isToken ? Names.TokenHead : Names.SequenceHead, outputs, config.HiddenSize,
                 isToken ? Names.HeadBias.Token : Names.HeadBias.Sequence, conv1D: false);
         }
-        var path = Names.LanguageModelHead ?? throw new UsageException($"A {config.ModelType} model has no language model head.",
+        var path = Names.LanguageModelHead
+            ?? throw new UsageException($"A {config.ModelType} model has no language model head.",
             remedy: "Use --task sequence_classification or token_classification.");
         return config.IsTied
-            ? Register(path, new Parameter($"{path}.weight", table.Rows, table.Columns, StoredLayout.Matrix) { Depth = depth, TiedTo = table }, null)
+            ? Register(path, new Parameter($"{path}.weight", table.Rows, table.Columns,
+                StoredLayout.Matrix) { Depth = depth, TiedTo = table }, null)
             : Linear(path, config.VocabularySize, config.HiddenSize, hasBias: false, conv1D: false);
     }
 
@@ -157,7 +178,8 @@ internal sealed class ModelBuilder(
     }
 
     // The numbers of a quantised parameter get their memory when they are known.
-    private Parameter Add(string name, int rows, int columns, StoredLayout layout, DType? type = null, bool isQuantized = false)
+    private Parameter Add(string name, int rows, int columns, StoredLayout layout, DType? type = null,
+        bool isQuantized = false)
     {
         var parameter = new Parameter(name, rows, columns, layout) { Depth = depth };
         type ??= layout == StoredLayout.Vector ? backend.ParameterType : backend.ComputeType;
@@ -175,7 +197,9 @@ internal sealed class ModelBuilder(
             var (last, bytes) = (i, 0L);
             while (last < dense.Count && (last == i || bytes + Size(last) <= MostInOne)) bytes += Size(last++);
             weights.Reserve(bytes);
-            for (; i < last; i++) dense[i].Parameter.Value = weights.Allocate(dense[i].Type, dense[i].Parameter.Rows, dense[i].Parameter.Columns);
+            for (; i < last; i++)
+                dense[i].Parameter.Value = weights.Allocate(dense[i].Type, dense[i].Parameter.Rows,
+                    dense[i].Parameter.Columns);
         }
 
         long Size(int i) => Arena.BytesOf(dense[i].Type, dense[i].Parameter.Rows, dense[i].Parameter.Columns);

@@ -14,7 +14,10 @@ public sealed record ModelOptions
     /// <summary>The task; null for what config.json says, or what the family is made for.</summary>
     public ModelTask? Task { get; init; }
 
-    /// <summary>The labels of a classifier; null for those of config.json. Their number decides the size of a head that has to be created.</summary>
+    /// <summary>
+    /// The labels of a classifier; null for those of config.json. Their number decides the size of a head that has to
+    /// be created.
+    /// </summary>
     public IReadOnlyList<string>? Labels { get; init; }
 
     /// <summary>What a sequence classifier predicts; null for what config.json says.</summary>
@@ -53,12 +56,14 @@ public static class ModelLoader
     /// <param name="options">What is wanted beyond what the folder says.</param>
     /// <param name="progress">Told the weights that have been read, after each parameter.</param>
     /// <param name="cancellation">Stops the work between two parameters.</param>
-    /// <exception cref="ModelFormatException">A file is broken, the model is not supported, or weights are missing or misshapen.</exception>
+    /// <exception cref="ModelFormatException">A file is broken, the model is not supported, or weights are missing or
+    /// misshapen.</exception>
     /// <exception cref="StorageException">The folder cannot be read.</exception>
     /// <exception cref="ResourceException">There is not enough memory.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
     public static (TransformerModel Model, LoadReport Report) Load(
-        IBackend backend, string folder, ModelOptions? options = null, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default) =>
+        IBackend backend, string folder, ModelOptions? options = null, IProgress<WorkProgress>? progress = null,
+        CancellationToken cancellation = default) =>
         Load(backend, folder, options ?? new ModelOptions(), new Work("loading", progress, cancellation));
 
     /// <summary>
@@ -76,7 +81,8 @@ public static class ModelLoader
         return tie.Doubt(config) is { } doubt ? [doubt] : [];
     }
 
-    internal static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder, ModelOptions options, Work work)
+    internal static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder,
+        ModelOptions options, Work work)
     {
         var stored = FamilyTable.Read(folder);
         var config = WithOptions(stored, options);
@@ -96,14 +102,19 @@ public static class ModelLoader
         }
     }
 
-    /// <summary>Builds a model with random weights, N(0, initializer_range) as the families initialise theirs: for pretraining and benchmarks.</summary>
+    /// <summary>
+    /// Builds a model with random weights, N(0, initializer_range) as the families initialise theirs: for pretraining
+    /// and benchmarks.
+    /// </summary>
     /// <param name="backend">Computes with the model, which must be disposed before it.</param>
     /// <param name="config">The model.</param>
     /// <param name="seed">The weights are a function of it.</param>
-    /// <param name="quantization">How the frozen linear layers are quantised; null to keep them in the backend's type.</param>
+    /// <param name="quantization">How the frozen linear layers are quantised; null to keep them in the backend's
+    /// type.</param>
     /// <param name="cancellation">Stops the work between two parameters.</param>
     public static TransformerModel CreateRandom(
-        IBackend backend, TransformerConfig config, ulong seed, QuantizationOptions? quantization = null, CancellationToken cancellation = default)
+        IBackend backend, TransformerConfig config, ulong seed, QuantizationOptions? quantization = null,
+        CancellationToken cancellation = default)
     {
         quantization?.Validate(backend);
         var model = Create(backend, config, quantization);
@@ -112,7 +123,8 @@ public static class ModelLoader
             foreach (var parameter in model.Parameters.Where(p => p.TiedTo is null))
             {
                 cancellation.ThrowIfCancellationRequested();
-                WeightFiller.Initialize(model, parameter, new RandomStream(seed, RandomPurpose.ModelInitialization, (ulong)parameter.Index), quantization);
+                WeightFiller.Initialize(model, parameter,
+                    new RandomStream(seed, RandomPurpose.ModelInitialization, (ulong)parameter.Index), quantization);
             }
             return model;
         }
@@ -123,7 +135,8 @@ public static class ModelLoader
         }
     }
 
-    private static TransformerModel Create(IBackend backend, TransformerConfig config, QuantizationOptions? quantization)
+    private static TransformerModel Create(IBackend backend, TransformerConfig config,
+        QuantizationOptions? quantization)
     {
         var task = config.Task!.Value;
         var outputs = Math.Max(1, config.Labels.Count);
@@ -147,14 +160,16 @@ public static class ModelLoader
                 : names.LanguageModelHead is null ? ModelTask.SequenceClassification : ModelTask.CausalLM);
         if (task == ModelTask.SequenceToSequence != config.Encoder is not null)
             throw new UsageException(config.Encoder is null
-                ? $"A {config.ModelType} model has no encoder beside its decoder, which sequence-to-sequence tasks need."
+                ? $"A {config.ModelType} model has no encoder beside its decoder, which sequence-to-sequence tasks "
+                + "need."
                 : $"A {config.ModelType} model turns one text into another, and is not made for {task}.",
                 remedy: config.Encoder is null ? "Use --task causal_lm, or a T5 model." : "Use --task seq_2_seq_lm.");
         var labels = options.Labels ?? config.Labels;
         // transformers gives a classifier without any word about labels two of them.
         if (!task.WritesText() && labels.Count == 0) labels = ["LABEL_0", "LABEL_1"];
         var problem = options.ProblemType ?? config.ProblemType
-            ?? (task == ModelTask.SequenceClassification && labels.Count == 1 ? ProblemType.Regression : ProblemType.SingleLabel);
+            ?? (task == ModelTask.SequenceClassification && labels.Count == 1
+                ? ProblemType.Regression : ProblemType.SingleLabel);
         var size = options.VocabularySize ?? config.VocabularySize;
         if (size < config.VocabularySize)
             throw new UsageException($"The vocabulary of {config.VocabularySize} tokens cannot shrink to {size}.");

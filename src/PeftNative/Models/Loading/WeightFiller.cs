@@ -9,7 +9,8 @@ namespace PeftNative.Models.Loading;
 /// <summary>
 /// Finds each parameter of a model in a checkpoint and copies it to the backend.
 /// </summary>
-internal sealed class WeightFiller(TransformerModel model, WeightSource source, QuantizationOptions? quantization = null)
+internal sealed class WeightFiller(TransformerModel model, WeightSource source,
+    QuantizationOptions? quantization = null)
 {
     private const int PartLength = 1 << 18;
 
@@ -29,11 +30,13 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             work.Add(parameter.Count);
         }
         if (missing.Count > 0)
-            throw new ModelFormatException($"The checkpoint lacks {missing.Count} weights of a {model.Config.ModelType} model, "
+            throw new ModelFormatException(
+                $"The checkpoint lacks {missing.Count} weights of a {model.Config.ModelType} model, "
                 + $"the first being {string.Join(", ", missing.Take(3))}.", source.Path,
                 "config.json and the weights are of different models, or the download is incomplete.");
         foreach (var parameter in model.Parameters.Where(p => created.Contains(p.Name)))
-            Initialize(model, parameter, new RandomStream(seed, RandomPurpose.HeadInitialization, (ulong)parameter.Index));
+            Initialize(model, parameter,
+                new RandomStream(seed, RandomPurpose.HeadInitialization, (ulong)parameter.Index));
         return new LoadReport(created, [.. Unused(sources.Values.ToHashSet())], sources)
         {
             Doubts = [.. new[] { tie?.Doubt(model.Config), Growth() }.OfType<string>()],
@@ -49,15 +52,20 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
         return tie;
     }
 
-    /// <summary>Gives a parameter the values its family starts from: norms 1 and 0, biases 0, all else N(0, initializer_range).</summary>
-    internal static void Initialize(TransformerModel model, Parameter parameter, RandomStream random, QuantizationOptions? quantization = null)
+    /// <summary>
+    /// Gives a parameter the values its family starts from: norms 1 and 0, biases 0, all else N(0, initializer_range).
+    /// </summary>
+    internal static void Initialize(TransformerModel model, Parameter parameter, RandomStream random,
+        QuantizationOptions? quantization = null)
     {
         var isBias = parameter.Name.EndsWith(".bias", StringComparison.Ordinal);
         if (!parameter.Value.IsPresent)
-            Quantize(model, parameter, quantization!, (first, values) => random.FillNormal(values, 0, model.Config.InitializerRange, (ulong)first));
+            Quantize(model, parameter, quantization!,
+                (first, values) => random.FillNormal(values, 0, model.Config.InitializerRange, (ulong)first));
         else if (isBias || parameter.Layout == StoredLayout.Vector) model.Backend.Fill(parameter.Value, isBias ? 0 : 1);
         else
-            InParts(model, parameter, (first, values) => random.FillNormal(values, 0, model.Config.InitializerRange, (ulong)first));
+            InParts(model, parameter,
+                (first, values) => random.FillNormal(values, 0, model.Config.InitializerRange, (ulong)first));
     }
 
     private bool IsHead(Parameter parameter) =>
@@ -79,9 +87,11 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
         var added = model.HasRowsOfTokens(parameter) ? model.AddedTokens : 0;
         long[] expected = added == 0 ? parameter.StoredShape : [parameter.Rows - added, parameter.Columns];
         if (!stored.Shape.AsSpan().SequenceEqual(expected))
-            throw new ModelFormatException($"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
+            throw new ModelFormatException(
+                $"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
                 + $"expected [{string.Join(", ", expected)}].", source.Path,
-                IsHead(parameter) ? "The head has another number of labels than asked for." : "config.json describes another model.");
+                IsHead(parameter) ? "The head has another number of labels than asked for."
+                    : "config.json describes another model.");
         if (!parameter.Value.IsPresent)
             Quantize(model, parameter, quantization!, parameter.Layout == StoredLayout.Transposed
                 ? (first, values) => Whole(parameter, stored).AsSpan((int)first, values.Length).CopyTo(values)
@@ -109,10 +119,12 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
     private delegate void PartReader(long first, Span<float> values);
 
     // Part by part, each of whole blocks.
-    private static void Quantize(TransformerModel model, Parameter parameter, QuantizationOptions options, PartReader read)
+    private static void Quantize(TransformerModel model, Parameter parameter, QuantizationOptions options,
+        PartReader read)
     {
         var quantizer = new BlockQuantizer(options, parameter.Rows, parameter.Columns);
-        var most = parameter.Layout == StoredLayout.Transposed ? parameter.Count : Math.Max(1, PartLength / quantizer.BlockSize) * (long)quantizer.BlockSize;
+        var most = parameter.Layout == StoredLayout.Transposed
+            ? parameter.Count : Math.Max(1, PartLength / quantizer.BlockSize) * (long)quantizer.BlockSize;
         var values = new float[Math.Min(parameter.Count, most)];
         for (var first = 0L; first < parameter.Count; first += values.Length)
         {
@@ -123,7 +135,8 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
         var matrix = quantizer.Finish();
         if (options.ReadsMaximaByRow) matrix = BlockQuantizer.ByRow(matrix, parameter.Columns);
         var quantized = QuantizedUpload.ToBackend(model.Backend, model.Weights, matrix);
-        parameter.Quantized = options.Int8Compute == Int8Compute.Integer ? quantized.WithCodes(parameter.Rows, parameter.Columns) : quantized;
+        parameter.Quantized = options.Int8Compute == Int8Compute.Integer
+            ? quantized.WithCodes(parameter.Rows, parameter.Columns) : quantized;
     }
 
     private float[] Whole(Parameter parameter, StoredTensor stored)
@@ -147,6 +160,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
         }
     }
 
-    private IEnumerable<string> Unused(HashSet<string> used) => source.Tensors.Select(t => t.Name).Where(n => !used.Contains(n)
+    private IEnumerable<string> Unused(HashSet<string> used) => source.Tensors.Select(t => t.Name)
+        .Where(n => !used.Contains(n)
         && !model.Family.IgnoredTensors.Any(end => n.EndsWith(end, StringComparison.Ordinal)));
 }

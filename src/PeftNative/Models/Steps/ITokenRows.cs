@@ -1,6 +1,8 @@
 namespace PeftNative.Models.Steps;
 
-/// <summary>Rows that an adapter has for tokens of its choice, in place of those of the table.</summary>
+/// <summary>
+/// Rows that an adapter has for tokens of its choice, in place of those of the table. Used by one thread at a time.
+/// </summary>
 public interface ITokenRows
 {
     /// <summary>Their number; they stand behind the virtual tokens.</summary>

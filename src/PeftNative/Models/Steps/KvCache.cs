@@ -4,8 +4,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Models.Steps;
 
 /// <summary>
-/// Keys and values of the tokens seen so far, for generation: each sequence has a fixed room of rows in every layer; and, where there is an encoder,
-/// those of what it has read. Belongs to one pass. Used by one thread at a time, like its backend.
+/// Keys and values of the tokens seen so far, for generation: each sequence has a fixed room of rows in every layer;
+/// and, where there is an encoder, those of what it has read. Belongs to one pass. Used by one thread at a time, like
+/// its backend.
 /// </summary>
 public sealed class KvCache : IDisposable
 {
@@ -29,7 +30,8 @@ public sealed class KvCache : IDisposable
         arena = new Arena(backend, "key/value cache");
         crossedArena = new Arena(backend, "key/value cache of the encoder");
         var (type, rows) = (backend.ComputeType, checked(sequences * capacity));
-        arena.Reserve(2L * config.LayerCount * Arena.BytesOf(type, rows, config.KvSize)); // one block, which lies on large pages
+        // one block, which lies on large pages
+        arena.Reserve(2L * config.LayerCount * Arena.BytesOf(type, rows, config.KvSize));
         layers = [.. Enumerable.Range(0, config.LayerCount).Select(_ =>
             (arena.Allocate(type, rows, config.KvSize), arena.Allocate(type, rows, config.KvSize)))];
         crossed = new (Tensor, Tensor)[config.LayerCount];
@@ -55,7 +57,8 @@ public sealed class KvCache : IDisposable
         {
             var (first, count) = (stream.RowOffsets[s], stream.RowOffsets[s + 1] - stream.RowOffsets[s]);
             if (lengths[s] + count > Capacity)
-                throw new UsageException($"The key/value cache has room for {Capacity} rows; {lengths[s] + count} are needed.");
+                throw new UsageException(
+                    $"The key/value cache has room for {Capacity} rows; {lengths[s] + count} are needed.");
             var target = FirstRow(s) + lengths[s];
             CopyHeads(k.RowRange(first, count), keys.RowRange(target, count), headStride);
             CopyHeads(v.RowRange(first, count), values.RowRange(target, count), headStride);

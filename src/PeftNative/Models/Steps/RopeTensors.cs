@@ -15,7 +15,8 @@ internal sealed class RopeTensors(IBackend backend, RopeSettings rope) : IDispos
     /// <summary>Makes tables for sequences of up to <paramref name="needed"/> positions.</summary>
     internal void Prepare(int needed)
     {
-        // "dynamic" and "longrope" angles depend on the longest sequence itself; otherwise a longer table serves shorter batches.
+        // "dynamic" and "longrope" angles depend on the longest sequence itself; otherwise a longer table serves
+        // shorter batches.
         var isExact = rope.Type is "dynamic" or "longrope";
         if (isExact ? needed == length : needed <= length) return;
         length = isExact ? needed : Math.Max(needed, 2 * length);

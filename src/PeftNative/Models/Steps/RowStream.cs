@@ -3,8 +3,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Models.Steps;
 
 /// <summary>
-/// The rows one stack of layers works on: what they are (tokens, or virtual tokens in front of them), where they stand, and which of them see each
-/// other. Reused from step to step; belongs to a pass. Used by one thread at a time, like its backend.
+/// The rows one stack of layers works on: what they are (tokens, or virtual tokens in front of them), where they stand,
+/// and which of them see each other. Reused from step to step; belongs to a pass. Used by one thread at a time, like
+/// its backend.
 /// </summary>
 public sealed class RowStream
 {
@@ -83,7 +84,8 @@ public sealed class RowStream
             rowOffsets[s] = row;
             var past = Cache?.LengthOf(s) ?? 0;
             var virtuals = past == 0 ? VirtualCount : 0;
-            for (var v = 0; v < virtuals; v++, row++) (tokens[row], positions[row], types[row]) = (-1 - v, config.PositionOffset + prefix + v, 0);
+            for (var v = 0; v < virtuals; v++, row++)
+                (tokens[row], positions[row], types[row]) = (-1 - v, config.PositionOffset + prefix + v, 0);
             var begin = config.PositionOffset + prefix + past + virtuals;
             for (var i = batch.Offsets[s]; i < batch.Offsets[s + 1]; i++, row++)
             {
@@ -134,11 +136,13 @@ public sealed class RowStream
     private void Grow(int rows, int sequences)
     {
         if (tokens.Length < rows) (tokens, positions, types) = (new int[rows], new int[rows], new int[rows]);
-        if (rowOffsets.Length <= sequences) (rowOffsets, segments) = (new int[sequences + 1], new int[6 * (sequences + 1)]);
+        if (rowOffsets.Length <= sequences)
+            (rowOffsets, segments) = (new int[sequences + 1], new int[6 * (sequences + 1)]);
     }
 
     private static int Check(int value, int limit, string what) => (uint)value < (uint)limit
         ? value
         : throw new DataException($"The {what} {value} lies outside the model's table of {limit} rows.",
-            remedy: "The tokenizer and the model do not belong together, or the embedding was not resized for added tokens.");
+            remedy: "The tokenizer and the model do not belong together, or the embedding was not resized for added "
+                + "tokens.");
 }

@@ -1,8 +1,8 @@
 namespace PeftNative.Models.Steps;
 
 /// <summary>
-/// Sequences as the engine takes them: all tokens in one row of rows, no padding anywhere. Sequence s is the tokens from
-/// Offsets[s] up to Offsets[s + 1]. Immutable, as its arrays should stay.
+/// Sequences as the engine takes them: all tokens in one row of rows, no padding anywhere. Sequence s is the tokens
+/// from Offsets[s] up to Offsets[s + 1]. Immutable, as its arrays should stay.
 /// </summary>
 public sealed class TokenBatch
 {
@@ -35,7 +35,10 @@ public sealed class TokenBatch
     /// <summary>Token types, or null for zeros.</summary>
     public int[]? Types { get; }
 
-    /// <summary>What the encoder of an encoder-decoder model reads, sequence by sequence; this batch is then what its decoder is given. Null for other models.</summary>
+    /// <summary>
+    /// What the encoder of an encoder-decoder model reads, sequence by sequence; this batch is then what its decoder is
+    /// given. Null for other models.
+    /// </summary>
     public TokenBatch? Source { get; init; }
 
     /// <summary>Number of sequences.</summary>

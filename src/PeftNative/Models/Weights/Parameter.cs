@@ -4,8 +4,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Models.Weights;
 
 /// <summary>
-/// A named matrix of numbers the model computes with: a weight of the base, or one an adapter trains. Owned by the model or the
-/// adapter that made it. Used by one thread at a time, like its backend.
+/// A named matrix of numbers the model computes with: a weight of the base, or one an adapter trains. Owned by the
+/// model or the adapter that made it. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class Parameter(string name, int rows, int columns, StoredLayout layout)
 {
@@ -22,8 +22,8 @@ public sealed class Parameter(string name, int rows, int columns, StoredLayout l
     public StoredLayout Layout { get; } = layout;
 
     /// <summary>
-    /// The sub-block it belongs to, counted from the bottom (the encoder's first); -1 for embeddings, the number of sub-blocks for what comes
-    /// after. What several layers share belongs to the lowest.
+    /// The sub-block it belongs to, counted from the bottom (the encoder's first); -1 for embeddings, the number of
+    /// sub-blocks for what comes after. What several layers share belongs to the lowest.
     /// </summary>
     public int Depth { get; internal init; }
 

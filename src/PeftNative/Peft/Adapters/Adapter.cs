@@ -6,8 +6,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// A small set of trained parameters for one model. The model stays as it is; a pass that lists the adapter computes with it. Owns its
-/// memory. Not thread-safe while training; any number of passes may use one that is not being trained or merged.
+/// A small set of trained parameters for one model. The model stays as it is; a pass that lists the adapter computes
+/// with it. Owns its memory. Not thread-safe while training; any number of passes may use one that is not being trained
+/// or merged.
 /// </summary>
 public abstract class Adapter : AttachmentSet, IDisposable
 {
@@ -50,7 +51,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
     internal IReadOnlyList<AdapterEntry> Carried => carried;
 
     /// <summary>Its settings files.</summary>
-    public virtual IEnumerable<(string File, JsonObject Json)> Settings => [(AdapterFolder.ConfigName, Config.ToJson())];
+    public virtual IEnumerable<(string File, JsonObject Json)> Settings =>
+        [(AdapterFolder.ConfigName, Config.ToJson())];
 
     /// <summary>Memory of values and gradients.</summary>
     public TrainableBuffer Buffer { get; private set; } = null!;
@@ -62,8 +64,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
     public bool IsMerged { get; private set; }
 
     /// <summary>
-    /// Whether a model with it computes what the base alone does, but for rounding, as with an untrained adapter of a method that starts so. Reads
-    /// parameters back from the backend.
+    /// Whether a model with it computes what the base alone does, but for rounding, as with an untrained adapter of a
+    /// method that starts so. Reads parameters back from the backend.
     /// </summary>
     public bool ChangesNothing => IsIdle && Replaced().All(r => IsTheBases(Model.Parameters[r.Index], r.Copy));
 
@@ -94,7 +96,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
     public long ParameterCount => entries.Sum(e => e.Parameter.Count);
 
     /// <summary>Number of values of model and adapter together, as PEFT counts them.</summary>
-    public long TotalParameterCount => Model.ParameterCount + entries.Where(e => !e.ReplacesInPlace).Sum(e => e.Parameter.Count);
+    public long TotalParameterCount => Model.ParameterCount + entries.Where(e => !e.ReplacesInPlace)
+        .Sum(e => e.Parameter.Count);
 
     /// <inheritdoc/>
     public override Parameter? Replacement(int parameter) => replacements[parameter];
@@ -105,9 +108,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
     }
 
     /// <summary>
-    /// Adds the adapter into the model's weights; the adapter must not be listed in a pass until it is taken out again. Quantised weights that it
-    /// changes are dequantised for good; a tied embedding and head of which it changes one, or each in its own way, are
-    /// two matrices from then on.
+    /// Adds the adapter into the model's weights; the adapter must not be listed in a pass until it is taken out again.
+    /// Quantised weights that it changes are dequantised for good; a tied embedding and head of which it changes one,
+    /// or each in its own way, are two matrices from then on.
     /// </summary>
     /// <exception cref="UsageException">The method cannot be merged, or the adapter already is.</exception>
     public void Merge() => Merge([this]);
@@ -193,11 +196,15 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <summary>Adds to <see cref="Warnings"/>.</summary>
     internal void Warn(string sentence) => warnings.Add(sentence);
 
-    /// <summary>Whether the method's own parameters have values that change nothing; virtual tokens and prefixes always change something.</summary>
+    /// <summary>
+    /// Whether the method's own parameters have values that change nothing; virtual tokens and prefixes always change
+    /// something.
+    /// </summary>
     protected virtual bool IsIdle => false;
 
     /// <summary>Whether every value of a parameter is zero.</summary>
-    protected bool IsZero(Parameter parameter) => !HostValues.Download(Model.Backend, parameter.Value).AsSpan().ContainsAnyExcept(0f);
+    protected bool IsZero(Parameter parameter) => !HostValues.Download(Model.Backend, parameter.Value).AsSpan()
+        .ContainsAnyExcept(0f);
 
     /// <summary>Adds the weight differences to the model; replaced parameters are exchanged by the caller.</summary>
     protected abstract void MergeWeights();
@@ -206,7 +213,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
     protected abstract void UnmergeWeights();
 
     /// <summary>Adds a parameter of the method.</summary>
-    protected Parameter Add(Parameter parameter, string key, string qualifiedName, string file = AdapterFolder.WeightsName)
+    protected Parameter Add(Parameter parameter, string key, string qualifiedName,
+        string file = AdapterFolder.WeightsName)
     {
         entries.Add(new AdapterEntry(parameter, key, qualifiedName) { File = file });
         return parameter;
@@ -217,7 +225,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
         Parameter original, string key, string qualifiedName, bool inPlace, string file = AdapterFolder.WeightsName)
     {
         if (replacements[original.Index] is not null) return;
-        var copy = new Parameter(original.Name, original.Rows, original.Columns, original.Layout) { Depth = original.Depth };
+        var copy = new Parameter(original.Name, original.Rows, original.Columns,
+            original.Layout) { Depth = original.Depth };
         replacements[original.Index] = copy;
         entries.Add(new AdapterEntry(copy, key, qualifiedName, inPlace) { File = file });
     }
@@ -235,10 +244,12 @@ public abstract class Adapter : AttachmentSet, IDisposable
     }
 
     /// <summary>
-    /// Adds trained copies of everything in the modules whose path ends with one of the names, as PEFT matches modules_to_save.
+    /// Adds trained copies of everything in the modules whose path ends with one of the names, as PEFT matches
+    /// modules_to_save.
     /// </summary>
     /// <param name="names">modules_to_save.</param>
-    /// <param name="root">What stands in front of the model's own names; prompt methods wrap the model once less.</param>
+    /// <param name="root">What stands in front of the model's own names; prompt methods wrap the model once
+    /// less.</param>
     protected void ReplaceModules(IReadOnlyList<string> names, string root = "base_model.model.")
     {
         // The reference gives every classifier's adapter both names of heads.
@@ -282,7 +293,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
         return true;
     }
 
-    /// <summary>Gives all entries memory and copies of the replaced parameters; to be called once, at the end of construction.</summary>
+    /// <summary>
+    /// Gives all entries memory and copies of the replaced parameters; to be called once, at the end of construction.
+    /// </summary>
     protected void Allocate(bool trainable)
     {
         trainables = [.. entries.Select(e => e.Parameter)];

@@ -16,7 +16,8 @@ public abstract record AdapterConfig
     // Keys of every method that are read, or that say nothing about the result.
     private static readonly string[] CommonKeys =
     [
-        "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type",
+        "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision",
+        "task_type",
         "modules_to_save", "runtime_config",
     ];
 
@@ -43,8 +44,8 @@ public abstract record AdapterConfig
     public abstract Adapter Create(TransformerModel model, ulong seed, bool trainable, string name);
 
     /// <summary>
-    /// The settings for an adapter whose weights come from files: those of methods that train through an encoder, which is not stored, then
-    /// make an adapter without it.
+    /// The settings for an adapter whose weights come from files: those of methods that train through an encoder, which
+    /// is not stored, then make an adapter without it.
     /// </summary>
     public AdapterConfig AsStored() => this with { IsStored = true };
 
@@ -55,7 +56,8 @@ public abstract record AdapterConfig
     public abstract JsonObject ToJson();
 
     /// <summary>The task to write: that of the model, but for files that name none.</summary>
-    protected string? TaskTypeFor(TransformerModel model) => IsStored && TaskType is null ? null : model.Task.PeftName();
+    protected string? TaskTypeFor(TransformerModel model) => IsStored && TaskType is null
+        ? null : model.Task.PeftName();
 
     /// <summary>
     /// The modules trained whole for a task: those asked for and, for classifiers, PEFT's two names of heads.

@@ -19,18 +19,21 @@ public static class AdapterFolder
     public const string WeightsName = "adapter_model.safetensors";
 
     /// <summary>Names that weights files have: PEFT's, and AdapterHub's two.</summary>
-    public static IReadOnlyList<string> WeightsNames { get; } = [WeightsName, BottleneckAdapter.AdapterFile, BottleneckAdapter.HeadFile];
+    public static IReadOnlyList<string> WeightsNames { get;
+        } = [WeightsName, BottleneckAdapter.AdapterFile, BottleneckAdapter.HeadFile];
 
     /// <summary>The methods that can be read, as peft_type spells them.</summary>
     public static IReadOnlyList<string> Methods => [.. MethodTable.Readers.Keys, MethodTable.Bottleneck];
 
     /// <summary>Reads the settings of an adapter folder.</summary>
-    /// <exception cref="ModelFormatException">The file is broken, or describes an adapter that is not supported.</exception>
+    /// <exception cref="ModelFormatException">The file is broken, or describes an adapter that is not
+    /// supported.</exception>
     public static AdapterConfig ReadConfig(string folder)
     {
         var path = Path.Combine(folder, ConfigName);
         if (!File.Exists(path))
-            throw new ModelFormatException($"The folder has no {ConfigName}.", folder, "Give the folder of a saved adapter.");
+            throw new ModelFormatException($"The folder has no {ConfigName}.", folder,
+                "Give the folder of a saved adapter.");
         return ReadConfig(StrictJson.ReadFile(path));
     }
 
@@ -39,14 +42,18 @@ public static class AdapterFolder
     public static AdapterConfig ReadConfig(StrictObject json)
     {
         var method = MethodOf(json)
-            ?? throw json.Error("peft_type", "The file does not say which method it is for.", "Add \"peft_type\": \"LORA\" if it is one.");
+            ?? throw json.Error("peft_type", "The file does not say which method it is for.",
+                "Add \"peft_type\": \"LORA\" if it is one.");
         if (method == MethodTable.Bottleneck) return BottleneckConfig.FromJson(json);
         return MethodTable.Readers.TryGetValue(method, out var read)
             ? read(json)
-            : throw json.Error("peft_type", $"The method {method} is not supported.", $"Supported: {string.Join(", ", Methods)}.");
+            : throw json.Error("peft_type", $"The method {method} is not supported.",
+                $"Supported: {string.Join(", ", Methods)}.");
     }
 
-    /// <summary>The method that parsed settings are for, as in <see cref="Methods"/>; null when they do not say.</summary>
+    /// <summary>
+    /// The method that parsed settings are for, as in <see cref="Methods"/>; null when they do not say.
+    /// </summary>
     public static string? MethodOf(StrictObject json) => json.GetOptionalString("peft_type")
         // AdapterHub's file of the same name says it otherwise.
         ?? (json.Has("config") && json.Has("hidden_size") ? MethodTable.Bottleneck : null);
@@ -62,7 +69,8 @@ public static class AdapterFolder
     /// Loads an adapter onto a model. Every parameter must be in its files; what else these hold is in
     /// <see cref="Adapter.Warnings"/>. Tensors of the base that differ from its own count for this adapter alone.
     /// </summary>
-    /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are listed.</exception>
+    /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are
+    /// listed.</exception>
     /// <exception cref="NumericException">A tensor holds numbers that are not finite.</exception>
     public static Adapter Load(TransformerModel model, string folder, bool trainable = false, string name = "default")
     {
@@ -91,8 +99,10 @@ public static class AdapterFolder
         }
         catch (UsageException e)
         {
-            throw new ModelFormatException($"The adapter does not fit this {model.Config.ModelType} model: {e.What}", folder,
-                BaseIdentity.NamedBase(folder) is { } named ? $"Use its own base, {named}." : "Use the base it was made for.", e);
+            throw new ModelFormatException($"The adapter does not fit this {model.Config.ModelType} model: {e.What}",
+                folder,
+                BaseIdentity.NamedBase(folder) is { } named
+                    ? $"Use its own base, {named}." : "Use the base it was made for.", e);
         }
     }
 
@@ -108,10 +118,13 @@ public static class AdapterFolder
             yield return $"the adapter {folder} may be for another base: {mismatch}";
         foreach (var warning in adapter.Warnings) yield return $"the adapter {folder}: {warning}";
         foreach (var doubt in adapter.Doubts) yield return $"the adapter {folder}: {doubt}";
-        if (adapter.ChangesNothing) yield return $"the adapter {folder} changes nothing: its weights are those of an untrained one";
+        if (adapter.ChangesNothing)
+            yield return $"the adapter {folder} changes nothing: its weights are those of an untrained one";
     }
 
-    /// <summary>Saves an adapter: each file under a temporary name first, so that a killed save leaves the old files whole.</summary>
+    /// <summary>
+    /// Saves an adapter: each file under a temporary name first, so that a killed save leaves the old files whole.
+    /// </summary>
     /// <exception cref="StorageException">The folder cannot be written.</exception>
     /// <exception cref="NumericException">A value is not finite; nothing is written.</exception>
     public static void Save(Adapter adapter, string folder)
@@ -135,7 +148,8 @@ public static class AdapterFolder
     }
 
     /// <summary>Parameters of an adapter under chosen names.</summary>
-    internal static SafetensorsWriter Tensors(Adapter adapter, IEnumerable<AdapterEntry> entries, Func<AdapterEntry, string> name)
+    internal static SafetensorsWriter Tensors(Adapter adapter, IEnumerable<AdapterEntry> entries,
+        Func<AdapterEntry, string> name)
     {
         // PEFT says that its file is of PyTorch; AdapterHub says nothing.
         var writer = entries.Any(e => e.File != WeightsName) ? new SafetensorsWriter() : SafetensorsWriter.ForPyTorch();
@@ -163,7 +177,8 @@ public static class AdapterFolder
     }
 
     /// <summary>Gives parameters of an adapter the values of a file.</summary>
-    internal static void Fill(Adapter adapter, IEnumerable<AdapterEntry> entries, Func<AdapterEntry, string> name, string path)
+    internal static void Fill(Adapter adapter, IEnumerable<AdapterEntry> entries, Func<AdapterEntry, string> name,
+        string path)
     {
         using var file = Open(path);
         AdapterReader.Read(adapter, file, entries.ToDictionary(name));

@@ -7,8 +7,8 @@ using PeftNative.Peft.Adapters;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// What a base model must be loaded as for an adapter: PEFT's files hold the task and the head, but not the names of the labels.
-/// Those lie beside them in labels.json, under the keys of config.json.
+/// What a base model must be loaded as for an adapter: PEFT's files hold the task and the head, but not the names of
+/// the labels. Those lie beside them in labels.json, under the keys of config.json.
 /// </summary>
 public static class AdapterLabels
 {
@@ -18,7 +18,8 @@ public static class AdapterLabels
     private const string HubHead = "head_config.json";
 
     /// <summary>The text of labels.json for a classifier.</summary>
-    public static string Write(IReadOnlyList<string> labels, ProblemType problem) => PeftJson.Write(ToConfig(labels, problem));
+    public static string Write(IReadOnlyList<string> labels, ProblemType problem) =>
+        PeftJson.Write(ToConfig(labels, problem));
 
     /// <summary>The keys of config.json that say what a classifier's outputs mean.</summary>
     internal static JsonObject ToConfig(IReadOnlyList<string> labels, ProblemType problem) => new()
@@ -34,7 +35,8 @@ public static class AdapterLabels
     /// </summary>
     /// <param name="adapterFolder">The adapter.</param>
     /// <param name="baseFolder">The base model.</param>
-    /// <exception cref="ModelFormatException">A file is broken, or the adapter is of a kind that is not supported.</exception>
+    /// <exception cref="ModelFormatException">A file is broken, or the adapter is of a kind that is not
+    /// supported.</exception>
     public static ModelOptions OptionsFor(string adapterFolder, string baseFolder) =>
         OptionsFor([adapterFolder], baseFolder);
 
@@ -59,7 +61,8 @@ public static class AdapterLabels
         var task = TaskOf(adapterFolder);
         if (task is null || task.Value.WritesText()) return new ModelOptions { Task = task };
         var above = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterFolder)));
-        var file = new[] { adapterFolder, above }.OfType<string>().Select(f => Path.Combine(f, FileName)).FirstOrDefault(File.Exists);
+        var file = new[] { adapterFolder, above }.OfType<string>().Select(f => Path.Combine(f, FileName))
+            .FirstOrDefault(File.Exists);
         if (file is not null) return Read(file) with { Task = task };
         var hub = Path.Combine(adapterFolder, HubHead);
         if (File.Exists(hub)) return new ModelOptions { Task = task, Labels = ReadHub(StrictJson.ReadFile(hub)) };
@@ -67,7 +70,8 @@ public static class AdapterLabels
         var own = FamilyTable.Read(baseFolder).Labels;
         return new ModelOptions
         {
-            Task = task, Labels = count is null || own.Count == count ? null : [.. Enumerable.Range(0, count.Value).Select(i => $"LABEL_{i}")],
+            Task = task, Labels = count is null || own.Count == count
+                ? null : [.. Enumerable.Range(0, count.Value).Select(i => $"LABEL_{i}")],
         };
     }
 
@@ -82,7 +86,8 @@ public static class AdapterLabels
     private static string[]? ReadHub(StrictObject head)
     {
         if (head.GetOptionalObject("label2id") is { } map) return [.. map.Keys.OrderBy(map.GetInt)];
-        return head.GetOptionalInt("num_labels") is { } count ? [.. Enumerable.Range(0, count).Select(i => $"LABEL_{i}")] : null;
+        return head.GetOptionalInt("num_labels") is { } count
+            ? [.. Enumerable.Range(0, count).Select(i => $"LABEL_{i}")] : null;
     }
 
     private static ModelOptions Read(string file)
@@ -93,7 +98,8 @@ public static class AdapterLabels
         return new ModelOptions
         {
             Labels = [.. Enumerable.Range(0, map.Keys.Count()).Select(i => map.GetString($"{i}"))],
-            ProblemType = ProblemTypes.FromHub(problem) ?? throw json.Error("problem_type", $"The problem type '{problem}' is not known."),
+            ProblemType = ProblemTypes.FromHub(problem)
+                ?? throw json.Error("problem_type", $"The problem type '{problem}' is not known."),
         };
     }
 
@@ -107,7 +113,8 @@ public static class AdapterLabels
         var names = FamilyTable.Find(config.ModelType, baseFolder).Names;
         var head = task == ModelTask.SequenceClassification ? names.SequenceHead : names.TokenHead;
         using var file = TensorFile.Open(path);
-        var weight = file.Tensors.FirstOrDefault(t => t.Shape.Length == 2 && t.Name.EndsWith($"{head}.weight", StringComparison.Ordinal));
+        var weight = file.Tensors.FirstOrDefault(t => t.Shape.Length == 2
+            && t.Name.EndsWith($"{head}.weight", StringComparison.Ordinal));
         return weight is null ? null : checked((int)weight.Shape[0]);
     }
 }

@@ -6,8 +6,8 @@ using PeftNative.Formats;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// Which base an adapter was trained on. PEFT's files hold no more than a name, so a training run leaves base.json beside them: the name, and a
-/// fingerprint of the weights.
+/// Which base an adapter was trained on. PEFT's files hold no more than a name, so a training run leaves base.json
+/// beside them: the name, and a fingerprint of the weights.
 /// </summary>
 public static class BaseIdentity
 {
@@ -17,8 +17,9 @@ public static class BaseIdentity
     private const int Samples = 16, SampleBytes = 64;
 
     /// <summary>
-    /// A digest of the names, types and shapes of a checkpoint's tensors and of bytes spread over each of them. Reads a little of any model, however
-    /// large: training changes every number of a tensor, so another model of the same shapes is recognised all the same.
+    /// A digest of the names, types and shapes of a checkpoint's tensors and of bytes spread over each of them. Reads a
+    /// little of any model, however large: training changes every number of a tensor, so another model of the same
+    /// shapes is recognised all the same.
     /// </summary>
     /// <exception cref="ModelFormatException">The folder has no weights that can be read.</exception>
     public static string Fingerprint(string modelFolder)
@@ -27,10 +28,12 @@ public static class BaseIdentity
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var tensor in source.Tensors)
         {
-            digest.AppendData(Encoding.UTF8.GetBytes($"{tensor.Name} {tensor.Type} {string.Join(',', tensor.Shape)}\n"));
+            digest.AppendData(
+                Encoding.UTF8.GetBytes($"{tensor.Name} {tensor.Type} {string.Join(',', tensor.Shape)}\n"));
             var count = (int)Math.Min(tensor.ByteLength, SampleBytes);
             for (var i = 0; i < Samples && count > 0; i++)
-                digest.AppendData(source.FileOf(tensor.Name).Bytes(tensor, (tensor.ByteLength - count) * i / (Samples - 1), count));
+                digest.AppendData(source.FileOf(tensor.Name)
+                    .Bytes(tensor, (tensor.ByteLength - count) * i / (Samples - 1), count));
         }
         return Convert.ToHexStringLower(digest.GetHashAndReset());
     }
@@ -42,8 +45,9 @@ public static class BaseIdentity
     });
 
     /// <summary>
-    /// Why a base is not the one that an adapter was made for, in a sentence; null where nothing speaks against it. Where there is no base.json, names
-    /// are compared: the adapter's base_model_name_or_path with the folder and its config.json.
+    /// Why a base is not the one that an adapter was made for, in a sentence; null where nothing speaks against it.
+    /// Where there is no base.json, names are compared: the adapter's base_model_name_or_path with the folder and its
+    /// config.json.
     /// </summary>
     /// <exception cref="ModelFormatException">A file is broken.</exception>
     public static string? Mismatch(string adapterFolder, string modelFolder)
@@ -52,7 +56,8 @@ public static class BaseIdentity
         {
             var json = StrictJson.ReadFile(file);
             return json.GetString("fingerprint") == Fingerprint(modelFolder) ? null
-                : $"it was trained on {json.GetString("base_model_name_or_path")}, whose weights are not those of {modelFolder}";
+                : $"it was trained on {json.GetString("base_model_name_or_path")}, whose weights are not those of "
+                + $"{modelFolder}";
         }
         var named = NamedBase(adapterFolder);
         return named is null || Names(modelFolder).Contains(LastPart(named), StringComparer.OrdinalIgnoreCase) ? null
@@ -67,7 +72,8 @@ public static class BaseIdentity
     private static string? Find(string adapterFolder)
     {
         var above = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterFolder)));
-        return new[] { adapterFolder, above }.OfType<string>().Select(f => Path.Combine(f, FileName)).FirstOrDefault(File.Exists);
+        return new[] { adapterFolder, above }.OfType<string>().Select(f => Path.Combine(f, FileName))
+            .FirstOrDefault(File.Exists);
     }
 
     /// <summary>The base that an adapter's settings name; null where they name none.</summary>
@@ -80,14 +86,17 @@ public static class BaseIdentity
         return string.IsNullOrWhiteSpace(name) ? null : name;
     }
 
-    // What a model may be called: any part of its path (the Hub's cache has models--OWNER--NAME/snapshots/HASH), and what its config.json says.
+    // What a model may be called: any part of its path (the Hub's cache has models--OWNER--NAME/snapshots/HASH), and
+    // what its config.json says.
     private static IEnumerable<string> Names(string modelFolder)
     {
         var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(modelFolder));
         foreach (var part in path.Split(Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar))
-            yield return part.StartsWith("models--", StringComparison.Ordinal) ? part[(part.LastIndexOf("--", StringComparison.Ordinal) + 2)..] : part;
+            yield return part.StartsWith("models--", StringComparison.Ordinal)
+                ? part[(part.LastIndexOf("--", StringComparison.Ordinal) + 2)..] : part;
         var config = Path.Combine(modelFolder, "config.json");
-        if (File.Exists(config) && StrictJson.ReadFile(config).GetOptionalString("_name_or_path") is { Length: > 0 } own) yield return LastPart(own);
+        if (File.Exists(config) && StrictJson.ReadFile(config)
+            .GetOptionalString("_name_or_path") is { Length: > 0 } own) yield return LastPart(own);
     }
 
     private static string LastPart(string name) => name.TrimEnd('/', '\\').Split('/', '\\')[^1];

@@ -7,7 +7,9 @@ using PeftNative.Peft.PTuning;
 
 namespace PeftNative.Peft;
 
-/// <summary>The methods whose settings say peft_type, by that word. A new method is one line here and one folder.</summary>
+/// <summary>
+/// The methods whose settings say peft_type, by that word. A new method is one line here and one folder.
+/// </summary>
 internal static class MethodTable
 {
     /// <summary>Bottleneck adapters, whose settings are AdapterHub's and have no peft_type.</summary>

@@ -5,9 +5,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// All parameters of an adapter in one flat buffer, and their gradients in another, so that the optimizer, the gradient norm and the finite
-/// check are one call each. Every parameter starts at a multiple of 16 elements; the gaps stay zero.
-/// Used by one thread at a time, like its backend.
+/// All parameters of an adapter in one flat buffer, and their gradients in another, so that the optimizer, the gradient
+/// norm and the finite check are one call each. Every parameter starts at a multiple of 16 elements; the gaps stay
+/// zero. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class TrainableBuffer : IDisposable
 {

@@ -4,7 +4,9 @@ using PeftNative.Models.Weights;
 
 namespace PeftNative.Peft;
 
-/// <summary>Settings of full fine-tuning: none. Kept as an adapter so that it compares with the methods on equal terms.</summary>
+/// <summary>
+/// Settings of full fine-tuning: none. Kept as an adapter so that it compares with the methods on equal terms.
+/// </summary>
 public sealed record FullConfig : AdapterConfig
 {
     /// <inheritdoc/>
@@ -28,7 +30,8 @@ public sealed record HeadConfig : AdapterConfig
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
     {
         if (model.Task.WritesText())
-            throw new UsageException("A language model has no head of its own to train.", remedy: "Use another method.");
+            throw new UsageException("A language model has no head of its own to train.",
+                remedy: "Use another method.");
         return new ReplacementAdapter(model, this with { TaskType = model.Task.PeftName() }, trainable, name,
             p => ReplacementAdapter.IsClassifier(model, p));
     }
@@ -37,7 +40,9 @@ public sealed record HeadConfig : AdapterConfig
     public override JsonObject ToJson() => CommonJson();
 }
 
-/// <summary>Settings of BitFit (Ben Zaken et al. 2021, arXiv:2106.10199): all biases are trained, and a classifier's head.</summary>
+/// <summary>
+/// Settings of BitFit (Ben Zaken et al. 2021, arXiv:2106.10199): all biases are trained, and a classifier's head.
+/// </summary>
 public sealed record BitFitConfig : AdapterConfig
 {
     /// <inheritdoc/>
@@ -47,7 +52,8 @@ public sealed record BitFitConfig : AdapterConfig
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
     {
         if (!HasBiases(model))
-            throw new UsageException($"A {model.Config.ModelType} model has no biases to train.", remedy: "Use another method.");
+            throw new UsageException($"A {model.Config.ModelType} model has no biases to train.",
+                remedy: "Use another method.");
         return new ReplacementAdapter(model, this with { TaskType = model.Task.PeftName() }, trainable, name,
             p => IsBias(p) || ReplacementAdapter.IsClassifier(model, p));
     }
@@ -61,7 +67,10 @@ public sealed record BitFitConfig : AdapterConfig
     private static bool IsBias(Parameter parameter) => parameter.Name.EndsWith(".bias", StringComparison.Ordinal);
 }
 
-/// <summary>Settings of training the uppermost layers (of a decoder, where there is an encoder too): these, the norm above them, and a classifier's head.</summary>
+/// <summary>
+/// Settings of training the uppermost layers (of a decoder, where there is an encoder too): these, the norm above them,
+/// and a classifier's head.
+/// </summary>
 public sealed record TopLayersConfig : AdapterConfig
 {
     /// <inheritdoc/>
@@ -74,9 +83,11 @@ public sealed record TopLayersConfig : AdapterConfig
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
     {
         var all = model.Config.LayerCount;
-        if (LayerCount < 1 || LayerCount > all) throw new UsageException($"num_layers must be between 1 and {all}, not {LayerCount}.");
+        if (LayerCount < 1 || LayerCount > all)
+            throw new UsageException($"num_layers must be between 1 and {all}, not {LayerCount}.");
         var lowest = model.Decoder.Blocks.First(b => b.Place.Layer == all - LayerCount).Depth;
-        return new ReplacementAdapter(model, this with { TaskType = model.Task.PeftName() }, trainable, name, p => p.Depth >= lowest);
+        return new ReplacementAdapter(model, this with { TaskType = model.Task.PeftName() }, trainable, name,
+            p => p.Depth >= lowest);
     }
 
     /// <inheritdoc/>
@@ -89,11 +100,13 @@ public sealed record TopLayersConfig : AdapterConfig
 }
 
 /// <summary>
-/// Trains copies of the base's own parameters under their own names; the base stays as it is. Used by one thread at a time, like its backend.
+/// Trains copies of the base's own parameters under their own names; the base stays as it is. Used by one thread at a
+/// time, like its backend.
 /// </summary>
 public sealed class ReplacementAdapter : Adapter
 {
-    internal ReplacementAdapter(TransformerModel model, AdapterConfig config, bool trainable, string name, Func<Parameter, bool> isTrained)
+    internal ReplacementAdapter(TransformerModel model, AdapterConfig config, bool trainable, string name,
+        Func<Parameter, bool> isTrained)
         : base(model, config, name)
     {
         foreach (var parameter in model.Parameters.Where(p => p.TiedTo is null && isTrained(p)))
@@ -103,14 +116,16 @@ public sealed class ReplacementAdapter : Adapter
     }
 
     /// <summary>
-    /// Where every parameter of the base is trained: gives the memory of the base's own values back, for training that never goes back to them.
-    /// From then on the base has the trained values, with the adapter or without, and lives no longer than it. Otherwise nothing happens.
+    /// Where every parameter of the base is trained: gives the memory of the base's own values back, for training that
+    /// never goes back to them. From then on the base has the trained values, with the adapter or without, and lives no
+    /// longer than it. Otherwise nothing happens.
     /// </summary>
     public void ReleaseBase()
     {
         if (IsMerged || Model.Parameters.Any(p => p.TiedTo is null && Replacement(p.Index) is null)) return;
         foreach (var parameter in Model.Parameters.Where(p => p.TiedTo is null)) parameter.Quantized = null;
-        foreach (var parameter in Model.Parameters) parameter.Value = Replacement((parameter.TiedTo ?? parameter).Index)!.Value;
+        foreach (var parameter in Model.Parameters)
+            parameter.Value = Replacement((parameter.TiedTo ?? parameter).Index)!.Value;
         Model.Weights.Dispose();
     }
 

@@ -7,8 +7,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft.Bottleneck;
 
 /// <summary>
-/// Bottleneck adapters: down to a few features, an activation, up again, added to a sub-block's output. A classifier on top is trained in
-/// place. Files are AdapterHub's: the adapter's own, and the model's head in files of its own.
+/// Bottleneck adapters: down to a few features, an activation, up again, added to a sub-block's output. A classifier on
+/// top is trained in place. Files are AdapterHub's: the adapter's own, and the model's head in files of its own.
 /// Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class BottleneckAdapter : Adapter
@@ -31,13 +31,16 @@ public sealed class BottleneckAdapter : Adapter
         this.config = config;
         blocks = new BottleneckBlock?[model.Blocks.Count];
         var activation = ConfigReader.FindActivation(config.NonLinearity)
-            ?? throw new UsageException($"The non_linearity '{config.NonLinearity}' is not supported.", remedy: "Use relu, gelu, gelu_new, swish or tanh.");
+            ?? throw new UsageException($"The non_linearity '{config.NonLinearity}' is not supported.",
+                remedy: "Use relu, gelu, gelu_new, swish or tanh.");
         foreach (var place in model.Blocks.Select(b => b.Place))
             if (IsWanted(place)) blocks[place.Depth] = NewBlock(place, activation);
         if (!blocks.Any(b => b is not null))
-            throw new UsageException("No layer has a bottleneck adapter.", remedy: "Set mh_adapter or output_adapter, and leave fewer layers out.");
+            throw new UsageException("No layer has a bottleneck adapter.",
+                remedy: "Set mh_adapter or output_adapter, and leave fewer layers out.");
         if (!model.Task.WritesText())
-            foreach (var parameter in HeadParameters) Replace(parameter, parameter.Name, parameter.Name, inPlace: true, HeadFile);
+            foreach (var parameter in HeadParameters)
+                Replace(parameter, parameter.Name, parameter.Name, inPlace: true, HeadFile);
         Allocate(trainable);
         storedEntries = [.. Entries, .. model.Task.WritesText() ? HeadParameters.Select(StoredHead) : []];
         Initialize(seed);
@@ -56,23 +59,27 @@ public sealed class BottleneckAdapter : Adapter
     /// <inheritdoc/>
     public override IBlockAttachment? AtBlock(int depth) => blocks[depth];
 
-    // Without a residual of its own a block hands on its input in place of what it was given, so silence changes something there.
+    // Without a residual of its own a block hands on its input in place of what it was given, so silence changes
+    // something there.
     /// <inheritdoc/>
     protected override bool IsIdle => !blocks.Any(b => b is { AddsToInput: true })
-        && blocks.OfType<BottleneckBlock>().All(b => IsZero(b.UpWeight) && IsZero(b.UpBias) || b.Scaling is { } scaling && IsZero(scaling));
+        && blocks.OfType<BottleneckBlock>()
+        .All(b => IsZero(b.UpWeight) && IsZero(b.UpBias) || b.Scaling is { } scaling && IsZero(scaling));
 
     /// <inheritdoc/>
     protected override void MergeWeights() => throw MergeRefusal;
 
     /// <inheritdoc/>
     internal override UsageException MergeRefusal => new(
-        "A bottleneck adapter cannot be merged: there is an activation in its middle, so no change of a weight does the same.",
+        "A bottleneck adapter cannot be merged: there is an activation in its middle, so no change of a weight does "
+            + "the same.",
         remedy: "Keep it as an adapter.");
 
     /// <inheritdoc/>
     protected override void UnmergeWeights() => MergeWeights();
 
-    private bool IsWanted(SubBlockPlace place) => !config.LeaveOut.Contains(BottleneckPlaces.LayerNumber(Model, place)) && place.Kind switch
+    private bool IsWanted(SubBlockPlace place) => !config.LeaveOut.Contains(BottleneckPlaces.LayerNumber(Model, place))
+        && place.Kind switch
     {
         SubBlockKind.Attention => config.AfterAttention,
         SubBlockKind.FeedForward => config.AfterFeedForward,
@@ -82,7 +89,8 @@ public sealed class BottleneckAdapter : Adapter
     private BottleneckBlock NewBlock(SubBlockPlace place, Ops.Activation activation)
     {
         var path = BottleneckPlaces.Path(Model, place, config.AdapterName!);
-        var (d, width) = (Model.Config.HiddenSize, config.WidthOf(BottleneckPlaces.LayerNumber(Model, place), Model.Config.HiddenSize));
+        var (d, width) = (Model.Config.HiddenSize, config.WidthOf(BottleneckPlaces.LayerNumber(Model, place),
+            Model.Config.HiddenSize));
         return new BottleneckBlock(config, activation, place.Depth)
         {
             DownWeight = Part("adapter_down.0.weight", width, d, StoredLayout.Matrix),
@@ -98,7 +106,8 @@ public sealed class BottleneckAdapter : Adapter
         };
 
         Parameter Part(string part, int rows, int columns, StoredLayout layout) =>
-            Add(new Parameter(part, rows, columns, layout) { Depth = place.Depth }, $"{path}.{part}", $"{path}.{part}", AdapterFile);
+            Add(new Parameter(part, rows, columns, layout) { Depth = place.Depth }, $"{path}.{part}", $"{path}.{part}",
+                AdapterFile);
     }
 
     // A classifier is trained where it stands; a language model's head is stored, but stays the base's.
@@ -154,7 +163,8 @@ public sealed class BottleneckAdapter : Adapter
         for (var i = 0; i < values.Length; i++)
         {
             var value = random.Normal((ulong)i);
-            for (var retry = 1UL; Math.Abs(value) > 2; retry++) value = random.Normal((retry * (ulong)values.Length) + (ulong)i);
+            for (var retry = 1UL; Math.Abs(value) > 2; retry++)
+                value = random.Normal((retry * (ulong)values.Length) + (ulong)i);
             values[i] = (float)(Deviation * value);
         }
     }

@@ -7,7 +7,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft.Bottleneck;
 
 /// <summary>
-/// The bottleneck at one sub-block. With h the block's output, x its residual input and LN the norm after their sum, where the model has one:
+/// The bottleneck at one sub-block. With h the block's output, x its residual input and LN the norm after their sum,
+/// where the model has one:
 /// <code>
 /// z = x (parallel), LN(h + x) (original_ln_before), or h
 /// A(z) = scaling · drop(f(z W_downᵀ + b_down) W_upᵀ + b_up)
@@ -41,7 +42,8 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
         var target = mask.IsOn ? pass.Memory.NewActivation(h.Rows, h.Columns) : h;
         s.Op = new BottleneckOp
         {
-            X = z, DownWeight = DownWeight.Value, DownBias = DownBias.Value, Activation = activation, UpWeight = UpWeight.Value, UpBias = UpBias.Value,
+            X = z, DownWeight = DownWeight.Value, DownBias = DownBias.Value, Activation = activation,
+            UpWeight = UpWeight.Value, UpBias = UpBias.Value,
             OutputScale = OutputScale(pass, s), Residual = mask.IsOn ? default : h,
             Down = pass.Memory.NewActivation(h.Rows, DownWeight.Rows),
             Inner = pass.Memory.NewActivation(h.Rows, DownWeight.Rows),
@@ -103,7 +105,8 @@ internal sealed class BottleneckBlock(BottleneckConfig config, Activation activa
         if (dScale.IsPresent) pass.Backend.Fill(dScale, 0);
         pass.Backend.Backward(s.Op, new BottleneckGradients
         {
-            DY = dUp, DX = dz, DDownWeight = DownWeight.Gradient, DDownBias = DownBias.Gradient, DUpWeight = UpWeight.Gradient,
+            DY = dUp, DX = dz, DDownWeight = DownWeight.Gradient, DDownBias = DownBias.Gradient,
+            DUpWeight = UpWeight.Gradient,
             DUpBias = UpBias.Gradient, DOutputScale = dScale,
             Scratch = pass.Memory.NewActivation(1, checked(rows * (dh.Columns + 2 * width))),
         });

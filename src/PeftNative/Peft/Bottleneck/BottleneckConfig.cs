@@ -31,8 +31,8 @@ public enum BottleneckInitialization
 }
 
 /// <summary>
-/// Settings of bottleneck adapters under AdapterHub's names (Houlsby et al. 2019, arXiv:1902.00751; Pfeiffer et al. 2020, arXiv:2005.00247;
-/// parallel: He et al. 2021, arXiv:2110.04366). The defaults are those of "pfeiffer".
+/// Settings of bottleneck adapters under AdapterHub's names (Houlsby et al. 2019, arXiv:1902.00751; Pfeiffer et al.
+/// 2020, arXiv:2005.00247; parallel: He et al. 2021, arXiv:2110.04366). The defaults are those of "pfeiffer".
 /// </summary>
 public sealed record BottleneckConfig : AdapterConfig
 {
@@ -54,10 +54,15 @@ public sealed record BottleneckConfig : AdapterConfig
     /// <summary>non_linearity, by its name.</summary>
     public string NonLinearity { get; init; } = "relu";
 
-    /// <summary>original_ln_before: the input is the norm of the sub-block's sum (where the model has a norm there), not the bare output.</summary>
+    /// <summary>
+    /// original_ln_before: the input is the norm of the sub-block's sum (where the model has a norm there), not the
+    /// bare output.
+    /// </summary>
     public bool NormBefore { get; init; } = true;
 
-    /// <summary>residual_before_ln: the output is added to the sub-block's bare output, not to the bottleneck's input.</summary>
+    /// <summary>
+    /// residual_before_ln: the output is added to the sub-block's bare output, not to the bottleneck's input.
+    /// </summary>
     public bool ResidualBeforeNorm { get; init; } = true;
 
     /// <summary>is_parallel: the input is the sub-block's residual input.</summary>
@@ -85,7 +90,8 @@ public sealed record BottleneckConfig : AdapterConfig
     public string? ModelName { get; init; }
 
     /// <summary>"houlsby": after attention and after the feed-forward block.</summary>
-    public static BottleneckConfig Houlsby { get; } = new() { AfterAttention = true, NormBefore = false, NonLinearity = "swish" };
+    public static BottleneckConfig Houlsby { get; } = new() { AfterAttention = true, NormBefore = false,
+        NonLinearity = "swish" };
 
     /// <summary>"pfeiffer": after the feed-forward block alone.</summary>
     public static BottleneckConfig Pfeiffer { get; } = new();
@@ -93,29 +99,34 @@ public sealed record BottleneckConfig : AdapterConfig
     /// <summary>"parallel": beside the feed-forward block.</summary>
     public static BottleneckConfig Parallel { get; } = new()
     {
-        IsParallel = true, NormBefore = false, ReductionFactor = 2, Scaling = 4, Initialization = BottleneckInitialization.MamAdapter,
+        IsParallel = true, NormBefore = false, ReductionFactor = 2, Scaling = 4,
+        Initialization = BottleneckInitialization.MamAdapter,
     };
 
     /// <summary>Width of the bottleneck in a layer.</summary>
-    public int WidthOf(int layer, int hidden) => Math.Max(1, (int)Math.Floor(hidden / LayerReductionFactors.GetValueOrDefault(layer, ReductionFactor)));
+    public int WidthOf(int layer, int hidden) =>
+        Math.Max(1, (int)Math.Floor(hidden / LayerReductionFactors.GetValueOrDefault(layer, ReductionFactor)));
 
     /// <inheritdoc/>
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
     {
         if (LayerReductionFactors.Values.Append(ReductionFactor).FirstOrDefault(f => !(f > 0), 1) is var f and not 1)
             throw new UsageException($"reduction_factor must be greater than 0, not {f}.");
-        if (!(Dropout is >= 0 and < 1)) throw new UsageException($"dropout must be at least 0 and less than 1, not {Dropout}.");
+        if (!(Dropout is >= 0 and < 1))
+            throw new UsageException($"dropout must be at least 0 and less than 1, not {Dropout}.");
         if (!double.IsFinite(Scaling)) throw new UsageException($"scaling must be a finite number, not {Scaling}.");
         var completed = this with
         {
             AdapterName = AdapterName ?? name, TaskType = TaskTypeFor(model),
-            ModelName = ModelName ?? BaseModel ?? (model.Folder is { } folder ? Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)) : null),
+            ModelName = ModelName ?? BaseModel
+                ?? (model.Folder is { } folder ? Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)) : null),
         };
         return new BottleneckAdapter(model, completed, seed, trainable, name);
     }
 
     /// <summary>Reads a parsed adapter_config.json of AdapterHub.</summary>
-    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not supported.</exception>
+    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not
+    /// supported.</exception>
     public static BottleneckConfig FromJson(StrictObject json) => BottleneckKeys.Read(json);
 
     /// <inheritdoc/>

@@ -15,18 +15,23 @@ internal static class BottleneckKeys
     // Settings of variants that are not supported, with the value that turns them off, or that then does not matter.
     private static readonly Dictionary<string, string> Fixed = new()
     {
-        ["adapter_residual_before_ln"] = "false", ["cross_adapter"] = "false", ["factorized_phm_W"] = "true", ["factorized_phm_rule"] = "false",
+        ["adapter_residual_before_ln"] = "false", ["cross_adapter"] = "false", ["factorized_phm_W"] = "true",
+        ["factorized_phm_rule"] = "false",
         ["hypercomplex_nonlinearity"] = "\"glorot-uniform\"", ["init_weights_seed"] = "null", ["inv_adapter"] = "null",
-        ["inv_adapter_reduction_factor"] = "null", ["learn_phm"] = "true", ["ln_after"] = "false", ["ln_before"] = "false",
-        ["original_ln_after"] = "true", ["phm_bias"] = "true", ["phm_c_init"] = "\"normal\"", ["phm_dim"] = "4", ["phm_init_range"] = "0.0001",
-        ["phm_layer"] = "false", ["phm_rank"] = "1", ["shared_W_phm"] = "false", ["shared_phm_rule"] = "true", ["stochastic_depth"] = "0.0",
+        ["inv_adapter_reduction_factor"] = "null", ["learn_phm"] = "true", ["ln_after"] = "false",
+        ["ln_before"] = "false",
+        ["original_ln_after"] = "true", ["phm_bias"] = "true", ["phm_c_init"] = "\"normal\"", ["phm_dim"] = "4",
+        ["phm_init_range"] = "0.0001",
+        ["phm_layer"] = "false", ["phm_rank"] = "1", ["shared_W_phm"] = "false", ["shared_phm_rule"] = "true",
+        ["stochastic_depth"] = "0.0",
         ["use_gating"] = "false",
     };
 
     // Those of them that change the result when they have another value.
     private static readonly string[] Decisive =
     [
-        "adapter_residual_before_ln", "cross_adapter", "inv_adapter", "ln_after", "ln_before", "original_ln_after", "phm_layer",
+        "adapter_residual_before_ln", "cross_adapter", "inv_adapter", "ln_after", "ln_before", "original_ln_after",
+        "phm_layer",
         "stochastic_depth", "use_gating",
     ];
 
@@ -35,7 +40,8 @@ internal static class BottleneckKeys
         // Settings of a command line are not wrapped in an object; what they leave out is that of "pfeiffer".
         var config = json.GetOptionalObject("config") ?? json;
         if (config.GetOptionalString("architecture") is { } other)
-            throw config.Error("architecture", $"AdapterHub's '{other}' is not supported.", "Bottleneck adapters are; save other methods with PEFT.");
+            throw config.Error("architecture", $"AdapterHub's '{other}' is not supported.",
+                "Bottleneck adapters are; save other methods with PEFT.");
         foreach (var key in Decisive) RefuseOther(config, key);
         var (factor, byLayer) = ReadReduction(config);
         var (scaling, kind) = ReadScaling(config);
@@ -65,11 +71,14 @@ internal static class BottleneckKeys
     {
         var config = new JsonObject
         {
-            ["mh_adapter"] = c.AfterAttention, ["output_adapter"] = c.AfterFeedForward, ["non_linearity"] = c.NonLinearity,
-            ["original_ln_before"] = c.NormBefore, ["residual_before_ln"] = c.ResidualBeforeNorm, ["is_parallel"] = c.IsParallel,
+            ["mh_adapter"] = c.AfterAttention, ["output_adapter"] = c.AfterFeedForward,
+            ["non_linearity"] = c.NonLinearity,
+            ["original_ln_before"] = c.NormBefore, ["residual_before_ln"] = c.ResidualBeforeNorm,
+            ["is_parallel"] = c.IsParallel,
             ["dropout"] = c.Dropout, ["leave_out"] = new JsonArray([.. c.LeaveOut.Select(i => (JsonNode)i)]),
             ["reduction_factor"] = ReductionJson(c),
-            ["scaling"] = c.ScalingKind == BottleneckScaling.Fixed ? c.Scaling : (JsonNode)c.ScalingKind.ToString().ToLowerInvariant(),
+            ["scaling"] = c.ScalingKind == BottleneckScaling.Fixed
+                ? c.Scaling : (JsonNode)c.ScalingKind.ToString().ToLowerInvariant(),
             ["init_weights"] = c.Initialization switch
             {
                 BottleneckInitialization.MamAdapter => "mam_adapter",
@@ -98,7 +107,9 @@ internal static class BottleneckKeys
         var value = config.Element.GetProperty(key);
         var isOff = value.ValueKind == JsonValueKind.Number ? value.GetDouble() == 0 : value.GetRawText() == Fixed[key];
         if (!isOff)
-            throw config.Error(key, $"The bottleneck setting '{key}' = {value.GetRawText()} is not supported, and ignoring it would change the result.",
+            throw config.Error(key,
+                $"The bottleneck setting '{key}' = {value.GetRawText()} is not supported, and ignoring it would change "
+                    + "the result.",
                 "Make the adapter without it.");
     }
 
@@ -119,7 +130,8 @@ internal static class BottleneckKeys
     {
         if (c.LayerReductionFactors.Count == 0) return LoraKeys.Number(c.ReductionFactor);
         var map = new JsonObject { ["default"] = LoraKeys.Number(c.ReductionFactor) };
-        foreach (var (layer, factor) in c.LayerReductionFactors) map[layer.ToString(CultureInfo.InvariantCulture)] = LoraKeys.Number(factor);
+        foreach (var (layer, factor) in c.LayerReductionFactors) map[layer.ToString(CultureInfo.InvariantCulture)] =
+            LoraKeys.Number(factor);
         return map;
     }
 
@@ -127,20 +139,24 @@ internal static class BottleneckKeys
     {
         const string Key = "scaling";
         if (!config.Has(Key)) return (1, BottleneckScaling.Fixed);
-        if (config.Element.GetProperty(Key).ValueKind == JsonValueKind.Number) return (config.GetDouble(Key), BottleneckScaling.Fixed);
+        if (config.Element.GetProperty(Key).ValueKind == JsonValueKind.Number)
+            return (config.GetDouble(Key), BottleneckScaling.Fixed);
         return config.GetString(Key) switch
         {
             "learned" => (1, BottleneckScaling.Learned),
             "channel" => (1, BottleneckScaling.Channel),
-            var other => throw config.Error(Key, $"'{other}' is not a kind of scaling.", "Use a number, learned or channel."),
+            var other =>
+                throw config.Error(Key, $"'{other}' is not a kind of scaling.", "Use a number, learned or channel."),
         };
     }
 
-    private static BottleneckInitialization ReadInitialization(StrictObject config) => config.GetString("init_weights", "bert") switch
+    private static BottleneckInitialization ReadInitialization(StrictObject config) =>
+        config.GetString("init_weights", "bert") switch
     {
         "bert" => BottleneckInitialization.Bert,
         "mam_adapter" => BottleneckInitialization.MamAdapter,
         "houlsby" => BottleneckInitialization.Houlsby,
-        var other => throw config.Error("init_weights", $"'{other}' is not a value of init_weights.", "Use bert, mam_adapter or houlsby."),
+        var other => throw config.Error("init_weights", $"'{other}' is not a value of init_weights.",
+            "Use bert, mam_adapter or houlsby."),
     };
 }

@@ -10,7 +10,8 @@ internal static class BottleneckPlaces
     internal static string Path(TransformerModel model, SubBlockPlace place, string name)
     {
         var names = model.Family.Names;
-        var layer = string.Format(CultureInfo.InvariantCulture, (place.IsEncoder ? names.Encoder! : names).Layer, place.Layer);
+        var layer = string.Format(CultureInfo.InvariantCulture, (place.IsEncoder ? names.Encoder! : names).Layer,
+            place.Layer);
         var isAttention = place.Kind == SubBlockKind.Attention;
         var part = model.Config.ModelType switch
         {
@@ -32,7 +33,8 @@ internal static class BottleneckPlaces
         _ when modelClass.EndsWith("ForSequenceClassification", StringComparison.Ordinal) => "SEQ_CLS",
         _ when modelClass.EndsWith("ForTokenClassification", StringComparison.Ordinal) => "TOKEN_CLS",
         _ when modelClass.EndsWith("ForConditionalGeneration", StringComparison.Ordinal) => "SEQ_2_SEQ_LM",
-        _ when modelClass.EndsWith("ForCausalLM", StringComparison.Ordinal) || modelClass.EndsWith("LMHeadModel", StringComparison.Ordinal) => "CAUSAL_LM",
+        _ when modelClass.EndsWith("ForCausalLM", StringComparison.Ordinal)
+            || modelClass.EndsWith("LMHeadModel", StringComparison.Ordinal) => "CAUSAL_LM",
         _ => null,
     };
 }

@@ -6,15 +6,17 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft.Export;
 
 /// <summary>
-/// Writes a LoRA adapter as the GGUF file that llama.cpp takes with <c>--lora</c>. Its tensors are named after those of the base in GGUF, its scale is
-/// alpha / r of each pair, and rows follow the order into which llama.cpp's converter puts the base's weights: rotary pairs side by side for the
-/// architecture "llama", query, key and value apart for "gptneox".
+/// Writes a LoRA adapter as the GGUF file that llama.cpp takes with <c>--lora</c>. Its tensors are named after those of
+/// the base in GGUF, its scale is alpha / r of each pair, and rows follow the order into which llama.cpp's converter
+/// puts the base's weights: rotary pairs side by side for the architecture "llama", query, key and value apart for
+/// "gptneox".
 /// </summary>
 public static class GgufLora
 {
     private static readonly Dictionary<string, string> Architectures = new()
     {
-        ["llama"] = "llama", ["mistral"] = "llama", ["gpt2"] = "gpt2", ["qwen2"] = "qwen2", ["qwen3"] = "qwen3", ["phi3"] = "phi3",
+        ["llama"] = "llama", ["mistral"] = "llama", ["gpt2"] = "gpt2", ["qwen2"] = "qwen2", ["qwen3"] = "qwen3",
+        ["phi3"] = "phi3",
         ["gemma"] = "gemma", ["gemma2"] = "gemma2", ["gemma3_text"] = "gemma3", ["gpt_neox"] = "gptneox",
     };
 
@@ -22,7 +24,8 @@ public static class GgufLora
     /// <param name="adapter">The adapter.</param>
     /// <param name="path">The file.</param>
     /// <param name="half">Whether numbers are stored in fp16 instead of fp32.</param>
-    /// <exception cref="UsageException">The format has no place for something that the adapter or the model has.</exception>
+    /// <exception cref="UsageException">The format has no place for something that the adapter or the model
+    /// has.</exception>
     /// <exception cref="NumericException">A value is too large for the file's type.</exception>
     /// <exception cref="StorageException">The file cannot be written.</exception>
     public static int Write(LoraAdapter adapter, string path, bool half = false)
@@ -30,7 +33,8 @@ public static class GgufLora
         var model = adapter.Model;
         var config = adapter.LoraConfig;
         if (!Architectures.TryGetValue(model.Config.ModelType, out var architecture))
-            throw Refusal($"llama.cpp has no language model of the family {model.Config.ModelType}", "Supported: " + string.Join(", ", Architectures.Keys) + ".");
+            throw Refusal($"llama.cpp has no language model of the family {model.Config.ModelType}",
+                "Supported: " + string.Join(", ", Architectures.Keys) + ".");
         if (LoraRest.Describe(adapter, _ => false) is { } rest)
             throw Refusal($"a GGUF adapter has no place for {rest}");
         if (model.Task != ModelTask.CausalLM)
@@ -89,13 +93,16 @@ public static class GgufLora
         if (site.Weight.TiedTo is not null)
             throw Refusal($"{site.Path} is the token embedding itself in this base, and no tensor of its own there");
         if (site.Path == names.LanguageModelHead) return ("output.weight", Role.Other);
-        var prefix = names.Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, names.Layer, site.Depth / 2)) + ".";
+        var prefix = names.Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, names.Layer,
+            site.Depth / 2)) + ".";
         var local = site.Path.StartsWith(prefix, StringComparison.Ordinal) ? site.Path[prefix.Length..] : "";
         (string Own, string Gguf, Role Role)[] table =
         [
             (names.Query, "attn_q", Role.Query), (names.Key, "attn_k", Role.Key), (names.Value, "attn_v", Role.Other),
-            (names.FusedQkv ?? "", "attn_qkv", names.FusedByHead ? Role.FusedByHead : Role.Other), (names.AttentionOutput, "attn_output", Role.Other),
-            (names.Gate ?? "", "ffn_gate", Role.Other), (names.FusedGateUp ?? "", "ffn_up", Role.Other), (names.Up, "ffn_up", Role.Other),
+            (names.FusedQkv ?? "", "attn_qkv", names.FusedByHead ? Role.FusedByHead : Role.Other),
+            (names.AttentionOutput, "attn_output", Role.Other),
+            (names.Gate ?? "", "ffn_gate", Role.Other), (names.FusedGateUp ?? "", "ffn_up", Role.Other),
+            (names.Up, "ffn_up", Role.Other),
             (names.Down, "ffn_down", Role.Other),
         ];
         foreach (var (own, gguf, role) in table)
@@ -121,6 +128,7 @@ public static class GgufLora
         return ordered;
     }
 
-    private static UsageException Refusal(string reason, string remedy = "Merge the adapter into the base and convert the whole model instead.") =>
+    private static UsageException Refusal(string reason,
+        string remedy = "Merge the adapter into the base and convert the whole model instead.") =>
         new($"The adapter cannot be written for llama.cpp: {reason}.", "export", remedy);
 }

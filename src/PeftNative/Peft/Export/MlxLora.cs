@@ -117,5 +117,6 @@ public static partial class MlxLora
     private static partial Regex Layer();
 
     private static UsageException Refusal(string reason) =>
-        new($"The adapter cannot be written for mlx-lm: {reason}.", "export", "Merge the adapter into the base instead.");
+        new($"The adapter cannot be written for mlx-lm: {reason}.", "export",
+            "Merge the adapter into the base instead.");
 }

@@ -6,8 +6,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft.Ia3;
 
 /// <summary>
-/// IA3: a trained vector l per target, <c>y = W (l ⊙ x) + b</c> in the feed-forward block and <c>y = l ⊙ (W x + b)</c> elsewhere.
-/// Used by one thread at a time, like its backend.
+/// IA3: a trained vector l per target, <c>y = W (l ⊙ x) + b</c> in the feed-forward block and <c>y = l ⊙ (W x + b)</c>
+/// elsewhere. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class Ia3Adapter : Adapter
 {
@@ -44,7 +44,8 @@ public sealed class Ia3Adapter : Adapter
     protected override void UnmergeWeights()
     {
         if (linears.OfType<Ia3Linear>().FirstOrDefault(l => !l.IsInvertible(Model.Backend)) is { } stuck)
-            throw new UsageException($"{stuck.Site.Path} was scaled by zero and cannot be scaled back.", remedy: "Load the base model again.");
+            throw new UsageException($"{stuck.Site.Path} was scaled by zero and cannot be scaled back.",
+                remedy: "Load the base model again.");
         foreach (var linear in linears.OfType<Ia3Linear>()) linear.Unmerge(Model.Backend);
     }
 
@@ -65,7 +66,8 @@ public sealed class Ia3Adapter : Adapter
     private Ia3Linear NewLinear(LinearSite site, Ia3Config config)
     {
         var isInput = config.IsFeedForward(site.Path);
-        var vector = new Parameter($"{site.Path}.ia3_l", 1, isInput ? site.In : site.Out, isInput ? StoredLayout.Matrix : StoredLayout.Column)
+        var vector = new Parameter($"{site.Path}.ia3_l", 1, isInput
+            ? site.In : site.Out, isInput ? StoredLayout.Matrix : StoredLayout.Column)
         {
             Depth = site.Depth,
         };

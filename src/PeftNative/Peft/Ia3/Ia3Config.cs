@@ -22,13 +22,18 @@ public sealed record Ia3Config : AdapterConfig
     /// <summary>feedforward_modules: the targets that are scaled at the input; null for the family's default.</summary>
     public TargetModules? FeedForward { get; init; }
 
-    /// <summary>init_ia3_weights: whether the vectors start at one, so that the adapter changes nothing at first; else normal, for tests.</summary>
+    /// <summary>
+    /// init_ia3_weights: whether the vectors start at one, so that the adapter changes nothing at first; else normal,
+    /// for tests.
+    /// </summary>
     public bool StartsAtOne { get; init; } = true;
 
     /// <summary>fan_in_fan_out as the file says; corrected from the model on creation.</summary>
     public bool FanInFanOut { get; init; }
 
-    /// <summary>Whether a module is scaled at its input. A name in a list may end anywhere, not only at a dot, as in PEFT.</summary>
+    /// <summary>
+    /// Whether a module is scaled at its input. A name in a list may end anywhere, not only at a dot, as in PEFT.
+    /// </summary>
     public bool IsFeedForward(string path) => FeedForward?.Names is { } names
         ? names.Any(n => path.EndsWith(n, StringComparison.Ordinal))
         : FeedForward?.Pattern is { } pattern && TargetMatcher.IsWhole(pattern, path, "feedforward_modules");
@@ -78,7 +83,8 @@ public sealed record Ia3Config : AdapterConfig
     }
 
     /// <summary>Reads a parsed adapter_config.json.</summary>
-    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not supported.</exception>
+    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not
+    /// supported.</exception>
     public static Ia3Config FromJson(StrictObject json)
     {
         return new Ia3Config

@@ -13,7 +13,8 @@ internal sealed class Ia3Linear(LinearSite site, Parameter vector, bool isInput)
     public void BeforeForward(Pass pass, LinearState state)
     {
         if ((isInput ? state.Op.InputScale : state.Op.OutputScale).IsPresent)
-            throw new UsageException($"Two active adapters scale {site.Path}; only one can.", remedy: "Merge one of them into the base first.");
+            throw new UsageException($"Two active adapters scale {site.Path}; only one can.",
+                remedy: "Merge one of them into the base first.");
         state.Op = isInput
             ? state.Op with { InputScale = vector.Value }
             : state.Op with
@@ -48,7 +49,8 @@ internal sealed class Ia3Linear(LinearSite site, Parameter vector, bool isInput)
     private static void Scale(IBackend backend, in Tensor matrix, double[] factors, bool byColumn)
     {
         var values = HostValues.DownloadDoubles(backend, matrix);
-        for (var i = 0; i < values.Length; i++) values[i] *= factors[byColumn ? i % matrix.Columns : i / matrix.Columns];
+        for (var i = 0; i < values.Length; i++)
+            values[i] *= factors[byColumn ? i % matrix.Columns : i / matrix.Columns];
         HostValues.Upload(backend, values, matrix);
     }
 }

@@ -38,7 +38,8 @@ internal sealed class DoraEmbedding : IDisposable
     internal void BeforeForward(Pass pass, LoraPair pair)
     {
         var saved = pass.EmbeddingState.Saved;
-        var (norm, rest) = (pass.Memory.NewStatistic(1, magnitude.Columns), pass.Memory.NewStatistic(1, magnitude.Columns));
+        var (norm, rest) =
+            (pass.Memory.NewStatistic(1, magnitude.Columns), pass.Memory.NewStatistic(1, magnitude.Columns));
         var quotient = pass.Memory.NewStatistic(1, magnitude.Columns);
         var table = turned.Of(pass.Adapters.Resolve(model.Embedding.Table));
         pass.Backend.Forward(ScaleOp(table, pair, norm) with { G = quotient });

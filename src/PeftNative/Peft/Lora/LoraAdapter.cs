@@ -10,8 +10,8 @@ namespace PeftNative.Peft.Lora;
 internal sealed record LoraPair(Parameter A, Parameter B, double Scale);
 
 /// <summary>
-/// LoRA: y = W x + scale · B A x at chosen linear layers and at the token embedding, with everything PEFT's everyday settings add.
-/// Used by one thread at a time, like its backend.
+/// LoRA: y = W x + scale · B A x at chosen linear layers and at the token embedding, with everything PEFT's everyday
+/// settings add. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class LoraAdapter : Adapter
 {
@@ -139,7 +139,8 @@ public sealed class LoraAdapter : Adapter
         base.Free();
     }
 
-    // What is saved says how the targets were found: all-linear as the list it stands for, fan_in_fan_out as it really is.
+    // What is saved says how the targets were found: all-linear as the list it stands for, fan_in_fan_out as it really
+    // is.
     private static LoraConfig Describe(TransformerModel model, LoraConfig config)
     {
         var matched = Matched(model, config);
@@ -188,9 +189,11 @@ public sealed class LoraAdapter : Adapter
         };
     }
 
-    private Parameter Add(LinearSite site, string part, string suffix, int rows, int columns, StoredLayout layout, string? keySuffix = null) =>
+    private Parameter Add(LinearSite site, string part, string suffix, int rows, int columns, StoredLayout layout,
+        string? keySuffix = null) =>
         Add(new Parameter($"{site.Path}.{part}", rows, columns, layout) { Depth = site.Depth },
-            $"base_model.model.{site.Path}.{part}{keySuffix ?? suffix}", $"base_model.model.{site.Path}.{part}.{Name}{suffix}");
+            $"base_model.model.{site.Path}.{part}{keySuffix ?? suffix}",
+            $"base_model.model.{site.Path}.{part}.{Name}{suffix}");
 
     private Parameter AddRows(string path, Parameter rows) =>
         Add(rows, TrainedTokens.KeyAt(path), $"{TrainedTokens.KeyAt(path)}.{Name}");
@@ -259,7 +262,8 @@ public sealed class LoraAdapter : Adapter
                 if (kind == LoraInitialization.Gaussian) random.FillNormal(values, 0, 1.0 / p.Rows);
                 else Uniform(random, values, p.Columns);
             }
-            else if (p.Name.EndsWith(".lora_B", StringComparison.Ordinal) && kind == LoraInitialization.Random) Uniform(random, values, p.Columns);
+            else if (p.Name.EndsWith(".lora_B", StringComparison.Ordinal) && kind == LoraInitialization.Random)
+                Uniform(random, values, p.Columns);
             else if (p.Name.EndsWith(BiasPart, StringComparison.Ordinal) && kind == LoraInitialization.Random)
                 Uniform(random, values, Entries[i - 1].Parameter.Columns); // of its B
             else if (p.Name.EndsWith(".lora_embedding_B", StringComparison.Ordinal)) random.FillNormal(values);

@@ -32,8 +32,8 @@ public enum BiasTraining
 }
 
 /// <summary>
-/// LoRA's settings under PEFT's names (Hu et al. 2021, arXiv:2106.09685; rsLoRA: Kalajdzievski 2023, arXiv:2312.03732; DoRA: Liu et al. 2024,
-/// arXiv:2402.09353).
+/// LoRA's settings under PEFT's names (Hu et al. 2021, arXiv:2106.09685; rsLoRA: Kalajdzievski 2023, arXiv:2312.03732;
+/// DoRA: Liu et al. 2024, arXiv:2402.09353).
 /// </summary>
 public sealed record LoraConfig : AdapterConfig
 {
@@ -114,7 +114,8 @@ public sealed record LoraConfig : AdapterConfig
         if (R is < 1 or > LoraPatterns.MostRank)
             throw new UsageException($"r must be between 1 and {LoraPatterns.MostRank}, not {R}.");
         LoraPatterns.CheckRanks(RankPattern);
-        if (!(Dropout is >= 0 and < 1)) throw new UsageException($"lora_dropout must be at least 0 and less than 1, not {Dropout}.");
+        if (!(Dropout is >= 0 and < 1))
+            throw new UsageException($"lora_dropout must be at least 0 and less than 1, not {Dropout}.");
         if (UseBias && (UseDora || Initialization == LoraInitialization.Gaussian))
             throw new UsageException(
                 "lora_bias goes with init_lora_weights true or false and without use_dora, as in PEFT.",
@@ -134,7 +135,8 @@ public sealed record LoraConfig : AdapterConfig
     }
 
     /// <summary>Reads a parsed adapter_config.json.</summary>
-    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that would change the result and is not supported.</exception>
+    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that would change the
+    /// result and is not supported.</exception>
     public static LoraConfig FromJson(StrictObject json)
     {
         return new LoraConfig

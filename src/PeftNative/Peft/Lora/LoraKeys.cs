@@ -35,7 +35,8 @@ internal static class LoraKeys
     internal static readonly string[] Known =
     [
         "r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "target_modules", "exclude_modules",
-        "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "bias", "init_lora_weights", "fan_in_fan_out",
+        "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "bias", "init_lora_weights",
+        "fan_in_fan_out",
         "megatron_core", "megatron_config", "qalora_group_size", "ensure_weight_tying",
         "lora_bias", TokenIndices.Key,
     ];
@@ -67,7 +68,8 @@ internal static class LoraKeys
             JsonValueKind.False => LoraInitialization.Random,
             JsonValueKind.String when value.GetString() is "gaussian" => LoraInitialization.Gaussian,
             _ => throw json.Error(Key, $"The initialisation {value.GetRawText()} is not supported.",
-                "It changes the base weights. Convert the adapter to plain LoRA with the tool that made it, or use true, false or gaussian."),
+                "It changes the base weights. Convert the adapter to plain LoRA with the tool that made it, or use "
+                    + "true, false or gaussian."),
         };
     }
 

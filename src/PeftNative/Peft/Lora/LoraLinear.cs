@@ -49,9 +49,11 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     }
 
     /// <summary>Adds the low-rank pair for a range of rows.</summary>
-    internal void AddPair(Pass pass, LinearState state, int first, int count, DropoutMask dropout = default) => state.Add(new LowRankPair
+    internal void AddPair(Pass pass, LinearState state, int first, int count, DropoutMask dropout = default) =>
+        state.Add(new LowRankPair
     {
-        A = A.Value, B = B.Value, Scale = Scale, RowStart = first, RowCount = count, GradA = A.Gradient, GradB = B.Gradient,
+        A = A.Value, B = B.Value, Scale = Scale, RowStart = first, RowCount = count, GradA = A.Gradient,
+        GradB = B.Gradient,
         S = pass.Memory.NewStatistic(count, A.Rows), Dropout = dropout,
         DroppedX = dropout.IsOn ? pass.Memory.NewActivation(count, A.Columns) : default,
     });
@@ -60,7 +62,8 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     {
         if (!state.Saved[RestSlot].IsPresent || Magnitude is null) return;
         var op = state.Op;
-        pass.Backend.Forward(new LinearOp { X = state.Saved[RestSlot], W = op.W, WMaxima = op.WMaxima, Residual = op.Y, Y = op.Y });
+        pass.Backend.Forward(new LinearOp { X = state.Saved[RestSlot], W = op.W, WMaxima = op.WMaxima, Residual = op.Y,
+            Y = op.Y });
     }
 
     public void BeforeBackward(Pass pass, LinearState state, ref LinearGradients gradients)
@@ -97,14 +100,17 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
         if (Magnitude is not null) Norms(backend, Magnitude.Value);
     }
 
-    /// <summary>Whether the magnitudes are the norms of the rows, to a few roundings: then the direction alone counts.</summary>
+    /// <summary>
+    /// Whether the magnitudes are the norms of the rows, to a few roundings: then the direction alone counts.
+    /// </summary>
     internal bool HasMagnitudesOfBase(IBackend backend)
     {
         if (Magnitude is null) return true;
         using var arena = new Arena(backend, "norms");
         var norms = arena.Allocate(backend.ParameterType, 1, site.Out);
         Norms(backend, norms);
-        return Magnitudes(backend).Zip(HostValues.DownloadDoubles(backend, norms)).All(p => Math.Abs(p.First - p.Second) <= 1e-6 * p.Second);
+        return Magnitudes(backend).Zip(HostValues.DownloadDoubles(backend, norms))
+            .All(p => Math.Abs(p.First - p.Second) <= 1e-6 * p.Second);
     }
 
     internal void Merge(IBackend backend)
@@ -165,7 +171,8 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     private void ScaleOutput(Pass pass, LinearState state)
     {
         if (state.Op.OutputScale.IsPresent)
-            throw new UsageException($"Two active adapters scale {site.Path}; only one can.", remedy: "Merge one of them into the base first.");
+            throw new UsageException($"Two active adapters scale {site.Path}; only one can.",
+                remedy: "Merge one of them into the base first.");
         state.Saved[NormSlot] = pass.Memory.NewStatistic(1, site.Out);
         state.Saved[ScaleSlot] = pass.Memory.NewStatistic(1, site.Out);
         state.Saved[RestSlot] = default;

@@ -3,7 +3,9 @@ using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Lora;
 
-/// <summary>Adds low-rank products to weights. Runs on the host in double precision, because it runs once and should be exact.</summary>
+/// <summary>
+/// Adds low-rank products to weights. Runs on the host in double precision, because it runs once and should be exact.
+/// </summary>
 internal static class LoraMerge
 {
     /// <summary>W [N, K] += scale · B [N, R] A [R, K].</summary>
@@ -43,7 +45,8 @@ internal static class LoraMerge
         HostValues.Upload(backend, values, table);
     }
 
-    private static void AddProduct(IBackend backend, in Tensor target, double[] left, double[] right, int rank, double scale)
+    private static void AddProduct(IBackend backend, in Tensor target, double[] left, double[] right, int rank,
+        double scale)
     {
         var values = HostValues.DownloadDoubles(backend, target);
         var columns = target.Columns;

@@ -40,7 +40,8 @@ internal static class LoraPatterns
         foreach (var path in paths)
             if (Rivals(patterns, path) is [var first, .. var others])
                 return $"in {key} the keys {first.Pattern} and {others[^1].Pattern} both fit {path}; "
-                    + $"the first, {first.Value}, counts, but files have their keys sorted, so it may have been trained with "
+                    + $"the first, {first.Value}, counts, but files have their keys sorted, so it may have been "
+                    + "trained with "
                     + "the other";
         return null;
     }

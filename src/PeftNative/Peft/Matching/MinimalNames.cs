@@ -3,8 +3,8 @@ using PeftNative.Models;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// Shortens a long list of module names to ends of names that fit these modules and no others, as PEFT does before it saves an
-/// "all-linear" choice of 20 names or more.
+/// Shortens a long list of module names to ends of names that fit these modules and no others, as PEFT does before it
+/// saves an "all-linear" choice of 20 names or more.
 /// </summary>
 internal static class MinimalNames
 {
@@ -32,5 +32,6 @@ internal static class MinimalNames
         return name;
     }
 
-    private static bool Ends(string name, string end) => name == end || name.EndsWith("." + end, StringComparison.Ordinal);
+    private static bool Ends(string name, string end) => name == end
+        || name.EndsWith("." + end, StringComparison.Ordinal);
 }

@@ -4,7 +4,8 @@ using PeftNative.Models;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// Decides which modules a method attaches to, by the rules of PEFT's tuners (reference: BaseTuner's module check in PEFT 0.21).
+/// Decides which modules a method attaches to, by the rules of PEFT's tuners (reference: BaseTuner's module check in
+/// PEFT 0.21).
 /// </summary>
 public sealed record TargetMatcher
 {
@@ -42,7 +43,8 @@ public sealed record TargetMatcher
         m.Path == name || m.Path.EndsWith($".{name}", StringComparison.Ordinal));
 
     /// <summary>Whether a pattern of rank_pattern or alpha_pattern names a module: it ends the name at a dot.</summary>
-    public static bool PatternApplies(string pattern, string path) => IsMatch($@"^(.*\.)?({pattern})\z", path, "pattern");
+    public static bool PatternApplies(string pattern, string path) =>
+        IsMatch($@"^(.*\.)?({pattern})\z", path, "pattern");
 
     /// <summary>Whether a regular expression, the value of a key, fits a whole name.</summary>
     public static bool IsWhole(string pattern, string path, string key) => IsMatch($@"\A(?:{pattern})\z", path, key);
@@ -90,7 +92,9 @@ public sealed record TargetMatcher
         foreach (var name in names)
         {
             var match = Regex.Match(path, $@"^.*?\.{name}\.(\d+)\.", RegexOptions.None, Patience);
-            if (match.Success) return Layers.Contains(int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture));
+            if (match.Success)
+                return Layers.Contains(int.Parse(match.Groups[1].Value,
+                    System.Globalization.CultureInfo.InvariantCulture));
         }
         return false;
     }
@@ -103,7 +107,8 @@ public sealed record TargetMatcher
         }
         catch (RegexMatchTimeoutException)
         {
-            throw new UsageException($"The regular expression in {key} takes too long.", pattern, "Write it without nested repetitions.");
+            throw new UsageException($"The regular expression in {key} takes too long.", pattern,
+                "Write it without nested repetitions.");
         }
         catch (ArgumentException e)
         {

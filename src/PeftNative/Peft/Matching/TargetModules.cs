@@ -5,7 +5,8 @@ using PeftNative.Formats;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// target_modules as PEFT has it: a list of names or ends of names, or a regular expression for the whole name, or "all-linear".
+/// target_modules as PEFT has it: a list of names or ends of names, or a regular expression for the whole name, or
+/// "all-linear".
 /// </summary>
 /// <param name="Names">The list, or null.</param>
 /// <param name="Pattern">The regular expression, or null.</param>

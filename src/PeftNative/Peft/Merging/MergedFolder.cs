@@ -34,7 +34,9 @@ internal static class MergedFolder
         var companions = FindCompanions(baseFolder, tokenizerFolder);
         var bytes = tensors.Sum(t => t.Bytes) + companions.Sum(f => new FileInfo(f).Length);
         List<string> names = shards.Count == 1
-            ? ["model.safetensors"] : [.. Enumerable.Range(1, shards.Count).Select(i => $"model-{i:00000}-of-{shards.Count:00000}.safetensors")];
+            ? ["model.safetensors"]
+            : [.. Enumerable.Range(1, shards.Count)
+                .Select(i => $"model-{i:00000}-of-{shards.Count:00000}.safetensors")];
         AtomicFolder.Write(output, folder =>
         {
             for (var i = 0; i < shards.Count; i++) folder.WriteTensors(names[i], Collect(shards[i], work));
@@ -85,22 +87,27 @@ internal static class MergedFolder
     private static string Index(List<List<MergedTensor>> shards, List<string> names) => PeftJson.Write(new JsonObject
     {
         ["metadata"] = new JsonObject { ["total_size"] = shards.Sum(s => s.Sum(t => t.Bytes)) },
-        ["weight_map"] = new JsonObject(shards.SelectMany((shard, i) => shard.Select(t => KeyValuePair.Create(t.Name, (JsonNode?)names[i])))),
+        ["weight_map"] = new JsonObject(
+            shards.SelectMany((shard, i) => shard.Select(t => KeyValuePair.Create(t.Name, (JsonNode?)names[i])))),
     }) + "\n";
 
     // The base's own config.json, with what the new head makes different.
     private static JsonObject Config(string baseFolder, TransformerModel model, IReadOnlyList<MergedTensor> tensors)
     {
         var config = JsonObject.Create(StrictJson.ReadFile(Path.Combine(baseFolder, "config.json")).Element)!;
-        var types = tensors.Select(t => t.Type).Where(t => t is StoredType.F32 or StoredType.F16 or StoredType.BF16).Distinct().ToList();
+        var types = tensors.Select(t => t.Type).Where(t => t is StoredType.F32 or StoredType.F16 or StoredType.BF16)
+            .Distinct().ToList();
         if (types is [var only])
             foreach (var key in (string[])["dtype", "torch_dtype"])
-                if (config.ContainsKey(key)) config[key] = only switch { StoredType.F16 => "float16", StoredType.BF16 => "bfloat16", _ => "float32" };
+                if (config.ContainsKey(key))
+                    config[key] = only switch { StoredType.F16 =>
+                        "float16", StoredType.BF16 => "bfloat16", _ => "float32" };
         if (IsUntied(model)) Untie(config, model);
         if (model.AddedTokens > 0) config["vocab_size"] = model.Config.VocabularySize;
         if (model.Task.WritesText()) return config;
         config["architectures"] = new JsonArray(model.Family.ClassFor(model.Task));
-        foreach (var (key, value) in AdapterLabels.ToConfig(model.Config.Labels, model.Config.ProblemType ?? ProblemType.SingleLabel))
+        foreach (var (key, value) in AdapterLabels.ToConfig(model.Config.Labels,
+            model.Config.ProblemType ?? ProblemType.SingleLabel))
             config[key] = value?.DeepClone();
         if (model.Task == ModelTask.TokenClassification) config.Remove("problem_type");
         config.Remove("num_labels");

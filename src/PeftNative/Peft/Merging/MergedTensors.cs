@@ -21,15 +21,20 @@ internal sealed record MergedTensor(string Name, StoredType Type, long[] Shape, 
     public long Bytes => Type.TryByteLength(Shape, out var bytes) ? bytes : 0;
 }
 
-/// <summary>Decides what the files of a merged model hold: everything the base's files hold, under the same names and in the same types.</summary>
+/// <summary>
+/// Decides what the files of a merged model hold: everything the base's files hold, under the same names and in the
+/// same types.
+/// </summary>
 internal static class MergedTensors
 {
     private const int Chunk = 1 << 24;
 
     /// <summary>The tensors of a model whose adapters have been merged in memory.</summary>
-    public static List<MergedTensor> Plan(TransformerModel model, LoadReport loaded, WeightSource source, StoredType? type)
+    public static List<MergedTensor> Plan(TransformerModel model, LoadReport loaded, WeightSource source,
+        StoredType? type)
     {
-        // A backbone saved alone has names without the family's prefix; once a head stands beside it, full names are what others expect.
+        // A backbone saved alone has names without the family's prefix; once a head stands beside it, full names are
+        // what others expect.
         var hasNewHead = HasNewHead(model, loaded);
         var plan = new List<MergedTensor>();
         foreach (var parameter in model.Parameters)
@@ -97,7 +102,8 @@ internal static class MergedTensors
         var tensor = source.Get(stored);
         var isFloat = tensor.Type is StoredType.F32 or StoredType.F16 or StoredType.BF16 or StoredType.F64;
         if (type is not { } target || !isFloat || target == tensor.Type)
-            return new MergedTensor(name, tensor.Type, [.. tensor.Shape], false, stream => CopyBytes(source, stored, stream));
+            return new MergedTensor(name, tensor.Type, [.. tensor.Shape], false,
+                stream => CopyBytes(source, stored, stream));
         return new MergedTensor(name, target, [.. tensor.Shape], false, stream =>
         {
             var values = new float[tensor.ElementCount];

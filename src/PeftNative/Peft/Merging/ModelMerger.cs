@@ -15,7 +15,10 @@ public sealed record MergeOptions
     /// <summary>Element type of every float tensor; null to keep each tensor's own.</summary>
     public StoredType? Type { get; init; }
 
-    /// <summary>How the base is quantised, where the adapter was trained on a quantised one; what is written is dequantised. Null for the base as it is.</summary>
+    /// <summary>
+    /// How the base is quantised, where the adapter was trained on a quantised one; what is written is dequantised.
+    /// Null for the base as it is.
+    /// </summary>
     public QuantizationOptions? Quantization { get; init; }
 
     /// <summary>
@@ -42,7 +45,8 @@ public sealed record AdapterSource(string Folder, double Scale = 1)
         else if (Scale != 1)
         {
             adapter.Dispose();
-            throw new UsageException($"An adapter of the method {adapter.Config.PeftType} has no scale.", Folder, "Leave the scale out.");
+            throw new UsageException($"An adapter of the method {adapter.Config.PeftType} has no scale.", Folder,
+                "Leave the scale out.");
         }
         return adapter;
     }
@@ -54,9 +58,11 @@ public sealed record AdapterSource(string Folder, double Scale = 1)
 /// <param name="Added">Tensors that the base lacks (a head).</param>
 /// <param name="Dropped">Tensors of the base that the new model has no place for.</param>
 /// <param name="Files">The weights files.</param>
-/// <param name="LargestDifference">Largest difference of a probe's logits: the written model, read again, against base and adapter.</param>
+/// <param name="LargestDifference">Largest difference of a probe's logits: the written model, read again, against base
+/// and adapter.</param>
 /// <param name="LargestLogit">The largest of these logits, as a measure of the difference.</param>
-/// <param name="LargestChange">How far the adapter moves the logits of the bare base; 0 means that it does nothing.</param>
+/// <param name="LargestChange">How far the adapter moves the logits of the bare base; 0 means that it does
+/// nothing.</param>
 /// <param name="Doubts">What is odd about the adapters, in sentences; see <see cref="AdapterFolder.Doubts"/>.</param>
 public sealed record MergeReport(
     int Changed, int Kept, int Added, IReadOnlyList<string> Dropped, IReadOnlyList<string> Files,
@@ -91,7 +97,8 @@ public static class ModelMerger
     /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>
     public static MergeReport Merge(
-        IBackend backend, string baseFolder, IReadOnlyList<AdapterSource> adapters, string output, MergeOptions? options = null,
+        IBackend backend, string baseFolder, IReadOnlyList<AdapterSource> adapters, string output,
+        MergeOptions? options = null,
         IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         options ??= new MergeOptions();
@@ -108,7 +115,8 @@ public static class ModelMerger
         var (expected, doubts) = WithAdapters(model, adapters, probe, work.Next("merging"));
         if (!Finite.All(expected))
             throw new NumericException(
-                $"The logits of {(Finite.All(bare) ? "base and adapter" : "the base")} are not finite; nothing is written.",
+                $"The logits of {(Finite.All(bare) ? "base and adapter" : "the base")} are not finite; nothing is "
+                    + "written.",
                 Finite.All(bare) ? adapters[0].Folder : baseFolder, Finite.Remedy);
         var check = new MergeCheck(expected, options.Quantization, backend.ComputeType, adapters.Count);
         check.Merged(probe.Logits(model));
@@ -138,15 +146,18 @@ public static class ModelMerger
     }
 
     // Leaves the adapters merged into the model; returns the logits it gave before, with them attached.
-    private static (float[] Logits, List<string> Doubts) WithAdapters(TransformerModel model, IReadOnlyList<AdapterSource> sources, Probe probe, Work work)
+    private static (float[] Logits, List<string> Doubts) WithAdapters(TransformerModel model,
+        IReadOnlyList<AdapterSource> sources, Probe probe, Work work)
     {
         work.Total = sources.Count;
         var adapters = new List<Adapter>();
         try
         {
-            foreach (var source in sources) adapters.Add(source.Load(model, adapters.Count == 0 ? "default" : $"adapter{adapters.Count}"));
+            foreach (var source in sources)
+                adapters.Add(source.Load(model, adapters.Count == 0 ? "default" : $"adapter{adapters.Count}"));
             var logits = probe.Logits(model, [.. adapters]);
-            List<string> doubts = [.. adapters.Zip(sources).SelectMany(p => AdapterFolder.Doubts(p.First, p.Second.Folder))];
+            List<string> doubts = [.. adapters.Zip(sources)
+                .SelectMany(p => AdapterFolder.Doubts(p.First, p.Second.Folder))];
             doubts.AddRange(Adapter.Clashes(adapters, [.. sources.Select(s => s.Folder)]));
             Adapter.Merge(adapters, () => work.Add(1));
             return (logits, doubts);
@@ -167,7 +178,8 @@ internal sealed class Probe(int[] tokens)
     public static Probe For(TransformerModel model)
     {
         var length = Math.Min(Length, model.Config.MaxPositions);
-        return new Probe([.. Enumerable.Range(0, length).Select(i => (int)((long)(i + 1) * model.Config.VocabularySize / (length + 2)))]);
+        return new Probe([.. Enumerable.Range(0, length)
+            .Select(i => (int)((long)(i + 1) * model.Config.VocabularySize / (length + 2)))]);
     }
 
     /// <summary>The logits of every position, or of the whole text for a classifier of texts.</summary>
@@ -175,7 +187,8 @@ internal sealed class Probe(int[] tokens)
     {
         using var pass = new Pass(model, adapters);
         int[] offsets = [0, tokens.Length];
-        pass.Begin(new TokenBatch(tokens, offsets) { Source = model.Config.Encoder is null ? null : new TokenBatch(tokens, offsets) }, training: false);
+        pass.Begin(new TokenBatch(tokens, offsets) { Source = model.Config.Encoder is null
+            ? null : new TokenBatch(tokens, offsets) }, training: false);
         var x = model.Forward(pass);
         var rows = model.Task == ModelTask.SequenceClassification
             ? model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows.Count)];

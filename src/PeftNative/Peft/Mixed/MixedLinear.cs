@@ -7,7 +7,8 @@ namespace PeftNative.Peft.Mixed;
 internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinearAttachment
 {
     /// <summary>Whether an adapter does anything at a layer.</summary>
-    internal static bool IsAt(Adapter adapter, LinearSite site) => adapter.AtLinear(site.Index) is not null || Replaces(adapter, site);
+    internal static bool IsAt(Adapter adapter, LinearSite site) => adapter.AtLinear(site.Index) is not null
+        || Replaces(adapter, site);
 
     public void BeforeForward(Pass pass, LinearState state)
     {
@@ -34,7 +35,8 @@ internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinea
             ? lora : null;
 
     private static bool Replaces(Adapter adapter, LinearSite site) =>
-        adapter.Replacement(site.Weight.Index) is not null || (site.Bias is { } bias && adapter.Replacement(bias.Index) is not null);
+        adapter.Replacement(site.Weight.Index) is not null
+        || (site.Bias is { } bias && adapter.Replacement(bias.Index) is not null);
 
     // What stands on top of the layers sees only some rows of the stream.
     private ReadOnlySpan<int> Picked(Pass pass) => site.Depth == pass.Model.Blocks.Count ? pass.Rows.Picked.Span : [];

@@ -12,7 +12,8 @@ namespace PeftNative.Peft.PTuning;
 /// </code>
 /// Made of the backend's linear and gate operations. Every row of what is saved belongs to one token.
 /// </summary>
-internal sealed class LstmDirection(Parameter inputWeight, Parameter inputBias, Parameter hiddenWeight, Parameter hiddenBias, bool isReverse)
+internal sealed class LstmDirection(Parameter inputWeight, Parameter inputBias, Parameter hiddenWeight,
+    Parameter hiddenBias, bool isReverse)
 {
     private readonly DenseLayer fromInput = new(inputWeight, inputBias);
     private Tensor gates, candidates, cells, tanhCells, previousHidden, previousCells;
@@ -33,7 +34,8 @@ internal sealed class LstmDirection(Parameter inputWeight, Parameter inputBias, 
                 run.Backend.Copy(Row(y, At(n - 1, x.Rows)), Row(previousHidden, t));
                 run.Backend.Copy(Row(cells, At(n - 1, x.Rows)), Row(previousCells, t));
             }
-            run.Backend.Forward(Recurrence(t, t) with { Bias = hiddenBias.Value, Residual = Row(gates, t), Y = Row(gates, t) });
+            run.Backend.Forward(Recurrence(t, t) with { Bias = hiddenBias.Value, Residual = Row(gates, t),
+                Y = Row(gates, t) });
             run.Backend.Forward(Candidate(t) with { Y = Row(candidates, t) });
             run.Backend.Forward(Taken(t) with { Y = Row(cells, t) });
             run.Backend.Forward(Kept(t) with { Y = Row(tanhCells, t) });
@@ -60,10 +62,12 @@ internal sealed class LstmDirection(Parameter inputWeight, Parameter inputBias, 
             run.Backend.Backward(Taken(t), new GateGradients { DY = dCell, DX = Gate(dGates, t, 0), DUp = dInner });
             run.Backend.Backward(Candidate(t), new GateGradients { DY = dInner, DX = Gate(dGates, t, 2) });
             run.Backend.Backward(Kept(t), new GateGradients { DY = dCell, DX = Gate(dGates, t, 1), DUp = dCell });
-            run.Backend.Backward(Recurrence(t, t), new LinearGradients { DY = Row(dGates, t), DX = dHidden, Scratch = scratch });
+            run.Backend.Backward(Recurrence(t, t),
+                new LinearGradients { DY = Row(dGates, t), DX = dHidden, Scratch = scratch });
         }
         run.Backend.Backward(Recurrence(0, tokens - 1),
-            new LinearGradients { DY = dGates, DW = hiddenWeight.Gradient, DBias = hiddenBias.Gradient, Scratch = scratch });
+            new LinearGradients { DY = dGates, DW = hiddenWeight.Gradient, DBias = hiddenBias.Gradient,
+                Scratch = scratch });
         fromInput.Backward(run, dGates, dx, accumulate: true);
     }
 
@@ -71,18 +75,22 @@ internal sealed class LstmDirection(Parameter inputWeight, Parameter inputBias, 
 
     private LinearOp Recurrence(int first, int last) => new()
     {
-        X = previousHidden.RowRange(first, last - first + 1), W = hiddenWeight.Value, Y = gates.RowRange(first, last - first + 1),
+        X = previousHidden.RowRange(first, last - first + 1), W = hiddenWeight.Value,
+        Y = gates.RowRange(first, last - first + 1),
     };
 
     private GateOp Candidate(int t) => new() { X = Gate(gates, t, 2), Activation = Activation.Tanh };
 
-    private GateOp Taken(int t) => new() { X = Gate(gates, t, 0), Up = Row(candidates, t), Activation = Activation.Sigmoid };
+    private GateOp Taken(int t) =>
+        new() { X = Gate(gates, t, 0), Up = Row(candidates, t), Activation = Activation.Sigmoid };
 
-    private GateOp Kept(int t) => new() { X = Gate(gates, t, 1), Up = Row(previousCells, t), Activation = Activation.Sigmoid };
+    private GateOp Kept(int t) =>
+        new() { X = Gate(gates, t, 1), Up = Row(previousCells, t), Activation = Activation.Sigmoid };
 
     private GateOp TanhCell(int t) => new() { X = Row(cells, t), Activation = Activation.Tanh };
 
-    private GateOp Shown(int t) => new() { X = Gate(gates, t, 3), Up = Row(tanhCells, t), Activation = Activation.Sigmoid };
+    private GateOp Shown(int t) =>
+        new() { X = Gate(gates, t, 3), Up = Row(tanhCells, t), Activation = Activation.Sigmoid };
 
     private Tensor Gate(in Tensor all, int t, int number) => Row(all, t).Slice(number * Hidden, Hidden);
 

@@ -5,10 +5,11 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft.PTuning;
 
 /// <summary>
-/// A bidirectional LSTM of several layers (Hochreiter and Schmidhuber 1997) with dense layers behind it, as torch.nn.LSTM computes it.
-/// The virtual tokens are one sequence.
+/// A bidirectional LSTM of several layers (Hochreiter and Schmidhuber 1997) with dense layers behind it, as
+/// torch.nn.LSTM computes it. The virtual tokens are one sequence.
 /// </summary>
-internal sealed class LstmEncoder(LstmDirection[] forward, LstmDirection[] backward, int hidden, double dropout, MlpEncoder head) : PromptEncoder
+internal sealed class LstmEncoder(LstmDirection[] forward, LstmDirection[] backward, int hidden, double dropout,
+    MlpEncoder head) : PromptEncoder
 {
     internal override Tensor Forward(EncoderRun run, in Tensor x)
     {

@@ -36,14 +36,18 @@ public sealed record PTuningConfig : PromptLearningConfig
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
     {
         if (EncoderLayers < 1) throw new UsageException($"encoder_num_layers must be at least 1, not {EncoderLayers}.");
-        if (EncoderHiddenSize is < 1) throw new UsageException($"encoder_hidden_size must be at least 1, not {EncoderHiddenSize}.");
-        if (!(EncoderDropout is >= 0 and < 1)) throw new UsageException($"encoder_dropout must be at least 0 and less than 1, not {EncoderDropout}.");
+        if (EncoderHiddenSize is < 1)
+            throw new UsageException($"encoder_hidden_size must be at least 1, not {EncoderHiddenSize}.");
+        if (!(EncoderDropout is >= 0 and < 1))
+            throw new UsageException($"encoder_dropout must be at least 0 and less than 1, not {EncoderDropout}.");
         var config = (PTuningConfig)Complete(model);
-        return new PTuningAdapter(model, config with { EncoderHiddenSize = EncoderHiddenSize ?? config.TokenDim }, seed, trainable, name);
+        return new PTuningAdapter(model, config with { EncoderHiddenSize = EncoderHiddenSize ?? config.TokenDim }, seed,
+            trainable, name);
     }
 
     /// <summary>Reads a parsed adapter_config.json.</summary>
-    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not supported.</exception>
+    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not
+    /// supported.</exception>
     public static PTuningConfig FromJson(StrictObject json)
     {
         var config = new PTuningConfig
@@ -52,7 +56,8 @@ public sealed record PTuningConfig : PromptLearningConfig
             {
                 "MLP" => PromptEncoderKind.Mlp,
                 "LSTM" => PromptEncoderKind.Lstm,
-                var other => throw json.Error("encoder_reparameterization_type", $"'{other}' is not a kind of encoder.", "Use MLP or LSTM."),
+                var other => throw json.Error("encoder_reparameterization_type", $"'{other}' is not a kind of encoder.",
+                    "Use MLP or LSTM."),
             },
             EncoderHiddenSize = json.GetOptionalInt("encoder_hidden_size"),
             EncoderLayers = json.GetInt("encoder_num_layers", 2),

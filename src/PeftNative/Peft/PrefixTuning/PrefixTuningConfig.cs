@@ -22,13 +22,17 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
     /// <inheritdoc/>
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
     {
-        if (EncoderHiddenSize is < 1) throw new UsageException($"encoder_hidden_size must be at least 1, not {EncoderHiddenSize}.");
-        var config = (PrefixTuningConfig)Complete(model) with { TokenDim = model.Config.KvSize, HeadCount = model.Config.KvHeadCount };
-        return new PrefixTuningAdapter(model, config with { EncoderHiddenSize = EncoderHiddenSize ?? config.TokenDim }, seed, trainable, name);
+        if (EncoderHiddenSize is < 1)
+            throw new UsageException($"encoder_hidden_size must be at least 1, not {EncoderHiddenSize}.");
+        var config = (PrefixTuningConfig)Complete(model) with { TokenDim = model.Config.KvSize,
+            HeadCount = model.Config.KvHeadCount };
+        return new PrefixTuningAdapter(model, config with { EncoderHiddenSize = EncoderHiddenSize ?? config.TokenDim },
+            seed, trainable, name);
     }
 
     /// <summary>Reads a parsed adapter_config.json.</summary>
-    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not supported.</exception>
+    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not
+    /// supported.</exception>
     public static PrefixTuningConfig FromJson(StrictObject json)
     {
         var config = new PrefixTuningConfig
@@ -39,7 +43,8 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
             {
                 null => false,
                 "zero" => true,
-                var other => throw json.Error("init_weights", $"The initialisation '{other}' is not supported.", "Use \"zero\" or null."),
+                var other => throw json.Error("init_weights", $"The initialisation '{other}' is not supported.",
+                    "Use \"zero\" or null."),
             },
         };
         return (PrefixTuningConfig)config.Read(json, "prefix_projection", "encoder_hidden_size", "init_weights");

@@ -6,14 +6,16 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft.PromptTuning;
 
 /// <summary>
-/// Prompt tuning: trained embeddings stand in front of the sequence, as virtual tokens at positions of their own. Used by one thread at a time, like its backend.
+/// Prompt tuning: trained embeddings stand in front of the sequence, as virtual tokens at positions of their own. Used
+/// by one thread at a time, like its backend.
 /// </summary>
 public sealed class PromptTuningAdapter : PromptLearningAdapter, IVirtualTokens
 {
     // The words a prompt starts from are drawn apart from what else the seed decides.
     private const ulong SampleStream = 1UL << 32;
 
-    internal PromptTuningAdapter(TransformerModel model, PromptTuningConfig config, ulong seed, bool trainable, string name)
+    internal PromptTuningAdapter(TransformerModel model, PromptTuningConfig config, ulong seed, bool trainable,
+        string name)
         : base(model, config, name)
     {
         Count = config.VirtualTokenCount;
@@ -48,7 +50,8 @@ public sealed class PromptTuningAdapter : PromptLearningAdapter, IVirtualTokens
         for (var i = 0; i < tokens.Length; i++)
         {
             if ((uint)tokens[i] >= (uint)table.Rows)
-                throw new DataException($"The token id {tokens[i]} lies outside the model's table of {table.Rows} rows.",
+                throw new DataException(
+                    $"The token id {tokens[i]} lies outside the model's table of {table.Rows} rows.",
                     remedy: "The tokenizer and the model do not belong together.");
             HostValues.Download(Model.Backend, table.RowRange(tokens[i], 1), values.AsSpan(i * width, width));
         }

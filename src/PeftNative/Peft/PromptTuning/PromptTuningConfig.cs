@@ -36,7 +36,9 @@ public sealed record PromptTuningConfig : PromptLearningConfig
     /// <summary>The text's token ids; not stored. See <see cref="WithText"/>.</summary>
     public IReadOnlyList<int>? InitTokens { get; init; }
 
-    /// <summary>The settings with the tokens of <see cref="InitText"/>, special ones included, as the tokenizer adds them.</summary>
+    /// <summary>
+    /// The settings with the tokens of <see cref="InitText"/>, special ones included, as the tokenizer adds them.
+    /// </summary>
     public PromptTuningConfig WithText(ITokenizer tokenizer) => this with
     {
         InitTokens = tokenizer.Encode(InitText ?? throw MissingText()).Ids,
@@ -45,12 +47,14 @@ public sealed record PromptTuningConfig : PromptLearningConfig
     /// <inheritdoc/>
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
     {
-        if (Initialization == PromptInitialization.Text && !IsStored && InitTokens is not { Count: > 0 }) throw MissingText();
+        if (Initialization == PromptInitialization.Text && !IsStored && InitTokens is not { Count: > 0 })
+            throw MissingText();
         return new PromptTuningAdapter(model, (PromptTuningConfig)Complete(model), seed, trainable, name);
     }
 
     /// <summary>Reads a parsed adapter_config.json.</summary>
-    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not supported.</exception>
+    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not
+    /// supported.</exception>
     public static PromptTuningConfig FromJson(StrictObject json)
     {
         var config = new PromptTuningConfig
@@ -60,7 +64,8 @@ public sealed record PromptTuningConfig : PromptLearningConfig
                 "RANDOM" => PromptInitialization.Random,
                 "SAMPLE_VOCAB" => PromptInitialization.SampleVocab,
                 "TEXT" => PromptInitialization.Text,
-                var other => throw json.Error("prompt_tuning_init", $"'{other}' is not a value of prompt_tuning_init.", "Use RANDOM, SAMPLE_VOCAB or TEXT."),
+                var other => throw json.Error("prompt_tuning_init", $"'{other}' is not a value of prompt_tuning_init.",
+                    "Use RANDOM, SAMPLE_VOCAB or TEXT."),
             },
             InitText = json.GetOptionalString("prompt_tuning_init_text"),
             Tokenizer = json.GetOptionalString("tokenizer_name_or_path"),
@@ -85,6 +90,7 @@ public sealed record PromptTuningConfig : PromptLearningConfig
         return json;
     }
 
-    private static UsageException MissingText() => new("prompt_tuning_init TEXT needs prompt_tuning_init_text and a tokenizer.",
+    private static UsageException MissingText() =>
+        new("prompt_tuning_init TEXT needs prompt_tuning_init_text and a tokenizer.",
         remedy: "Give the text and a tokenizer, or use RANDOM or SAMPLE_VOCAB.");
 }

@@ -6,8 +6,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// A small network that turns trained embeddings into what the model sees: virtual tokens or a prefix. Only training needs it; its
-/// output is what gets stored. All of it runs as operations of the backend.
+/// A small network that turns trained embeddings into what the model sees: virtual tokens or a prefix. Only training
+/// needs it; its output is what gets stored. All of it runs as operations of the backend.
 /// </summary>
 internal abstract class PromptEncoder
 {
@@ -18,7 +18,9 @@ internal abstract class PromptEncoder
     internal abstract void Backward(EncoderRun run, in Tensor dy, in Tensor dx);
 }
 
-/// <summary>One run of an encoder: its memory, and the pass it serves (null when it runs to be stored, without dropout).</summary>
+/// <summary>
+/// One run of an encoder: its memory, and the pass it serves (null when it runs to be stored, without dropout).
+/// </summary>
 internal sealed record EncoderRun(IBackend Backend, Arena Arena, Pass? Pass)
 {
     internal Tensor New(int rows, int columns) => Arena.Allocate(Backend.ParameterType, rows, columns);
@@ -44,7 +46,8 @@ internal sealed class DenseLayer(Parameter weight, Parameter bias)
     }
 
     /// <summary>Parameter gradients <c>+=</c>; dx <c>=</c> or <c>+=</c>.</summary>
-    internal void Backward(EncoderRun run, in Tensor dy, in Tensor dx, bool accumulate) => run.Backend.Backward(op, new LinearGradients
+    internal void Backward(EncoderRun run, in Tensor dy, in Tensor dx, bool accumulate) =>
+        run.Backend.Backward(op, new LinearGradients
     {
         DY = dy, DX = dx, AccumulateDX = accumulate, DW = weight.Gradient, DBias = bias.Gradient,
         Scratch = run.New(1, checked(dy.Rows * (weight.Rows + weight.Columns))),

@@ -6,9 +6,9 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// Trained vectors in front of every sequence, with or without an encoder behind them. With one, the encoder runs once per pass, in memory
-/// of the adapter, so such an adapter serves one pass at a time; files hold its output (as PEFT's do), and an adapter loaded from them has none.
-/// Used by one thread at a time, like its backend.
+/// Trained vectors in front of every sequence, with or without an encoder behind them. With one, the encoder runs once
+/// per pass, in memory of the adapter, so such an adapter serves one pass at a time; files hold its output (as PEFT's
+/// do), and an adapter loaded from them has none. Used by one thread at a time, like its backend.
 /// </summary>
 public abstract class PromptLearningAdapter : Adapter
 {
@@ -22,7 +22,8 @@ public abstract class PromptLearningAdapter : Adapter
     private Arena? storedArena, runArena;
     private Tensor output, outputGradient;
 
-    private protected PromptLearningAdapter(TransformerModel model, PromptLearningConfig config, string name) : base(model, config, name)
+    private protected PromptLearningAdapter(TransformerModel model, PromptLearningConfig config, string name)
+        : base(model, config, name)
     {
     }
 
@@ -41,7 +42,8 @@ public abstract class PromptLearningAdapter : Adapter
         // The tokens of a generation after the first see what the first has computed.
         if (encoder is null || pass.Rows.Cache is { Length: > 0 }) return;
         output = Encode(pass);
-        outputGradient = pass.IsTraining && IsTrainable ? new EncoderRun(Model.Backend, runArena!, pass).NewZero(output.Rows, output.Columns) : default;
+        outputGradient = pass.IsTraining && IsTrainable
+            ? new EncoderRun(Model.Backend, runArena!, pass).NewZero(output.Rows, output.Columns) : default;
     }
 
     /// <inheritdoc/>
@@ -70,7 +72,8 @@ public abstract class PromptLearningAdapter : Adapter
 
     /// <inheritdoc/>
     internal override UsageException MergeRefusal => new(
-        $"A {Config.PeftType} adapter cannot be merged: what it trains stands in front of the input and is no part of any weight.",
+        $"A {Config.PeftType} adapter cannot be merged: what it trains stands in front of the input and is no part of "
+            + "any weight.",
         remedy: "Keep it as an adapter.");
 
     /// <inheritdoc/>
@@ -119,7 +122,8 @@ public abstract class PromptLearningAdapter : Adapter
     }
 
     /// <summary>Gives the embeddings other first values.</summary>
-    private protected void SetEmbedding(ReadOnlySpan<float> values) => HostValues.Upload(Model.Backend, values, embedding.Value);
+    private protected void SetEmbedding(ReadOnlySpan<float> values) =>
+        HostValues.Upload(Model.Backend, values, embedding.Value);
 
     private string Qualified(string part) => $"prompt_encoder.{Name}.{part}";
 
@@ -127,7 +131,8 @@ public abstract class PromptLearningAdapter : Adapter
     {
         storedArena = new Arena(Model.Backend, "adapter");
         runArena = new Arena(Model.Backend, "prompt encoder");
-        stored = new Parameter(StoredKey, embedding.Rows, width, StoredLayout.Matrix) { Value = storedArena.Allocate(Model.Backend.ParameterType, embedding.Rows, width) };
+        stored = new Parameter(StoredKey, embedding.Rows, width,
+            StoredLayout.Matrix) { Value = storedArena.Allocate(Model.Backend.ParameterType, embedding.Rows, width) };
         var replaced = Entries.Where(e => e.Key.StartsWith("base_model.", StringComparison.Ordinal));
         storedEntries = [new AdapterEntry(stored, StoredKey, StoredKey), .. replaced];
     }

@@ -5,7 +5,8 @@ using PeftNative.Models;
 namespace PeftNative.Peft;
 
 /// <summary>
-/// What the methods share that put trained vectors in front of every sequence (prompt tuning, P-tuning, prefix tuning), under PEFT's names.
+/// What the methods share that put trained vectors in front of every sequence (prompt tuning, P-tuning, prefix tuning),
+/// under PEFT's names.
 /// </summary>
 public abstract record PromptLearningConfig : AdapterConfig
 {
@@ -25,7 +26,9 @@ public abstract record PromptLearningConfig : AdapterConfig
     /// <summary>num_attention_heads (for a prefix: of keys and values), filled in from the model.</summary>
     public int? HeadCount { get; init; }
 
-    /// <summary>num_transformer_submodules: 2 for an encoder with a decoder, else 1; filled in from the model.</summary>
+    /// <summary>
+    /// num_transformer_submodules: 2 for an encoder with a decoder, else 1; filled in from the model.
+    /// </summary>
     public int? SubmoduleCount { get; init; }
 
     /// <summary>Fills in what depends on the model.</summary>

@@ -3,9 +3,9 @@ using PeftNative.Determinism;
 namespace PeftNative.Peft.WeightedMerge;
 
 /// <summary>
-/// Rules that make one tensor of several with weights w_i. Pruning: magnitude keeps the largest int(density · n) values; DARE keeps each
-/// with the probability density and divides it by that (Yu et al. 2023, arXiv:2311.03099). TIES (Yadav et al. 2023, arXiv:2306.01708)
-/// elects a sign per element and averages the weighted values that have it.
+/// Rules that make one tensor of several with weights w_i. Pruning: magnitude keeps the largest int(density · n)
+/// values; DARE keeps each with the probability density and divides it by that (Yu et al. 2023, arXiv:2311.03099). TIES
+/// (Yadav et al. 2023, arXiv:2306.01708) elects a sign per element and averages the weighted values that have it.
 /// </summary>
 internal static class CombinationRules
 {
@@ -15,9 +15,11 @@ internal static class CombinationRules
     /// <param name="weights">A weight per tensor.</param>
     /// <param name="options">Density, sign election and seed.</param>
     /// <param name="stream">Number of the tensor among those of the adapter, for the seed.</param>
-    internal static double[] Combine(CombinationRule rule, double[][] tensors, double[] weights, WeightedMergeOptions options, ulong stream)
+    internal static double[] Combine(CombinationRule rule, double[][] tensors, double[] weights,
+        WeightedMergeOptions options, ulong stream)
     {
-        for (var i = 0; i < tensors.Length; i++) Prune(rule, tensors[i], options, stream * (ulong)tensors.Length + (ulong)i);
+        for (var i = 0; i < tensors.Length; i++)
+            Prune(rule, tensors[i], options, stream * (ulong)tensors.Length + (ulong)i);
         return rule is CombinationRule.Ties or CombinationRule.DareTies
             ? Disjoint(tensors, weights, Elect(tensors, options.SignMethod)) : Sum(tensors, weights);
     }
@@ -29,7 +31,8 @@ internal static class CombinationRules
         {
             case CombinationRule.Ties or CombinationRule.MagnitudePrune:
                 var kept = (int)(options.Density * values.Length);
-                foreach (var i in Enumerable.Range(0, values.Length).OrderByDescending(i => Math.Abs(values[i])).Skip(kept)) values[i] = 0;
+                foreach (var i in Enumerable.Range(0, values.Length).OrderByDescending(i => Math.Abs(values[i]))
+                    .Skip(kept)) values[i] = 0;
                 break;
             case CombinationRule.DareLinear or CombinationRule.DareTies:
                 var random = new RandomStream(options.Seed, RandomPurpose.AdapterInitialization, stream);

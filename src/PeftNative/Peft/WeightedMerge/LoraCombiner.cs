@@ -6,7 +6,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Peft.WeightedMerge;
 
 /// <summary>
-/// Makes one LoRA adapter of several, as PEFT's add_weighted_adapter does. With s_i the adapters' own scales, the new one has scale 1 and
+/// Makes one LoRA adapter of several, as PEFT's add_weighted_adapter does. With s_i the adapters' own scales, the new
+/// one has scale 1 and
 /// <code>
 /// linear, ties, dare, ...: A = rule(√|w_i s_i| · sign, A_i),  B = rule(√|w_i s_i|, B_i)
 /// cat:                     A = [w_i s_i A_i],  B = [B_i]
@@ -16,22 +17,29 @@ namespace PeftNative.Peft.WeightedMerge;
 /// </summary>
 public static class LoraCombiner
 {
-    /// <summary>Combines adapters of one model; where one lacks a module that another has, it does not count there.</summary>
+    /// <summary>
+    /// Combines adapters of one model; where one lacks a module that another has, it does not count there.
+    /// </summary>
     /// <exception cref="UsageException">The adapters cannot be combined this way.</exception>
     public static LoraAdapter Combine(
-        IReadOnlyList<LoraAdapter> adapters, IReadOnlyList<double> weights, WeightedMergeOptions options, string name = "combined")
+        IReadOnlyList<LoraAdapter> adapters, IReadOnlyList<double> weights, WeightedMergeOptions options,
+        string name = "combined")
     {
         Check(adapters, weights, options);
         // Of a single adapter every rule is its weighted copy.
         if (adapters.Count == 1) options = options with { Rule = CombinationRule.Linear, UsesSvd = false, Density = 1 };
         var pairs = adapters.Select(a => a.Pairs).ToList();
         var modules = pairs.SelectMany(p => p.Keys).Distinct().ToList();
-        var ranks = modules.Select(m => NewRank([.. pairs.Where(p => p.ContainsKey(m)).Select(p => p[m].A.Rows)], m, options)).ToList();
+        var ranks = modules.Select(m => NewRank([.. pairs.Where(p => p.ContainsKey(m)).Select(p => p[m].A.Rows)], m,
+            options)).ToList();
         var model = adapters[0].Model;
         var config = adapters[0].LoraConfig with
         {
-            R = ranks.Max(), Alpha = ranks.Max(), UseRsLora = false, RankPattern = [], AlphaPattern = [], Exclude = null, Layers = null, LayersPattern = null,
-            Targets = TargetModules.Of(modules), ModulesToSave = [.. adapters.SelectMany(a => a.LoraConfig.ModulesToSave ?? []).Distinct()], IsStored = true, Initialization = LoraInitialization.Default,
+            R = ranks.Max(), Alpha = ranks.Max(), UseRsLora = false, RankPattern = [], AlphaPattern = [],
+            Exclude = null, Layers = null, LayersPattern = null,
+            Targets = TargetModules.Of(modules),
+            ModulesToSave = [.. adapters.SelectMany(a => a.LoraConfig.ModulesToSave ?? []).Distinct()], IsStored = true,
+            Initialization = LoraInitialization.Default,
         };
         var combined = (LoraAdapter)config.Create(model, seed: 0, trainable: false, name);
         var targets = combined.Pairs;
@@ -49,7 +57,8 @@ public static class LoraCombiner
 
         void Fill(string module, ulong number)
         {
-            var parts = pairs.Zip(weights).Where(p => p.First.ContainsKey(module)).Select(p => Part.Of(p.First[module], p.Second, model)).ToArray();
+            var parts = pairs.Zip(weights).Where(p => p.First.ContainsKey(module))
+                .Select(p => Part.Of(p.First[module], p.Second, model)).ToArray();
             var (a, b) = options.UsesSvd ? BySvd(parts, config.R, options, number)
                 : options.Rule == CombinationRule.Cat ? SideBySide(parts) : ByRule(parts, options, number);
             Upload(a, targets[module].A, byRow: true);
@@ -63,7 +72,8 @@ public static class LoraCombiner
             var rank = byRow ? values.Length / parameter.Columns : values.Length / parameter.Rows;
             if (byRow) values.CopyTo(padded, 0);
             else
-                for (var i = 0; i < parameter.Rows; i++) values.AsSpan(i * rank, rank).CopyTo(padded.AsSpan(i * parameter.Columns));
+                for (var i = 0; i < parameter.Rows; i++)
+                    values.AsSpan(i * rank, rank).CopyTo(padded.AsSpan(i * parameter.Columns));
             HostValues.Upload(model.Backend, padded, parameter.Value);
         }
     }
@@ -84,7 +94,8 @@ public static class LoraCombiner
         var first = 0;
         foreach (var part in parts)
         {
-            for (var i = 0; i < outputs; i++) part.B.AsSpan(i * part.Rank, part.Rank).CopyTo(b.AsSpan(i * rank + first));
+            for (var i = 0; i < outputs; i++)
+                part.B.AsSpan(i * part.Rank, part.Rank).CopyTo(b.AsSpan(i * rank + first));
             first += part.Rank;
         }
         return ([.. parts.SelectMany(p => p.A.Select(v => p.Weight * p.Scale * v))], b);
@@ -99,7 +110,8 @@ public static class LoraCombiner
             var (u, v) = Svd.OfProduct(left, right, parts.Sum(p => p.Rank), rank);
             return (v, u);
         }
-        var change = CombinationRules.Combine(options.Rule, [.. parts.Select(p => p.Change())], [.. parts.Select(p => p.Weight)], options, number);
+        var change = CombinationRules.Combine(options.Rule, [.. parts.Select(p => p.Change())],
+            [.. parts.Select(p => p.Weight)], options, number);
         var outputs = parts[0].B.Length / parts[0].Rank;
         var (b, a) = Svd.Truncated(change, outputs, change.Length / outputs, rank);
         return (a, b);
@@ -114,13 +126,17 @@ public static class LoraCombiner
             remedy: "Use cat, or a type that ends in svd.");
     }
 
-    private static void Check(IReadOnlyList<LoraAdapter> adapters, IReadOnlyList<double> weights, WeightedMergeOptions options)
+    private static void Check(IReadOnlyList<LoraAdapter> adapters, IReadOnlyList<double> weights,
+        WeightedMergeOptions options)
     {
         if (adapters.Count == 0 || adapters.Count != weights.Count)
-            throw new UsageException($"{adapters.Count} adapters and {weights.Count} weights were given.", remedy: "Give one weight per adapter.");
-        if (adapters.Any(a => a.Model != adapters[0].Model)) throw new UsageException("Adapters of different models cannot be combined.");
+            throw new UsageException($"{adapters.Count} adapters and {weights.Count} weights were given.",
+                remedy: "Give one weight per adapter.");
+        if (adapters.Any(a => a.Model != adapters[0].Model))
+            throw new UsageException("Adapters of different models cannot be combined.");
         if (adapters.FirstOrDefault(a => a.LoraConfig.UseDora) is { } dora)
-            throw new UsageException($"The adapter '{dora.Name}' is DoRA, whose change is no sum.", remedy: "Merge it into the base instead.");
+            throw new UsageException($"The adapter '{dora.Name}' is DoRA, whose change is no sum.",
+                remedy: "Merge it into the base instead.");
         if (adapters.FirstOrDefault(a => a.LoraConfig.EnsureWeightTying) is { } tied)
             throw new UsageException(
                 $"The adapter '{tied.Name}' has ensure_weight_tying, whose two sides a rule could take apart.",
@@ -129,7 +145,8 @@ public static class LoraCombiner
             throw new UsageException($"The adapter '{more.Name}' has {(more.LoraConfig.UseBias
                 ? "lora_bias" : "trainable_token_indices")}, which there is no rule to combine for.",
                 remedy: "Merge it into the base instead.");
-        if (!(options.Density is > 0 and <= 1)) throw new UsageException($"density must be greater than 0 and at most 1, not {options.Density}.");
+        if (!(options.Density is > 0 and <= 1))
+            throw new UsageException($"density must be greater than 0 and at most 1, not {options.Density}.");
         if (options.SvdRank is < 1) throw new UsageException($"svd_rank must be at least 1, not {options.SvdRank}.");
     }
 
@@ -140,7 +157,8 @@ public static class LoraCombiner
         {
             var copies = adapters.Select(a => a.Replacement(parameter.Index)).OfType<Parameter>().ToList();
             if (copies.Count > 1)
-                throw new UsageException($"Several of the adapters bring a trained {parameter.Name}, and there is no rule to combine them.",
+                throw new UsageException(
+                    $"Several of the adapters bring a trained {parameter.Name}, and there is no rule to combine them.",
                     remedy: "Combine adapters without modules_to_save.");
             if (copies.Count == 0) continue;
             var target = combined.Replacement(parameter.Index) ?? throw new UsageException(
@@ -150,11 +168,14 @@ public static class LoraCombiner
         }
     }
 
-    /// <summary>An adapter's pair at a module, on the host: A [rank, in], B [out, rank], its scale and its weight.</summary>
+    /// <summary>
+    /// An adapter's pair at a module, on the host: A [rank, in], B [out, rank], its scale and its weight.
+    /// </summary>
     private sealed record Part(double[] A, double[] B, int Rank, double Scale, double Weight)
     {
         internal static Part Of(LoraPair pair, double weight, TransformerModel model) => new(
-            HostValues.DownloadDoubles(model.Backend, pair.A.Value), HostValues.DownloadDoubles(model.Backend, pair.B.Value),
+            HostValues.DownloadDoubles(model.Backend, pair.A.Value),
+            HostValues.DownloadDoubles(model.Backend, pair.B.Value),
             pair.A.Rows, pair.Scale, weight);
 
         internal double[] Change()

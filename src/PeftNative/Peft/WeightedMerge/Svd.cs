@@ -1,8 +1,9 @@
 namespace PeftNative.Peft.WeightedMerge;
 
 /// <summary>
-/// Singular value decomposition of a matrix, X = U diag(S) Vᵀ, by one-sided Jacobi rotations (Hestenes 1958; Demmel and Veselić 1992:
-/// accurate to the last digits of even small singular values). Matrices are row by row. Time grows with rows · columns² · sweeps.
+/// Singular value decomposition of a matrix, X = U diag(S) Vᵀ, by one-sided Jacobi rotations (Hestenes 1958; Demmel and
+/// Veselić 1992: accurate to the last digits of even small singular values). Matrices are row by row. Time grows with
+/// rows · columns² · sweeps.
 /// </summary>
 internal static class Svd
 {
@@ -17,7 +18,8 @@ internal static class Svd
         {
             // Of the transpose the roles change; the singular values then move over to the other side.
             var (left, right) = Truncated(Transposed(matrix, rows, columns), columns, rows, rank);
-            return (MoveScale(left, right, columns, rows, rank), Transposed(Normalised(left, columns, rank), columns, rank));
+            return (MoveScale(left, right, columns, rows, rank), Transposed(Normalised(left, columns, rank),
+                columns, rank));
         }
         var a = ColumnsOf(matrix, rows, columns);
         var v = Identity(columns);
@@ -27,7 +29,10 @@ internal static class Svd
         return Largest(a, v, rows, columns, rank);
     }
 
-    /// <summary>The same of a product left [rows, inner] · right [inner, columns] with a small inner size, without writing it out.</summary>
+    /// <summary>
+    /// The same of a product left [rows, inner] · right [inner, columns] with a small inner size, without writing it
+    /// out.
+    /// </summary>
     internal static (double[] Left, double[] Right) OfProduct(double[] left, double[] right, int inner, int rank)
     {
         var (rows, columns) = (left.Length / inner, right.Length / inner);
@@ -129,7 +134,8 @@ internal static class Svd
     }
 
     private static double[][] ColumnsOf(double[] matrix, int rows, int columns) =>
-        [.. Enumerable.Range(0, columns).Select(j => Enumerable.Range(0, rows).Select(i => matrix[i * columns + j]).ToArray())];
+        [.. Enumerable.Range(0, columns)
+            .Select(j => Enumerable.Range(0, rows).Select(i => matrix[i * columns + j]).ToArray())];
 
     private static double[][] Identity(int n) => [.. Enumerable.Range(0, n).Select(i =>
     {

@@ -38,7 +38,10 @@ public sealed record WeightedMergeOptions
     /// <summary>combination_type: the rule.</summary>
     public CombinationRule Rule { get; init; }
 
-    /// <summary>combination_type svd, ties_svd, ...: the rule works on the whole changes B A, and the result is cut down to a rank.</summary>
+    /// <summary>
+    /// combination_type svd, ties_svd, ...: the rule works on the whole changes B A, and the result is cut down to a
+    /// rank.
+    /// </summary>
     public bool UsesSvd { get; init; }
 
     /// <summary>svd_rank; null for the largest rank of the adapters.</summary>
@@ -69,6 +72,7 @@ public sealed record WeightedMergeOptions
         "magnitude_prune" => (CombinationRule.MagnitudePrune, false),
         "magnitude_prune_svd" => (CombinationRule.MagnitudePrune, true),
         _ => throw new UsageException($"There is no combination_type '{type}'.", remedy:
-            "Use linear, cat, svd, ties, ties_svd, dare_linear, dare_ties, magnitude_prune, or one of the last three with _svd."),
+            "Use linear, cat, svd, ties, ties_svd, dare_linear, dare_ties, magnitude_prune, or one of the last three "
+            + "with _svd."),
     };
 }

@@ -6,7 +6,8 @@ using PeftNative.Training.Metrics;
 namespace PeftNative.Training;
 
 /// <summary>
-/// Measures a model, with or without adapters, on data with answers: loss and what fits the task. Belongs to one thread at a time.
+/// Measures a model, with or without adapters, on data with answers: loss and what fits the task. Belongs to one thread
+/// at a time.
 /// </summary>
 public sealed class Evaluator : IDisposable
 {
@@ -16,7 +17,8 @@ public sealed class Evaluator : IDisposable
     private readonly int outputs;
 
     /// <summary>Takes the data; examples of similar length do not need to stand together, nothing is padded.</summary>
-    public Evaluator(TransformerModel model, EncodedData data, int batchSize, params IReadOnlyList<AttachmentSet> adapters)
+    public Evaluator(TransformerModel model, EncodedData data, int batchSize,
+        params IReadOnlyList<AttachmentSet> adapters)
     {
         this.model = model;
         loader = new BatchLoader(data.Examples, batchSize, seed: 0, SamplingOrder.Sequential);
@@ -32,7 +34,8 @@ public sealed class Evaluator : IDisposable
     /// <param name="cancellation">Stops the work between two batches.</param>
     /// <exception cref="NumericException">The loss of a batch is not finite.</exception>
     /// <exception cref="DataException">No token of the data has a label.</exception>
-    public IReadOnlyDictionary<string, double>? Run(IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+    public IReadOnlyDictionary<string, double>? Run(IProgress<WorkProgress>? progress = null,
+        CancellationToken cancellation = default)
     {
         var sum = new HeadResult();
         long terms = 0;
@@ -46,7 +49,8 @@ public sealed class Evaluator : IDisposable
             var targets = ModelBatch.Targets(pass, batch, tokens, 1);
             var x = model.Forward(pass);
             if (!model.Task.WritesText() && targets.Count > 0)
-                answers.Add(batch, targets, HostValues.Download(model.Backend, model.Head.Scores(pass, x, targets.Rows[..targets.Count])), outputs);
+                answers.Add(batch, targets, HostValues.Download(model.Backend,
+                    model.Head.Scores(pass, x, targets.Rows[..targets.Count])), outputs);
             sum += model.Head.Loss(pass, x, targets, backward: false, default);
             if (!double.IsFinite(sum.LossSum))
                 throw new NumericException($"The loss of the evaluation is {sum.LossSum}.",
@@ -112,22 +116,27 @@ public sealed class Evaluator : IDisposable
             metrics["accuracy"] = matrix.Accuracy;
             metrics["f1_macro"] = matrix.F1(Averaging.Macro);
             metrics["matthews_correlation"] = matrix.Matthews;
-            if (model.Task != ModelTask.TokenClassification || !model.Config.Labels.Any(l => l.StartsWith("B-", StringComparison.Ordinal))) return;
-            (metrics["entity_precision"], metrics["entity_recall"], metrics["entity_f1"]) = (entities.Precision, entities.Recall, entities.F1);
+            if (model.Task != ModelTask.TokenClassification
+                || !model.Config.Labels.Any(l => l.StartsWith("B-", StringComparison.Ordinal))) return;
+            (metrics["entity_precision"], metrics["entity_recall"], metrics["entity_f1"]) =
+                (entities.Precision, entities.Recall, entities.F1);
         }
 
         private void MeasureMultiLabel(Dictionary<string, double> metrics)
         {
             // A score of 0 is a probability of one half.
             var measured = new MultiLabelMetrics(
-                [.. targets.Select(t => Array.ConvertAll(t, v => v > 0.5f))], [.. scores.Select(s => Array.ConvertAll(s, v => (double)v))], 0);
-            (metrics["f1_micro"], metrics["f1_macro"], metrics["exact_match"]) = (measured.F1Micro, measured.F1Macro, measured.ExactMatch);
+                [.. targets.Select(t => Array.ConvertAll(t, v => v > 0.5f))],
+                [.. scores.Select(s => Array.ConvertAll(s, v => (double)v))], 0);
+            (metrics["f1_micro"], metrics["f1_macro"], metrics["exact_match"]) =
+                (measured.F1Micro, measured.F1Macro, measured.ExactMatch);
             if (double.IsFinite(measured.RocAucMacro)) metrics["roc_auc_macro"] = measured.RocAucMacro;
         }
 
         private void MeasureNumbers(Dictionary<string, double> metrics)
         {
-            double[] wanted = [.. targets.SelectMany(t => t).Select(v => (double)v)], given = [.. scores.SelectMany(s => s).Select(v => (double)v)];
+            double[] wanted = [.. targets.SelectMany(t => t).Select(v => (double)v)],
+                given = [.. scores.SelectMany(s => s).Select(v => (double)v)];
             metrics["mean_absolute_error"] = RegressionMetrics.MeanAbsoluteError(wanted, given);
             if (wanted.Distinct().Count() < 2 || given.Distinct().Count() < 2) return;
             metrics["pearson"] = RegressionMetrics.Pearson(wanted, given);
@@ -140,7 +149,8 @@ public sealed class Evaluator : IDisposable
             foreach (var example in batch.Examples)
             {
                 var count = example.TrainedTokens;
-                string[] Names(IEnumerable<int> ids) => [.. ids.Skip(at).Take(count).Select(id => model.Config.Labels[id])];
+                string[] Names(IEnumerable<int> ids) =>
+                    [.. ids.Skip(at).Take(count).Select(id => model.Config.Labels[id])];
                 entities.Add(Names(wanted), Names(best));
                 at += count;
             }

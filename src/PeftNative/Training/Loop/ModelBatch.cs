@@ -9,19 +9,22 @@ namespace PeftNative.Training;
 public static class ModelBatch
 {
     /// <summary>
-    /// The tokens of a batch. Where the model has an encoder, that reads them, and the decoder is given its targets one place later.
+    /// The tokens of a batch. Where the model has an encoder, that reads them, and the decoder is given its targets one
+    /// place later.
     /// </summary>
     /// <exception cref="DataException">A decoder needs targets, and the records have none.</exception>
     public static TokenBatch Tokens(TransformerModel model, Batch batch)
     {
         var tokens = new TokenBatch(
-            batch.TokenIds, batch.Offsets, batch.Positions, batch.TokenTypes is { } types ? Array.ConvertAll(types, t => (int)t) : null);
+            batch.TokenIds, batch.Offsets, batch.Positions, batch.TokenTypes is { } types
+                ? Array.ConvertAll(types, t => (int)t) : null);
         if (model.Config.Encoder is null) return tokens;
         if (batch.DecoderIds is not { } targets) throw NoLabels(batch);
         var given = new int[targets.Length];
         targets.AsSpan(0, Math.Max(0, targets.Length - 1)).CopyTo(given.AsSpan(Math.Min(1, targets.Length)));
         for (var s = 0; s < batch.Sequences; s++)
-            if (batch.DecoderOffsets![s] < given.Length) given[batch.DecoderOffsets[s]] = model.Config.DecoderStartTokenId;
+            if (batch.DecoderOffsets![s] < given.Length)
+                given[batch.DecoderOffsets[s]] = model.Config.DecoderStartTokenId;
         return new TokenBatch(given, batch.DecoderOffsets!) { Source = tokens };
     }
 
@@ -34,10 +37,12 @@ public static class ModelBatch
     /// <param name="batch">The batch.</param>
     /// <param name="tokens">Its tokens.</param>
     /// <param name="gradientScale">1 / (number of loss terms of the whole optimizer step).</param>
-    /// <exception cref="DataException">The batch has no targets for the task, or a label the model does not have.</exception>
+    /// <exception cref="DataException">The batch has no targets for the task, or a label the model does not
+    /// have.</exception>
     public static HeadTargets Targets(Pass pass, Batch batch, TokenBatch tokens, double gradientScale)
     {
-        if ((batch.DecoderIds ?? batch.Labels) is { } labels) return BatchTargets.PerToken(pass, tokens, labels, gradientScale);
+        if ((batch.DecoderIds ?? batch.Labels) is { } labels)
+            return BatchTargets.PerToken(pass, tokens, labels, gradientScale);
         if (batch.Classes is { } classes) return BatchTargets.PerSequence(pass, classes, gradientScale);
         if (batch.Targets is not { } values) throw NoLabels(batch);
         var loss = pass.Model.Config.ProblemType == ProblemType.MultiLabel

@@ -7,12 +7,14 @@ using PeftNative.Tensors;
 namespace PeftNative.Training;
 
 /// <summary>
-/// The output folder of a run: the adapter itself, best/, and checkpoint-N/ with everything a run needs to go on. Every checkpoint is written
-/// under a temporary name and renamed, so the newest one with its final name is whole. Used by one thread at a time.
+/// The output folder of a run: the adapter itself, best/, and checkpoint-N/ with everything a run needs to go on. Every
+/// checkpoint is written under a temporary name and renamed, so the newest one with its final name is whole. Used by
+/// one thread at a time.
 /// </summary>
 public sealed class RunFolder
 {
-    private const string Prefix = "checkpoint-", State = "trainer_state.json", Moments = "optimizer.safetensors", Trainables = "trainables.safetensors";
+    private const string Prefix = "checkpoint-", State = "trainer_state.json", Moments = "optimizer.safetensors",
+        Trainables = "trainables.safetensors";
 
     private readonly string root;
     private readonly TrainerOptions options;
@@ -43,7 +45,8 @@ public sealed class RunFolder
         {
             foreach (var (name, tensors) in AdapterFolder.TensorFiles(adapter)) writer.WriteTensors(name, tensors);
             foreach (var (name, text) in AdapterFolder.TextFiles(adapter)) writer.WriteText(name, text);
-            if (IsFolded(adapter)) writer.WriteTensors(Trainables, AdapterFolder.Tensors(adapter, adapter.Entries, e => e.QualifiedName));
+            if (IsFolded(adapter))
+                writer.WriteTensors(Trainables, AdapterFolder.Tensors(adapter, adapter.Entries, e => e.QualifiedName));
             writer.WriteTensors(Moments, MomentTensors(trainer));
             writer.WriteText(State, PeftJson.Write(new JsonObject
             {
@@ -69,7 +72,8 @@ public sealed class RunFolder
         // A score says nothing about another measure, or other records.
         if (state.Has("best_score")) RunIdentity.RequireSame(state.GetObject("scores"), scores, checkpoint);
         if (IsFolded(trainer.Adapter))
-            AdapterFolder.Fill(trainer.Adapter, trainer.Adapter.Entries, e => e.QualifiedName, Path.Combine(checkpoint, Trainables));
+            AdapterFolder.Fill(trainer.Adapter, trainer.Adapter.Entries, e => e.QualifiedName,
+                Path.Combine(checkpoint, Trainables));
         else AdapterFolder.Fill(trainer.Adapter, checkpoint);
         RestoreMoments(checkpoint, trainer);
         trainer.BestScore = state.GetOptionalDouble("best_score");
@@ -96,7 +100,8 @@ public sealed class RunFolder
         {
             var stored = file.Get(name);
             if (stored.ElementCount != moment.Columns)
-                throw new ModelFormatException($"The optimizer state has {stored.ElementCount} values, the adapter {moment.Columns}.", file.Path,
+                throw new ModelFormatException(
+                    $"The optimizer state has {stored.ElementCount} values, the adapter {moment.Columns}.", file.Path,
                     "The checkpoint belongs to another adapter.");
             var values = new float[moment.Columns];
             file.ReadAs(stored, values);

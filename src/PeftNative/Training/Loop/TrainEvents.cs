@@ -89,12 +89,13 @@ public enum RunEnd
 /// <param name="Last">Metrics of the last evaluation, or null.</param>
 /// <param name="Checkpoint">The checkpoint saved on cancelling, or null.</param>
 public sealed record TrainResult(
-    RunEnd End, int Steps, double Loss, IReadOnlyDictionary<string, double>? Best, IReadOnlyDictionary<string, double>? Last, string? Checkpoint)
+    RunEnd End, int Steps, double Loss, IReadOnlyDictionary<string, double>? Best,
+    IReadOnlyDictionary<string, double>? Last, string? Checkpoint)
 {
     /// <summary>
-    /// Why the run has not learned, a sentence each: the adapter did not move, or the loss on training records is no lower
-    /// than that of a constant answer (classifiers) or than before (language models). Empty when it has learned, was
-    /// cancelled or not checked.
+    /// Why the run has not learned, a sentence each: the adapter did not move, or the loss on training records is no
+    /// lower than that of a constant answer (classifiers) or than before (language models). Empty when it has learned,
+    /// was cancelled or not checked.
     /// </summary>
     public IReadOnlyList<string> NotLearned { get; init; } = [];
 }

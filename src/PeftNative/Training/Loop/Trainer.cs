@@ -7,9 +7,10 @@ using PeftNative.Training.Schedules;
 namespace PeftNative.Training;
 
 /// <summary>
-/// Trains an adapter. <see cref="Run(Action{TrainEvent}, CancellationToken)"/> does everything; <see cref="Step"/> takes one optimizer step for
-/// callers with a loop of their own. What a step does depends only on the seed, the step's number and the data, so a run that continues from a checkpoint is the run that was not
-/// interrupted. Belongs to one thread at a time.
+/// Trains an adapter. <see cref="Run(Action{TrainEvent}, CancellationToken)"/> does everything; <see cref="Step"/>
+/// takes one optimizer step for callers with a loop of their own. What a step does depends only on the seed, the step's
+/// number and the data, so a run that continues from a checkpoint is the run that was not interrupted. Belongs to one
+/// thread at a time.
 /// </summary>
 public sealed class Trainer : IDisposable
 {
@@ -33,21 +34,26 @@ public sealed class Trainer : IDisposable
     /// Options contradict each other, the adapter is not trainable, or the checkpoint is of another run; see
     /// <see cref="TrainerOptions.ResumeFrom"/>.
     /// </exception>
-    public Trainer(TransformerModel model, Adapter adapter, EncodedData train, EncodedData? eval, TrainerOptions options)
+    public Trainer(TransformerModel model, Adapter adapter, EncodedData train, EncodedData? eval,
+        TrainerOptions options)
     {
         if (!adapter.IsTrainable) throw new UsageException($"The adapter '{adapter.Name}' was loaded for use only.");
-        if (options.GradientAccumulationSteps < 1) throw new UsageException("gradient_accumulation_steps must be at least 1.");
+        if (options.GradientAccumulationSteps < 1)
+            throw new UsageException("gradient_accumulation_steps must be at least 1.");
         (this.model, Adapter, this.options, this.train) = (model, adapter, options, train);
         loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget);
-        StepsPerEpoch = (loader.BatchesPerEpoch + options.GradientAccumulationSteps - 1) / options.GradientAccumulationSteps;
+        StepsPerEpoch = (loader.BatchesPerEpoch + options.GradientAccumulationSteps - 1)
+            / options.GradientAccumulationSteps;
         TotalSteps = options.MaxSteps ?? (int)Math.Max(1, Math.Ceiling(options.Epochs * StepsPerEpoch));
         var warmup = options.WarmupSteps ?? LearningRateSchedule.WarmupSteps(options.WarmupRatio, TotalSteps);
-        schedule = LearningRateSchedule.Create(options.LrScheduler, options.LearningRate, warmup, TotalSteps, options.ScheduleArguments);
+        schedule = LearningRateSchedule.Create(options.LrScheduler, options.LearningRate, warmup, TotalSteps,
+            options.ScheduleArguments);
         Optimizer = new AdamW(model.Backend, adapter.Buffer, options.Optimizer);
         pass = new Pass(model, adapter) { Seed = options.Seed, Memory = { Budget = options.MemoryBudgetBytes } };
         graphs = new StepGraphs(pass) { IsOn = options.UseGraphs };
         var isRepeated = TotalSteps > StepsPerEpoch;
-        if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length)) <= options.FrozenLayerCacheBytes)
+        if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length))
+            <= options.FrozenLayerCacheBytes)
             pass.FrozenLayers = new FrozenLayerCache(model);
         evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter);
         if ((options.Output ?? options.ResumeFrom) is not null)
@@ -82,17 +88,23 @@ public sealed class Trainer : IDisposable
     /// <summary>The most memory a step has taken, in bytes of the backend.</summary>
     public long PeakStepBytes => pass.Memory.PeakBytes;
 
-    /// <summary>Micro-batches whose frozen layers were taken from an earlier epoch; see <see cref="TrainerOptions.FrozenLayerCacheBytes"/>.</summary>
+    /// <summary>
+    /// Micro-batches whose frozen layers were taken from an earlier epoch; see
+    /// <see cref="TrainerOptions.FrozenLayerCacheBytes"/>.
+    /// </summary>
     public long ReusedBatches => pass.FrozenLayers?.Hits ?? 0;
 
-    /// <summary>Micro-batches that were replayed as a graph of the device; see <see cref="TrainerOptions.UseGraphs"/>.</summary>
+    /// <summary>
+    /// Micro-batches that were replayed as a graph of the device; see <see cref="TrainerOptions.UseGraphs"/>.
+    /// </summary>
     public long ReplayedBatches => graphs.Replayed;
 
     /// <summary>Trains to the end, evaluating and saving on the way.</summary>
     /// <param name="progress">Receives every event, in order; it decides on which thread.</param>
     /// <param name="cancellation">Ends the run after the present micro-batch, with a checkpoint.</param>
     /// <inheritdoc cref="Run(Action{TrainEvent}, CancellationToken)" path="/exception"/>
-    public TrainResult Run(IProgress<TrainEvent> progress, CancellationToken cancellation = default) => Run(progress.Report, cancellation);
+    public TrainResult Run(IProgress<TrainEvent> progress, CancellationToken cancellation = default) =>
+        Run(progress.Report, cancellation);
 
     /// <summary>Trains to the end, evaluating and saving on the way.</summary>
     /// <param name="progress">Receives every event, on the calling thread.</param>
@@ -120,7 +132,8 @@ public sealed class Trainer : IDisposable
             if (IsDue(options.EvalSteps) && evaluator is not null)
             {
                 last = Evaluate(progress, cancellation, out var isBest);
-                if (last is null) return new TrainResult(RunEnd.Cancelled, CompletedSteps, loss, best, null, Save(progress));
+                if (last is null)
+                    return new TrainResult(RunEnd.Cancelled, CompletedSteps, loss, best, null, Save(progress));
                 if (isBest) best = last;
                 if (EvaluationsSinceBest >= options.EarlyStoppingPatience) return Finish(RunEnd.EarlyStopped);
             }
@@ -132,7 +145,8 @@ public sealed class Trainer : IDisposable
         {
             RequireFinite();
             folder?.SaveAdapter(Adapter);
-            if (options.Output is { } output) progress?.Invoke(new SavedEvent { Step = CompletedSteps, Folder = output });
+            if (options.Output is { } output)
+                progress?.Invoke(new SavedEvent { Step = CompletedSteps, Folder = output });
             var reasons = CompletedSteps > start && check is not null ? check.Reasons(cancellation) : [];
             foreach (var reason in reasons)
                 progress?.Invoke(new WarningEvent
@@ -144,7 +158,8 @@ public sealed class Trainer : IDisposable
     }
 
     /// <summary>
-    /// One optimizer step: forward and backward of its micro-batches, clipping, update. Null when it was cancelled; then nothing has changed.
+    /// One optimizer step: forward and backward of its micro-batches, clipping, update. Null when it was cancelled;
+    /// then nothing has changed.
     /// </summary>
     /// <exception cref="NumericException">A loss or gradient is not finite; nothing has changed.</exception>
     public StepEvent? Step(CancellationToken cancellation = default)
@@ -180,8 +195,10 @@ public sealed class Trainer : IDisposable
         CompletedSteps++;
         return new StepEvent
         {
-            Step = CompletedSteps, TotalSteps = TotalSteps, Epoch = (double)CompletedSteps / StepsPerEpoch, Loss = sum.LossSum / terms,
-            Accuracy = batches[0].Targets is null ? (double)sum.Correct / sum.Count : null, LearningRate = rate, GradientNorm = norm,
+            Step = CompletedSteps, TotalSteps = TotalSteps, Epoch = (double)CompletedSteps / StepsPerEpoch,
+            Loss = sum.LossSum / terms,
+            Accuracy = batches[0].Targets is null ? (double)sum.Correct / sum.Count
+                : null, LearningRate = rate, GradientNorm = norm,
             Tokens = batches.Sum(b => b.Tokens), Duration = clock.Elapsed, Elapsed = clock.Elapsed, Remaining = default,
         };
     }
@@ -213,7 +230,8 @@ public sealed class Trainer : IDisposable
     {
         if (isWithoutGraphs || graphs.Problem is not { } problem) return;
         isWithoutGraphs = true;
-        progress?.Invoke(new WarningEvent { Step = CompletedSteps, Message = $"Steps are not recorded as graphs from here on: {problem}" });
+        progress?.Invoke(new WarningEvent { Step = CompletedSteps,
+            Message = $"Steps are not recorded as graphs from here on: {problem}" });
     }
 
     // The micro-batches of a step; the last step of an epoch may have fewer, so that no step spans two epochs.
@@ -232,8 +250,10 @@ public sealed class Trainer : IDisposable
         var isBroken = !double.IsFinite(model.Backend.SumOfSquares(Adapter.Buffer.Values));
         if (!isBroken && options.OnNan == OnNan.Skip && ++skipped <= MostSkipped) return;
         var what = double.IsFinite(loss) ? $"The gradient norm is {norm}" : $"The loss is {loss}";
-        var culprit = Adapter.Entries.FirstOrDefault(e => !double.IsFinite(model.Backend.SumOfSquares(e.Parameter.Gradient)));
-        throw new NumericException($"{what} at step {CompletedSteps + 1}; the first gradient that is not finite is that of "
+        var culprit =
+            Adapter.Entries.FirstOrDefault(e => !double.IsFinite(model.Backend.SumOfSquares(e.Parameter.Gradient)));
+        throw new NumericException(
+            $"{what} at step {CompletedSteps + 1}; the first gradient that is not finite is that of "
             + $"{culprit?.Key ?? "no parameter"}.", FiniteCheck.Records(batches),
             (isBroken ? "Lower the learning rate: the update before has left values that are not finite. "
                 : "Lower the learning rate, or look at these records; the adapter is unchanged by this step. ")
@@ -249,13 +269,15 @@ public sealed class Trainer : IDisposable
         FiniteCheck.Require(this, lastTaken ?? loader.Load(0), options);
     }
 
-    private IReadOnlyDictionary<string, double>? Evaluate(Action<TrainEvent>? progress, CancellationToken cancellation, out bool isBest)
+    private IReadOnlyDictionary<string, double>? Evaluate(Action<TrainEvent>? progress, CancellationToken cancellation,
+        out bool isBest)
     {
         var clock = Stopwatch.StartNew();
         isBest = false;
         if (Measure(cancellation) is not { } metrics) return null;
         if (!metrics.TryGetValue(options.BestMetric, out var measure))
-            throw new UsageException($"There is no metric '{options.BestMetric}'.", remedy: $"There are: {string.Join(", ", metrics.Keys)}.");
+            throw new UsageException($"There is no metric '{options.BestMetric}'.",
+                remedy: $"There are: {string.Join(", ", metrics.Keys)}.");
         var score = options.BestMetric is "loss" or "perplexity" ? -measure : measure;
         isBest = !double.IsNaN(score) && (BestScore is null || score > BestScore + options.EarlyStoppingMinDelta);
         EvaluationsSinceBest = isBest ? 0 : EvaluationsSinceBest + 1;
@@ -265,7 +287,8 @@ public sealed class Trainer : IDisposable
             RequireFinite();
             folder?.SaveBest(Adapter);
         }
-        progress?.Invoke(new EvalEvent { Step = CompletedSteps, Metrics = metrics, IsBest = isBest, Duration = clock.Elapsed });
+        progress?.Invoke(new EvalEvent { Step = CompletedSteps, Metrics = metrics, IsBest = isBest,
+            Duration = clock.Elapsed });
         return metrics;
     }
 
@@ -293,5 +316,6 @@ public sealed class Trainer : IDisposable
 
     private bool IsDue(int? every) => CompletedSteps % (every ?? StepsPerEpoch) == 0 || CompletedSteps == TotalSteps;
 
-    private TimeSpan Remaining(TimeSpan elapsed, int start) => elapsed / (CompletedSteps - start) * (TotalSteps - CompletedSteps);
+    private TimeSpan Remaining(TimeSpan elapsed, int start) =>
+        elapsed / (CompletedSteps - start) * (TotalSteps - CompletedSteps);
 }

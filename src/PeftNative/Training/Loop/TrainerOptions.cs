@@ -13,7 +13,9 @@ public enum OnNan
     Skip,
 }
 
-/// <summary>How a <see cref="Trainer"/> works. Names and defaults follow transformers' TrainingArguments where these have one.</summary>
+/// <summary>
+/// How a <see cref="Trainer"/> works. Names and defaults follow transformers' TrainingArguments where these have one.
+/// </summary>
 public sealed record TrainerOptions
 {
     /// <summary>num_train_epochs: passes over the data; ignored when <see cref="MaxSteps"/> is set.</summary>
@@ -25,7 +27,9 @@ public sealed record TrainerOptions
     /// <summary>Examples (with packing: rows) per micro-batch.</summary>
     public int BatchSize { get; init; } = 8;
 
-    /// <summary>Micro-batches per optimizer step. The loss is the mean over all labels of the step, as if it were one batch.</summary>
+    /// <summary>
+    /// Micro-batches per optimizer step. The loss is the mean over all labels of the step, as if it were one batch.
+    /// </summary>
     public int GradientAccumulationSteps { get; init; } = 1;
 
     /// <summary>The highest learning rate.</summary>
@@ -62,20 +66,23 @@ public sealed record TrainerOptions
     public int? PackingBudget { get; init; }
 
     /// <summary>
-    /// Bytes that outputs of frozen layers may take, so that layers below the lowest trained one are computed in the first epoch only; 0 for none.
-    /// Used when all training data fits and more than one epoch follows. Results are the same bits.
+    /// Bytes that outputs of frozen layers may take, so that layers below the lowest trained one are computed in the
+    /// first epoch only; 0 for none. Used when all training data fits and more than one epoch follows. Results are the
+    /// same bits.
     /// </summary>
     public long FrozenLayerCacheBytes { get; init; } = 1L << 30;
 
     /// <summary>
-    /// Bytes that the activations of a step should stay within; null for as many as they take. Layers beyond it are computed again in the backward
-    /// (Chen et al. 2016, arXiv:1604.06174). Results are the same bits. A step that takes more all the same is warned of.
+    /// Bytes that the activations of a step should stay within; null for as many as they take. Layers beyond it are
+    /// computed again in the backward (Chen et al. 2016, arXiv:1604.06174). Results are the same bits. A step that
+    /// takes more all the same is warned of.
     /// </summary>
     public long? MemoryBudgetBytes { get; init; }
 
     /// <summary>
-    /// Whether micro-batches of a layout (lengths of the sequences, number of labels) that has come before are replayed as one graph of the device, on
-    /// backends that can. Results are the same bits. What the adapter is set to must not change between two steps then.
+    /// Whether micro-batches of a layout (lengths of the sequences, number of labels) that has come before are replayed
+    /// as one graph of the device, on backends that can. Results are the same bits. What the adapter is set to must not
+    /// change between two steps then.
     /// </summary>
     public bool UseGraphs { get; init; } = true;
 
@@ -88,7 +95,9 @@ public sealed record TrainerOptions
     /// <summary>The most checkpoints kept besides the best adapter.</summary>
     public int SaveTotalLimit { get; init; } = 2;
 
-    /// <summary>Name of the measure that decides which adapter is best: loss (the smaller the better) or a metric (the larger).</summary>
+    /// <summary>
+    /// Name of the measure that decides which adapter is best: loss (the smaller the better) or a metric (the larger).
+    /// </summary>
     public string BestMetric { get; init; } = "loss";
 
     /// <summary>Evaluations without improvement after which the run ends; null for never.</summary>

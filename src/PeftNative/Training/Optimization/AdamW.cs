@@ -61,19 +61,22 @@ public sealed class AdamW : IDisposable
     public double GradientNorm() => Math.Sqrt(backend.SumOfSquares(buffer.Gradients));
 
     /// <summary>
-    /// One update. Gradients beyond the largest norm are scaled by max / (norm + 1e-6), as torch's clip_grad_norm_ does.
+    /// One update. Gradients beyond the largest norm are scaled by max / (norm + 1e-6), as torch's clip_grad_norm_
+    /// does.
     /// </summary>
     /// <param name="learningRate">Learning rate of this step.</param>
     /// <param name="gradientNorm">What <see cref="GradientNorm"/> returned; must be finite.</param>
     public void Step(double learningRate, double gradientNorm)
     {
         if (!double.IsFinite(gradientNorm))
-            throw new NumericException("A gradient is not finite.", $"optimizer step {StepCount + 1}", "Lower the learning rate.");
+            throw new NumericException("A gradient is not finite.", $"optimizer step {StepCount + 1}",
+                "Lower the learning rate.");
         var clip = options.MaxGradientNorm > 0 ? Math.Min(1, options.MaxGradientNorm / (gradientNorm + 1e-6)) : 1;
         buffer.AroundStep?.Before();
         backend.Run(new AdamWOp
         {
-            Values = buffer.Values, Gradients = buffer.Gradients, FirstMoment = FirstMoment, SecondMoment = SecondMoment,
+            Values = buffer.Values, Gradients = buffer.Gradients, FirstMoment = FirstMoment,
+            SecondMoment = SecondMoment,
             Step = ++StepCount, LearningRate = learningRate, Beta1 = options.Beta1, Beta2 = options.Beta2,
             Epsilon = options.Epsilon, WeightDecay = options.WeightDecay, GradientScale = clip,
         });

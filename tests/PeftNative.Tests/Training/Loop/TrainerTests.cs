@@ -14,7 +14,8 @@ namespace PeftNative.Tests.Training.Loop;
 
 public class TrainerTests
 {
-    private static readonly LoraConfig Config = new() { R = 2, Dropout = 0.2, Targets = new TargetModules(null, "all-linear") };
+    private static readonly LoraConfig Config = new() { R = 2, Dropout = 0.2,
+        Targets = new TargetModules(null, "all-linear") };
 
     public static TheoryData<string> Methods => ["lora", "ptuning", "prefix"];
 
@@ -29,13 +30,15 @@ public class TrainerTests
             "prefix" => new PrefixTuningConfig { VirtualTokenCount = 3, UsesProjection = true },
             _ => Config,
         };
-        var options = new TrainerOptions { MaxSteps = 9, BatchSize = 2, GradientAccumulationSteps = 2, LearningRate = 1e-2, Output = folder["whole"] };
+        var options = new TrainerOptions { MaxSteps = 9, BatchSize = 2, GradientAccumulationSteps = 2,
+            LearningRate = 1e-2, Output = folder["whole"] };
         var whole = Train(options, DType.Float32, config);
         foreach (var stop in (int[])[1, 4, 5])
         {
             var output = folder[$"stopped at {stop}"];
             Train(options with { Output = output }, DType.Float32, config, stopAfter: stop);
-            var resumed = Train(options with { Output = output, ResumeFrom = RunFolder.FindLast(output) }, DType.Float32, config);
+            var resumed = Train(options with { Output = output, ResumeFrom = RunFolder.FindLast(output) },
+                DType.Float32, config);
             Assert.Equal(whole, resumed);
         }
     }
@@ -45,12 +48,14 @@ public class TrainerTests
     {
         var options = new TrainerOptions { MaxSteps = 4, Order = SamplingOrder.Sequential, LearningRate = 1e-2 };
         var large = Train(options with { BatchSize = 4 }, DType.Float64, Config with { Dropout = 0 });
-        var small = Train(options with { BatchSize = 1, GradientAccumulationSteps = 4 }, DType.Float64, Config with { Dropout = 0 });
+        var small = Train(options with { BatchSize = 1, GradientAccumulationSteps = 4 }, DType.Float64,
+            Config with { Dropout = 0 });
         for (var i = 0; i < large.Length; i++) Assert.Equal(large[i], small[i], 1e-6f);
     }
 
     public static TheoryData<string, int?> FrozenBelow => new(
-        from method in (string[])["lora", "top-layers", "feed-forward"] from packing in (int?[])[null, 12] select (method, packing));
+        from method in (string[])["lora", "top-layers", "feed-forward"] from packing in (int?[])[null, 12]
+            select (method, packing));
 
     [Theory]
     [MemberData(nameof(FrozenBelow))]
@@ -63,8 +68,10 @@ public class TrainerTests
             _ => new LoraConfig { R = 1, Targets = TargetModules.Of(["up_proj"]), Layers = [1] },
         };
         var options = new TrainerOptions { Epochs = 3, BatchSize = 2, LearningRate = 1e-2, PackingBudget = packing };
-        var cached = Train(options, DType.Float32, config, onEnd: t => Assert.Equal(2 * t.StepsPerEpoch, t.ReusedBatches));
-        var plain = Train(options with { FrozenLayerCacheBytes = 0 }, DType.Float32, config, onEnd: t => Assert.Equal(0, t.ReusedBatches));
+        var cached = Train(options, DType.Float32, config,
+            onEnd: t => Assert.Equal(2 * t.StepsPerEpoch, t.ReusedBatches));
+        var plain = Train(options with { FrozenLayerCacheBytes = 0 }, DType.Float32, config,
+            onEnd: t => Assert.Equal(0, t.ReusedBatches));
         Assert.Equal(plain, cached);
     }
 
@@ -73,7 +80,9 @@ public class TrainerTests
     {
         var options = new TrainerOptions { Epochs = 3, BatchSize = 2 };
         Train(options, DType.Float32, onEnd: t => Assert.Equal(0, t.ReusedBatches));
-        Train(options with { FrozenLayerCacheBytes = 100 }, DType.Float32, Config with { Targets = TargetModules.Of(["q_proj"]), Layers = [1] }, onEnd: t => Assert.Equal(0, t.ReusedBatches));
+        Train(options with { FrozenLayerCacheBytes = 100 }, DType.Float32,
+            Config with { Targets = TargetModules.Of(["q_proj"]), Layers = [1] },
+            onEnd: t => Assert.Equal(0, t.ReusedBatches));
     }
 
     [Fact]
@@ -84,9 +93,11 @@ public class TrainerTests
         var before = model.Parameters.Select(p => HostValues.Download(backend, (p.TiedTo ?? p).Value)).ToList();
         using var adapter = (Config with { Dropout = 0 }).Create(model, 1, true, "default");
         var start = Values(adapter);
-        using var trainer = new Trainer(model, adapter, TokenData(), TokenData(), new TrainerOptions { Epochs = 12, BatchSize = 3, LearningRate = 2e-2 });
+        using var trainer = new Trainer(model, adapter, TokenData(), TokenData(),
+            new TrainerOptions { Epochs = 12, BatchSize = 3, LearningRate = 2e-2 });
         var losses = new List<double>();
-        var result = trainer.Run(e => { if (e is EvalEvent eval) losses.Add(eval.Metrics["loss"]); }, TestContext.Current.CancellationToken);
+        var result = trainer.Run(e => { if (e is EvalEvent eval)
+            losses.Add(eval.Metrics["loss"]); }, TestContext.Current.CancellationToken);
 
         Assert.Equal(RunEnd.Completed, result.End);
         Assert.True(losses[^1] < 0.8 * losses[0], string.Join(" ", losses));
@@ -99,11 +110,13 @@ public class TrainerTests
     {
         using var backend = ReferenceBackend.Create(DType.Float32);
         using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLM);
-        backend.Fill(model.Parameters.First(p => p.Name.EndsWith("mlp.c_fc.weight", StringComparison.Ordinal)).Value, float.NaN);
+        backend.Fill(model.Parameters.First(p => p.Name.EndsWith("mlp.c_fc.weight", StringComparison.Ordinal)).Value,
+            float.NaN);
         using var adapter = Config.Create(model, 1, true, "default");
         var start = Values(adapter);
         using var trainer = new Trainer(model, adapter, TokenData(), null, new TrainerOptions { MaxSteps = 3 });
-        var error = Assert.Throws<NumericException>(() => trainer.Run(cancellation: TestContext.Current.CancellationToken));
+        var error = Assert.Throws<NumericException>(
+            () => trainer.Run(cancellation: TestContext.Current.CancellationToken));
         Assert.Contains("step 1", error.Message, StringComparison.Ordinal);
         Assert.Contains("lora", error.Message, StringComparison.Ordinal);
         Assert.Contains("toy:", error.Message, StringComparison.Ordinal);
@@ -118,7 +131,8 @@ public class TrainerTests
         using var model = TinyModels.Create(backend, "gpt2", ModelTask.CausalLM);
         using var adapter = Config.Create(model, 1, true, "default");
         using var trainer = new Trainer(model, adapter, TokenData(), TokenData(other: true),
-            new TrainerOptions { Epochs = 200, LearningRate = 0.05, LrScheduler = "constant", EarlyStoppingPatience = 3, Output = folder["run"], SaveSteps = 0 });
+            new TrainerOptions { Epochs = 200, LearningRate = 0.05, LrScheduler = "constant", EarlyStoppingPatience = 3,
+                Output = folder["run"], SaveSteps = 0 });
         var result = trainer.Run(cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(RunEnd.EarlyStopped, result.End);
         using var best = AdapterFolder.Load(model, folder["run/best"]);
@@ -126,7 +140,8 @@ public class TrainerTests
         Assert.Equal(result.Best!["loss"], evaluator.Run(cancellation: TestContext.Current.CancellationToken)!["loss"]);
     }
 
-    private static float[] Train(TrainerOptions options, DType type, AdapterConfig? config = null, int? stopAfter = null, Action<Trainer>? onEnd = null)
+    private static float[] Train(TrainerOptions options, DType type, AdapterConfig? config = null,
+        int? stopAfter = null, Action<Trainer>? onEnd = null)
     {
         using var backend = ReferenceBackend.Create(type);
         using var model = TinyModels.Create(backend, "llama", ModelTask.CausalLM);
@@ -144,9 +159,12 @@ public class TrainerTests
     private static EncodedData TokenData(bool other = false)
     {
         var tokenizer = new ToyTokenizer();
-        var texts = Enumerable.Range(0, 7).Select(i => string.Join(' ', Enumerable.Range(0, 3 + i).Select(j => "abcde"[(i * j + (other ? 1 : 0)) % 5])));
+        var texts = Enumerable.Range(0, 7)
+            .Select(i => string.Join(' ',
+                Enumerable.Range(0, 3 + i).Select(j => "abcde"[(i * j + (other ? 1 : 0)) % 5])));
         var records = texts.Select((t, i) => new TextRecord(t, null, null, new RecordOrigin("toy", i + 1)));
-        return EncodedData.From(records, new ExampleEncoder(tokenizer, new EncodingOptions { Task = ModelTask.CausalLM, MaxLength = 16 }),
+        return EncodedData.From(records,
+            new ExampleEncoder(tokenizer, new EncodingOptions { Task = ModelTask.CausalLM, MaxLength = 16 }),
             cancellation: TestContext.Current.CancellationToken);
     }
 }
