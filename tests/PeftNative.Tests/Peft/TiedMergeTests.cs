@@ -7,6 +7,7 @@ using PeftNative.Models.Weights;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Merging;
+using PeftNative.Peft.Tokens;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;
@@ -116,6 +117,24 @@ public sealed class TiedMergeTests : IDisposable
         using var half = ReferenceBackend.Create(DType.BFloat16);
         var report = ModelMerger.Merge(half, folder["base"], [new AdapterSource(folder["adapter"])], folder["merged"]);
         Assert.InRange(report.LargestDifference, 1e-3 * report.LargestLogit, 0.15 * report.LargestLogit);
+    }
+
+    [Fact]
+    public void A_merge_is_checked_on_the_tokens_that_the_adapter_trained()
+    {
+        WriteBase("llama");
+        using (var model = ModelLoader.Load(backend, folder["base"]).Model)
+        {
+            var config = new LoraConfig
+            {
+                R = 2, Targets = TargetModules.Of("q_proj"), TrainableTokens = TokenIndices.Of(16),
+            };
+            using var adapter = config.Create(model, seed: 5, trainable: false, "default");
+            var rows = adapter.Entries.Single(e => e.Key.Contains("token", StringComparison.Ordinal)).Parameter;
+            HostValues.Upload(backend, [.. Enumerable.Range(0, rows.Columns).Select(i => MathF.Sin(i))], rows.Value);
+            AdapterFolder.Save(adapter, folder["adapter"]);
+        }
+        Assert.InRange(Merge().LargestChange, 1e-3, double.MaxValue);
     }
 
     [Fact]

@@ -40,6 +40,9 @@ public abstract record AdapterConfig
     /// <summary>task_type as PEFT spells it, or null.</summary>
     public string? TaskType { get; init; }
 
+    /// <summary>The only tokens it has numbers for, where these are few; a check has to look at them.</summary>
+    internal virtual IEnumerable<int> TokensOfItsOwn => [];
+
     /// <summary>Makes the adapter for a model; its values are drawn from the seed.</summary>
     public abstract Adapter Create(TransformerModel model, ulong seed, bool trainable, string name);
 

@@ -94,6 +94,9 @@ public sealed record LoraConfig : AdapterConfig
     /// <summary>trainable_token_indices: tokens whose rows are trained; null for none.</summary>
     public TokenIndices? TrainableTokens { get; init; }
 
+    /// <inheritdoc/>
+    internal override IEnumerable<int> TokensOfItsOwn => TrainableTokens?.All ?? [];
+
     /// <summary>Rank at a module.</summary>
     public int RankOf(string path) => (int)LoraPatterns.Pick(RankPattern, path, R);
 

@@ -110,7 +110,7 @@ public static class ModelMerger
         };
         var (model, loaded) = ModelLoader.Load(backend, baseFolder, asked, work);
         using var owner = model;
-        var probe = Probe.For(model);
+        var probe = Probe.For(model, adapters.SelectMany(a => AdapterFolder.ReadConfig(a.Folder).TokensOfItsOwn));
         var bare = probe.Logits(model);
         var (expected, doubts) = WithAdapters(model, adapters, probe, work.Next("merging"));
         if (!Finite.All(expected))
@@ -174,12 +174,15 @@ internal sealed class Probe(int[] tokens)
 {
     private const int Length = 24;
 
-    /// <summary>Ids spread over the vocabulary.</summary>
-    public static Probe For(TransformerModel model)
+    /// <summary>Ids spread over the vocabulary; every second one of those that adapters change, if they change few.</summary>
+    public static Probe For(TransformerModel model, IEnumerable<int> changed)
     {
-        var length = Math.Min(Length, model.Config.MaxPositions);
-        return new Probe([.. Enumerable.Range(0, length)
-            .Select(i => (int)((long)(i + 1) * model.Config.VocabularySize / (length + 2)))]);
+        var (length, vocabulary) = (Math.Min(Length, model.Config.MaxPositions), model.Config.VocabularySize);
+        int[] tokens = [.. Enumerable.Range(0, length).Select(i => (int)((long)(i + 1) * vocabulary / (length + 2)))];
+        var place = 0;
+        foreach (var id in changed.Distinct().Where(id => (uint)id < (uint)vocabulary).Take(length / 2))
+            tokens[2 * place++] = id;
+        return new Probe(tokens);
     }
 
     /// <summary>The logits of every position, or of the whole text for a classifier of texts.</summary>

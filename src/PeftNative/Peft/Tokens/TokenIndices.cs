@@ -20,6 +20,9 @@ public sealed record TokenIndices(
     /// <summary>The module that stands around an embedding or head in PEFT, and the tensor in it.</summary>
     internal const string Wrapper = "token_adapter", Part = "trainable_tokens_delta";
 
+    /// <summary>All ids.</summary>
+    internal IEnumerable<int> All => Ids ?? Modules!.SelectMany(m => m.Ids);
+
     /// <summary>A plain list.</summary>
     public static TokenIndices Of(params IReadOnlyList<int> ids) => new(ids);
 
