@@ -112,7 +112,8 @@ need_nvcc() {
 # Debian has nvcc in a part of its archive that nobody asks by default. It is asked where the main part comes from.
 add_non_free() {
     local name uri list=/etc/apt/sources.list.d/peftnative-non-free.list key=/usr/share/keyrings/debian-archive-keyring.gpg option=""
-    if [[ $(id -u) != 0 || ! -d /etc/apt ]] || apt-cache show nvidia-cuda-toolkit >/dev/null 2>&1; then return; fi
+    # "apt-cache show" also succeeds for a name that other packages only mention.
+    if [[ $(id -u) != 0 || ! -d /etc/apt ]] || apt-cache policy nvidia-cuda-toolkit | grep -q 'Candidate: [0-9]'; then return; fi
     name=$(. /etc/os-release && [[ $ID == debian ]] && printf '%s' "$VERSION_CODENAME") || return 0
     uri=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
         awk -v name="$name" '$1 == name && $2 == "main" && !found++ { print $3 }') || return 0
