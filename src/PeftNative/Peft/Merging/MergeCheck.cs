@@ -13,7 +13,7 @@ internal sealed class MergeCheck(float[] expected, QuantizationOptions? quantiza
 {
     // Sums in another order; weights or activations with 11 bits; with 8 bits; and activations in 8 bits, which the
     // merged model no longer has.
-    private const double Exact = 1e-3, Half = 2e-2, BFloat = 0.15, Integers = 0.2;
+    private const double Exact = 1e-3, Half = 2e-2, BFloat = 0.2, Integers = 0.2;
 
     private readonly double exact = quantization?.Int8Compute == Int8Compute.Integer ? Integers
         : computed == DType.BFloat16 ? BFloat : computed == DType.Float16 ? Half : Exact;
