@@ -147,8 +147,9 @@ internal sealed class LoraLinear(LoraAdapter adapter, LinearSite site, LoraConfi
     // Of several adapters with a bias here, all of which need its gradient, the first one asks for it.
     private bool LeadsBiases(Pass pass)
     {
-        foreach (var set in pass.Adapters.InForce)
-            if (set.AtLinear(site.Index) is LoraLinear { Bias.Gradient.IsPresent: true } first) return first == this;
+        if (Bias is null) return false;
+        foreach (var attachment in pass.Adapters.AtLinear(site.Index))
+            if (attachment is LoraLinear { Bias.Gradient.IsPresent: true } first) return first == this;
         return false;
     }
 

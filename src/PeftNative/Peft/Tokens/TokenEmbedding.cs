@@ -45,15 +45,15 @@ internal sealed class TokenEmbedding(TokenRows rows) : IEmbeddingAttachment
     private int FirstRow(Pass pass)
     {
         var first = pass.Rows.Stream.VirtualTokens?.Count ?? 0;
-        foreach (var set in pass.Adapters.InForce)
-            if (set.AtEmbedding == this) break;
-            else first += set.AtEmbedding?.OwnRows ?? 0;
+        foreach (var attachment in pass.Adapters.AtEmbedding)
+            if (attachment == this) break;
+            else first += attachment.OwnRows;
         return first;
     }
 
     private void CheckOthers(Pass pass)
     {
-        foreach (var set in pass.Adapters.InForce)
-            if (set.AtEmbedding is TokenEmbedding other && other != this) TokenHead.Check(rows, other.rows);
+        foreach (var attachment in pass.Adapters.AtEmbedding)
+            if (attachment is TokenEmbedding other && other != this) TokenHead.Check(rows, other.rows);
     }
 }

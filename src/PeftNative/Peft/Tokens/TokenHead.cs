@@ -19,8 +19,8 @@ internal sealed class TokenHead : ILinearAttachment
 
     public void BeforeForward(Pass pass, LinearState state)
     {
-        foreach (var set in pass.Adapters.InForce)
-            if (set.AtLinear(site.Index) is TokenHead other && other != this) Check(rows, other.rows);
+        foreach (var attachment in pass.Adapters.AtLinear(site.Index))
+            if (attachment is TokenHead other && other != this) Check(rows, other.rows);
         var difference = pass.Memory.NewStatistic(rows.Rows.Rows, rows.Rows.Columns);
         pass.Backend.Copy(rows.Rows.Value, difference);
         pass.Backend.AddScaled(rows.Base.Of(pass.Adapters.Resolve(site.Weight)), -1, difference);
