@@ -113,7 +113,8 @@ need_nvcc() {
 add_non_free() {
     local name uri list=/etc/apt/sources.list.d/peftnative-non-free.list key=/usr/share/keyrings/debian-archive-keyring.gpg option=""
     # "apt-cache show" also succeeds for a name that other packages only mention.
-    if [[ $(id -u) != 0 || ! -d /etc/apt ]] || apt-cache policy nvidia-cuda-toolkit | grep -q 'Candidate: [0-9]'; then return; fi
+    if [[ $(id -u) != 0 || ! -d /etc/apt ]]; then return; fi
+    if apt-cache policy nvidia-cuda-toolkit | grep -q 'Candidate: [0-9]'; then return; fi
     name=$(. /etc/os-release && [[ $ID == debian ]] && printf '%s' "$VERSION_CODENAME") || return 0
     uri=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
         awk -v name="$name" '$1 == name && $2 == "main" && !found++ { print $3 }') || return 0

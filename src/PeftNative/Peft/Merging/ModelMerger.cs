@@ -174,7 +174,9 @@ internal sealed class Probe(int[] tokens)
 {
     private const int Length = 24;
 
-    /// <summary>Ids spread over the vocabulary; every second one of those that adapters change, if they change few.</summary>
+    /// <summary>
+    /// Ids spread over the vocabulary; every second one of those that adapters change, if they change few.
+    /// </summary>
     public static Probe For(TransformerModel model, IEnumerable<int> changed)
     {
         var (length, vocabulary) = (Math.Min(Length, model.Config.MaxPositions), model.Config.VocabularySize);
