@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using PeftNative.Formats.Storage;
+using PeftNative.Formats.Torch;
 using PeftNative.Tensors;
 
 namespace PeftNative.Formats;

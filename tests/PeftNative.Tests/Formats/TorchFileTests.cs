@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using PeftNative.Formats;
+using PeftNative.Formats.Torch;
 using Xunit;
 
 namespace PeftNative.Tests.Formats;

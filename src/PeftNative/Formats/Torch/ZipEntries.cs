@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using PeftNative.Formats.Storage;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Torch;
 
 /// <summary>Where the entries of a zip archive lie in it, uncompressed as PyTorch stores them.</summary>
 internal sealed class ZipEntries

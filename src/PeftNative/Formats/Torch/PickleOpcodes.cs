@@ -1,4 +1,4 @@
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Torch;
 
 /// <summary>The instructions of a pickle that tensors need.</summary>
 internal enum Opcode : byte

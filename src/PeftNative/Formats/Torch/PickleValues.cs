@@ -1,4 +1,4 @@
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Torch;
 
 /// <summary>What a pickle of tensors may name, by Python's module and name.</summary>
 internal enum PickleGlobal

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Torch;
 
 /// <summary>
 /// Reads the instructions of a pickle that make up dictionaries of tensors, and no other: nothing is run, and whatever

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using PeftNative.Formats.Storage;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Torch;
 
 /// <summary>What a file of <c>torch.save</c> holds: the object, and where the bytes of its storages are.</summary>
 /// <param name="Root">What was saved.</param>

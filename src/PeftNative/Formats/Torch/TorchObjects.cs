@@ -1,4 +1,4 @@
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Torch;
 
 /// <summary>
 /// Makes what a pickle of tensors calls for, and keeps the storages it named. Used by one thread at a time.

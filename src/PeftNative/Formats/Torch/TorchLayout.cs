@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using PeftNative.Formats.Storage;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Torch;
 
 /// <summary>
 /// Finds the bytes of tensors: in the file where they lie there in C order, else in copies behind it.

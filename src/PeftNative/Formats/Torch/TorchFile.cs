@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using PeftNative.Formats.Storage;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Torch;
 
 /// <summary>
 /// A file of <c>torch.save</c> with a dictionary of tensors: a zip archive, or the form before PyTorch 1.6. Its pickle
