@@ -6,7 +6,6 @@ using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
-using PeftNative.Peft.PromptTuning;
 using PeftNative.Tokenizers;
 using PeftNative.Training;
 using MethodTable = PeftNative.Cli.Options.MethodTable;
@@ -74,8 +73,7 @@ internal sealed class RunSetup : IDisposable
         var options = TrainSettings.ToOptions(values, config);
         var quantization = QuantizationSettings.Read(values);
         var tokenizer = HfTokenizer.Load(folder);
-        if (method is PromptTuningConfig { Initialization: PromptInitialization.Text } prompt)
-            method = prompt.WithText(tokenizer);
+        method = method.WithTokenizer(tokenizer);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
         var labels = train.FindLabels(config.Labels);
         var maxLength = DataPlan.MaxLength(values, config);
@@ -92,7 +90,7 @@ internal sealed class RunSetup : IDisposable
             (model, var loaded) = ModelLoader.Load(backend, folder, asked, progress, terminal.Cancellation);
             var adapter = method.Create(model, options.Seed, trainable: true, "default");
             foreach (var doubt in loaded.Doubts.Concat(adapter.Warnings).Concat(adapter.Doubts)) terminal.Warn(doubt);
-            (adapter as ReplacementAdapter)?.ReleaseBase();
+            adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
             return new RunSetup

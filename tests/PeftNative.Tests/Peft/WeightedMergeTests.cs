@@ -130,7 +130,7 @@ public class WeightedMergeTests
         var (rule, usesSvd) = WeightedMergeOptions.Parse(type);
         using var combined = LoraCombiner.Combine([adapter], [-0.6],
             new WeightedMergeOptions { Rule = rule, UsesSvd = usesSvd, Density = 0.5 });
-        adapter.Weight = -0.6;
+        adapter.Scale = -0.6;
         AssertClose(setting.Scores(adapter), setting.Scores(combined), 2e-5);
     }
 

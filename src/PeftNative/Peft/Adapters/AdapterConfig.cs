@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using PeftNative.Data;
 using PeftNative.Formats;
 using PeftNative.Models;
 
@@ -54,6 +55,14 @@ public abstract record AdapterConfig
 
     /// <summary>Whether the weights come from files.</summary>
     public bool IsStored { get; init; }
+
+    /// <summary>The settings with what only the tokenizer of the base can tell.</summary>
+    /// <exception cref="UsageException">Something is missing that it would have to tell of.</exception>
+    public virtual AdapterConfig WithTokenizer(ITokenizer tokenizer) => this;
+
+    /// <summary>The settings with the modules by name that the method chooses for a model by itself.</summary>
+    /// <exception cref="UsageException">It cannot choose any.</exception>
+    internal virtual AdapterConfig WithTargets(TransformerModel model) => this;
 
     /// <summary>The object for adapter_config.json, with every key PEFT writes.</summary>
     public abstract JsonObject ToJson();

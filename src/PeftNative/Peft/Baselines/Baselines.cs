@@ -115,12 +115,8 @@ public sealed class ReplacementAdapter : Adapter
         Allocate(trainable);
     }
 
-    /// <summary>
-    /// Where every parameter of the base is trained: gives the memory of the base's own values back, for training that
-    /// never goes back to them. From then on the base has the trained values, with the adapter or without, and lives no
-    /// longer than it. Otherwise nothing happens.
-    /// </summary>
-    public void ReleaseBase()
+    /// <inheritdoc/>
+    public override void ReleaseBase()
     {
         if (IsMerged || Model.Parameters.Any(p => p.TiedTo is null && Replacement(p.Index) is null)) return;
         foreach (var parameter in Model.Parameters.Where(p => p.TiedTo is null)) parameter.Quantized = null;

@@ -82,6 +82,14 @@ public sealed record Ia3Config : AdapterConfig
         };
     }
 
+    // So that reports say what was trained.
+    /// <inheritdoc/>
+    internal override Ia3Config WithTargets(TransformerModel model)
+    {
+        var whole = Complete(model);
+        return this with { Targets = whole.Targets, FeedForward = whole.FeedForward };
+    }
+
     /// <summary>Reads a parsed adapter_config.json.</summary>
     /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not
     /// supported.</exception>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Models.Weights;
@@ -56,8 +57,8 @@ public sealed class LoraAdapter : Adapter
         if (config.IsStored) DoubtPatterns(config);
     }
 
-    /// <summary>Multiplies every low-rank scale; 1 unless a caller weighs the adapter.</summary>
-    public double Weight { get; set; } = 1;
+    /// <inheritdoc/>
+    public override double Scale { get; set; } = 1;
 
     /// <summary>Attached linear layers.</summary>
     public IEnumerable<LinearSite> Targets => linears.OfType<LoraLinear>().Select(l => l.Site);
@@ -67,6 +68,20 @@ public sealed class LoraAdapter : Adapter
 
     /// <inheritdoc/>
     public override IReadOnlyList<AdapterEntry> StoredEntries => shared.Count == 0 ? Entries : [.. Entries, .. shared];
+
+    /// <inheritdoc/>
+    public override string Summary
+    {
+        get
+        {
+            var targets = LoraConfig.Targets!.Names is { } names
+                ? string.Join(", ", names.Order(StringComparer.Ordinal)) : LoraConfig.Targets.Pattern;
+            var saved = LoraConfig.ModulesToSave is { Count: > 0 } modules
+                ? $", head {string.Join(", ", modules.Where(IsThere))}" : "";
+            return string.Create(CultureInfo.InvariantCulture,
+                $"r {LoraConfig.R}, lora_alpha {LoraConfig.Alpha:G4}, at {Targets.Count()} modules ({targets}){saved}");
+        }
+    }
 
     /// <summary>The low-rank pairs by module, in the order of the model.</summary>
     internal IReadOnlyDictionary<string, LoraPair> Pairs
@@ -81,7 +96,7 @@ public sealed class LoraAdapter : Adapter
 
     /// <summary>DoRA's magnitudes by linear layer; empty without DoRA.</summary>
     internal IEnumerable<(string Module, Parameter Magnitude)> Magnitudes =>
-        linears.OfType<LoraLinear>().Where(l => l.Magnitude is not null).Select(l => (l.Site.Path, l.Magnitude!));
+        linears.OfType<DoraLinear>().Select(l => (l.Site.Path, l.Magnitude));
 
     /// <inheritdoc/>
     public override IEnumerable<string> Doubts =>
@@ -107,7 +122,7 @@ public sealed class LoraAdapter : Adapter
 
     /// <inheritdoc/>
     protected override bool IsIdle => Pairs.Values.All(p => IsZero(p.A) || IsZero(p.B))
-        && linears.All(l => l?.HasMagnitudesOfBase(Model.Backend) ?? true)
+        && linears.All(l => l?.IsPairAlone(Model.Backend) ?? true)
         && linears.All(l => l?.Bias is not { } bias || IsZero(bias))
         && (embedding?.Dora?.HasMagnitudesOfBase(embedding.Pair) ?? true) && (tokens?.AreTheBases ?? true);
 
@@ -126,6 +141,10 @@ public sealed class LoraAdapter : Adapter
         foreach (var linear in Merged()) linear.Unmerge(Model.Backend);
         if (!isBypassed) embedding?.Unmerge(Model, withHead: tied is not null);
     }
+
+    private bool IsThere(string module) => Model.Parameters.Any(p =>
+        p.Module.EndsWith(module, StringComparison.Ordinal)
+        || p.Module.Contains(module + ".", StringComparison.Ordinal));
 
     // A head that is still the embedding itself gets its change there.
     private IEnumerable<LoraLinear> Merged() =>
@@ -178,15 +197,16 @@ public sealed class LoraAdapter : Adapter
     // Rank and scale are those of the path; a tied head's are its embedding's.
     private LoraLinear NewLinear(LinearSite site, LoraConfig config, string path)
     {
-        var r = config.RankOf(path);
-        return new LoraLinear(this, site, config, config.ScaleOf(path))
-        {
-            A = Add(site, "lora_A", ".weight", r, site.In, StoredLayout.Matrix),
-            B = Add(site, "lora_B", ".weight", site.Out, r, StoredLayout.Matrix),
-            Bias = config.UseBias ? AddBias(site) : null,
-            Magnitude = !config.UseDora ? null
-                : Add(site, DoraPart, ".weight", 1, site.Out, StoredLayout.Vector, keySuffix: ""),
-        };
+        var (r, scale) = (config.RankOf(path), config.ScaleOf(path));
+        var a = Add(site, "lora_A", ".weight", r, site.In, StoredLayout.Matrix);
+        var b = Add(site, "lora_B", ".weight", site.Out, r, StoredLayout.Matrix);
+        return config.UseDora
+            ? new DoraLinear(this, site, config, scale)
+            {
+                A = a, B = b,
+                Magnitude = Add(site, DoraPart, ".weight", 1, site.Out, StoredLayout.Vector, keySuffix: ""),
+            }
+            : new LoraLinear(this, site, config, scale) { A = a, B = b, Bias = config.UseBias ? AddBias(site) : null };
     }
 
     private Parameter Add(LinearSite site, string part, string suffix, int rows, int columns, StoredLayout layout,
@@ -272,7 +292,7 @@ public sealed class LoraAdapter : Adapter
         }
         tied?.CopyToHead();
         tokens?.Initialize();
-        foreach (var linear in linears) linear?.InitializeMagnitude(Model.Backend);
+        foreach (var linear in linears) linear?.Initialize(Model.Backend);
         embedding?.Dora?.Initialize(embedding.Pair);
     }
 

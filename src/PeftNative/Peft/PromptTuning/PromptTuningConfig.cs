@@ -33,16 +33,15 @@ public sealed record PromptTuningConfig : PromptLearningConfig
     /// <summary>tokenizer_name_or_path: which tokenizer the text was cut with; for people and other tools.</summary>
     public string? Tokenizer { get; init; }
 
-    /// <summary>The text's token ids; not stored. See <see cref="WithText"/>.</summary>
+    /// <summary>The text's token ids; not stored. See <see cref="WithTokenizer"/>.</summary>
     public IReadOnlyList<int>? InitTokens { get; init; }
 
     /// <summary>
     /// The settings with the tokens of <see cref="InitText"/>, special ones included, as the tokenizer adds them.
     /// </summary>
-    public PromptTuningConfig WithText(ITokenizer tokenizer) => this with
-    {
-        InitTokens = tokenizer.Encode(InitText ?? throw MissingText()).Ids,
-    };
+    public override PromptTuningConfig WithTokenizer(ITokenizer tokenizer) =>
+        Initialization != PromptInitialization.Text ? this
+        : this with { InitTokens = tokenizer.Encode(InitText ?? throw MissingText()).Ids };
 
     /// <inheritdoc/>
     public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
