@@ -53,8 +53,7 @@ internal sealed class MethodChanges
     {
         var method = ComparedMethods.Create(name, model, rates.TryGetValue(name, out var rate) ? rate : null);
         var config = settings.TryGetValue(name, out var changes)
-            ? MethodTable.Change(ComparedMethods.KindOf(name), method.Config, changes,
-                names.First(n => n.Name == name).Where) : method.Config;
+            ? MethodSettings.Change(method.Config, changes, names.First(n => n.Name == name).Where) : method.Config;
         return method with { Config = config.WithTokenizer(tokenizer).WithTargets(model) };
     }
 

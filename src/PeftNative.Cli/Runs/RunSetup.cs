@@ -8,7 +8,6 @@ using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Tokenizers;
 using PeftNative.Training;
-using MethodTable = PeftNative.Cli.Options.MethodTable;
 
 namespace PeftNative.Cli.Runs;
 
@@ -69,7 +68,7 @@ internal sealed class RunSetup : IDisposable
     {
         var folder = values.Text(Shared.Model);
         var config = FamilyTable.Read(folder);
-        var method = MethodTable.Config(values); // wrong settings should show before anything large is read
+        var method = MethodSettings.Config(values); // wrong settings should show before anything large is read
         var options = TrainSettings.ToOptions(values, config);
         var quantization = QuantizationSettings.Read(values);
         var tokenizer = HfTokenizer.Load(folder);

@@ -1,7 +1,6 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Formats;
-using PeftNative.Models;
 
 namespace PeftNative.Cli.Runs;
 
@@ -90,9 +89,9 @@ internal static class StartPanel
 
     private static string Method(RunSetup setup, SettingValues values)
     {
-        var name = values.Text(MethodTable.Name);
+        var name = values.Text(MethodSettings.Name);
         return setup.Adapter.Summary is { } summary ? $"{name}, {summary}"
-            : string.Join(", ", MethodTable.Given(values).Select(s => $"{s.Key} {values.Node(s)}").Prepend(name));
+            : string.Join(", ", MethodSettings.Given(values).Select(s => $"{s.Key} {values.Node(s)}").Prepend(name));
     }
 
     private static string Memory(RunSetup setup)

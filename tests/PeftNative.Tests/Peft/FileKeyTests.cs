@@ -1,7 +1,8 @@
 using PeftNative.Formats;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
-using PeftNative.Peft.WeightedMerge;
+using PeftNative.Peft.Lora.Combining;
 using PeftNative.Tests.Data;
 using Xunit;
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftNative.Models;
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft;
@@ -52,7 +53,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <summary>Its settings files.</summary>
     public virtual IEnumerable<(string File, JsonObject Json)> Settings =>
-        [(AdapterFolder.ConfigName, Config.ToJson())];
+        [(AdapterFiles.ConfigName, Config.ToJson())];
 
     /// <summary>A factor on everything that it adds; 1 as it was trained.</summary>
     /// <exception cref="UsageException">Its method knows no other.</exception>
@@ -239,7 +240,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <summary>Adds a parameter of the method.</summary>
     protected Parameter Add(Parameter parameter, string key, string qualifiedName,
-        string file = AdapterFolder.WeightsName)
+        string file = AdapterFiles.WeightsName)
     {
         entries.Add(new AdapterEntry(parameter, key, qualifiedName) { File = file });
         return parameter;
@@ -247,7 +248,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <summary>Adds a trained copy of one of the model's parameters.</summary>
     protected void Replace(
-        Parameter original, string key, string qualifiedName, bool inPlace, string file = AdapterFolder.WeightsName)
+        Parameter original, string key, string qualifiedName, bool inPlace, string file = AdapterFiles.WeightsName)
     {
         if (replacements[original.Index] is not null) return;
         var copy = new Parameter(original.Name, original.Rows, original.Columns,

@@ -2,6 +2,7 @@ using System.Globalization;
 using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Tokens;
 using PeftNative.Tensors;
 
@@ -16,7 +17,8 @@ internal sealed record LoraPair(Parameter A, Parameter B, double Scale);
 /// </summary>
 public sealed class LoraAdapter : Adapter
 {
-    private const string DoraPart = "lora_magnitude_vector";
+    /// <summary>DoRA's magnitudes in files.</summary>
+    internal const string DoraPart = "lora_magnitude_vector";
 
     /// <summary>The bias of B in files.</summary>
     internal const string BiasPart = "lora_B.bias";
@@ -28,8 +30,8 @@ public sealed class LoraAdapter : Adapter
     private readonly bool isBypassed; // the embedding
     private readonly List<AdapterEntry> shared = [];
 
-    internal LoraAdapter(TransformerModel model, LoraConfig config, ulong seed, bool trainable, string name)
-        : base(model, Describe(model, config), name)
+    internal LoraAdapter(TransformerModel model, LoraConfig config, AdapterStart start)
+        : base(model, Describe(model, config), start.Name)
     {
         linears = new LoraLinear?[model.Linears.Count];
         var (tie, head) = (WeightTying.Acts(model, config), model.Head.Output);
@@ -50,9 +52,9 @@ public sealed class LoraAdapter : Adapter
         ReplaceBiases(config.Bias);
         tokens = TrainedTokens.For(model, config.TrainableTokens, config.EnsureWeightTying, AddRows);
         RequireFreeTokens();
-        Allocate(trainable);
+        Allocate(start.IsTrainable);
         if (tie && embedding is not null) tied = new TiedPair(model.Backend, embedding.Pair, linears[head.Index]!.Pair);
-        Initialize(config.Initialization, seed);
+        Initialize(config.Initialization, start.Seed);
         if (tied is not null) Buffer.AroundStep = (tied.BeforeStep, tied.AfterStep);
         if (config.IsStored) DoubtPatterns(config);
     }

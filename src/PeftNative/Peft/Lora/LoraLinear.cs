@@ -2,7 +2,6 @@ using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
-using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Lora;
 

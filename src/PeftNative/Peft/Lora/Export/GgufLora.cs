@@ -1,9 +1,8 @@
 using PeftNative.Formats.Gguf;
 using PeftNative.Models;
-using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 
-namespace PeftNative.Peft.Export;
+namespace PeftNative.Peft.Lora.Export;
 
 /// <summary>
 /// Writes a LoRA adapter as the GGUF file that llama.cpp takes with <c>--lora</c>. Its tensors are named after those of
