@@ -128,6 +128,10 @@ public sealed record ModuleNames
     /// <summary>A name of the backbone as the whole model spells it.</summary>
     internal string Under(string name) => Backbone.Length == 0 ? name : $"{Backbone}.{name}";
 
+    /// <summary>Path of a layer in the whole model.</summary>
+    internal string LayerPath(int layer) =>
+        Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, Layer, layer));
+
     /// <summary>Whether a parameter of the model belongs to the backbone, and not to a head on top of it.</summary>
     internal bool IsInBackbone(string parameter) => Backbone.Length > 0
         ? parameter.StartsWith(Backbone + ".", StringComparison.Ordinal)

@@ -35,7 +35,8 @@ internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlac
         {
             Q = q, K = keys, V = values, Segments = pass.Rows.CrossSegments,
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
-            HeadStride = config.HeadDim, KvHeadStride = config.HeadDim, Scale = config.AttentionScale,
+            HeadStride = config.HeadDim, KvHeadStride = config.HeadDim,
+            Scale = config.Layers[Place.Layer].AttentionScale,
             Y = pass.Memory.NewActivation(x.Rows, config.QuerySize),
             LogSumExp = pass.Memory.NewStatistic(x.Rows, config.HeadCount),
         };
