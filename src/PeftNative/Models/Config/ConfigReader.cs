@@ -24,6 +24,8 @@ public sealed class ConfigReader
         if ((long)config.HeadCount * config.HeadDim > Largest)
             throw Error($"{config.HeadCount} heads of {config.HeadDim} columns are more than {Largest} columns");
         // A small share of a small head is no column: then nothing turns, as in the reference.
+        if (config is { ResidualScale: not 1, NormPlacement: NormPlacement.Around or NormPlacement.Output })
+            throw Error("what a sub-block puts out has either a norm or a factor, and not both");
         config = config.WithLayers((layer, _) => layer.Rope is { RotaryDim: 0 } ? layer with { Rope = null } : layer);
         foreach (var rope in config.Layers.Select(layer => layer.Rope).OfType<RopeSettings>())
             if (rope.RotaryDim < 2 || rope.RotaryDim > config.HeadDim || rope.RotaryDim % 2 != 0)
@@ -59,6 +61,11 @@ public sealed class ConfigReader
 
     /// <summary>A whole number of any value, or null.</summary>
     internal int? OptionalIntOrZero(string name) => json.GetOptionalInt(name);
+
+    /// <summary>Whole numbers, one for each of so many layers; or null.</summary>
+    internal IReadOnlyList<int>? OptionalInts(string name, int layers) => !json.Has(name) ? null
+        : json.GetIntList(name) is var values && values.Count == layers ? values
+        : throw json.Error(name, $"{name} has {values.Count} entries for {layers} layers.");
 
     /// <summary>A text, or null.</summary>
     internal string? Text(string name) => json.GetOptionalString(name);

@@ -14,6 +14,9 @@ public enum NormPlacement
 
     /// <summary>x + norm(body(norm(x))): Gemma 2 and 3.</summary>
     Around,
+
+    /// <summary>x + norm(body(x)): OLMo 2.</summary>
+    Output,
 }
 
 /// <summary>
@@ -69,6 +72,12 @@ public sealed record TransformerConfig
     /// </summary>
     public bool ParallelResidual { get; init; }
 
+    /// <summary>Whether one norm in front of a layer serves both of its sub-blocks (Phi).</summary>
+    public bool SharesNorm { get; init; }
+
+    /// <summary>Factor on what a sub-block adds to the stream.</summary>
+    public double ResidualScale { get; init; } = 1;
+
     /// <summary>Activation of the feed-forward block.</summary>
     public required Activation Activation { get; init; }
 
@@ -110,8 +119,17 @@ public sealed record TransformerConfig
     /// <summary>Factor on token embeddings; virtual tokens are taken as they are.</summary>
     public double EmbeddingScale { get; init; } = 1;
 
+    /// <summary>Factor on the stream below the first layer, virtual tokens and all.</summary>
+    public double InputScale { get; init; } = 1;
+
     /// <summary>Rows of the token type table; 0 where there is none.</summary>
     public int TypeVocabularySize { get; init; }
+
+    /// <summary>Whether queries and keys are normalised, where the family has names for it.</summary>
+    public bool NormalizesHeads { get; init; } = true;
+
+    /// <summary>Whether that is done over all heads together, and not head by head.</summary>
+    public bool NormalizesHeadsTogether { get; init; }
 
     /// <summary>Whether query, key and value projections have a bias.</summary>
     public bool AttentionBias { get; init; }

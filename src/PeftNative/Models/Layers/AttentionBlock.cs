@@ -6,7 +6,7 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>The linear layers and norms of an attention sub-block.</summary>
-/// <param name="Norm">Norm of the sub-block.</param>
+/// <param name="Norm">Norm of the sub-block, or null.</param>
 /// <param name="PostNorm">Second norm, or null.</param>
 /// <param name="Inputs">Query, key and value projections, or one for all three.</param>
 /// <param name="Output">Output projection.</param>
@@ -15,13 +15,13 @@ namespace PeftNative.Models;
 /// <param name="RelativeBias">Relative position bias [buckets, heads], shared by the layers of a stack, or
 /// null.</param>
 internal sealed record AttentionParts(
-    NormSite Norm, NormSite? PostNorm, LinearSite[] Inputs, LinearSite Output, NormSite? QueryNorm, NormSite? KeyNorm,
+    NormSite? Norm, NormSite? PostNorm, LinearSite[] Inputs, LinearSite Output, NormSite? QueryNorm, NormSite? KeyNorm,
     Parameter? RelativeBias);
 
 /// <summary>Multi-head attention: projections, head norms, rotary positions, attention, output projection.</summary>
 internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace place, AttentionParts parts,
     bool fusedByHead)
-    : SubBlock(place, config.NormPlacement, parts.Norm, parts.PostNorm)
+    : SubBlock(place, config.NormPlacement, config.ResidualScale, parts.Norm, parts.PostNorm)
 {
     private readonly int layer = place.Layer;
     private readonly LayerPlan plan = config.Layers[place.Layer];
@@ -35,8 +35,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
     internal override SubBlockState NewState() => new State(inputs.Length);
 
     protected override bool TrainsOthers(Pass pass) =>
-        pass.Rows.Stream.Prefix is not null || pass.Adapters.IsTrained(parts.QueryNorm?.Gamma)
-        || pass.Adapters.IsTrained(parts.KeyNorm?.Gamma) || pass.Adapters.IsTrained(parts.RelativeBias);
+        pass.Rows.Stream.Prefix is not null || parts.QueryNorm?.IsTrained(pass) == true
+        || parts.KeyNorm?.IsTrained(pass) == true || pass.Adapters.IsTrained(parts.RelativeBias);
 
     protected override void BodyForward(Pass pass, SubBlockState state, in Tensor x, in Tensor y, in Tensor residual)
     {
@@ -99,8 +99,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
     private (bool Q, bool K, bool V) NeededInputs(Pass pass, bool needsInput)
     {
         if (IsFused || needsInput) return (true, true, true);
-        return (inputs[0].IsTrained(pass) || pass.Adapters.IsTrained(parts.QueryNorm?.Gamma),
-            inputs[1].IsTrained(pass) || pass.Adapters.IsTrained(parts.KeyNorm?.Gamma), inputs[2].IsTrained(pass));
+        return (inputs[0].IsTrained(pass) || parts.QueryNorm?.IsTrained(pass) == true,
+            inputs[1].IsTrained(pass) || parts.KeyNorm?.IsTrained(pass) == true, inputs[2].IsTrained(pass));
     }
 
     private Projections Split(Pass pass, int rows)

@@ -19,7 +19,7 @@ internal sealed record CrossAttentionParts(NormSite Norm, LinearSite Query, Line
 /// stay the same from token to token.
 /// </summary>
 internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlace place, CrossAttentionParts parts)
-    : SubBlock(place, config.NormPlacement, parts.Norm, postNorm: null)
+    : SubBlock(place, config.NormPlacement, config.ResidualScale, parts.Norm, postNorm: null)
 {
     internal override IEnumerable<LinearSite> Sites => [parts.Query, parts.Key, parts.Value, parts.Output];
 

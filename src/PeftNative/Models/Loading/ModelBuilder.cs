@@ -68,10 +68,11 @@ internal sealed class ModelBuilder(
         {
             layer = i;
             var prefix = names.LayerPath(i) + ".";
-            blocks.Add(Attention(stack, names, prefix, Next(SubBlockKind.Attention), ref relativeBias));
+            var attention = Attention(stack, names, prefix, Next(SubBlockKind.Attention), ref relativeBias);
+            blocks.Add(attention);
             if (names.Cross is { } cross)
                 blocks.Add(CrossAttention(stack, cross, prefix, Next(SubBlockKind.CrossAttention)));
-            blocks.Add(FeedForward(stack, names, prefix, Next(SubBlockKind.FeedForward)));
+            blocks.Add(FeedForward(stack, names, prefix, Next(SubBlockKind.FeedForward), attention.Norm));
 
             SubBlockPlace Next(SubBlockKind kind) => new(++depth, i, kind, isEncoder);
         }
@@ -96,11 +97,16 @@ internal sealed class ModelBuilder(
         if (names.RelativeBias is { } bias && place.Layer == 0)
             relativeBias = Table(prefix + bias, ModuleRole.RelativeBias, stack.RelativeBuckets, stack.HeadCount,
                 backend.ParameterType);
-        var parts = new AttentionParts(Norm(prefix + names.AttentionNorm, ModuleRole.AttentionNorm),
+        var hasInputNorm = stack.NormPlacement != NormPlacement.Output;
+        var parts = new AttentionParts(
+            Optional(prefix, hasInputNorm ? names.AttentionNorm : null, ModuleRole.AttentionNorm),
             Optional(prefix, names.AttentionPostNorm, ModuleRole.AttentionPostNorm), inputs, output,
-            Optional(prefix, names.QueryNorm, ModuleRole.QueryNorm, stack.HeadDim),
-            Optional(prefix, names.KeyNorm, ModuleRole.KeyNorm, stack.HeadDim), relativeBias);
+            HeadNorm(names.QueryNorm, ModuleRole.QueryNorm, q), HeadNorm(names.KeyNorm, ModuleRole.KeyNorm, kv),
+            relativeBias);
         return new AttentionBlock(stack, place, parts, names.FusedByHead);
+
+        NormSite? HeadNorm(string? name, ModuleRole role, int columns) => Optional(prefix,
+            stack.NormalizesHeads ? name : null, role, stack.NormalizesHeadsTogether ? columns : stack.HeadDim);
     }
 
     private CrossAttentionBlock CrossAttention(TransformerConfig stack, CrossAttentionNames names, string prefix,
@@ -117,7 +123,8 @@ internal sealed class ModelBuilder(
             new CrossAttentionParts(Norm(prefix + names.Norm, ModuleRole.CrossNorm), query, key, value, output));
     }
 
-    private FeedForwardBlock FeedForward(TransformerConfig stack, ModuleNames names, string prefix, SubBlockPlace place)
+    private FeedForwardBlock FeedForward(TransformerConfig stack, ModuleNames names, string prefix, SubBlockPlace place,
+        NormSite? attentionNorm)
     {
         int d = stack.HiddenSize, f = stack.FeedForwardSize;
         LinearSite Project(ModuleRole role, string name, int to, int from) =>
@@ -126,8 +133,9 @@ internal sealed class ModelBuilder(
         var up = names.FusedGateUp is { } fused ? Project(ModuleRole.FusedGateUp, fused, 2 * f, d)
             : Project(ModuleRole.Up, gate is null ? names.Up : names.GatedUp ?? names.Up, f, d);
         var down = Project(ModuleRole.Down, names.Down, d, f);
-        return new FeedForwardBlock(stack, place, new FeedForwardParts(
-            Norm(prefix + names.FeedForwardNorm, ModuleRole.FeedForwardNorm),
+        var norm = stack.SharesNorm || stack.NormPlacement == NormPlacement.Output ? attentionNorm
+            : Norm(prefix + names.FeedForwardNorm, ModuleRole.FeedForwardNorm);
+        return new FeedForwardBlock(stack, place, new FeedForwardParts(norm,
             Optional(prefix, names.FeedForwardPostNorm, ModuleRole.FeedForwardPostNorm), gate, up, down));
     }
 
@@ -148,7 +156,8 @@ internal sealed class ModelBuilder(
         return config.IsTied
             ? Register(path, ModuleRole.Head, new Parameter($"{path}.weight", table.Rows, table.Columns,
                 StoredLayout.Matrix) { Depth = depth, TiedTo = table }, null)
-            : Linear(path, ModuleRole.Head, config.VocabularySize, config.HiddenSize, hasBias: false, conv1D: false);
+            : Linear(path, ModuleRole.Head, config.VocabularySize, config.HiddenSize, Names.LanguageModelBias,
+                conv1D: false);
     }
 
     private LinearSite Linear(string path, ModuleRole role, int to, int from, bool hasBias, bool conv1D)
