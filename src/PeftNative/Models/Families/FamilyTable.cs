@@ -11,6 +11,7 @@ public static class FamilyTable
         LlamaFamily.Instance, LlamaRelatives.Mistral, LlamaRelatives.Phi3, QwenFamily.Qwen2, QwenFamily.Qwen3,
         GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
         SmolLm3Family.SmolLm3,
+        Starcoder2Family.Starcoder2,
         BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert, T5Family.T5, T5Family.Mt5,
     }.ToDictionary(f => f.ModelType);
 
