@@ -12,6 +12,7 @@ public static class FamilyTable
         GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
         SmolLm3Family.SmolLm3,
         Starcoder2Family.Starcoder2,
+        PhiFamily.Phi,
         BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert, T5Family.T5, T5Family.Mt5,
     }.ToDictionary(f => f.ModelType);
 
