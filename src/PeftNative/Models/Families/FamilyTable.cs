@@ -13,6 +13,7 @@ public static class FamilyTable
         SmolLm3Family.SmolLm3,
         Starcoder2Family.Starcoder2,
         PhiFamily.Phi,
+        StableLmFamily.StableLm,
         BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert, T5Family.T5, T5Family.Mt5,
     }.ToDictionary(f => f.ModelType);
 
