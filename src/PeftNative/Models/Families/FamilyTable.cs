@@ -14,6 +14,7 @@ public static class FamilyTable
         Starcoder2Family.Starcoder2,
         PhiFamily.Phi,
         StableLmFamily.StableLm,
+        GraniteFamily.Granite,
         BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert, T5Family.T5, T5Family.Mt5,
     }.ToDictionary(f => f.ModelType);
 
