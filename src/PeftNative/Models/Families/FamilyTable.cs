@@ -15,6 +15,8 @@ public static class FamilyTable
         PhiFamily.Phi,
         StableLmFamily.StableLm,
         GraniteFamily.Granite,
+        OlmoFamily.Olmo2,
+        OlmoFamily.Olmo3,
         BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert, T5Family.T5, T5Family.Mt5,
     }.ToDictionary(f => f.ModelType);
 
