@@ -17,6 +17,7 @@ public static class FamilyTable
         GraniteFamily.Granite,
         OlmoFamily.Olmo2,
         OlmoFamily.Olmo3,
+        Exaone4Family.Exaone4,
         BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert, T5Family.T5, T5Family.Mt5,
     }.ToDictionary(f => f.ModelType);
 
