@@ -11,6 +11,30 @@ internal static class LlamaRelatives
         ReadConfig = ReadWindowed,
     };
 
+    /// <summary>Ministral 8B (2024): a sliding window in some layers.</summary>
+    internal static Family Ministral { get; } = Mistral with
+    {
+        ModelType = "ministral",
+        ClassStem = "Ministral",
+        Gguf = null,
+        Targets = MethodTargets.None,
+        ReadConfig = ReadMinistral,
+    };
+
+    /// <summary>Seed-OSS (ByteDance 2025): biases on query, key and value, and by a switch on the output.</summary>
+    internal static Family SeedOss { get; } = LlamaFamily.Instance with
+    {
+        ModelType = "seed_oss",
+        ClassStem = "SeedOss",
+        Gguf = new("seed_oss", GgufRows.AsStored),
+        Targets = MethodTargets.None,
+        ReadConfig = c => LlamaFamily.Read(c) with
+        {
+            AttentionBias = c.Bool("attention_bias", true),
+            AttentionOutputBias = c.Bool("attention_out_bias", false),
+        },
+    };
+
     /// <summary>Phi-3 (arXiv:2404.14219): query, key and value in one projection, gate and up in another.</summary>
     internal static Family Phi3 { get; } = LlamaFamily.Instance with
     {
@@ -28,5 +52,11 @@ internal static class LlamaRelatives
     {
         var window = c.Window();
         return LlamaFamily.Read(c).WithLayers((layer, _) => layer with { Window = window });
+    }
+
+    private static TransformerConfig ReadMinistral(ConfigReader c)
+    {
+        var llama = LlamaFamily.Read(c);
+        return llama with { Layers = c.Plan(llama, c.Window(), _ => true) };
     }
 }
