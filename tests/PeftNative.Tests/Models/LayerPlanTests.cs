@@ -62,6 +62,35 @@ public sealed class LayerPlanTests
         Assert.Equal([1, 8, 1, 8], layers.Select(layer => layer.Rope!.Factor));
     }
 
+    [Theory]
+    [InlineData("\"no_rope_layer_interval\": 2", new[] { true, false, true, false }, new[] { 0, 0, 0, 0 })]
+    [InlineData("\"no_rope_layers\": [0, 1, 1, 0], \"use_sliding_window\": true, \"sliding_window\": 5",
+        new[] { false, true, true, false }, new[] { 5, 0, 0, 5 })]
+    public void Layers_may_have_no_positions(string options, bool[] turns, int[] windows)
+    {
+        var layers = Read("smollm3", options).Layers;
+        Assert.Equal(turns, layers.Select(layer => layer.Rope is not null));
+        Assert.Equal(windows, layers.Select(layer => layer.Window));
+    }
+
+    [Fact]
+    public void Layers_without_a_window_may_be_those_without_positions()
+    {
+        var layers = Read("exaone4", "\"sliding_window\": 5").Layers;
+        Assert.Equal([true, true, true, false], layers.Select(layer => layer.Rope is not null));
+        Assert.All(Read("exaone4", "\"sliding_window\": null").Layers, layer => Assert.NotNull(layer.Rope));
+    }
+
+    [Fact]
+    public void Windows_of_Olmo_3_have_their_own_base_whatever_the_file_says()
+    {
+        var layers = Read("olmo3", """
+            "sliding_window": 5, "rope_theta": 300.0, "rope_scaling": {"rope_type": "linear", "factor": 8.0}
+            """).Layers;
+        Assert.Equal([500_000, 500_000, 500_000, 300], layers.Select(layer => layer.Rope!.Theta));
+        Assert.Equal([1, 1, 1, 8], layers.Select(layer => layer.Rope!.Factor));
+    }
+
     [Fact]
     public void Scores_may_be_scaled_by_layer()
     {

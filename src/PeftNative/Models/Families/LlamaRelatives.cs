@@ -17,6 +17,7 @@ internal static class LlamaRelatives
         ModelType = "ministral",
         ClassStem = "Ministral",
         Gguf = null,
+        MlxNames = null,
         Targets = MethodTargets.None,
         ReadConfig = ReadMinistral,
     };
