@@ -1,6 +1,5 @@
 using PeftNative.Formats;
 using PeftNative.Peft;
-using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Lora.Combining;
 using PeftNative.Tests.Data;

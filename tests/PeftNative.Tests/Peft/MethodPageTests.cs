@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
 using PeftNative.Peft;
-using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.PromptTuning;
