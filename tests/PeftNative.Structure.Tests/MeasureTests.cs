@@ -25,12 +25,12 @@ public class MeasureTests
             m => $"| {m.Name} | {m.Count(Sources.Here).Count} | {m.Limit?.ToString() ?? "-"} | {m.Goal} |");
         string[] circles = [.. Circles()];
         File.WriteAllLines(Sources.TablePath,
-            ["| measure | now | limit | goal |", "|---|---|---|---|", .. rows, "", "Circles between rooms of the core:",
+            ["| measure | now | limit | goal |", "|---|---|---|---|", .. rows, "", "Circles between rooms:",
                 "", .. circles]);
         TestContext.Current.TestOutputHelper?.WriteLine(File.ReadAllText(Sources.TablePath));
         Assert.NotEmpty(Sources.Here.Core);
     }
 
-    private static IEnumerable<string> Circles() => RoomGraph.OfCore.Circles().Select(circle =>
-        $"- {string.Join(", ", circle)}:\n  {string.Join("\n  ", RoomGraph.OfCore.Arrows(circle))}");
+    private static IEnumerable<string> Circles() => RoomGraph.Here.Circles().Select(circle =>
+        $"- {string.Join(", ", circle)}:\n  {string.Join("\n  ", RoomGraph.Here.Arrows(circle))}");
 }

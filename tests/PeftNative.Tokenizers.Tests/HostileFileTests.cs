@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
-using PeftNative.Tokenizers.Files;
+using PeftNative.Tokenizers.Files.Parts;
+using PeftNative.Tokenizers.PreTokenizers;
 using Xunit;
 
 namespace PeftNative.Tokenizers.Tests;

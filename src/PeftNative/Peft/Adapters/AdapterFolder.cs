@@ -1,4 +1,6 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
+using PeftNative.Formats.Text;
 using PeftNative.Models;
 using PeftNative.Models.Weights;
 using PeftNative.Peft.Bottleneck;
@@ -203,7 +205,7 @@ public static class AdapterFolder
     private static TensorFile Open(string path)
     {
         var (folder, name) = (Path.GetDirectoryName(path)!, Path.GetFileName(path));
-        return TensorFile.Open(FindWeights(folder, name) ?? throw new ModelFormatException(
+        return Formats.TensorFiles.Open(FindWeights(folder, name) ?? throw new ModelFormatException(
             $"The folder has no {name}.", folder, "Get the file from where the adapter came from."));
     }
 }
