@@ -68,7 +68,7 @@ internal sealed partial class Sources
     public CSharpCompilation Compilation => compilation.Value;
 
     /// <summary>The text of a file of the repository, or null where there is none.</summary>
-    public string? Text(string path) => File.Exists(Path.Combine(Root, path))
+    public static string? Text(string path) => File.Exists(Path.Combine(Root, path))
         ? File.ReadAllText(Path.Combine(Root, path)) : null;
 
     /// <summary>C# files below some folders.</summary>
