@@ -133,6 +133,42 @@ public sealed class ChatTemplateTests
     }
 
     [Fact]
+    public void A_template_beyond_its_limits_says_which_to_raise()
+    {
+        var limits = ChatTemplateLimits.Default with { Output = 10 };
+        var error = Assert.Throws<ModelFormatException>(
+            () => ChatTemplate.Parse("0123456789a", NoVariables, limits).Render(Messages("[]")));
+        Assert.Contains("10 characters", error.What);
+        Assert.Equal("Raise ChatTemplateLimits if you trust it.", error.Remedy);
+        error = Assert.Throws<ModelFormatException>(() => ChatTemplate.Parse(
+            "0123456789a", NoVariables, ChatTemplateLimits.Default with { TemplateLength = 10 }));
+        Assert.Equal("Raise ChatTemplateLimits if you trust it.", error.Remedy);
+    }
+
+    [Theory]
+    [InlineData("Steps", "{% for i in range(9) %}{% endfor %}")]
+    [InlineData("Memory", "{{ 'x' * 999 }}")]
+    [InlineData("Depth", "{{ [[[[[[[[1]]]]]]]] }}")]
+    [InlineData("RangeLength", "{{ range(5)|length }}")]
+    [InlineData("IntegerBits", "{{ 9999999999 * 9999999999 }}")]
+    [InlineData("Nesting", "{{ ((((1)))) }}")]
+    public void Every_limit_reaches_the_template(string name, string template)
+    {
+        var limits = name switch
+        {
+            "Steps" => ChatTemplateLimits.Default with { Steps = 2 },
+            "Memory" => ChatTemplateLimits.Default with { Memory = 100 },
+            "Depth" => ChatTemplateLimits.Default with { Depth = 3 },
+            "RangeLength" => ChatTemplateLimits.Default with { RangeLength = 3 },
+            "IntegerBits" => ChatTemplateLimits.Default with { IntegerBits = 16 },
+            _ => ChatTemplateLimits.Default with { Nesting = 2 },
+        };
+        ChatTemplate.Parse(template, NoVariables).Render(Messages("[]"));
+        Assert.Throws<ModelFormatException>(
+            () => ChatTemplate.Parse(template, NoVariables, limits).Render(Messages("[]")));
+    }
+
+    [Fact]
     public void Half_a_surrogate_pair_in_the_messages_is_a_typed_error() => Assert.Throws<DataException>(
         () => ChatTemplate.Parse("{{ messages }}", NoVariables).Render(Messages("""[{"role":"\ud800"}]""")));
 
