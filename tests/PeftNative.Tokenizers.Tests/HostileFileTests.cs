@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text;
 using PeftNative.Tokenizers.Files.Parts;
-using PeftNative.Tokenizers.PreTokenizers;
 using Xunit;
 
 namespace PeftNative.Tokenizers.Tests;
