@@ -4,8 +4,13 @@ using PeftNative.Peft.Lora;
 namespace PeftNative.Peft.Mixed;
 
 /// <summary>A linear layer in a mixed batch.</summary>
-internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinearAttachment
+/// <param name="mixed">The batch.</param>
+/// <param name="site">The layer.</param>
+/// <param name="isAboveLayers">Whether it belongs to the head, which sees only some rows of the stream.</param>
+internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site, bool isAboveLayers) : ILinearAttachment
 {
+    private readonly LinearState own = new(); // of the rows that run again, one adapter after the other
+
     /// <summary>Whether an adapter does anything at a layer.</summary>
     internal static bool IsAt(Adapter adapter, LinearSite site) => adapter.AtLinear(site.Index) is not null
         || Replaces(adapter, site);
@@ -23,10 +28,8 @@ internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinea
         foreach (var (adapter, first, count) in mixed.Runs(pass, Picked(pass)))
         {
             if (Pair(adapter) is not null || !IsAt(adapter, site)) continue;
-            pass.Adapters.InForce = [adapter];
-            site.Forward(pass, new LinearState(), op.X.RowRange(first, count), op.Y.RowRange(first, count),
+            site.Forward(pass.Under(adapter), own, op.X.RowRange(first, count), op.Y.RowRange(first, count),
                 op.Residual.IsPresent ? op.Residual.RowRange(first, count) : default);
-            pass.Adapters.InForce = [mixed];
         }
     }
 
@@ -38,6 +41,5 @@ internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinea
         adapter.Replacement(site.Weight.Index) is not null
         || (site.Bias is { } bias && adapter.Replacement(bias.Index) is not null);
 
-    // What stands on top of the layers sees only some rows of the stream.
-    private ReadOnlySpan<int> Picked(Pass pass) => site.Depth == pass.Model.Blocks.Count ? pass.Rows.Picked.Span : [];
+    private ReadOnlySpan<int> Picked(Pass pass) => isAboveLayers ? pass.Rows.Picked.Span : [];
 }
