@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using PeftNative.Tensors;
 
 namespace PeftNative.Models;
@@ -11,6 +12,13 @@ internal sealed class LayerWalk(TransformerModel model, Pass pass)
     private BlockStack Decoder => model.Decoder;
 
     private EmbeddingSite Embedding => model.Embedding;
+
+    // The beginning of the layer with the lowest trained sub-block.
+    private int Boundary => Decoder.LayerBegin(Math.Max(0, pass.Adapters.LowestTrainedDepth));
+
+    /// <summary>Whether a step takes something from a cache of frozen layers, or gives it something.</summary>
+    public bool IsRestored([NotNullWhen(true)] FrozenLayerCache? frozen) =>
+        frozen is not null && model.Encoder is null && Boundary > 0;
 
     /// <summary>
     /// The last feed-forward works for the head alone: where that looks at few rows, the others are left out of it.
@@ -35,8 +43,7 @@ internal sealed class LayerWalk(TransformerModel model, Pass pass)
     {
         foreach (var set in pass.Adapters.Each) set.BeforeForward(pass);
         if (model.Encoder is not null && pass.Rows.Cache is not { Length: > 0 }) Encode(model.Encoder);
-        var x = frozen is not null && model.Encoder is null
-            ? ForwardAbove(frozen) : Decoder.Forward(pass, Embedding.Forward(pass));
+        var x = IsRestored(frozen) ? ForwardAbove(frozen) : Decoder.Forward(pass, Embedding.Forward(pass));
         pass.Rows.Cache?.Advance(pass.Rows.Stream);
         return x;
     }
@@ -59,9 +66,7 @@ internal sealed class LayerWalk(TransformerModel model, Pass pass)
 
     private Tensor ForwardAbove(FrozenLayerCache frozen)
     {
-        // Up to the beginning of the layer with the lowest trained sub-block; two sub-blocks make a layer.
-        var boundary = Math.Max(0, pass.Adapters.LowestTrainedDepth) / 2 * 2;
-        if (boundary == 0) return Decoder.Forward(pass, Embedding.Forward(pass));
+        var boundary = Boundary;
         var x = frozen.Restore(pass);
         if (!x.IsPresent)
         {

@@ -148,8 +148,7 @@ public sealed class ModelRun : IDisposable
     {
         BeginStep(batch, targets);
         // What a cache of frozen layers is asked for differs from step to step.
-        var isSame = FrozenLayers is null || Pass.Adapters.LowestTrainedDepth <= 1;
-        if (!isSame || !Graphs.TryRun()) RunStep();
+        if (walk.IsRestored(FrozenLayers) || !Graphs.TryRun()) RunStep();
         return EndStep();
     }
 
