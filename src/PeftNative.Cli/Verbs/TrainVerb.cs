@@ -31,6 +31,9 @@ internal sealed class TrainVerb : Verb
         return new TrainingRun(setup, values, terminal).Run();
     }
 
-    private static string DefaultOutput(SettingValues values) =>
-        $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(values.Text(Shared.Model))))}-{values.Text(MethodTable.Name)}";
+    private static string DefaultOutput(SettingValues values)
+    {
+        var model = Path.TrimEndingDirectorySeparator(Path.GetFullPath(values.Text(Shared.Model)));
+        return $"{Path.GetFileName(model)}-{values.Text(MethodSettings.Name)}";
+    }
 }

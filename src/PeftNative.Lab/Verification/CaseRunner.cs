@@ -7,9 +7,8 @@ using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Peft;
-using PeftNative.Peft.Lora;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Mixed;
-using PeftNative.Peft.WeightedMerge;
 using PeftNative.Tensors;
 using PeftNative.Training;
 
@@ -139,9 +138,8 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
             SignMethod = recorded.Json.GetString("majority_sign_method", "total") == "frequency"
                 ? SignMethod.Frequency : SignMethod.Total,
         };
-        return Combined(result, (_, adapters) =>
-            LoraCombiner.Combine([.. adapters.Values.Cast<LoraAdapter>()],
-                recorded.Json.GetDoubleList("weights"), options));
+        return Combined(result, (_, adapters) => adapters.Values.First().Config.Method.Combine!(
+            [.. adapters.Values], recorded.Json.GetDoubleList("weights"), options, "combined"));
     }
 
     private CaseResult Combined(CaseResult result,
@@ -167,12 +165,9 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
 
     private Adapter CreateAdapter(TransformerModel model)
     {
-        AdapterConfig config = recorded.Method switch
-        {
-            "full" => new FullConfig(),
-            "head" => new HeadConfig(),
-            _ => AdapterFolder.ReadConfig(Path.Combine(recorded.Folder, "adapter")),
-        };
+        // Parts of the model itself are no adapter of PEFT's.
+        var config = Methods.All.FirstOrDefault(m => m.IsBaseline && m.Name == recorded.Method)
+            ?.FromSettings([], baseModel: null) ?? AdapterFolder.ReadConfig(Path.Combine(recorded.Folder, "adapter"));
         var adapter = config.Create(model, seed: 1, trainable: true, "default");
         // Cases of quantised bases do not count.
         if (recorded.Json.Has("trainable_parameters"))

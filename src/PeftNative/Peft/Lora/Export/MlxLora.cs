@@ -2,10 +2,9 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using PeftNative.Formats;
 using PeftNative.Models;
-using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 
-namespace PeftNative.Peft.Export;
+namespace PeftNative.Peft.Lora.Export;
 
 /// <summary>
 /// Writes a LoRA adapter as mlx-lm reads it: adapters.safetensors with A [in, r], B [r, out] and DoRA's m [out] under

@@ -2,10 +2,9 @@ using PeftNative.Formats.Gguf;
 using PeftNative.Models;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
-using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 
-namespace PeftNative.Peft.Export;
+namespace PeftNative.Peft.Lora.Export;
 
 /// <summary>
 /// Writes a LoRA adapter as the GGUF file that llama.cpp takes with <c>--lora</c>. Its tensors are named after those of

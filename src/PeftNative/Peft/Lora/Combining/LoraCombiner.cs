@@ -1,9 +1,9 @@
 using PeftNative.Models;
 using PeftNative.Models.Weights;
-using PeftNative.Peft.Lora;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
-namespace PeftNative.Peft.WeightedMerge;
+namespace PeftNative.Peft.Lora.Combining;
 
 /// <summary>
 /// Makes one LoRA adapter of several, as PEFT's add_weighted_adapter does. With s_i the adapters' own scales, the new

@@ -1,9 +1,8 @@
 using PeftNative.Models;
 using PeftNative.Models.Weights;
-using PeftNative.Peft.Lora;
 using PeftNative.Peft.Tokens;
 
-namespace PeftNative.Peft.Export;
+namespace PeftNative.Peft.Lora.Export;
 
 /// <summary>
 /// What a LoRA adapter has trained beside its low-rank pairs; other programs' formats have no place for most of it.

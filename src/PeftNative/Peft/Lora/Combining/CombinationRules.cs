@@ -1,6 +1,7 @@
 using PeftNative.Determinism;
+using PeftNative.Peft.Adapters;
 
-namespace PeftNative.Peft.WeightedMerge;
+namespace PeftNative.Peft.Lora.Combining;
 
 /// <summary>
 /// Rules that make one tensor of several with weights w_i. Pruning: magnitude keeps the largest int(density · n)

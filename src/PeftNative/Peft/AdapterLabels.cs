@@ -77,7 +77,7 @@ public static class AdapterLabels
 
     private static ModelTask? TaskOf(string folder)
     {
-        // The baselines have no settings of their own, so their reader does not keep the task.
+        // AdapterHub's files say it otherwise, if at all.
         var type = AdapterFolder.ReadConfig(folder).TaskType
             ?? StrictJson.ReadFile(Path.Combine(folder, AdapterFolder.ConfigName)).GetOptionalString("task_type");
         return ModelTasks.FromPeft(type);

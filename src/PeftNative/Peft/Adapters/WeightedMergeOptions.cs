@@ -1,4 +1,4 @@
-namespace PeftNative.Peft.WeightedMerge;
+namespace PeftNative.Peft.Adapters;
 
 /// <summary>How values of several adapters become one.</summary>
 public enum CombinationRule

@@ -1,4 +1,4 @@
-namespace PeftNative.Peft.WeightedMerge;
+namespace PeftNative.Peft.Lora.Combining;
 
 /// <summary>
 /// Singular value decomposition of a matrix, X = U diag(S) Vᵀ, by one-sided Jacobi rotations (Hestenes 1958; Demmel and

@@ -1,4 +1,5 @@
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
@@ -9,7 +10,7 @@ using PeftNative.Peft.PTuning;
 namespace PeftNative.Tests.Peft;
 
 /// <summary>Every method with settings under which nothing starts as the identity, by a short name.</summary>
-internal static class Methods
+internal static class Variants
 {
     internal static readonly Dictionary<string, AdapterConfig> All = new()
     {
