@@ -35,7 +35,7 @@ internal sealed record Measure(string Name, int? Limit, string Goal, Func<Source
         new("lines over 120", 701, "0", s => Lines(s.All, "^.{121,}$")),
         new("lines of Pass", 89, "90",
             s => [.. s.Core.Single(f => f.Path.EndsWith("/Pass.cs", StringComparison.Ordinal)).Lines]),
-        new("begun passes outside ModelRun", 15, "1",
+        new("begun passes outside ModelRun", 0, "0",
             s => Lines(s.Below("src", "docs").Where(f => !f.Path.EndsWith("/ModelRun.cs", StringComparison.Ordinal)),
                 @"[pP]ass\.Begin\(")),
         new("public types of the core", null, "255",

@@ -4,36 +4,36 @@ using PeftNative.Models.Steps;
 namespace PeftNative.Inference;
 
 /// <summary>
-/// A pass over a model that other threads compute with too: whoever enters is alone on the backend until the scope
+/// A run of a model that other threads compute with too: whoever enters is alone on the backend until the scope
 /// ends, and what has been disposed is found out before anything reads its memory.
 /// </summary>
-internal sealed class SharedPass : IDisposable
+internal sealed class SharedRun : IDisposable
 {
     private readonly TransformerModel model;
-    private readonly Pass pass;
+    private readonly ModelRun run;
     private readonly object owner;
     private bool isDisposed;
 
-    /// <summary>Makes a pass.</summary>
+    /// <summary>Makes a run.</summary>
     /// <param name="model">The model.</param>
     /// <param name="adapters">The adapters in force.</param>
-    /// <param name="owner">Whose pass it is; named where it is used after it was disposed.</param>
-    public SharedPass(TransformerModel model, IReadOnlyList<AttachmentSet> adapters, object owner)
+    /// <param name="owner">Whose run it is; named where it is used after it was disposed.</param>
+    public SharedRun(TransformerModel model, IReadOnlyList<AttachmentSet> adapters, object owner)
     {
         (this.model, this.owner) = (model, owner);
         lock (model.Gate)
         {
             ObjectDisposedException.ThrowIf(model.IsDisposed, model);
-            pass = new Pass(model, adapters);
+            run = new ModelRun(model, adapters);
         }
     }
 
     /// <summary>The adapters in force.</summary>
-    public IReadOnlyList<AttachmentSet> Adapters => pass.Adapters.InForce;
+    public IReadOnlyList<AttachmentSet> Adapters => run.Adapters;
 
-    /// <summary>Waits until nobody else computes; the pass may be used until the scope is disposed.</summary>
+    /// <summary>Waits until nobody else computes; the run may be used until the scope is disposed.</summary>
     /// <exception cref="ObjectDisposedException">The owner or the model has been disposed.</exception>
-    public Lock.Scope Enter(out Pass entered)
+    public Lock.Scope Enter(out ModelRun entered)
     {
         var scope = model.Gate.EnterScope();
         if (isDisposed || model.IsDisposed)
@@ -42,7 +42,7 @@ internal sealed class SharedPass : IDisposable
             ObjectDisposedException.ThrowIf(isDisposed, owner);
             ObjectDisposedException.ThrowIf(true, model);
         }
-        entered = pass;
+        entered = run;
         return scope;
     }
 
@@ -51,7 +51,7 @@ internal sealed class SharedPass : IDisposable
     {
         lock (model.Gate)
         {
-            pass.Rows.Cache = null;
+            run.Cache = null;
             cache.Dispose();
         }
     }
@@ -63,7 +63,7 @@ internal sealed class SharedPass : IDisposable
         {
             if (isDisposed) return;
             isDisposed = true;
-            pass.Dispose();
+            run.Dispose();
         }
     }
 }

@@ -1,11 +1,12 @@
 using PeftNative.Data;
-using PeftNative.Models;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 
-namespace PeftNative.Training;
+namespace PeftNative.Models;
 
-/// <summary>The step from data to model: batches as token rows, targets as rows and labels of the head.</summary>
+/// <summary>
+/// The step from data to model, for training and for use: records in a batch as tokens, and what they say as targets.
+/// </summary>
 public static class ModelBatch
 {
     /// <summary>
@@ -32,22 +33,19 @@ public static class ModelBatch
     public static int TermCount(Batch batch) => batch.Labels is not null ? batch.TrainedTokens
         : batch.DecoderIds?.Length ?? batch.Classes?.Length ?? batch.Targets?.Length ?? 0;
 
-    /// <summary>The targets of a batch for a pass that has begun it.</summary>
-    /// <param name="pass">The pass.</param>
+    /// <summary>The targets of a batch.</summary>
+    /// <param name="model">The model.</param>
     /// <param name="batch">The batch.</param>
-    /// <param name="tokens">Its tokens.</param>
     /// <param name="gradientScale">1 / (number of loss terms of the whole optimizer step).</param>
-    /// <exception cref="DataException">The batch has no targets for the task, or a label the model does not
-    /// have.</exception>
-    public static HeadTargets Targets(Pass pass, Batch batch, TokenBatch tokens, double gradientScale)
+    /// <exception cref="DataException">The batch has no targets for the task.</exception>
+    public static Targets Targets(TransformerModel model, Batch batch, double gradientScale)
     {
-        if ((batch.DecoderIds ?? batch.Labels) is { } labels)
-            return BatchTargets.PerToken(pass, tokens, labels, gradientScale);
-        if (batch.Classes is { } classes) return BatchTargets.PerSequence(pass, classes, gradientScale);
+        if ((batch.DecoderIds ?? batch.Labels) is { } labels) return Models.Targets.PerToken(labels, gradientScale);
+        if (batch.Classes is { } classes) return Models.Targets.PerSequence(classes, gradientScale);
         if (batch.Targets is not { } values) throw NoLabels(batch);
-        var loss = pass.Model.Config.ProblemType == ProblemType.MultiLabel
+        var loss = model.Config.ProblemType == ProblemType.MultiLabel
             ? RegressionLoss.BinaryCrossEntropy : RegressionLoss.MeanSquaredError;
-        return BatchTargets.Values(pass, values, loss, gradientScale);
+        return Models.Targets.PerOutput(values, loss, gradientScale);
     }
 
     private static DataException NoLabels(Batch batch) =>
