@@ -117,7 +117,10 @@ internal static class MethodTable
         var all = method.Type == Bottleneck ? (JsonObject)json["config"]! : json;
         return string.Join(", ", method.Keys.Where(k => all[k] is { } v
             && v.ToJsonString() is not ("false" or "[]" or "{}" or "\"none\"")).Select(k =>
-            $"{k} {(all[k] is JsonArray list ? string.Join(' ', list.Select(i => i!.ToString())) : all[k]!.ToString())}"));
+            $"{k} {Text(all[k]!)}"));
+
+        static string Text(JsonNode value) => value is JsonArray list
+            ? string.Join(' ', list.Select(i => i!.ToString())) : value.ToString();
     }
 
     private static UsageException Foreign(Method method, string key, string where) =>
