@@ -50,10 +50,13 @@ internal sealed class RoomGraph
         ? []
         : symbol.DeclaringSyntaxReferences.Select(reference => reference.SyntaxTree);
 
+    // A method of Peft is one room with all below it.
     private static string Room(string path)
     {
         var folder = path.Contains('/', StringComparison.Ordinal) ? path[..path.LastIndexOf('/')] : "";
-        return folder.Length <= "src/PeftNative".Length ? "." : folder["src/PeftNative/".Length..];
+        if (folder.Length <= "src/PeftNative".Length) return ".";
+        var room = folder["src/PeftNative/".Length..];
+        return room.StartsWith("Peft/", StringComparison.Ordinal) ? string.Join('/', room.Split('/')[..2]) : room;
     }
 
     private HashSet<string> Reachable(string from)

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/features.h"
-#include "ops/table.h"
+#include "core/kernels.h"
 #include "peftnative.h"
 
 struct CloseContext {

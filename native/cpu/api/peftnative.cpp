@@ -5,7 +5,7 @@
 
 #include "core/context.h"
 #include "core/error.h"
-#include "ops/table.h"
+#include "core/kernels.h"
 
 namespace {
 

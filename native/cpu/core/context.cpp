@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/features.h"
-#include "ops/table.h"
+#include "core/kernels.h"
 
 namespace {
 

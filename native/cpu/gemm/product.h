@@ -4,7 +4,7 @@
 
 #include "core/context.h"
 #include "gemm/pack.h"
-#include "ops/common.h"
+#include "simd/range.h"
 
 namespace pn::PN_ISA {
 

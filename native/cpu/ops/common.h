@@ -1,7 +1,8 @@
-// What the operations share: typed access to tensors, division of rows and columns among workers.
+// What the operations share: typed access to tensors, rows and sums of columns shared among workers.
 #pragma once
 
 #include "core/context.h"
+#include "simd/range.h"
 #include "simd/simd.h"
 
 namespace pn::PN_ISA {
@@ -36,16 +37,6 @@ PN_INLINE void copy_rows(const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows,
         for_vectors(columns,
                     [&](std::ptrdiff_t c, int n) { store(out + r * out_stride + c, load(x + r * stride + c, n), n); });
     }
-}
-
-struct Range {
-    std::ptrdiff_t begin, end;
-};
-
-// Part `index` of [0, count) in `parts` parts, cut at multiples of `unit`.
-PN_INLINE Range part_of(std::ptrdiff_t count, int index, int parts, std::ptrdiff_t unit = 1) {
-    const std::ptrdiff_t units = ceil_div(count, unit);
-    return {smaller(count, units * index / parts * unit), smaller(count, units * (index + 1) / parts * unit)};
 }
 
 // Runs body(row) for all rows, each worker a range of them.

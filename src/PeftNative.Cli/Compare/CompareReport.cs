@@ -97,7 +97,7 @@ internal static class CompareReport
             "usual published ones for width 768, times 768 / hidden size, where no other was given: they stand in the "
                 + "table");
         foreach (var method in plan.Methods)
-            if (MethodTable.Describe(ComparedMethods.KindOf(method.Name), method.Config) is { Length: > 0 } settings)
+            if (MethodSettings.Describe(method.Config) is { Length: > 0 } settings)
                 yield return (method.Name, settings);
         yield return ("memory",
             "activations of a step, and value, gradient and two moments of every trained parameter; the weights of the "

@@ -35,7 +35,7 @@ internal static class Facts
         }
         facts["base"] = json.GetOptionalString("base_model_name_or_path") ?? "(not recorded)";
         if (AdapterFolder.FindWeights(folder) is { } weights) facts["fits"] = Fits(weights);
-        facts["supported"] = AdapterFolder.Methods.Contains(AdapterFolder.MethodOf(json) ?? "none");
+        facts["supported"] = Methods.OfFile(json) is not null;
         return facts;
     }
 

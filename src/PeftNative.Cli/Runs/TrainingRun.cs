@@ -6,7 +6,6 @@ using PeftNative.Cli.Report;
 using PeftNative.Formats;
 using PeftNative.Peft;
 using PeftNative.Training;
-using MethodTable = PeftNative.Cli.Options.MethodTable;
 
 namespace PeftNative.Cli.Runs;
 
@@ -133,7 +132,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             cards.Add(($"{name.Replace('_', ' ')}, best evaluation", Quantity.Metric(value)));
         var title =
             $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)))}: "
-            + $"{values.Text(MethodTable.Name)} on {Path.GetFileName(setup.Data.Path)}";
+            + $"{values.Text(MethodSettings.Name)} on {Path.GetFileName(setup.Data.Path)}";
         var state = result switch { null => "stopped by an error", { End: RunEnd.Cancelled } => "interrupted",
             { End: RunEnd.EarlyStopped } => "stopped early", _ => "completed" };
         AtomicFile.WriteText(Path.Combine(output, "report.html"), HtmlReport.Write(title,

@@ -35,6 +35,6 @@ internal sealed class TrainVerb : Verb
     private static string DefaultOutput(SettingValues values)
     {
         var model = Path.TrimEndingDirectorySeparator(Path.GetFullPath(values.Text(Shared.Model)));
-        return $"{Path.GetFileName(model)}-{values.Text(MethodTable.Name)}";
+        return $"{Path.GetFileName(model)}-{values.Text(MethodSettings.Name)}";
     }
 }

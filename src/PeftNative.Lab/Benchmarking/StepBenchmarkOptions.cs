@@ -1,11 +1,10 @@
+using System.Text.Json.Nodes;
 using PeftNative.Models;
+using PeftNative.Models.Config;
+using PeftNative.Models.Families;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
-using PeftNative.Peft.Ia3;
-using PeftNative.Peft.Lora;
-using PeftNative.Peft.PrefixTuning;
-using PeftNative.Peft.PromptTuning;
 using PeftNative.Quantization;
 
 namespace PeftNative.Lab.Benchmarking;
@@ -39,21 +38,22 @@ public sealed record StepBenchmarkOptions
     /// <summary>Tokens per sequence.</summary>
     public int Sequence { get; init; } = 256;
 
-    /// <summary>lora, full, ia3, prefix or prompt.</summary>
+    /// <summary>The name of the method; see <see cref="Methods"/>.</summary>
     public string Method { get; init; } = "lora";
 
-    /// <summary>LoRA's rank.</summary>
+    /// <summary>The rank, of a method that has one.</summary>
     public int Rank { get; init; } = 8;
 
-    /// <summary>LoRA's alpha.</summary>
+    /// <summary>Its alpha.</summary>
     public double Alpha { get; init; } = 16;
 
     /// <summary>
-    /// Projections LoRA attaches to: letters of q, k, v, o, gate, up, down separated by commas, or all.
+    /// Projections that a method with a rank attaches to: letters of q, k, v, o, gate, up, down separated by commas, or
+    /// all.
     /// </summary>
     public string Targets { get; init; } = "q,v";
 
-    /// <summary>Virtual tokens of prefix and prompt tuning.</summary>
+    /// <summary>Virtual tokens, of a method that has some.</summary>
     public int VirtualTokens { get; init; } = 20;
 
     /// <summary>How the frozen linear layers are quantised; null to keep them in the backend's type.</summary>
@@ -73,10 +73,12 @@ public sealed record StepBenchmarkOptions
     /// <summary>Steps before them.</summary>
     public int Warmup { get; init; } = 2;
 
-    private static readonly Dictionary<string, string> Projections = new()
+    private const string Family = "llama";
+
+    private static readonly Dictionary<string, Func<ModuleNames, string>> Projections = new()
     {
-        ["q"] = "q_proj", ["k"] = "k_proj", ["v"] = "v_proj", ["o"] = "o_proj", ["gate"] = "gate_proj",
-        ["up"] = "up_proj", ["down"] = "down_proj",
+        ["q"] = n => n.Query, ["k"] = n => n.Key, ["v"] = n => n.Value, ["o"] = n => n.AttentionOutput,
+        ["gate"] = n => n.Gate!, ["up"] = n => n.Up, ["down"] = n => n.Down,
     };
 
     /// <summary>The model as a config.json would describe it.</summary>
@@ -89,32 +91,36 @@ public sealed record StepBenchmarkOptions
         var headDim = Hidden / Heads;
         return new TransformerConfig
         {
-            ModelType = "llama", Task = ModelTask.CausalLM, HiddenSize = Hidden, LayerCount = Layers, HeadCount = Heads,
+            ModelType = Family, Task = ModelTask.CausalLM, HiddenSize = Hidden, HeadCount = Heads,
             KvHeadCount = KvHeads, HeadDim = headDim, FeedForwardSize = FeedForward, VocabularySize = Vocabulary,
             MaxPositions = Sequence + VirtualTokens, Norm = NormKind.RmsNorm, NormEpsilon = 1e-6,
             NormPlacement = NormPlacement.Before,
-            Activation = Activation.Silu, Gated = true, Causal = true, AttentionScale = 1 / Math.Sqrt(headDim),
-            Rope = new RopeSettings { Theta = 10000, RotaryDim = headDim },
+            Activation = Activation.Silu, Gated = true, Causal = true,
+            Layers = new LayerPlan
+            {
+                Rope = new RopeSettings { Theta = 10000, RotaryDim = headDim }, AttentionScale = 1 / Math.Sqrt(headDim),
+            }.Times(Layers),
         };
     }
 
-    /// <summary>What is trained.</summary>
+    /// <summary>What is trained: the method's usual settings, with those above that it has.</summary>
     /// <exception cref="UsageException">Method or targets are unknown.</exception>
-    internal AdapterConfig AdapterConfig() => Method switch
+    internal AdapterConfig AdapterConfig()
     {
-        "full" => new FullConfig(),
-        "ia3" => new Ia3Config(),
-        "prefix" => new PrefixTuningConfig { VirtualTokenCount = VirtualTokens },
-        "prompt" => new PromptTuningConfig { VirtualTokenCount = VirtualTokens },
-        "lora" => new LoraConfig { R = Rank, Alpha = Alpha,
-            Targets = TargetModules.Of([.. Letters().Select(Projection)]) },
-        _ => throw new UsageException(
-            $"The step benchmark knows the methods lora, full, ia3, prefix and prompt, not '{Method}'."),
-    };
+        var method = Methods.Find(Method);
+        var given = (JsonObject)(method.Presets.FirstOrDefault(p => p.Name == Method)?.Settings ?? []).DeepClone();
+        var keys = method.AskedKeys.Select(k => k.Name).ToHashSet();
+        if (keys.Contains("r"))
+            (given["r"], given["lora_alpha"], given["target_modules"]) =
+                (Rank, Alpha, new JsonArray([.. Letters().Select(l => (JsonNode)Projection(l))]));
+        if (keys.Contains("num_virtual_tokens")) given["num_virtual_tokens"] = VirtualTokens;
+        return method.FromSettings(given, baseModel: null);
+    }
 
     private IEnumerable<string> Letters() => Targets == "all" ? Projections.Keys : Targets.Split(',');
 
-    private static string Projection(string letter) => Projections.TryGetValue(letter, out var name) ? name
+    private static string Projection(string letter) => Projections.TryGetValue(letter, out var name)
+        ? name(FamilyTable.Find(Family, nameof(StepBenchmark)).Names)
         : throw new UsageException($"'{letter}' is not a projection.", "--targets",
             $"Known: {string.Join(",", Projections.Keys)}, or all.");
 }

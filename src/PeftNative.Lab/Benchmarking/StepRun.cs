@@ -36,7 +36,7 @@ internal sealed class StepRun : IDisposable
     {
         (this.model, this.batch) = (model, batch);
         Adapter = config.Create(model, seed: 1, trainable: true, "default");
-        if (ownsModel && Adapter is ReplacementAdapter full) full.ReleaseBase();
+        if (ownsModel) Adapter.ReleaseBase();
         optimizer = new AdamW(model.Backend, Adapter.Buffer,
             new AdamWOptions { WeightDecay = 0.01, MaxGradientNorm = 0 });
         pass = new Pass(model, Adapter) { Memory = { Budget = memoryBudget } };

@@ -1,10 +1,10 @@
+using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
-using PeftNative.Peft.Lora;
 using PeftNative.Peft.Merging;
 
 namespace PeftNative.Lab.Verification;
@@ -71,8 +71,9 @@ public sealed partial class CaseRunner
     private bool MayRefuse(string folder, string message)
     {
         if (recorded.Json.GetString("expect") == "error" || !recorded.Json.GetBool("same_as_saved", false)) return true;
-        return LoraKeys.NotUnderstood.Any(key => message.Contains($"'{key}'", StringComparison.Ordinal)
-            && AdapterFolder.IsSet(folder, key));
+        var config = StrictJson.ReadFile(Path.Combine(folder, AdapterFolder.ConfigName));
+        return Methods.OfFile(config) is { } method && method.Keys.Any(key => key.IsNotUnderstood
+            && message.Contains($"'{key.Name}'", StringComparison.Ordinal) && AdapterFolder.IsSet(config, key.Name));
     }
 
     // The truth is what the file means. Where that is not what was trained, and the reference says so, it has to be

@@ -70,6 +70,12 @@ public interface ILinearAttachment
     /// <summary>Adds low-rank pairs or scales to <see cref="LinearState.Op"/>.</summary>
     void BeforeForward(Pass pass, LinearState state);
 
+    /// <summary>
+    /// Does for some rows of the operand, and no others, what <see cref="BeforeForward"/> does for all; false, and
+    /// nothing done, where that cannot be.
+    /// </summary>
+    bool TryAddRows(Pass pass, LinearState state, int first, int count) => false;
+
     /// <summary>Called when the output is there.</summary>
     void AfterForward(Pass pass, LinearState state)
     {

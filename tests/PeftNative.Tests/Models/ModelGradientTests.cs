@@ -1,4 +1,5 @@
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 using Xunit;
@@ -18,6 +19,12 @@ public class ModelGradientTests
         { "llama", ModelTask.CausalLM, null },
         { "llama", ModelTask.SequenceClassification, ProblemType.MultiLabel },
         { "llama-yarn", ModelTask.CausalLM, null },
+        { "phi", ModelTask.CausalLM, null },
+        { "granite", ModelTask.CausalLM, null },
+        { "olmo2", ModelTask.CausalLM, null },
+        { "smollm3", ModelTask.CausalLM, null },
+        { "hunyuan", ModelTask.CausalLM, null },
+        { "falcon", ModelTask.CausalLM, null },
         { "bert", ModelTask.SequenceClassification, ProblemType.SingleLabel },
         { "bert", ModelTask.SequenceClassification, ProblemType.Regression },
         { "bert", ModelTask.TokenClassification, null },

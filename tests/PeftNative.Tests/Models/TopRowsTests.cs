@@ -7,6 +7,7 @@ using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 using PeftNative.Tests.Peft;

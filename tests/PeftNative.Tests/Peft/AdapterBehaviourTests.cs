@@ -17,7 +17,7 @@ public class AdapterBehaviourTests
         get
         {
             var cases = new TheoryData<string, string>();
-            foreach (var method in Methods.All.Keys)
+            foreach (var method in Variants.All.Keys)
                 foreach (var family in Families)
                     if ((method, family) != ("bitfit", "t5")) cases.Add(method, family); // it has no biases
             return cases;

@@ -1,8 +1,9 @@
 using PeftNative.Peft;
-using PeftNative.Peft.Export;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Lora.Combining;
+using PeftNative.Peft.Lora.Export;
 using PeftNative.Peft.Mixed;
-using PeftNative.Peft.WeightedMerge;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;

@@ -122,7 +122,7 @@ public class MixedTests
     public void Two_adapters_at_once_add_their_changes()
     {
         using var setting = new Setting("gpt2", ModelTask.CausalLM, "lora");
-        setting.Add(((LoraConfig)Methods.All["lora"]) with { R = 2, Alpha = 5,
+        setting.Add(((LoraConfig)Variants.All["lora"]) with { R = 2, Alpha = 5,
             Targets = TargetModules.Of("c_attn", "c_fc") });
         var both = setting.Scores(setting.Adapters[0], setting.Adapters[1]);
         setting.Adapters[0].Merge();

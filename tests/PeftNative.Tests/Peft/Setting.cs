@@ -22,7 +22,7 @@ internal sealed class Setting : IDisposable
         Model = TinyModels.Create(backend, family, task, task == ModelTask.SequenceClassification
             ? ProblemType.SingleLabel : null);
         Pass = new Pass(Model);
-        foreach (var method in methods) Add(Methods.All[method]);
+        foreach (var method in methods) Add(Variants.All[method]);
     }
 
     private static ModelTask TaskOf(string family) =>

@@ -1,4 +1,5 @@
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Tokens;

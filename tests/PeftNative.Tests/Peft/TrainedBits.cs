@@ -7,6 +7,7 @@ using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 using PeftNative.Training;
@@ -26,7 +27,7 @@ internal static class TrainedBits
     };
 
     /// <summary>All methods by name.</summary>
-    internal static IEnumerable<string> Methods => Peft.Methods.All.Keys.Concat(More.Keys);
+    internal static IEnumerable<string> Methods => Variants.All.Keys.Concat(More.Keys);
 
     /// <summary>Models wide enough that work is really shared out.</summary>
     internal static readonly Dictionary<string, string> Wide = new()
@@ -72,7 +73,7 @@ internal static class TrainedBits
         {
             Task = ModelTask.SequenceClassification, ProblemType = ProblemType.SingleLabel, Labels = ["a", "b", "c"],
         }, seed: 7);
-        using var adapter = (Peft.Methods.All.GetValueOrDefault(method)
+        using var adapter = (Variants.All.GetValueOrDefault(method)
             ?? More[method]).Create(model, seed: 4, trainable: true, "default");
         using var optimizer = new AdamW(backend, adapter.Buffer, new AdamWOptions());
         using var pass = new Pass(model, adapter) { Seed = 9 };

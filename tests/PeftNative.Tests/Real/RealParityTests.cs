@@ -6,6 +6,7 @@ using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Tensors;
 using PeftNative.Training;
 using Xunit;

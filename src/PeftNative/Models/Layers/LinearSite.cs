@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
@@ -8,7 +9,8 @@ namespace PeftNative.Models;
 /// A linear layer of the model, and the point at which adapters attach to it. Immutable; what a pass saves is in a
 /// <see cref="LinearState"/>.
 /// </summary>
-public sealed class LinearSite(int index, string path, int depth, Parameter weight, Parameter? bias)
+public sealed class LinearSite(
+    int index, string path, ModuleRole role, int? layer, Parameter weight, Parameter? bias)
 {
     /// <summary>Place in the model's list of linear layers.</summary>
     public int Index { get; } = index;
@@ -16,8 +18,14 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
     /// <summary>Module path, e.g. model.layers.0.self_attn.q_proj.</summary>
     public string Path { get; } = path;
 
+    /// <summary>What it is for.</summary>
+    public ModuleRole Role { get; } = role;
+
+    /// <summary>Number of its layer in its stack; null for what stands on top of the layers.</summary>
+    public int? Layer { get; } = layer;
+
     /// <summary>The sub-block it belongs to; see <see cref="Parameter.Depth"/>.</summary>
-    public int Depth { get; } = depth;
+    public int Depth => Weight.Depth;
 
     /// <summary>Weight [out, in].</summary>
     public Parameter Weight { get; } = weight;
@@ -38,8 +46,7 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
     internal void Forward(Pass pass, LinearState state, in Tensor x, in Tensor y, in Tensor residual = default)
     {
         var weight = pass.Adapters.Resolve(Weight);
-        state.Site = this;
-        state.PairCount = 0;
+        state.Begin(this);
         state.Op = new LinearOp
         {
             X = x, W = pass.Memory.Factor(weight),
@@ -83,7 +90,7 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
 public sealed class LinearState
 {
     /// <summary>The layer.</summary>
-    public LinearSite Site { get; internal set; } = null!;
+    public LinearSite Site { get; private set; } = null!;
 
     /// <summary>The record; attachments edit it before it runs.</summary>
     public LinearOp Op { get; set; }
@@ -92,10 +99,25 @@ public sealed class LinearState
     public LowRankPair[] Pairs { get; private set; } = [];
 
     /// <summary>Number of low-rank pairs.</summary>
-    public int PairCount { get; internal set; }
+    public int PairCount { get; private set; }
 
-    /// <summary>Tensors that an attachment keeps for its backward.</summary>
-    public Tensor[] Saved { get; } = new Tensor[4];
+    private readonly List<(ILinearAttachment Owner, object State)> kept = [];
+    private int keptCount;
+
+    internal void Begin(LinearSite site) => (Site, PairCount, keptCount) = (site, 0, 0);
+
+    /// <summary>
+    /// What an attachment keeps for its backward: asked for in <see cref="ILinearAttachment.BeforeForward"/> it may be
+    /// that of an earlier forward, with its values.
+    /// </summary>
+    public T Of<T>(ILinearAttachment owner) where T : class, new()
+    {
+        for (var i = 0; i < keptCount; i++)
+            if (kept[i].Owner == owner) return (T)kept[i].State;
+        if (keptCount == kept.Count) kept.Add((owner, new T()));
+        kept[keptCount] = (owner, kept[keptCount].State as T ?? new T());
+        return (T)kept[keptCount++].State;
+    }
 
     /// <summary>Adds a low-rank pair.</summary>
     public void Add(in LowRankPair pair)

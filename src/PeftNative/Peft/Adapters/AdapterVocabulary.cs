@@ -49,7 +49,7 @@ public static class AdapterVocabulary
     // mean of the others. Without a tokenizer the tensors must hold every new row.
     private static int? SizeFor(string folder, TransformerConfig config, bool writesText)
     {
-        if (AdapterFolder.FindWeights(folder) is not { } path) return null;
+        if (AdapterFiles.Find(folder, AdapterFiles.Weights) is not { } path) return null;
         using var file = TensorFile.Open(path);
         var names = FamilyTable.Find(config.ModelType, "config.json").Names;
         var width = config.HiddenSize;

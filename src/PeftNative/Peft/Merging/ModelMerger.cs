@@ -41,14 +41,16 @@ public sealed record AdapterSource(string Folder, double Scale = 1)
     public Adapter Load(TransformerModel model, string name = "default")
     {
         var adapter = AdapterFolder.Load(model, Folder, name: name);
-        if (adapter is Lora.LoraAdapter lora) lora.Weight = Scale;
-        else if (Scale != 1)
+        try
+        {
+            adapter.Scale = Scale;
+            return adapter;
+        }
+        catch (UsageException e)
         {
             adapter.Dispose();
-            throw new UsageException($"An adapter of the method {adapter.Config.PeftType} has no scale.", Folder,
-                "Leave the scale out.");
+            throw new UsageException(e.What, Folder, e.Remedy, e);
         }
-        return adapter;
     }
 }
 
