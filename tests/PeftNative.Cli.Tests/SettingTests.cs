@@ -82,7 +82,10 @@ public class SettingTests
         "learning_rate: 3e-4\nepochs: 5\nuse_dora: true\ntarget_modules: [q_proj, v_proj]\ncolumns: {prompt: "
         + "question}\n")]
     [InlineData("config.json",
-        """{"learning_rate": 0.0003, "epochs": 5, "use_dora": true, "target_modules": ["q_proj", "v_proj"], "columns": {"prompt": "question"}}""")]
+        """
+        {"learning_rate": 0.0003, "epochs": 5, "use_dora": true, "target_modules": ["q_proj", "v_proj"],
+         "columns": {"prompt": "question"}}
+        """)]
     public void Flags_come_before_the_file_and_the_file_before_defaults(string name, string text)
     {
         using var folder = new TemporaryFolder();

@@ -66,8 +66,8 @@ internal sealed class ChatVerb : Verb
         {
             if (name == "none") conversation.Take(null);
             else if (names.FirstOrDefault(n => n.Name == name).adapter is { } adapter) conversation.Take(adapter);
-            else terminal.Warn(
-                $"there is no adapter '{name}'; there are {string.Join(", ", names.Select(n => n.Name).Append("none"))}");
+            else terminal.Warn($"there is no adapter '{name}'; there are "
+                + string.Join(", ", names.Select(n => n.Name).Append("none")));
         }
     }
 

@@ -24,6 +24,7 @@ namespace PeftNative.Tests.Backends;
 /// A training step of every method on models of every family with sizes drawn at random, on the native CPU backend and
 /// on the reference in double precision: loss and every gradient. No size may be taken for a multiple of anything.
 /// </summary>
+[Trait("Pace", "slow")]
 public class RandomShapeTests
 {
     private const int Seeds = 3;

@@ -13,23 +13,25 @@ internal static class TinyModels
     internal static readonly Dictionary<string, string> Configs = new()
     {
         ["gpt2"] = """
-            {"model_type": "gpt2", "n_embd": 12, "n_head": 3, "n_layer": 2, "n_inner": 15, "vocab_size": 17, "n_positions": 20,
-             "initializer_range": 0.4}
+            {"model_type": "gpt2", "n_embd": 12, "n_head": 3, "n_layer": 2, "n_inner": 15, "vocab_size": 17,
+             "n_positions": 20, "initializer_range": 0.4}
             """,
         ["llama"] = """
-            {"model_type": "llama", "hidden_size": 10, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6,
-             "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32, "attention_bias": true,
-             "mlp_bias": true, "tie_word_embeddings": true, "initializer_range": 0.4}
+            {"model_type": "llama", "hidden_size": 10, "num_attention_heads": 4, "num_key_value_heads": 2,
+             "head_dim": 6, "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17,
+             "max_position_embeddings": 32, "attention_bias": true, "mlp_bias": true, "tie_word_embeddings": true,
+             "initializer_range": 0.4}
             """,
         ["llama-yarn"] = """
-            {"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 9, "num_hidden_layers": 1,
-             "vocab_size": 17, "max_position_embeddings": 32, "initializer_range": 0.4,
-             "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1000.0, "original_max_position_embeddings": 8}}
+            {"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 9,
+             "num_hidden_layers": 1, "vocab_size": 17, "max_position_embeddings": 32, "initializer_range": 0.4,
+             "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1000.0,
+             "original_max_position_embeddings": 8}}
             """,
         ["gemma"] = """
             {"model_type": "gemma", "hidden_size": 10, "num_attention_heads": 2, "num_key_value_heads": 1,
-             "head_dim": 6, "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32,
-             "initializer_range": 0.4}
+             "head_dim": 6, "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17,
+             "max_position_embeddings": 32, "initializer_range": 0.4}
             """,
         ["phi"] = """
             {"model_type": "phi", "hidden_size": 12, "num_attention_heads": 2, "intermediate_size": 13,
@@ -62,21 +64,24 @@ internal static class TinyModels
              "num_hidden_layers": 2, "vocab_size": 17, "bias": true, "initializer_range": 0.4}
             """,
         ["t5"] = """
-            {"model_type": "t5", "d_model": 12, "num_heads": 3, "d_kv": 5, "d_ff": 11, "num_layers": 2, "num_decoder_layers": 3,
-             "vocab_size": 17, "relative_attention_num_buckets": 6, "relative_attention_max_distance": 9, "initializer_range": 0.4}
+            {"model_type": "t5", "d_model": 12, "num_heads": 3, "d_kv": 5, "d_ff": 11, "num_layers": 2,
+             "num_decoder_layers": 3, "vocab_size": 17, "relative_attention_num_buckets": 6,
+             "relative_attention_max_distance": 9, "initializer_range": 0.4}
             """,
         ["t5-gated"] = """
-            {"model_type": "t5", "d_model": 42, "num_heads": 3, "d_kv": 14, "d_ff": 75, "num_layers": 3, "vocab_size": 131,
-             "relative_attention_num_buckets": 8, "relative_attention_max_distance": 16, "feed_forward_proj": "gated-gelu",
-             "tie_word_embeddings": false, "decoder_start_token_id": 2, "initializer_range": 0.15}
+            {"model_type": "t5", "d_model": 42, "num_heads": 3, "d_kv": 14, "d_ff": 75, "num_layers": 3,
+             "vocab_size": 131, "relative_attention_num_buckets": 8, "relative_attention_max_distance": 16,
+             "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false, "decoder_start_token_id": 2,
+             "initializer_range": 0.15}
             """,
         ["distilbert"] = """
             {"model_type": "distilbert", "dim": 12, "n_heads": 3, "n_layers": 2, "hidden_dim": 11, "vocab_size": 17,
              "max_position_embeddings": 20, "initializer_range": 0.4}
             """,
         ["bert"] = """
-            {"model_type": "bert", "hidden_size": 12, "num_attention_heads": 3, "intermediate_size": 11, "num_hidden_layers": 2,
-             "vocab_size": 17, "max_position_embeddings": 20, "type_vocab_size": 2, "initializer_range": 0.4}
+            {"model_type": "bert", "hidden_size": 12, "num_attention_heads": 3, "intermediate_size": 11,
+             "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 20, "type_vocab_size": 2,
+             "initializer_range": 0.4}
             """,
     };
 

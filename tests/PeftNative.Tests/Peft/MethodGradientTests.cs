@@ -12,6 +12,7 @@ namespace PeftNative.Tests.Peft;
 /// Finite differences through whole models for every method, family and task, those that the reference cannot run
 /// included (prompt and P-tuning on token classification, prefix tuning on DistilBERT).
 /// </summary>
+[Trait("Pace", "slow")]
 public class MethodGradientTests
 {
     private static readonly (string Family, ModelTask Task, ProblemType? Problem)[] Models =

@@ -33,21 +33,29 @@ internal static class TrainedBits
     internal static readonly Dictionary<string, string> Wide = new()
     {
         ["gpt2"] =
-            """{"model_type": "gpt2", "n_embd": 60, "n_head": 3, "n_layer": 2, "vocab_size": 211, "n_positions": 40, "initializer_range": 0.2}""",
+            """
+            {"model_type": "gpt2", "n_embd": 60, "n_head": 3, "n_layer": 2, "vocab_size": 211, "n_positions": 40,
+             "initializer_range": 0.2}
+            """,
         ["llama"] = """
-            {"model_type": "llama", "hidden_size": 72, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 101,
-             "num_hidden_layers": 2, "vocab_size": 211, "max_position_embeddings": 64, "attention_bias": true, "initializer_range": 0.2}
+            {"model_type": "llama", "hidden_size": 72, "num_attention_heads": 4, "num_key_value_heads": 2,
+             "intermediate_size": 101,
+             "num_hidden_layers": 2, "vocab_size": 211, "max_position_embeddings": 64, "attention_bias": true,
+             "initializer_range": 0.2}
             """,
         ["bert"] = """
-            {"model_type": "bert", "hidden_size": 60, "num_attention_heads": 3, "intermediate_size": 111, "num_hidden_layers": 2,
+            {"model_type": "bert", "hidden_size": 60, "num_attention_heads": 3, "intermediate_size": 111,
+             "num_hidden_layers": 2,
              "vocab_size": 211, "max_position_embeddings": 40, "type_vocab_size": 2, "initializer_range": 0.2}
             """,
     };
 
     /// <summary>A model for backends that are slow.</summary>
     internal const string Toy = """
-        {"model_type": "llama", "hidden_size": 10, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 6, "intermediate_size": 13,
-         "num_hidden_layers": 2, "vocab_size": 37, "max_position_embeddings": 32, "attention_bias": true, "initializer_range": 0.3}
+        {"model_type": "llama", "hidden_size": 10, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 6,
+         "intermediate_size": 13,
+         "num_hidden_layers": 2, "vocab_size": 37, "max_position_embeddings": 32, "attention_bias": true,
+         "initializer_range": 0.3}
         """;
 
     /// <summary>All trained numbers after some steps, the losses behind them.</summary>

@@ -195,7 +195,8 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
     private void Write(string family, string path)
     {
         const string Wide = """
-            {"model_type": "llama", "hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 512, "num_hidden_layers": 4, "vocab_size": 17}
+            {"model_type": "llama", "hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 512,
+             "num_hidden_layers": 4, "vocab_size": 17}
             """;
         Directory.CreateDirectory(path);
         File.WriteAllText(Path.Combine(path, "config.json"), family == "wide" ? Wide : TinyModels.Configs[family]);

@@ -122,7 +122,8 @@ public static class LoraCombiner
         if (options.UsesSvd) return options.SvdRank ?? ranks.Max();
         if (options.Rule == CombinationRule.Cat) return ranks.Sum();
         return ranks.Distinct().Count() == 1 ? ranks[0] : throw new UsageException(
-            $"The adapters have the ranks {string.Join(" and ", ranks)} at {module}; this combination needs equal ones.",
+            $"The adapters have the ranks {string.Join(" and ", ranks)} at {module}; "
+                + "this combination needs equal ones.",
             remedy: "Use cat, or a type that ends in svd.");
     }
 
