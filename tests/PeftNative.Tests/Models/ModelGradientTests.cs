@@ -22,6 +22,8 @@ public class ModelGradientTests
         { "granite", ModelTask.CausalLM, null },
         { "olmo2", ModelTask.CausalLM, null },
         { "smollm3", ModelTask.CausalLM, null },
+        { "hunyuan", ModelTask.CausalLM, null },
+        { "falcon", ModelTask.CausalLM, null },
         { "bert", ModelTask.SequenceClassification, ProblemType.SingleLabel },
         { "bert", ModelTask.SequenceClassification, ProblemType.Regression },
         { "bert", ModelTask.TokenClassification, null },

@@ -52,6 +52,15 @@ internal static class TinyModels
              "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32, "no_rope_layers": [0, 1],
              "use_sliding_window": true, "sliding_window": 2, "initializer_range": 0.4}
             """,
+        ["hunyuan"] = """
+            {"model_type": "hunyuan_v1_dense", "hidden_size": 8, "num_attention_heads": 2, "head_dim": 4,
+             "intermediate_size": 9, "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32,
+             "initializer_range": 0.4, "rope_scaling": {"rope_type": "dynamic", "alpha": 3.0, "factor": 1.0}}
+            """,
+        ["falcon"] = """
+            {"model_type": "falcon", "hidden_size": 12, "num_attention_heads": 3, "ffn_hidden_size": 13,
+             "num_hidden_layers": 2, "vocab_size": 17, "bias": true, "initializer_range": 0.4}
+            """,
         ["t5"] = """
             {"model_type": "t5", "d_model": 12, "num_heads": 3, "d_kv": 5, "d_ff": 11, "num_layers": 2, "num_decoder_layers": 3,
              "vocab_size": 17, "relative_attention_num_buckets": 6, "relative_attention_max_distance": 9, "initializer_range": 0.4}
