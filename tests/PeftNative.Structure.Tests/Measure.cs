@@ -31,7 +31,7 @@ internal sealed record Measure(string Name, int? Limit, string Goal, Func<Source
             _ => [.. RoomGraph.Here.Circles().SelectMany(circle => RoomGraph.Here.Arrows(circle))]),
         new("members of Pass used outside", null, "14", _ => RoomGraph.Here.UsedOfPass),
         new("includes of the native library that go up", 0, "0", NativeRooms.Upward),
-        new("files whose namespace is not their folder's", 113, "0", Namespaces.Misplaced),
+        new("files whose namespace is not their folder's", 109, "0", Namespaces.Misplaced),
         new("lines over 120", 3, "0", s => Lines(s.All, "^.{121,}$")),
         new("lines of Pass", 89, "90",
             s => [.. s.Core.Single(f => f.Path.EndsWith("/Pass.cs", StringComparison.Ordinal)).Lines]),

@@ -1,4 +1,3 @@
-using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
@@ -71,9 +70,8 @@ public sealed partial class CaseRunner
     private bool MayRefuse(string folder, string message)
     {
         if (recorded.Json.GetString("expect") == "error" || !recorded.Json.GetBool("same_as_saved", false)) return true;
-        var config = StrictJson.ReadFile(Path.Combine(folder, AdapterFolder.ConfigName));
-        return Methods.OfFile(config) is { } method && method.Keys.Any(key => key.IsNotUnderstood
-            && message.Contains($"'{key.Name}'", StringComparison.Ordinal) && AdapterFolder.IsSet(config, key.Name));
+        return Methods.All.SelectMany(m => m.Keys).Any(key => key.IsNotUnderstood
+            && message.Contains($"'{key.Name}'", StringComparison.Ordinal) && AdapterFolder.IsSet(folder, key.Name));
     }
 
     // The truth is what the file means. Where that is not what was trained, and the reference says so, it has to be

@@ -50,9 +50,12 @@ public static class AdapterFolder
     public static string? MethodOf(StrictObject json) =>
         json.GetOptionalString("peft_type") ?? Methods.OfFile(json)?.PeftType;
 
-    /// <summary>Whether settings give a key a value other than null, false or nothing.</summary>
-    internal static bool IsSet(StrictObject json, string key) =>
-        json.Has(key) && !AdapterConfig.IsOff(json.Element.GetProperty(key));
+    /// <summary>Whether the settings of a folder give a key a value other than null, false or nothing.</summary>
+    internal static bool IsSet(string folder, string key)
+    {
+        var json = StrictJson.ReadFile(Path.Combine(folder, ConfigName));
+        return json.Has(key) && !AdapterConfig.IsOff(json.Element.GetProperty(key));
+    }
 
     /// <summary>
     /// Loads an adapter onto a model. Every parameter must be in its files; what else these hold is in

@@ -77,8 +77,11 @@ internal sealed class BottleneckMethod() : Method<BottleneckConfig>("bottleneck"
             Key.Ignored("shared_W_phm", "false"),
             Key.Ignored("shared_phm_rule", "true"),
         ],
-        // Houlsby's kind, with one after attention, has no norm before it.
-        Implied = (c, isOpen) => isOpen(NormBefore) ? c with { NormBefore = !c.AfterAttention } : c,
+        Implied = (c, isOpen) => c with
+        {
+            // Houlsby's kind, with one after attention, has no norm before it.
+            NormBefore = isOpen(NormBefore) ? !c.AfterAttention : c.NormBefore, AdapterName = c.AdapterName ?? "default",
+        },
         Create = (model, config, start) =>
             new BottleneckAdapter(model, config with { AdapterName = config.AdapterName ?? start.Name }, start),
     };
