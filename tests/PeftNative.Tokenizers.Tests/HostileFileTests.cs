@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text;
-using PeftNative.Tokenizers.Files;
+using PeftNative.Tokenizers.Files.Parts;
 using Xunit;
 
 namespace PeftNative.Tokenizers.Tests;

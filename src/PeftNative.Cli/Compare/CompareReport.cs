@@ -29,7 +29,7 @@ internal static class CompareReport
         var time = DateTime.Now.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
         var model = Path.GetFileName(Path.TrimEndingDirectorySeparator(facts.Model));
         var page = new HtmlPage($"Ways to adapt {model}, compared on {facts.Data}",
-            $"peftnative {Cli.Version} compare, {time}, {facts.Machine}", Style);
+            $"peftnative {Product.Version} compare, {time}, {facts.Machine}", Style);
         page.Html(
             "<p class=\"lead\">Five things are claimed of parameter-efficient fine-tuning. All methods here had the "
                 + "same data, the same number of steps "

@@ -35,7 +35,7 @@ internal static partial class DemoReport
     {
         var time = DateTime.Now.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
         var page = new HtmlPage("A small language model learns a new task, in six ways",
-            $"peftnative {Cli.Version} demo, {time}", Style);
+            $"peftnative {Product.Version} demo, {time}", Style);
         page.Html(
             "<p class=\"lead\">The base has only ever read little stories. It is to read a sentence and write down who "
                 + "has what, and where, as a "

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using PeftNative.Formats;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Cli.Options;
 

@@ -1,7 +1,6 @@
 using PeftNative.Cli.Compare;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Cli.Runs;
 using PeftNative.Formats;
 using PeftNative.Lab.Comparison;
 

@@ -1,3 +1,4 @@
+using PeftNative.Cuda.Driver;
 using PeftNative.Tensors;
 
 namespace PeftNative.Cuda.Products;

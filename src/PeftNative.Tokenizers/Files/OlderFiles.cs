@@ -1,4 +1,5 @@
 using PeftNative.Tokenizers.Decoders;
+using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Models;
 using PeftNative.Tokenizers.Normalizers;
 using PeftNative.Tokenizers.Patterns;

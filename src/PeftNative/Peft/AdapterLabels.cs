@@ -112,7 +112,7 @@ public static class AdapterLabels
         var config = FamilyTable.Read(baseFolder);
         var names = FamilyTable.Find(config.ModelType, baseFolder).Names;
         var head = task == ModelTask.SequenceClassification ? names.SequenceHead : names.TokenHead;
-        using var file = TensorFile.Open(path);
+        using var file = TensorFiles.Open(path);
         var weight = file.Tensors.FirstOrDefault(t => t.Shape.Length == 2
             && t.Name.EndsWith($"{head}.weight", StringComparison.Ordinal));
         return weight is null ? null : checked((int)weight.Shape[0]);

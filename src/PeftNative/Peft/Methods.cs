@@ -1,4 +1,5 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Text;
 using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Bottleneck;

@@ -96,12 +96,9 @@ public class RandomShapeTests
             using var model = ModelLoader.CreateRandom(backend, config, seed: 7);
             if (method == "bitfit" && Methods.Find(method).Obstacle(model) is not null) return null;
             using var adapter = Config(method, shape.Family).Create(model, seed: 3, trainable: true, "default");
-            using var pass = new Pass(model, adapter) { Seed = 5, Memory = { Budget = memoryBudget } };
+            using var run = new ModelRun(model, adapter) { Seed = 5, Memory = { Budget = memoryBudget } };
             backend.Fill(adapter.Buffer.Gradients, 0);
-            var batch = Batch(model, shape);
-            pass.Begin(batch, training: true);
-            var targets = Targets(pass, batch);
-            var loss = model.TrainStep(pass, targets).LossSum * targets.GradientScale;
+            var loss = run.Train(Batch(model, shape), Targets(model)).Loss;
             return new Step(loss, [.. adapter.Entries.Select(e => e.Key)],
                 [.. adapter.Entries.Select(e => HostValues.Download(backend, e.Parameter.Gradient))]);
         }
@@ -128,10 +125,9 @@ public class RandomShapeTests
                 ? new TokenBatch(Draw(13, model.Config.VocabularySize, 2), [0, 4, 11, 13]) : null };
         }
 
-        private static HeadTargets Targets(Pass pass, TokenBatch batch) =>
-            pass.Model.Task == ModelTask.SequenceClassification
-            ? BatchTargets.PerSequence(pass, [2, 0, 1])
-            : BatchTargets.PerToken(pass, batch, Draw(11, pass.Model.Config.VocabularySize, 3));
+        private static Targets Targets(TransformerModel model) => model.Task == ModelTask.SequenceClassification
+            ? PeftNative.Models.Targets.PerSequence([2, 0, 1])
+            : PeftNative.Models.Targets.PerToken(Draw(11, model.Config.VocabularySize, 3));
 
         private static int[] Draw(int count, int below, ulong stream)
         {

@@ -25,22 +25,21 @@ internal static class ModelGradients
         using var backend = ReferenceBackend.Create(DType.Float64);
         using var model = TinyModels.Create(backend, family, task, problem);
         using var adapter = config.Create(model, seed: 3, trainable: true, "default");
-        using var pass = new Pass(model, adapter) { Seed = 5, Step = 2 };
+        using var run = new ModelRun(model, adapter) { Seed = 5, Step = 2 };
         var batch = TinyModels.Batch(model);
 
         backend.Fill(adapter.Buffer.Gradients, 0);
-        pass.Begin(batch, training: true);
-        model.TrainStep(pass, TinyModels.Targets(pass, batch));
+        run.Train(batch, TinyModels.Targets(model));
 
         var isDora = config is LoraConfig { UseDora: true };
         foreach (var entry in adapter.Entries)
         {
             if (isDora && !entry.Key.EndsWith("magnitude_vector", StringComparison.Ordinal)) continue;
-            CheckParameter(backend, pass, batch, entry);
+            CheckParameter(backend, run, batch, entry);
         }
     }
 
-    private static void CheckParameter(IBackend backend, Pass pass, TokenBatch batch, AdapterEntry entry)
+    private static void CheckParameter(IBackend backend, ModelRun run, TokenBatch batch, AdapterEntry entry)
     {
         var values = HostValues.DownloadDoubles(backend, entry.Parameter.Value);
         var gradient = HostValues.DownloadDoubles(backend, entry.Parameter.Gradient);
@@ -58,7 +57,7 @@ internal static class ModelGradients
                 moved[i] += shift;
                 HostValues.Upload(backend, moved, entry.Parameter.Value);
                 // Training mode, so that dropout masks are those of the backward.
-                var loss = TinyModels.Loss(pass, batch, training: true);
+                var loss = TinyModels.Loss(run, batch, training: true);
                 HostValues.Upload(backend, values, entry.Parameter.Value);
                 return loss;
             }

@@ -105,25 +105,26 @@ internal static class TinyModels
     };
 
     /// <summary>Targets that fit the task, with some tokens left out.</summary>
-    internal static HeadTargets Targets(Pass pass, TokenBatch batch) => pass.Model switch
+    internal static Targets Targets(TransformerModel model) => model switch
     {
-        { Task: ModelTask.CausalLM } => BatchTargets.PerToken(pass, batch, [1, 5, -100, 16, 3, 2, 2, 8, 11, -100, 7]),
+        { Task: ModelTask.CausalLM } => PeftNative.Models.Targets.PerToken([1, 5, -100, 16, 3, 2, 2, 8, 11, -100, 7]),
         { Task: ModelTask.SequenceToSequence } =>
-            BatchTargets.PerToken(pass, batch, [5, 9, -100, 3, 2, 12, 8, 11, -100, 7, 15]),
+            PeftNative.Models.Targets.PerToken([5, 9, -100, 3, 2, 12, 8, 11, -100, 7, 15]),
         { Task: ModelTask.TokenClassification } =>
-            BatchTargets.PerToken(pass, batch, [0, 1, 2, -100, 0, 2, -100, 1, 1, 0, 2]),
+            PeftNative.Models.Targets.PerToken([0, 1, 2, -100, 0, 2, -100, 1, 1, 0, 2]),
         { Config.ProblemType: ProblemType.Regression } =>
-            BatchTargets.Values(pass, [0.3f, -1, 2], RegressionLoss.MeanSquaredError),
+            PeftNative.Models.Targets.PerOutput([0.3f, -1, 2], RegressionLoss.MeanSquaredError),
         { Config.ProblemType: ProblemType.MultiLabel } =>
-            BatchTargets.Values(pass, [1, 0, 1, 0, 0, 1, 1, 1, 0], RegressionLoss.BinaryCrossEntropy),
-        _ => BatchTargets.PerSequence(pass, [2, 0, 1]),
+            PeftNative.Models.Targets.PerOutput([1, 0, 1, 0, 0, 1, 1, 1, 0], RegressionLoss.BinaryCrossEntropy),
+        _ => PeftNative.Models.Targets.PerSequence([2, 0, 1]),
     };
 
     /// <summary>The mean loss.</summary>
-    internal static double Loss(Pass pass, TokenBatch batch, bool training = false)
+    internal static double Loss(ModelRun run, TokenBatch batch, bool training = false)
     {
-        pass.Begin(batch, training);
-        var targets = Targets(pass, batch);
-        return pass.Model.Evaluate(pass, targets).LossSum * targets.GradientScale;
+        var targets = Targets(run.Model);
+        if (training) run.Forward(batch, targets);
+        else run.Forward(batch);
+        return run.Loss(targets).Loss;
     }
 }

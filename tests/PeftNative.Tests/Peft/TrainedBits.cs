@@ -68,19 +68,19 @@ internal static class TrainedBits
         using var adapter = (Variants.All.GetValueOrDefault(method)
             ?? More[method]).Create(model, seed: 4, trainable: true, "default");
         using var optimizer = new AdamW(backend, adapter.Buffer, new AdamWOptions());
-        using var pass = new Pass(model, adapter) { Seed = 9 };
-        using var graphs = new StepGraphs(pass) { IsOn = withGraphs };
+        using var run = new ModelRun(model, adapter) { Seed = 9, Graphs = { IsOn = withGraphs } };
         var losses = new List<float>();
         for (var step = 0; step < steps; step++)
         {
-            pass.Step = (ulong)step;
+            run.Step = (ulong)step;
             optimizer.ZeroGradients();
-            pass.Begin(Batch(step, length, model.Config.VocabularySize), training: true);
-            losses.Add((float)graphs.TrainStep(BatchTargets.PerSequence(pass, [0, 1, 2, 1, 0])).LossSum);
+            losses.Add((float)run.Train(Batch(step, length, model.Config.VocabularySize),
+                Targets.PerSequence([0, 1, 2, 1, 0])).LossSum);
             optimizer.Step(1e-2, optimizer.GradientNorm());
         }
-        if (withGraphs && graphs.Replayed != steps - 2)
-            throw new InvalidOperationException($"{graphs.Replayed} of {steps} steps were replayed: {graphs.Problem}");
+        if (withGraphs && run.Graphs.Replayed != steps - 2)
+            throw new InvalidOperationException(
+                $"{run.Graphs.Replayed} of {steps} steps were replayed: {run.Graphs.Problem}");
         return [.. HostValues.Download(backend, adapter.Buffer.Values), .. losses];
     }
 

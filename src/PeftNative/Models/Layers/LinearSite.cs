@@ -49,7 +49,7 @@ public sealed class LinearSite(
         state.Begin(this);
         state.Op = new LinearOp
         {
-            X = x, W = pass.Memory.Factor(weight),
+            X = x, W = pass.Memory.Operand(weight),
             WMaxima = weight.Quantized is { Codes.IsPresent: true } quantized ? quantized.Op.Maxima : default,
             Bias = pass.Adapters.Resolve(Bias)?.Value ?? default, Residual = residual, Y = y,
         };
@@ -69,7 +69,7 @@ public sealed class LinearSite(
         if (!dx.IsPresent && !IsTrained(pass)) return;
         var mark = pass.Memory.Arena.Mark();
         if (pass.Adapters.Resolve(Weight) is { Quantized: not null } weight)
-            state.Op = state.Op with { W = pass.Memory.Factor(weight) };
+            state.Op = state.Op with { W = pass.Memory.Operand(weight) };
         var rank = 0;
         for (var i = 0; i < state.PairCount; i++) rank = Math.Max(rank, state.Pairs[i].A.Rows);
         var isPlain = !IsTrained(pass) && !state.Op.OutputScale.IsPresent && !state.Op.InputScale.IsPresent;

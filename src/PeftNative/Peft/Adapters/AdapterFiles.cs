@@ -62,7 +62,7 @@ internal static class AdapterFiles
         string path)
     {
         if (!File.Exists(path)) throw Missing(Path.GetDirectoryName(path)!, Path.GetFileName(path));
-        using var file = TensorFile.Open(path);
+        using var file = TensorFiles.Open(path);
         AdapterReader.Read(adapter, file, entries.ToDictionary(name));
     }
 

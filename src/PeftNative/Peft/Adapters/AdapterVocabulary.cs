@@ -1,4 +1,5 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 
@@ -50,7 +51,7 @@ public static class AdapterVocabulary
     private static int? SizeFor(string folder, TransformerConfig config, bool writesText)
     {
         if (AdapterFiles.Find(folder, AdapterFiles.Weights) is not { } path) return null;
-        using var file = TensorFile.Open(path);
+        using var file = TensorFiles.Open(path);
         var names = FamilyTable.Find(config.ModelType, "config.json").Names;
         var width = config.HiddenSize;
         var embedding = Rows(file, names.Under(names.TokenEmbedding), width).ToList();

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Peft.Adapters;
 

@@ -192,14 +192,11 @@ internal sealed class Probe(int[] tokens)
     /// <summary>The logits of every position, or of the whole text for a classifier of texts.</summary>
     public float[] Logits(TransformerModel model, params Adapter[] adapters)
     {
-        using var pass = new Pass(model, adapters);
+        using var run = new ModelRun(model, adapters);
         int[] offsets = [0, tokens.Length];
-        pass.Begin(new TokenBatch(tokens, offsets) { Source = model.Config.Encoder is null
-            ? null : new TokenBatch(tokens, offsets) }, training: false);
-        var x = model.Forward(pass);
-        var rows = model.Task == ModelTask.SequenceClassification
-            ? model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows.Count)];
-        return HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows));
+        run.Forward(new TokenBatch(tokens, offsets) { Source = model.Config.Encoder is null
+            ? null : new TokenBatch(tokens, offsets) });
+        return HostValues.Download(model.Backend, run.Scores());
     }
 
     /// <summary>The largest difference of two logits; NaN where one is not a number.</summary>

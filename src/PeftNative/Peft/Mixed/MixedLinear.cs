@@ -3,8 +3,13 @@ using PeftNative.Models;
 namespace PeftNative.Peft.Mixed;
 
 /// <summary>A linear layer in a mixed batch.</summary>
-internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinearAttachment
+/// <param name="mixed">The batch.</param>
+/// <param name="site">The layer.</param>
+/// <param name="isAboveLayers">Whether it belongs to the head, which sees only some rows of the stream.</param>
+internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site, bool isAboveLayers) : ILinearAttachment
 {
+    private readonly LinearState own = new(); // of the rows that run again, one adapter after the other
+
     /// <summary>Whether an adapter does anything at a layer.</summary>
     internal static bool IsAt(Adapter adapter, LinearSite site) => adapter.AtLinear(site.Index) is not null
         || Replaces(adapter, site);
@@ -28,10 +33,8 @@ internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinea
         var op = state.Op;
         foreach (var (adapter, first, count) in state.Of<Left>(this).Runs)
         {
-            pass.Adapters.InForce = [adapter];
-            site.Forward(pass, new LinearState(), op.X.RowRange(first, count), op.Y.RowRange(first, count),
+            site.Forward(pass.Under(adapter), own, op.X.RowRange(first, count), op.Y.RowRange(first, count),
                 op.Residual.IsPresent ? op.Residual.RowRange(first, count) : default);
-            pass.Adapters.InForce = [mixed];
         }
     }
 
@@ -39,8 +42,7 @@ internal sealed class MixedLinear(MixedAdapters mixed, LinearSite site) : ILinea
         adapter.Replacement(site.Weight.Index) is not null
         || (site.Bias is { } bias && adapter.Replacement(bias.Index) is not null);
 
-    // What stands on top of the layers sees only some rows of the stream.
-    private ReadOnlySpan<int> Picked(Pass pass) => site.Depth == pass.Model.Blocks.Count ? pass.Rows.Picked.Span : [];
+    private ReadOnlySpan<int> Picked(Pass pass) => isAboveLayers ? pass.Rows.Picked.Span : [];
 
     // The runs of rows that have to be computed again.
     private sealed class Left
