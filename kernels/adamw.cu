@@ -1,5 +1,5 @@
-// adamw_run   one step over flat buffers [1, n] of fp32: values, first and second moment are updated in place (the formula
-//             stands in PeftNative.Ops.AdamWOp). The factors are worked out on the host in double precision.
+// adamw_run   one step over flat buffers [1, n] of fp32: values, first and second moment are updated in place (the
+//             formula stands in PeftNative.Ops.AdamWOp). The factors are worked out on the host in double precision.
 #include "tensor.cuh"
 
 namespace pn {
@@ -16,7 +16,8 @@ struct AdamWFactors {
 
 }  // namespace pn
 
-PN_KERNEL(adamw_run_fp32, pn::Tensor values, pn::Tensor gradients, pn::Tensor first, pn::Tensor second, pn::AdamWFactors f) {
+PN_KERNEL(adamw_run_fp32, pn::Tensor values, pn::Tensor gradients, pn::Tensor first, pn::Tensor second,
+          pn::AdamWFactors f) {
     pn::for_piece(values.columns, [&](int, int c) {
         const float g = f.gradient_scale * gradients.row<float>(0)[c];
         const float m = f.beta1 * first.row<float>(0)[c] + f.rest1 * g;

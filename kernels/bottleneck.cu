@@ -1,28 +1,33 @@
-// A bottleneck adapter in one pass over its rows; what is narrow stays in shared memory. With K inputs, N outputs and B <= 64
-// features in between:
+// A bottleneck adapter in one pass over its rows; what is narrow stays in
+// shared memory. With K inputs, N outputs and B <= 64 features in between:
 //
 // bottleneck_forward   down[M, B] = X down_weight' + down_bias
 //                      Y[M, N] = output_scale * (f(down) up_weight' + up_bias) + residual;  Y may be the residual
 // bottleneck_backward  ddown[M, B] = ((dY * output_scale) up_weight) * f'(down);  dX[M, K] = ddown down_weight
 //
-// bottleneck_weight_products   partial[slices * L, R] = left' f(right) for left[M, L] and right[M, R], each slice of rows by itself;
-//                              sum[slices, L] = the sums of the columns of left
-// bottleneck_weight_gradients  dW[L, R] += factor * G, dbias[1, L] += factor * g, dfactor[1, L] += (the sums of W * G over rows) + bias * g;
+// bottleneck_weight_products   partial[slices * L, R] = left' f(right) for left[M, L] and right[M, R], each slice of
+//                              rows by itself;  sum[slices, L] = the sums of the columns of left
+// bottleneck_weight_gradients  dW[L, R] += factor * G, dbias[1, L] += factor * g,
+//                              dfactor[1, L] += (the sums of W * G over rows) + bias * g;
 //                              G and g are the sums of the slices, in their order
 //
-// X, Y, down and their gradients are of one type; weights, vectors, their gradients and sums are fp32. Absent operands drop out.
+// X, Y, down and their gradients are of one type; weights, vectors,
+// their gradients and sums are fp32. Absent operands drop out.
 #include "activation.cuh"
 #include "reduce.cuh"
 #include "wide_tile.cuh"
 
 namespace pn {
 
-PN_DEVICE float entry(const Tensor& vector, int i, float absent) { return vector.present() ? vector.get<float>(0, i) : absent; }
+PN_DEVICE float entry(const Tensor& vector, int i, float absent) {
+    return vector.present() ? vector.get<float>(0, i) : absent;
+}
 
 template <class T>
-PN_DEVICE void bottleneck_forward(const Tensor& x, const Tensor& down_weight, const Tensor& down_bias, Activation activation,
-                                  const Tensor& down, const Tensor& up_weight, const Tensor& up_bias, const Tensor& output_scale,
-                                  const Tensor& residual, const Tensor& y) {
+PN_DEVICE void bottleneck_forward(const Tensor& x, const Tensor& down_weight, const Tensor& down_bias,
+                                  Activation activation, const Tensor& down, const Tensor& up_weight,
+                                  const Tensor& up_bias, const Tensor& output_scale, const Tensor& residual,
+                                  const Tensor& y) {
     PN_DYN_SMEM(T, left);
     T* const right = left + wide_elements<T>;
     const int row0 = blockIdx.x * wide_tile, width = down.columns;
@@ -57,8 +62,9 @@ PN_DEVICE void bottleneck_forward(const Tensor& x, const Tensor& down_weight, co
 }
 
 template <class T>
-PN_DEVICE void bottleneck_backward(const Tensor& dy, const Tensor& up_weight, const Tensor& output_scale, Activation activation,
-                                   const Tensor& down, const Tensor& ddown, const Tensor& down_weight, const Tensor& dx) {
+PN_DEVICE void bottleneck_backward(const Tensor& dy, const Tensor& up_weight, const Tensor& output_scale,
+                                   Activation activation, const Tensor& down, const Tensor& ddown,
+                                   const Tensor& down_weight, const Tensor& dx) {
     PN_DYN_SMEM(T, left);
     T* const right = left + wide_elements<T>;
     const int row0 = blockIdx.x * wide_tile, width = down.columns;
@@ -91,16 +97,18 @@ PN_DEVICE void bottleneck_backward(const Tensor& dy, const Tensor& up_weight, co
 }
 
 template <class T>
-PN_DEVICE void bottleneck_weight_products(const Tensor& left, const Tensor& right, Activation activation, int slice_rows,
-                                          const Tensor& partial, const Tensor& sum) {
+PN_DEVICE void bottleneck_weight_products(const Tensor& left, const Tensor& right, Activation activation,
+                                          int slice_rows, const Tensor& partial, const Tensor& sum) {
     PN_DYN_SMEM(T, l);
     T* const r = l + wide_elements<T>;
-    const int column0 = blockIdx.x * wide_tile, row0 = blockIdx.y * wide_tile, slice = blockIdx.z, first = slice * slice_rows;
+    const int column0 = blockIdx.x * wide_tile, row0 = blockIdx.y * wide_tile, slice = blockIdx.z,
+              first = slice * slice_rows;
     const int depth = left.rows - first < slice_rows ? left.rows - first : slice_rows, thread = linear_thread();
     WideTile tile;
     float own = 0;  // the sum of column row0 + thread of left
     multiply_wide<Along::edge, Along::edge, 1>(
-        tile, l, r, depth, [&](int i, int m) { return row0 + i < left.columns ? left.get<T>(first + m, row0 + i) : 0.0f; },
+        tile, l, r, depth,
+        [&](int i, int m) { return row0 + i < left.columns ? left.get<T>(first + m, row0 + i) : 0.0f; },
         [&](int j, int m) {
             return column0 + j < right.columns ? activate(activation, right.get<T>(first + m, column0 + j)) : 0.0f;
         },
@@ -112,11 +120,13 @@ PN_DEVICE void bottleneck_weight_products(const Tensor& left, const Tensor& righ
         if (row0 + i < left.columns && column0 + j < right.columns)
             partial.set<float>(static_cast<long long>(slice) * left.columns + row0 + i, column0 + j, v);
     });
-    if (thread < wide_tile && blockIdx.x == 0 && row0 + thread < left.columns) sum.set<float>(slice, row0 + thread, own);
+    if (thread < wide_tile && blockIdx.x == 0 && row0 + thread < left.columns)
+        sum.set<float>(slice, row0 + thread, own);
 }
 
-PN_DEVICE void bottleneck_weight_gradients(const Tensor& partial, const Tensor& sum, const Tensor& weight, const Tensor& bias,
-                                           const Tensor& factor, const Tensor& dweight, const Tensor& dbias, const Tensor& dfactor) {
+PN_DEVICE void bottleneck_weight_gradients(const Tensor& partial, const Tensor& sum, const Tensor& weight,
+                                           const Tensor& bias, const Tensor& factor, const Tensor& dweight,
+                                           const Tensor& dbias, const Tensor& dfactor) {
     const int row = blockIdx.x, rows = sum.columns, slices = sum.rows;
     const float scale = entry(factor, row, 1);
     float dot = 0;
@@ -136,25 +146,26 @@ PN_DEVICE void bottleneck_weight_gradients(const Tensor& partial, const Tensor& 
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                                                  \
-    PN_KERNEL_BOUNDS(bottleneck_forward_##suffix, 256, pn::Tensor x, pn::Tensor down_weight, pn::Tensor down_bias,              \
-                     int activation, pn::Tensor down, pn::Tensor up_weight, pn::Tensor up_bias, pn::Tensor output_scale,        \
-                     pn::Tensor residual, pn::Tensor y) {                                                                       \
-        pn::bottleneck_forward<T>(x, down_weight, down_bias, static_cast<pn::Activation>(activation), down, up_weight, up_bias, \
-                                  output_scale, residual, y);                                                                   \
-    }                                                                                                                           \
-    PN_KERNEL_BOUNDS(bottleneck_backward_##suffix, 256, pn::Tensor dy, pn::Tensor up_weight, pn::Tensor output_scale,           \
-                     int activation, pn::Tensor down, pn::Tensor ddown, pn::Tensor down_weight, pn::Tensor dx) {                \
-        pn::bottleneck_backward<T>(dy, up_weight, output_scale, static_cast<pn::Activation>(activation), down, ddown,           \
-                                   down_weight, dx);                                                                            \
-    }                                                                                                                           \
-    PN_KERNEL_BOUNDS(bottleneck_weight_products_##suffix, 256, pn::Tensor left, pn::Tensor right, int activation,               \
-                     int slice_rows, pn::Tensor partial, pn::Tensor sum) {                                                      \
-        pn::bottleneck_weight_products<T>(left, right, static_cast<pn::Activation>(activation), slice_rows, partial, sum);      \
+#define PN_ONE_TYPE(T, suffix)                                                                                         \
+    PN_KERNEL_BOUNDS(bottleneck_forward_##suffix, 256, pn::Tensor x, pn::Tensor down_weight, pn::Tensor down_bias,     \
+                     int activation, pn::Tensor down, pn::Tensor up_weight, pn::Tensor up_bias,                        \
+                     pn::Tensor output_scale, pn::Tensor residual, pn::Tensor y) {                                     \
+        pn::bottleneck_forward<T>(x, down_weight, down_bias, static_cast<pn::Activation>(activation), down, up_weight, \
+                                  up_bias, output_scale, residual, y);                                                 \
+    }                                                                                                                  \
+    PN_KERNEL_BOUNDS(bottleneck_backward_##suffix, 256, pn::Tensor dy, pn::Tensor up_weight, pn::Tensor output_scale,  \
+                     int activation, pn::Tensor down, pn::Tensor ddown, pn::Tensor down_weight, pn::Tensor dx) {       \
+        pn::bottleneck_backward<T>(dy, up_weight, output_scale, static_cast<pn::Activation>(activation), down, ddown,  \
+                                   down_weight, dx);                                                                   \
+    }                                                                                                                  \
+    PN_KERNEL_BOUNDS(bottleneck_weight_products_##suffix, 256, pn::Tensor left, pn::Tensor right, int activation,      \
+                     int slice_rows, pn::Tensor partial, pn::Tensor sum) {                                             \
+        pn::bottleneck_weight_products<T>(left, right, static_cast<pn::Activation>(activation), slice_rows, partial,   \
+                                          sum);                                                                        \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)
 
-PN_KERNEL_BOUNDS(bottleneck_weight_gradients_fp32, 256, pn::Tensor partial, pn::Tensor sum, pn::Tensor weight, pn::Tensor bias,
-                 pn::Tensor factor, pn::Tensor dweight, pn::Tensor dbias, pn::Tensor dfactor) {
+PN_KERNEL_BOUNDS(bottleneck_weight_gradients_fp32, 256, pn::Tensor partial, pn::Tensor sum, pn::Tensor weight,
+                 pn::Tensor bias, pn::Tensor factor, pn::Tensor dweight, pn::Tensor dbias, pn::Tensor dfactor) {
     pn::bottleneck_weight_gradients(partial, sum, weight, bias, factor, dweight, dbias, dfactor);
 }

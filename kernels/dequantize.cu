@@ -1,5 +1,5 @@
-// dequantize_forward  Y[N, K] = the elements that codes of 4 bits (two to a byte, the first in the upper half) or 8 bits stand
-//                     for, less what stands for zero, times the scale of their block; scales may be codes themselves
+// dequantize_forward  Y[N, K] = the elements that codes of 4 bits (two to a byte, first in the upper half) or 8 bits
+//                     stand for, less what stands for zero, times the scale of their block; scales may be codes too
 // dequantize_blocks   Y[N, K] = the elements of blocks as files have them
 //
 // Y is of any type; books, scales and their scales are fp32. The formula stands in PeftNative.Ops.DequantizeOp.
@@ -69,9 +69,9 @@ struct BlockPiece {
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                                       \
-    PN_KERNEL(dequantize_forward_##suffix, pn::Codes from, pn::Tensor y) { pn::dequantize_forward<T>(from, y); }      \
-    PN_KERNEL(dequantize_blocks_##suffix, pn::Tensor codes, pn::Tensor y, int format) {                              \
-        pn::blocks::with_format(format, pn::BlockPiece<T>{codes, y});                                                \
+#define PN_ONE_TYPE(T, suffix)                                                                                   \
+    PN_KERNEL(dequantize_forward_##suffix, pn::Codes from, pn::Tensor y) { pn::dequantize_forward<T>(from, y); } \
+    PN_KERNEL(dequantize_blocks_##suffix, pn::Tensor codes, pn::Tensor y, int format) {                          \
+        pn::blocks::with_format(format, pn::BlockPiece<T>{codes, y});                                            \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)

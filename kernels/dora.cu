@@ -1,4 +1,5 @@
-// dora_norm               norm[1, N] = the Euclidean norm of every row of W[N, K] + scale * B[N, R] A[R, K];  g = magnitude / norm
+// dora_norm               norm[1, N] = the Euclidean norm of every row of W[N, K] + scale * B[N, R] A[R, K];
+//                         g = magnitude / norm
 // dora_magnitude_gradient dmagnitude[1, N] += dg / norm
 //
 // A block takes one row of W. Everything but W is fp32; g is optional.
@@ -8,8 +9,8 @@
 namespace pn {
 
 template <class W>
-PN_DEVICE void dora_norm(const Tensor& w, const Tensor& a, const Tensor& b, float scale, const Tensor& magnitude, const Tensor& norm,
-                         const Tensor& g) {
+PN_DEVICE void dora_norm(const Tensor& w, const Tensor& a, const Tensor& b, float scale, const Tensor& magnitude,
+                         const Tensor& norm, const Tensor& g) {
     const int n = blockIdx.x;
     float squares = 0;
     for (int k = threadIdx.x; k < w.columns; k += blockDim.x) {
@@ -26,13 +27,14 @@ PN_DEVICE void dora_norm(const Tensor& w, const Tensor& a, const Tensor& b, floa
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(W, suffix)                                                                                                 \
-    PN_KERNEL(dora_norm_##suffix, pn::Tensor w, pn::Tensor a, pn::Tensor b, float scale, pn::Tensor magnitude, pn::Tensor norm, \
-              pn::Tensor g) {                                                                                                  \
-        pn::dora_norm<W>(w, a, b, scale, magnitude, norm, g);                                                                  \
+#define PN_ONE_TYPE(W, suffix)                                                                                 \
+    PN_KERNEL(dora_norm_##suffix, pn::Tensor w, pn::Tensor a, pn::Tensor b, float scale, pn::Tensor magnitude, \
+              pn::Tensor norm, pn::Tensor g) {                                                                 \
+        pn::dora_norm<W>(w, a, b, scale, magnitude, norm, g);                                                  \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)
 
 PN_KERNEL(dora_magnitude_gradient_fp32, pn::Tensor dg, pn::Tensor norm, pn::Tensor dmagnitude) {
-    pn::for_piece(dg.columns, [&](int, int n) { dmagnitude.row<float>(0)[n] += dg.row<float>(0)[n] / norm.row<float>(0)[n]; });
+    pn::for_piece(dg.columns,
+                  [&](int, int n) { dmagnitude.row<float>(0)[n] += dg.row<float>(0)[n] / norm.row<float>(0)[n]; });
 }

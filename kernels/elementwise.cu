@@ -1,8 +1,8 @@
 // fill         X[M, N]  = value
 // copy         Y[M, N]  = X[M, N], from any type to any type
 // add_scaled   Y[M, N] += scale * X[M, N]
-// sum_of_squares, sum_partials: the sum of the squares of X[M, N] in double precision. Every block sums its own pieces in
-// order, then one block sums the partial sums in order.
+// sum_of_squares, sum_partials: the sum of the squares of X[M, N] in double precision. Every block sums its own pieces
+// in order, then one block sums the partial sums in order.
 #include "reduce.cuh"
 #include "tensor.cuh"
 

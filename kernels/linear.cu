@@ -1,13 +1,15 @@
 // linear_forward          U[M, N] = seed, or (X * input_scale) W';  U += scale S B' of every pair
-//                         pre_scale = U + bias (or U);  Y = output_scale * (U + bias) + residual, or output_scale * U + bias + residual
+//                         pre_scale = U + bias (or U);  Y = output_scale * (U + bias) + residual,
+//                         or output_scale * U + bias + residual
 // linear_input_gradient   V[M, K] = seed, or (dY * output_scale) W;  product = V when asked for
 //                         dX (= or +=) input_scale * V + keep * (dS A) of every pair
 // linear_weight_gradient  dW[N, K] += output_scale * (dY' X) * input_scale
-// linear_column_sums      sum[1, N] += the sums of the columns of X[M, N] * factor[1, N] * other[M, N]; factor, other optional
+// linear_column_sums      sum[1, N] += the sums of the columns of X[M, N] * factor[1, N] * other[M, N]; factor and
+//                         other are optional
 // linear_scale_columns    Y[M, N] = X[M, N] * factor[1, N]
 //
-// M rows, K inputs, N outputs. A seed is the base product, where cuBLAS made it. Y may be the residual or the seed. X, Y and their
-// gradients are of the first type, W and dW's shape mate of the second; vectors, dW, and sums are fp32.
+// M rows, K inputs, N outputs. A seed is the base product, where cuBLAS made it. Y may be the residual or the seed. X,
+// Y and their gradients are of the first type, W and dW's shape mate of the second; vectors, dW, and sums are fp32.
 #include "low_rank.cuh"
 #include "reduce.cuh"
 
@@ -30,8 +32,8 @@ struct Epilogue {
 };
 
 template <class T, class W>
-PN_DEVICE void linear_forward(const Tensor& x, const Tensor& w, const Tensor& input_scale, const Tensor& seed, const Epilogue& epilogue,
-                              const Tensor& y, const LowRankPairs& pairs) {
+PN_DEVICE void linear_forward(const Tensor& x, const Tensor& w, const Tensor& input_scale, const Tensor& seed,
+                              const Epilogue& epilogue, const Tensor& y, const LowRankPairs& pairs) {
     const int column0 = blockIdx.x * tile_size, row0 = blockIdx.y * tile_size;
     Tile tile;
     if (seed.present())
@@ -55,9 +57,9 @@ PN_DEVICE void linear_forward(const Tensor& x, const Tensor& w, const Tensor& in
 }
 
 template <class T, class W>
-PN_DEVICE void linear_input_gradient(const Tensor& dy, const Tensor& w, const Tensor& output_scale, const Tensor& input_scale,
-                                     const Tensor& seed, const Tensor& product, const Tensor& dx, int accumulate,
-                                     const LowRankPairs& pairs) {
+PN_DEVICE void linear_input_gradient(const Tensor& dy, const Tensor& w, const Tensor& output_scale,
+                                     const Tensor& input_scale, const Tensor& seed, const Tensor& product,
+                                     const Tensor& dx, int accumulate, const LowRankPairs& pairs) {
     const int column0 = blockIdx.x * tile_size, row0 = blockIdx.y * tile_size;
     const int rows = dy.rows, columns = w.columns;
     Tile tile;
@@ -88,8 +90,8 @@ PN_DEVICE void linear_input_gradient(const Tensor& dy, const Tensor& w, const Te
 }
 
 template <class T>
-PN_DEVICE void linear_weight_gradient(const Tensor& x, const Tensor& dy, const Tensor& input_scale, const Tensor& output_scale,
-                                      const Tensor& dw) {
+PN_DEVICE void linear_weight_gradient(const Tensor& x, const Tensor& dy, const Tensor& input_scale,
+                                      const Tensor& output_scale, const Tensor& dw) {
     const int column0 = blockIdx.x * tile_size, row0 = blockIdx.y * tile_size;
     Tile tile;
     multiply<Along::edge, Along::edge>(
@@ -131,27 +133,27 @@ PN_DEVICE void linear_scale_columns(const Tensor& x, const Tensor& factor, const
 
 }  // namespace pn
 
-#define PN_TWO_TYPES(T, W, suffix)                                                                                              \
-    PN_KERNEL_BOUNDS(linear_forward_##suffix, 64, pn::Tensor x, pn::Tensor w, pn::Tensor input_scale, pn::Tensor seed,          \
-                     pn::Epilogue epilogue, pn::Tensor y, pn::LowRankPairs pairs) {                                             \
-        pn::linear_forward<T, W>(x, w, input_scale, seed, epilogue, y, pairs);                                                  \
-    }                                                                                                                           \
-    PN_KERNEL_RESIDENT(linear_input_gradient_##suffix, 64, 8, pn::Tensor dy, pn::Tensor w, pn::Tensor output_scale,             \
-                     pn::Tensor input_scale, pn::Tensor seed, pn::Tensor product, pn::Tensor dx, int accumulate,                \
-                     pn::LowRankPairs pairs) {                                                                                  \
-        pn::linear_input_gradient<T, W>(dy, w, output_scale, input_scale, seed, product, dx, accumulate, pairs);                \
-    }                                                                                                                           \
-    PN_KERNEL(linear_column_sums_##suffix, pn::Tensor x, pn::Tensor factor, pn::Tensor other, pn::Tensor sum) {                 \
-        pn::linear_column_sums<T, W>(x, factor, other, sum);                                                                    \
+#define PN_TWO_TYPES(T, W, suffix)                                                                                     \
+    PN_KERNEL_BOUNDS(linear_forward_##suffix, 64, pn::Tensor x, pn::Tensor w, pn::Tensor input_scale, pn::Tensor seed, \
+                     pn::Epilogue epilogue, pn::Tensor y, pn::LowRankPairs pairs) {                                    \
+        pn::linear_forward<T, W>(x, w, input_scale, seed, epilogue, y, pairs);                                         \
+    }                                                                                                                  \
+    PN_KERNEL_RESIDENT(linear_input_gradient_##suffix, 64, 8, pn::Tensor dy, pn::Tensor w, pn::Tensor output_scale,    \
+                       pn::Tensor input_scale, pn::Tensor seed, pn::Tensor product, pn::Tensor dx, int accumulate,     \
+                       pn::LowRankPairs pairs) {                                                                       \
+        pn::linear_input_gradient<T, W>(dy, w, output_scale, input_scale, seed, product, dx, accumulate, pairs);       \
+    }                                                                                                                  \
+    PN_KERNEL(linear_column_sums_##suffix, pn::Tensor x, pn::Tensor factor, pn::Tensor other, pn::Tensor sum) {        \
+        pn::linear_column_sums<T, W>(x, factor, other, sum);                                                           \
     }
 PN_FOR_MATRIX_TYPES(PN_TWO_TYPES)
 
-#define PN_ONE_TYPE(T, suffix)                                                                                                  \
-    PN_KERNEL_BOUNDS(linear_weight_gradient_##suffix, 64, pn::Tensor x, pn::Tensor dy, pn::Tensor input_scale,                  \
-                     pn::Tensor output_scale, pn::Tensor dw) {                                                                  \
-        pn::linear_weight_gradient<T>(x, dy, input_scale, output_scale, dw);                                                    \
-    }                                                                                                                           \
-    PN_KERNEL(linear_scale_columns_##suffix, pn::Tensor x, pn::Tensor factor, pn::Tensor y) {                                   \
-        pn::linear_scale_columns<T>(x, factor, y);                                                                              \
+#define PN_ONE_TYPE(T, suffix)                                                                                 \
+    PN_KERNEL_BOUNDS(linear_weight_gradient_##suffix, 64, pn::Tensor x, pn::Tensor dy, pn::Tensor input_scale, \
+                     pn::Tensor output_scale, pn::Tensor dw) {                                                 \
+        pn::linear_weight_gradient<T>(x, dy, input_scale, output_scale, dw);                                   \
+    }                                                                                                          \
+    PN_KERNEL(linear_scale_columns_##suffix, pn::Tensor x, pn::Tensor factor, pn::Tensor y) {                  \
+        pn::linear_scale_columns<T>(x, factor, y);                                                             \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)

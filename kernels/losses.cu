@@ -1,8 +1,11 @@
-// cross_entropy_run    for each row of logits[M, V]: loss = log sum exp(z) - z_label with z = cap(logits), correct = whether the label
-//                      is the first largest; with gradient, logits = scale * (softmax(z) - onehot) * cap'
-// regression_loss_run  for each row of logits[M, N]: loss = the sum of the element losses; with gradient, logits = scale * slope
+// cross_entropy_run    for each row of logits[M, V]: loss = log sum exp(z) - z_label with z = cap(logits), correct =
+//                      whether the label is the first largest; with gradient,
+//                      logits = scale * (softmax(z) - onehot) * cap'
+// regression_loss_run  for each row of logits[M, N]: loss = the sum of the element losses; with gradient,
+//                      logits = scale * slope
 //
-// scale is *scale_now where that is given: the value of each run of a graph. A block takes one row. Logits are of any type; loss and targets are fp32, labels and correct int32.
+// scale is *scale_now where that is given: the value of each run of a graph. A block takes one row. Logits are of any
+// type; loss and targets are fp32, labels and correct int32.
 #include "activation.cuh"
 #include "reduce.cuh"
 #include "tensor.cuh"
@@ -19,8 +22,8 @@ PN_DEVICE int first_largest(const Tensor& logits, int row, float largest) {
 }
 
 template <class T>
-PN_DEVICE void cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& loss, const Tensor& correct, int gradient,
-                             float scale, float soft_cap) {
+PN_DEVICE void cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& loss, const Tensor& correct,
+                             int gradient, float scale, float soft_cap) {
     const int row = blockIdx.x, label = labels.integer(row);
     const SoftCap cap = {soft_cap};
     float largest = -INFINITY;
@@ -48,7 +51,8 @@ PN_DEVICE void cross_entropy(const Tensor& logits, const Tensor& labels, const T
 PN_DEVICE float sigmoid(float z) { return 1 / (1 + expf(-z)); }
 
 template <class T>
-PN_DEVICE void regression_loss(const Tensor& logits, const Tensor& targets, int kind, const Tensor& loss, int gradient, float scale) {
+PN_DEVICE void regression_loss(const Tensor& logits, const Tensor& targets, int kind, const Tensor& loss, int gradient,
+                               float scale) {
     const int row = blockIdx.x;
     float sum = 0;
     for (int n = threadIdx.x; n < logits.columns; n += blockDim.x) {
@@ -62,13 +66,13 @@ PN_DEVICE void regression_loss(const Tensor& logits, const Tensor& targets, int 
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                                                 \
-    PN_KERNEL(cross_entropy_run_##suffix, pn::Tensor logits, pn::Tensor labels, pn::Tensor loss, pn::Tensor correct,            \
-              int gradient, float scale, const float* scale_now, float soft_cap) {                                             \
-        pn::cross_entropy<T>(logits, labels, loss, correct, gradient, scale_now ? *scale_now : scale, soft_cap);               \
-    }                                                                                                                          \
-    PN_KERNEL(regression_loss_run_##suffix, pn::Tensor logits, pn::Tensor targets, int kind, pn::Tensor loss, int gradient,     \
-              float scale, const float* scale_now) {                                                                           \
-        pn::regression_loss<T>(logits, targets, kind, loss, gradient, scale_now ? *scale_now : scale);                         \
+#define PN_ONE_TYPE(T, suffix)                                                                                       \
+    PN_KERNEL(cross_entropy_run_##suffix, pn::Tensor logits, pn::Tensor labels, pn::Tensor loss, pn::Tensor correct, \
+              int gradient, float scale, const float* scale_now, float soft_cap) {                                   \
+        pn::cross_entropy<T>(logits, labels, loss, correct, gradient, scale_now ? *scale_now : scale, soft_cap);     \
+    }                                                                                                                \
+    PN_KERNEL(regression_loss_run_##suffix, pn::Tensor logits, pn::Tensor targets, int kind, pn::Tensor loss,        \
+              int gradient, float scale, const float* scale_now) {                                                   \
+        pn::regression_loss<T>(logits, targets, kind, loss, gradient, scale_now ? *scale_now : scale);               \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)

@@ -1,5 +1,5 @@
-// The narrow products of low-rank pairs, all pairs of a layer in one launch: blockIdx.z is the pair, so a mixed batch costs no
-// more launches than one adapter. With K inputs, N outputs, rank R and the pair's rows:
+// The narrow products of low-rank pairs, all pairs of a layer in one launch: blockIdx.z is the pair, so a mixed batch
+// costs no more launches than one adapter. With K inputs, N outputs, rank R and the pair's rows:
 //
 // low_rank_down             S[rows, R] = drop(X) A';  dropped[rows, K] = drop(X) when dropout is on
 // low_rank_down_gradient    dS[rows, R] = scale * (dY * output_scale) B
@@ -22,7 +22,8 @@ PN_DEVICE void low_rank_down(const Tensor& x, const LowRankPairs& pairs) {
             if (row >= pair.rows) return 0.0f;
             const float v = x.get<T>(pair.first_row + row, k);
             if (!pair.mask.on()) return v;
-            const T kept = from_float<T>(v * keep_factor(pair.mask, static_cast<unsigned long long>(row * x.columns + k)));
+            const T kept =
+                from_float<T>(v * keep_factor(pair.mask, static_cast<unsigned long long>(row * x.columns + k)));
             if (blockIdx.x == 0) pair.dropped.row<T>(row)[k] = kept;
             return to_float(kept);
         },
@@ -59,7 +60,8 @@ PN_DEVICE void gradient_of_a(const Tensor& x, const LowRankPair& pair, int r0, i
         tile, pair.rows, [&](int i, int row) { return r0 + i < pair.rank() ? pair.ds.get<float>(row, r0 + i) : 0.0f; },
         [&](int j, int row) {
             if (k0 + j >= x.columns) return 0.0f;
-            return pair.mask.on() ? pair.dropped.get<T>(row, k0 + j) : x.get<T>(pair.first_row + static_cast<long long>(row), k0 + j);
+            return pair.mask.on() ? pair.dropped.get<T>(row, k0 + j)
+                                  : x.get<T>(pair.first_row + static_cast<long long>(row), k0 + j);
         });
     tile.for_each([&](int i, int j, float sum) {
         if (r0 + i < pair.rank() && k0 + j < x.columns) pair.grad_a.row<float>(r0 + i)[k0 + j] += sum;
@@ -84,7 +86,8 @@ PN_DEVICE void gradient_of_b(const Tensor& dy, const Tensor& output_scale, const
 }
 
 template <class T>
-PN_DEVICE void low_rank_weight_gradients(const Tensor& x, const Tensor& dy, const Tensor& output_scale, const LowRankPairs& pairs) {
+PN_DEVICE void low_rank_weight_gradients(const Tensor& x, const Tensor& dy, const Tensor& output_scale,
+                                         const LowRankPairs& pairs) {
     const LowRankPair& pair = pairs.pair[blockIdx.z];
     const int tiles_of_a = (x.columns + tile_size - 1) / tile_size, r0 = blockIdx.y * tile_size, at = blockIdx.x;
     if (at < tiles_of_a)
@@ -95,13 +98,16 @@ PN_DEVICE void low_rank_weight_gradients(const Tensor& x, const Tensor& dy, cons
 
 }  // namespace pn
 
-#define PN_ONE_TYPE(T, suffix)                                                                                               \
-    PN_KERNEL_BOUNDS(low_rank_down_##suffix, 64, pn::Tensor x, pn::LowRankPairs pairs) { pn::low_rank_down<T>(x, pairs); }   \
-    PN_KERNEL_BOUNDS(low_rank_down_gradient_##suffix, 64, pn::Tensor dy, pn::Tensor output_scale, pn::LowRankPairs pairs) {  \
-        pn::low_rank_down_gradient<T>(dy, output_scale, pairs);                                                              \
-    }                                                                                                                        \
-    PN_KERNEL_BOUNDS(low_rank_weight_gradients_##suffix, 64, pn::Tensor x, pn::Tensor dy, pn::Tensor output_scale,           \
-                     pn::LowRankPairs pairs) {                                                                               \
-        pn::low_rank_weight_gradients<T>(x, dy, output_scale, pairs);                                                        \
+#define PN_ONE_TYPE(T, suffix)                                                                                     \
+    PN_KERNEL_BOUNDS(low_rank_down_##suffix, 64, pn::Tensor x, pn::LowRankPairs pairs) {                           \
+        pn::low_rank_down<T>(x, pairs);                                                                            \
+    }                                                                                                              \
+    PN_KERNEL_BOUNDS(low_rank_down_gradient_##suffix, 64, pn::Tensor dy, pn::Tensor output_scale,                  \
+                     pn::LowRankPairs pairs) {                                                                     \
+        pn::low_rank_down_gradient<T>(dy, output_scale, pairs);                                                    \
+    }                                                                                                              \
+    PN_KERNEL_BOUNDS(low_rank_weight_gradients_##suffix, 64, pn::Tensor x, pn::Tensor dy, pn::Tensor output_scale, \
+                     pn::LowRankPairs pairs) {                                                                     \
+        pn::low_rank_weight_gradients<T>(x, dy, output_scale, pairs);                                              \
     }
 PN_FOR_TYPES(PN_ONE_TYPE)

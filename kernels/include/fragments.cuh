@@ -1,6 +1,6 @@
-// Fragments of products on tensor cores: 16-bit elements in shared memory, rows of `width` elements padded by 16 bytes, so
-// that the eight rows that ldmatrix reads at once lie in different banks. Fragments are those of ptx.cuh; a warp owns
-// 16 rows of a product.
+// Fragments of products on tensor cores: 16-bit elements in shared memory, rows of `width`
+// elements padded by 16 bytes, so that the eight rows that ldmatrix reads at once lie in
+// different banks. Fragments are those of ptx.cuh; a warp owns 16 rows of a product.
 #pragma once
 
 #include "tensor.cuh"

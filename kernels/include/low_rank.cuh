@@ -6,7 +6,8 @@
 
 namespace pn {
 
-// One pair (PeftNative.Ops.LowRankPair). A, B, S, their gradients and dS are fp32; dropped is of the type of the activations.
+// One pair (PeftNative.Ops.LowRankPair). A, B, S, their gradients
+// and dS are fp32; dropped is of the type of the activations.
 struct LowRankPair {
     Tensor a, b;               // [R, K], [N, R]
     Tensor s, ds;              // [rows, R]: drop(X) A', and scale * dU B

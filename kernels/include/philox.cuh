@@ -31,7 +31,8 @@ PN_DEVICE PhiloxWords philox(unsigned long long key, unsigned long long low, uns
     unsigned k0 = static_cast<unsigned>(key), k1 = static_cast<unsigned>(key >> 32);
     for (int round = 0; round < 10; round++) {
         const unsigned long long p0 = 0xD2511F53ull * c[0], p1 = 0xCD9E8D57ull * c[2];
-        const unsigned n0 = static_cast<unsigned>(p1 >> 32) ^ c[1] ^ k0, n2 = static_cast<unsigned>(p0 >> 32) ^ c[3] ^ k1;
+        const unsigned n0 = static_cast<unsigned>(p1 >> 32) ^ c[1] ^ k0,
+                       n2 = static_cast<unsigned>(p0 >> 32) ^ c[3] ^ k1;
         c[0] = n0, c[1] = static_cast<unsigned>(p1), c[2] = n2, c[3] = static_cast<unsigned>(p0);
         k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
     }

@@ -1,11 +1,11 @@
 // What a kernel may use of the language. The same file is compiled by nvcc for the device and as plain C++ for the
-// emulated driver (native/emu), so kernels launch nothing themselves, write no inline PTX (ptx.cuh has it all), and name
-// shared memory only through the macros below. C++17, block sizes that are multiples of 32, no dependence on warp
+// emulated driver (native/emu), so kernels launch nothing themselves, write no inline PTX (ptx.cuh has it all), and
+// name shared memory only through the macros below. C++17, block sizes that are multiples of 32, no dependence on warp
 // divergence beyond what masks say.
 //
 //   PN_KERNEL(name, float* y, long long count) { ... }              a kernel the driver finds as "name"
 //   PN_KERNEL_BOUNDS(name, 256, float* y, long long count) { ... }  the same, never launched with more threads than 256
-//   PN_KERNEL_RESIDENT(name, 128, 2, float* y) { ... }              likewise, and registers are spent so that 2 blocks fit at once
+//   PN_KERNEL_RESIDENT(name, 128, 2, float* y) { ... }              likewise, in so few registers that 2 fit at once
 //   PN_SMEM(float, tile, 16 * 17);                                  static shared memory: an array, undefined content
 //   PN_DYN_SMEM(float, tile);                                       dynamic shared memory: a pointer, 16-byte aligned
 //   PN_DEVICE float helper(float x) { ... }                         everything else that runs on the device
@@ -21,7 +21,8 @@
 #define PN_KERNEL(name, ...) extern "C" __global__ void name(__VA_ARGS__)
 #define PN_LAUNCH_BOUNDS(...) __launch_bounds__(__VA_ARGS__)
 #define PN_KERNEL_BOUNDS(name, threads, ...) extern "C" __global__ void PN_LAUNCH_BOUNDS(threads) name(__VA_ARGS__)
-#define PN_KERNEL_RESIDENT(name, threads, blocks, ...) extern "C" __global__ void PN_LAUNCH_BOUNDS(threads, blocks) name(__VA_ARGS__)
+#define PN_KERNEL_RESIDENT(name, threads, blocks, ...) \
+    extern "C" __global__ void PN_LAUNCH_BOUNDS(threads, blocks) name(__VA_ARGS__)
 #define PN_SMEM(T, name, count) __shared__ T name[count]
 #define PN_DYN_SMEM(T, name)                                        \
     extern __shared__ __align__(16) unsigned char pn_dynamic_smem[]; \

@@ -1,5 +1,6 @@
-// Products of matrices in tiles of 32 x 32: a block of 64 threads, 4 x 4 sums each, both operands staged in shared memory 16
-// deep. Operands are given as functions, so that scales, dropout and odd layouts are applied where an element is read.
+// Products of matrices in tiles of 32 x 32: a block of 64 threads, 4 x 4 sums each,
+// both operands staged in shared memory 16 deep. Operands are given as functions,
+// so that scales, dropout and odd layouts are applied where an element is read.
 #pragma once
 
 #include "tensor.cuh"
@@ -36,8 +37,8 @@ PN_DEVICE void stage(float* to, int k0, int depth, F f) {
     }
 }
 
-// tile[i][j] += sum over k < depth of left(i, k) * right(j, k), in the order of k. left and right give 0 outside their matrix.
-// Every thread of the block calls it.
+// tile[i][j] += sum over k < depth of left(i, k) * right(j, k), in the order of k. left and right give 0 outside their
+// matrix. Every thread of the block calls it.
 template <Along left_order, Along right_order, class Left, class Right>
 PN_DEVICE void multiply(Tile& tile, int depth, Left left, Right right) {
     PN_SMEM(float, a, tile_depth * tile_stride);

@@ -1,7 +1,7 @@
-// Products in tiles of 64 x 64: a block of 256 threads, each of its 8 warps with 16 rows and 32 columns, both operands staged in
-// shared memory 64 deep. bf16 and fp16 go through the tensor cores; fp32 has the same fragments and ordinary arithmetic. A right
-// operand that is fp32 beside 16-bit activations is staged in two parts, its rounding and the rounding of what that leaves: rounded
-// once, weights would shift sums across the kink of an activation.
+// Products in tiles of 64 x 64: a block of 256 threads, each of its 8 warps with 16 rows and 32 columns, both operands
+// staged in shared memory 64 deep. bf16 and fp16 go through the tensor cores; fp32 has the same fragments and ordinary
+// arithmetic. A right operand that is fp32 beside 16-bit activations is staged in two parts, its rounding and the
+// rounding of what that leaves: rounded once, weights would shift sums across the kink of an activation.
 #pragma once
 
 #include "fragments.cuh"
@@ -32,7 +32,8 @@ struct WideTile {
     // f(row, column, sum) for the sums of this thread; rows and columns count within the tile.
     template <class F>
     PN_DEVICE void for_each(F f) {
-        for_fragments(sum, [&](float& v, int, int row, int column) { f(first_row() + row, first_column() + column, v); });
+        for_fragments(sum,
+                      [&](float& v, int, int row, int column) { f(first_row() + row, first_column() + column, v); });
     }
 };
 
@@ -65,7 +66,8 @@ PN_DEVICE void multiply_staged(WideTile& tile, const T* left, const T* right) {
             multiply_rows_plain(tile.sum, left + WideTile::first_row() * wide_stride<T>, right);
 }
 
-// to[e][k] = f(e, k), rounded to T, for a whole tile; each further part lies behind the one before and has what that left.
+// to[e][k] = f(e, k), rounded to T, for a whole tile; each
+// further part lies behind the one before and has what that left.
 template <Along order, int parts, class T, class F>
 PN_DEVICE void stage_wide(T* to, F f) {
     for (int at = linear_thread(); at < wide_tile * wide_tile; at += wide_threads) {
@@ -80,8 +82,9 @@ PN_DEVICE void stage_wide(T* to, F f) {
     }
 }
 
-// tile[i][j] += sum over k < depth of l(i, k) * r(j, k), staged in `left` and, in parts, in `right`. l and r give 0 outside their
-// matrix. staged() runs whenever the tiles hold the next 64 of the depth. Every thread of the block calls it.
+// tile[i][j] += sum over k < depth of l(i, k) * r(j, k), staged in `left` and, in
+// parts, in `right`. l and r give 0 outside their matrix. staged() runs whenever
+// the tiles hold the next 64 of the depth. Every thread of the block calls it.
 template <Along left_order, Along right_order, int parts, class T, class Left, class Right, class Staged>
 PN_DEVICE void multiply_wide(WideTile& tile, T* left, T* right, int depth, Left l, Right r, Staged staged) {
     for (int k0 = 0; k0 < depth; k0 += wide_tile) {

@@ -1,10 +1,10 @@
 /*
- * The C interface of the native CPU backend. The operation records mirror the C# records of src/PeftNative/Ops field by field
- * (natural alignment, booleans of one byte); their formulas, shapes and optional operands are documented there. An absent
- * operand has data == NULL. pn_check_layout compares the sizes of both sides when the library is loaded.
+ * The C interface of the native CPU backend. The operation records mirror the C# records of src/PeftNative/Ops field by
+ * field (natural alignment, booleans of one byte); their formulas, shapes and optional operands are documented there.
+ * An absent operand has data == NULL. pn_check_layout compares the sizes of both sides when the library is loaded.
  *
- * Every function that can fail returns a pn_status; pn_last_error then says what was wrong, for the calling thread. A context
- * is used by one thread at a time. Results do not depend on its number of threads.
+ * Every function that can fail returns a pn_status; pn_last_error then says what was wrong, for the calling thread. A
+ * context is used by one thread at a time. Results do not depend on its number of threads.
  */
 #ifndef PEFTNATIVE_H
 #define PEFTNATIVE_H
@@ -37,7 +37,14 @@ typedef enum pn_status {
     PN_INTERNAL = 5
 } pn_status;
 
-typedef enum pn_type { PN_FLOAT32 = 0, PN_FLOAT64 = 1, PN_BFLOAT16 = 2, PN_FLOAT16 = 3, PN_INT32 = 4, PN_INT8 = 5 } pn_type;
+typedef enum pn_type {
+    PN_FLOAT32 = 0,
+    PN_FLOAT64 = 1,
+    PN_BFLOAT16 = 2,
+    PN_FLOAT16 = 3,
+    PN_INT32 = 4,
+    PN_INT8 = 5
+} pn_type;
 
 typedef uint8_t pn_bool;
 
@@ -69,8 +76,9 @@ typedef struct pn_low_rank {
 } pn_low_rank;
 
 /*
- * Activations (x, y, dy, ...) of one record share one element type, fp32 or bf16; weights and tables have their own of these two;
- * everything else is fp32. Sums are made in fp32. With a weight of codes (int8, and w_maxima) products are of codes, summed in int32.
+ * Activations (x, y, dy, ...) of one record share one element type, fp32 or bf16; weights
+ * and tables have their own of these two; everything else is fp32. Sums are made in fp32.
+ * With a weight of codes (int8, and w_maxima) products are of codes, summed in int32.
  */
 typedef struct pn_linear {
     pn_tensor x, w, w_maxima;
@@ -205,9 +213,10 @@ typedef struct pn_adamw {
 PN_API uint32_t pn_abi_version(void);
 
 /*
- * Compares the caller's record sizes with the library's, in the order in which the records stand above: tensor, dropout mask,
- * low rank, linear and gradients, dequantize, DoRA scale and gradients, embedding and gradients, norm and gradients, rope, attention and
- * gradients, gate and gradients, dropout, gather and gradients, cross-entropy, regression loss, AdamW.
+ * Compares the caller's record sizes with the library's, in the order in which the records
+ * stand above: tensor, dropout mask, low rank, linear and gradients, dequantize, DoRA scale
+ * and gradients, embedding and gradients, norm and gradients, rope, attention and gradients,
+ * gate and gradients, dropout, gather and gradients, cross-entropy, regression loss, AdamW.
  */
 PN_API pn_status pn_check_layout(const int32_t* sizes, int32_t count);
 
@@ -215,9 +224,9 @@ PN_API pn_status pn_check_layout(const int32_t* sizes, int32_t count);
 PN_API const char* pn_last_error(void);
 
 /*
- * Opens a context with its own pool of the given number of threads (the caller is one of them); 0 takes one per processor.
- * The instruction set is portable, avx2, avx512 or avx512bf16; NULL takes the one the environment variable PEFTNATIVE_CPU names, or the best
- * the machine has.
+ * Opens a context with its own pool of the given number of threads (the caller is one of them); 0 takes one per
+ * processor. The instruction set is portable, avx2, avx512 or avx512bf16; NULL takes the one the environment variable
+ * PEFTNATIVE_CPU names, or the best the machine has.
  */
 PN_API pn_status pn_create(int32_t threads, const char* instruction_set, pn_context** context);
 PN_API void pn_destroy(pn_context* context);
@@ -225,8 +234,9 @@ PN_API void pn_destroy(pn_context* context);
 /* One line: processor, instruction set, threads. Lives as long as the context. */
 PN_API const char* pn_cpu_description(const pn_context* context);
 
-/* The most the machine does with all threads of the context: fp32 multiply-adds, bf16 and int8 dot products in operations per second (0 where
- * the processor has no such instruction), reading memory in bytes per second. Takes some 0.2 s. */
+/* The most the machine does with all threads of the context: fp32 multiply-adds, bf16 and int8 dot products in
+ * operations per second (0 where the processor has no such instruction),
+ * reading memory in bytes per second. Takes some 0.2 s. */
 typedef enum pn_peak { PN_PEAK_FP32 = 0, PN_PEAK_BF16 = 1, PN_PEAK_READING = 2, PN_PEAK_INT8 = 3 } pn_peak;
 PN_API pn_status pn_measure_peak(pn_context* context, int32_t peak, double* rate);
 
@@ -237,15 +247,18 @@ PN_API pn_status pn_linear_forward(pn_context* context, const pn_linear* op);
 PN_API pn_status pn_linear_backward(pn_context* context, const pn_linear* op, const pn_linear_gradients* gradients);
 PN_API pn_status pn_dequantize_forward(pn_context* context, const pn_dequantize* op);
 PN_API pn_status pn_dora_scale_forward(pn_context* context, const pn_dora_scale* op);
-PN_API pn_status pn_dora_scale_backward(pn_context* context, const pn_dora_scale* op, const pn_dora_scale_gradients* gradients);
+PN_API pn_status pn_dora_scale_backward(pn_context* context, const pn_dora_scale* op,
+                                        const pn_dora_scale_gradients* gradients);
 PN_API pn_status pn_embedding_forward(pn_context* context, const pn_embedding* op);
-PN_API pn_status pn_embedding_backward(pn_context* context, const pn_embedding* op, const pn_embedding_gradients* gradients);
+PN_API pn_status pn_embedding_backward(pn_context* context, const pn_embedding* op,
+                                       const pn_embedding_gradients* gradients);
 PN_API pn_status pn_norm_forward(pn_context* context, const pn_norm* op);
 PN_API pn_status pn_norm_backward(pn_context* context, const pn_norm* op, const pn_norm_gradients* gradients);
 PN_API pn_status pn_rope_forward(pn_context* context, const pn_rope* op);
 PN_API pn_status pn_rope_backward(pn_context* context, const pn_rope* op);
 PN_API pn_status pn_attention_forward(pn_context* context, const pn_attention* op);
-PN_API pn_status pn_attention_backward(pn_context* context, const pn_attention* op, const pn_attention_gradients* gradients);
+PN_API pn_status pn_attention_backward(pn_context* context, const pn_attention* op,
+                                       const pn_attention_gradients* gradients);
 PN_API pn_status pn_gate_forward(pn_context* context, const pn_gate* op);
 PN_API pn_status pn_gate_backward(pn_context* context, const pn_gate* op, const pn_gate_gradients* gradients);
 PN_API pn_status pn_dropout_forward(pn_context* context, const pn_dropout* op);

@@ -19,7 +19,7 @@ internal sealed record Measure(string Name, int? Limit, string Goal, Func<Source
             s => Naming(s, "LoraConfig|LoraAdapter", except: "src/PeftNative/Peft/Lora/")),
         new("files outside IA3's folder where the method is entered", 4, "1",
             s => Naming(s, "Ia3Config|Ia3Adapter|IA3Config", except: "src/PeftNative/Peft/Ia3/")),
-        new("lines outside Families that name a family", 4, "0",
+        new("lines outside Families that name a family", 0, "0",
             s => Lines(s.Below("src").Where(f => !f.Path.Contains("/Families/", StringComparison.Ordinal)),
                 "\"(gpt_neox|gemma3_text|mt5)\"")),
         new("arrows in circles of the core's rooms, by symbols", 38, "2 (Tensors and Ops)",

@@ -56,8 +56,13 @@ TEST(Abi, fills_every_element_type) {
     const pn_tensor bf16{half, PN_BFLOAT16, 1, 2, 2}, fp16{half, PN_FLOAT16, 1, 2, 2};
     ASSERT_EQ(pn_fill(context.get(), &bf16, 1.0), PN_OK);
     EXPECT_EQ(half[0], 0x3f80);
-    const std::pair<double, std::uint16_t> known[] = {{1.0, 0x3c00}, {-2.5, 0xc100}, {65504.0, 0x7bff}, {65520.0, 0x7c00},
-                                                      {5.960464477539063e-8, 0x0001}, {6.103515625e-5, 0x0400}, {0.1, 0x2e66}};
+    const std::pair<double, std::uint16_t> known[] = {{1.0, 0x3c00},
+                                                      {-2.5, 0xc100},
+                                                      {65504.0, 0x7bff},
+                                                      {65520.0, 0x7c00},
+                                                      {5.960464477539063e-8, 0x0001},
+                                                      {6.103515625e-5, 0x0400},
+                                                      {0.1, 0x2e66}};
     for (const auto& [value, bits] : known) {
         ASSERT_EQ(pn_fill(context.get(), &fp16, value), PN_OK);
         EXPECT_EQ(half[1], bits) << value;

@@ -10,7 +10,8 @@ using Counter = std::array<std::uint32_t, 4>;
 // Philox4x32-10 straight from its definition.
 Counter philox(Counter c, std::uint32_t key0, std::uint32_t key1) {
     for (int round = 0; round < 10; round++) {
-        const std::uint64_t a = static_cast<std::uint64_t>(0xD2511F53u) * c[0], b = static_cast<std::uint64_t>(0xCD9E8D57u) * c[2];
+        const std::uint64_t a = static_cast<std::uint64_t>(0xD2511F53u) * c[0],
+                            b = static_cast<std::uint64_t>(0xCD9E8D57u) * c[2];
         c = {static_cast<std::uint32_t>(b >> 32) ^ c[1] ^ key0, static_cast<std::uint32_t>(b),
              static_cast<std::uint32_t>(a >> 32) ^ c[3] ^ key1, static_cast<std::uint32_t>(a)};
         key0 += 0x9E3779B9u;
@@ -42,8 +43,10 @@ TEST_P(Dropout, keeps_exactly_the_documented_elements) {
         for (int i = 0; i < x.rows; i++)
             for (int j = 0; j < x.columns; j++) {
                 const auto element = static_cast<std::uint64_t>(i) * 531 + static_cast<std::uint64_t>(j);
-                const Counter words = philox({static_cast<std::uint32_t>(element / 4), 0, static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)},
-                                             static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32));
+                const Counter words =
+                    philox({static_cast<std::uint32_t>(element / 4), 0, static_cast<std::uint32_t>(stream),
+                            static_cast<std::uint32_t>(stream >> 32)},
+                           static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32));
                 const double fraction = words[element % 4] / 4294967296.0;
                 const float want = fraction < static_cast<double>(probability) ? 0.0f : 3.0f / (1.0f - probability);
                 ASSERT_FLOAT_EQ(y.at(i, j), want) << element;

@@ -24,7 +24,9 @@ const Function functions[] = {
 
 double units_apart(float got, double want) {
     const auto rounded = static_cast<float>(want);
-    const double unit = static_cast<double>(std::nextafter(std::fabs(rounded), std::numeric_limits<float>::infinity())) - std::fabs(static_cast<double>(rounded));
+    const double unit =
+        static_cast<double>(std::nextafter(std::fabs(rounded), std::numeric_limits<float>::infinity())) -
+        std::fabs(static_cast<double>(rounded));
     return std::fabs(static_cast<double>(got) - want) / unit;
 }
 
@@ -35,7 +37,9 @@ TEST_P(Functions, stay_within_a_few_units_in_the_last_place) {
     std::vector<float> x(count), y(count);
     for (int f = 0; f < 4; f++) {
         const Function& function = functions[f];
-        for (int i = 0; i < count; i++) x[static_cast<std::size_t>(i)] = function.from + (function.to - function.from) * static_cast<float>(i) / (count - 1);
+        for (int i = 0; i < count; i++)
+            x[static_cast<std::size_t>(i)] =
+                function.from + (function.to - function.from) * static_cast<float>(i) / (count - 1);
         kernels->map(f, x.data(), y.data(), count);
         double worst = 0;
         float where = 0;
@@ -56,7 +60,8 @@ TEST_P(Functions, keep_relative_precision_near_zero) {
         for (float x = 1e-30f; x < 0.5f; x *= 1.7f) {
             float y = 0;
             kernels->map(f, &x, &y, 1);
-            EXPECT_LE(units_apart(y, functions[f].exact(static_cast<double>(x))), 4) << functions[f].name << " at " << x;
+            EXPECT_LE(units_apart(y, functions[f].exact(static_cast<double>(x))), 4)
+                << functions[f].name << " at " << x;
         }
     }
 }
@@ -64,7 +69,8 @@ TEST_P(Functions, keep_relative_precision_near_zero) {
 TEST_P(Functions, carry_nan_and_saturate_at_infinity) {
     const float infinity = std::numeric_limits<float>::infinity();
     const float x[] = {infinity, -infinity, std::numeric_limits<float>::quiet_NaN(), 0.0f, 1000.0f, -1000.0f};
-    const float limits[4][6] = {{infinity, 0, 0, 1, infinity, 0}, {1, -1, 0, 0, 1, -1}, {1, -1, 0, 0, 1, -1}, {1, 0, 0, 0.5f, 1, 0}};
+    const float limits[4][6] = {
+        {infinity, 0, 0, 1, infinity, 0}, {1, -1, 0, 0, 1, -1}, {1, -1, 0, 0, 1, -1}, {1, 0, 0, 0.5f, 1, 0}};
     for (int f = 0; f < 4; f++) {
         float y[6];
         kernels->map(f, x, y, 6);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/features.h"
-#include "ops/table.h"
+#include "core/kernels.h"
 #include "peftnative.h"
 
 struct CloseContext {
@@ -45,7 +45,9 @@ struct Matrix {
         : rows(row_count), columns(column_count), stride(column_count + stride_extra),
           values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(stride) + 1, guard) {}
 
-    float& at(int i, int j) { return values[static_cast<std::size_t>(i) * static_cast<std::size_t>(stride) + static_cast<std::size_t>(j)]; }
+    float& at(int i, int j) {
+        return values[static_cast<std::size_t>(i) * static_cast<std::size_t>(stride) + static_cast<std::size_t>(j)];
+    }
     float at(int i, int j) const { return const_cast<Matrix*>(this)->at(i, j); }
 
     // Small whole numbers: sums of their products are exact in any order.

@@ -1,4 +1,5 @@
-// All products of a linear layer against plain loops, on whole numbers: results must be equal, whatever the order of summation.
+// All products of a linear layer against plain loops, on whole
+// numbers: results must be equal, whatever the order of summation.
 #include <array>
 
 #include "instruction_sets.h"
@@ -8,14 +9,22 @@ namespace {
 using Shape = std::array<int, 3>;  // rows of X, outputs, inputs
 
 constexpr Shape shapes[] = {
-    {1, 1, 1}, {1, 17, 5}, {3, 2, 48}, {7, 9, 49}, {8, 48, 47}, {13, 6, 96}, {16, 50, 97}, {17, 8, 1}, {31, 97, 33}, {47, 5, 769},
-    {48, 96, 48}, {49, 33, 143}, {64, 13, 1537}, {97, 49, 145}, {101, 1, 53}, {2, 103, 800},
+    {1, 1, 1},    {1, 17, 5},   {3, 2, 48},   {7, 9, 49},    {8, 48, 47},    {13, 6, 96},   {16, 50, 97}, {17, 8, 1},
+    {31, 97, 33}, {47, 5, 769}, {48, 96, 48}, {49, 33, 143}, {64, 13, 1537}, {97, 49, 145}, {101, 1, 53}, {2, 103, 800},
 };
 
 class Layer {
 public:
     Layer(const Shape& shape, int extra)
-        : m(shape[0]), n(shape[1]), k(shape[2]), x(m, k, extra), w(n, k, extra), y(m, n, extra), dy(m, n, extra), dx(m, k, extra), dw(n, k, extra) {
+        : m(shape[0]),
+          n(shape[1]),
+          k(shape[2]),
+          x(m, k, extra),
+          w(n, k, extra),
+          y(m, n, extra),
+          dy(m, n, extra),
+          dx(m, k, extra),
+          dw(n, k, extra) {
         x.whole_numbers(1);
         w.whole_numbers(2);
         dy.whole_numbers(3);
@@ -73,7 +82,8 @@ TEST_P(MatrixProducts, equal_plain_loops_bit_for_bit_in_all_shapes_and_strides) 
         const ContextPointer context = open(GetParam(), threads);
         for (const Shape& shape : shapes)
             for (const int extra : {0, 3}) {
-                SCOPED_TRACE(testing::Message() << shape[0] << "x" << shape[1] << "x" << shape[2] << " extra " << extra);
+                SCOPED_TRACE(testing::Message()
+                             << shape[0] << "x" << shape[1] << "x" << shape[2] << " extra " << extra);
                 Layer(shape, extra).run(context.get());
                 if (HasFatalFailure()) return;
             }
@@ -106,14 +116,23 @@ TEST_P(MatrixProducts, give_the_same_bits_for_any_number_of_threads) {
 class CodedLayer {
 public:
     CodedLayer(const Shape& shape, int extra)
-        : m(shape[0]), n(shape[1]), k(shape[2]), stride(k + extra), x(m, k, extra), y(m, n, extra), dy(m, n, extra), dx(m, k, extra),
-          maxima(1, n), codes(static_cast<std::size_t>(n) * static_cast<std::size_t>(stride)) {
+        : m(shape[0]),
+          n(shape[1]),
+          k(shape[2]),
+          stride(k + extra),
+          x(m, k, extra),
+          y(m, n, extra),
+          dy(m, n, extra),
+          dx(m, k, extra),
+          maxima(1, n),
+          codes(static_cast<std::size_t>(n) * static_cast<std::size_t>(stride)) {
         std::uint32_t seed = 9;
         const auto next = [&] { return static_cast<int>((seed = seed * 1664525u + 1013904223u) >> 24); };
         for (auto& code : codes) code = static_cast<std::int8_t>(next() - 128);
         for (Matrix* matrix : {&x, &dy})
             for (int i = 0; i < m; i++)
-                for (int j = 0; j < matrix->columns; j++) matrix->at(i, j) = static_cast<float>(j == i % matrix->columns ? 127 : next() % 255 - 127);
+                for (int j = 0; j < matrix->columns; j++)
+                    matrix->at(i, j) = static_cast<float>(j == i % matrix->columns ? 127 : next() % 255 - 127);
         maxima.fill(1);
     }
 
@@ -145,7 +164,9 @@ public:
     }
 
 private:
-    int code(int j, int s) const { return codes[static_cast<std::size_t>(j) * static_cast<std::size_t>(stride) + static_cast<std::size_t>(s)]; }
+    int code(int j, int s) const {
+        return codes[static_cast<std::size_t>(j) * static_cast<std::size_t>(stride) + static_cast<std::size_t>(s)];
+    }
 
     int m, n, k, stride;
     Matrix x, y, dy, dx, maxima;
@@ -153,13 +174,15 @@ private:
 };
 
 TEST_P(MatrixProducts, of_codes_equal_plain_loops_bit_for_bit) {
-    constexpr Shape more[] = {{2, 3, 8}, {4, 101, 768}, {5, 9, 4300}, {9, 8449, 4}, {33, 50, 96}};  // few rows, reductions of several blocks
+    // few rows, reductions of several blocks
+    constexpr Shape more[] = {{2, 3, 8}, {4, 101, 768}, {5, 9, 4300}, {9, 8449, 4}, {33, 50, 96}};
     for (const int threads : {1, 3}) {
         const ContextPointer context = open(GetParam(), threads);
         for (const Shape& shape : shapes) CodedLayer(shape, 0).run(context.get());
         for (const Shape& shape : more)
             for (const int extra : {0, 3, 4}) {
-                SCOPED_TRACE(testing::Message() << shape[0] << "x" << shape[1] << "x" << shape[2] << " extra " << extra);
+                SCOPED_TRACE(testing::Message()
+                             << shape[0] << "x" << shape[1] << "x" << shape[2] << " extra " << extra);
                 CodedLayer(shape, extra).run(context.get());
                 if (HasFatalFailure()) return;
             }

@@ -14,7 +14,8 @@ TEST(ThreadPool, runs_every_worker_exactly_once_per_job) {
     for (const int threads : {1, 2, 3, 8}) {
         pn::ThreadPool pool(threads);
         std::vector<int> runs(static_cast<std::size_t>(threads), 0);
-        for (int round = 0; round < 2000; round++) pool.run(threads, [&](int worker) { runs[static_cast<std::size_t>(worker)]++; });
+        for (int round = 0; round < 2000; round++)
+            pool.run(threads, [&](int worker) { runs[static_cast<std::size_t>(worker)]++; });
         for (const int count : runs) EXPECT_EQ(count, 2000) << threads << " threads";
     }
 }
@@ -47,7 +48,8 @@ TEST(ThreadPool, knows_how_long_a_round_takes) {
     EXPECT_GT(pn::ThreadPool(2).round_trip(), 0);
 }
 
-// However far the cores are from each other: neighbours need two whole shares, the farthest are content with sixteen times as much.
+// However far the cores are from each other: neighbours need two
+// whole shares, the farthest are content with sixteen times as much.
 TEST(Context, shares_what_is_worth_it) {
     const pn_context context(3, nullptr);
     EXPECT_EQ(context.workers(0), 1);

@@ -1,9 +1,8 @@
 #include "api/checks.h"
 
-#include "shared/block_values.h"
-
 #include "core/context.h"
 #include "core/error.h"
+#include "shared/block_values.h"
 
 namespace pn {
 
@@ -37,7 +36,9 @@ public:
     }
 
     // A matrix whose type the other activations of the record share.
-    void activation(const char* name, const pn_tensor& t, int rows, int columns) const { needed(name, t, rows, columns, any_real); }
+    void activation(const char* name, const pn_tensor& t, int rows, int columns) const {
+        needed(name, t, rows, columns, any_real);
+    }
 
     void that(bool condition, const char* what) const {
         if (!condition) fail(PN_INVALID_ARGUMENT, "%s: %s", operation, what);
@@ -46,10 +47,12 @@ public:
 private:
     void shape(const char* name, const pn_tensor& t, int rows, int columns, int type) const {
         const bool is_real = t.type == PN_FLOAT32 || t.type == PN_BFLOAT16;
-        if (type == any_real ? !is_real : t.type != type) fail(PN_UNSUPPORTED, "%s: %s has element type %d, expected %d", operation, name, t.type, type);
+        if (type == any_real ? !is_real : t.type != type)
+            fail(PN_UNSUPPORTED, "%s: %s has element type %d, expected %d", operation, name, t.type, type);
         const bool fits = (rows == any_size || t.rows == rows) && (columns == any_size || t.columns == columns);
         if (!fits || t.rows < 0 || t.columns < 0 || (t.rows > 1 && t.stride < t.columns))
-            fail(PN_INVALID_ARGUMENT, "%s: %s is [%d, %d] with stride %d, expected [%d, %d]", operation, name, t.rows, t.columns, t.stride, rows, columns);
+            fail(PN_INVALID_ARGUMENT, "%s: %s is [%d, %d] with stride %d, expected [%d, %d]", operation, name, t.rows,
+                 t.columns, t.stride, rows, columns);
     }
 
     const char* operation;
@@ -61,7 +64,8 @@ void check_pair(const Checker& c, const pn_linear& op, const pn_low_rank& pair, 
     const int rank = pair.a.rows;
     c.needed("A", pair.a, rank, op.x.columns);
     c.needed("B", pair.b, op.w.rows, rank);
-    c.that(pair.row_start >= 0 && pair.row_count >= 0 && pair.row_count <= op.x.rows - pair.row_start, "the rows of a low-rank pair are outside of X");
+    c.that(pair.row_start >= 0 && pair.row_count >= 0 && pair.row_count <= op.x.rows - pair.row_start,
+           "the rows of a low-rank pair are outside of X");
     if (backward) c.needed("S", pair.s, pair.row_count, rank);
     else c.optional("S", pair.s, pair.row_count, rank);
     c.that(pair.dropout.probability >= 0 && pair.dropout.probability < 1, "the dropout probability is outside [0, 1)");
@@ -77,7 +81,8 @@ void check_linear(const Checker& c, const pn_linear& op, bool backward) {
     if (op.w.type == PN_INT8) {
         c.needed("W", op.w, outputs, inputs, PN_INT8);
         c.needed("WMaxima", op.w_maxima, 1, outputs);
-        c.that(inputs <= most_codes && outputs <= most_codes, "sums of products of codes fit into 32 bits for up to 131072 of them");
+        c.that(inputs <= most_codes && outputs <= most_codes,
+               "sums of products of codes fit into 32 bits for up to 131072 of them");
     } else {
         c.needed("W", op.w, outputs, inputs, any_real);
     }
@@ -86,7 +91,8 @@ void check_linear(const Checker& c, const pn_linear& op, bool backward) {
     c.optional("OutputScale", op.output_scale, 1, outputs);
     c.optional("PreScale", op.pre_scale, rows, outputs, op.x.type);
     c.optional("Residual", op.residual, rows, outputs, op.x.type);
-    c.that(op.low_rank_count >= 0 && (op.low_rank_count == 0 || op.low_rank != nullptr), "the low-rank pairs are absent");
+    c.that(op.low_rank_count >= 0 && (op.low_rank_count == 0 || op.low_rank != nullptr),
+           "the low-rank pairs are absent");
     for (int p = 0; p < op.low_rank_count; p++) check_pair(c, op, op.low_rank[p], backward);
 }
 
@@ -125,17 +131,21 @@ void check_norm(const Checker& c, const pn_norm& op) {
 // The head h of a row begins at column h * stride.
 void check_heads(const Checker& c, const char* name, const pn_tensor& t, int heads, int stride, int width) {
     c.activation(name, t, any_size, any_size);
-    c.that(heads > 0 && width > 0 && stride >= width && static_cast<long long>(heads - 1) * stride + width <= t.columns, "the heads do not fit into the columns");
+    c.that(heads > 0 && width > 0 && stride >= width && static_cast<long long>(heads - 1) * stride + width <= t.columns,
+           "the heads do not fit into the columns");
 }
 
 void check_segments(const Checker& c, const pn_attention& op) {
     c.needed("Segments", op.segments, any_size, 6, PN_INT32);
-    const auto inside = [](int first, int count, int rows) { return first >= 0 && count >= 0 && count <= rows - first; };
+    const auto inside = [](int first, int count, int rows) {
+        return first >= 0 && count >= 0 && count <= rows - first;
+    };
     for (int s = 0; s < op.segments.rows; s++) {
         const int* row = static_cast<const int*>(op.segments.data) + static_cast<long long>(s) * op.segments.stride;
         c.that(inside(row[0], row[1], op.q.rows), "a segment's queries are outside of Q");
         c.that(inside(row[2], row[3], op.k.rows), "a segment's keys are outside of K");
-        c.that(row[5] == 0 || (present(op.prefix_k) && inside(row[4], row[5], op.prefix_k.rows)), "a segment's prefix is outside of PrefixK");
+        c.that(row[5] == 0 || (present(op.prefix_k) && inside(row[4], row[5], op.prefix_k.rows)),
+               "a segment's prefix is outside of PrefixK");
         c.that(static_cast<long long>(row[3]) + row[5] < (1 << 20), "a segment has more than 2^20 keys");
     }
 }

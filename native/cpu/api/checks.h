@@ -1,5 +1,5 @@
-// What must hold of a record before a kernel runs over it. The C# side checks shapes too, with better words; these checks keep
-// every caller from reading or writing outside its tensors.
+// What must hold of a record before a kernel runs over it. The C# side checks shapes too, with better words; these
+// checks keep every caller from reading or writing outside its tensors.
 #pragma once
 
 #include "peftnative.h"

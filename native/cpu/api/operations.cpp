@@ -2,7 +2,7 @@
 #include "api/checks.h"
 #include "core/context.h"
 #include "core/error.h"
-#include "ops/table.h"
+#include "core/kernels.h"
 
 namespace {
 

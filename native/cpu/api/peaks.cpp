@@ -1,5 +1,5 @@
-// The most this machine can do, measured: multiply-adds with all operands in registers, and reading memory larger than any cache. What
-// benchmarks relate their rates to.
+// The most this machine can do, measured: multiply-adds with all operands in registers, and reading memory larger than
+// any cache. What benchmarks relate their rates to.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -161,7 +161,8 @@ double reading_rate(pn_context& context) {
         ~Free() { pn::free_aligned(memory); }
     } memory{pn::allocate_aligned(static_cast<std::size_t>(part) * context.pool.size())};
     auto* data = static_cast<std::uint64_t*>(memory.memory);
-    context.pool.run(context.pool.size(), [&](int worker) { std::fill_n(data + worker * words, words, std::uint64_t{1}); });
+    context.pool.run(context.pool.size(),
+                     [&](int worker) { std::fill_n(data + worker * words, words, std::uint64_t{1}); });
     std::atomic<std::uint64_t> keep{0};
     return best_rate(static_cast<double>(part) * context.pool.size(), [&] {
         context.pool.run(context.pool.size(), [&](int worker) { keep += sum_of_lines(data + worker * words, words); });

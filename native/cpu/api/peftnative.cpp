@@ -5,16 +5,34 @@
 
 #include "core/context.h"
 #include "core/error.h"
-#include "ops/table.h"
+#include "core/kernels.h"
 
 namespace {
 
 constexpr int32_t layout[] = {
-    sizeof(pn_tensor), sizeof(pn_dropout_mask), sizeof(pn_low_rank), sizeof(pn_linear), sizeof(pn_linear_gradients),
-    sizeof(pn_dequantize), sizeof(pn_dora_scale), sizeof(pn_dora_scale_gradients), sizeof(pn_embedding), sizeof(pn_embedding_gradients), sizeof(pn_norm),
-    sizeof(pn_norm_gradients), sizeof(pn_rope), sizeof(pn_attention), sizeof(pn_attention_gradients), sizeof(pn_gate),
-    sizeof(pn_gate_gradients), sizeof(pn_dropout), sizeof(pn_gather), sizeof(pn_gather_gradients), sizeof(pn_cross_entropy),
-    sizeof(pn_regression_loss), sizeof(pn_adamw),
+    sizeof(pn_tensor),
+    sizeof(pn_dropout_mask),
+    sizeof(pn_low_rank),
+    sizeof(pn_linear),
+    sizeof(pn_linear_gradients),
+    sizeof(pn_dequantize),
+    sizeof(pn_dora_scale),
+    sizeof(pn_dora_scale_gradients),
+    sizeof(pn_embedding),
+    sizeof(pn_embedding_gradients),
+    sizeof(pn_norm),
+    sizeof(pn_norm_gradients),
+    sizeof(pn_rope),
+    sizeof(pn_attention),
+    sizeof(pn_attention_gradients),
+    sizeof(pn_gate),
+    sizeof(pn_gate_gradients),
+    sizeof(pn_dropout),
+    sizeof(pn_gather),
+    sizeof(pn_gather_gradients),
+    sizeof(pn_cross_entropy),
+    sizeof(pn_regression_loss),
+    sizeof(pn_adamw),
 };
 constexpr int32_t layout_count = sizeof layout / sizeof *layout;
 
@@ -74,10 +92,12 @@ uint32_t pn_abi_version(void) { return PN_ABI_VERSION; }
 
 pn_status pn_check_layout(const int32_t* sizes, int32_t count) {
     return pn::guard([&] {
-        if (count != layout_count) pn::fail(PN_INVALID_ARGUMENT, "the caller knows %d records, the library %d", count, layout_count);
+        if (count != layout_count)
+            pn::fail(PN_INVALID_ARGUMENT, "the caller knows %d records, the library %d", count, layout_count);
         for (int32_t i = 0; i < count; i++)
             if (sizes[i] != layout[i])
-                pn::fail(PN_INVALID_ARGUMENT, "record %d has %d bytes for the caller, %d for the library", i, sizes[i], layout[i]);
+                pn::fail(PN_INVALID_ARGUMENT, "record %d has %d bytes for the caller, %d for the library", i, sizes[i],
+                         layout[i]);
     });
 }
 
@@ -92,7 +112,9 @@ pn_status pn_create(int32_t threads, const char* instruction_set, pn_context** c
 
 void pn_destroy(pn_context* context) { delete context; }
 
-const char* pn_cpu_description(const pn_context* context) { return context == nullptr ? "" : context->description.c_str(); }
+const char* pn_cpu_description(const pn_context* context) {
+    return context == nullptr ? "" : context->description.c_str();
+}
 
 pn_status pn_allocate(int64_t bytes, void** memory) {
     return pn::guard([&] {

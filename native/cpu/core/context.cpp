@@ -3,12 +3,13 @@
 #include <algorithm>
 
 #include "core/features.h"
-#include "ops/table.h"
+#include "core/kernels.h"
 
 namespace {
 
-// How far the cores of a pool are from each other, relative to neighbours: how much larger a share has to be. Counted twice, because a
-// worker is told later and then also waits longer for every line it reads. With more threads than cores a round trip does not tell.
+// How far the cores of a pool are from each other, relative to neighbours: how much larger
+// a share has to be. Counted twice, because a worker is told later and then also waits
+// longer for every line it reads. With more threads than cores a round trip does not tell.
 double distance_of(const pn::ThreadPool& pool) {
     constexpr double nearby = 150, farthest = 16;  // nanoseconds; times
     if (pool.size() > pn::processor_count()) return 1;
@@ -19,7 +20,9 @@ double distance_of(const pn::ThreadPool& pool) {
 }  // namespace
 
 pn_context::pn_context(int threads, const char* instruction_set)
-    : kernels(&pn::choose_kernels(instruction_set)), pool(threads > 0 ? threads : pn::processor_count()), own(new pn::Workspace[pool.size()]),
+    : kernels(&pn::choose_kernels(instruction_set)),
+      pool(threads > 0 ? threads : pn::processor_count()),
+      own(new pn::Workspace[pool.size()]),
       distance(distance_of(pool)) {
     description = pn::processor_name() + ", " + kernels->name + ", " + std::to_string(pool.size()) +
                   (pool.size() == 1 ? " thread" : " threads");

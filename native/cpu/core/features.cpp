@@ -10,7 +10,7 @@
 #endif
 
 #include "core/error.h"
-#include "ops/table.h"
+#include "core/kernels.h"
 
 #if defined(PN_X86)
 #if defined(_MSC_VER)

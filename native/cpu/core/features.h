@@ -7,10 +7,12 @@ namespace pn {
 
 struct Kernels;
 
-// The kernels of the instruction set called portable, avx2, avx512 or avx512bf16; null when this build or machine does not have it.
+// The kernels of the instruction set called portable, avx2, avx512
+// or avx512bf16; null when this build or machine does not have it.
 const Kernels* find_kernels(const std::string& name);
 
-// The kernels of that name; without one those that the environment variable PEFTNATIVE_CPU names, or the best of this machine.
+// The kernels of that name; without one those that the environment
+// variable PEFTNATIVE_CPU names, or the best of this machine.
 const Kernels& choose_kernels(const char* name);
 
 std::string processor_name();

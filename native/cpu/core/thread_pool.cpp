@@ -37,7 +37,8 @@ bool wait_awake(Ready ready) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) : size_(threads < 1 ? 1 : threads), threads_(new std::thread[size_]), done_(new Done[size_]) {
+ThreadPool::ThreadPool(int threads)
+    : size_(threads < 1 ? 1 : threads), threads_(new std::thread[size_]), done_(new Done[size_]) {
     for (int worker = 1; worker < size_; worker++) threads_[worker] = std::thread([this, worker] { work(worker); });
     if (size_ > 1) round_trip_ = measure_round_trip();
 }
@@ -76,13 +77,15 @@ void ThreadPool::run(int workers, Job job, void* argument) {
     workers_ = workers;
     job_ = job;
     argument_ = argument;
-    const unsigned round = round_.fetch_add(1) + 1;  // seq_cst: either a worker sees the new round before sleeping or we see it asleep
+    // seq_cst: either a worker sees the new round before sleeping or we see it asleep
+    const unsigned round = round_.fetch_add(1) + 1;
     if (sleeping_.load() > 0) round_.notify_all();
     job(argument, 0);
     for (int worker = 1; worker < size_; worker++) {
         const std::atomic<int>& done = done_[worker].round;
         const int now = static_cast<int>(round), before = static_cast<int>(round - 1);
-        while (!wait_awake([&] { return done.load(std::memory_order_acquire) == now; })) done.wait(before, std::memory_order_acquire);
+        while (!wait_awake([&] { return done.load(std::memory_order_acquire) == now; }))
+            done.wait(before, std::memory_order_acquire);
     }
 }
 

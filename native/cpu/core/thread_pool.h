@@ -1,5 +1,5 @@
-// Fork-join over a fixed number of threads. The caller is worker 0. Waiting threads spin for a short while, then give up
-// their time slice, then sleep, so that an idle pool costs nothing.
+// Fork-join over a fixed number of threads. The caller is worker 0. Waiting threads spin for a short while, then give
+// up their time slice, then sleep, so that an idle pool costs nothing.
 #pragma once
 
 #include <atomic>
@@ -21,11 +21,12 @@ public:
 
     int size() const { return size_; }
 
-    // Nanoseconds that a round with nothing to do takes when all threads are awake, measured once at the start: some hundred where the
-    // cores share a cache, several times as many where they do not. Zero for one thread.
+    // Nanoseconds that a round with nothing to do takes when all threads are awake, measured once at the start: some
+    // hundred where the cores share a cache, several times as many where they do not. Zero for one thread.
     double round_trip() const { return round_trip_; }
 
-    // Runs job(argument, w) for w in [0, workers), workers <= size(), and returns when all are done. Jobs must not throw.
+    // Runs job(argument, w) for w in [0, workers), workers <=
+    // size(), and returns when all are done. Jobs must not throw.
     void run(int workers, Job job, void* argument);
 
     // The next task number of a job whose tasks are taken by whoever is free: 0, 1, 2, ...

@@ -1,5 +1,5 @@
-// Scratch memory of one operation: blocks cut from the end, all given back when the next operation begins. After the first
-// rounds one block serves everything and nothing is allocated any more.
+// Scratch memory of one operation: blocks cut from the end, all given back when the next operation begins. After the
+// first rounds one block serves everything and nothing is allocated any more.
 #pragma once
 
 #include <cstddef>

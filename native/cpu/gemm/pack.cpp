@@ -12,7 +12,8 @@ constexpr std::ptrdiff_t steps_at_once = 8;  // even
 
 // A square of at most W x W elements: rows of x become columns.
 template <class T, class U>
-PN_INLINE void turn_square(const T* x, std::ptrdiff_t stride, int rows, int columns, F factor, U* out, std::ptrdiff_t out_stride) {
+PN_INLINE void turn_square(const T* x, std::ptrdiff_t stride, int rows, int columns, F factor, U* out,
+                           std::ptrdiff_t out_stride) {
     F square[W];
     for (int r = 0; r < W; r++) square[r] = (r < rows ? load(x + r * stride, columns) : zero()) * factor;
     transpose(square);
@@ -50,11 +51,14 @@ void turn_words(const float* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std:
 PN_INLINE F paired(const float* low, const float* high, int n) {
     return join(rounded(load(low, n)), high == nullptr ? zero() : rounded(load(high, n)));
 }
-PN_INLINE F paired(const bf16* low, const bf16* high, int n) { return join(load(low, n), high == nullptr ? zero() : load(high, n)); }
+PN_INLINE F paired(const bf16* low, const bf16* high, int n) {
+    return join(load(low, n), high == nullptr ? zero() : load(high, n));
+}
 
 // Rows of columns stay rows: steps [first, last) of all panels, so that rows are read along as far as they go.
 template <class T, bool Pairs>
-void straight_steps(const T* x, std::ptrdiff_t stride, std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t all, std::ptrdiff_t columns, float* out) {
+void straight_steps(const T* x, std::ptrdiff_t stride, std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t all,
+                    std::ptrdiff_t columns, float* out) {
     constexpr std::ptrdiff_t each = Pairs ? 2 : 1;
     const std::ptrdiff_t panel = ceil_div(all, each) * panel_width;
     for (std::ptrdiff_t c = 0, width; c < columns; c += width, out += panel) {
@@ -103,9 +107,12 @@ void turn(const T* x, std::ptrdiff_t stride, std::ptrdiff_t steps, std::ptrdiff_
 }
 
 template <class T>
-void pack(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns, bool pairs, float* out) {
+void pack(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns,
+          bool pairs, float* out) {
     const T* x = static_cast<const T*>(right.data) + (right.turned ? j * right.stride + k : k * right.stride + j);
-    if (!right.turned) return pairs ? straight<T, true>(x, right.stride, steps, columns, out) : straight<T, false>(x, right.stride, steps, columns, out);
+    if (!right.turned)
+        return pairs ? straight<T, true>(x, right.stride, steps, columns, out)
+                     : straight<T, false>(x, right.stride, steps, columns, out);
     const std::ptrdiff_t panel = (pairs ? ceil_div<std::ptrdiff_t>(steps, 2) : steps) * panel_width;
     for (std::ptrdiff_t c = 0, width; c < columns; c += width, out += panel) {
         width = panel_columns(columns - c);
@@ -114,7 +121,8 @@ void pack(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdi
 }
 
 // Four rows as one of words.
-void straight_quads(const std::uint8_t* x, std::ptrdiff_t stride, std::ptrdiff_t steps, std::ptrdiff_t columns, float* out) {
+void straight_quads(const std::uint8_t* x, std::ptrdiff_t stride, std::ptrdiff_t steps, std::ptrdiff_t columns,
+                    float* out) {
     const std::ptrdiff_t panel = ceil_div<std::ptrdiff_t>(steps, 4) * panel_width;
     const std::uint8_t zeros[panel_width] = {};
     for (std::ptrdiff_t k = 0; k < steps; k += 4)
@@ -127,7 +135,8 @@ void straight_quads(const std::uint8_t* x, std::ptrdiff_t stride, std::ptrdiff_t
             }
             float* to = out + p * panel + k / 4 * panel_width;
             for (std::ptrdiff_t i = 0; i < width; i++) {
-                const std::uint32_t word = rows[0][i] | static_cast<std::uint32_t>(rows[1][i]) << 8 | static_cast<std::uint32_t>(rows[2][i]) << 16 |
+                const std::uint32_t word = rows[0][i] | static_cast<std::uint32_t>(rows[1][i]) << 8 |
+                                           static_cast<std::uint32_t>(rows[2][i]) << 16 |
                                            static_cast<std::uint32_t>(rows[3][i]) << 24;
                 std::memcpy(to + i, &word, sizeof word);
             }
@@ -146,8 +155,10 @@ void turn_quads(const std::uint8_t* x, std::ptrdiff_t stride, std::ptrdiff_t ste
         }
 }
 
-void pack_quads(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns, float* out) {
-    const std::uint8_t* x = static_cast<const std::uint8_t*>(right.data) + (right.turned ? j * right.stride + k : k * right.stride + j);
+void pack_quads(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns,
+                float* out) {
+    const std::uint8_t* x =
+        static_cast<const std::uint8_t*>(right.data) + (right.turned ? j * right.stride + k : k * right.stride + j);
     if (!right.turned) return straight_quads(x, right.stride, steps, columns, out);
     const std::ptrdiff_t panel = ceil_div<std::ptrdiff_t>(steps, 4) * panel_width;
     for (std::ptrdiff_t c = 0, width; c < columns; c += width, out += panel) {
@@ -158,7 +169,8 @@ void pack_quads(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std:
 
 }  // namespace
 
-void pack_right(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns, Words words, float* out) {
+void pack_right(const Right& right, std::ptrdiff_t k, std::ptrdiff_t steps, std::ptrdiff_t j, std::ptrdiff_t columns,
+                Words words, float* out) {
     if (words == Words::quads) return pack_quads(right, k, steps, j, columns, out);
     const bool pairs = words == Words::pairs;
     if (right.is_bf16) pack<bf16>(right, k, steps, j, columns, pairs, out);
@@ -172,7 +184,8 @@ void pack_panel(const T* x, std::ptrdiff_t stride, int rows, std::ptrdiff_t colu
 }
 
 template <class T, class U>
-void transpose(const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float factor, U* out, std::ptrdiff_t out_stride) {
+void transpose(const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, float factor, U* out,
+               std::ptrdiff_t out_stride) {
     const F by = set(factor);
     for_vectors(columns, [&](std::ptrdiff_t c, int width) {
         for_vectors(rows, [&](std::ptrdiff_t r, int height) {

@@ -1,10 +1,10 @@
-// Matrix products C[i, j] = sum_k left(i, k) right(k, j), blocked for the caches and divided among threads by outputs, so that
-// every element is summed in the same order whatever the division.
+// Matrix products C[i, j] = sum_k left(i, k) right(k, j), blocked for the caches and divided among threads by outputs,
+// so that every element is summed in the same order whatever the division.
 #pragma once
 
 #include "core/context.h"
 #include "gemm/pack.h"
-#include "ops/common.h"
+#include "simd/range.h"
 
 namespace pn::PN_ISA {
 
@@ -21,11 +21,14 @@ struct Tile {
 // What is done with the tiles, and which further segments they get.
 struct Sink {
     virtual void take(const Tile& tile) const = 0;
-    // Whether the sums of a tile of whole vectors can go straight from registers to a place, instead of through take(). Nothing may be
-    // added there unless `adding`.
+    // Whether the sums of a tile of whole vectors can go straight from registers to a place, instead of through take().
+    // Nothing may be added there unless `adding`.
     virtual bool has_place(std::ptrdiff_t /*i*/, std::ptrdiff_t /*j*/, bool /*adding*/, Place&) const { return false; }
     // Writes the further segments of a tile (at most most_extra()) and says how many.
-    virtual int extra_segments(std::ptrdiff_t /*i*/, std::ptrdiff_t /*j*/, int /*rows*/, int /*columns*/, Segment*) const { return 0; }
+    virtual int extra_segments(std::ptrdiff_t /*i*/, std::ptrdiff_t /*j*/, int /*rows*/, int /*columns*/,
+                               Segment*) const {
+        return 0;
+    }
     virtual int most_extra() const { return 0; }
 
 protected:
@@ -47,7 +50,9 @@ struct Product {
     bool by_rows = false;  // divide among workers by rows alone, as rows_of() does
     QuadScales scales{};
 
-    double multiplications() const { return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(steps); }
+    double multiplications() const {
+        return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(steps);
+    }
 };
 
 inline Range rows_of(std::ptrdiff_t rows, int worker, int workers) { return part_of(rows, worker, workers, tile_rows); }
@@ -112,7 +117,8 @@ private:
         T* to = data + t.i * stride + t.j;
         for (int r = 0; r < t.rows; r++, to += stride) {
             const float* from = t.sums + r * tile_columns;
-            for_vectors(t.columns, [&](std::ptrdiff_t c, int n) { store(to + c, load(to + c, n) + load(from + c), n); });
+            for_vectors(t.columns,
+                        [&](std::ptrdiff_t c, int n) { store(to + c, load(to + c, n) + load(from + c), n); });
         }
     }
 

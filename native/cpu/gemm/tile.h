@@ -1,5 +1,6 @@
-// The innermost loop of every matrix product: a tile of up to tile_rows x (tile_vectors * W) elements, kept in registers. An
-// operand element is a word: a float, or two bf16 or four signed bytes that follow each other in the reduction.
+// The innermost loop of every matrix product: a tile of up to tile_rows x
+// (tile_vectors * W) elements, kept in registers. An operand element is a word: a
+// float, or two bf16 or four signed bytes that follow each other in the reduction.
 #pragma once
 
 #include "gemm/panel.h"
@@ -20,13 +21,15 @@ struct Left {
     std::ptrdiff_t row;
 };
 
-// What is asked for while a tile is computed, for what comes later: with each panel_width steps, lines of tile_rows rows of memory.
+// What is asked for while a tile is computed, for what comes later:
+// with each panel_width steps, lines of tile_rows rows of memory.
 struct Ahead {
     const char* data = nullptr;
     std::ptrdiff_t row = 0, step = 0;  // in bytes: from row to row, and on to the next piece
 };
 
-// A part of the reduction: left rows times right vectors, steps of them. Right: step k, column j at right[k * stride + j].
+// A part of the reduction: left rows times right vectors, steps
+// of them. Right: step k, column j at right[k * stride + j].
 struct Segment {
     Left left;
     const float* right;
@@ -49,8 +52,8 @@ PN_INLINE F multiply_add(F a, F b, F c) {
 
 // The last vector of an edge tile reads only the columns that are there (`rest`).
 template <int R, int V, bool Edge, Words words>
-PN_INLINE void tile_steps(F (&sum)[R][V], const float* PN_RESTRICT left, std::ptrdiff_t row, const float* PN_RESTRICT right,
-                          std::ptrdiff_t stride, std::ptrdiff_t steps, int rest) {
+PN_INLINE void tile_steps(F (&sum)[R][V], const float* PN_RESTRICT left, std::ptrdiff_t row,
+                          const float* PN_RESTRICT right, std::ptrdiff_t stride, std::ptrdiff_t steps, int rest) {
     for (std::ptrdiff_t k = 0; k < steps; k++) {
         PN_UNROLL
         for (int v = 0; v < V * W; v += line_floats) prefetch(right + prefetched_steps * stride + v, true);
@@ -73,7 +76,8 @@ constexpr std::ptrdiff_t ahead_bytes = panel_width * sizeof(float);  // of each 
 PN_INLINE void prefetch_ahead(const Ahead& ahead, std::ptrdiff_t piece) {
     const char* from = ahead.data + piece * ahead.step;
     for (int r = 0; r < tile_rows; r++, from += ahead.row)
-        for (int line = 0; line < ahead_bytes; line += line_floats * static_cast<int>(sizeof(float))) prefetch(from + line, false);
+        for (int line = 0; line < ahead_bytes; line += line_floats * static_cast<int>(sizeof(float)))
+            prefetch(from + line, false);
 }
 
 template <int R, int V, bool Edge, Words words>
@@ -81,11 +85,13 @@ PN_INLINE void tile_segment(F (&sum)[R][V], const Segment& part, int rest) {
     for (std::ptrdiff_t k = 0; k < part.steps; k += panel_width) {
         const std::ptrdiff_t steps = smaller<std::ptrdiff_t>(panel_width, part.steps - k);
         if (part.ahead.data != nullptr) prefetch_ahead(part.ahead, k / panel_width);
-        tile_steps<R, V, Edge, words>(sum, part.left.data + k, part.left.row, part.right + k * part.stride, part.stride, steps, rest);
+        tile_steps<R, V, Edge, words>(sum, part.left.data + k, part.left.row, part.right + k * part.stride, part.stride,
+                                      steps, rest);
     }
 }
 
-// Where sums go: row r to data[r * stride + column], with what lies at more[r * more_stride + column] added where there is such.
+// Where sums go: row r to data[r * stride + column], with what lies
+// at more[r * more_stride + column] added where there is such.
 struct Place {
     float* data;
     std::ptrdiff_t stride = tile_columns;
@@ -122,8 +128,9 @@ void tile(const Segment* segments, int count, int rest, const Place& place) {
     }
 }
 
-// Computes rows x columns sums (rows <= tile_rows, columns <= tile_columns); where the words are quads, whole numbers, to which nothing
-// may be added. Whole vectors are read and written: up to the next multiple of W the elements behind `columns` become undefined.
+// Computes rows x columns sums (rows <= tile_rows, columns <= tile_columns); where the
+// words are quads, whole numbers, to which nothing may be added. Whole vectors are read and
+// written: up to the next multiple of W the elements behind `columns` become undefined.
 void run_tile(const Segment* segments, int count, int rows, int columns, const Place& place);
 
 }  // namespace pn::PN_ISA

@@ -9,8 +9,10 @@ void adamw(pn_context& context, const pn_adamw& op) {
     const auto number = [](double x) { return set(static_cast<float>(x)); };
     const double correction1 = 1 - std::pow(op.beta1, op.step), correction2 = 1 - std::pow(op.beta2, op.step);
     const F shrink = number(1 - op.learning_rate * op.weight_decay), scale = number(op.gradient_scale);
-    const F beta1 = number(op.beta1), rest1 = number(1 - op.beta1), beta2 = number(op.beta2), rest2 = number(1 - op.beta2);
-    const F step = number(op.learning_rate / correction1), root = number(1 / std::sqrt(correction2)), epsilon = number(op.epsilon);
+    const F beta1 = number(op.beta1), rest1 = number(1 - op.beta1), beta2 = number(op.beta2),
+            rest2 = number(1 - op.beta2);
+    const F step = number(op.learning_rate / correction1), root = number(1 / std::sqrt(correction2)),
+            epsilon = number(op.epsilon);
     const std::ptrdiff_t count = op.values.columns;
     const int workers = context.workers(4.0 * static_cast<double>(count));
     context.pool.run(workers, [&](int worker) {

@@ -64,7 +64,8 @@ private:
         if (dropping) queries.keep_factors(keys, m.factor_rows, m.factors);
         for (std::ptrdiff_t c = 0; c < queries.columns; c += W) {
             soften(queries, keys, c);
-            for (std::ptrdiff_t k = c; dropping && k < (keys.end - keys.begin) * strip; k += strip) store(m.scores + k, load(m.scores + k) * load(m.factors + k));
+            for (std::ptrdiff_t k = c; dropping && k < (keys.end - keys.begin) * strip; k += strip)
+                store(m.scores + k, load(m.scores + k) * load(m.factors + k));
         }
         queries.add_keys(keys, m.values, m.scores, m.sums);
     }
@@ -83,7 +84,8 @@ private:
         if (any(before < top)) {
             const F factor = exp(before - base);
             total = total * factor;
-            for (std::ptrdiff_t d = c; d < op.head_dim * strip; d += strip) store(m.sums + d, load(m.sums + d) * factor);
+            for (std::ptrdiff_t d = c; d < op.head_dim * strip; d += strip)
+                store(m.sums + d, load(m.sums + d) * factor);
         }
         const std::ptrdiff_t count = smaller(keys.end, queries.end_of(c)) - keys.begin;
         for (std::ptrdiff_t k = 0; k < count * strip; k += strip) {
@@ -99,12 +101,15 @@ private:
         for (std::ptrdiff_t c = 0; c < queries.columns; c += W) {
             const F denominator = load(m.denominator + c);
             const F factor = select(zero() < denominator | is_nan(denominator), set(1) / denominator, zero());
-            for (std::ptrdiff_t d = c; d < op.head_dim * strip; d += strip) store(m.sums + d, load(m.sums + d) * factor);
+            for (std::ptrdiff_t d = c; d < op.head_dim * strip; d += strip)
+                store(m.sums + d, load(m.sums + d) * factor);
         }
         const std::ptrdiff_t first = q.first_query + queries.first;
-        transpose(m.sums, strip, op.head_dim, queries.count, 1.0f, row<T>(op.y, first) + head * op.head_dim, op.y.stride);
+        transpose(m.sums, strip, op.head_dim, queries.count, 1.0f, row<T>(op.y, first) + head * op.head_dim,
+                  op.y.stride);
         if (!present(op.log_sum_exp)) return;
-        for (std::ptrdiff_t i = 0; i < queries.count; i++) row(op.log_sum_exp, first + i)[head] = log_sum_exp(m.top[i], m.denominator[i]);
+        for (std::ptrdiff_t i = 0; i < queries.count; i++)
+            row(op.log_sum_exp, first + i)[head] = log_sum_exp(m.top[i], m.denominator[i]);
     }
 
     const AttentionPlan& plan;
@@ -129,7 +134,8 @@ void attention_forward(pn_context& context, const pn_attention& op) {
     if (strips == 0) return;
     const int workers = context.workers(static_cast<double>(scores) * op.heads * op.head_dim, 1 << 17);
     const bool whole = heads >= enough_tasks * workers;  // else strips, for which each worker prepares the keys
-    auto* tasks = static_cast<QueryTask*>(context.workspace.bytes(sizeof(QueryTask) * static_cast<std::size_t>(whole ? heads : strips)));
+    auto* tasks = static_cast<QueryTask*>(
+        context.workspace.bytes(sizeof(QueryTask) * static_cast<std::size_t>(whole ? heads : strips)));
     std::ptrdiff_t count = 0;
     for (std::ptrdiff_t n = 0; n < plan.sequences; n++)
         for (std::ptrdiff_t h = 0; h < op.heads; h++)
@@ -151,7 +157,8 @@ void attention_forward(pn_context& context, const pn_attention& op) {
             for (std::ptrdiff_t t; (t = context.pool.claim()) < count;) {
                 Forward<decltype(e)> forward(plan, *m, tasks[t]);
                 const std::ptrdiff_t end = tasks[t].first + tasks[t].count;
-                for (std::ptrdiff_t i = tasks[t].first; i < end; i += strip) forward.run(i, smaller<std::ptrdiff_t>(strip, end - i));
+                for (std::ptrdiff_t i = tasks[t].first; i < end; i += strip)
+                    forward.run(i, smaller<std::ptrdiff_t>(strip, end - i));
             }
         });
     });

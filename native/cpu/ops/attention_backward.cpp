@@ -1,6 +1,6 @@
-// Backward of attention. Scores are computed again from Q, K and the saved log of the denominator. One task is one head of one
-// sequence; it keeps its own gradients of keys and values, and writes them, or where heads share keys or sequences a prefix, leaves
-// them to be added up in order afterwards.
+// Backward of attention. Scores are computed again from Q, K and the saved log of the denominator. One task is one head
+// of one sequence; it keeps its own gradients of keys and values, and writes them, or where heads share keys or
+// sequences a prefix, leaves them to be added up in order afterwards.
 #include "ops/attention_strip.h"
 #include "ops/ops.h"
 
@@ -22,7 +22,9 @@ struct Block {
     float *key_rows, *key_panels, *value_rows;    // the head's keys and values
     float *dk, *dv;                               // and their gradients [key][head_dim], where no partials are left
 
-    static std::ptrdiff_t floats(const AttentionPlan& plan) { return 6 * strip * plan.op.head_dim + 5 * plan.floats_of_a_head(); }
+    static std::ptrdiff_t floats(const AttentionPlan& plan) {
+        return 6 * strip * plan.op.head_dim + 5 * plan.floats_of_a_head();
+    }
 
     void use(float* memory, const AttentionPlan& plan) {
         for (float** part : {&q, &dy, &turned_q, &turned_dy, &turned_y, &dq}) {
@@ -49,14 +51,23 @@ void add_tile(const Segment& segment, std::ptrdiff_t rows, std::ptrdiff_t column
     alignas(64) float tile[tile_rows * tile_columns];
     run_tile(&segment, 1, down, across, {tile});
     for (int r = 0; r < down; r++, sums += stride)
-        for_vectors(across, [&](std::ptrdiff_t c, int n) { store(sums + c, load(sums + c, n) + load(tile + r * tile_columns + c), n); });
+        for_vectors(across, [&](std::ptrdiff_t c, int n) {
+            store(sums + c, load(sums + c, n) + load(tile + r * tile_columns + c), n);
+        });
 }
 
 template <class T>
 class Backward {
 public:
-    Backward(const AttentionPlan& plan, const pn_attention_gradients& g, const Partials& partials, Block& block, std::ptrdiff_t task)
-        : plan(plan), op(plan.op), g(g), q(plan.sequence(task / op.heads)), head(task % op.heads), alone(partials.dk == nullptr), b(block) {
+    Backward(const AttentionPlan& plan, const pn_attention_gradients& g, const Partials& partials, Block& block,
+             std::ptrdiff_t task)
+        : plan(plan),
+          op(plan.op),
+          g(g),
+          q(plan.sequence(task / op.heads)),
+          head(task % op.heads),
+          alone(partials.dk == nullptr),
+          b(block) {
         const std::ptrdiff_t offset = (head * plan.all_keys + q.before) * op.head_dim;
         dk = alone ? b.dk : partials.dk + offset;
         dv = alone ? b.dv : partials.dv + offset;
@@ -71,7 +82,8 @@ public:
         clear(dk, q.total * op.head_dim);
         clear(dv, q.total * op.head_dim);
         if (dbias != nullptr) clear(dbias, op.relative_bias.rows);
-        for (std::ptrdiff_t i = 0; i < q.queries; i += strip) queries_from(AttentionStrip(plan, q, head, i, smaller<std::ptrdiff_t>(strip, q.queries - i)));
+        for (std::ptrdiff_t i = 0; i < q.queries; i += strip)
+            queries_from(AttentionStrip(plan, q, head, i, smaller<std::ptrdiff_t>(strip, q.queries - i)));
         if (!alone) return;
         write(dk, static_cast<float>(op.scale), g.dk);
         write(dv, 1.0f, g.dv);
@@ -85,11 +97,14 @@ private:
         put_rows(row<T>(target, q.first_key) + head * op.kv_head_stride, target.stride, q.total, gradient, scale);
     }
 
-    static void clear(float* p, std::ptrdiff_t count) { std::memset(p, 0, sizeof(float) * static_cast<std::size_t>(count)); }
+    static void clear(float* p, std::ptrdiff_t count) {
+        std::memset(p, 0, sizeof(float) * static_cast<std::size_t>(count));
+    }
 
     void queries_from(const AttentionStrip& queries) {
         const std::ptrdiff_t first = q.first_query + queries.first, count = queries.count, width = op.head_dim;
-        const T *from = row<T>(op.q, first) + head * op.head_stride, *dy = row<T>(g.dy, first) + head * width, *y = row<T>(op.y, first) + head * width;
+        const T *from = row<T>(op.q, first) + head * op.head_stride, *dy = row<T>(g.dy, first) + head * width,
+                *y = row<T>(op.y, first) + head * width;
         copy_rows(from, op.q.stride, count, width, b.q, width);
         copy_rows(dy, g.dy.stride, count, width, b.dy, width);
         queries.turn<words>(from, op.q.stride, b.turned_q);
@@ -99,11 +114,14 @@ private:
         deltas(queries);
         for (std::ptrdiff_t j = queries.keys.begin / panel_width * panel_width; j < queries.keys.end; j += key_block)
             block(queries, {j, smaller(queries.keys.end, j + key_block)});
-        if (present(g.dq)) transpose(b.dq, strip, width, count, static_cast<float>(op.scale), row<T>(g.dq, first) + head * op.head_stride, g.dq.stride);
+        if (present(g.dq))
+            transpose(b.dq, strip, width, count, static_cast<float>(op.scale),
+                      row<T>(g.dq, first) + head * op.head_stride, g.dq.stride);
     }
 
-    // Summed in the order in which the tiles sum dY V: where one key has all the weight, the two cancel without a rest. A query that sees
-    // nothing gets +infinity for its log of no denominator, with which all its probabilities are zero.
+    // Summed in the order in which the tiles sum dY V: where one key has all the
+    // weight, the two cancel without a rest. A query that sees nothing gets +infinity
+    // for its log of no denominator, with which all its probabilities are zero.
     void deltas(const AttentionStrip& queries) {
         for (std::ptrdiff_t c = 0; c < queries.columns; c += W) {
             F total = zero();
@@ -112,7 +130,8 @@ private:
             store(b.delta + c, total);
         }
         for (std::ptrdiff_t i = 0; i < queries.columns; i++) {
-            const float lse = i < queries.count ? row(op.log_sum_exp, q.first_query + queries.first + i)[head] : minus_infinity;
+            const float lse =
+                i < queries.count ? row(op.log_sum_exp, q.first_query + queries.first + i)[head] : minus_infinity;
             b.log_sum_exp[i] = lse == minus_infinity ? -lse : lse;
         }
     }
@@ -120,7 +139,8 @@ private:
     void put_rows(T* to, std::ptrdiff_t stride, std::ptrdiff_t rows, const float* from, float factor) const {
         for (std::ptrdiff_t r = 0; r < rows; r++, to += stride, from += op.head_dim) {
             if (r + prefetched_rows < rows) prefetch_row(to + prefetched_rows * stride, op.head_dim);
-            for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) { store(to + d, load(from + d, n) * set(factor), n); });
+            for_vectors(op.head_dim,
+                        [&](std::ptrdiff_t d, int n) { store(to + d, load(from + d, n) * set(factor), n); });
         }
     }
 
@@ -135,8 +155,8 @@ private:
         if (present(g.dq)) queries.add_keys(keys, b.key_panels, b.ds, b.dq);
     }
 
-    // With p = e^(score - lse), m the dropout factors and c the slope of the cap: scores become p m, products dY V become
-    // ds = p (m dY V - delta) c.
+    // With p = e^(score - lse), m the dropout factors and c the slope of the
+    // cap: scores become p m, products dY V become ds = p (m dY V - delta) c.
     void score_gradients(const AttentionStrip& queries, Range keys, std::ptrdiff_t column) {
         const F lse = load(b.log_sum_exp + column), delta = load(b.delta + column);
         const F by_cap = set(op.soft_cap > 0 ? static_cast<float>(1 / op.soft_cap) : 0.0f);
@@ -170,7 +190,8 @@ private:
         queries.for_pieces(keys, [&](Range piece, std::ptrdiff_t c) {
             for (std::ptrdiff_t key = piece.begin; key < piece.end; key += tile_rows) {
                 const Left left{weights + (key - keys.begin) * strip + c, strip};
-                add_tiles(left, smaller<std::ptrdiff_t>(tile_rows, piece.end - key), right + c * op.head_dim, queries.count - c, sums + key * op.head_dim);
+                add_tiles(left, smaller<std::ptrdiff_t>(tile_rows, piece.end - key), right + c * op.head_dim,
+                          queries.count - c, sums + key * op.head_dim);
             }
         });
     }
@@ -193,34 +214,37 @@ private:
     float *dk, *dv, *dbias;
 };
 
-// Adds up the gradients of keys (or values) that the heads of a group computed: written for the sequence's own rows, added for
-// prefix rows, sequence after sequence. Each worker owns some key/value heads.
-void reduce(const AttentionPlan& plan, const float* partial, float scale, const pn_tensor& target, const pn_tensor& prefix_target) {
+// Adds up the gradients of keys (or values) that the heads of a group computed: written for the sequence's own rows,
+// added for prefix rows, sequence after sequence. Each worker owns some key/value heads.
+void reduce(const AttentionPlan& plan, const float* partial, float scale, const pn_tensor& target,
+            const pn_tensor& prefix_target) {
     if (!present(target) && !present(prefix_target)) return;
     const pn_attention& op = plan.op;
     const std::ptrdiff_t group = op.heads / op.kv_heads;
-    for_rows(plan.context, op.kv_heads, static_cast<double>(plan.all_keys * op.head_dim * group), [&](std::ptrdiff_t kv) {
-        for (std::ptrdiff_t s = 0; s < plan.sequences; s++) {
-            const Sequence& q = plan.sequence(s);
-            for (std::ptrdiff_t j = 0; j < q.total; j++) {
-                const bool is_prefix = j < q.prefix;
-                const pn_tensor& to_tensor = is_prefix ? prefix_target : target;
-                if (!present(to_tensor)) continue;
-                const std::ptrdiff_t first = is_prefix ? q.first_prefix + j : q.first_key + j - q.prefix;
-                const std::ptrdiff_t column = kv * (is_prefix ? op.head_dim : op.kv_head_stride);
-                const float* from = partial + (kv * group * plan.all_keys + q.before + j) * op.head_dim;
-                with_element(to_tensor, [&](auto e) {
-                    auto* to = row<decltype(e)>(to_tensor, first) + column;
-                    for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) {
-                        F total = load(from + d, n);
-                        for (std::ptrdiff_t h = 1; h < group; h++) total += load(from + h * plan.all_keys * op.head_dim + d, n);
-                        total = total * set(scale);
-                        store(to + d, is_prefix ? load(to + d, n) + total : total, n);
-                    });
-                });
-            }
-        }
-    });
+    for_rows(plan.context, op.kv_heads, static_cast<double>(plan.all_keys * op.head_dim * group),
+             [&](std::ptrdiff_t kv) {
+                 for (std::ptrdiff_t s = 0; s < plan.sequences; s++) {
+                     const Sequence& q = plan.sequence(s);
+                     for (std::ptrdiff_t j = 0; j < q.total; j++) {
+                         const bool is_prefix = j < q.prefix;
+                         const pn_tensor& to_tensor = is_prefix ? prefix_target : target;
+                         if (!present(to_tensor)) continue;
+                         const std::ptrdiff_t first = is_prefix ? q.first_prefix + j : q.first_key + j - q.prefix;
+                         const std::ptrdiff_t column = kv * (is_prefix ? op.head_dim : op.kv_head_stride);
+                         const float* from = partial + (kv * group * plan.all_keys + q.before + j) * op.head_dim;
+                         with_element(to_tensor, [&](auto e) {
+                             auto* to = row<decltype(e)>(to_tensor, first) + column;
+                             for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) {
+                                 F total = load(from + d, n);
+                                 for (std::ptrdiff_t h = 1; h < group; h++)
+                                     total += load(from + h * plan.all_keys * op.head_dim + d, n);
+                                 total = total * set(scale);
+                                 store(to + d, is_prefix ? load(to + d, n) + total : total, n);
+                             });
+                         });
+                     }
+                 }
+             });
 }
 
 void reduce_bias(const AttentionPlan& plan, const float* partial, const pn_tensor& target) {
@@ -253,7 +277,8 @@ void attention_backward(pn_context& context, const pn_attention& op, const pn_at
         auto* block = reinterpret_cast<Block*>(blocks[worker]);
         block->use(floats[worker], plan);
         with_element(op.q, [&](auto e) {
-            for (std::ptrdiff_t t; (t = context.pool.claim()) < tasks;) Backward<decltype(e)>(plan, g, partials, *block, t).run();
+            for (std::ptrdiff_t t; (t = context.pool.claim()) < tasks;)
+                Backward<decltype(e)>(plan, g, partials, *block, t).run();
         });
     });
     if (shared) {

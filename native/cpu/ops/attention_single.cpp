@@ -15,7 +15,8 @@ float highest(const float* scores, std::ptrdiff_t count) {
     return largest(best);
 }
 
-// Finished scores become e^(score - top), all zero without one above -infinity, as does what the last vector holds behind them; their sum.
+// Finished scores become e^(score - top), all zero without one above
+// -infinity, as does what the last vector holds behind them; their sum.
 float soften(float* scores, std::ptrdiff_t count, float top) {
     const std::ptrdiff_t whole = ceil_div<std::ptrdiff_t>(count, W) * W;
     if (top == minus_infinity) {
@@ -38,26 +39,39 @@ template <class T>
 class SingleQuery {
 public:
     SingleQuery(const AttentionPlan& plan, const Sequence& q, Range kv_heads, float* memory)
-        : plan(plan), op(plan.op), q(q), keys(plan.seen(q, 0)), count(keys.end - keys.begin),
-          length(whole(count)), kv_heads(kv_heads), q_in_words((op.head_dim | op.head_stride) % 2 == 0 && lies_in_words(data<T>(op.q), op.q.stride)),
+        : plan(plan),
+          op(plan.op),
+          q(q),
+          keys(plan.seen(q, 0)),
+          count(keys.end - keys.begin),
+          length(whole(count)),
+          kv_heads(kv_heads),
+          q_in_words((op.head_dim | op.head_stride) % 2 == 0 && lies_in_words(data<T>(op.q), op.q.stride)),
           group(op.heads / op.kv_heads),
-          first_head(kv_heads.begin * group), heads((kv_heads.end - kv_heads.begin) * group), queries(memory), sums(queries + heads * op.head_dim),
-          scores(sums + heads * op.head_dim), factors(scores + heads * length) {}
+          first_head(kv_heads.begin * group),
+          heads((kv_heads.end - kv_heads.begin) * group),
+          queries(memory),
+          sums(queries + heads * op.head_dim),
+          scores(sums + heads * op.head_dim),
+          factors(scores + heads * length) {}
 
     static std::ptrdiff_t floats(const pn_attention& op, std::ptrdiff_t heads, std::ptrdiff_t keys) {
         return heads * (2 * op.head_dim + whole(keys)) + keys;
     }
 
     void run() {
-        copy_rows(row<T>(op.q, q.first_query) + first_head * op.head_stride, op.head_stride, heads, op.head_dim, queries, op.head_dim);
+        copy_rows(row<T>(op.q, q.first_query) + first_head * op.head_stride, op.head_stride, heads, op.head_dim,
+                  queries, op.head_dim);
         std::memset(sums, 0, sizeof(float) * static_cast<std::size_t>(heads * op.head_dim));
-        for_blocks(op.k, op.prefix_k, [&](std::ptrdiff_t h, const auto* rows, std::ptrdiff_t stride, std::ptrdiff_t j, int n) {
-            products(h, rows, stride, n, scores + h * length + j);
-        });
+        for_blocks(op.k, op.prefix_k,
+                   [&](std::ptrdiff_t h, const auto* rows, std::ptrdiff_t stride, std::ptrdiff_t j, int n) {
+                       products(h, rows, stride, n, scores + h * length + j);
+                   });
         for (std::ptrdiff_t h = 0; h < heads; h++) finish(h);
-        for_blocks(op.v, op.prefix_v, [&](std::ptrdiff_t h, const auto* rows, std::ptrdiff_t stride, std::ptrdiff_t j, int n) {
-            add_values(scores + h * length + j, rows, stride, n, sums + h * op.head_dim);
-        });
+        for_blocks(op.v, op.prefix_v,
+                   [&](std::ptrdiff_t h, const auto* rows, std::ptrdiff_t stride, std::ptrdiff_t j, int n) {
+                       add_values(scores + h * length + j, rows, stride, n, sums + h * op.head_dim);
+                   });
         for (std::ptrdiff_t h = 0; h < heads; h++) write(h);
     }
 
@@ -65,7 +79,8 @@ private:
     // Scores are finished in whole vectors.
     static std::ptrdiff_t whole(std::ptrdiff_t keys) { return ceil_div<std::ptrdiff_t>(keys, W) * W; }
 
-    // Calls body(head, rows, stride, first, count) for up to W keys that lie together, of all heads before the next keys.
+    // Calls body(head, rows, stride, first, count) for up to W
+    // keys that lie together, of all heads before the next keys.
     template <class Body>
     void for_blocks(const pn_tensor& main, const pn_tensor& prefix, Body&& body) const {
         for (std::ptrdiff_t j = keys.begin, end; j < keys.end; j = end) {
@@ -88,7 +103,8 @@ private:
     void products(std::ptrdiff_t h, const U* rows, std::ptrdiff_t stride, int n, float* out) const {
         if constexpr (std::is_same_v<T, bf16> && std::is_same_v<U, bf16>)
             if (q_in_words && lies_in_words(rows, stride)) {
-                const auto* query = reinterpret_cast<const float*>(row<T>(op.q, q.first_query) + (first_head + h) * op.head_stride);
+                const auto* query =
+                    reinterpret_cast<const float*>(row<T>(op.q, q.first_query) + (first_head + h) * op.head_stride);
                 return products<true>(query, reinterpret_cast<const float*>(rows), stride / 2, op.head_dim / 2, n, out);
             }
         products<false>(queries + h * op.head_dim, rows, stride, op.head_dim, n, out);
@@ -99,10 +115,11 @@ private:
         return stride % 2 == 0 && reinterpret_cast<std::uintptr_t>(rows) % sizeof(float) == 0;
     }
 
-    // The products of W keys are summed up together, by turning the square of their parts. With each line of a key the one of the key W rows on
-    // is asked for: all at once they would have to wait for one another.
+    // The products of W keys are summed up together, by turning the square of their parts. With each line of a key the
+    // one of the key W rows on is asked for: all at once they would have to wait for one another.
     template <bool Pairs, class U>
-    static void products(const float* query, const U* rows, std::ptrdiff_t stride, std::ptrdiff_t width, int n, float* out) {
+    static void products(const float* query, const U* rows, std::ptrdiff_t stride, std::ptrdiff_t width, int n,
+                         float* out) {
         const U* from[W];
         F parts[W];
         for (int r = 0; r < W; r++) {
@@ -128,7 +145,8 @@ private:
         const float top = highest(s, count), denominator = soften(s, count, top);
         if (op.dropout.probability > 0) {
             plan.keep_factors(q, head, 0, keys.begin, count, factors);
-            for_vectors(count, [&](std::ptrdiff_t c, int n) { store(s + c, load(s + c, n) * load(factors + c, n), n); });
+            for_vectors(count,
+                        [&](std::ptrdiff_t c, int n) { store(s + c, load(s + c, n) * load(factors + c, n), n); });
         }
         const float factor = inverse(denominator);
         for_vectors(count, [&](std::ptrdiff_t c, int n) { store(s + c, load(s + c, n) * set(factor), n); });
@@ -161,7 +179,8 @@ private:
 
     void write(std::ptrdiff_t h) const {
         T* y = row<T>(op.y, q.first_query) + (first_head + h) * op.head_dim;
-        for_vectors(op.head_dim, [&](std::ptrdiff_t d, int n) { store(y + d, load(sums + h * op.head_dim + d, n), n); });
+        for_vectors(op.head_dim,
+                    [&](std::ptrdiff_t d, int n) { store(y + d, load(sums + h * op.head_dim + d, n), n); });
     }
 
     const AttentionPlan& plan;
@@ -181,7 +200,8 @@ private:
 void attend_single_queries(const AttentionPlan& plan) {
     const pn_attention& op = plan.op;
     pn_context& context = plan.context;
-    auto* single = static_cast<const Sequence**>(context.workspace.bytes(sizeof(Sequence*) * static_cast<std::size_t>(plan.sequences)));
+    auto* single = static_cast<const Sequence**>(
+        context.workspace.bytes(sizeof(Sequence*) * static_cast<std::size_t>(plan.sequences)));
     std::ptrdiff_t count = 0, longest = 0, keys = 0;
     for (std::ptrdiff_t s = 0; s < plan.sequences; s++) {
         const Sequence& q = plan.sequence(s);
@@ -193,7 +213,8 @@ void attend_single_queries(const AttentionPlan& plan) {
     if (count == 0) return;
     const std::ptrdiff_t tasks = count * op.kv_heads;
     const int workers = context.workers(context.from_memory * static_cast<double>(keys) * op.heads * op.head_dim);
-    const std::ptrdiff_t heads = smaller<std::ptrdiff_t>(op.kv_heads, ceil_div<std::ptrdiff_t>(tasks, workers)) * (op.heads / op.kv_heads);
+    const std::ptrdiff_t heads =
+        smaller<std::ptrdiff_t>(op.kv_heads, ceil_div<std::ptrdiff_t>(tasks, workers)) * (op.heads / op.kv_heads);
     with_element(op.q, [&](auto e) {
         using Single = SingleQuery<decltype(e)>;
         const std::ptrdiff_t size = Single::floats(op, heads, longest);

@@ -1,5 +1,5 @@
-// A strip of queries of one head: queries lie side by side in vectors, keys below each other, so that a softmax goes over rows of vectors
-// and every product of attention fills its tiles whatever the size of a head.
+// A strip of queries of one head: queries lie side by side in vectors, keys below each other, so that a softmax goes
+// over rows of vectors and every product of attention fills its tiles whatever the size of a head.
 #pragma once
 
 #include "gemm/pack.h"
@@ -9,14 +9,16 @@ namespace pn::PN_ISA {
 
 constexpr int strip = panel_width;  // queries that are worked on together
 
-// How queries and keys (dY and values) are multiplied, which lose nothing in pairs of bf16 if they are that. What comes of scores does.
+// How queries and keys (dY and values) are multiplied, which lose
+// nothing in pairs of bf16 if they are that. What comes of scores does.
 template <class T>
 constexpr Words attention_words = sizeof(T) == 2 && multiplies_pairs ? Words::pairs : Words::floats;
 
 // run_tile() for any number of columns, of whole vectors.
 inline void run_tiles(Segment* segments, int count, std::ptrdiff_t rows, std::ptrdiff_t columns, Place place) {
     for (std::ptrdiff_t c = 0; c < columns; c += tile_columns) {
-        run_tile(segments, count, static_cast<int>(rows), static_cast<int>(smaller<std::ptrdiff_t>(tile_columns, columns - c)), place);
+        run_tile(segments, count, static_cast<int>(rows),
+                 static_cast<int>(smaller<std::ptrdiff_t>(tile_columns, columns - c)), place);
         for (int s = 0; s < count; s++) segments[s].right += tile_columns;
         place.data += tile_columns;
         if (place.more != nullptr) place.more += tile_columns;
@@ -25,8 +27,15 @@ inline void run_tiles(Segment* segments, int count, std::ptrdiff_t rows, std::pt
 
 class AttentionStrip {
 public:
-    AttentionStrip(const AttentionPlan& plan, const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t first, std::ptrdiff_t count)
-        : first(first), count(count), columns(ceil_div<std::ptrdiff_t>(count, W) * W), keys(plan.seen(q, first, count)), plan(plan), q(q), head(head) {
+    AttentionStrip(const AttentionPlan& plan, const Sequence& q, std::ptrdiff_t head, std::ptrdiff_t first,
+                   std::ptrdiff_t count)
+        : first(first),
+          count(count),
+          columns(ceil_div<std::ptrdiff_t>(count, W) * W),
+          keys(plan.seen(q, first, count)),
+          plan(plan),
+          q(q),
+          head(head) {
         for (std::ptrdiff_t i = 0; i < columns; i++) {
             const Range range = plan.seen(q, first + smaller(i, count - 1));
             begins[i] = static_cast<float>(range.begin);
@@ -34,7 +43,8 @@ public:
         }
     }
 
-    // Calls body(piece, c) for the pieces of a range of keys: queries before the vector at column c see none of a piece's.
+    // Calls body(piece, c) for the pieces of a range of keys:
+    // queries before the vector at column c see none of a piece's.
     template <class Body>
     void for_pieces(Range range, Body&& body) const {
         std::ptrdiff_t from = range.begin;
@@ -62,12 +72,14 @@ public:
         for_pieces(from, [&](Range piece, std::ptrdiff_t c) {
             for (std::ptrdiff_t key = piece.begin; key < piece.end; key += tile_rows) {
                 Segment segment{{rows + key * width, width}, turned + c, strip, width, words};
-                run_tiles(&segment, 1, smaller<std::ptrdiff_t>(tile_rows, piece.end - key), columns - c, {out + (key - from.begin) * strip + c, strip});
+                run_tiles(&segment, 1, smaller<std::ptrdiff_t>(tile_rows, piece.end - key), columns - c,
+                          {out + (key - from.begin) * strip + c, strip});
             }
         });
     }
 
-    // sums[d][column] += weights[key - from.begin][column] times element d of each key of a range, from turned keys (or values).
+    // sums[d][column] += weights[key - from.begin][column] times
+    // element d of each key of a range, from turned keys (or values).
     void add_keys(Range from, const float* panels, const float* weights, float* sums) const {
         for_pieces(from, [&](Range piece, std::ptrdiff_t c) {
             for (std::ptrdiff_t d = 0; d < plan.op.head_dim; d += tile_rows) {
@@ -79,18 +91,21 @@ public:
                     segments[n++] = {{left, panel_width}, weights + (key - from.begin) * strip + c, strip, end - key};
                 }
                 float* to = sums + d * strip + c;
-                run_tiles(segments, n, smaller<std::ptrdiff_t>(tile_rows, plan.op.head_dim - d), columns - c, {to, strip, to, strip});
+                run_tiles(segments, n, smaller<std::ptrdiff_t>(tile_rows, plan.op.head_dim - d), columns - c,
+                          {to, strip, to, strip});
             }
         });
     }
     static constexpr int most_panels = 4;  // of a range
 
-    // Turns the products Q K of keys with the queries of the vector at column c into capped scores and gives them to body(key, score); those
-    // of keys that a query does not see are -infinity. Left out are keys behind the last that one of them sees.
+    // Turns the products Q K of keys with the queries of the vector at column c into
+    // capped scores and gives them to body(key, score); those of keys that a query does
+    // not see are -infinity. Left out are keys behind the last that one of them sees.
     template <class Body>
     void for_scores(Range range, std::ptrdiff_t c, const float* products, Body&& body) const {
         const F begin = load(begins + c), end = load(ends + c), unseen = set(minus_infinity);
-        const auto all_from = static_cast<std::ptrdiff_t>(begins[c + W - 1]), all_to = static_cast<std::ptrdiff_t>(ends[c]);
+        const auto all_from = static_cast<std::ptrdiff_t>(begins[c + W - 1]),
+                   all_to = static_cast<std::ptrdiff_t>(ends[c]);
         const std::ptrdiff_t last = smaller(range.end, end_of(c));
         for (std::ptrdiff_t key = range.begin; key < last; key++) {
             F value = plan.score(load(products + (key - range.begin) * strip + c), q, head, first + c, key);
@@ -105,11 +120,13 @@ public:
     // Dropout factors of a range of keys, [key][column]; `rows` is memory for as many.
     void keep_factors(Range range, float* rows, float* factors) const {
         const std::ptrdiff_t size = range.end - range.begin;
-        for (std::ptrdiff_t i = 0; i < count; i++) plan.keep_factors(q, head, first + i, range.begin, size, rows + i * size);
+        for (std::ptrdiff_t i = 0; i < count; i++)
+            plan.keep_factors(q, head, first + i, range.begin, size, rows + i * size);
         transpose(rows, size, count, size, 1.0f, factors, strip);
     }
 
-    const std::ptrdiff_t first, count, columns;  // columns: whole vectors; what is computed behind `count` means nothing
+    // columns: whole vectors; what is computed behind `count` means nothing
+    const std::ptrdiff_t first, count, columns;
     const Range keys;                            // that any of the queries sees
 
 private:

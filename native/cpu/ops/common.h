@@ -1,7 +1,8 @@
-// What the operations share: typed access to tensors, division of rows and columns among workers.
+// What the operations share: typed access to tensors, rows and sums of columns shared among workers.
 #pragma once
 
 #include "core/context.h"
+#include "simd/range.h"
 #include "simd/simd.h"
 
 namespace pn::PN_ISA {
@@ -29,21 +30,13 @@ PN_INLINE void prefetch_row(const T* x, std::ptrdiff_t columns) {
 
 // Rows side by side, each of `columns` elements.
 template <class T, class U>
-PN_INLINE void copy_rows(const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, U* out, std::ptrdiff_t out_stride) {
+PN_INLINE void copy_rows(const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, U* out,
+                         std::ptrdiff_t out_stride) {
     for (std::ptrdiff_t r = 0; r < rows; r++) {
         if (r + prefetched_rows < rows) prefetch_row(x + (r + prefetched_rows) * stride, columns);
-        for_vectors(columns, [&](std::ptrdiff_t c, int n) { store(out + r * out_stride + c, load(x + r * stride + c, n), n); });
+        for_vectors(columns,
+                    [&](std::ptrdiff_t c, int n) { store(out + r * out_stride + c, load(x + r * stride + c, n), n); });
     }
-}
-
-struct Range {
-    std::ptrdiff_t begin, end;
-};
-
-// Part `index` of [0, count) in `parts` parts, cut at multiples of `unit`.
-PN_INLINE Range part_of(std::ptrdiff_t count, int index, int parts, std::ptrdiff_t unit = 1) {
-    const std::ptrdiff_t units = ceil_div(count, unit);
-    return {smaller(count, units * index / parts * unit), smaller(count, units * (index + 1) / parts * unit)};
 }
 
 // Runs body(row) for all rows, each worker a range of them.
@@ -58,7 +51,8 @@ void for_rows(pn_context& context, std::ptrdiff_t rows, double steps_per_row, Bo
 
 constexpr std::ptrdiff_t reduced_rows = 64;  // sums over rows are made in blocks of so many rows
 
-// target[c] += sum over rows of value(row, c, n), which returns up to W values from column c; each worker owns a range of columns.
+// target[c] += sum over rows of value(row, c, n), which returns up
+// to W values from column c; each worker owns a range of columns.
 template <class Value>
 void add_column_sums(pn_context& context, std::ptrdiff_t rows, std::ptrdiff_t columns, float* target, Value&& value) {
     const int workers = context.workers(static_cast<double>(rows) * static_cast<double>(columns));

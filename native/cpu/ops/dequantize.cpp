@@ -1,5 +1,5 @@
-// Matrices out of codes. A byte of two 4-bit codes is looked up as the pair of its values; the block's scale then multiplies
-// whole vectors. Blocks as files have them are made whole one by one.
+// Matrices out of codes. A byte of two 4-bit codes is looked up as the pair of its values; the block's scale then
+// multiplies whole vectors. Blocks as files have them are made whole one by one.
 #include "ops/common.h"
 #include "ops/ops.h"
 #include "shared/block_values.h"
@@ -43,7 +43,9 @@ struct Source {
         return value * data(op.maxima_scales)[block / 256] + static_cast<float>(op.maxima_offset);
     }
 
-    float zero_of(std::ptrdiff_t block) const { return present(op.zeros) ? data(op.book)[bytes(op.zeros)[block]] : 0.0f; }
+    float zero_of(std::ptrdiff_t block) const {
+        return present(op.zeros) ? data(op.book)[bytes(op.zeros)[block]] : 0.0f;
+    }
 
     // Values of elements [e, e + count), count <= chunk, zero and maximum left out.
     void values(std::ptrdiff_t e, std::ptrdiff_t count, float* out) const {
@@ -117,7 +119,7 @@ void fill(pn_context& context, const Source& source) {
     const std::ptrdiff_t columns = op.y.columns;
     const auto each = [&](auto&& body) {
         for_rows(context, op.y.rows, static_cast<double>(columns),
-            [&](std::ptrdiff_t n) { body(n, static_cast<T*>(op.y.data) + n * op.y.stride); });
+                 [&](std::ptrdiff_t n) { body(n, static_cast<T*>(op.y.data) + n * op.y.stride); });
     };
     if (op.format != 0)
         blocks::with_format(op.format, [&](auto format) {

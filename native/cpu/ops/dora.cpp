@@ -22,10 +22,14 @@ float row_norm(const pn_dora_scale& op, std::ptrdiff_t i) {
         for (int r = 0; r < op.a.rows; r++) {
             const F factor = set(b[r]);
             const float* a = row(op.a, r) + c;
-            for_vectors(count, [&](std::ptrdiff_t k, int n) { store(change + k, fma(factor, load(a + k, n), load(change + k)), W); });
+            for_vectors(count, [&](std::ptrdiff_t k, int n) {
+                store(change + k, fma(factor, load(a + k, n), load(change + k)), W);
+            });
         }
         const T* w = row<T>(op.w, i) + c;
-        for_vectors(count, [&](std::ptrdiff_t k, int n) { squares = add_square(squares, fma(scale, load(change + k, n), load(w + k, n))); });
+        for_vectors(count, [&](std::ptrdiff_t k, int n) {
+            squares = add_square(squares, fma(scale, load(change + k, n), load(w + k, n)));
+        });
     }
     return static_cast<float>(std::sqrt(sum(squares)));
 }

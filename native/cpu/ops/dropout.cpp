@@ -67,14 +67,18 @@ void dropout_factors(const pn_dropout_mask& mask, std::uint64_t first, std::ptrd
 }
 
 template <class T>
-static void drop(pn_context& context, const pn_tensor& x, const pn_dropout_mask& mask, bool accumulate, const pn_tensor& y) {
+static void drop(pn_context& context, const pn_tensor& x, const pn_dropout_mask& mask, bool accumulate,
+                 const pn_tensor& y) {
     constexpr std::ptrdiff_t chunk = 512;
     constexpr double cost = 8;  // of an element, in units of a simple operation
     for_rows(context, x.rows, cost * x.columns, [&](std::ptrdiff_t i) {
         float factors[chunk];
         for (std::ptrdiff_t c = 0; c < x.columns; c += chunk) {
             const std::ptrdiff_t count = smaller(chunk, x.columns - c);
-            dropout_factors(mask, static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(x.columns) + static_cast<std::uint64_t>(c), count, factors);
+            dropout_factors(
+                mask,
+                static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(x.columns) + static_cast<std::uint64_t>(c),
+                count, factors);
             const T* from = row<T>(x, i) + c;
             T* to = row<T>(y, i) + c;
             for_vectors(count, [&](std::ptrdiff_t k, int n) {
@@ -85,7 +89,8 @@ static void drop(pn_context& context, const pn_tensor& x, const pn_dropout_mask&
     });
 }
 
-void drop_rows(pn_context& context, const pn_tensor& x, const pn_dropout_mask& mask, bool accumulate, const pn_tensor& y) {
+void drop_rows(pn_context& context, const pn_tensor& x, const pn_dropout_mask& mask, bool accumulate,
+               const pn_tensor& y) {
     with_element(x, [&](auto e) { drop<decltype(e)>(context, x, mask, accumulate, y); });
 }
 

@@ -10,6 +10,7 @@ namespace pn::PN_ISA {
 void dropout_factors(const pn_dropout_mask& mask, std::uint64_t first, std::ptrdiff_t count, float* factors);
 
 // y (= or +=) drop(x), element index row * columns + column.
-void drop_rows(pn_context& context, const pn_tensor& x, const pn_dropout_mask& mask, bool accumulate, const pn_tensor& y);
+void drop_rows(pn_context& context, const pn_tensor& x, const pn_dropout_mask& mask, bool accumulate,
+               const pn_tensor& y);
 
 }  // namespace pn::PN_ISA

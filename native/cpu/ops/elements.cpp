@@ -6,14 +6,16 @@
 namespace pn::PN_ISA {
 
 double sum_of_squares(pn_context& context, const pn_tensor& x) {
-    constexpr std::ptrdiff_t block = 4096;  // elements of a row that are summed at a time, whatever the number of threads
+    // elements of a row that are summed at a time, whatever the number of threads
+    constexpr std::ptrdiff_t block = 4096;
     const std::ptrdiff_t per_row = ceil_div<std::ptrdiff_t>(x.columns, block), blocks = x.rows * per_row;
     double* sums = context.workspace.doubles(blocks);
     for_rows(context, blocks, block, [&](std::ptrdiff_t b) {
         const std::ptrdiff_t c = b % per_row * block;
         const float* from = row(x, b / per_row) + c;
         D squares = dzero();
-        for_vectors(smaller(block, x.columns - c), [&](std::ptrdiff_t i, int n) { squares = add_square(squares, load(from + i, n)); });
+        for_vectors(smaller(block, x.columns - c),
+                    [&](std::ptrdiff_t i, int n) { squares = add_square(squares, load(from + i, n)); });
         sums[b] = sum(squares);
     });
     double total = 0;

@@ -79,7 +79,8 @@ void scatter(const pn_embedding& op, const pn_embedding_gradients& g, std::ptrdi
         if (!present(table)) return;
         float* to = row(table, index) + range.begin;
         const F factor = set(static_cast<float>(scale));
-        for_vectors(range.end - range.begin, [&](std::ptrdiff_t c, int n) { store(to + c, fma(factor, load(dy + c, n), load(to + c, n)), n); });
+        for_vectors(range.end - range.begin,
+                    [&](std::ptrdiff_t c, int n) { store(to + c, fma(factor, load(dy + c, n), load(to + c, n)), n); });
     };
     const int token = ints(op.tokens)[i];
     if (token >= 0) add(g.dtable, token, op.token_scale);
@@ -94,8 +95,9 @@ void embedding_forward(pn_context& context, const pn_embedding& op) {
     const float* low_rank = present(op.a) ? low_rank_rows(context, op) : nullptr;
     const std::ptrdiff_t width = op.y.columns;
     with_element(op.y, [&](auto e) {
-        for_rows(context, op.tokens.columns, 3.0 * static_cast<double>(width),
-                 [&](std::ptrdiff_t i) { embed<decltype(e)>(op, i, low_rank == nullptr ? nullptr : low_rank + i * width); });
+        for_rows(context, op.tokens.columns, 3.0 * static_cast<double>(width), [&](std::ptrdiff_t i) {
+            embed<decltype(e)>(op, i, low_rank == nullptr ? nullptr : low_rank + i * width);
+        });
     });
 }
 

@@ -1,4 +1,5 @@
-// Products of a few rows with the rows of a matrix, which is read once, as it lies: what generation, token by token, consists of.
+// Products of a few rows with the rows of a matrix, which is read
+// once, as it lies: what generation, token by token, consists of.
 #pragma once
 
 #include <atomic>
@@ -12,13 +13,17 @@ namespace pn::PN_ISA {
 constexpr int few_rows = 4;  // do not pay for panels of the matrix
 static_assert(few_rows <= tile_rows);
 
-// Rows x of floats, one after the other, and a matrix of U; or with Pairs both of pairs of bf16. The matrix is read at several places at
-// once, each far enough from the next for the hardware to follow.
+// Rows x of floats, one after the other, and a matrix of U; or with Pairs both of pairs of bf16. The matrix is read at
+// several places at once, each far enough from the next for the hardware to follow.
 template <class U, bool Pairs, int Places>
 class FewRows {
 public:
     FewRows(const float* x, int rows, const pn_tensor& w)
-        : x(x), rows(rows), width(Pairs ? w.columns / 2 : w.columns), stride(Pairs ? w.stride / 2 : w.stride), w(data<Word>(w)) {}
+        : x(x),
+          rows(rows),
+          width(Pairs ? w.columns / 2 : w.columns),
+          stride(Pairs ? w.stride / 2 : w.stride),
+          w(data<Word>(w)) {}
 
     // Hands the sums of the given rows of the matrix to body(tile), strip by strip.
     template <class Body>
@@ -30,7 +35,9 @@ public:
             for (int m = 0; m < rows;) m += beside(m, range, length, first, columns, sums);
             for (int p = 0; p < Places; p++) {
                 const std::ptrdiff_t j = range.begin + p * length + first;
-                if (j < range.end) body(Tile{sums + p * few_rows * tile_columns, 0, j, rows, static_cast<int>(smaller<std::ptrdiff_t>(columns, range.end - j))});
+                if (j < range.end)
+                    body(Tile{sums + p * few_rows * tile_columns, 0, j, rows,
+                              static_cast<int>(smaller<std::ptrdiff_t>(columns, range.end - j))});
             }
         }
     }
@@ -57,14 +64,16 @@ private:
             PN_UNROLL
             for (int r = 0; r < each; r++) {
                 const Word* places[Places];
-                for (int p = 0; p < Places; p++) places[p] = w + smaller(range.begin + p * length + first + c + r, range.end - 1) * stride;
+                for (int p = 0; p < Places; p++)
+                    places[p] = w + smaller(range.begin + p * length + first + c + r, range.end - 1) * stride;
                 multiply<M, each>(x + m * width, places, parts + r);
             }
             alignas(64) float out[W];
             store(out, sums_of(parts));
             for (int i = 0; i < M; i++)
                 for (int p = 0; p < Places; p++)
-                    std::memcpy(sums + (p * few_rows + m + i) * tile_columns + c, out + (i * Places + p) * each, sizeof(float) * each);
+                    std::memcpy(sums + (p * few_rows + m + i) * tile_columns + c, out + (i * Places + p) * each,
+                                sizeof(float) * each);
         }
         return M;
     }
@@ -87,7 +96,8 @@ private:
                 prefetch(places[p] + c + ahead, true);
                 const F weight = load(places[p] + c, n);
                 PN_UNROLL
-                for (int i = 0; i < M; i++) sum[i][p] = Pairs ? dot_pairs(weight, v[i], sum[i][p]) : fma(weight, v[i], sum[i][p]);
+                for (int i = 0; i < M; i++)
+                    sum[i][p] = Pairs ? dot_pairs(weight, v[i], sum[i][p]) : fma(weight, v[i], sum[i][p]);
             }
         });
         PN_UNROLL
@@ -123,15 +133,19 @@ private:
     std::atomic<std::ptrdiff_t> next;
 };
 
-// Gives the sums of all rows of the matrix to body(tile), strip by strip on the threads of the context. Who is done with a part helps with the
-// others: cores are not equally fast at all times.
+// Gives the sums of all rows of the matrix to body(tile), strip by strip on the threads of the context. Who is done
+// with a part helps with the others: cores are not equally fast at all times.
 template <class U, bool Pairs, class Body>
 void for_strips(pn_context& context, const float* x, int rows, const pn_tensor& w, Body&& body) {
     constexpr std::ptrdiff_t worth_taking = 128 << 10;  // bytes: where reading begins anew it is slow at first
     const FewRows<U, Pairs, 4> product(x, rows, w);
     const int workers = context.workers(context.from_memory * w.columns * w.rows);
-    auto* parts = static_cast<SharedRows*>(context.workspace.bytes(sizeof(SharedRows) * static_cast<std::size_t>(workers)));
-    const std::ptrdiff_t fewest = workers == 1 ? w.rows : larger<std::ptrdiff_t>(16, worth_taking / static_cast<std::ptrdiff_t>(sizeof(U)) / larger(1, w.columns));
+    auto* parts =
+        static_cast<SharedRows*>(context.workspace.bytes(sizeof(SharedRows) * static_cast<std::size_t>(workers)));
+    const std::ptrdiff_t fewest =
+        workers == 1
+            ? w.rows
+            : larger<std::ptrdiff_t>(16, worth_taking / static_cast<std::ptrdiff_t>(sizeof(U)) / larger(1, w.columns));
     for (int p = 0; p < workers; p++) new (parts + p) SharedRows(part_of(w.rows, p, workers, 16), fewest);
     context.pool.run(workers, [&](int worker) {
         Range piece;

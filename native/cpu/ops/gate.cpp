@@ -1,6 +1,7 @@
 #include <type_traits>
 
-// GCC 12 gets the portable erf on bf16 rows wrong when it makes vectors of the four lanes by itself; the operation cases show it.
+// GCC 12 gets the portable erf on bf16 rows wrong when it makes
+// vectors of the four lanes by itself; the operation cases show it.
 #if defined(PN_ISA_portable) && defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("no-tree-slp-vectorize")
 #endif

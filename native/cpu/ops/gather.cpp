@@ -7,7 +7,8 @@ void gather_forward(pn_context& context, const pn_gather& op) {
     with_element(op.x, [&](auto e) {
         using T = decltype(e);
         for_rows(context, op.rows.columns, op.x.columns, [&](std::ptrdiff_t i) {
-            std::memcpy(row<T>(op.y, i), row<T>(op.x, ints(op.rows)[i]), sizeof(T) * static_cast<std::size_t>(op.x.columns));
+            std::memcpy(row<T>(op.y, i), row<T>(op.x, ints(op.rows)[i]),
+                        sizeof(T) * static_cast<std::size_t>(op.x.columns));
         });
     });
 }
@@ -22,7 +23,8 @@ static void add_rows(pn_context& context, const pn_gather& op, const pn_gather_g
         for (std::ptrdiff_t i = 0; i < count; i++) {
             T* to = row<T>(g.dx, ints(op.rows)[i]) + range.begin;
             const T* from = row<T>(g.dy, i) + range.begin;
-            for_vectors(range.end - range.begin, [&](std::ptrdiff_t c, int n) { store(to + c, load(to + c, n) + load(from + c, n), n); });
+            for_vectors(range.end - range.begin,
+                        [&](std::ptrdiff_t c, int n) { store(to + c, load(to + c, n) + load(from + c, n), n); });
         }
     });
 }

@@ -1,5 +1,6 @@
-// Forward of a linear layer. Rows of X are broadcast against panels of the weight, which are cut from it block by block, so that
-// one dense copy of a weight serves both directions; the low-rank pairs are further steps of the same tiles: Y is written once.
+// Forward of a linear layer. Rows of X are broadcast against panels of the weight, which
+// are cut from it block by block, so that one dense copy of a weight serves both
+// directions; the low-rank pairs are further steps of the same tiles: Y is written once.
 #include "ops/dropout.h"
 #include "ops/few_rows.h"
 #include "ops/linear.h"
@@ -55,7 +56,8 @@ struct OutputSink final : Sink {
                 for_vectors(t.columns, [&](std::ptrdiff_t c, int n) { store(y + c, load(from + c), n); });
                 continue;
             }
-            for_vectors(t.columns, [&](std::ptrdiff_t c, int n) { store(y + c, load(from + c) + load(residual + c, n), n); });
+            for_vectors(t.columns,
+                        [&](std::ptrdiff_t c, int n) { store(y + c, load(from + c) + load(residual + c, n), n); });
             residual += residual_stride;
         }
     }
@@ -100,8 +102,11 @@ public:
         };
         const OutputSink<T> sink(op, down, up);
         if (op.w.type == PN_INT8) return multiply_all(context, op, down, take, product_of_codes(), sink);
-        const Left left = present(op.input_scale) ? scaled_rows() : left_rows(context, data<T>(op.x), op.x.stride, op.x.rows, op.x.columns);
-        multiply_all(context, op, down, take, {op.x.rows, op.w.rows, op.x.columns, left, right_columns(op.w), words}, sink);
+        const Left left = present(op.input_scale)
+                              ? scaled_rows()
+                              : left_rows(context, data<T>(op.x), op.x.stride, op.x.rows, op.x.columns);
+        multiply_all(context, op, down, take, {op.x.rows, op.w.rows, op.x.columns, left, right_columns(op.w), words},
+                     sink);
     }
 
 private:
@@ -130,8 +135,10 @@ private:
             sink.take(tile);
         };
         if (op.w.type == PN_INT8) return few_codes(product_of_codes(), finish);
-        if (pairs && op.w.type == PN_BFLOAT16 && lies_in_words(op.w, 2)) return for_strips<bf16, true>(context, reinterpret_cast<float*>(scaled<T>()), op.x.rows, op.w, finish);
-        with_element(op.w, [&](auto e) { for_strips<decltype(e), false>(context, scaled<float>(), op.x.rows, op.w, finish); });
+        if (pairs && op.w.type == PN_BFLOAT16 && lies_in_words(op.w, 2))
+            return for_strips<bf16, true>(context, reinterpret_cast<float*>(scaled<T>()), op.x.rows, op.w, finish);
+        with_element(
+            op.w, [&](auto e) { for_strips<decltype(e), false>(context, scaled<float>(), op.x.rows, op.w, finish); });
     }
 
     // Of codes that lie in whole words, some rows of the weight at a time.
@@ -139,7 +146,8 @@ private:
     void few_codes(const Product& codes, const Body& body) {
         constexpr int at_once = 4;
         const std::ptrdiff_t outputs = op.w.rows;
-        const int workers = context.workers(context.from_memory * static_cast<double>(op.x.columns) * static_cast<double>(outputs));
+        const int workers =
+            context.workers(context.from_memory * static_cast<double>(op.x.columns) * static_cast<double>(outputs));
         context.pool.run(workers, [&](int worker) {
             const Range range = part_of(outputs, worker, workers, 16);
             alignas(64) float sums[few_rows * tile_columns];
@@ -228,7 +236,8 @@ private:
         float* out = context.workspace.floats(b.columns * stride);
         for_rows(context, units, 2.0 * b.columns * panel_unit, [&](std::ptrdiff_t unit) {
             const std::ptrdiff_t first = unit * panel_unit;
-            transpose(row(b, first), b.stride, smaller<std::ptrdiff_t>(panel_unit, b.rows - first), b.columns, 1.0f, out + first, stride);
+            transpose(row(b, first), b.stride, smaller<std::ptrdiff_t>(panel_unit, b.rows - first), b.columns, 1.0f,
+                      out + first, stride);
         });
         return out;
     }
@@ -249,7 +258,8 @@ private:
 
     Left scaled_rows() {
         const std::ptrdiff_t width = op.x.columns, stride = ceil_div<std::ptrdiff_t>(width, 2) * 2;
-        auto* scaled = static_cast<T*>(context.workspace.bytes(sizeof(T) * static_cast<std::size_t>(op.x.rows * stride)));
+        auto* scaled =
+            static_cast<T*>(context.workspace.bytes(sizeof(T) * static_cast<std::size_t>(op.x.rows * stride)));
         for_rows(context, op.x.rows, static_cast<double>(width), [&](std::ptrdiff_t m) {
             scaled[m * stride + stride - 1] = T{};
             for_vectors(width, [&](std::ptrdiff_t c, int n) {

@@ -1,4 +1,5 @@
-// What the forward and backward of a linear layer share: operands of products, and low-rank pairs as further steps of its tiles.
+// What the forward and backward of a linear layer share: operands
+// of products, and low-rank pairs as further steps of its tiles.
 #pragma once
 
 #include <limits>
@@ -24,16 +25,17 @@ inline LowRankRows low_rank_rows(pn_context& context, const pn_low_rank& pair) {
     LowRankRows rows{nullptr, first / tile_rows * tile_rows, ceil_div<std::ptrdiff_t>(last, tile_rows) * tile_rows};
     rows.data = context.workspace.floats((rows.end - rows.begin) * rank);
     std::memset(rows.data, 0, sizeof(float) * static_cast<std::size_t>((first - rows.begin) * rank));
-    std::memset(rows.data + (last - rows.begin) * rank, 0, sizeof(float) * static_cast<std::size_t>((rows.end - last) * rank));
+    std::memset(rows.data + (last - rows.begin) * rank, 0,
+                sizeof(float) * static_cast<std::size_t>((rows.end - last) * rank));
     return rows;
 }
 
-// Fp32 values as sums of two of bf16, side by side, so that products of 16 bits lose nothing of them that counts: with `by_row`
-// [rows, columns] becomes [2 rows, columns], else [rows, 2 columns].
+// Fp32 values as sums of two of bf16, side by side, so that products of 16 bits lose nothing of them that counts: with
+// `by_row` [rows, columns] becomes [2 rows, columns], else [rows, 2 columns].
 inline pn_tensor split(pn_context& context, const pn_tensor& x, bool by_row) {
     const int across = by_row ? 1 : 2;
-    pn_tensor out{context.workspace.floats(2 * static_cast<std::ptrdiff_t>(x.rows) * x.columns), PN_FLOAT32, x.rows * (3 - across),
-                  x.columns * across, x.columns * across};
+    pn_tensor out{context.workspace.floats(2 * static_cast<std::ptrdiff_t>(x.rows) * x.columns), PN_FLOAT32,
+                  x.rows * (3 - across), x.columns * across, x.columns * across};
     for_rows(context, x.rows, 4.0 * x.columns, [&](std::ptrdiff_t i) {
         float* to = data(out) + i * 2 * x.columns;
         const std::ptrdiff_t next = by_row ? 1 : 2, partner = by_row ? x.columns : 1;
@@ -52,7 +54,8 @@ inline pn_tensor split(pn_context& context, const pn_tensor& x, bool by_row) {
     return out;
 }
 
-// S row by row (absent in the backward), and scale * S for the tiles; with `Split` from products with split() of A or B.
+// S row by row (absent in the backward), and scale * S for the
+// tiles; with `Split` from products with split() of A or B.
 template <bool Split>
 struct LowRankSink final : Sink {
     float *s, *scaled;
@@ -94,8 +97,8 @@ struct LowRankProduct {
     bool is_absent() const { return rows.data == nullptr; }
 };
 
-// Whether one job may make the products of all pairs and the large one, each worker from its rows, without a meeting in between. All of
-// the right operands is packed by each worker then, which is no matter where there is little of it.
+// Whether one job may make the products of all pairs and the large one, each worker from its rows, without a meeting in
+// between. All of the right operands is packed by each worker then, which is no matter where there is little of it.
 inline bool in_one_job(const pn_linear& op, const Product& large) {
     if (large.multiplications() > 1 << 21) return false;
     for (int p = 0; p < op.low_rank_count; p++)
@@ -105,7 +108,8 @@ inline bool in_one_job(const pn_linear& op, const Product& large) {
 
 // The products of pairs, into what take(p) says, and the large one after them.
 template <class Take>
-void multiply_all(pn_context& context, const pn_linear& op, LowRankProduct* pairs, Take&& take, Product large, const Sink& sink) {
+void multiply_all(pn_context& context, const pn_linear& op, LowRankProduct* pairs, Take&& take, Product large,
+                  const Sink& sink) {
     if (!in_one_job(op, large)) {
         for (int p = 0; p < op.low_rank_count; p++)
             if (!pairs[p].is_absent()) multiply(context, pairs[p].product, take(p));
@@ -124,7 +128,9 @@ void multiply_all(pn_context& context, const pn_linear& op, LowRankProduct* pair
     });
 }
 
-inline bool touches(const LowRankRows& rows, std::ptrdiff_t i, int count) { return i < rows.end && i + count > rows.begin; }
+inline bool touches(const LowRankRows& rows, std::ptrdiff_t i, int count) {
+    return i < rows.end && i + count > rows.begin;
+}
 
 // The rows of x as a left operand: where they lie, or copied when their pairs do not lie in whole words.
 template <class T>
@@ -155,14 +161,16 @@ PN_INLINE Right right_columns(const pn_tensor& t) {
     return right;
 }
 
-// The rows of factor * x, quantised for a product with codes: each to bytes of its own largest magnitude / 127, to nearest, ties to even.
+// The rows of factor * x, quantised for a product with codes: each to
+// bytes of its own largest magnitude / 127, to nearest, ties to even.
 struct CodeRows {
     Left left;
     QuadScales scales;  // of the rows: their maxima / 127, and / 127 for the codes they are multiplied with
 };
 
 template <class T>
-void quantize_row(const T* x, const float* factor, std::ptrdiff_t columns, float* values, std::int8_t* codes, float& scale, int& sum_of_codes) {
+void quantize_row(const T* x, const float* factor, std::ptrdiff_t columns, float* values, std::int8_t* codes,
+                  float& scale, int& sum_of_codes) {
     F most = zero(), total = zero();
     M bad = most < most;
     for_vectors(columns, [&](std::ptrdiff_t c, int n) {
@@ -183,7 +191,8 @@ void quantize_row(const T* x, const float* factor, std::ptrdiff_t columns, float
 }
 
 template <class T>
-CodeRows code_rows(pn_context& context, const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns, const float* factor) {
+CodeRows code_rows(pn_context& context, const T* x, std::ptrdiff_t stride, std::ptrdiff_t rows, std::ptrdiff_t columns,
+                   const float* factor) {
     const std::ptrdiff_t words = ceil_div<std::ptrdiff_t>(columns, 4);
     float *codes = context.workspace.floats(rows * words), *scales = context.workspace.floats(rows);
     int* sums = context.workspace.ints(rows);
@@ -193,7 +202,8 @@ CodeRows code_rows(pn_context& context, const T* x, std::ptrdiff_t stride, std::
         const Range range = part_of(rows, worker, workers);
         for (std::ptrdiff_t i = range.begin; i < range.end; i++) {
             if (words > 0) codes[(i + 1) * words - 1] = 0;
-            quantize_row(x + i * stride, factor, columns, values[worker], reinterpret_cast<std::int8_t*>(codes + i * words), scales[i], sums[i]);
+            quantize_row(x + i * stride, factor, columns, values[worker],
+                         reinterpret_cast<std::int8_t*>(codes + i * words), scales[i], sums[i]);
         }
     });
     return {{codes, words}, {scales, nullptr, sums}};
@@ -201,7 +211,8 @@ CodeRows code_rows(pn_context& context, const T* x, std::ptrdiff_t stride, std::
 
 // factor * x^T in scratch memory, rows of x becoming columns; with bf16 out, an odd last row is paired with zero.
 template <class U, class T>
-const float* turned(pn_context& context, const T* x, std::ptrdiff_t stride, std::ptrdiff_t count, std::ptrdiff_t columns, float factor) {
+const float* turned(pn_context& context, const T* x, std::ptrdiff_t stride, std::ptrdiff_t count,
+                    std::ptrdiff_t columns, float factor) {
     const std::ptrdiff_t words = sizeof(U) == 2 ? ceil_div<std::ptrdiff_t>(count, 2) : count;
     float* memory = context.workspace.floats(words * columns);
     auto* out = reinterpret_cast<U*>(memory);

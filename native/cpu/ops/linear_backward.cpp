@@ -1,5 +1,5 @@
-// Backward of a linear layer. Rows of the gradient are broadcast against rows of the weight; the low-rank pairs are further steps
-// of the tiles of dX.
+// Backward of a linear layer. Rows of the gradient are broadcast against rows
+// of the weight; the low-rank pairs are further steps of the tiles of dX.
 #include "ops/dropout.h"
 #include "ops/linear.h"
 #include "ops/ops.h"
@@ -8,7 +8,8 @@ namespace pn::PN_ISA {
 
 namespace {
 
-// The pairs that can be steps of dX's tiles: those whose share of dX is not masked by dropout or left out of the input scale.
+// The pairs that can be steps of dX's tiles: those whose share
+// of dX is not masked by dropout or left out of the input scale.
 bool joins_tiles(const pn_linear& op, const pn_low_rank& pair) {
     return !(pair.dropout.probability > 0) && !present(op.input_scale);
 }
@@ -36,7 +37,9 @@ struct InputGradientSink final : Sink {
         return n;
     }
 
-    bool has_place(std::ptrdiff_t i, std::ptrdiff_t j, bool adding, Place& place) const override { return rows.has_place(i, j, adding, place); }
+    bool has_place(std::ptrdiff_t i, std::ptrdiff_t j, bool adding, Place& place) const override {
+        return rows.has_place(i, j, adding, place);
+    }
     void take(const Tile& tile) const override { rows.take(tile); }
 };
 
@@ -51,7 +54,8 @@ public:
         if (rows == 0) return;
         output_side();
         left = left_rows(context, du, du_stride, rows, outputs);
-        auto* ds = static_cast<LowRankProduct*>(context.workspace.bytes(sizeof(LowRankProduct) * static_cast<std::size_t>(op.low_rank_count)));
+        auto* ds = static_cast<LowRankProduct*>(
+            context.workspace.bytes(sizeof(LowRankProduct) * static_cast<std::size_t>(op.low_rank_count)));
         for (int p = 0; p < op.low_rank_count; p++) ds[p] = inner_product(op.low_rank[p]);
         const auto take = [&](int p) { return LowRankSink<pairs>(op.low_rank[p], nullptr, own_rows(p, ds[p])); };
         if (present(g.dx) && !present(g.dinput_scale)) {
@@ -80,9 +84,10 @@ private:
     void output_side() {
         const float* scale = present(op.output_scale) ? data(op.output_scale) : nullptr;
         if (present(g.doutput_scale))
-            add_column_sums(context, rows, outputs, data(g.doutput_scale), [&](std::ptrdiff_t m, std::ptrdiff_t c, int n) {
-                return load(row<T>(g.dy, m) + c, n) * load(row<T>(op.pre_scale, m) + c, n);
-            });
+            add_column_sums(context, rows, outputs, data(g.doutput_scale),
+                            [&](std::ptrdiff_t m, std::ptrdiff_t c, int n) {
+                                return load(row<T>(g.dy, m) + c, n) * load(row<T>(op.pre_scale, m) + c, n);
+                            });
         if (scale != nullptr) {
             du = take_scratch(rows * outputs);
             du_stride = outputs;
@@ -118,10 +123,16 @@ private:
         const std::ptrdiff_t rank = pair.a.rows, first = pair.row_start, count = pair.row_count;
         const bool has_a = present(pair.grad_a), has_b = present(pair.grad_b);
         if (!has_a && !has_b) return;
-        const float* st = has_b ? turned<float>(context, data(pair.s), pair.s.stride, count, rank, static_cast<float>(pair.scale)) : nullptr;
+        const float* st =
+            has_b ? turned<float>(context, data(pair.s), pair.s.stride, count, rank, static_cast<float>(pair.scale))
+                  : nullptr;
         const float* dst = has_a ? turned<float>(context, ds, rank, count, rank, 1.0f) : nullptr;
         const Product of_b{rank, outputs, count, {st, count}, {du + first * du_stride, pairs, du_stride, false}};
-        const Product of_a{rank, inputs, count, {dst, count}, pair.dropout.probability > 0 ? right_rows(pair.dropped_x) : right_rows(op.x, first)};
+        const Product of_a{rank,
+                           inputs,
+                           count,
+                           {dst, count},
+                           pair.dropout.probability > 0 ? right_rows(pair.dropped_x) : right_rows(op.x, first)};
         const AddColumns to_b(data(pair.grad_b), pair.grad_b.stride, 1.0f);
         const StoreRows<float> to_a(data(pair.grad_a), pair.grad_a.stride, true);
         const double multiplications = (has_a ? of_a.multiplications() : 0) + (has_b ? of_b.multiplications() : 0);
@@ -163,8 +174,10 @@ private:
         pn_tensor dx = g.dx;
         dx.data = row<T>(g.dx, pair.row_start);
         dx.rows = pair.row_count;
-        if (!(pair.dropout.probability > 0)) return multiply(context, product, StoreRows<T>(data<T>(dx), dx.stride, true));
-        pn_tensor masked{context.workspace.bytes(sizeof(T) * static_cast<std::size_t>(count * inputs)), dx.type, pair.row_count, op.x.columns, op.x.columns};
+        if (!(pair.dropout.probability > 0))
+            return multiply(context, product, StoreRows<T>(data<T>(dx), dx.stride, true));
+        pn_tensor masked{context.workspace.bytes(sizeof(T) * static_cast<std::size_t>(count * inputs)), dx.type,
+                         pair.row_count, op.x.columns, op.x.columns};
         multiply(context, product, StoreRows<T>(data<T>(masked), inputs, false));
         drop_rows(context, masked, pair.dropout, true, dx);
     }
@@ -178,8 +191,10 @@ private:
 
     // The caller's scratch serves as long as it lasts.
     T* take_scratch(std::ptrdiff_t count) {
-        const std::ptrdiff_t size = present(g.scratch) ? static_cast<std::ptrdiff_t>(g.scratch.rows) * g.scratch.columns : 0;
-        return count > size ? static_cast<T*>(context.workspace.bytes(sizeof(T) * static_cast<std::size_t>(count))) : data<T>(g.scratch);
+        const std::ptrdiff_t size =
+            present(g.scratch) ? static_cast<std::ptrdiff_t>(g.scratch.rows) * g.scratch.columns : 0;
+        return count > size ? static_cast<T*>(context.workspace.bytes(sizeof(T) * static_cast<std::size_t>(count)))
+                            : data<T>(g.scratch);
     }
 
     pn_context& context;

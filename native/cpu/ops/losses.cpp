@@ -14,7 +14,9 @@ struct Cap {
     bool on;
 
     explicit Cap(double soft_cap)
-        : cap(set(static_cast<float>(soft_cap))), reciprocal(set(soft_cap > 0 ? static_cast<float>(1 / soft_cap) : 0.0f)), on(soft_cap > 0) {}
+        : cap(set(static_cast<float>(soft_cap))),
+          reciprocal(set(soft_cap > 0 ? static_cast<float>(1 / soft_cap) : 0.0f)),
+          on(soft_cap > 0) {}
     PN_INLINE F operator()(F x) const { return on ? cap * tanh(x * reciprocal) : x; }
     PN_INLINE F slope(F x) const {
         const F t = tanh(x * reciprocal);
@@ -124,7 +126,8 @@ Element binary_cross_entropy(float z, float t) {
 void cross_entropy(pn_context& context, const pn_cross_entropy& op) {
     const Cap cap(op.soft_cap);
     with_element(op.logits, [&](auto e) {
-        for_rows(context, op.logits.rows, 24.0 * op.logits.columns, [&](std::ptrdiff_t m) { cross_entropy_row<decltype(e)>(op, cap, m); });
+        for_rows(context, op.logits.rows, 24.0 * op.logits.columns,
+                 [&](std::ptrdiff_t m) { cross_entropy_row<decltype(e)>(op, cap, m); });
     });
 }
 
@@ -138,7 +141,8 @@ static void regression(pn_context& context, const pn_regression_loss& op) {
         const float* t = row(op.targets, m);
         for (int n = 0; n < op.logits.columns; n++) {
             const float score = first_lane(load(z + n, 1));
-            const Element e = op.kind == mean_squared_error ? squared_error(score, t[n]) : binary_cross_entropy(score, t[n]);
+            const Element e =
+                op.kind == mean_squared_error ? squared_error(score, t[n]) : binary_cross_entropy(score, t[n]);
             total += e.loss;
             if (op.gradient) store(z + n, set(scale * e.slope), 1);
         }

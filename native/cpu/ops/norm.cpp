@@ -15,7 +15,9 @@ struct Groups {
 
     explicit Groups(const pn_norm& op) : per_row(op.groups), width(op.x.columns / op.groups) {}
     template <class T>
-    T* of(const pn_tensor& t, std::ptrdiff_t index) const { return row<T>(t, index / per_row) + index % per_row * width; }
+    T* of(const pn_tensor& t, std::ptrdiff_t index) const {
+        return row<T>(t, index / per_row) + index % per_row * width;
+    }
     float& saved(const pn_tensor& t, std::ptrdiff_t index) const { return row(t, index / per_row)[index % per_row]; }
 };
 
@@ -90,14 +92,16 @@ void backward(pn_context& context, const pn_norm& op, const pn_norm_gradients& g
     const std::ptrdiff_t count = op.x.rows * groups.per_row;
     // The parameters first: dX may be dY.
     if (present(g.dgamma))
-        add_column_sums(context, count, groups.width, data(g.dgamma), [&](std::ptrdiff_t index, std::ptrdiff_t c, int n) {
-            const F h = (load(groups.of<T>(op.x, index) + c, n) - set(saved_mean(op, groups, index))) * set(groups.saved(op.rstd, index));
-            return load(groups.of<T>(g.dy, index) + c, n) * h;
-        });
+        add_column_sums(context, count, groups.width, data(g.dgamma),
+                        [&](std::ptrdiff_t index, std::ptrdiff_t c, int n) {
+                            const F h = (load(groups.of<T>(op.x, index) + c, n) - set(saved_mean(op, groups, index))) *
+                                        set(groups.saved(op.rstd, index));
+                            return load(groups.of<T>(g.dy, index) + c, n) * h;
+                        });
     if (present(g.dbeta))
-        add_column_sums(context, count, groups.width, data(g.dbeta), [&](std::ptrdiff_t index, std::ptrdiff_t c, int n) {
-            return load(groups.of<T>(g.dy, index) + c, n);
-        });
+        add_column_sums(
+            context, count, groups.width, data(g.dbeta),
+            [&](std::ptrdiff_t index, std::ptrdiff_t c, int n) { return load(groups.of<T>(g.dy, index) + c, n); });
     if (present(g.dx))
         for_rows(context, count, 8.0 * static_cast<double>(groups.width),
                  [&](std::ptrdiff_t index) { input_gradient<T>(op, g, groups, index); });

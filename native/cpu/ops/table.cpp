@@ -1,5 +1,4 @@
-#include "ops/table.h"
-
+#include "core/kernels.h"
 #include "ops/ops.h"
 #include "simd/simd.h"
 

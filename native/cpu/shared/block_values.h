@@ -1,6 +1,6 @@
-// Values of blocks that hold codes and scales side by side, as ggml's files have them: plain C++ for the CPU and for kernels.
-// Formats are numbered as in the files (PeftNative.Ops.BlockFormat). Every value is rounded once, as ggml's own are: the
-// products of its parts are exact in fp32 but for the last step.
+// Values of blocks that hold codes and scales side by side, as ggml's files have them: plain C++ for the CPU and for
+// kernels. Formats are numbered as in the files (PeftNative.Ops.BlockFormat). Every value is rounded once, as ggml's
+// own are: the products of its parts are exact in fp32 but for the last step.
 #pragma once
 
 #include <stdint.h>
@@ -14,26 +14,51 @@ namespace pn {
 namespace blocks {
 
 enum Format {
-    Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, Q2_K = 10, Q3_K = 11, Q4_K = 12, Q5_K = 13, Q6_K = 14,
-    IQ4_NL = 20, IQ4_XS = 23, MXFP4 = 39
+    Q4_0 = 2,
+    Q4_1 = 3,
+    Q5_0 = 6,
+    Q5_1 = 7,
+    Q8_0 = 8,
+    Q2_K = 10,
+    Q3_K = 11,
+    Q4_K = 12,
+    Q5_K = 13,
+    Q6_K = 14,
+    IQ4_NL = 20,
+    IQ4_XS = 23,
+    MXFP4 = 39
 };
 
 // Elements and bytes of a block; 0 for a format that is not known.
 PN_BLOCK_FUNCTION int bytes(int format) {
     switch (format) {
-        case Q4_0: case IQ4_NL: return 18;
-        case Q4_1: return 20;
-        case Q5_0: return 22;
-        case Q5_1: return 24;
-        case Q8_0: return 34;
-        case Q2_K: return 84;
-        case Q3_K: return 110;
-        case Q4_K: return 144;
-        case Q5_K: return 176;
-        case Q6_K: return 210;
-        case IQ4_XS: return 136;
-        case MXFP4: return 17;
-        default: return 0;
+        case Q4_0:
+        case IQ4_NL:
+            return 18;
+        case Q4_1:
+            return 20;
+        case Q5_0:
+            return 22;
+        case Q5_1:
+            return 24;
+        case Q8_0:
+            return 34;
+        case Q2_K:
+            return 84;
+        case Q3_K:
+            return 110;
+        case Q4_K:
+            return 144;
+        case Q5_K:
+            return 176;
+        case Q6_K:
+            return 210;
+        case IQ4_XS:
+            return 136;
+        case MXFP4:
+            return 17;
+        default:
+            return 0;
     }
 }
 PN_BLOCK_FUNCTION int elements(int format) { return bytes(format) == 0 ? 0 : bytes(format) < 40 ? 32 : 256; }
@@ -72,12 +97,18 @@ template <int format>
 PN_BLOCK_FUNCTION float value(const uint8_t* p, int i) {
     const int part = i / 128, k = i % 128 / 32, l = i % 32, j = i / 32;
     switch (format) {
-        case Q4_0: return half(p) * static_cast<float>(in_halves(p + 2, i) - 8);
-        case Q4_1: return half(p) * static_cast<float>(in_halves(p + 4, i)) + half(p + 2);
-        case Q5_0: return half(p) * static_cast<float>((in_halves(p + 6, i) | fifth(p + 2, i)) - 16);
-        case Q5_1: return half(p) * static_cast<float>(in_halves(p + 8, i) | fifth(p + 4, i)) + half(p + 2);
-        case Q8_0: return half(p) * static_cast<float>(static_cast<int8_t>(p[2 + i]));
-        case IQ4_NL: return half(p) * static_cast<float>(nonlinear(in_halves(p + 2, i)));
+        case Q4_0:
+            return half(p) * static_cast<float>(in_halves(p + 2, i) - 8);
+        case Q4_1:
+            return half(p) * static_cast<float>(in_halves(p + 4, i)) + half(p + 2);
+        case Q5_0:
+            return half(p) * static_cast<float>((in_halves(p + 6, i) | fifth(p + 2, i)) - 16);
+        case Q5_1:
+            return half(p) * static_cast<float>(in_halves(p + 8, i) | fifth(p + 4, i)) + half(p + 2);
+        case Q8_0:
+            return half(p) * static_cast<float>(static_cast<int8_t>(p[2 + i]));
+        case IQ4_NL:
+            return half(p) * static_cast<float>(nonlinear(in_halves(p + 2, i)));
         case MXFP4: {
             const int q = in_halves(p + 1, i);
             const float twice = static_cast<float>((0xC8643210u >> (q % 8 * 4)) & 15u) * (q < 8 ? 0.5f : -0.5f);
@@ -86,7 +117,8 @@ PN_BLOCK_FUNCTION float value(const uint8_t* p, int i) {
         }
         case Q2_K: {
             const int q = (p[16 + 32 * part + l] >> (2 * k)) & 3, s = p[i / 16];
-            return half(p + 80) * static_cast<float>(s & 15) * static_cast<float>(q) - half(p + 82) * static_cast<float>(s >> 4);
+            return half(p + 80) * static_cast<float>(s & 15) * static_cast<float>(q) -
+                   half(p + 82) * static_cast<float>(s >> 4);
         }
         case Q3_K: {
             const uint8_t* s = p + 96;
@@ -99,12 +131,14 @@ PN_BLOCK_FUNCTION float value(const uint8_t* p, int i) {
             const uint8_t* codes = p + (format == Q5_K ? 48 : 16);
             int q = (codes[32 * (j / 2) + l] >> (j % 2 * 4)) & 15;
             if (format == Q5_K) q |= ((p[16 + l] >> j) & 1) << 4;
-            return half(p) * static_cast<float>(scale6(p + 4, j)) * static_cast<float>(q)
-                - half(p + 2) * static_cast<float>(minimum6(p + 4, j));
+            return half(p) * static_cast<float>(scale6(p + 4, j)) * static_cast<float>(q) -
+                   half(p + 2) * static_cast<float>(minimum6(p + 4, j));
         }
         case Q6_K: {
-            const int low = (p[64 * part + 32 * (k % 2) + l] >> (k / 2 * 4)) & 15, high = (p[128 + 32 * part + l] >> (2 * k)) & 3;
-            return half(p + 208) * static_cast<float>(static_cast<int8_t>(p[192 + i / 16])) * static_cast<float>((low | high << 4) - 32);
+            const int low = (p[64 * part + 32 * (k % 2) + l] >> (k / 2 * 4)) & 15,
+                      high = (p[128 + 32 * part + l] >> (2 * k)) & 3;
+            return half(p + 208) * static_cast<float>(static_cast<int8_t>(p[192 + i / 16])) *
+                   static_cast<float>((low | high << 4) - 32);
         }
         default: {  // IQ4_XS
             const int high = ((p[2] | p[3] << 8) >> (2 * j)) & 3, s = ((p[4 + j / 2] >> (j % 2 * 4)) & 15) | high << 4;
@@ -121,19 +155,32 @@ struct Constant {
 template <class Body>
 PN_BLOCK_FUNCTION void with_format(int format, Body&& body) {
     switch (format) {
-        case Q4_0: return body(Constant<Q4_0>());
-        case Q4_1: return body(Constant<Q4_1>());
-        case Q5_0: return body(Constant<Q5_0>());
-        case Q5_1: return body(Constant<Q5_1>());
-        case Q8_0: return body(Constant<Q8_0>());
-        case Q2_K: return body(Constant<Q2_K>());
-        case Q3_K: return body(Constant<Q3_K>());
-        case Q4_K: return body(Constant<Q4_K>());
-        case Q5_K: return body(Constant<Q5_K>());
-        case Q6_K: return body(Constant<Q6_K>());
-        case IQ4_NL: return body(Constant<IQ4_NL>());
-        case IQ4_XS: return body(Constant<IQ4_XS>());
-        default: return body(Constant<MXFP4>());
+        case Q4_0:
+            return body(Constant<Q4_0>());
+        case Q4_1:
+            return body(Constant<Q4_1>());
+        case Q5_0:
+            return body(Constant<Q5_0>());
+        case Q5_1:
+            return body(Constant<Q5_1>());
+        case Q8_0:
+            return body(Constant<Q8_0>());
+        case Q2_K:
+            return body(Constant<Q2_K>());
+        case Q3_K:
+            return body(Constant<Q3_K>());
+        case Q4_K:
+            return body(Constant<Q4_K>());
+        case Q5_K:
+            return body(Constant<Q5_K>());
+        case Q6_K:
+            return body(Constant<Q6_K>());
+        case IQ4_NL:
+            return body(Constant<IQ4_NL>());
+        case IQ4_XS:
+            return body(Constant<IQ4_XS>());
+        default:
+            return body(Constant<MXFP4>());
     }
 }
 

@@ -35,10 +35,12 @@ PN_INLINE F load_part(const bf16* p, int n) {
     return load(all);
 }
 PN_INLINE F rounded(F a) {  // to what bf16 can hold
-    const __m256i bits = _mm256_castps_si256(a.v), odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i bits = _mm256_castps_si256(a.v),
+                  odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
     const __m256i near = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
     const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-    const __m256 value = _mm256_blendv_ps(_mm256_castsi256_ps(near), _mm256_castsi256_ps(quiet), _mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q));
+    const __m256 value =
+        _mm256_blendv_ps(_mm256_castsi256_ps(near), _mm256_castsi256_ps(quiet), _mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q));
     return {_mm256_and_ps(value, _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(0xffff0000u))))};
 }
 PN_INLINE void store(bf16* p, F a) {
@@ -60,7 +62,8 @@ PN_INLINE F dot_pairs(F a, F b, F c) {  // c + a.low b.low + a.high b.high
     const __m256i x = _mm256_castps_si256(a.v), y = _mm256_castps_si256(b.v);
     const __m256 upper = _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(0xffff0000u)));
     const __m256 high = _mm256_fmadd_ps(_mm256_and_ps(a.v, upper), _mm256_and_ps(b.v, upper), c.v);
-    return {_mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(y, 16)), high)};
+    return {_mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(x, 16)),
+                            _mm256_castsi256_ps(_mm256_slli_epi32(y, 16)), high)};
 }
 
 // Words of four signed bytes, sums as whole numbers of 32 bits.
@@ -68,11 +71,14 @@ constexpr int quad_offset = 0;
 PN_INLINE __m256i even_bytes(F a) { return _mm256_srai_epi16(_mm256_slli_epi16(_mm256_castps_si256(a.v), 8), 8); }
 PN_INLINE __m256i odd_bytes(F a) { return _mm256_srai_epi16(_mm256_castps_si256(a.v), 8); }
 PN_INLINE F dot_quads(F a, F b, F c) {  // c + the sum of a_i (b_i + quad_offset)
-    const __m256i sum = _mm256_add_epi32(_mm256_madd_epi16(even_bytes(a), even_bytes(b)), _mm256_madd_epi16(odd_bytes(a), odd_bytes(b)));
+    const __m256i sum = _mm256_add_epi32(_mm256_madd_epi16(even_bytes(a), even_bytes(b)),
+                                         _mm256_madd_epi16(odd_bytes(a), odd_bytes(b)));
     return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(c.v), sum))};
 }
 PN_INLINE F set_whole(int x) { return {_mm256_castsi256_ps(_mm256_set1_epi32(x))}; }
-PN_INLINE F add_whole(F a, F b) { return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a.v), _mm256_castps_si256(b.v)))}; }
+PN_INLINE F add_whole(F a, F b) {
+    return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a.v), _mm256_castps_si256(b.v)))};
+}
 PN_INLINE int sum_whole(F a) {
     const __m256i x = _mm256_castps_si256(a.v);
     __m128i half = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
@@ -102,7 +108,8 @@ PN_INLINE F with_sign_of(F magnitude, F sign) {
     return {_mm256_or_ps(_mm256_and_ps(sign.v, _mm256_set1_ps(-0.0f)), magnitude.v)};
 }
 PN_INLINE F pow2(F n) {  // 2^n for whole n in [-126, 127]
-    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127)), 23))};
+    return {
+        _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127)), 23))};
 }
 
 // a 2^n for whole n in [-252, 254], in two steps: 2^n itself may leave the exponent's range.

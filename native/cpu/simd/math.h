@@ -34,7 +34,8 @@ PN_INLINE F exp_minus_one_by_r(F r) {
 }  // namespace detail
 
 PN_INLINE F exp(F x) {
-    // Outside these bounds the result is 0 or infinity in fp32 anyway; min and max would hide a NaN, the sum at the end does not.
+    // Outside these bounds the result is 0 or infinity in fp32 anyway;
+    // min and max would hide a NaN, the sum at the end does not.
     const F bounded = max(min(x, set(89.0f)), set(-104.0f));
     const auto [n, r] = detail::reduce(bounded);
     const F p = fma(detail::exp_minus_one_by_r(r), r, set(1.0f));
@@ -53,7 +54,8 @@ PN_INLINE F tanh(F x) {
     return select(is_nan(x), x, y);
 }
 
-// |x| < 0.9: the Maclaurin series; beyond: 1 - e^{q(|x|)}, q an interpolation of log erfc in Chebyshev points of [0.9, 4].
+// |x| < 0.9: the Maclaurin series; beyond: 1 - e^{q(|x|)}, q an
+// interpolation of log erfc in Chebyshev points of [0.9, 4].
 PN_INLINE F erf(F x) {
     const F a = min(abs(x), set(4.0f));
     const F z = a * a;

@@ -83,7 +83,9 @@ PN_INLINE F add_whole(F a, F b) { return lanes([&](int i) { return float_of(bits
 PN_INLINE int sum_whole(F a) {
     return static_cast<std::int32_t>(bits_of(a.v[0]) + bits_of(a.v[1]) + bits_of(a.v[2]) + bits_of(a.v[3]));
 }
-PN_INLINE F from_whole(F a) { return lanes([&](int i) { return static_cast<float>(static_cast<std::int32_t>(bits_of(a.v[i]))); }); }
+PN_INLINE F from_whole(F a) {
+    return lanes([&](int i) { return static_cast<float>(static_cast<std::int32_t>(bits_of(a.v[i]))); });
+}
 PN_INLINE void store_part(std::int8_t* p, F a, int n) {
     for (int i = 0; i < n; i++) p[i] = static_cast<std::int8_t>(std::nearbyint(a.v[i]));
 }

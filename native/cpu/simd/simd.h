@@ -1,5 +1,5 @@
-// The vectors the kernels are written with: F is a vector of W floats, M a mask over it. Everything that is compiled per
-// instruction set lives in the namespace pn::PN_ISA, so that no code of one set can be linked into another.
+// The vectors the kernels are written with: F is a vector of W floats, M a mask over it. Everything that is compiled
+// per instruction set lives in the namespace pn::PN_ISA, so that no code of one set can be linked into another.
 #pragma once
 
 #include <cstddef>

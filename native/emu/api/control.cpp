@@ -55,6 +55,7 @@ uint64_t pncuda_emu_live(const char* what) {
     if (name == "events") return s.events.count();
     if (name == "graphs") return s.graphs.count();
     if (name == "executables") return s.executables.count();
-    if (name == "products") return s.lt_handles.count() + s.lt_descriptors.count() + s.lt_layouts.count() + s.lt_preferences.count();
+    if (name == "products")
+        return s.lt_handles.count() + s.lt_descriptors.count() + s.lt_layouts.count() + s.lt_preferences.count();
     return ~uint64_t{0};
 }

@@ -1,5 +1,6 @@
-// Products by cuBLASLt. Its algorithms give the bits of cublasGemmEx, except those that a program which wants fp32 sums has to rule out,
-// and each wants something: aligned operands, memory, no bias, or the sum in the place of what is added.
+// Products by cuBLASLt. Its algorithms give the bits of cublasGemmEx, except those
+// that a program which wants fp32 sums has to rule out, and each wants something:
+// aligned operands, memory, no bias, or the sum in the place of what is added.
 #include "emu/api/state.h"
 #include "emu/run/memory.h"
 
@@ -38,8 +39,11 @@ struct Problem {
     const LtLayout &a, &b, &c, &d;
 
     Problem(LtDescriptor* descriptor, LtLayout* a_layout, LtLayout* b_layout, LtLayout* c_layout, LtLayout* d_layout)
-        : what(state().lt_descriptors.get(descriptor)), a(state().lt_layouts.get(a_layout)), b(state().lt_layouts.get(b_layout)),
-          c(state().lt_layouts.get(c_layout)), d(state().lt_layouts.get(d_layout)) {
+        : what(state().lt_descriptors.get(descriptor)),
+          a(state().lt_layouts.get(a_layout)),
+          b(state().lt_layouts.get(b_layout)),
+          c(state().lt_layouts.get(c_layout)),
+          d(state().lt_layouts.get(d_layout)) {
         const auto [m, depth] = what.transpose_a ? std::pair{a.columns, a.rows} : std::pair{a.rows, a.columns};
         const auto [other_depth, n] = what.transpose_b ? std::pair{b.columns, b.rows} : std::pair{b.rows, b.columns};
         require(m == d.rows && n == d.columns && depth == other_depth, "matrices whose shapes do not go together");
@@ -54,8 +58,10 @@ struct Problem {
     std::vector<Algorithm> algorithms() const {
         const auto column = static_cast<std::uint64_t>(d.rows) * sizeof(float);
         const auto element = static_cast<std::uint32_t>(a.at(0).element());
-        const auto make = [&](int number, std::uint32_t reduction, std::uint32_t alignment, std::uint64_t workspace, bool needs_c_in_d = false) {
-            return Algorithm{algorithm_mark, number, types(), reduction, alignment, workspace, needs_c_in_d ? 1u : 0u, {}};
+        const auto make = [&](int number, std::uint32_t reduction, std::uint32_t alignment, std::uint64_t workspace,
+                              bool needs_c_in_d = false) {
+            return Algorithm{algorithm_mark,         number, types(), reduction, alignment, workspace,
+                             needs_c_in_d ? 1u : 0u, {}};
         };
         std::vector<Algorithm> all = {
             make(1, in_type_of_d, 4, column), make(2, in_place, 4, 256), make(3, 0, 256, 0), make(4, 0, 4, 0, true),
@@ -66,8 +72,10 @@ struct Problem {
 };
 
 bool fits(const Algorithm& algorithm, const LtPreference& preference) {
-    return (algorithm.reduction == 0 || (algorithm.reduction & preference.reductions) != 0) && algorithm.workspace <= preference.workspace &&
-           std::ranges::all_of(preference.alignments, [&](std::uint32_t given) { return algorithm.alignment <= given; });
+    return (algorithm.reduction == 0 || (algorithm.reduction & preference.reductions) != 0) &&
+           algorithm.workspace <= preference.workspace &&
+           std::ranges::all_of(preference.alignments,
+                               [&](std::uint32_t given) { return algorithm.alignment <= given; });
 }
 
 Algorithm known_algorithm(const void* bytes, const Problem& problem) {
@@ -81,7 +89,8 @@ Algorithm known_algorithm(const void* bytes, const Problem& problem) {
 }
 
 void check_alignment(const Algorithm& algorithm, std::initializer_list<Pointer> operands) {
-    for (const Pointer p : operands) require(p % algorithm.alignment == 0, "an operand that is not aligned as the algorithm needs it");
+    for (const Pointer p : operands)
+        require(p % algorithm.alignment == 0, "an operand that is not aligned as the algorithm needs it");
 }
 
 void check_workspace(const Algorithm& algorithm, const void* workspace, std::size_t bytes) {
@@ -92,21 +101,23 @@ void check_workspace(const Algorithm& algorithm, const void* workspace, std::siz
 
 }  // namespace
 
-PN_API int cublasLtMatmulAlgoGetHeuristic(LtHandle* handle, LtDescriptor* descriptor, LtLayout* a, LtLayout* b, LtLayout* c, LtLayout* d,
-                                          LtPreference* preference, int requested, HeuristicResult* results, int* count) {
+PN_API int cublasLtMatmulAlgoGetHeuristic(LtHandle* handle, LtDescriptor* descriptor, LtLayout* a, LtLayout* b,
+                                          LtLayout* c, LtLayout* d, LtPreference* preference, int requested,
+                                          HeuristicResult* results, int* count) {
     return blas_status(driver_call("cublasLtMatmulAlgoGetHeuristic", Needs::nothing, [&] {
         state().lt_handles.get(handle);
         require(requested > 0 && results != nullptr && count != nullptr, "no place for algorithms");
         const LtPreference& known = state().lt_preferences.get(preference);
         *count = 0;
         for (const Algorithm& algorithm : Problem(descriptor, a, b, c, d).algorithms())
-            if (*count < requested && fits(algorithm, known)) results[(*count)++] = {algorithm, algorithm.workspace, 0, 1.0f, {}};
+            if (*count < requested && fits(algorithm, known))
+                results[(*count)++] = {algorithm, algorithm.workspace, 0, 1.0f, {}};
         if (*count == 0) throw Failure{not_supported, "no algorithm fits"};
     }));
 }
 
-PN_API int cublasLtMatmulAlgoCheck(LtHandle* handle, LtDescriptor* descriptor, LtLayout* a, LtLayout* b, LtLayout* c, LtLayout* d,
-                                   const void* algorithm, HeuristicResult* result) {
+PN_API int cublasLtMatmulAlgoCheck(LtHandle* handle, LtDescriptor* descriptor, LtLayout* a, LtLayout* b, LtLayout* c,
+                                   LtLayout* d, const void* algorithm, HeuristicResult* result) {
     return blas_status(driver_call("cublasLtMatmulAlgoCheck", Needs::nothing, [&] {
         state().lt_handles.get(handle);
         require(result != nullptr, "no place for the result");
@@ -115,11 +126,13 @@ PN_API int cublasLtMatmulAlgoCheck(LtHandle* handle, LtDescriptor* descriptor, L
     }));
 }
 
-PN_API int cublasLtMatmulAlgoCapGetAttribute(const void* algorithm, int attribute, void* p, std::size_t bytes, std::size_t* written) {
+PN_API int cublasLtMatmulAlgoCapGetAttribute(const void* algorithm, int attribute, void* p, std::size_t bytes,
+                                             std::size_t* written) {
     return blas_status(driver_call("cublasLtMatmulAlgoCapGetAttribute", Needs::nothing, [&] {
         constexpr int out_of_place = 4;
         require(attribute == out_of_place, "a question other than whether C may differ from D");
-        require(algorithm != nullptr && p != nullptr && bytes == sizeof(std::int32_t) && written != nullptr, "no place for the answer");
+        require(algorithm != nullptr && p != nullptr && bytes == sizeof(std::int32_t) && written != nullptr,
+                "no place for the answer");
         Algorithm known;
         std::memcpy(&known, algorithm, sizeof known);
         require(known.mark == algorithm_mark, "no algorithm");
@@ -129,9 +142,10 @@ PN_API int cublasLtMatmulAlgoCapGetAttribute(const void* algorithm, int attribut
     }));
 }
 
-PN_API int cublasLtMatmul(LtHandle* handle, LtDescriptor* descriptor, const float* alpha, Pointer a, LtLayout* a_layout, Pointer b,
-                          LtLayout* b_layout, const float* beta, Pointer c, LtLayout* c_layout, Pointer d, LtLayout* d_layout,
-                          const void* algorithm, void* workspace, std::size_t workspace_bytes, Stream* stream) {
+PN_API int cublasLtMatmul(LtHandle* handle, LtDescriptor* descriptor, const float* alpha, Pointer a, LtLayout* a_layout,
+                          Pointer b, LtLayout* b_layout, const float* beta, Pointer c, LtLayout* c_layout, Pointer d,
+                          LtLayout* d_layout, const void* algorithm, void* workspace, std::size_t workspace_bytes,
+                          Stream* stream) {
     return blas_status(driver_call("cublasLtMatmul", [&] {
         state().lt_handles.get(handle);
         require(alpha != nullptr && beta != nullptr, "no factors");
@@ -142,7 +156,15 @@ PN_API int cublasLtMatmul(LtHandle* handle, LtDescriptor* descriptor, const floa
         check_workspace(chosen, workspace, workspace_bytes);
         require(c != d || problem.c == problem.d, "C in the place of D, but with other columns");
         require(c == d || chosen.needs_c_in_d == 0, "an algorithm that needs C in the place of D");
-        Product product = {problem.a.at(a), problem.b.at(b), problem.c.at(c), problem.d.at(d), {}, what.transpose_a, what.transpose_b, *alpha, *beta};
+        Product product = {problem.a.at(a),
+                           problem.b.at(b),
+                           problem.c.at(c),
+                           problem.d.at(d),
+                           {},
+                           what.transpose_a,
+                           what.transpose_b,
+                           *alpha,
+                           *beta};
         if (what.has_bias) product.bias = {what.bias, problem.d.type, problem.d.rows, 1, problem.d.rows};
         product.halves_rounded = chosen.reduction == in_type_of_d || chosen.reduction == in_place;
         if (chosen.workspace > 0 && chosen.reduction != in_place) product.sums = static_cast<float*>(workspace);

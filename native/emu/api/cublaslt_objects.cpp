@@ -1,4 +1,5 @@
-// Handles, descriptions, layouts and preferences of cuBLASLt: made, told their attributes by number and size, given back.
+// Handles, descriptions, layouts and preferences of cuBLASLt:
+// made, told their attributes by number and size, given back.
 #include "emu/api/state.h"
 
 #include <bit>
@@ -62,7 +63,8 @@ PN_API int cublasLtDestroy(LtHandle* handle) { return destroy("cublasLtDestroy",
 
 PN_API int cublasLtMatmulDescCreate(LtDescriptor** descriptor, int compute, int scale) {
     return call("cublasLtMatmulDescCreate", [&] {
-        require(descriptor != nullptr && compute == compute_fp32 && scale == type_fp32, "no place for it, or sums or factors that are not fp32");
+        require(descriptor != nullptr && compute == compute_fp32 && scale == type_fp32,
+                "no place for it, or sums or factors that are not fp32");
         *descriptor = state().lt_descriptors.add(LtDescriptor{});
     });
 }
@@ -85,16 +87,21 @@ PN_API int cublasLtMatmulDescSetAttribute(LtDescriptor* descriptor, int attribut
     });
 }
 
-PN_API int cublasLtMatrixLayoutCreate(LtLayout** layout, Type type, std::uint64_t rows, std::uint64_t columns, std::int64_t leading) {
+PN_API int cublasLtMatrixLayoutCreate(LtLayout** layout, Type type, std::uint64_t rows, std::uint64_t columns,
+                                      std::int64_t leading) {
     return call("cublasLtMatrixLayoutCreate", [&] {
         require(layout != nullptr, "no place for the layout");
         require(type == type_fp32 || type == type_fp16 || type == type_bf16, "a type that is not fp32, fp16 or bf16");
-        require(rows > 0 && columns > 0 && leading >= static_cast<std::int64_t>(rows), "a matrix without elements, or with too short columns");
-        *layout = state().lt_layouts.add(LtLayout{type, static_cast<long long>(rows), static_cast<long long>(columns), leading});
+        require(rows > 0 && columns > 0 && leading >= static_cast<std::int64_t>(rows),
+                "a matrix without elements, or with too short columns");
+        *layout = state().lt_layouts.add(
+            LtLayout{type, static_cast<long long>(rows), static_cast<long long>(columns), leading});
     });
 }
 
-PN_API int cublasLtMatrixLayoutDestroy(LtLayout* layout) { return destroy("cublasLtMatrixLayoutDestroy", state().lt_layouts, layout); }
+PN_API int cublasLtMatrixLayoutDestroy(LtLayout* layout) {
+    return destroy("cublasLtMatrixLayoutDestroy", state().lt_layouts, layout);
+}
 
 PN_API int cublasLtMatmulPreferenceCreate(LtPreference** preference) {
     return call("cublasLtMatmulPreferenceCreate", [&] {
@@ -107,7 +114,8 @@ PN_API int cublasLtMatmulPreferenceDestroy(LtPreference* preference) {
     return destroy("cublasLtMatmulPreferenceDestroy", state().lt_preferences, preference);
 }
 
-PN_API int cublasLtMatmulPreferenceSetAttribute(LtPreference* preference, int attribute, const void* p, std::size_t bytes) {
+PN_API int cublasLtMatmulPreferenceSetAttribute(LtPreference* preference, int attribute, const void* p,
+                                                std::size_t bytes) {
     return call("cublasLtMatmulPreferenceSetAttribute", [&] {
         constexpr int workspace = 1, reductions = 3, first_alignment = 5, last_alignment = 8;
         LtPreference& known = state().lt_preferences.get(preference);
@@ -117,7 +125,8 @@ PN_API int cublasLtMatmulPreferenceSetAttribute(LtPreference* preference, int at
             known.reductions = value<std::uint32_t>(p, bytes);
             require(known.reductions <= 7, "a reduction scheme that does not exist");
         } else {
-            require(attribute >= first_alignment && attribute <= last_alignment, "an attribute that a preference does not have here");
+            require(attribute >= first_alignment && attribute <= last_alignment,
+                    "an attribute that a preference does not have here");
             const auto alignment = value<std::uint32_t>(p, bytes);
             require(std::has_single_bit(alignment), "an alignment that is no power of two");
             known.alignments[attribute - first_alignment] = alignment;

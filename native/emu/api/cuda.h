@@ -1,4 +1,5 @@
-// The part of the CUDA driver's ABI that the emulator has, in words of its own; values are those of NVIDIA's documentation.
+// The part of the CUDA driver's ABI that the emulator has, in
+// words of its own; values are those of NVIDIA's documentation.
 #pragma once
 
 #include <cstddef>

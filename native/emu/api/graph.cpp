@@ -1,4 +1,5 @@
-// Captured streams. Work of a capture runs in the order of its calls, which every order that a device may choose allows.
+// Captured streams. Work of a capture runs in the order of its
+// calls, which every order that a device may choose allows.
 #include "emu/api/state.h"
 
 using namespace pn::emu;
@@ -58,7 +59,8 @@ PN_API int cuGraphExecUpdate_v2(GraphExec* executable, Graph* graph, void* resul
         GraphExec& old = state().executables.get(executable);
         const Graph& fresh = state().graphs.get(graph);
         bool same = old.operations.size() == fresh.operations.size();
-        for (std::size_t i = 0; same && i < fresh.operations.size(); i++) same = old.operations[i].what == fresh.operations[i].what;
+        for (std::size_t i = 0; same && i < fresh.operations.size(); i++)
+            same = old.operations[i].what == fresh.operations[i].what;
         if (!same) throw Failure{graph_update_failure, "the graphs differ in more than arguments"};
         old.operations = fresh.operations;
     });

@@ -13,8 +13,9 @@ namespace {
 char* on_device(Pointer p, std::size_t bytes, const char* what) {
     char* const address = reinterpret_cast<char*>(p);
     if (bytes > 0 && !DeviceMemory::get().holds(address, bytes))
-        throw Failure{invalid_value, std::string(what) + " of " + std::to_string(bytes) + " bytes is not within one allocation: " +
-                                         DeviceMemory::get().describe(address)};
+        throw Failure{invalid_value,
+                      std::string(what) + " of " + std::to_string(bytes) +
+                          " bytes is not within one allocation: " + DeviceMemory::get().describe(address)};
     return address;
 }
 
@@ -25,7 +26,8 @@ void to_device(Pointer to, const void* from, std::size_t bytes, Stream* stream) 
     char* const target = on_device(to, bytes, "the target");
     require(bytes == 0 || from != nullptr, "no source");
     if (stream == nullptr || is_capturing(stream) || is_page_locked(from, bytes))
-        return enqueue(stream, {"copy to device", [=] { std::memcpy(on_device(to, bytes, "the target"), from, bytes); }, {}, {}});
+        return enqueue(
+            stream, {"copy to device", [=] { std::memcpy(on_device(to, bytes, "the target"), from, bytes); }, {}, {}});
     const auto* const first = static_cast<const char*>(from);
     enqueue(stream, {"copy to device", [target, kept = std::vector<char>(first, first + bytes)] {
         on_device(reinterpret_cast<Pointer>(target), kept.size(), "the target");
@@ -73,8 +75,9 @@ PN_API int cuMemAlloc_v2(Pointer* p, std::size_t bytes) {
         refuse_during_capture("an allocation");
         void* const memory = DeviceMemory::get().allocate(bytes);
         if (memory == nullptr)
-            throw Failure{out_of_memory, std::to_string(bytes) + " bytes more than " + std::to_string(DeviceMemory::get().used()) +
-                                             " would pass the limit of " + std::to_string(DeviceMemory::get().limit())};
+            throw Failure{out_of_memory, std::to_string(bytes) + " bytes more than " +
+                                             std::to_string(DeviceMemory::get().used()) + " would pass the limit of " +
+                                             std::to_string(DeviceMemory::get().limit())};
         *p = reinterpret_cast<Pointer>(memory);
     });
 }

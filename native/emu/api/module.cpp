@@ -24,7 +24,8 @@ void load(Module** module, const void* image) {
     require(module != nullptr && image != nullptr, "no place for the module, or no image");
     const auto* const text = static_cast<const char*>(image);
     const std::string name(text, strnlen(text, 256));
-    if (!is_stem(name)) throw Failure{invalid_image, "the image names no file of kernels: '" + name.substr(0, 40) + "'"};
+    if (!is_stem(name))
+        throw Failure{invalid_image, "the image names no file of kernels: '" + name.substr(0, 40) + "'"};
     *module = state().modules.add(Module{name});
 }
 
@@ -74,7 +75,8 @@ PN_API int cuFuncGetAttribute(int* value, int attribute, Function* function) {
         else if (attribute == attribute_dynamic_shared)
             *value = static_cast<int>(known.dynamic_limit);
         else
-            throw Failure{invalid_value, "the emulator does not know attribute " + std::to_string(attribute) + " of a function"};
+            throw Failure{invalid_value,
+                          "the emulator does not know attribute " + std::to_string(attribute) + " of a function"};
     });
 }
 
@@ -88,13 +90,16 @@ PN_API int cuFuncSetAttribute(Function* function, int attribute, int value) {
     });
 }
 
-PN_API int cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
-                          unsigned block_z, unsigned shared_bytes, Stream* stream, void** parameters, void** extra) {
+PN_API int cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                          unsigned block_y, unsigned block_z, unsigned shared_bytes, Stream* stream, void** parameters,
+                          void** extra) {
     return driver_call("cuLaunchKernel", [&] {
         const Function& known = state().functions.get(function);
         const Kernel& kernel = *known.kernel;
         Stream* const on = stream == nullptr ? nullptr : &state().streams.get(stream);
-        const auto refuse = [&](Code code, const char* text) { throw Failure{code, std::string(kernel.name) + ": " + text}; };
+        const auto refuse = [&](Code code, const char* text) {
+            throw Failure{code, std::string(kernel.name) + ": " + text};
+        };
         if (extra != nullptr) refuse(invalid_value, "arguments are taken as an array of pointers only");
         if (kernel.parameters > 0 && parameters == nullptr) refuse(invalid_value, "no arguments");
         for (int i = 0; i < kernel.parameters; i++)
@@ -105,9 +110,12 @@ PN_API int cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, 
             refuse(invalid_value, "a block without threads, or with too many along one side");
         const auto threads = static_cast<unsigned long long>(block_x) * block_y * block_z;
         if (threads > 1024) refuse(invalid_value, "more than 1024 threads in a block");
-        if (threads > static_cast<unsigned long long>(kernel.max_threads)) refuse(launch_out_of_resources, "more threads than its launch bounds");
-        if (threads % 32 != 0) refuse(invalid_value, "a block whose size is no multiple of 32 (all kernels here ask for that)");
-        if (shared_bytes > known.dynamic_limit) refuse(invalid_value, "more dynamic shared memory than was asked for with cuFuncSetAttribute");
+        if (threads > static_cast<unsigned long long>(kernel.max_threads))
+            refuse(launch_out_of_resources, "more threads than its launch bounds");
+        if (threads % 32 != 0)
+            refuse(invalid_value, "a block whose size is no multiple of 32 (all kernels here ask for that)");
+        if (shared_bytes > known.dynamic_limit)
+            refuse(invalid_value, "more dynamic shared memory than was asked for with cuFuncSetAttribute");
         state().launches++;
         Launch launch(kernel, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes, parameters);
         enqueue(on, {kernel.name, [launch = std::move(launch)] {

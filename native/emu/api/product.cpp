@@ -59,7 +59,8 @@ void Matrix::check(const char* name) const {
     if (rows == 0 || columns == 0) return;
     const auto bytes = static_cast<std::size_t>((columns - 1) * leading + rows) * element();
     if (!DeviceMemory::get().holds(at(0, 0), bytes))
-        throw Failure{invalid_value, std::string(name) + " is not within one allocation: " + DeviceMemory::get().describe(at(0, 0))};
+        throw Failure{invalid_value,
+                      std::string(name) + " is not within one allocation: " + DeviceMemory::get().describe(at(0, 0))};
 }
 
 void Product::check() const {

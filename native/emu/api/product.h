@@ -1,4 +1,5 @@
-// A product of matrices that lie column by column, as cuBLAS and cuBLASLt are asked for it. Sums are fp32 in the order of k.
+// A product of matrices that lie column by column, as cuBLAS and
+// cuBLASLt are asked for it. Sums are fp32 in the order of k.
 #pragma once
 
 #include "emu/api/call.h"
@@ -27,7 +28,8 @@ struct Matrix {
     void check(const char* name) const;
 };
 
-// D = alpha A' B' + beta C + bias, where ' transposes or does nothing; the bias, where there is one, has an element for each row.
+// D = alpha A' B' + beta C + bias, where ' transposes or does
+// nothing; the bias, where there is one, has an element for each row.
 struct Product {
     Matrix a, b, c, d, bias;
     bool transpose_a, transpose_b;

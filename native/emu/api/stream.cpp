@@ -120,7 +120,8 @@ PN_API int cuStreamWaitEvent(Stream* stream, Event* event, unsigned flags) {
             }
             return;
         }
-        if (known.marker) enqueue(stream == nullptr ? nullptr : &state().streams.get(stream), {"wait", {}, known.marker, {}});
+        if (known.marker)
+            enqueue(stream == nullptr ? nullptr : &state().streams.get(stream), {"wait", {}, known.marker, {}});
     });
 }
 

@@ -1,4 +1,5 @@
-// Streams that do nothing until somebody waits, events that order them, and graphs, which are recorded pieces of streams.
+// Streams that do nothing until somebody waits, events that
+// order them, and graphs, which are recorded pieces of streams.
 #pragma once
 
 #include "emu/api/call.h"

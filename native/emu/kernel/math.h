@@ -1,5 +1,5 @@
-// The device functions of CUDA that kernels call by CUDA's names. The fast ones (__expf, ...) are the exact ones here: on a
-// device they may differ in the last bits, and no test may rely on these.
+// The device functions of CUDA that kernels call by CUDA's names. The fast ones (__expf, ...) are the exact ones here:
+// on a device they may differ in the last bits, and no test may rely on these.
 #pragma once
 
 #include <bit>

@@ -57,8 +57,8 @@ struct Fragments {
 };
 void mma_m16n8k16(const Fragments* const* lanes);
 
-// Lane 8 i + j names row j of matrix i; lane l gets, of every matrix, elements (l / 4, 2 (l % 4)) and the next one of the row
-// or, transposed, of the column.
+// Lane 8 i + j names row j of matrix i; lane l gets, of every matrix, elements
+// (l / 4, 2 (l % 4)) and the next one of the row or, transposed, of the column.
 void ldmatrix(const void* const* rows, unsigned* const* registers, int matrices, bool transposed);
 
 template <int N>
@@ -109,7 +109,9 @@ T shfl_down(unsigned mask, T v, int lanes, emu::Site site = emu::Site::here()) {
 
 inline unsigned ballot(unsigned mask, bool p, emu::Site site = emu::Site::here()) { return emu::ballot(mask, p, site); }
 inline bool any(unsigned mask, bool p, emu::Site site = emu::Site::here()) { return emu::ballot(mask, p, site) != 0; }
-inline bool all(unsigned mask, bool p, emu::Site site = emu::Site::here()) { return emu::ballot(mask, p, site) == mask; }
+inline bool all(unsigned mask, bool p, emu::Site site = emu::Site::here()) {
+    return emu::ballot(mask, p, site) == mask;
+}
 
 template <class T, class Op>
 T warp_reduce(T v, Op op, emu::Site site = emu::Site::here()) {
@@ -135,13 +137,17 @@ void cp_async_wait(emu::Site site = emu::Site::here()) {
     emu::copy_wait(N, site);
 }
 
-inline void ldmatrix_x4(unsigned (&r)[4], const void* row, emu::Site site = emu::Site::here()) { emu::ldmatrix(r, row, false, site); }
+inline void ldmatrix_x4(unsigned (&r)[4], const void* row, emu::Site site = emu::Site::here()) {
+    emu::ldmatrix(r, row, false, site);
+}
 inline void ldmatrix_x4_trans(unsigned (&r)[4], const void* row, emu::Site site = emu::Site::here()) {
     emu::ldmatrix(r, row, true, site);
 }
 
 // Rows are named by lanes 0 to 15; what the other lanes pass is not read.
-inline void ldmatrix_x2(unsigned (&r)[2], const void* row, emu::Site site = emu::Site::here()) { emu::ldmatrix(r, row, false, site); }
+inline void ldmatrix_x2(unsigned (&r)[2], const void* row, emu::Site site = emu::Site::here()) {
+    emu::ldmatrix(r, row, false, site);
+}
 inline void ldmatrix_x2_trans(unsigned (&r)[2], const void* row, emu::Site site = emu::Site::here()) {
     emu::ldmatrix(r, row, true, site);
 }

@@ -27,12 +27,13 @@ extern thread_local const Place* current __attribute__((tls_model("initial-exec"
 // Waits for all threads of the block; the result is the number of them that passed `true`.
 int block_barrier(bool predicate, Site site);
 
-// One array in the block's shared memory, the same for every thread that names the same key; starts as NaN in every block.
+// One array in the block's shared memory, the same for every
+// thread that names the same key; starts as NaN in every block.
 void* static_shared(const void* key, std::size_t bytes, const char* name);
 void* dynamic_shared();
 
-// Lanes that wait for one another at a collective. The last one to arrive gets `true` and must read all inputs, write all
-// outputs and then call warp_leave; the others get `false` after that.
+// Lanes that wait for one another at a collective. The last one to arrive gets `true` and must read all inputs, write
+// all outputs and then call warp_leave; the others get `false` after that.
 struct Meeting {
     const void* in[lanes_of_warp];
     void* out[lanes_of_warp];

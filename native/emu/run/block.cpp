@@ -14,7 +14,8 @@ namespace {
 
 thread_local Block* here = nullptr;
 
-// ThreadSanitizer sees races between fibers, so every thread of a block has its own; otherwise they are used as they are free.
+// ThreadSanitizer sees races between fibers, so every thread of
+// a block has its own; otherwise they are used as they are free.
 #if defined(PN_EMU_TSAN)
 constexpr bool own_fibers = true;
 #else
@@ -63,7 +64,8 @@ bool Block::run(const Launch& launch, std::uint64_t index, Schedule schedule) {
 void Block::prepare(const Launch& launch, std::uint64_t index, Schedule schedule) {
     launch_ = &launch;
     const dim3 size = launch.block();
-    const bool same_shape = count_ > 0 && size.x == around_.block_size.x && size.y == around_.block_size.y && size.z == around_.block_size.z;
+    const bool same_shape = count_ > 0 && size.x == around_.block_size.x && size.y == around_.block_size.y &&
+                            size.z == around_.block_size.z;
     count_ = living_ = launch.threads();
     around_ = {launch.block_index(index), size, launch.grid()};
     if (!same_shape)
@@ -153,7 +155,8 @@ void Block::exit_thread() {
         for (int l = 0; l < lanes_of_warp; l++) {
             const Thread& other = threads_[current_ / lanes_of_warp * lanes_of_warp + l];
             if ((warp.waiting >> l & 1) != 0 && (other.mask >> lane() & 1) != 0)
-                fail("a thread has returned while lane " + std::to_string(l) + " waits for it at a collective", other.site);
+                fail("a thread has returned while lane " + std::to_string(l) + " waits for it at a collective",
+                     other.site);
         }
     if (arrived_ == --living_ && arrived_ > 0) open_barrier();
 }
@@ -221,8 +224,8 @@ std::string Block::waiting_threads() const {
         if (states_[i] == State::at_barrier || states_[i] == State::at_collective) {
             text += (text.empty() ? "" : "; ") + std::string(end == i + 1 ? "thread " : "threads ") + std::to_string(i);
             if (end > i + 1) text += " to " + std::to_string(end - 1);
-            text += std::string(states_[i] == State::at_barrier ? " at the barrier " : " at the collective ") + site.file + ":" +
-                    std::to_string(site.line);
+            text += std::string(states_[i] == State::at_barrier ? " at the barrier " : " at the collective ") +
+                    site.file + ":" + std::to_string(site.line);
         }
         i = end;
     }
@@ -230,7 +233,8 @@ std::string Block::waiting_threads() const {
 }
 
 std::string Block::deadlock() const {
-    return "no thread of the block can go on, " + std::to_string(count_ - living_) + " have returned: " + waiting_threads();
+    return "no thread of the block can go on, " + std::to_string(count_ - living_) +
+           " have returned: " + waiting_threads();
 }
 
 }  // namespace pn::emu

@@ -1,5 +1,5 @@
-// One block of a grid, run on one thread of the system: its threads are fibers, started when their turn comes. A thread that
-// never waits leaves its fiber to the next one, so a kernel without barriers is a plain loop.
+// One block of a grid, run on one thread of the system: its threads are fibers, started when their turn comes. A thread
+// that never waits leaves its fiber to the next one, so a kernel without barriers is a plain loop.
 #pragma once
 
 #include "emu/kernel/thread.h"

@@ -39,7 +39,8 @@ void* Block::shared_array(const void* key, std::size_t bytes, const char* name) 
 
 void Block::request_copy(void* to, const void* from, int bytes, Site site) {
     const auto misaligned = [](const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 != 0; };
-    if (misaligned(to) || (bytes > 0 && misaligned(from))) fail("cp.async of 16 bytes with an address that is no multiple of 16", site);
+    if (misaligned(to) || (bytes > 0 && misaligned(from)))
+        fail("cp.async of 16 bytes with an address that is no multiple of 16", site);
     if (bytes < 0 || bytes > 16) fail("cp.async of " + std::to_string(bytes) + " bytes", site);
     if (!shared_.holds(to, 16)) fail("cp.async to something that is not shared memory of this block", site);
     thread().copies.request(to, from, bytes);

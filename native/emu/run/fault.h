@@ -1,5 +1,5 @@
-// Faults of kernels: an access outside of any allocation hits a guard page, becomes a report and ends the launch. Faults of
-// anyone else go to whoever handled them before.
+// Faults of kernels: an access outside of any allocation hits a guard page, becomes a report and ends the launch.
+// Faults of anyone else go to whoever handled them before.
 #pragma once
 
 #include <memory>

@@ -97,7 +97,8 @@ constexpr std::size_t page = 4096;
 }  // namespace
 
 void fiber_create(Fiber& fiber, int index, void (*main)()) {
-    void* memory = mmap(nullptr, stack_bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* memory =
+        mmap(nullptr, stack_bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     mprotect(memory, page, PROT_NONE);
     fiber.stack = static_cast<char*>(memory) + page;
@@ -114,7 +115,8 @@ void fiber_restart(Fiber& fiber, void (*main)()) {
     __asan_unpoison_memory_region(fiber.stack, fiber.bytes);
     fiber.asan = nullptr;
 #endif
-    auto** top = reinterpret_cast<void**>((reinterpret_cast<std::uintptr_t>(fiber.stack) + fiber.bytes) & ~std::uintptr_t{15});
+    auto** top =
+        reinterpret_cast<void**>((reinterpret_cast<std::uintptr_t>(fiber.stack) + fiber.bytes) & ~std::uintptr_t{15});
 #if defined(__x86_64__)
     top -= 8;  // six registers, the address that `ret` goes to, and a return address of null: aligned as after a call
     std::memset(top, 0, 8 * sizeof(void*));

@@ -37,12 +37,14 @@ Launch::Launch(const Kernel& kernel, dim3 grid, dim3 block, std::size_t shared_b
         bytes += (kernel.sizes[i] + alignment - 1) / alignment * alignment;
     }
     values_.resize(bytes);
-    for (int i = 0; i < kernel.parameters; i++) std::memcpy(values_.data() + offsets_[i], arguments[i], kernel.sizes[i]);
+    for (int i = 0; i < kernel.parameters; i++)
+        std::memcpy(values_.data() + offsets_[i], arguments[i], kernel.sizes[i]);
 }
 
 uint3 Launch::block_index(std::uint64_t i) const {
     const std::uint64_t row = i / grid_.x;
-    return {static_cast<unsigned>(i % grid_.x), static_cast<unsigned>(row % grid_.y), static_cast<unsigned>(row / grid_.y)};
+    return {static_cast<unsigned>(i % grid_.x), static_cast<unsigned>(row % grid_.y),
+            static_cast<unsigned>(row / grid_.y)};
 }
 
 void Launch::call() const {

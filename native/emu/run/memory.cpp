@@ -31,13 +31,14 @@ int nan_file() {
     return file;
 }
 
-// Fills whole pages with NaN. Large areas become private copies of that file: a page costs nothing before it is written.
+// Fills whole pages with NaN. Large areas become private copies
+// of that file: a page costs nothing before it is written.
 void fill_pages(char* first, std::size_t bytes) {
     constexpr std::size_t large = 256 * 1024;
     if (bytes >= large && nan_file() >= 0) {
         for (std::size_t at = 0; at < bytes; at += nan_bytes)
-            if (mmap(first + at, std::min(nan_bytes, bytes - at), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
-                     nan_file(), 0) == MAP_FAILED)
+            if (mmap(first + at, std::min(nan_bytes, bytes - at), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, nan_file(), 0) == MAP_FAILED)
                 throw std::bad_alloc();
         return;
     }
@@ -48,7 +49,8 @@ void fill_pages(char* first, std::size_t bytes) {
 }  // namespace
 
 void* new_pages(std::size_t bytes) {
-    void* const memory = mmap(nullptr, rounded(bytes, page), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const memory =
+        mmap(nullptr, rounded(bytes, page), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
     fill_pages(static_cast<char*>(memory), rounded(bytes, page));
     return memory;
@@ -71,7 +73,8 @@ void* DeviceMemory::allocate(std::size_t bytes) {
     fill_pages(first, pages);
     char* const p = first + (pages - usable);
     std::memset(p + bytes, mark, usable - bytes);
-    live_[reinterpret_cast<std::uintptr_t>(p)] = {reinterpret_cast<std::uintptr_t>(memory), reserved, bytes, ++allocations_};
+    live_[reinterpret_cast<std::uintptr_t>(p)] = {reinterpret_cast<std::uintptr_t>(memory), reserved, bytes,
+                                                  ++allocations_};
     used_ += bytes;
     return p;
 }
@@ -130,7 +133,8 @@ std::string DeviceMemory::describe(const void* p) const {
     const auto words = [&](const Ranges::value_type& range) {
         const std::string offset = address >= range.first ? std::to_string(address - range.first)
                                                           : "-" + std::to_string(range.first - address);
-        return "byte " + offset + " of allocation " + std::to_string(range.second.number) + " (" + std::to_string(range.second.bytes) + " bytes";
+        return "byte " + offset + " of allocation " + std::to_string(range.second.number) + " (" +
+               std::to_string(range.second.bytes) + " bytes";
     };
     for (const Ranges* ranges : {&live_, &freed_})
         for (const auto& range : *ranges)

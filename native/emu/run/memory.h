@@ -1,4 +1,5 @@
-// Device memory: NaN when it is new, as close to a guard page at its end as its alignment allows, gone when it is freed.
+// Device memory: NaN when it is new, as close to a guard page
+// at its end as its alignment allows, gone when it is freed.
 #pragma once
 
 #include <cstddef>

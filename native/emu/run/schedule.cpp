@@ -69,7 +69,8 @@ int Ready::take(int thread) {
 int Ready::after(int position) const {
     const int warp = position / 32;
     if ((warps_ >> warp & 1) != 0)
-        if (const unsigned lanes = lanes_[warp] & from_bit(position % 32 + 1)) return warp * 32 + std::countr_zero(lanes);
+        if (const unsigned lanes = lanes_[warp] & from_bit(position % 32 + 1))
+            return warp * 32 + std::countr_zero(lanes);
     const unsigned later = warps_ & from_bit(warp + 1);
     const int next = std::countr_zero(later != 0 ? later : warps_);
     return next * 32 + std::countr_zero(lanes_[next]);
@@ -78,7 +79,8 @@ int Ready::after(int position) const {
 int Ready::before(int position) const {
     const int warp = position / 32;
     if ((warps_ >> warp & 1) != 0)
-        if (const unsigned lanes = lanes_[warp] & ~from_bit(position % 32)) return warp * 32 + 31 - std::countl_zero(lanes);
+        if (const unsigned lanes = lanes_[warp] & ~from_bit(position % 32))
+            return warp * 32 + 31 - std::countl_zero(lanes);
     const unsigned earlier = warps_ & ~from_bit(warp);
     const int next = 31 - std::countl_zero(earlier != 0 ? earlier : warps_);
     return next * 32 + 31 - std::countl_zero(lanes_[next]);
@@ -92,7 +94,8 @@ unsigned Ready::random() {
 std::uint64_t block_at(std::uint64_t i, std::uint64_t count, Schedule schedule) {
     if (schedule.order == Order::forward) return i;
     if (schedule.order != Order::random) return count - 1 - i;
-    std::uint64_t step = mix(schedule.seed) % std::min(count, std::uint64_t{1} << 20) + 1;  // the products below stay small
+    // the products below stay small
+    std::uint64_t step = mix(schedule.seed) % std::min(count, std::uint64_t{1} << 20) + 1;
     while (std::gcd(step, count) != 1) step++;
     return (i * step + mix(~schedule.seed) % count) % count;
 }

@@ -1,4 +1,5 @@
-// In which order the threads of a block and the blocks of a grid run: four choices that no correct kernel can tell apart.
+// In which order the threads of a block and the blocks of a
+// grid run: four choices that no correct kernel can tell apart.
 #pragma once
 
 #include <cstdint>

@@ -39,7 +39,8 @@ void* SharedMemory::find(const void* key, std::size_t bytes, const char* name) {
     std::size_t used = bytes;
     for (const Array& array : arrays_)
         if (array.key != nullptr) used += rounded(array.bytes);
-    if (used > shared_default || rounded(bytes) + 2 * zone > static_cast<std::size_t>(memory_ + capacity - next_)) return nullptr;
+    if (used > shared_default || rounded(bytes) + 2 * zone > static_cast<std::size_t>(memory_ + capacity - next_))
+        return nullptr;
     return place(key, name, bytes);
 }
 
@@ -72,7 +73,8 @@ std::string SharedMemory::check() const {
         for (const char* p = array.begin + array.bytes; p < array.begin + rounded(array.bytes) + zone; p++)
             if (static_cast<unsigned char>(*p) != mark)
                 return "a write " + std::to_string(p - array.begin - static_cast<std::ptrdiff_t>(array.bytes)) +
-                       " bytes past the end of " + array.name + " (" + std::to_string(array.bytes) + " bytes of shared memory)";
+                       " bytes past the end of " + array.name + " (" + std::to_string(array.bytes) +
+                       " bytes of shared memory)";
     }
     for (const char* p = memory_; p < memory_ + zone; p++)
         if (static_cast<unsigned char>(*p) != mark) return "a write before the start of shared memory";

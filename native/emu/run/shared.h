@@ -1,4 +1,5 @@
-// The shared memory of the block that runs: NaN at its start, marked zones around every array, a guard page at both ends.
+// The shared memory of the block that runs: NaN at its start,
+// marked zones around every array, a guard page at both ends.
 #pragma once
 
 #include <cstddef>

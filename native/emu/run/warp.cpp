@@ -27,8 +27,9 @@ Meeting* Block::meet(unsigned mask, Site site, const void* in, void* out, bool o
     if (const unsigned others = warp.waiting & mask) {
         const Thread& other = threads_[first + std::countr_zero(others)];
         if (other.mask != mask || !(other.site == site))
-            fail("a collective with mask " + hex(mask) + " meets another one with mask " + hex(other.mask) + " at " + other.site.file +
-                     ":" + std::to_string(other.site.line) + " (lanes " + hex(others) + ")", site);
+            fail("a collective with mask " + hex(mask) + " meets another one with mask " + hex(other.mask) + " at " +
+                     other.site.file + ":" + std::to_string(other.site.line) + " (lanes " + hex(others) + ")",
+                 site);
     }
     Thread& self = thread();
     self.site = site;

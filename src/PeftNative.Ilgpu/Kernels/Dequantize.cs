@@ -14,7 +14,7 @@ internal struct DequantizeArguments
 
 internal static class DequantizeKernels
 {
-    /// <summary>Y = the value of a code, less that of zero, times the scale of its block; a thread per element.</summary>
+    /// <summary>Y = the value of a code, less that of zero, times the scale of its block; a thread each.</summary>
     public static void Forward(Index1D index, DequantizeArguments a)
     {
         int element = index;

@@ -1,4 +1,5 @@
 using PeftNative.Models;
+using PeftNative.Models.Config;
 using PeftNative.Models.Steps;
 using PeftNative.Peft;
 using PeftNative.Tensors;
@@ -51,7 +52,8 @@ internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOpt
     };
 
     // The matrices of the layers; the head works on one row of a prompt only, and of the embeddings a row is read.
-    private double LayerWeights() => model.Linears.Where(l => l != model.Head.Output).Sum(l => (double)l.Weight.Count);
+    private double LayerWeights() =>
+        model.Linears.Where(l => l.Role != ModuleRole.Head).Sum(l => (double)l.Weight.Count);
 
     private void Prefill(Pass pass, TokenBatch prompt)
     {

@@ -1,4 +1,6 @@
 using PeftNative.Models;
+using PeftNative.Models.Config;
+using PeftNative.Models.Families;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
@@ -73,10 +75,12 @@ public sealed record StepBenchmarkOptions
     /// <summary>Steps before them.</summary>
     public int Warmup { get; init; } = 2;
 
-    private static readonly Dictionary<string, string> Projections = new()
+    private const string Family = "llama";
+
+    private static readonly Dictionary<string, Func<ModuleNames, string>> Projections = new()
     {
-        ["q"] = "q_proj", ["k"] = "k_proj", ["v"] = "v_proj", ["o"] = "o_proj", ["gate"] = "gate_proj",
-        ["up"] = "up_proj", ["down"] = "down_proj",
+        ["q"] = n => n.Query, ["k"] = n => n.Key, ["v"] = n => n.Value, ["o"] = n => n.AttentionOutput,
+        ["gate"] = n => n.Gate!, ["up"] = n => n.Up, ["down"] = n => n.Down,
     };
 
     /// <summary>The model as a config.json would describe it.</summary>
@@ -89,12 +93,15 @@ public sealed record StepBenchmarkOptions
         var headDim = Hidden / Heads;
         return new TransformerConfig
         {
-            ModelType = "llama", Task = ModelTask.CausalLM, HiddenSize = Hidden, LayerCount = Layers, HeadCount = Heads,
+            ModelType = Family, Task = ModelTask.CausalLM, HiddenSize = Hidden, HeadCount = Heads,
             KvHeadCount = KvHeads, HeadDim = headDim, FeedForwardSize = FeedForward, VocabularySize = Vocabulary,
             MaxPositions = Sequence + VirtualTokens, Norm = NormKind.RmsNorm, NormEpsilon = 1e-6,
             NormPlacement = NormPlacement.Before,
-            Activation = Activation.Silu, Gated = true, Causal = true, AttentionScale = 1 / Math.Sqrt(headDim),
-            Rope = new RopeSettings { Theta = 10000, RotaryDim = headDim },
+            Activation = Activation.Silu, Gated = true, Causal = true,
+            Layers = new LayerPlan
+            {
+                Rope = new RopeSettings { Theta = 10000, RotaryDim = headDim }, AttentionScale = 1 / Math.Sqrt(headDim),
+            }.Times(Layers),
         };
     }
 
@@ -114,7 +121,8 @@ public sealed record StepBenchmarkOptions
 
     private IEnumerable<string> Letters() => Targets == "all" ? Projections.Keys : Targets.Split(',');
 
-    private static string Projection(string letter) => Projections.TryGetValue(letter, out var name) ? name
+    private static string Projection(string letter) => Projections.TryGetValue(letter, out var name)
+        ? name(FamilyTable.Find(Family, nameof(StepBenchmark)).Names)
         : throw new UsageException($"'{letter}' is not a projection.", "--targets",
             $"Known: {string.Join(",", Projections.Keys)}, or all.");
 }

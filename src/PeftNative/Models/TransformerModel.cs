@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
@@ -107,8 +108,8 @@ public sealed class TransformerModel : IDisposable
 
     private Tensor ForwardAboveFrozen(Pass pass, FrozenLayerCache frozen)
     {
-        // Up to the beginning of the layer with the lowest trained sub-block; two sub-blocks make a layer.
-        var boundary = Math.Max(0, pass.Adapters.LowestTrainedDepth) / 2 * 2;
+        // Up to the beginning of the layer with the lowest trained sub-block.
+        var boundary = Decoder.LayerBegin(Math.Max(0, pass.Adapters.LowestTrainedDepth));
         if (boundary == 0) return Decoder.Forward(pass, Embedding.Forward(pass));
         var x = frozen.Restore(pass);
         if (!x.IsPresent)
@@ -318,5 +319,7 @@ public enum ModuleKind
 /// <summary>A leaf of the module tree.</summary>
 /// <param name="Path">Path in the Hugging Face model, e.g. bert.encoder.layer.0.output.dense.</param>
 /// <param name="Kind">Its kind.</param>
+/// <param name="Role">What it is for.</param>
+/// <param name="Layer">Number of its layer in its stack; null outside the layers.</param>
 /// <param name="Linear">The linear layer, for the first two kinds.</param>
-public sealed record ModuleInfo(string Path, ModuleKind Kind, LinearSite? Linear);
+public sealed record ModuleInfo(string Path, ModuleKind Kind, ModuleRole Role, int? Layer, LinearSite? Linear);

@@ -8,7 +8,7 @@ namespace PeftNative.Ops;
 /// Frantar et al. 2022, arXiv:2210.17323). Elements are numbered row by row, e = n · K + k:
 /// <code>
 /// Y[n, k] = (Book[c_e] - Book[z(b)]) · maximum(b)   with a book of 16 values: two codes to a byte, the first in the
-///                                                   upper half; of 256: a byte each. Without Zeros nothing is taken off
+///                                                   upper half; of 256: a byte each. Without Zeros none is taken off
 /// Y[n, k] = c_e / 127 · maximum(b)                  without a book: a signed byte each
 /// b = e / BlockSize                                 where BlockRows is 0: blocks run on from row to row; else
 /// b = n / BlockRows · ⌈K / BlockSize⌉ + g           with g = k / BlockSize, or Groups[k]
@@ -21,7 +21,7 @@ namespace PeftNative.Ops;
 [StructLayout(LayoutKind.Sequential)]
 public readonly record struct DequantizeOp
 {
-    /// <summary>Bytes of codes c, int32 [1, words]; with a format, the rows' blocks, int8 [N, bytes of a row].</summary>
+    /// <summary>Bytes of codes c, int32 [1, words]; with a format the rows' blocks, int8 [N, bytes a row].</summary>
     public Tensor Codes { get; init; }
 
     /// <summary>Values of the codes [1, 16] or [1, 256]; absent for signed bytes.</summary>
@@ -41,7 +41,7 @@ public readonly record struct DequantizeOp
     /// </summary>
     public Tensor Groups { get; init; }
 
-    /// <summary>The code of each block that stands for zero, bytes in int32 [1, words]; absent where none does.</summary>
+    /// <summary>The code of each block that stands for zero, bytes in int32 [1, words]; or absent.</summary>
     public Tensor Zeros { get; init; }
 
     /// <summary>Scale of each block [1, blocks]; absent where they are quantised.</summary>

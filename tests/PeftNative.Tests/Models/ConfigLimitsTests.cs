@@ -57,7 +57,7 @@ public sealed class ConfigLimitsTests
 
     [Fact]
     public void A_share_of_a_head_that_is_no_column_turns_nothing() =>
-        Assert.Null(Read(NeoX, "\"rotary_pct\": 0.2").Rope);
+        Assert.Null(Read(NeoX, "\"rotary_pct\": 0.2").Layers[0].Rope);
 
     [Theory]
     [InlineData(new[] { 1, 17 }, null)]

@@ -31,6 +31,27 @@ internal static class TinyModels
              "head_dim": 6, "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32,
              "initializer_range": 0.4}
             """,
+        ["phi"] = """
+            {"model_type": "phi", "hidden_size": 12, "num_attention_heads": 2, "intermediate_size": 13,
+             "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32, "partial_rotary_factor": 0.67,
+             "qk_layernorm": true, "initializer_range": 0.4}
+            """,
+        ["granite"] = """
+            {"model_type": "granite", "hidden_size": 10, "num_attention_heads": 2, "num_key_value_heads": 1,
+             "head_dim": 6, "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17,
+             "max_position_embeddings": 32, "attention_multiplier": 0.3, "embedding_multiplier": 1.7,
+             "residual_multiplier": 0.6, "logits_scaling": 1.9, "tie_word_embeddings": true, "initializer_range": 0.4}
+            """,
+        ["olmo2"] = """
+            {"model_type": "olmo2", "hidden_size": 10, "num_attention_heads": 4, "num_key_value_heads": 2,
+             "head_dim": 6, "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17,
+             "max_position_embeddings": 32, "initializer_range": 0.4}
+            """,
+        ["smollm3"] = """
+            {"model_type": "smollm3", "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 9,
+             "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32, "no_rope_layers": [0, 1],
+             "use_sliding_window": true, "sliding_window": 2, "initializer_range": 0.4}
+            """,
         ["t5"] = """
             {"model_type": "t5", "d_model": 12, "num_heads": 3, "d_kv": 5, "d_ff": 11, "num_layers": 2, "num_decoder_layers": 3,
              "vocab_size": 17, "relative_attention_num_buckets": 6, "relative_attention_max_distance": 9, "initializer_range": 0.4}

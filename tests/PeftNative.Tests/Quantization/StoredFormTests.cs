@@ -220,7 +220,8 @@ public sealed class StoredFormTests : IDisposable
                 var text = Encoding.UTF8.GetString(bytes);
                 var key = lie[..lie.IndexOf(':')];
                 var from = text.IndexOf(key, StringComparison.Ordinal);
-                var until = text.IndexOf(key == "\"shape\"" ? ", \"nested" : ", \"dtype", from, StringComparison.Ordinal);
+                var next = key == "\"shape\"" ? ", \"nested" : ", \"dtype";
+                var until = text.IndexOf(next, from, StringComparison.Ordinal);
                 bytes = Encoding.UTF8.GetBytes(text[..from] + lie + text[until..]);
                 shape = [bytes.Length];
                 break;

@@ -35,8 +35,9 @@ int cuModuleLoadData(void** module, const void* image);
 int cuModuleUnload(void* module);
 int cuModuleGetFunction(void** function, void* module, const char* name);
 int cuFuncSetAttribute(void* function, int attribute, int value);
-int cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
-                   unsigned shared_bytes, void* stream, void** parameters, void** extra);
+int cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                   unsigned block_y, unsigned block_z, unsigned shared_bytes, void* stream, void** parameters,
+                   void** extra);
 int cuStreamCreate(void** stream, unsigned flags);
 int cuStreamDestroy_v2(void* stream);
 int cuStreamSynchronize(void* stream);
@@ -70,7 +71,9 @@ inline std::string last_report() {
 template <class T>
 class Buffer {
 public:
-    explicit Buffer(std::size_t count) : count_(count) { EXPECT_EQ(cuMemAlloc_v2(&pointer_, count * sizeof(T)), 0) << last_report(); }
+    explicit Buffer(std::size_t count) : count_(count) {
+        EXPECT_EQ(cuMemAlloc_v2(&pointer_, count * sizeof(T)), 0) << last_report();
+    }
     explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) {
         EXPECT_EQ(cuMemcpyHtoD_v2(pointer_, values.data(), count_ * sizeof(T)), 0) << last_report();
     }

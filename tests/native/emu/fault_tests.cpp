@@ -10,7 +10,8 @@ TEST_F(Faults, A_write_past_an_allocation_is_reported_with_thread_and_distance) 
     const Buffer<float> x(64);
     EXPECT_EQ(launch("write_at", 2, 32, x.get(), 64LL), 700);
     EXPECT_NE(last_report().find("byte 256 of allocation"), std::string::npos) << last_report();
-    EXPECT_NE(last_report().find("kernel write_at, block (0, 0, 0), thread (3, 0, 0)"), std::string::npos) << last_report();
+    EXPECT_NE(last_report().find("kernel write_at, block (0, 0, 0), thread (3, 0, 0)"), std::string::npos)
+        << last_report();
     EXPECT_EQ(cuCtxSynchronize(), 700);
 }
 

@@ -22,7 +22,8 @@ TEST(Halves, Every_value_of_16_bits_survives_fp32) {
     }
 }
 
-// Between neighbours a and b everything below the middle goes to a, above it to b, and the middle itself to the even one.
+// Between neighbours a and b everything below the middle goes
+// to a, above it to b, and the middle itself to the even one.
 template <class T, class Round>
 void check_middles(std::uint16_t last, Round round) {
     for (unsigned bits = 0; bits < last; bits++) {

@@ -35,7 +35,8 @@ TEST_F(Launches, Block_sums_are_the_same_bits_in_every_schedule) {
         if (first.empty()) first = values;
         EXPECT_EQ(values, first) << schedule;
         for (int row = 0; row < 8; row++)
-            EXPECT_NEAR(values[static_cast<std::size_t>(row)], std::accumulate(x.begin() + 1000 * row, x.begin() + 1000 * (row + 1), 0.0), 1e-4);
+            EXPECT_NEAR(values[static_cast<std::size_t>(row)],
+                        std::accumulate(x.begin() + 1000 * row, x.begin() + 1000 * (row + 1), 0.0), 1e-4);
     }
 }
 
@@ -63,7 +64,8 @@ TEST_F(Launches, Dynamic_shared_memory_is_as_large_as_asked_for) {
     auto expected = iota(128);
     std::reverse(expected.begin(), expected.end());
     EXPECT_EQ(x.values(), expected);
-    EXPECT_NE(cuLaunchKernel(f, 1, 1, 1, 128, 1, 1, 64 * 1024, nullptr, parameters, nullptr), 0) << "above 48 KiB without asking";
+    EXPECT_NE(cuLaunchKernel(f, 1, 1, 1, 128, 1, 1, 64 * 1024, nullptr, parameters, nullptr), 0)
+        << "above 48 KiB without asking";
     ASSERT_EQ(cuFuncSetAttribute(f, 8, 64 * 1024), 0);
     EXPECT_EQ(cuLaunchKernel(f, 1, 1, 1, 128, 1, 1, 64 * 1024, nullptr, parameters, nullptr), 0) << last_report();
     EXPECT_NE(cuFuncSetAttribute(f, 8, 200 * 1024), 0);
@@ -85,7 +87,8 @@ TEST_F(Launches, Wrong_launches_are_refused_with_a_reason) {
     ASSERT_EQ(cuModuleUnload(module), 0);
     float* p = x.get();
     void* parameters[] = {&p, &p};
-    EXPECT_EQ(cuLaunchKernel(f, 1, 1, 1, 32, 1, 1, 0, nullptr, parameters, nullptr), 400) << "a function of an unloaded module";
+    EXPECT_EQ(cuLaunchKernel(f, 1, 1, 1, 32, 1, 1, 0, nullptr, parameters, nullptr), 400)
+        << "a function of an unloaded module";
     EXPECT_EQ(cuCtxSetCurrent(nullptr), 0);
     EXPECT_EQ(cuLaunchKernel(f, 1, 1, 1, 32, 1, 1, 0, nullptr, parameters, nullptr), 201);
     EXPECT_EQ(cuCtxSetCurrent(context_), 0);

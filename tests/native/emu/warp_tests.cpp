@@ -35,7 +35,8 @@ TEST_F(Warps, Halves_of_a_warp_vote_apart) {
         const Buffer<int> votes(32);
         ASSERT_EQ(launch("two_halves", 1, 32, votes.get()), 0) << last_report();
         const auto values = votes.values();
-        for (int i = 0; i < 32; i++) EXPECT_EQ(static_cast<unsigned>(values[static_cast<std::size_t>(i)]), i < 16 ? 0x00009249u : 0x49240000u);
+        for (int i = 0; i < 32; i++)
+            EXPECT_EQ(static_cast<unsigned>(values[static_cast<std::size_t>(i)]), i < 16 ? 0x00009249u : 0x49240000u);
     }
 }
 
@@ -43,8 +44,9 @@ TEST_F(Warps, Divergent_barriers_and_masks_are_reported_with_their_places) {
     struct Case {
         const char *kernel, *says;
     };
-    for (const Case& wrong : {Case{"divergent_barrier", "different barriers"}, Case{"half_shuffles", "no thread of the block can go on"},
-                              Case{"wrong_mask", "collective"}}) {
+    for (const Case& wrong :
+         {Case{"divergent_barrier", "different barriers"}, Case{"half_shuffles", "no thread of the block can go on"},
+          Case{"wrong_mask", "collective"}}) {
         SCOPED_TRACE(wrong.kernel);
         {
             const Buffer<float> x(64);
@@ -87,8 +89,10 @@ void check_product(const Buffer<T>& a, const Buffer<T>& b, const std::vector<flo
 TEST_F(Warps, Matrix_instructions_multiply) {
     std::vector<bf16> a(256), b(128);
     std::vector<fp16> c(256), d(128);
-    for (std::size_t i = 0; i < 256; i++) a[i] = to_bf16(static_cast<float>(i * 37 % 19) - 9), c[i] = to_fp16(static_cast<float>(i * 29 % 17) - 8);
-    for (std::size_t i = 0; i < 128; i++) b[i] = to_bf16(static_cast<float>(i * 41 % 13) - 6), d[i] = to_fp16(static_cast<float>(i * 31 % 11) - 5);
+    for (std::size_t i = 0; i < 256; i++)
+        a[i] = to_bf16(static_cast<float>(i * 37 % 19) - 9), c[i] = to_fp16(static_cast<float>(i * 29 % 17) - 8);
+    for (std::size_t i = 0; i < 128; i++)
+        b[i] = to_bf16(static_cast<float>(i * 41 % 13) - 6), d[i] = to_fp16(static_cast<float>(i * 31 % 11) - 5);
     const Buffer<bf16> left(a), right(b);
     const Buffer<fp16> other(c), another(d);
     const Buffer<float> product(128);

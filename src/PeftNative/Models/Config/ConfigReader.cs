@@ -1,4 +1,5 @@
 using PeftNative.Formats;
+using PeftNative.Models.Config;
 using PeftNative.Ops;
 
 namespace PeftNative.Models;
@@ -23,9 +24,11 @@ public sealed class ConfigReader
         if ((long)config.HeadCount * config.HeadDim > Largest)
             throw Error($"{config.HeadCount} heads of {config.HeadDim} columns are more than {Largest} columns");
         // A small share of a small head is no column: then nothing turns, as in the reference.
-        if (config.Rope is { RotaryDim: 0 }) config = config with { Rope = null, WindowRope = null };
-        foreach (var rope in (RopeSettings?[])[config.Rope, config.WindowRope])
-            if (rope is not null && (rope.RotaryDim < 2 || rope.RotaryDim > config.HeadDim || rope.RotaryDim % 2 != 0))
+        if (config is { ResidualScale: not 1, NormPlacement: NormPlacement.Around or NormPlacement.Output })
+            throw Error("what a sub-block puts out has either a norm or a factor, and not both");
+        config = config.WithLayers((layer, _) => layer.Rope is { RotaryDim: 0 } ? layer with { Rope = null } : layer);
+        foreach (var rope in config.Layers.Select(layer => layer.Rope).OfType<RopeSettings>())
+            if (rope.RotaryDim < 2 || rope.RotaryDim > config.HeadDim || rope.RotaryDim % 2 != 0)
                 throw Error($"rotary positions of {rope.RotaryDim} columns do not fit heads of {config.HeadDim}");
         return config;
     }
@@ -34,10 +37,10 @@ public sealed class ConfigReader
     internal TransformerConfig Common() => new()
     {
         ModelType = json.GetString("model_type"),
-        HiddenSize = 0, LayerCount = 0, HeadCount = 1, KvHeadCount = 1, HeadDim = 0, FeedForwardSize = 0,
+        HiddenSize = 0, Layers = [], HeadCount = 1, KvHeadCount = 1, HeadDim = 0, FeedForwardSize = 0,
         VocabularySize = 0,
         MaxPositions = 0, Norm = NormKind.LayerNorm, NormEpsilon = 0, NormPlacement = NormPlacement.Before,
-        Activation = Ops.Activation.Identity, Causal = false, AttentionScale = 1,
+        Activation = Ops.Activation.Identity, Causal = false,
         InitializerRange = Double("initializer_range", 0.02),
         Labels = Labels(),
         ProblemType = Problem(),
@@ -59,6 +62,11 @@ public sealed class ConfigReader
     /// <summary>A whole number of any value, or null.</summary>
     internal int? OptionalIntOrZero(string name) => json.GetOptionalInt(name);
 
+    /// <summary>Whole numbers, one for each of so many layers; or null.</summary>
+    internal IReadOnlyList<int>? OptionalInts(string name, int layers) => !json.Has(name) ? null
+        : json.GetIntList(name) is var values && values.Count == layers ? values
+        : throw json.Error(name, $"{name} has {values.Count} entries for {layers} layers.");
+
     /// <summary>A text, or null.</summary>
     internal string? Text(string name) => json.GetOptionalString(name);
 
@@ -66,11 +74,12 @@ public sealed class ConfigReader
     internal double? OptionalDouble(string name) => json.GetOptionalDouble(name);
 
     /// <summary>
-    /// Gemma 3's second rotary base: an entry of rope_parameters, or rope_local_base_freq without any scaling.
+    /// Rotary settings of the layers with a window, where these have their own: an entry of rope_parameters or, without
+    /// it, a base and no scaling.
     /// </summary>
-    internal RopeSettings WindowRope(int headDim, int maxPositions) => json.Has("rope_parameters")
+    internal RopeSettings WindowRope(int headDim, int maxPositions, double theta) => json.Has("rope_parameters")
         ? Rope(headDim, maxPositions, "sliding_attention")
-        : new RopeSettings { Theta = json.GetDouble("rope_local_base_freq", 10000), RotaryDim = headDim };
+        : new RopeSettings { Theta = theta, RotaryDim = headDim };
 
     /// <summary>A number, or its default.</summary>
     internal double Double(string name, double fallback) => json.GetDouble(name, fallback);
@@ -104,13 +113,23 @@ public sealed class ConfigReader
     /// </summary>
     internal int Window(bool isOn = true) => isOn ? OptionalInt("sliding_window") ?? 0 : 0;
 
-    /// <summary>Which layers have the sliding window: layer_types, or by a rule; empty for all.</summary>
-    internal IReadOnlyList<bool> WindowedLayers(int layers, Func<int, bool>? rule = null)
+    /// <summary>The layers of a model of which some have a sliding window: those that layer_types names or, where
+    /// it is absent, those of a rule.</summary>
+    /// <param name="config">The model, with its layers as they are without a window.</param>
+    /// <param name="window">The width; 0 for none.</param>
+    /// <param name="rule">Whether a layer has the window.</param>
+    /// <param name="rope">Rotary positions of the layers with a window; null for those of the others.</param>
+    internal IReadOnlyList<LayerPlan> Plan(TransformerConfig config, int window, Func<int, bool> rule,
+        RopeSettings? rope = null)
     {
-        if (json.GetOptionalStringList("layer_types") is { } types)
-            return types.Count == layers ? [.. types.Select(t => t == "sliding_attention")]
-                : throw json.Error("layer_types", $"layer_types has {types.Count} entries for {layers} layers.");
-        return rule is null ? [] : [.. Enumerable.Range(0, layers).Select(rule)];
+        const string Key = "layer_types", Sliding = "sliding_attention", Full = "full_attention";
+        var types = json.GetOptionalStringList(Key);
+        if (types is not null && types.Count != config.LayerCount)
+            throw json.Error(Key, $"{Key} has {types.Count} entries for {config.LayerCount} layers.");
+        if (types?.FirstOrDefault(type => type is not (Sliding or Full)) is { } other)
+            throw json.Error(Key, $"The layer type '{other}' is not supported.", $"Supported: {Full}, {Sliding}.");
+        return config.WithLayers((layer, i) => (types is null ? rule(i) : types[i] == Sliding)
+            ? layer with { Window = window, Rope = rope ?? layer.Rope } : layer).Layers;
     }
 
     /// <summary>Rotary settings: rope_parameters (transformers 5), or rope_theta and rope_scaling (4).</summary>

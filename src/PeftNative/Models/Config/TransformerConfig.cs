@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Ops;
 
 namespace PeftNative.Models;
@@ -13,6 +14,9 @@ public enum NormPlacement
 
     /// <summary>x + norm(body(norm(x))): Gemma 2 and 3.</summary>
     Around,
+
+    /// <summary>x + norm(body(x)): OLMo 2.</summary>
+    Output,
 }
 
 /// <summary>
@@ -27,8 +31,11 @@ public sealed record TransformerConfig
     /// <summary>Width of the residual stream, D.</summary>
     public required int HiddenSize { get; init; }
 
+    /// <summary>What each layer has of its own, from the bottom.</summary>
+    public required IReadOnlyList<LayerPlan> Layers { get; init; }
+
     /// <summary>Number of layers, L.</summary>
-    public required int LayerCount { get; init; }
+    public int LayerCount => Layers.Count;
 
     /// <summary>Query heads, H.</summary>
     public required int HeadCount { get; init; }
@@ -65,6 +72,12 @@ public sealed record TransformerConfig
     /// </summary>
     public bool ParallelResidual { get; init; }
 
+    /// <summary>Whether one norm in front of a layer serves both of its sub-blocks (Phi).</summary>
+    public bool SharesNorm { get; init; }
+
+    /// <summary>Factor on what a sub-block adds to the stream.</summary>
+    public double ResidualScale { get; init; } = 1;
+
     /// <summary>Activation of the feed-forward block.</summary>
     public required Activation Activation { get; init; }
 
@@ -74,31 +87,11 @@ public sealed record TransformerConfig
     /// <summary>Whether a token sees only what came before.</summary>
     public required bool Causal { get; init; }
 
-    /// <summary>Factor on attention scores.</summary>
-    public required double AttentionScale { get; init; }
-
-    /// <summary>GPT-2's option: layer i divides its attention scores by i + 1.</summary>
-    public bool ScaleAttentionByLayer { get; init; }
-
     /// <summary>Soft cap of attention scores; 0 for none.</summary>
     public double AttentionSoftCap { get; init; }
 
     /// <summary>Soft cap of the language model's scores; 0 for none.</summary>
     public double FinalSoftCap { get; init; }
-
-    /// <summary>Width of the sliding window in layers that have one; 0 for none.</summary>
-    public int SlidingWindow { get; init; }
-
-    /// <summary>
-    /// Whether each layer has the sliding window; empty for all when <see cref="SlidingWindow"/> is set.
-    /// </summary>
-    public IReadOnlyList<bool> WindowedLayers { get; init; } = [];
-
-    /// <summary>Rotary positions; null where positions are learned.</summary>
-    public RopeSettings? Rope { get; init; }
-
-    /// <summary>Rotary positions of the layers with a sliding window, where they differ (Gemma 3).</summary>
-    public RopeSettings? WindowRope { get; init; }
 
     /// <summary>
     /// Buckets of the relative position bias that the first layer of a stack holds for all of them (T5); 0 for none.
@@ -126,8 +119,17 @@ public sealed record TransformerConfig
     /// <summary>Factor on token embeddings; virtual tokens are taken as they are.</summary>
     public double EmbeddingScale { get; init; } = 1;
 
+    /// <summary>Factor on the stream below the first layer, virtual tokens and all.</summary>
+    public double InputScale { get; init; } = 1;
+
     /// <summary>Rows of the token type table; 0 where there is none.</summary>
     public int TypeVocabularySize { get; init; }
+
+    /// <summary>Whether queries and keys are normalised, where the family has names for it.</summary>
+    public bool NormalizesHeads { get; init; } = true;
+
+    /// <summary>Whether that is done over all heads together, and not head by head.</summary>
+    public bool NormalizesHeadsTogether { get; init; }
 
     /// <summary>Whether query, key and value projections have a bias.</summary>
     public bool AttentionBias { get; init; }
@@ -170,8 +172,9 @@ public sealed record TransformerConfig
     /// <summary>Padding id, or null.</summary>
     public int? PadTokenId { get; init; }
 
-    /// <summary>Width of a layer's sliding window; 0 for none.</summary>
-    public int WindowOf(int layer) => WindowedLayers.Count == 0 || WindowedLayers[layer] ? SlidingWindow : 0;
+    /// <summary>The same with other plans of its layers, each made from the old one and its number.</summary>
+    internal TransformerConfig WithLayers(Func<LayerPlan, int, LayerPlan> change) =>
+        this with { Layers = [.. Layers.Select(change)] };
 
     /// <summary>Columns of the query projection.</summary>
     public int QuerySize => HeadCount * HeadDim;

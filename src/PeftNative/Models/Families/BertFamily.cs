@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Ops;
 
 namespace PeftNative.Models.Families;
@@ -21,9 +22,9 @@ internal static class BertFamily
             Pooler = "bert.pooler.dense", SequenceHead = "classifier", TokenHead = "classifier",
             HeadBias = (true, true),
         },
-        LoraTargets = ["query", "value"],
-        Ia3Targets = ["key", "value", "output.dense"],
-        Ia3FeedForward = ["output.dense"],
+        HubPlaces = new("attention.output", "output"),
+        Targets = MethodTargets.None.With("lora", "query", "value")
+            .With("ia3", "key", "value", "output.dense").With("ia3.feedforward_modules", "output.dense"),
         IgnoredTensors = ["embeddings.position_ids"],
         ReadConfig = Read,
     };
@@ -36,7 +37,7 @@ internal static class BertFamily
         return c.Common() with
         {
             HiddenSize = hidden,
-            LayerCount = c.Int("num_hidden_layers"),
+            Layers = new LayerPlan { AttentionScale = 1 / Math.Sqrt(headDim) }.Times(c.Int("num_hidden_layers")),
             HeadCount = heads,
             KvHeadCount = heads,
             HeadDim = headDim,
@@ -51,7 +52,6 @@ internal static class BertFamily
             Causal = c.Bool("is_decoder", false)
                 ? throw c.Error("is_decoder is true; BERT as a decoder is not supported", "Use an encoder checkpoint.")
                 : false,
-            AttentionScale = 1 / Math.Sqrt(headDim),
             AttentionBias = true,
             AttentionOutputBias = true,
             FeedForwardBias = true,

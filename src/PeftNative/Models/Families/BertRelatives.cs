@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Ops;
 
 namespace PeftNative.Models.Families;
@@ -36,7 +37,6 @@ internal static class BertRelatives
             TokenHead = "classifier",
             HeadBias = (true, true),
         },
-        LoraTargets = [],
         ReadConfig = ReadDistilBert,
     };
 
@@ -48,7 +48,8 @@ internal static class BertRelatives
         return c.Common() with
         {
             HiddenSize = hidden,
-            LayerCount = c.Int("n_layers", "num_hidden_layers"),
+            Layers = new LayerPlan { AttentionScale = 1 / Math.Sqrt(headDim) }
+                .Times(c.Int("n_layers", "num_hidden_layers")),
             HeadCount = heads,
             KvHeadCount = heads,
             HeadDim = headDim,
@@ -60,7 +61,6 @@ internal static class BertRelatives
             NormPlacement = NormPlacement.After,
             Activation = c.Activation("activation", "gelu"),
             Causal = false,
-            AttentionScale = 1 / Math.Sqrt(headDim),
             AttentionBias = true,
             AttentionOutputBias = true,
             FeedForwardBias = true,

@@ -15,20 +15,29 @@ public sealed record Family
     /// <summary>Likewise where classifiers have another stem than the rest; null for the same.</summary>
     public string? ClassifierStem { get; init; }
 
+    /// <summary>Its language model's class in transformers, where that is not [stem]ForCausalLM; null else.</summary>
+    public string? CausalClass { get; init; }
+
     /// <summary>The module tree.</summary>
     public required ModuleNames Names { get; init; }
 
     /// <summary>Reads config.json into the engine's words.</summary>
     public required Func<ConfigReader, TransformerConfig> ReadConfig { get; init; }
 
-    /// <summary>LoRA's default target modules; empty where PEFT has none.</summary>
-    public string[] LoraTargets { get; init; } = [];
+    /// <summary>The modules that methods adapt where their settings name none.</summary>
+    public MethodTargets Targets { get; init; } = MethodTargets.None;
 
-    /// <summary>IA3's default target modules.</summary>
-    public string[] Ia3Targets { get; init; } = [];
+    /// <summary>Where AdapterHub puts bottleneck adapters.</summary>
+    public HubPlaces HubPlaces { get; init; } = new("attention_adapters", "output_adapters");
 
-    /// <summary>Those of them that IA3 scales at the input.</summary>
-    public string[] Ia3FeedForward { get; init; } = [];
+    /// <summary>How llama.cpp has it; null where it has no such language model.</summary>
+    public GgufArchitecture? Gguf { get; init; }
+
+    /// <summary>
+    /// What mlx-lm calls the beginnings of its module names where these differ; null where it has no such language
+    /// model.
+    /// </summary>
+    public IReadOnlyList<(string Own, string Theirs)>? MlxNames { get; init; }
 
     /// <summary>
     /// Modules that files spell otherwise than the module tree: the tree's spelling to the files', the likeliest first.
@@ -43,9 +52,18 @@ public sealed record Family
     /// <summary>The class of its models in transformers for a task, e.g. BertForSequenceClassification.</summary>
     public string ClassFor(ModelTask task) => task switch
     {
-        ModelTask.CausalLM => ClassStem == "GPT2" ? "GPT2LMHeadModel" : $"{ClassStem}ForCausalLM",
+        ModelTask.CausalLM => CausalClass ?? $"{ClassStem}ForCausalLM",
         ModelTask.SequenceToSequence => $"{ClassStem}ForConditionalGeneration",
         ModelTask.SequenceClassification => $"{ClassifierStem ?? ClassStem}ForSequenceClassification",
         _ => $"{ClassifierStem ?? ClassStem}ForTokenClassification",
     };
+}
+
+/// <summary>Where AdapterHub puts the adapters of a layer, relative to it.</summary>
+/// <param name="Attention">Those after attention.</param>
+/// <param name="FeedForward">Those after the feed-forward block.</param>
+public sealed record HubPlaces(string Attention, string FeedForward)
+{
+    /// <summary>Those after the feed-forward block of an encoder in front of a decoder; null for the same.</summary>
+    public string? EncoderFeedForward { get; init; }
 }

@@ -8,13 +8,19 @@ public static class FamilyTable
     private static readonly Dictionary<string, Family> Table = new Family[]
     {
         Gpt2Family.Instance, GptNeoXFamily.Instance, OptFamily.Instance,
-        LlamaFamily.Instance, LlamaRelatives.Mistral, LlamaRelatives.Qwen2, LlamaRelatives.Qwen3, LlamaRelatives.Phi3,
+        LlamaFamily.Instance, LlamaRelatives.Mistral, LlamaRelatives.Phi3, QwenFamily.Qwen2, QwenFamily.Qwen3,
         GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
+        LlamaRelatives.Ministral, LlamaRelatives.SeedOss, SmolLm3Family.SmolLm3, Starcoder2Family.Starcoder2,
+        StableLmFamily.StableLm, PhiFamily.Phi, GraniteFamily.Granite, OlmoFamily.Olmo2, OlmoFamily.Olmo3,
+        Exaone4Family.Exaone4,
         BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert, T5Family.T5, T5Family.Mt5,
     }.ToDictionary(f => f.ModelType);
 
     /// <summary>All model types, sorted.</summary>
     public static IReadOnlyList<string> ModelTypes { get; } = [.. Table.Keys.Order(StringComparer.Ordinal)];
+
+    /// <summary>All of them, by model type.</summary>
+    internal static IEnumerable<Family> All => ModelTypes.Select(type => Table[type]);
 
     /// <summary>The family of a model type.</summary>
     /// <exception cref="ModelFormatException">The model type is not among <see cref="ModelTypes"/>.</exception>

@@ -18,7 +18,8 @@ internal static class GemmaFamily
     {
         ModelType = "gemma",
         ClassStem = "Gemma",
-        Ia3Targets = ["q_proj", "v_proj", "down_proj"],
+        Gguf = new("gemma", GgufRows.AsStored),
+        Targets = LlamaFamily.Instance.Targets.With("ia3", "q_proj", "v_proj", "down_proj"),
         ReadConfig = Read,
     };
 
@@ -26,8 +27,9 @@ internal static class GemmaFamily
     {
         ModelType = "gemma2",
         ClassStem = "Gemma2",
+        Gguf = new("gemma2", GgufRows.AsStored),
         Names = NamesWithPostNorms,
-        ReadConfig = c => ReadSecond(c, i => i % 2 == 0),
+        ReadConfig = c => ReadSecond(c, Read(c), i => i % 2 == 0),
     };
 
     internal static Family Gemma3 { get; } = Gemma with
@@ -35,6 +37,7 @@ internal static class GemmaFamily
         ModelType = "gemma3_text",
         ClassStem = "Gemma3",
         ClassifierStem = "Gemma3Text",
+        Gguf = new("gemma3", GgufRows.AsStored),
         Names = NamesWithPostNorms with { QueryNorm = "self_attn.q_norm", KeyNorm = "self_attn.k_norm" },
         ReadConfig = ReadThird,
     };
@@ -52,29 +55,27 @@ internal static class GemmaFamily
         };
     }
 
-    private static TransformerConfig ReadSecond(ConfigReader c, Func<int, bool> isWindowed)
+    private static TransformerConfig ReadSecond(ConfigReader c, TransformerConfig first, Func<int, bool> isWindowed,
+        RopeSettings? windowRope = null)
     {
-        var config = Read(c);
+        var scale = 1 / Math.Sqrt(c.Double("query_pre_attn_scalar", 256));
+        var config = first.WithLayers((layer, _) => layer with { AttentionScale = scale });
         return config with
         {
             NormPlacement = NormPlacement.Around,
-            AttentionScale = 1 / Math.Sqrt(c.Double("query_pre_attn_scalar", 256)),
             AttentionSoftCap = c.OptionalDouble("attn_logit_softcapping") ?? 0,
             FinalSoftCap = c.OptionalDouble("final_logit_softcapping") ?? 0,
-            SlidingWindow = c.Window(),
-            WindowedLayers = c.WindowedLayers(config.LayerCount, isWindowed),
+            Layers = c.Plan(config, c.Window(), isWindowed, windowRope),
         };
     }
 
     private static TransformerConfig ReadThird(ConfigReader c)
     {
+        var config = Read(c);
+        var (d, positions) = (config.HeadDim, config.MaxPositions);
+        var full = c.Rope(d, positions, "full_attention", c.OptionalDouble("rope_theta") ?? 1_000_000);
         var pattern = c.OptionalInt("sliding_window_pattern") ?? c.OptionalInt("_sliding_window_pattern") ?? 6;
-        var config = ReadSecond(c, i => (i + 1) % pattern != 0);
-        return config with
-        {
-            Rope = c.Rope(config.HeadDim, config.MaxPositions, "full_attention",
-                c.OptionalDouble("rope_theta") ?? 1_000_000),
-            WindowRope = c.WindowRope(config.HeadDim, config.MaxPositions),
-        };
+        return ReadSecond(c, config.WithLayers((layer, _) => layer with { Rope = full }),
+            i => (i + 1) % pattern != 0, c.WindowRope(d, positions, c.Double("rope_local_base_freq", 10000)));
     }
 }

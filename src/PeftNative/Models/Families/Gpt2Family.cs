@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Ops;
 
 namespace PeftNative.Models.Families;
@@ -17,9 +18,11 @@ internal static class Gpt2Family
             LanguageModelHead = "lm_head", SequenceHead = "score", TokenHead = "classifier", HeadBias = (false, true),
             Conv1D = true,
         },
-        LoraTargets = ["c_attn"],
-        Ia3Targets = ["c_attn", "mlp.c_proj"],
-        Ia3FeedForward = ["mlp.c_proj"],
+        CausalClass = "GPT2LMHeadModel",
+        Gguf = new("gpt2", GgufRows.AsStored),
+        MlxNames = [("transformer.", "model.")],
+        Targets = MethodTargets.None.With("lora", "c_attn")
+            .With("ia3", "c_attn", "mlp.c_proj").With("ia3.feedforward_modules", "mlp.c_proj"),
         IgnoredTensors = [".attn.bias", ".attn.masked_bias"],
         ReadConfig = Read,
     };
@@ -31,7 +34,7 @@ internal static class Gpt2Family
         return c.Common() with
         {
             HiddenSize = hidden,
-            LayerCount = c.Int("n_layer", "num_hidden_layers"),
+            Layers = Layers(c, (double)hidden / heads),
             HeadCount = heads,
             KvHeadCount = heads,
             HeadDim = c.Divide("n_embd", hidden, "n_head", heads),
@@ -43,12 +46,18 @@ internal static class Gpt2Family
             NormPlacement = NormPlacement.Before,
             Activation = c.Activation("activation_function", "gelu_new"),
             Causal = true,
-            AttentionScale = c.Bool("scale_attn_weights", true) ? 1 / Math.Sqrt((double)hidden / heads) : 1,
-            ScaleAttentionByLayer = c.Bool("scale_attn_by_inverse_layer_idx", false),
             AttentionBias = true,
             AttentionOutputBias = true,
             FeedForwardBias = true,
             TieWordEmbeddings = c.Bool("tie_word_embeddings", true),
         };
+    }
+
+    private static LayerPlan[] Layers(ConfigReader c, double headDim)
+    {
+        var scale = c.Bool("scale_attn_weights", true) ? 1 / Math.Sqrt(headDim) : 1;
+        var isByLayer = c.Bool("scale_attn_by_inverse_layer_idx", false);
+        return [.. Enumerable.Range(0, c.Int("n_layer", "num_hidden_layers"))
+            .Select(i => new LayerPlan { AttentionScale = isByLayer ? scale / (i + 1) : scale })];
     }
 }

@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Ops;
 
 namespace PeftNative.Models.Families;
@@ -23,9 +24,10 @@ internal static class GptNeoXFamily
             HeadBias = (false, true),
         },
         StoredNames = new Dictionary<string, string[]> { ["lm_head"] = ["embed_out"] },
-        LoraTargets = ["query_key_value"],
-        Ia3Targets = ["query_key_value", "dense_4h_to_h"],
-        Ia3FeedForward = ["dense_4h_to_h"],
+        Gguf = new("gptneox", GgufRows.AsStored),
+        MlxNames = [("gpt_neox.layers.", "model.h."), ("gpt_neox.", "model."), ("embed_out", "model.embed_out")],
+        Targets = MethodTargets.None.With("lora", "query_key_value")
+            .With("ia3", "query_key_value", "dense_4h_to_h").With("ia3.feedforward_modules", "dense_4h_to_h"),
         IgnoredTensors = [".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"],
         ReadConfig = Read,
     };
@@ -36,10 +38,12 @@ internal static class GptNeoXFamily
         var heads = c.Int("num_attention_heads");
         var headDim = c.Divide("hidden_size", hidden, "num_attention_heads", heads);
         var positions = c.Int("max_position_embeddings");
+        var rope = c.Rope(headDim, positions, null, c.OptionalDouble("rotary_emb_base"), c.Double("rotary_pct", 0.25));
         return c.Common() with
         {
             HiddenSize = hidden,
-            LayerCount = c.Int("num_hidden_layers"),
+            Layers = new LayerPlan { Rope = rope, AttentionScale = 1 / Math.Sqrt(headDim) }
+                .Times(c.Int("num_hidden_layers")),
             HeadCount = heads,
             KvHeadCount = heads,
             HeadDim = headDim,
@@ -52,8 +56,6 @@ internal static class GptNeoXFamily
             ParallelResidual = c.Bool("use_parallel_residual", true),
             Activation = c.Activation("hidden_act", "gelu"),
             Causal = true,
-            AttentionScale = 1 / Math.Sqrt(headDim),
-            Rope = c.Rope(headDim, positions, null, c.OptionalDouble("rotary_emb_base"), c.Double("rotary_pct", 0.25)),
             AttentionBias = c.Bool("attention_bias", true),
             AttentionOutputBias = c.Bool("attention_bias", true),
             FeedForwardBias = true,

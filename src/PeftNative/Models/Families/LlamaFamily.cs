@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Ops;
 
 namespace PeftNative.Models.Families;
@@ -12,9 +13,10 @@ internal static class LlamaFamily
         ModelType = "llama",
         ClassStem = "Llama",
         Names = Names,
-        LoraTargets = ["q_proj", "v_proj"],
-        Ia3Targets = ["k_proj", "v_proj", "down_proj"],
-        Ia3FeedForward = ["down_proj"],
+        Gguf = new("llama", GgufRows.RotaryPairs),
+        MlxNames = [],
+        Targets = MethodTargets.None.With("lora", "q_proj", "v_proj")
+            .With("ia3", "k_proj", "v_proj", "down_proj").With("ia3.feedforward_modules", "down_proj"),
         IgnoredTensors = [".rotary_emb.inv_freq"],
         ReadConfig = Read,
     };
@@ -41,7 +43,8 @@ internal static class LlamaFamily
         return c.Common() with
         {
             HiddenSize = hidden,
-            LayerCount = c.Int("num_hidden_layers"),
+            Layers = new LayerPlan { Rope = c.Rope(headDim, positions), AttentionScale = 1 / Math.Sqrt(headDim) }
+                .Times(c.Int("num_hidden_layers")),
             HeadCount = heads,
             KvHeadCount = c.OptionalInt("num_key_value_heads") ?? heads,
             HeadDim = headDim,
@@ -54,8 +57,6 @@ internal static class LlamaFamily
             Activation = c.Activation("hidden_act", "silu"),
             Gated = true,
             Causal = true,
-            AttentionScale = 1 / Math.Sqrt(headDim),
-            Rope = c.Rope(headDim, positions),
             AttentionBias = c.Bool("attention_bias", false),
             AttentionOutputBias = c.Bool("attention_bias", false),
             FeedForwardBias = c.Bool("mlp_bias", false),

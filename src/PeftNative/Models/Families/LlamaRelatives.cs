@@ -8,26 +8,32 @@ internal static class LlamaRelatives
     {
         ModelType = "mistral",
         ClassStem = "Mistral",
-        ReadConfig = c => LlamaFamily.Read(c) with { SlidingWindow = c.Window() },
+        ReadConfig = ReadWindowed,
     };
 
-    /// <summary>Qwen 2 (arXiv:2407.10671): biases on query, key and value.</summary>
-    internal static Family Qwen2 { get; } = LlamaFamily.Instance with
+    /// <summary>Ministral 8B (2024): a sliding window in some layers.</summary>
+    internal static Family Ministral { get; } = Mistral with
     {
-        ModelType = "qwen2",
-        ClassStem = "Qwen2",
-        Ia3Targets = ["q_proj", "v_proj", "down_proj"],
-        ReadConfig = c => Qwen(c) with { AttentionBias = true },
+        ModelType = "ministral",
+        ClassStem = "Ministral",
+        Gguf = null,
+        MlxNames = null,
+        Targets = MethodTargets.None,
+        ReadConfig = ReadMinistral,
     };
 
-    /// <summary>Qwen 3 (arXiv:2505.09388): norms of query and key heads instead of biases.</summary>
-    internal static Family Qwen3 { get; } = LlamaFamily.Instance with
+    /// <summary>Seed-OSS (ByteDance 2025): biases on query, key and value, and by a switch on the output.</summary>
+    internal static Family SeedOss { get; } = LlamaFamily.Instance with
     {
-        ModelType = "qwen3",
-        ClassStem = "Qwen3",
-        Names = LlamaFamily.Names with { QueryNorm = "self_attn.q_norm", KeyNorm = "self_attn.k_norm" },
-        Ia3Targets = ["q_proj", "v_proj", "down_proj"],
-        ReadConfig = Qwen,
+        ModelType = "seed_oss",
+        ClassStem = "SeedOss",
+        Gguf = new("seed_oss", GgufRows.AsStored),
+        Targets = MethodTargets.None,
+        ReadConfig = c => LlamaFamily.Read(c) with
+        {
+            AttentionBias = c.Bool("attention_bias", true),
+            AttentionOutputBias = c.Bool("attention_out_bias", false),
+        },
     };
 
     /// <summary>Phi-3 (arXiv:2404.14219): query, key and value in one projection, gate and up in another.</summary>
@@ -35,25 +41,23 @@ internal static class LlamaRelatives
     {
         ModelType = "phi3",
         ClassStem = "Phi3",
+        Gguf = new("phi3", GgufRows.AsStored),
         Names = LlamaFamily.Names with { FusedQkv = "self_attn.qkv_proj", Gate = null,
             FusedGateUp = "mlp.gate_up_proj" },
-        LoraTargets = [],
-        Ia3Targets = [],
-        Ia3FeedForward = [],
-        ReadConfig = c => LlamaFamily.Read(c) with { SlidingWindow = c.Window() },
+        Targets = MethodTargets.None,
+        ReadConfig = ReadWindowed,
     };
 
-    // Qwen's window is behind a switch, and the lower layers do without.
-    private static TransformerConfig Qwen(ConfigReader c)
+    /// <summary>Llama with a sliding window in all layers, where config.json has one.</summary>
+    internal static TransformerConfig ReadWindowed(ConfigReader c)
     {
-        var config = LlamaFamily.Read(c);
-        var isOn = c.Bool("use_sliding_window", false);
-        var first = c.OptionalInt("max_window_layers") ?? 28;
-        return config with
-        {
-            AttentionOutputBias = false,
-            SlidingWindow = c.Window(isOn),
-            WindowedLayers = isOn ? c.WindowedLayers(config.LayerCount, i => i >= first) : [],
-        };
+        var window = c.Window();
+        return LlamaFamily.Read(c).WithLayers((layer, _) => layer with { Window = window });
+    }
+
+    private static TransformerConfig ReadMinistral(ConfigReader c)
+    {
+        var llama = LlamaFamily.Read(c);
+        return llama with { Layers = c.Plan(llama, c.Window(), _ => true) };
     }
 }

@@ -57,8 +57,8 @@ public sealed record ModuleNames
     /// <summary>Attention's output projection.</summary>
     public required string AttentionOutput { get; init; }
 
-    /// <summary>Norm of the attention sub-block.</summary>
-    public required string AttentionNorm { get; init; }
+    /// <summary>Norm of the attention sub-block; unused where norms stand at outputs alone.</summary>
+    public string AttentionNorm { get; init; } = "";
 
     /// <summary>Second norm of the attention sub-block, where norms stand on both sides.</summary>
     public string? AttentionPostNorm { get; init; }
@@ -95,8 +95,11 @@ public sealed record ModuleNames
     /// <summary>Down projection (the last of the feed-forward block).</summary>
     public required string Down { get; init; }
 
-    /// <summary>Norm of the feed-forward sub-block.</summary>
-    public required string FeedForwardNorm { get; init; }
+    /// <summary>
+    /// Norm of the feed-forward sub-block; unused where the attention's serves for both, or norms stand at outputs
+    /// alone.
+    /// </summary>
+    public string FeedForwardNorm { get; init; } = "";
 
     /// <summary>Second norm of the feed-forward sub-block, where norms stand on both sides.</summary>
     public string? FeedForwardPostNorm { get; init; }
@@ -113,6 +116,9 @@ public sealed record ModuleNames
     /// <summary>Language model head, from the root; null where the family generates nothing.</summary>
     public string? LanguageModelHead { get; init; }
 
+    /// <summary>Whether it has a bias.</summary>
+    public bool LanguageModelBias { get; init; }
+
     /// <summary>Classifier of sequences, from the root.</summary>
     public required string SequenceHead { get; init; }
 
@@ -127,6 +133,10 @@ public sealed record ModuleNames
 
     /// <summary>A name of the backbone as the whole model spells it.</summary>
     internal string Under(string name) => Backbone.Length == 0 ? name : $"{Backbone}.{name}";
+
+    /// <summary>Path of a layer in the whole model.</summary>
+    internal string LayerPath(int layer) =>
+        Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, Layer, layer));
 
     /// <summary>Whether a parameter of the model belongs to the backbone, and not to a head on top of it.</summary>
     internal bool IsInBackbone(string parameter) => Backbone.Length > 0

@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Ops;
 
 namespace PeftNative.Models.Families;
@@ -18,9 +19,8 @@ internal static class OptFamily
             Up = "fc1", Down = "fc2", FeedForwardNorm = "final_layer_norm", FinalNorm = "final_layer_norm",
             LanguageModelHead = "lm_head", SequenceHead = "score", TokenHead = "classifier", HeadBias = (false, true),
         },
-        LoraTargets = ["q_proj", "v_proj"],
-        Ia3Targets = ["q_proj", "k_proj", "fc2"],
-        Ia3FeedForward = ["fc2"],
+        Targets = MethodTargets.None.With("lora", "q_proj", "v_proj")
+            .With("ia3", "q_proj", "k_proj", "fc2").With("ia3.feedforward_modules", "fc2"),
         ReadConfig = Read,
     };
 
@@ -37,7 +37,7 @@ internal static class OptFamily
         return c.Common() with
         {
             HiddenSize = hidden,
-            LayerCount = c.Int("num_hidden_layers"),
+            Layers = new LayerPlan { AttentionScale = 1 / Math.Sqrt(headDim) }.Times(c.Int("num_hidden_layers")),
             HeadCount = heads,
             KvHeadCount = heads,
             HeadDim = headDim,
@@ -50,7 +50,6 @@ internal static class OptFamily
             NormPlacement = NormPlacement.Before,
             Activation = c.Activation("activation_function", "relu"),
             Causal = true,
-            AttentionScale = 1 / Math.Sqrt(headDim),
             AttentionBias = bias,
             AttentionOutputBias = bias,
             FeedForwardBias = bias,

@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Ops;
 
 namespace PeftNative.Models.Families;
@@ -19,9 +20,9 @@ internal static class T5Family
                 "layer.1.EncDecAttention.v", "layer.1.EncDecAttention.o"),
             Encoder = NamesOf("encoder", feedForward: 1),
         },
-        LoraTargets = ["q", "v"],
-        Ia3Targets = ["k", "v", "wo"],
-        Ia3FeedForward = ["wo"],
+        HubPlaces = new("layer.0", "layer.2") { EncoderFeedForward = "layer.1" },
+        Targets = MethodTargets.None.With("lora", "q", "v")
+            .With("ia3", "k", "v", "wo").With("ia3.feedforward_modules", "wo"),
         StoredNames = new Dictionary<string, string[]> { ["shared"] = ["encoder.embed_tokens",
             "decoder.embed_tokens"] },
         // Copies of the embedding; and a bias of the first checkpoints that nothing reads.
@@ -33,7 +34,9 @@ internal static class T5Family
     /// <summary>Multilingual T5 (Xue et al. 2020, arXiv:2010.11934).</summary>
     internal static Family Mt5 { get; } = T5 with
     {
-        ModelType = "mt5", ClassStem = "MT5", Ia3Targets = ["k", "v", "wi_1"], Ia3FeedForward = [],
+        ModelType = "mt5",
+        ClassStem = "MT5",
+        Targets = T5.Targets.With("ia3", "k", "v", "wi_1").With("ia3.feedforward_modules"),
     };
 
     private static ModuleNames NamesOf(string stack, int feedForward) => new()
@@ -62,7 +65,7 @@ internal static class T5Family
         var decoder = c.Common() with
         {
             HiddenSize = hidden,
-            LayerCount = c.OptionalInt("num_decoder_layers") ?? layers,
+            Layers = new LayerPlan { AttentionScale = 1 }.Times(c.OptionalInt("num_decoder_layers") ?? layers),
             HeadCount = heads,
             KvHeadCount = heads,
             HeadDim = c.Int("d_kv"),
@@ -81,7 +84,6 @@ internal static class T5Family
                     "Supported: relu, gated-gelu and the like."),
             },
             Causal = true,
-            AttentionScale = 1,
             RelativeBuckets = c.OptionalInt("relative_attention_num_buckets") ?? 32,
             RelativeMaxDistance = c.OptionalInt("relative_attention_max_distance") ?? 128,
             TieWordEmbeddings = saysTied,
@@ -95,6 +97,6 @@ internal static class T5Family
             throw c.Error(
                 $"relative_attention_num_buckets {decoder.RelativeBuckets} leaves an encoder no bucket to count in",
                 $"At least {FewestBuckets} are needed.");
-        return decoder with { Encoder = decoder with { LayerCount = layers, Causal = false } };
+        return decoder with { Encoder = decoder with { Layers = decoder.Layers[0].Times(layers), Causal = false } };
     }
 }

@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
@@ -5,7 +6,7 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>The linear layers and norms of an attention sub-block.</summary>
-/// <param name="Norm">Norm of the sub-block.</param>
+/// <param name="Norm">Norm of the sub-block, or null.</param>
 /// <param name="PostNorm">Second norm, or null.</param>
 /// <param name="Inputs">Query, key and value projections, or one for all three.</param>
 /// <param name="Output">Output projection.</param>
@@ -14,17 +15,16 @@ namespace PeftNative.Models;
 /// <param name="RelativeBias">Relative position bias [buckets, heads], shared by the layers of a stack, or
 /// null.</param>
 internal sealed record AttentionParts(
-    NormSite Norm, NormSite? PostNorm, LinearSite[] Inputs, LinearSite Output, NormSite? QueryNorm, NormSite? KeyNorm,
+    NormSite? Norm, NormSite? PostNorm, LinearSite[] Inputs, LinearSite Output, NormSite? QueryNorm, NormSite? KeyNorm,
     Parameter? RelativeBias);
 
 /// <summary>Multi-head attention: projections, head norms, rotary positions, attention, output projection.</summary>
 internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace place, AttentionParts parts,
     bool fusedByHead)
-    : SubBlock(place, config.NormPlacement, parts.Norm, parts.PostNorm)
+    : SubBlock(place, config.NormPlacement, config.ResidualScale, parts.Norm, parts.PostNorm)
 {
     private readonly int layer = place.Layer;
-    private readonly double scale = config.ScaleAttentionByLayer ? config.AttentionScale / (place.Layer + 1)
-        : config.AttentionScale;
+    private readonly LayerPlan plan = config.Layers[place.Layer];
     private readonly int headStride = fusedByHead ? 3 * config.HeadDim : config.HeadDim;
     private readonly LinearSite[] inputs = parts.Inputs;
 
@@ -35,8 +35,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
     internal override SubBlockState NewState() => new State(inputs.Length);
 
     protected override bool TrainsOthers(Pass pass) =>
-        pass.Rows.Stream.Prefix is not null || pass.Adapters.IsTrained(parts.QueryNorm?.Gamma)
-        || pass.Adapters.IsTrained(parts.KeyNorm?.Gamma) || pass.Adapters.IsTrained(parts.RelativeBias);
+        pass.Rows.Stream.Prefix is not null || parts.QueryNorm?.IsTrained(pass) == true
+        || parts.KeyNorm?.IsTrained(pass) == true || pass.Adapters.IsTrained(parts.RelativeBias);
 
     protected override void BodyForward(Pass pass, SubBlockState state, in Tensor x, in Tensor y, in Tensor residual)
     {
@@ -45,10 +45,10 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
         for (var i = 0; i < inputs.Length; i++) inputs[i].Forward(pass, s.Inputs[i], x, projected[i]);
         var (q, k) = (NormHeads(pass, parts.QueryNorm, s.QueryNorm, projected.Q), NormHeads(pass, parts.KeyNorm,
             s.KeyNorm, projected.K));
-        if (config.Rope is not null)
+        if (plan.Rope is { } rope)
         {
-            pass.Backend.Forward(Rope(pass, q, config.HeadCount));
-            pass.Backend.Forward(Rope(pass, k, config.KvHeadCount));
+            pass.Backend.Forward(Rotation(pass, rope, q, config.HeadCount));
+            pass.Backend.Forward(Rotation(pass, rope, k, config.KvHeadCount));
         }
         var cache = pass.Rows.Stream.Cache;
         var (keys, values) = cache?.Append(pass.Rows.Stream, layer, k, projected.V, headStride) ?? (k, projected.V);
@@ -59,8 +59,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
             Segments = pass.Rows.Stream.Segments,
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
             HeadStride = headStride, KvHeadStride = cache is not null
-                ? config.HeadDim : headStride, Scale = scale, Causal = config.Causal,
-            Window = config.WindowOf(layer), SoftCap = config.AttentionSoftCap,
+                ? config.HeadDim : headStride, Scale = plan.AttentionScale, Causal = config.Causal,
+            Window = plan.Window, SoftCap = config.AttentionSoftCap,
             RelativeBias = pass.Adapters.Resolve(parts.RelativeBias)?.Value ?? default,
             RelativeMaxDistance = config.RelativeMaxDistance, RelativeBidirectional = !config.Causal,
             Y = pass.Memory.NewActivation(x.Rows, config.QuerySize),
@@ -99,8 +99,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
     private (bool Q, bool K, bool V) NeededInputs(Pass pass, bool needsInput)
     {
         if (IsFused || needsInput) return (true, true, true);
-        return (inputs[0].IsTrained(pass) || pass.Adapters.IsTrained(parts.QueryNorm?.Gamma),
-            inputs[1].IsTrained(pass) || pass.Adapters.IsTrained(parts.KeyNorm?.Gamma), inputs[2].IsTrained(pass));
+        return (inputs[0].IsTrained(pass) || parts.QueryNorm?.IsTrained(pass) == true,
+            inputs[1].IsTrained(pass) || parts.KeyNorm?.IsTrained(pass) == true, inputs[2].IsTrained(pass));
     }
 
     private Projections Split(Pass pass, int rows)
@@ -127,13 +127,13 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
 
     private void HeadsBackward(Pass pass, NormSite? norm, NormState state, in Tensor d, int heads)
     {
-        if (config.Rope is not null) pass.Backend.Backward(Rope(pass, d, heads));
+        if (plan.Rope is { } rope) pass.Backend.Backward(Rotation(pass, rope, d, heads));
         norm?.Backward(pass, state, d, d, accumulate: false);
     }
 
-    private RopeOp Rope(Pass pass, in Tensor x, int heads)
+    private RopeOp Rotation(Pass pass, RopeSettings rope, in Tensor x, int heads)
     {
-        var (cos, sin) = pass.Rows.Rope(config.WindowRope is not null && config.WindowOf(layer) > 0);
+        var (cos, sin) = pass.Rows.Rope(rope);
         return new RopeOp
         {
             X = x, Heads = heads, HeadStride = headStride, Positions = pass.Rows.Stream.Positions, Cos = cos, Sin = sin,

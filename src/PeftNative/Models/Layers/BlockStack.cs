@@ -15,6 +15,16 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     /// <summary>Depth of the lowest one.</summary>
     internal int FirstDepth => blocks[0].Depth;
 
+    /// <summary>
+    /// Depth of the first sub-block of the layer that a depth of a model's only stack lies in; above the stack itself.
+    /// </summary>
+    internal int LayerBegin(int depth)
+    {
+        if (depth < blocks.Length)
+            while (depth > 0 && blocks[depth - 1].Place.Layer == blocks[depth].Place.Layer) depth--;
+        return depth;
+    }
+
     /// <summary>Runs all of them on the stream [rows, D].</summary>
     internal Tensor Forward(Pass pass, Tensor x) => Forward(pass, x, 0, blocks.Length);
 

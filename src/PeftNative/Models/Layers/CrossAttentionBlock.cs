@@ -19,7 +19,7 @@ internal sealed record CrossAttentionParts(NormSite Norm, LinearSite Query, Line
 /// stay the same from token to token.
 /// </summary>
 internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlace place, CrossAttentionParts parts)
-    : SubBlock(place, config.NormPlacement, parts.Norm, postNorm: null)
+    : SubBlock(place, config.NormPlacement, config.ResidualScale, parts.Norm, postNorm: null)
 {
     internal override IEnumerable<LinearSite> Sites => [parts.Query, parts.Key, parts.Value, parts.Output];
 
@@ -35,7 +35,8 @@ internal sealed class CrossAttentionBlock(TransformerConfig config, SubBlockPlac
         {
             Q = q, K = keys, V = values, Segments = pass.Rows.CrossSegments,
             Heads = config.HeadCount, KvHeads = config.KvHeadCount, HeadDim = config.HeadDim,
-            HeadStride = config.HeadDim, KvHeadStride = config.HeadDim, Scale = config.AttentionScale,
+            HeadStride = config.HeadDim, KvHeadStride = config.HeadDim,
+            Scale = config.Layers[Place.Layer].AttentionScale,
             Y = pass.Memory.NewActivation(x.Rows, config.QuerySize),
             LogSumExp = pass.Memory.NewStatistic(x.Rows, config.HeadCount),
         };

@@ -52,10 +52,19 @@ public sealed class EmbeddingSite(
         state.Op = op;
         pass.Backend.Forward(op);
         foreach (var attachment in pass.Adapters.AtEmbedding) attachment.AfterForward(pass, op);
-        if (Norm is null) return op.Y;
+        var embedded = config.InputScale == 1 ? op.Y : Scaled(pass, op.Y);
+        if (Norm is null) return embedded;
         var normed = pass.Memory.NewActivation(pass.Rows.Count, Table.Columns);
-        Norm.Forward(pass, state.Norm, op.Y, normed);
+        Norm.Forward(pass, state.Norm, embedded, normed);
         return normed;
+    }
+
+    private Tensor Scaled(Pass pass, in Tensor x)
+    {
+        var scaled = pass.Memory.NewActivation(x.Rows, x.Columns);
+        pass.Backend.Fill(scaled, 0);
+        pass.Backend.AddScaled(x, config.InputScale, scaled);
+        return scaled;
     }
 
     /// <summary>All gradients <c>+=</c>; d is used up.</summary>
@@ -69,7 +78,7 @@ public sealed class EmbeddingSite(
         var requests = state.Requests(count + 1);
         requests[0] = new EmbeddingGradients
         {
-            DY = d,
+            DY = config.InputScale == 1 ? d : Scaled(pass, d),
             DTable = pass.Adapters.Resolve(Table).Gradient,
             DPositionTable = pass.Adapters.Resolve(Positions)?.Gradient ?? default,
             DTypeTable = pass.Adapters.Resolve(Types)?.Gradient ?? default,

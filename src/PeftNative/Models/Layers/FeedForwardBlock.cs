@@ -4,17 +4,17 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>The linear layers and norms of a feed-forward sub-block.</summary>
-/// <param name="Norm">Norm of the sub-block.</param>
+/// <param name="Norm">Norm of the sub-block, or null.</param>
 /// <param name="PostNorm">Second norm, or null.</param>
 /// <param name="Gate">Gate projection, or null.</param>
 /// <param name="Up">Up projection, or gate and up in one.</param>
 /// <param name="Down">Down projection.</param>
-internal sealed record FeedForwardParts(NormSite Norm, NormSite? PostNorm, LinearSite? Gate, LinearSite Up,
+internal sealed record FeedForwardParts(NormSite? Norm, NormSite? PostNorm, LinearSite? Gate, LinearSite Up,
     LinearSite Down);
 
 /// <summary>down(f(up(x))), or gated: down(f(gate(x)) ⊙ up(x)), with gate and up apart or in one projection.</summary>
 internal sealed class FeedForwardBlock(TransformerConfig config, SubBlockPlace place, FeedForwardParts parts)
-    : SubBlock(place, config.NormPlacement, parts.Norm, parts.PostNorm)
+    : SubBlock(place, config.NormPlacement, config.ResidualScale, parts.Norm, parts.PostNorm)
 {
     private readonly LinearSite? gate = parts.Gate;
     private readonly LinearSite up = parts.Up;

@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
@@ -8,7 +9,8 @@ namespace PeftNative.Models;
 /// A linear layer of the model, and the point at which adapters attach to it. Immutable; what a pass saves is in a
 /// <see cref="LinearState"/>.
 /// </summary>
-public sealed class LinearSite(int index, string path, int depth, Parameter weight, Parameter? bias)
+public sealed class LinearSite(
+    int index, string path, ModuleRole role, int? layer, Parameter weight, Parameter? bias)
 {
     /// <summary>Place in the model's list of linear layers.</summary>
     public int Index { get; } = index;
@@ -16,8 +18,14 @@ public sealed class LinearSite(int index, string path, int depth, Parameter weig
     /// <summary>Module path, e.g. model.layers.0.self_attn.q_proj.</summary>
     public string Path { get; } = path;
 
+    /// <summary>What it is for.</summary>
+    public ModuleRole Role { get; } = role;
+
+    /// <summary>Number of its layer in its stack; null for what stands on top of the layers.</summary>
+    public int? Layer { get; } = layer;
+
     /// <summary>The sub-block it belongs to; see <see cref="Parameter.Depth"/>.</summary>
-    public int Depth { get; } = depth;
+    public int Depth => Weight.Depth;
 
     /// <summary>Weight [out, in].</summary>
     public Parameter Weight { get; } = weight;

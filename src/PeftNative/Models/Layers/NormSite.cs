@@ -16,6 +16,9 @@ public sealed class NormSite(string path, TransformerConfig config, Parameter ga
     /// <summary>Shift [1, D], or null.</summary>
     public Parameter? Beta { get; } = beta;
 
+    /// <summary>Whether its gain or its shift is trained.</summary>
+    internal bool IsTrained(Pass pass) => pass.Adapters.IsTrained(Gamma) || pass.Adapters.IsTrained(Beta);
+
     /// <summary>
     /// y = norm(x), each row in as many groups as the gain fits into it; y may be x when no gradient is needed.
     /// </summary>

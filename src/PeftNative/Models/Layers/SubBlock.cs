@@ -26,7 +26,8 @@ internal sealed record SubBlockPlace(int Depth, int Layer, SubBlockKind Kind, bo
 /// A part of a transformer layer: a body (attention or feed-forward) with its norms and residual connection; see
 /// <see cref="NormPlacement"/>.
 /// </summary>
-internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, NormSite norm, NormSite? postNorm)
+internal abstract class SubBlock(
+    SubBlockPlace place, NormPlacement placement, double scale, NormSite? norm, NormSite? postNorm)
 {
     private readonly int depth = place.Depth;
     private LinearSite[]? sites;
@@ -36,6 +37,9 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
 
     /// <summary>Its number, counted from the bottom.</summary>
     internal int Depth => depth;
+
+    /// <summary>Its norm; null where norms stand at outputs alone.</summary>
+    internal NormSite? Norm => norm;
 
     internal abstract IEnumerable<LinearSite> Sites { get; }
 
@@ -53,8 +57,7 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
 
     /// <summary>Whether anything in it is trained.</summary>
     internal bool IsTrained(Pass pass) =>
-        TrainsBody(pass) || pass.Adapters.IsTrained(norm.Gamma) || pass.Adapters.IsTrained(norm.Beta)
-        || pass.Adapters.IsTrained(postNorm?.Gamma);
+        TrainsBody(pass) || norm?.IsTrained(pass) == true || postNorm?.IsTrained(pass) == true;
 
     /// <summary>
     /// The output [M, D] is written to y, which must not be x. The residual is x itself, but in a layer whose
@@ -63,17 +66,19 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
     internal void Forward(Pass pass, SubBlockState state, in Tensor x, in Tensor residual, in Tensor y)
     {
         var mark = pass.Memory.Transient.Mark();
-        if (placement != NormPlacement.After)
+        if (norm is null) Sum(pass, state, x, residual, y);
+        else if (placement != NormPlacement.After)
         {
             var normed = pass.Memory.NewTransient(x.Rows, x.Columns);
             norm.Forward(pass, state.Norm, x, normed);
             Sum(pass, state, normed, residual, y);
-            pass.Memory.Transient.Release(mark);
-            return;
         }
-        var sum = pass.Memory.NewActivation(x.Rows, x.Columns);
-        Sum(pass, state, x, residual, sum);
-        norm.Forward(pass, state.Norm, sum, y);
+        else
+        {
+            var sum = pass.Memory.NewActivation(x.Rows, x.Columns);
+            Sum(pass, state, x, residual, sum);
+            norm.Forward(pass, state.Norm, sum, y);
+        }
         pass.Memory.Transient.Release(mark);
     }
 
@@ -86,10 +91,11 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
     {
         var mark = pass.Memory.Arena.Mark();
         var transient = pass.Memory.Transient.Mark();
-        if (placement != NormPlacement.After)
+        if (norm is null) SumBackward(pass, state, d, needsInput ? dx : default, d, accumulate: true);
+        else if (placement != NormPlacement.After)
         {
             NormSite.ForwardAgain(pass, state.Norm, isRead: IsAnyTrained(pass));
-            var isNeeded = needsInput || pass.Adapters.IsTrained(norm.Gamma) || pass.Adapters.IsTrained(norm.Beta);
+            var isNeeded = needsInput || norm.IsTrained(pass);
             var dNormed = isNeeded ? pass.Memory.Arena.Allocate(pass.Memory.Type, d.Rows, d.Columns) : default;
             SumBackward(pass, state, d, dNormed, d, accumulate: false);
             if (isNeeded) norm.Backward(pass, state.Norm, dNormed, dx, accumulate: true);
@@ -117,21 +123,25 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
         return false;
     }
 
-    // sum = residual + postNorm(attachments(body(input)))
+    // What reads the body's output beside its sum with the residual needs the two apart.
+    private bool IsFused(Pass pass) => postNorm is null && scale == 1 && !HasBlockAttachment(pass);
+
+    // sum = residual + postNorm(attachments(body(input))), or the scale (1 but in Granite) in place of the norm
     private void Sum(Pass pass, SubBlockState state, in Tensor input, in Tensor residual, in Tensor sum)
     {
-        var hasAttachment = HasBlockAttachment(pass);
-        if (!hasAttachment && postNorm is null)
+        if (IsFused(pass))
         {
             BodyForward(pass, state, input, sum, residual);
             return;
         }
-        var body = postNorm is null ? sum : pass.Memory.NewActivation(sum.Rows, sum.Columns);
+        var hasAttachment = HasBlockAttachment(pass);
+        var body = postNorm is null && scale == 1 ? sum : pass.Memory.NewActivation(sum.Rows, sum.Columns);
         BodyForward(pass, state, input, body, default);
         for (var i = 0; hasAttachment && i < pass.Adapters.InForce.Count; i++)
             if (pass.Adapters.InForce[i].AtBlock(depth) is { } attachment)
                 attachment.Forward(pass, state.Of(i, attachment), SharedNorm, body, residual);
-        postNorm?.Forward(pass, state.PostNorm, body, sum);
+        if (postNorm is not null) postNorm.Forward(pass, state.PostNorm, body, sum);
+        else if (scale != 1) Scale(pass, body, sum);
         pass.Backend.AddScaled(residual, 1, sum);
     }
 
@@ -139,20 +149,27 @@ internal abstract class SubBlock(SubBlockPlace place, NormPlacement placement, N
     private void SumBackward(Pass pass, SubBlockState state, in Tensor d, in Tensor dInput, in Tensor dResidual,
         bool accumulate)
     {
-        var hasAttachment = HasBlockAttachment(pass);
-        if (!hasAttachment && postNorm is null)
+        if (IsFused(pass))
         {
             BodyBackward(pass, state, d, dInput, accumulate);
             return;
         }
+        var hasAttachment = HasBlockAttachment(pass);
         var dBody = pass.Memory.Arena.Allocate(pass.Memory.Type, d.Rows, d.Columns);
-        if (postNorm is null) pass.Backend.Copy(d, dBody);
-        else postNorm.Backward(pass, state.PostNorm, d, dBody, accumulate: false);
+        if (postNorm is not null) postNorm.Backward(pass, state.PostNorm, d, dBody, accumulate: false);
+        else if (scale != 1) Scale(pass, d, dBody);
+        else pass.Backend.Copy(d, dBody);
         for (var i = pass.Adapters.InForce.Count - 1; hasAttachment && i >= 0; i--)
             if (pass.Adapters.InForce[i].AtBlock(depth) is { } attachment)
                 attachment.Backward(pass, state.Of(i, attachment), SharedNorm, dBody, dResidual);
         if (dInput.IsPresent || IsAnyTrained(pass) || TrainsOthers(pass))
             BodyBackward(pass, state, dBody, dInput, accumulate);
+    }
+
+    private void Scale(Pass pass, in Tensor from, in Tensor to)
+    {
+        pass.Backend.Fill(to, 0);
+        pass.Backend.AddScaled(from, scale, to);
     }
 
     // The norm that an attachment may use a second time: the one after the sum.

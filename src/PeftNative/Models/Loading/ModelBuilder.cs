@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
@@ -17,7 +18,7 @@ internal sealed class ModelBuilder(
     private readonly List<LinearSite> linears = [];
     private readonly List<ModuleInfo> modules = [];
     private int depth = -1;
-    private bool isInStack;
+    private int? layer; // null outside the stacks
 
     private ModuleNames Names => family.Names;
 
@@ -27,12 +28,12 @@ internal sealed class ModelBuilder(
         var embedding = Embedding();
         var encoder = config.Encoder is { } inner && Names.Encoder is { } innerNames
             ? Stack(inner, innerNames, isEncoder: true) : null;
-        var encoderNorm = encoder is null ? null : Norm(Names.Under(Names.Encoder!.FinalNorm!));
+        var encoderNorm = encoder is null ? null : Norm(Names.Under(Names.Encoder!.FinalNorm!), ModuleRole.FinalNorm);
         var decoder = Stack(config, Names, isEncoder: false);
         depth++;
-        var finalNorm = Names.FinalNorm is { } n ? Norm(Names.Under(n)) : null;
+        var finalNorm = Names.FinalNorm is { } n ? Norm(Names.Under(n), ModuleRole.FinalNorm) : null;
         var pooler = task == ModelTask.SequenceClassification && Names.Pooler is { } p
-            ? Linear(p, config.HiddenSize, config.HiddenSize, hasBias: true, conv1D: false) : null;
+            ? Linear(p, ModuleRole.Pooler, config.HiddenSize, config.HiddenSize, hasBias: true, conv1D: false) : null;
         var head = new ModelHead(
             finalNorm, pooler, Names.PoolerActivation, Output(embedding.Table), config.FinalSoftCap, config.HeadScale);
         AllocateValues();
@@ -46,12 +47,13 @@ internal sealed class ModelBuilder(
 
     private EmbeddingSite Embedding()
     {
-        var table = Table(Names.Under(Names.TokenEmbedding), config.VocabularySize, config.HiddenSize);
+        var width = config.HiddenSize;
+        var table = Table(Names.Under(Names.TokenEmbedding), ModuleRole.TokenEmbedding, config.VocabularySize, width);
         var positions = Names.PositionEmbedding is { } p
-            ? Table(Names.Under(p), config.MaxPositions + TableMargin, config.HiddenSize) : null;
+            ? Table(Names.Under(p), ModuleRole.PositionEmbedding, config.MaxPositions + TableMargin, width) : null;
         var types = Names.TypeEmbedding is { } t
-            ? Table(Names.Under(t), config.TypeVocabularySize, config.HiddenSize) : null;
-        var norm = Names.EmbeddingNorm is { } n ? Norm(Names.Under(n)) : null;
+            ? Table(Names.Under(t), ModuleRole.TypeEmbedding, config.TypeVocabularySize, width) : null;
+        var norm = Names.EmbeddingNorm is { } n ? Norm(Names.Under(n), ModuleRole.EmbeddingNorm) : null;
         return new EmbeddingSite(Names.Under(Names.TokenEmbedding), config, table, positions, types, norm);
     }
 
@@ -62,19 +64,19 @@ internal sealed class ModelBuilder(
     {
         var blocks = new List<SubBlock>();
         Parameter? relativeBias = null;
-        isInStack = true;
-        for (var layer = 0; layer < stack.LayerCount; layer++)
+        for (var i = 0; i < stack.LayerCount; i++)
         {
-            var prefix =
-                Names.Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, names.Layer, layer)) + ".";
-            blocks.Add(Attention(stack, names, prefix, Next(SubBlockKind.Attention), ref relativeBias));
+            layer = i;
+            var prefix = names.LayerPath(i) + ".";
+            var attention = Attention(stack, names, prefix, Next(SubBlockKind.Attention), ref relativeBias);
+            blocks.Add(attention);
             if (names.Cross is { } cross)
                 blocks.Add(CrossAttention(stack, cross, prefix, Next(SubBlockKind.CrossAttention)));
-            blocks.Add(FeedForward(stack, names, prefix, Next(SubBlockKind.FeedForward)));
+            blocks.Add(FeedForward(stack, names, prefix, Next(SubBlockKind.FeedForward), attention.Norm));
 
-            SubBlockPlace Next(SubBlockKind kind) => new(++depth, layer, kind, isEncoder);
+            SubBlockPlace Next(SubBlockKind kind) => new(++depth, i, kind, isEncoder);
         }
-        isInStack = false;
+        layer = null;
         return new BlockStack([.. blocks], stack.ParallelResidual);
     }
 
@@ -82,101 +84,112 @@ internal sealed class ModelBuilder(
         ref Parameter? relativeBias)
     {
         int d = stack.HiddenSize, q = stack.QuerySize, kv = stack.KvSize;
-        LinearSite Project(string name, int to, int from, bool hasBias) =>
-            Linear(prefix + name, to, from, hasBias, names.Conv1D);
+        LinearSite Project(ModuleRole role, string name, int to, int from, bool hasBias) =>
+            Linear(prefix + name, role, to, from, hasBias, names.Conv1D);
         LinearSite[] inputs = names.FusedQkv is { } fused
-            ? [Project(fused, q + 2 * kv, d, stack.AttentionBias)]
+            ? [Project(ModuleRole.FusedQkv, fused, q + 2 * kv, d, stack.AttentionBias)]
             : [
-                Project(names.Query, q, d, stack.AttentionBias), Project(names.Key, kv, d, stack.AttentionBias),
-                Project(names.Value, kv, d, stack.AttentionBias),
+                Project(ModuleRole.Query, names.Query, q, d, stack.AttentionBias),
+                Project(ModuleRole.Key, names.Key, kv, d, stack.AttentionBias),
+                Project(ModuleRole.Value, names.Value, kv, d, stack.AttentionBias),
             ];
-        var output = Project(names.AttentionOutput, d, q, stack.AttentionOutputBias);
+        var output = Project(ModuleRole.AttentionOutput, names.AttentionOutput, d, q, stack.AttentionOutputBias);
         if (names.RelativeBias is { } bias && place.Layer == 0)
-            relativeBias = Table(prefix + bias, stack.RelativeBuckets, stack.HeadCount, backend.ParameterType);
-        var parts = new AttentionParts(Norm(prefix + names.AttentionNorm), Optional(prefix, names.AttentionPostNorm),
-            inputs, output,
-            Optional(prefix, names.QueryNorm, stack.HeadDim), Optional(prefix, names.KeyNorm, stack.HeadDim),
+            relativeBias = Table(prefix + bias, ModuleRole.RelativeBias, stack.RelativeBuckets, stack.HeadCount,
+                backend.ParameterType);
+        var hasInputNorm = stack.NormPlacement != NormPlacement.Output;
+        var parts = new AttentionParts(
+            Optional(prefix, hasInputNorm ? names.AttentionNorm : null, ModuleRole.AttentionNorm),
+            Optional(prefix, names.AttentionPostNorm, ModuleRole.AttentionPostNorm), inputs, output,
+            HeadNorm(names.QueryNorm, ModuleRole.QueryNorm, q), HeadNorm(names.KeyNorm, ModuleRole.KeyNorm, kv),
             relativeBias);
         return new AttentionBlock(stack, place, parts, names.FusedByHead);
+
+        NormSite? HeadNorm(string? name, ModuleRole role, int columns) => Optional(prefix,
+            stack.NormalizesHeads ? name : null, role, stack.NormalizesHeadsTogether ? columns : stack.HeadDim);
     }
 
     private CrossAttentionBlock CrossAttention(TransformerConfig stack, CrossAttentionNames names, string prefix,
         SubBlockPlace place)
     {
         int d = stack.HiddenSize, q = stack.QuerySize, kv = stack.KvSize;
-        LinearSite Project(string name, int to, int from, bool hasBias) =>
-            Linear(prefix + name, to, from, hasBias, Names.Conv1D);
-        var (query, key) =
-            (Project(names.Query, q, d, stack.AttentionBias), Project(names.Key, kv, d, stack.AttentionBias));
-        var (value, output) =
-            (Project(names.Value, kv, d, stack.AttentionBias), Project(names.Output, d, q, stack.AttentionOutputBias));
+        LinearSite Project(ModuleRole role, string name, int to, int from, bool hasBias) =>
+            Linear(prefix + name, role, to, from, hasBias, Names.Conv1D);
+        var query = Project(ModuleRole.Query, names.Query, q, d, stack.AttentionBias);
+        var key = Project(ModuleRole.Key, names.Key, kv, d, stack.AttentionBias);
+        var value = Project(ModuleRole.Value, names.Value, kv, d, stack.AttentionBias);
+        var output = Project(ModuleRole.AttentionOutput, names.Output, d, q, stack.AttentionOutputBias);
         return new CrossAttentionBlock(stack, place,
-            new CrossAttentionParts(Norm(prefix + names.Norm), query, key, value, output));
+            new CrossAttentionParts(Norm(prefix + names.Norm, ModuleRole.CrossNorm), query, key, value, output));
     }
 
-    private FeedForwardBlock FeedForward(TransformerConfig stack, ModuleNames names, string prefix, SubBlockPlace place)
+    private FeedForwardBlock FeedForward(TransformerConfig stack, ModuleNames names, string prefix, SubBlockPlace place,
+        NormSite? attentionNorm)
     {
         int d = stack.HiddenSize, f = stack.FeedForwardSize;
-        LinearSite Project(string name, int to, int from) =>
-            Linear(prefix + name, to, from, stack.FeedForwardBias, names.Conv1D);
-        var gate = stack.Gated && names.Gate is { } g ? Project(g, f, d) : null;
-        var up = names.FusedGateUp is { } fused ? Project(fused, 2 * f, d)
-            : Project(gate is null ? names.Up : names.GatedUp ?? names.Up, f, d);
-        var down = Project(names.Down, d, f);
-        return new FeedForwardBlock(stack, place, new FeedForwardParts(
-            Norm(prefix + names.FeedForwardNorm), Optional(prefix, names.FeedForwardPostNorm), gate, up, down));
+        LinearSite Project(ModuleRole role, string name, int to, int from) =>
+            Linear(prefix + name, role, to, from, stack.FeedForwardBias, names.Conv1D);
+        var gate = stack.Gated && names.Gate is { } g ? Project(ModuleRole.Gate, g, f, d) : null;
+        var up = names.FusedGateUp is { } fused ? Project(ModuleRole.FusedGateUp, fused, 2 * f, d)
+            : Project(ModuleRole.Up, gate is null ? names.Up : names.GatedUp ?? names.Up, f, d);
+        var down = Project(ModuleRole.Down, names.Down, d, f);
+        var norm = stack.SharesNorm || stack.NormPlacement == NormPlacement.Output ? attentionNorm
+            : Norm(prefix + names.FeedForwardNorm, ModuleRole.FeedForwardNorm);
+        return new FeedForwardBlock(stack, place, new FeedForwardParts(norm,
+            Optional(prefix, names.FeedForwardPostNorm, ModuleRole.FeedForwardPostNorm), gate, up, down));
     }
 
-    private NormSite? Optional(string prefix, string? name, int? width = null) => name is null
-        ? null : Norm(prefix + name, width);
+    private NormSite? Optional(string prefix, string? name, ModuleRole role, int? width = null) => name is null
+        ? null : Norm(prefix + name, role, width);
 
     private LinearSite Output(Parameter table)
     {
         if (!task.WritesText())
         {
             var isToken = task == ModelTask.TokenClassification;
-            return Linear(isToken ? Names.TokenHead : Names.SequenceHead, outputs, config.HiddenSize,
+            return Linear(isToken ? Names.TokenHead : Names.SequenceHead, ModuleRole.Head, outputs, config.HiddenSize,
                 isToken ? Names.HeadBias.Token : Names.HeadBias.Sequence, conv1D: false);
         }
         var path = Names.LanguageModelHead
             ?? throw new UsageException($"A {config.ModelType} model has no language model head.",
             remedy: "Use --task sequence_classification or token_classification.");
         return config.IsTied
-            ? Register(path, new Parameter($"{path}.weight", table.Rows, table.Columns,
+            ? Register(path, ModuleRole.Head, new Parameter($"{path}.weight", table.Rows, table.Columns,
                 StoredLayout.Matrix) { Depth = depth, TiedTo = table }, null)
-            : Linear(path, config.VocabularySize, config.HiddenSize, hasBias: false, conv1D: false);
+            : Linear(path, ModuleRole.Head, config.VocabularySize, config.HiddenSize, Names.LanguageModelBias,
+                conv1D: false);
     }
 
-    private LinearSite Linear(string path, int to, int from, bool hasBias, bool conv1D)
+    private LinearSite Linear(string path, ModuleRole role, int to, int from, bool hasBias, bool conv1D)
     {
         // Files keep a quantised weight as [out, in], whatever they do with others.
         var layout = conv1D ? StoredLayout.Transposed : StoredLayout.Matrix;
         var isStored = isStoredQuantized?.Invoke(new Parameter($"{path}.weight", to, from, layout)) ?? false;
         var weight = Add($"{path}.weight", to, from, isStored ? StoredLayout.Matrix : layout, denseLayout: layout,
-            isQuantized: isStored || isInStack && (quantization?.Covers(path) ?? false));
-        return Register(path, weight, hasBias ? Add($"{path}.bias", 1, to, StoredLayout.Vector) : null);
+            isQuantized: isStored || layer is not null && (quantization?.Covers(path) ?? false));
+        return Register(path, role, weight, hasBias ? Add($"{path}.bias", 1, to, StoredLayout.Vector) : null);
     }
 
-    private LinearSite Register(string path, Parameter weight, Parameter? bias)
+    private LinearSite Register(string path, ModuleRole role, Parameter weight, Parameter? bias)
     {
         if (weight.TiedTo is not null) Number(weight);
-        var site = new LinearSite(linears.Count, path, depth, weight, bias);
+        var site = new LinearSite(linears.Count, path, role, layer, weight, bias);
         linears.Add(site);
-        modules.Add(new ModuleInfo(path, site.IsConv1D ? ModuleKind.Conv1D : ModuleKind.Linear, site));
+        modules.Add(new ModuleInfo(path, site.IsConv1D ? ModuleKind.Conv1D : ModuleKind.Linear, role, layer, site));
         return site;
     }
 
-    private NormSite Norm(string path, int? width = null)
+    private NormSite Norm(string path, ModuleRole role, int? width = null)
     {
-        modules.Add(new ModuleInfo(path, ModuleKind.Norm, null));
+        modules.Add(new ModuleInfo(path, ModuleKind.Norm, role, layer, null));
         var columns = width ?? config.HiddenSize;
         return new NormSite(path, config, Add($"{path}.weight", 1, columns, StoredLayout.Vector),
             config.Norm == NormKind.LayerNorm ? Add($"{path}.bias", 1, columns, StoredLayout.Vector) : null);
     }
 
-    private Parameter Table(string path, int rows, int columns, DType? type = null)
+    private Parameter Table(string path, ModuleRole role, int rows, int columns, DType? type = null)
     {
-        modules.Add(new ModuleInfo(path, ModuleKind.Embedding, null));
+        modules.Add(new ModuleInfo(path, ModuleKind.Embedding, role, layer, null));
         return Add($"{path}.weight", rows, columns, StoredLayout.Matrix, type);
     }
 

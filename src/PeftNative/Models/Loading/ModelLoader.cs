@@ -103,7 +103,8 @@ public static class ModelLoader
         {
             model.Folder = folder;
             model.AddedTokens = config.VocabularySize - stored.VocabularySize;
-            return (model, new WeightFiller(model, source, names, forms, options.Quantization).Fill(options.Seed, work));
+            var filler = new WeightFiller(model, source, names, forms, options.Quantization);
+            return (model, filler.Fill(options.Seed, work));
         }
         catch
         {

@@ -9,6 +9,9 @@ internal sealed class RopeTensors(IBackend backend, RopeSettings rope) : IDispos
     private readonly Arena arena = new(backend, "rotary table");
     private int length = -1;
 
+    /// <summary>What they follow.</summary>
+    internal RopeSettings Settings => rope;
+
     /// <summary>Cosines and sines, each [positions, RotaryDim / 2].</summary>
     internal (Tensor Cos, Tensor Sin) Tables { get; private set; }
 

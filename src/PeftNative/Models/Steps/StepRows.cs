@@ -11,7 +11,7 @@ public sealed class StepRows : IDisposable
 {
     private readonly StepMemory memory;
     private readonly TransformerConfig config;
-    private readonly RopeTensors? rope, windowRope;
+    private readonly RopeTensors[] ropes;
 
     /// <param name="memory">Takes the rows to the backend.</param>
     /// <param name="config">The model.</param>
@@ -19,8 +19,8 @@ public sealed class StepRows : IDisposable
     internal StepRows(StepMemory memory, TransformerConfig config, int? positionRows)
     {
         (this.memory, this.config) = (memory, config);
-        rope = config.Rope is { } r ? new RopeTensors(memory.Backend, r) : null;
-        windowRope = config.WindowRope is { } w ? new RopeTensors(memory.Backend, w) : null;
+        ropes = [.. config.Layers.Select(layer => layer.Rope).OfType<RopeSettings>().Distinct()
+            .Select(rope => new RopeTensors(memory.Backend, rope))];
         Stream = Target = new RowStream(memory, config, positionRows);
         if (config.Encoder is not null) Source = new RowStream(memory, config, positionRows);
     }
@@ -69,14 +69,7 @@ public sealed class StepRows : IDisposable
     internal Tensor CrossSegments { get; private set; }
 
     /// <summary>All rotary tables there are.</summary>
-    internal IEnumerable<(Tensor Cos, Tensor Sin)> RopeTables
-    {
-        get
-        {
-            if (rope is not null) yield return rope.Tables;
-            if (windowRope is not null) yield return windowRope.Tables;
-        }
-    }
+    internal IEnumerable<(Tensor Cos, Tensor Sin)> RopeTables => ropes.Select(rope => rope.Tables);
 
     /// <summary>The row of a token of the batch, counted in its sequence without virtual tokens.</summary>
     public int RowOf(int sequence, int index) => Target.RowOf(sequence, index);
@@ -84,8 +77,13 @@ public sealed class StepRows : IDisposable
     /// <summary>Turns to the rows of the encoder, or back to those of the decoder.</summary>
     internal void Enter(RowStream stream) => Stream = stream;
 
-    /// <summary>Rotary cosines and sines of full layers, or of those with a window where they differ.</summary>
-    internal (Tensor Cos, Tensor Sin) Rope(bool windowed) => (windowed ? windowRope! : rope!).Tables;
+    /// <summary>Rotary cosines and sines by the settings of a layer.</summary>
+    internal (Tensor Cos, Tensor Sin) Rope(RopeSettings settings)
+    {
+        foreach (var rope in ropes)
+            if (rope.Settings == settings) return rope.Tables;
+        throw new InvalidOperationException("The rotary settings are of no layer of the model.");
+    }
 
     /// <summary>
     /// Takes the next batch to the backend. Virtual tokens stand in front of what is read, a prefix in front of what is
@@ -100,15 +98,13 @@ public sealed class StepRows : IDisposable
         var reach = Target.Fill(batch, Source is null ? virtualTokens : null, ownRows, prefix, Cache);
         CheckDistances(Target, config);
         if (Source is not null) CrossSegments = UploadCrossSegments();
-        rope?.Prepare(reach);
-        windowRope?.Prepare(reach);
+        foreach (var rope in ropes) rope.Prepare(reach);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        rope?.Dispose();
-        windowRope?.Dispose();
+        foreach (var rope in ropes) rope.Dispose();
     }
 
     private void BeginSource(

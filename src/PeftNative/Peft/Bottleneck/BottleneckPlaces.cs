@@ -1,4 +1,3 @@
-using System.Globalization;
 using PeftNative.Models;
 
 namespace PeftNative.Peft.Bottleneck;
@@ -9,17 +8,11 @@ internal static class BottleneckPlaces
     /// <summary>Path of the adapter at a sub-block, e.g. bert.encoder.layer.0.output.adapters.NAME.</summary>
     internal static string Path(TransformerModel model, SubBlockPlace place, string name)
     {
-        var names = model.Family.Names;
-        var layer = string.Format(CultureInfo.InvariantCulture, (place.IsEncoder ? names.Encoder! : names).Layer,
-            place.Layer);
-        var isAttention = place.Kind == SubBlockKind.Attention;
-        var part = model.Config.ModelType switch
-        {
-            "bert" or "roberta" => isAttention ? "attention.output" : "output",
-            "t5" or "mt5" => isAttention ? "layer.0" : place.IsEncoder ? "layer.1" : "layer.2",
-            _ => isAttention ? "attention_adapters" : "output_adapters",
-        };
-        return $"{names.Under(layer)}.{part}.adapters.{name}";
+        var (names, places) = (model.Family.Names, model.Family.HubPlaces);
+        var layer = (place.IsEncoder ? names.Encoder! : names).LayerPath(place.Layer);
+        var part = place.Kind == SubBlockKind.Attention ? places.Attention
+            : (place.IsEncoder ? places.EncoderFeedForward : null) ?? places.FeedForward;
+        return $"{layer}.{part}.adapters.{name}";
     }
 
     /// <summary>The number of a layer in settings: a decoder's are counted on from its encoder's.</summary>

@@ -1,5 +1,7 @@
 using PeftNative.Formats.Gguf;
 using PeftNative.Models;
+using PeftNative.Models.Config;
+using PeftNative.Models.Families;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 
@@ -13,13 +15,6 @@ namespace PeftNative.Peft.Export;
 /// </summary>
 public static class GgufLora
 {
-    private static readonly Dictionary<string, string> Architectures = new()
-    {
-        ["llama"] = "llama", ["mistral"] = "llama", ["gpt2"] = "gpt2", ["qwen2"] = "qwen2", ["qwen3"] = "qwen3",
-        ["phi3"] = "phi3",
-        ["gemma"] = "gemma", ["gemma2"] = "gemma2", ["gemma3_text"] = "gemma3", ["gpt_neox"] = "gptneox",
-    };
-
     /// <summary>Writes the file; returns how many modules it adapts.</summary>
     /// <param name="adapter">The adapter.</param>
     /// <param name="path">The file.</param>
@@ -32,9 +27,9 @@ public static class GgufLora
     {
         var model = adapter.Model;
         var config = adapter.LoraConfig;
-        if (!Architectures.TryGetValue(model.Config.ModelType, out var architecture))
-            throw Refusal($"llama.cpp has no language model of the family {model.Config.ModelType}",
-                "Supported: " + string.Join(", ", Architectures.Keys) + ".");
+        if (model.Family.Gguf is not { } architecture)
+            throw Refusal($"llama.cpp has no language model of the family {model.Config.ModelType}", "Supported: "
+                + string.Join(", ", FamilyTable.All.Where(f => f.Gguf is not null).Select(f => f.ModelType)) + ".");
         if (LoraRest.Describe(adapter, _ => false) is { } rest)
             throw Refusal($"a GGUF adapter has no place for {rest}");
         if (model.Task != ModelTask.CausalLM)
@@ -44,7 +39,7 @@ public static class GgufLora
         var given = config.UseRsLora ? config.Alpha * Math.Sqrt(config.R) : config.Alpha;
         var alpha = (float)(given == 0 ? config.R : given);
         var file = new GgufWriter();
-        file.Add("general.architecture", architecture);
+        file.Add("general.architecture", architecture.Name);
         file.Add("general.type", "adapter");
         file.Add("adapter.type", "lora");
         file.Add("adapter.lora.alpha", alpha);
@@ -69,9 +64,9 @@ public static class GgufLora
         }
         var site = model.Linears.FirstOrDefault(s => s.Path == module)
             ?? throw Refusal($"an adapter on {module} is not supported in GGUF files");
-        var (name, role) = NameOf(model, site);
+        var name = NameOf(model, site);
         file.Add(new GgufTensor($"{name}.lora_a", r, width, a));
-        file.Add(new GgufTensor($"{name}.lora_b", site.Out, r, Reorder(model.Config, role, b, site.Out, r)));
+        file.Add(new GgufTensor($"{name}.lora_b", site.Out, r, Reorder(model, site, b, r)));
     }
 
     // Of the embedding A lies token by token, as its rows are picked.
@@ -81,45 +76,30 @@ public static class GgufLora
             throw Refusal($"{model.Embedding.Path} is the head too, "
                 + "and llama.cpp would apply its adapter to the scores as well");
         var (r, tokens) = (pair.A.Rows, pair.A.Columns);
-        file.Add(new GgufTensor("token_embd.weight.lora_a", tokens, r, HostValues.Transpose(a, r, tokens)));
-        file.Add(new GgufTensor("token_embd.weight.lora_b", pair.B.Rows, r, b));
+        var name = GgufArchitecture.NameOf(ModuleRole.TokenEmbedding, null);
+        file.Add(new GgufTensor($"{name}.weight.lora_a", tokens, r, HostValues.Transpose(a, r, tokens)));
+        file.Add(new GgufTensor($"{name}.weight.lora_b", pair.B.Rows, r, b));
     }
 
-    private enum Role { Other, Query, Key, FusedByHead }
-
-    private static (string Name, Role Role) NameOf(TransformerModel model, LinearSite site)
+    private static string NameOf(TransformerModel model, LinearSite site)
     {
-        var names = model.Family.Names;
         if (site.Weight.TiedTo is not null)
             throw Refusal($"{site.Path} is the token embedding itself in this base, and no tensor of its own there");
-        if (site.Path == names.LanguageModelHead) return ("output.weight", Role.Other);
-        var prefix = names.Under(string.Format(System.Globalization.CultureInfo.InvariantCulture, names.Layer,
-            site.Depth / 2)) + ".";
-        var local = site.Path.StartsWith(prefix, StringComparison.Ordinal) ? site.Path[prefix.Length..] : "";
-        (string Own, string Gguf, Role Role)[] table =
-        [
-            (names.Query, "attn_q", Role.Query), (names.Key, "attn_k", Role.Key), (names.Value, "attn_v", Role.Other),
-            (names.FusedQkv ?? "", "attn_qkv", names.FusedByHead ? Role.FusedByHead : Role.Other),
-            (names.AttentionOutput, "attn_output", Role.Other),
-            (names.Gate ?? "", "ffn_gate", Role.Other), (names.FusedGateUp ?? "", "ffn_up", Role.Other),
-            (names.Up, "ffn_up", Role.Other),
-            (names.Down, "ffn_down", Role.Other),
-        ];
-        foreach (var (own, gguf, role) in table)
-            if (own.Length > 0 && own == local) return ($"blk.{site.Depth / 2}.{gguf}.weight", role);
-        throw Refusal($"an adapter on {site.Path} is not supported in GGUF files");
+        return GgufArchitecture.NameOf(site.Role, site.Layer) is { } name ? $"{name}.weight"
+            : throw Refusal($"an adapter on {site.Path} is not supported in GGUF files");
     }
 
-    private static float[] Reorder(TransformerConfig config, Role role, float[] b, int rows, int r)
+    private static float[] Reorder(TransformerModel model, LinearSite site, float[] b, int r)
     {
-        var d = config.HeadDim;
-        var isLlama = Architectures[config.ModelType] == "llama";
-        Func<int, int>? source = role switch
+        var (d, rows) = (model.Config.HeadDim, site.Out);
+        Func<int, int>? source = site.Role switch
         {
             // Row 2 i + p of a head comes from row p · d / 2 + i: the two halves of a rotation side by side.
-            Role.Query or Role.Key when isLlama => row => row / d * d + row % 2 * (d / 2) + row % d / 2,
+            ModuleRole.Query or ModuleRole.Key when model.Family.Gguf!.Rows == GgufRows.RotaryPairs =>
+                row => row / d * d + row % 2 * (d / 2) + row % d / 2,
             // Part p of head h comes from where that head has its query, key and value.
-            Role.FusedByHead => row => row % (rows / 3) / d * (3 * d) + row / (rows / 3) * d + row % d,
+            ModuleRole.FusedQkv when model.Family.Names.FusedByHead =>
+                row => row % (rows / 3) / d * (3 * d) + row / (rows / 3) * d + row % d,
             _ => null,
         };
         if (source is null) return b;

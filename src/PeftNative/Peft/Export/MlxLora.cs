@@ -16,15 +16,6 @@ public static partial class MlxLora
 {
     private const string Weights = "adapters.safetensors", Settings = "adapter_config.json";
 
-    // What mlx-lm calls the beginnings of names; its tensors are read by name, and others are passed over in silence.
-    private static readonly Dictionary<string, (string Own, string Theirs)[]> Names = new()
-    {
-        ["llama"] = [], ["mistral"] = [], ["qwen2"] = [], ["qwen3"] = [], ["phi3"] = [],
-        ["gemma"] = [], ["gemma2"] = [], ["gemma3_text"] = [],
-        ["gpt2"] = [("transformer.", "model.")],
-        ["gpt_neox"] = [("gpt_neox.layers.", "model.h."), ("gpt_neox.", "model."), ("embed_out", "model.embed_out")],
-    };
-
     /// <summary>Writes the folder; returns how many modules it adapts.</summary>
     /// <exception cref="UsageException">
     /// The format has no place for something that the adapter has, or mlx-lm has no such model.
@@ -65,7 +56,7 @@ public static partial class MlxLora
     private static void Require(LoraAdapter adapter)
     {
         var model = adapter.Model;
-        if (!Names.ContainsKey(model.Config.ModelType))
+        if (model.Family.MlxNames is null)
             throw Refusal($"it has no model of the family {model.Config.ModelType}");
         var magnitudes = adapter.Magnitudes.Select(m => m.Magnitude).ToHashSet();
         if (LoraRest.Describe(adapter, magnitudes.Contains) is { } rest)
@@ -103,9 +94,10 @@ public static partial class MlxLora
         tensors.Add(name, shape, values);
     }
 
+    // Its tensors are read by name, and others are passed over in silence.
     private static string NameOf(TransformerModel model, string module)
     {
-        foreach (var (own, theirs) in Names[model.Config.ModelType])
+        foreach (var (own, theirs) in model.Family.MlxNames!)
             if (module.StartsWith(own, StringComparison.Ordinal)) return theirs + module[own.Length..];
         return module;
     }

@@ -62,12 +62,12 @@ public sealed record Ia3Config : AdapterConfig
     /// <summary>The settings with everything filled in that depends on the model.</summary>
     public Ia3Config Complete(TransformerModel model)
     {
-        var family = model.Family;
-        if (family.Ia3Targets.Length == 0 && (Targets is null || FeedForward is null))
+        var defaults = model.Family.Targets.Of("ia3");
+        if (defaults.Count == 0 && (Targets is null || FeedForward is null))
             throw new UsageException($"IA3 has no default target_modules for {model.Config.ModelType}.",
                 remedy: "Give --target_modules and --feedforward_modules.");
         // A file may leave target_modules out; what is trained here has to be readable with both.
-        var targets = Targets?.Names ?? (Targets is null && !IsStored ? family.Ia3Targets : null);
+        var targets = Targets?.Names ?? (Targets is null && !IsStored ? defaults : null);
         if (targets is not null && FeedForward?.Names?.Except(targets).FirstOrDefault() is { } stray)
             throw new UsageException(
                 $"feedforward_modules names '{stray}', which is not among target_modules {string.Join(',', targets)}.",
@@ -75,8 +75,8 @@ public sealed record Ia3Config : AdapterConfig
         var saved = ModulesToSaveFor(model);
         return this with
         {
-            Targets = Targets ?? TargetModules.Of(family.Ia3Targets),
-            FeedForward = FeedForward ?? TargetModules.Of(family.Ia3FeedForward),
+            Targets = Targets ?? TargetModules.Of(defaults),
+            FeedForward = FeedForward ?? TargetModules.Of(model.Family.Targets.Of("ia3.feedforward_modules")),
             ModulesToSave = saved.Count > 0 ? saved : null,
             TaskType = TaskTypeFor(model),
         };

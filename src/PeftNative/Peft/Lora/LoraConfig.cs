@@ -124,8 +124,8 @@ public sealed record LoraConfig : AdapterConfig
                 "lora_bias goes with init_lora_weights true or false and without use_dora, as in PEFT.",
                 remedy: "Leave out one of the two.");
         if (!double.IsFinite(Alpha)) throw new UsageException($"lora_alpha must be a finite number, not {Alpha}.");
-        var defaults = model.Family.LoraTargets;
-        if (Targets is null && defaults.Length == 0)
+        var defaults = model.Family.Targets.Of("lora");
+        if (Targets is null && defaults.Count == 0)
             throw new UsageException($"LoRA has no default target_modules for {model.Config.ModelType}.",
                 remedy: "Give --target_modules, e.g. all-linear.");
         var saved = ModulesToSaveFor(model);

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using PeftNative.Models;
+using PeftNative.Models.Config;
 
 namespace PeftNative.Peft;
 
@@ -54,7 +55,7 @@ public sealed record TargetMatcher
         if (Exclude is { } exclude && IsNamed(exclude, module.Path)) return false;
         if (ModulesToSave.Any(m => IsMatch($@"(^|.*\.){m}(\z|\..*)", module.Path, "modules_to_save"))) return false;
         var saved = SavedModule(module.Path, ModulesToSave);
-        if (Targets.IsAllLinear) return module.Linear is { } linear && linear != model.Head.Output && saved is null;
+        if (Targets.IsAllLinear) return module.Linear is { } linear && linear.Role != ModuleRole.Head && saved is null;
         if (!IsTarget(module.Path)) return false;
         if (saved is null) return true;
         // The reference can neither train nor load a module that is both.

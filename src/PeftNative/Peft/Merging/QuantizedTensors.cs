@@ -58,7 +58,7 @@ internal static class QuantizedTensors
         return (written, errors);
     }
 
-    /// <summary>The tensors of a weight: those of the base or new ones of their form, or one of plain numbers.</summary>
+    /// <summary>The tensors of a weight: those of the base, new ones of their form, or a dense one.</summary>
     public static IEnumerable<MergedTensor> Plan(TransformerModel model, LoadReport loaded, Parameter parameter,
         WeightSource source, StoredType? type, IReadOnlyDictionary<Parameter, WrittenWeight>? again)
     {

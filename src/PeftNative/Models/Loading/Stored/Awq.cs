@@ -4,8 +4,8 @@ using PeftNative.Quantization;
 namespace PeftNative.Models.Loading.Stored;
 
 /// <summary>
-/// AWQ (Lin et al. 2023, arXiv:2306.00978) in the packing for products of matrices: words of eight outputs, interleaved;
-/// a scale and a zero per group of inputs and output.
+/// AWQ (Lin et al. 2023, arXiv:2306.00978) in the packing for products of matrices: words of eight outputs,
+/// interleaved; a scale and a zero per group of inputs and output.
 /// </summary>
 internal sealed class AwqForm : StoredForm
 {
@@ -28,7 +28,8 @@ internal sealed class AwqForm : StoredForm
     {
         var (rows, columns) = (module.Rows, module.Columns);
         var (qweight, scales) = (module.Find("qweight")!, module.Find("scales")!);
-        if (rows % PerWord != 0) throw module.Error(qweight, $"a word holds {PerWord} codes", "outputs are whole words");
+        if (rows % PerWord != 0)
+            throw module.Error(qweight, $"a word holds {PerWord} codes", "outputs are whole words");
         var groups = scales.Shape[0] is > 0 and var g && g <= columns ? (int)g
             : throw module.Error(scales, $"there are {scales.Shape[0]} groups", "there is a scale per group");
         var stored = module.Floats(scales, groups, rows);

@@ -4,8 +4,8 @@ using PeftNative.Quantization;
 namespace PeftNative.Models.Loading.Stored;
 
 /// <summary>
-/// MXFP4 as gpt_oss stores it: blocks of 32 floats of 4 bits, the first of a byte in the lower half, with a power of two
-/// each. A stack of matrices counts as one whose rows are all of theirs.
+/// MXFP4 as gpt_oss stores it: blocks of 32 floats of 4 bits, the first of a byte in the lower half, with a power of
+/// two each. A stack of matrices counts as one whose rows are all of theirs.
 /// </summary>
 internal sealed class Mxfp4Form : StoredForm
 {

@@ -1,7 +1,8 @@
-// The operations of one instruction set. Each is defined in ops/*.cpp, compiled once per instruction set.
+// The operations of one instruction set: a table, so that what is below them can hold and choose it. Each is defined in
+// ops/*.cpp, compiled once per instruction set, and ops/table.cpp fills a table with them.
 #pragma once
 
-#include "core/context.h"
+#include "peftnative.h"
 
 namespace pn {
 
@@ -30,7 +31,7 @@ struct Kernels {
     double (*sum_of_squares)(pn_context&, const pn_tensor& x);
     void (*add_scaled)(pn_context&, const pn_tensor& x, double scale, const pn_tensor& y);
 
-    // For tests and benchmarks: elementwise functions over arrays,.
+    // For tests and benchmarks: elementwise functions over arrays.
     void (*map)(int function, const float* x, float* y, int count);
 };
 
