@@ -3,8 +3,6 @@ using PeftNative.Formats;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Loading.Stored;
-using PeftNative.Models.Steps;
-using PeftNative.Models.Weights;
 using PeftNative.Peft.Merging;
 using PeftNative.Quantization;
 using PeftNative.Tensors;

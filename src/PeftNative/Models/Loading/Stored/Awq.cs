@@ -1,4 +1,3 @@
-using PeftNative.Formats;
 using PeftNative.Quantization;
 
 namespace PeftNative.Models.Loading.Stored;
