@@ -25,8 +25,8 @@ usage: ./build.ps1 [word] [arguments]
 
   (none)   build everything into artifacts/; the command is artifacts/cli/peftnative
   demo     build what is missing and run the demo          (arguments go to peftnative demo)
-  test     build everything and run every test
-  bench    training steps beside the machine's peaks       (arguments, if any, go to BenchmarkDotNet: --filter '*Linear*')
+  test     build everything and run every test; with --quick what is fast and needs no sanitizer and no emulator
+  bench    training steps beside the machine's peaks       (arguments go to BenchmarkDotNet: --filter '*Linear*')
   pack     make the packages in artifacts/packages
   structure   the measures of the code's structure, and which rooms go in circles
   clean    remove artifacts/
@@ -88,10 +88,12 @@ function Find-VisualStudio {
     if (-not $onWindows) { return $null }
     $finder = Join-Path ${env:ProgramFiles(x86)} 'Microsoft Visual Studio\Installer\vswhere.exe'
     if (-not (Test-Path $finder)) { return $null }
-    & $finder -latest -products * -requires Microsoft.VisualStudio.Component.VC.Tools.x86.x64 -property installationPath
+    & $finder -latest -products * -requires Microsoft.VisualStudio.Component.VC.Tools.x86.x64 `
+        -property installationPath
 }
 
-# A compiler inside Visual Studio is not on the path, and neither is the CMake that comes with it; CMake finds the compiler.
+# A compiler inside Visual Studio is not on the path, and neither is the CMake that comes with it; CMake finds the
+# compiler.
 function Test-Compiler {
     $studio = Find-VisualStudio
     if ($studio -and -not (Test-Command 'cmake')) {
@@ -102,6 +104,7 @@ function Test-Compiler {
 }
 
 $nativeChecks = 'OFF' # ON: the native libraries under sanitizers and kernels with seeded bugs as well, for the tests
+$emulator = 'ON'      # the emulated CUDA driver
 
 function Build-Native([string] $target) {
     if (-not (Test-Compiler)) {
@@ -112,7 +115,8 @@ function Build-Native([string] $target) {
     }
     $folder = Join-Path $artifacts 'cmake'
     Invoke-Stage 'Configure the native library' cmake `
-        @('-S', $root, '-B', $folder, '-DCMAKE_BUILD_TYPE=Release', "-DPEFTNATIVE_CHECKS=$nativeChecks")
+        @('-S', $root, '-B', $folder, '-DCMAKE_BUILD_TYPE=Release', "-DPEFTNATIVE_CHECKS=$nativeChecks",
+            "-DPEFTNATIVE_EMULATOR=$emulator")
     $arguments = @('--build', $folder, '--config', 'Release', '--parallel', [Environment]::ProcessorCount)
     if ($target) { $arguments += '--target', $target }
     Invoke-Stage 'Build the native library' cmake $arguments
@@ -130,10 +134,10 @@ function Restore-Packages([string] $project) {
     Invoke-Stage 'Restore packages' dotnet @('restore', $project, "-p:ReadyToRun=$readyToRun")
 }
 
-function Build-Solution {
+function Build-Solution([string[]] $options = @()) {
     Restore-Packages $solution
     Invoke-Stage 'Build the solution' dotnet `
-        @('build', $solution, '-c', 'Release', '--no-restore', "-p:ReadyToRun=$readyToRun")
+        (@('build', $solution, '-c', 'Release', '--no-restore', "-p:ReadyToRun=$readyToRun") + $options)
 }
 
 function Publish-Command([string[]] $options = @()) {
@@ -203,6 +207,7 @@ function Invoke-Clean {
 $passed = 0
 $failed = 0
 $skipped = 0
+$times = @() # of every test: seconds, suite, name
 
 function Write-Case([string] $word, [string] $name, [string] $text, [string] $log) {
     Write-Host "    $word  $name"
@@ -236,6 +241,8 @@ function Invoke-Suite([string] $name, [string] $report, [string] $program, [stri
     Write-Host ('  {0,-34}{1,4:0} s   {2,5} passed  {3,3} failed  {4,3} skipped' -f `
             $name, $watch.Elapsed.TotalSeconds, $good, $failures, $off.Count)
     foreach ($case in $cases) {
+        $script:times += [pscustomobject]@{ Suite = $name; Name = $case.GetAttribute('name').Replace("$name.", '')
+            Seconds = [double]::Parse('0' + $case.GetAttribute('time'), [cultureinfo]::InvariantCulture) }
         if ($bad -contains $case) {
             $reason = $case.SelectSingleNode('failure | error').GetAttribute('message')
             Write-Case 'failed ' $case.GetAttribute('name') "$reason`n$($case.InnerText.Trim())" $log
@@ -273,20 +280,59 @@ function Invoke-NativeTests {
     }
 }
 
-function Invoke-Tests {
-    $script:nativeChecks = 'ON'
-    Build-All
-    New-Packages # what the tests of the packages and samples build from
+function Write-Slowest {
+    $list = Join-Path $logs 'slowest.txt'
+    $lines = @($times | Sort-Object -Property Seconds -Descending |
+            ForEach-Object { '  {0,7:0.0}  {1,-27}{2}' -f $_.Seconds, $_.Suite, $_.Name })
+    $lines | Out-File -FilePath $list -Encoding utf8
+    Write-Host "`n  The slowest tests, in seconds (all of them: $list)"
+    $lines | Select-Object -First 20 | ForEach-Object { Write-Host $_.Substring(0, [Math]::Min(150, $_.Length)) }
+}
+
+# What a quick run leaves out, and why.
+$slowSuites = @{
+    'PeftNative.Cuda.Tests' = 'runs on an emulated device'
+    'PeftNative.Ilgpu.Tests' = 'runs on an emulated device'
+    'PeftNative.Package.Tests' = 'builds programs from the packages'
+}
+
+function Write-LeftOut {
+    Write-Note 'Left out' 'sanitizers, kernels for devices, analyzers, and the tests marked slow:'
+    Get-ChildItem -Path (Join-Path $root 'tests') -Filter '*.cs' -Recurse |
+        Where-Object { Select-String -Quiet -SimpleMatch -Path $_.FullName -Pattern 'Trait("Pace", "slow")' } |
+        ForEach-Object { Write-Host "    $($_.BaseName)" }
+}
+
+function Invoke-Tests([string[]] $arguments) {
+    $quick = $arguments -contains '--quick'
+    if (@($arguments | Where-Object { $_ -ne '--quick' })) {
+        Stop-Build "build.ps1: test takes --quick alone, not $arguments" 2
+    }
+    $options = @()
+    if ($quick) {
+        $options = @('-trait-', 'Pace=slow')
+        $script:emulator = 'OFF'
+        Assert-Sdk
+        Build-Native
+        Build-Solution '-p:RunAnalyzers=false'
+    }
+    else {
+        $script:nativeChecks = 'ON'
+        Build-All
+        New-Packages # what the tests of the packages and samples build from
+    }
     [void](New-Item -ItemType Directory -Force -Path $results)
     Write-Host ''
     foreach ($project in Get-ChildItem -Path (Join-Path $root 'tests/*/*.csproj')) {
         $name = $project.BaseName
+        if ($quick -and $slowSuites.ContainsKey($name)) { Skip-Suite $name $slowSuites[$name]; continue }
         $report = Join-Path $results "$name.xml"
-        Invoke-Suite $name $report dotnet @((Join-Path $artifacts "bin/$name/release/$name.dll"),
-            '-noLogo', '-noColor', '-noAutoReporters', '-result-junit', $report)
+        Invoke-Suite $name $report dotnet (@((Join-Path $artifacts "bin/$name/release/$name.dll"),
+            '-noLogo', '-noColor', '-noAutoReporters', '-result-junit', $report) + $options)
     }
     Invoke-NativeTests
-    Skip-Suite 'kernels' 'not compiled for real devices: build.sh does that'
+    if ($quick) { Write-LeftOut } else { Skip-Suite 'kernels' 'not compiled for real devices: build.sh does that' }
+    Write-Slowest
     Write-Host "`n$passed passed, $failed failed, $skipped skipped"
     exit [int]($failed -gt 0)
 }
@@ -304,7 +350,7 @@ $rest = @($rest | Where-Object { $null -ne $_ })
 switch ("$word") {
     '' { Build-All }
     'demo' { Invoke-Demo $rest }
-    'test' { Invoke-Tests }
+    'test' { Invoke-Tests $rest }
     'bench' { Invoke-Bench $rest }
     'pack' { Invoke-Pack }
     'structure' { Show-Structure }

@@ -20,8 +20,8 @@ usage: ./build.sh [word] [arguments]
 
   (none)   build everything into artifacts/; the command is artifacts/cli/peftnative
   demo     build what is missing and run the demo          (arguments go to peftnative demo)
-  test     build everything and run every test
-  bench    training steps beside those of other programs   (arguments, if any, go to BenchmarkDotNet: --filter '*Linear*')
+  test     build everything and run every test; with --quick what is fast and needs no sanitizer and no emulator
+  bench    training steps beside those of other programs   (arguments go to BenchmarkDotNet: --filter '*Linear*')
   pack     make the packages in artifacts/packages
   --with-managedcuda   build the CUDA backend on ManagedCuda as well (GPLv3, see README.md)
   structure   the measures of the code's structure, and which rooms go in circles
@@ -76,7 +76,7 @@ sdk_found() { (cd "$root" && dotnet --version) >/dev/null 2>&1; }
 
 need_sdk() {
     sdk_found || apt_install dotnet-sdk-10.0 || true
-    sdk_found || die "PeftNative needs the .NET SDK 10. How to get it: https://dotnet.microsoft.com/download/dotnet/10.0"
+    sdk_found || die "PeftNative needs the .NET SDK 10: https://dotnet.microsoft.com/download/dotnet/10.0"
 }
 
 compiler_found() { have cmake && { have "$cxx" || have g++ || have clang++; }; }
@@ -89,6 +89,7 @@ need_gtest() {
 }
 
 native_checks=OFF # ON: the native libraries under sanitizers and kernels with seeded bugs as well, for the tests
+emulator=ON       # the emulated CUDA driver
 
 build_native() { # [CMake target]
     need_compiler
@@ -98,7 +99,7 @@ build_native() { # [CMake target]
         return
     fi
     stage "Configure the native library" cmake -S "$root" -B "$artifacts/cmake" -DCMAKE_BUILD_TYPE=Release \
-        -DPEFTNATIVE_CHECKS=$native_checks
+        -DPEFTNATIVE_CHECKS=$native_checks -DPEFTNATIVE_EMULATOR=$emulator
     stage "Build the native library" cmake --build "$artifacts/cmake" --parallel "$jobs" ${1:+--target "$1"}
 }
 
@@ -111,7 +112,8 @@ need_nvcc() {
 
 # Debian has nvcc in a part of its archive that nobody asks by default. It is asked where the main part comes from.
 add_non_free() {
-    local name uri list=/etc/apt/sources.list.d/peftnative-non-free.list key=/usr/share/keyrings/debian-archive-keyring.gpg option=""
+    local name uri option="" key=/usr/share/keyrings/debian-archive-keyring.gpg
+    local list=/etc/apt/sources.list.d/peftnative-non-free.list
     # "apt-cache show" also succeeds for a name that other packages only mention.
     if [[ $(id -u) != 0 || ! -d /etc/apt ]]; then return; fi
     if apt-cache policy nvidia-cuda-toolkit | grep -q 'Candidate: [0-9]'; then return; fi
@@ -119,7 +121,9 @@ add_non_free() {
     uri=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
         awk -v name="$name" '$1 == name && $2 == "main" && !found++ { print $3 }') || return 0
     [[ -n $uri ]] || return 0
-    if grep -qrsi "signed-by[:=] *$key" /etc/apt/sources.list /etc/apt/sources.list.d; then option="[signed-by=$key] "; fi
+    if grep -qrsi "signed-by[:=] *$key" /etc/apt/sources.list /etc/apt/sources.list.d; then
+        option="[signed-by=$key] "
+    fi
     printf 'deb %s%s %s contrib non-free\n' "$option" "$uri" "$name" >"$list"
     updated=false
 }
@@ -150,9 +154,10 @@ restore() {
     stage "Restore packages" restore_project "$1"
 }
 
-build_solution() {
+build_solution() { # [options of dotnet build]
     restore "$root/PeftNative.sln"
-    stage "Build the solution" dotnet build "$root/PeftNative.sln" -c Release --no-restore -p:ReadyToRun=$ready_to_run
+    stage "Build the solution" dotnet build "$root/PeftNative.sln" -c Release --no-restore \
+        -p:ReadyToRun=$ready_to_run "$@"
 }
 
 publish_command() { # [options of dotnet publish]
@@ -178,7 +183,8 @@ demo() {
     exec "$command" demo "$@"
 }
 
-# Programs to measure ours beside, where they are: a line NAME=COMMAND each. They take the flags of "peftnative bench step".
+# Programs to measure ours beside, where they are: a line NAME=COMMAND each. They take the flags of
+# "peftnative bench step".
 peers() {
     local shared=${PEFTNATIVE_SHARED:-$root/../shared}
     local torchsharp=$shared/peers/torchsharp/run.sh hugging_face=$shared/peers/hf_peft/step.py
@@ -196,7 +202,8 @@ peers() {
     fi
 }
 
-# Without arguments whole steps beside those of the peers, in turns; with arguments BenchmarkDotNet on single operations.
+# Without arguments whole steps beside those of the peers, in turns; with arguments BenchmarkDotNet on single
+# operations.
 bench() {
     need_sdk
     build_native peftnative_cpu
@@ -212,8 +219,8 @@ bench() {
     while IFS= read -r peer; do arguments+=(--peer "$peer"); done < <(peers)
     printf '\n'
     mkdir -p "$artifacts/benchmarks"
-    exec "$command" bench table --output "$artifacts/benchmarks/table.json" --markdown "$artifacts/benchmarks/table.md" \
-        ${arguments[@]+"${arguments[@]}"}
+    exec "$command" bench table --output "$artifacts/benchmarks/table.json" \
+        --markdown "$artifacts/benchmarks/table.md" ${arguments[@]+"${arguments[@]}"}
 }
 
 # The command with its own runtime, for machines without .NET: benchmarks/gpu/run.sh takes it.
@@ -221,8 +228,9 @@ pack_self_contained() {
     local system=linux-x64 folder=$artifacts/self-contained
     if [[ $(uname -sm) != "Linux x86_64" ]]; then note "Self-contained command" "only made on Linux x86_64"; return; fi
     rm -rf "$folder"
-    if try "Make the self-contained command" dotnet publish "$root/src/PeftNative.Cli" -c Release -r $system --self-contained \
-        -p:NuGetLockFilePath="$artifacts/obj/self-contained.lock.json" -p:RestoreLockedMode=false -o "$folder/peftnative"; then
+    if try "Make the self-contained command" dotnet publish "$root/src/PeftNative.Cli" -c Release -r $system \
+        --self-contained -p:NuGetLockFilePath="$artifacts/obj/self-contained.lock.json" -p:RestoreLockedMode=false \
+        -o "$folder/peftnative"; then
         tar -czf "$artifacts/packages/peftnative-$system.tar.gz" -C "$folder" peftnative
     fi
 }
@@ -272,12 +280,13 @@ clean() {
 
 # ---- tests -------------------------------------------------------------------------------------------------------
 
-passed=0 failed=0 skipped=0
+# Every suite leaves in artifacts/test-results its report, a line "passed failed skipped" in counts and a line for each
+# test in times.
 
-# summarize REPORT LOG: reads a report in JUnit form (xunit and CTest both write it); prints every failure and skip with
-# its reason, then the three counts.
+# summarize NAME REPORT LOG: reads a report in JUnit form (xunit and CTest both write it); prints every failure and skip
+# with its reason, then the three counts.
 summarize() {
-    awk -v log_file="$2" '
+    awk -v suite="$1" -v times="$results/times" -v log_file="$3" '
         function attribute(tag, name,   at) {
             at = match(tag, "[ \t\n]" name "=\"[^\"]*\"")
             return at ? plain(substr(tag, RSTART + length(name) + 3, RLENGTH - length(name) - 4)) : ""
@@ -307,6 +316,8 @@ summarize() {
             head = substr($0, 1, index($0, ">"))
             rest = substr($0, length(head) + 1)
             name = attribute(head, "name")
+            place = index(name, suite ".") == 1 ? length(suite) + 2 : 1
+            printf "%.1f\t%s\t%.120s\n", attribute(head, "time"), suite, substr(name, place) >>times
             if (rest ~ /<(failure|error)[ >\/]/) {
                 failed++
                 show("failed ", name, attribute(rest, "message") "\n" body(rest))
@@ -315,7 +326,7 @@ summarize() {
                 show("skipped", name, body(rest))
             } else passed++
         }
-        END { printf "%d %d %d\n", passed, failed, skipped }' "$1"
+        END { printf "%d %d %d\n", passed, failed, skipped }' "$2"
 }
 
 # run_suite NAME REPORT COMMAND...: a suite that crashes, hangs or runs nothing counts as one failure.
@@ -323,12 +334,12 @@ run_suite() {
     local name=$1 report=$2 started=$SECONDS code=0 details="" counts="0 0 0" p f s
     shift 2
     log=$logs/test-$name.log
-    rm -f "$report"
-    # In the foreground, so that Ctrl-C reaches the suite.
-    if timeout --foreground 1 true 2>/dev/null; then set -- timeout --foreground -k 10 "${suite_minutes}m" "$@"; fi
-    { "$@" >"$log" 2>&1 </dev/null; } 2>/dev/null || code=$? # the shell itself says nothing about a crash
+    if timeout 1 true 2>/dev/null; then set -- timeout -k 10 "${suite_minutes}m" "$@"; fi
+    "$@" >"$log" 2>&1 </dev/null &
+    suite=$!
+    { wait "$suite" || code=$?; } 2>/dev/null # the shell itself says nothing about a crash
     if [[ -s $report ]]; then
-        details=$(summarize "$report" "$log")
+        details=$(summarize "$name" "$report" "$log")
         counts=${details##*$'\n'}
         details=${details%"$counts"}
     fi
@@ -338,14 +349,16 @@ run_suite() {
         details+="    failed   $name as a whole: it ended with exit code $code after $((p + s)) tests. The end of $log:
 $(grep -v '^ *at ' "$log" | tail -n 12 | sed 's/^/             /')"
     fi
-    printf '  %-34s%4d s   %5d passed  %3d failed  %3d skipped\n' "$name" $((SECONDS - started)) "$p" "$f" "$s"
-    if [[ -n $details ]]; then printf '%s\n' "${details%$'\n'}"; fi
-    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    printf '  %-34s%4d s   %5d passed  %3d failed  %3d skipped%s\n' \
+        "$name" $((SECONDS - started)) "$p" "$f" "$s" "${details:+$'\n'${details%$'\n'}}"
+    count "$p" "$f" "$s"
 }
+
+count() { echo "$@" >>"$results/counts"; } # PASSED FAILED SKIPPED
 
 skip_suite() {
     note "$1" "skipped: $2"
-    skipped=$((skipped + 1))
+    count 0 0 1
 }
 
 run_native_tests() {
@@ -364,33 +377,98 @@ run_managedcuda_check() {
     if ! try "Restore ManagedCuda" dotnet restore "$managed_project"; then
         skip_suite managedcuda "not compiled: $managed_reason"
     elif try "Build the backend on ManagedCuda" dotnet build "$managed_project" -c Release --no-restore; then
-        passed=$((passed + 1))
+        count 1 0 0
     else
-        failed=$((failed + 1))
+        count 0 1 0
         tail -n 20 "$log"
     fi
 }
 
-run_tests() {
+quick=false
+suite="" # the process of the suite that runs in this lane
+
+# The long suites come first, so that none of them runs on when all others have ended.
+suites() {
+    local name project first="PeftNative.Tests PeftNative.Cuda.Tests PeftNative.Package.Tests PeftNative.Cli.Tests"
+    for name in $first; do if [[ -d $root/tests/$name ]]; then echo "$name"; fi; done
+    for project in "$root"/tests/*/*.csproj; do
+        name=$(basename "$project" .csproj)
+        if [[ " $first " != *" $name "* ]]; then echo "$name"; fi
+    done
+    echo native
+}
+
+run_one() { # NAME
+    local options=(-noLogo -noColor -noAutoReporters -result-junit "$results/$1.xml")
+    if $quick; then options+=(-trait- "Pace=slow"); fi
+    case $quick:$1 in
+        *:native) run_native_tests ;;
+        true:PeftNative.Cuda.Tests | true:PeftNative.Ilgpu.Tests) skip_suite "$1" "runs on an emulated device" ;;
+        true:PeftNative.Package.Tests) skip_suite "$1" "builds programs from the packages" ;;
+        *) run_suite "$1" "$results/$1.xml" dotnet "$artifacts/bin/$1/release/$1.dll" "${options[@]}" ;;
+    esac
+}
+
+# Takes one suite after the other that no other lane has taken.
+run_lane() {
+    trap 'if [[ -n $suite ]]; then kill "$suite" 2>/dev/null; fi; exit 130' TERM
+    local name
+    for name in $(suites); do
+        if mkdir "$results/taken/$name" 2>/dev/null; then run_one "$name"; fi
+    done
+}
+
+# Two suites at a time where there are two cores: hardly one of them keeps both busy to its end.
+run_suites() {
+    local lanes=() lane
+    rm -rf "$results"
+    mkdir -p "$results/taken"
+    : >"$results/times"
+    trap 'kill "${lanes[@]}" 2>/dev/null; wait; exit 130' INT TERM
+    for ((lane = 0; lane < 2 && lane < jobs; lane++)); do
+        run_lane &
+        lanes+=($!)
+    done
+    for lane in "${lanes[@]}"; do wait "$lane"; done
+    trap - INT TERM
+}
+
+print_slowest() {
+    printf '\n  The slowest tests, in seconds (all of them: %s)\n' "$logs/slowest.txt"
+    sort -rn "$results/times" >"$logs/slowest.txt"
+    head -n 20 "$logs/slowest.txt" | awk -F'\t' '{ printf "  %7.1f  %-27s%s\n", $1, $2, $3 }'
+}
+
+run_tests() { # [--quick]
+    case ${1:-} in
+        "") ;;
+        --quick) quick=true ;;
+        *) die "build.sh: test takes --quick alone, not $1" 2 ;;
+    esac
     need_sdk
     need_compiler
     need_gtest
-    native_checks=ON
-    build_all
-    make_packages # what the tests of the packages and samples build from
-    mkdir -p "$results"
+    if $quick; then
+        emulator=OFF
+        build_native
+        build_solution -p:RunAnalyzers=false
+    else
+        native_checks=ON
+        build_all
+        make_packages # what the tests of the packages and samples build from
+    fi
     printf '\n'
-    local project name
-    for project in "$root"/tests/*/*.csproj; do
-        name=$(basename "$project" .csproj)
-        run_suite "$name" "$results/$name.xml" dotnet "$artifacts/bin/$name/release/$name.dll" \
-            -noLogo -noColor -noAutoReporters -result-junit "$results/$name.xml"
-    done
-    run_native_tests
-    run_managedcuda_check
-    if ! have "${NVCC:-nvcc}"; then skip_suite kernels "no nvcc here: the kernels were not compiled for real devices"; fi
-    printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-    ((failed == 0))
+    run_suites
+    if $quick; then
+        note "Left out" "sanitizers, kernels for devices, analyzers, and the tests marked slow:"
+        grep -rl 'Trait("Pace", "slow")' "$root/tests" --include='*.cs' | sort | sed "s|$root/tests/|    |"
+    else
+        run_managedcuda_check
+        if ! have "${NVCC:-nvcc}"; then skip_suite kernels "no nvcc here: not compiled for real devices"; fi
+    fi
+    print_slowest
+    awk '{ p += $1; f += $2; s += $3 }
+        END { printf "\n%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 }' "$results/counts"
 }
 
 word=${1:-}
@@ -398,7 +476,7 @@ if (($# > 0)); then shift; fi
 case $word in
     "") build_all ;;
     demo) demo "$@" ;;
-    test) run_tests ;;
+    test) run_tests "$@" ;;
     bench) bench "$@" ;;
     pack) pack ;;
     --with-managedcuda) with_managedcuda ;;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Compiles every kernel with nvcc for compute capability 8.0, 8.6, 8.9 and 9.0, with PTX for later ones: a fatbin for each file in
-# artifacts/kernels, which the next build of src/PeftNative.Cuda takes in. Warnings are errors. Prints what each kernel uses and fails when
-# one spills registers on any of them. Files that have not changed are not compiled again.
+# Compiles every kernel with nvcc for compute capability 8.0, 8.6, 8.9 and 9.0, with PTX for later ones: a fatbin for
+# each file in artifacts/kernels, which the next build of src/PeftNative.Cuda takes in. Warnings are errors. Prints what
+# each kernel uses and fails when one spills registers on any of them. Files that have not changed are not compiled
+# again.
 #
 #   kernels/build.sh [--table]      --table prints every kernel, not only the worst of each file
 set -euo pipefail
@@ -16,10 +17,14 @@ targets+=(-gencode "arch=compute_90,code=compute_90")
 command -v "$nvcc" >/dev/null || { echo "no nvcc here (NVCC names another): nothing compiled"; exit 3; }
 mkdir -p "$out"
 
-# usage FILE: a line "kernel, registers on each capability, bytes spilled, bytes shared (the most on any)" for every kernel.
+# usage FILE: a line "kernel, registers on each capability, bytes spilled, bytes shared (the most on any)" for every
+# kernel.
 usage() {
     awk -v capabilities="$capabilities" '
-        /Compiling entry function/ { split($0, part, "\x27"); kernel = part[2]; sub("sm_", "", part[4]); on = part[4]; kernels[kernel] }
+        /Compiling entry function/ {
+            split($0, part, "\x27"); kernel = part[2]; kernels[kernel]
+            sub("sm_", "", part[4]); on = part[4]
+        }
         /spill stores/ && $5 + $9 > spilled[kernel] { spilled[kernel] = $5 + $9 }
         /Used .* registers/ {
             match($0, /Used [0-9]+/)
@@ -39,8 +44,9 @@ usage() {
 
 compile() { # STEM
     rm -f "$out/$1.fatbin"
-    "$nvcc" -std=c++17 -I"$kernels/include" -I"$kernels/../native/cpu" -Werror all-warnings -Xptxas -v "${targets[@]}" -fatbin -o "$out/$1.new" "$kernels/$1.cu" \
-        >"$out/$1.log" 2>&1 || { cat "$out/$1.log" >&2; return 1; }
+    "$nvcc" -std=c++17 -I"$kernels/include" -I"$kernels/../native/cpu" -Werror all-warnings -Xptxas -v \
+        "${targets[@]}" -fatbin \
+        -o "$out/$1.new" "$kernels/$1.cu" >"$out/$1.log" 2>&1 || { cat "$out/$1.log" >&2; return 1; }
     mv "$out/$1.new" "$out/$1.fatbin"
 }
 
@@ -48,7 +54,10 @@ compile() { # STEM
 running=0
 for source in "$kernels"/*.cu; do
     stem=$(basename "$source" .cu)
-    if [[ -z $(find "$source" "$kernels/include" "$kernels/../native/cpu/shared" -newer "$out/$stem.fatbin" 2>/dev/null || echo new) ]]; then continue; fi
+    used=("$source" "$kernels/include" "$kernels/../native/cpu/shared")
+    if [[ -z $(find "${used[@]}" -newer "$out/$stem.fatbin" 2>/dev/null || echo new) ]]; then
+        continue
+    fi
     compile "$stem" &
     if ((++running >= $(nproc))); then
         wait -n

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that has to be shown on a machine with an NVIDIA GPU, without .NET: takes the command that ./build.sh pack left, and
-# writes one table.
+# Everything that has to be shown on a machine with an NVIDIA GPU, without .NET: takes the command that ./build.sh pack
+# left, and writes one table.
 #
 #   benchmarks/gpu/run.sh PACKAGE.tar.gz [GOLDEN] [PEERS]
 #
@@ -8,8 +8,8 @@
 #   GOLDEN    folder of recorded cases           (default: tests/golden)
 #   PEERS     folder with hf_peft/step.py, compared with where Python has torch, transformers and peft
 #
-# Writes gpu-results/table.md and the whole output of every step beside it. A step that cannot be run says why in the table.
-# Times are medians of the command's own; our runs and the peer's alternate on one machine.
+# Writes gpu-results/table.md and the whole output of every step beside it. A step that cannot be run says why in the
+# table. Times are medians of the command's own; our runs and the peer's alternate on one machine.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 package=${1:?usage: benchmarks/gpu/run.sh PACKAGE.tar.gz [GOLDEN] [PEERS]}
@@ -38,7 +38,9 @@ skip() { row "$1" "not exercised" "$2" ""; }
 field() { sed -n "s/.*\"$1\": *\([0-9.]*\).*/\1/p" <<<"$2"; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
-python_has_peft() { [[ -n $peers ]] && python3 -c 'import torch, transformers, peft; assert torch.cuda.is_available()' 2>/dev/null; }
+python_has_peft() {
+    [[ -n $peers ]] && python3 -c 'import torch, transformers, peft; assert torch.cuda.is_available()' 2>/dev/null
+}
 
 # goal ID FLAGS...: our training step and, in turn, the peer's.
 goal() {
@@ -64,7 +66,8 @@ goal() {
 }
 
 {
-    echo "# PeftNative on $(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null || echo 'no GPU found')"
+    gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null || echo 'no GPU found')
+    echo "# PeftNative on $gpu"
     echo
     echo "| what | result | last line | time |"
     echo "|---|---|---|---|"
@@ -86,7 +89,8 @@ done
 
 {
     echo
-    python_has_peft || echo "Peer not exercised: ${peers:-no folder given}; Python needs torch with CUDA, transformers and peft."
+    python_has_peft ||
+        echo "Peer not exercised: ${peers:-no folder given}; Python needs torch with CUDA, transformers and peft."
     echo
     echo "| goal | flags | step, ms | peer, ms | peer / ours | device memory, MB |"
     echo "|---|---|---|---|---|---|"
@@ -99,7 +103,8 @@ goal G1 "${llama8b[@]}" --batch 8 --seq 2048 --method lora --rank 16 "${common[@
 goal G2 "${llama1b[@]}" --batch 8 --seq 2048 --method lora --rank 16 "${common[@]}"
 goal G3 "${small[@]}" --batch 64 --seq 1024 --method lora --rank 8 "${common[@]}"
 goal G4 "${small[@]}" --batch 4 --seq 128 --method lora --rank 8 "${common[@]}"
-goal G5 --hidden 2048 --layers 24 --heads 16 --kv-heads 16 --ffn 5504 --vocab 151936 --batch 1 --seq 256 --method lora --rank 8 "${common[@]}"
+goal G5 --hidden 2048 --layers 24 --heads 16 --kv-heads 16 --ffn 5504 --vocab 151936 --batch 1 --seq 256 \
+    --method lora --rank 8 "${common[@]}"
 goal G7-ia3 "${llama1b[@]}" --batch 8 --seq 2048 --method ia3 --rank 8 "${common[@]}"
 goal G7-prefix "${llama1b[@]}" --batch 8 --seq 2048 --method prefix --rank 8 "${common[@]}"
 goal G8 "${llama8b[@]}" --batch 4 --seq 2048 --method lora --rank 16 "${common[@]}"

@@ -16,7 +16,7 @@ public static class Cli
     ];
 
     /// <summary>The version of the program.</summary>
-    public static string Version { get; } = typeof(Cli).Assembly.GetName().Version?.ToString(3) ?? "0";
+    public static string Version => Product.Version;
 
     /// <summary>Runs one call.</summary>
     /// <param name="args">The arguments, without the program's name.</param>

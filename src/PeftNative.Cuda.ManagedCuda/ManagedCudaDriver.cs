@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using ManagedCuda.BasicTypes;
 using PeftNative.Cuda.Driver;
-using PeftNative.Cuda.Products;
 using Api = ManagedCuda.DriverAPINativeMethods;
 
 namespace PeftNative.Cuda.ManagedCuda;

@@ -1,4 +1,5 @@
 using PeftNative.Cuda.Driver;
+using PeftNative.Cuda.Libraries;
 using PeftNative.Cuda.Products;
 using PeftNative.Ops;
 using PeftNative.Tensors;
@@ -16,7 +17,7 @@ public sealed partial class CudaBackend : IBackend
     /// <summary>
     /// Names the environment variable that, set to 1, makes every launch wait, so that an error names its kernel.
     /// </summary>
-    public const string SynchronousVariable = "PEFTNATIVE_CUDA_SYNCHRONOUS";
+    public const string SynchronousVariable = CudaDevice.SynchronousVariable;
 
     private readonly CudaDevice device;
     private readonly KernelLibrary kernels;

@@ -1,5 +1,5 @@
 using PeftNative.Backends;
-using PeftNative.Cuda.Driver;
+using PeftNative.Cuda.Libraries;
 
 namespace PeftNative.Cuda;
 

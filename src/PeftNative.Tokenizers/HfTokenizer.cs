@@ -1,9 +1,12 @@
 using PeftNative.Data;
+using PeftNative.Tokenizers.Added;
 using PeftNative.Tokenizers.Decoders;
+using PeftNative.Tokenizers.Encodings;
 using PeftNative.Tokenizers.Files;
+using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Models;
+using PeftNative.Tokenizers.Pipeline;
 using PeftNative.Tokenizers.Templates;
-using PeftNative.Tokenizers.Text;
 
 namespace PeftNative.Tokenizers;
 
@@ -20,18 +23,12 @@ public sealed class HfTokenizer : ITokenizer
     private readonly TokenDecoder decoder;
     private readonly TokenizerSettings settings;
 
-    internal HfTokenizer(
-        TokenPipeline pipeline, TokenModel model, AddedVocabulary added, PostProcessing processing,
-            TokenDecoder decoder,
-        TokenizerSettings settings)
+    private HfTokenizer(BuiltTokenizer built)
     {
-        this.pipeline = pipeline;
-        this.model = model;
-        this.added = added;
-        this.decoder = decoder;
-        this.settings = settings;
+        (pipeline, model, added) = (built.Pipeline, built.Model, built.Added);
+        (decoder, settings) = (built.Decoder, built.Settings);
         var types = settings.HasTokenTypes ?? model.Kind == "WordPiece";
-        assembler = new(processing, model, types);
+        assembler = new(built.Processing, model, types);
         VocabularySize = Math.Max(model.MaxId, added.Tokens.Select(t => t.Id).DefaultIfEmpty(-1).Max()) + 1;
     }
 
@@ -69,7 +66,7 @@ public sealed class HfTokenizer : ITokenizer
     /// </summary>
     /// <param name="folder">The folder.</param>
     /// <exception cref="ModelFormatException">A file is missing, broken or uses something unknown.</exception>
-    public static HfTokenizer Load(string folder) => TokenizerFolder.Load(folder);
+    public static HfTokenizer Load(string folder) => new(TokenizerFolder.Load(folder));
 
     /// <summary>
     /// Reads the older files of a folder (vocab.json and merges.txt, vocab.txt, tokenizer.model, spiece.model) even
@@ -77,7 +74,7 @@ public sealed class HfTokenizer : ITokenizer
     /// </summary>
     /// <param name="folder">The folder.</param>
     /// <exception cref="ModelFormatException">There are none, or they are broken.</exception>
-    public static HfTokenizer LoadOlderFiles(string folder) => TokenizerFolder.LoadOlderFiles(folder);
+    public static HfTokenizer LoadOlderFiles(string folder) => new(TokenizerFolder.LoadOlderFiles(folder));
 
     /// <summary>
     /// Reads a SentencePiece model so that the ids are those of the SentencePiece library itself: tokens added by
@@ -85,7 +82,8 @@ public sealed class HfTokenizer : ITokenizer
     /// </summary>
     /// <param name="path">The path of tokenizer.model or spiece.model.</param>
     /// <exception cref="ModelFormatException">The file is no such model.</exception>
-    public static HfTokenizer LoadSentencePiece(string path) => SentencePieceFolder.ReadNative(new(path));
+    public static HfTokenizer LoadSentencePiece(string path) =>
+        new(SentencePieceFolder.ReadNative(new(path)));
 
     /// <inheritdoc/>
     public TokenSequence Encode(string text, string? pair = null, bool addSpecialTokens = true, int? maxLength = null)

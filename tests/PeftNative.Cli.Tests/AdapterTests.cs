@@ -215,8 +215,9 @@ public sealed class AdapterTests : IDisposable
 
     private List<string> Predict(string model, string[] adapters, string[]? chosen = null, params string[] more)
     {
+        string Choice(int i) => chosen?[i] is { Length: > 0 } name ? $", \"adapter\": \"{name}\"" : "";
         var records = folder.Write("records.jsonl", string.Concat(Enumerable.Range(0, 6).Select(i =>
-            $$"""{"prompt":"{{i}} and {{2 * i}} is "{{(chosen?[i] is { Length: > 0 } name ? $", \"adapter\": \"{name}\"" : "")}}}""" + "\n")));
+            $$"""{"prompt":"{{i}} and {{2 * i}} is "{{Choice(i)}}}""" + "\n")));
         return [.. Command.Succeed(["predict", "--model", model, "--data", records, "--max_tokens", "6",
             .. Adapters(adapters), .. more, .. Reference])
             .Lines.Select(l => l["prediction"]!.GetValue<string>())];

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftNative.Lab.Benchmarking;
 using PeftNative.Lab.Benchmarking.Operations;
+using PeftNative.Peft;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;
@@ -37,6 +38,17 @@ public class BenchTests
         var line = Assert.Single(Command.Succeed(["bench", "step", .. Tiny, "--json"]).Lines);
         Assert.Equal(["peer", "backend", "method", "dtype", "targets", "trainable", "step_ms", "tokens_per_s",
             "peak_rss_mb", "peak_device_mb", "loss"], line.Select(p => p.Key));
+    }
+
+    public static TheoryData<string> StepMethods => [.. Methods.All.SelectMany(m => m.Names)];
+
+    [Theory]
+    [MemberData(nameof(StepMethods))]
+    public void A_step_takes_every_method_that_its_model_has_a_place_for(string method)
+    {
+        string[] call = ["bench", "step", .. Tiny, "--method", method, "--virtual_tokens", "3", "--json"];
+        if (method is "head" or "bitfit") Command.Fail(2, call); // a language model without biases
+        else Assert.True(Assert.Single(Command.Succeed(call).Lines)["trainable"]!.GetValue<long>() > 0);
     }
 
     [Theory]

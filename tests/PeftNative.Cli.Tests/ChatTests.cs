@@ -80,8 +80,10 @@ public sealed class ChatTests : IDisposable
         var model = ChatModel();
         File.AppendAllText(Path.Combine(model, "chat_template.jinja"),
             "{% for m in messages if m.content == 'bad' %}{{ raise_exception('not this') }}{% endfor %}");
-        var data = folder.Write("chats.jsonl", """
-            {"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"aa","weight":0},{"role":"user","content":"r"},{"role":"assistant","content":"bbb"}],"tools":[{},{}]}
+        const string FirstTurns = """{"role":"user","content":"q"},{"role":"assistant","content":"aa","weight":0}""";
+        const string LastTurns = """{"role":"user","content":"r"},{"role":"assistant","content":"bbb"}""";
+        var data = folder.Write("chats.jsonl", $$"""
+            {"messages":[{{FirstTurns}},{{LastTurns}}],"tools":[{},{}]}
             {"messages":[{"role":"user","content":"bad"},{"role":"assistant","content":"a"}]}
             """);
         var shown = Command.Succeed("data", "--model", model, "--data", data, "--show", "1");
@@ -102,7 +104,8 @@ public sealed class ChatTests : IDisposable
                 + "%}assistant:{% endif %}");
         folder.Write("chat-training/plain/context.json", """{"variables":{}}""");
         const string Case = """
-            {"name":"NAME","messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"kwargs":{},"examples":[{"text":"user:q|assistant:a|",
+            {"name":"NAME","messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"kwargs":{},
+            "examples":[{"text":"user:q|assistant:a|",
             "spans":[{"turn":1,"start":START,"end":19,"end_trimmed":19}],"answer_does_not_continue_the_prompt":[]}]}
             """;
         string Named(string name, int start) =>

@@ -104,7 +104,8 @@ public sealed class CompareTests : IDisposable
         var plain = Cells([.. call]);
         Assert.Equal(plain["lora"]["trainable"]!.GetValue<long>(), plain["lora-wide"]["trainable"]!.GetValue<long>());
         var changed = Cells([.. call, "--method_settings",
-            "lora-wide.r=16,lora-wide.lr=3e-3,prefix.num_virtual_tokens=5,prompt.prompt_tuning_init_text=count,bottleneck.reduction_factor=4,top_layers.num_layers=2"]);
+            "lora-wide.r=16,lora-wide.lr=3e-3,prefix.num_virtual_tokens=5,prompt.prompt_tuning_init_text=count,"
+                + "bottleneck.reduction_factor=4,top_layers.num_layers=2"]);
         long Trained(Dictionary<string, JsonObject> cells, string method) =>
             cells[method]["trainable"]!.GetValue<long>();
         Assert.True(changed["lora"]["reused"]!.GetValue<bool>());

@@ -1,5 +1,5 @@
+using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Cli.Runs;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;

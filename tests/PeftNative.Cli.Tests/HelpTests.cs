@@ -1,4 +1,4 @@
-using PeftNative.Cli.Verbs;
+using PeftNative.Cli.Options;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
-using PeftNative.Cli.Options;
 using PeftNative.Models.Families;
-using PeftNative.Training;
+using PeftNative.Peft;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;
@@ -81,14 +80,15 @@ public sealed class LearningTests : IDisposable
     public void The_usual_rate_goes_with_method_and_model(string method, bool isDecoder, int width, double rate)
     {
         var model = FamilyTable.Read(isDecoder ? TinyModels.Llama(folder) : TinyModels.Bert(folder));
-        Assert.Equal(rate, UsualRates.Of(method, model with { HiddenSize = width }), 1e-12);
+        Assert.Equal(rate, Methods.Find(method).TrainRates.Of(model with { HiddenSize = width }), 1e-12);
     }
 
     [Fact]
     public void Every_method_has_a_rate_and_a_given_one_stays()
     {
         var model = FamilyTable.Read(TinyModels.Bert(folder));
-        Assert.All(MethodTable.All, m => Assert.InRange(UsualRates.Of(m.Name, model), 1e-5, 0.2));
+        Assert.All(Methods.All, m => Assert.InRange(m.TrainRates.Of(model), 1e-5, 0.2));
+        Assert.All(Methods.All, m => Assert.InRange(m.ComparedRate, 1e-5, 0.2));
         var panel = Train(TinyModels.Bert(folder), TinyModels.Labelled(folder), "--max_steps", "1").Text;
         Assert.Contains("rate 0.001 linear, chosen for this method and model", panel, StringComparison.Ordinal);
         panel = Train(TinyModels.Bert(folder), TinyModels.Labelled(folder), "--max_steps", "1", "--lr", "3e-3").Text;

@@ -46,7 +46,7 @@ public class SettingTests
     [InlineData(@".*\.[0-3]\..*{1,2}", @""".*\\.[0-3]\\..*{1,2}""")]
     public void Target_modules_are_names_or_a_pattern(string text, string json)
     {
-        var setting = MethodTable.Keys.First(s => s.Key == "target_modules");
+        var setting = MethodSettings.Keys.First(s => s.Key == "target_modules");
         var node = Parse(["--target_modules", text]).Node(setting)!;
         Assert.Equal(json, node.ToJsonString(Output.JsonLines.Options));
     }
@@ -56,7 +56,7 @@ public class SettingTests
     [InlineData("q_proj=4")]
     public void A_map_is_json_or_pairs(string text)
     {
-        var setting = MethodTable.Keys.First(s => s.Key == "rank_pattern");
+        var setting = MethodSettings.Keys.First(s => s.Key == "rank_pattern");
         Assert.Equal("4", Parse(["--rank_pattern", text]).Map(setting)["q_proj"]);
     }
 
@@ -66,10 +66,10 @@ public class SettingTests
     [InlineData("""{"embed_tokens": [5], "lm_head": [6, 5]}""", """{"embed_tokens":[5],"lm_head":[6,5]}""")]
     public void Token_indices_are_a_list_or_lists_by_module(string text, string expected)
     {
-        var setting = MethodTable.Keys.First(s => s.Key == "trainable_token_indices");
+        var setting = MethodSettings.Keys.First(s => s.Key == "trainable_token_indices");
         var values = Parse(["--trainable_token_indices", text]);
         Assert.Equal(expected, values.Node(setting)!.ToJsonString());
-        Assert.Equal(expected, MethodTable.Config(values).ToJson()["trainable_token_indices"]!.ToJsonString());
+        Assert.Equal(expected, MethodSettings.Config(values).ToJson()["trainable_token_indices"]!.ToJsonString());
         using var folder = new TemporaryFolder();
         var file = folder.Write("c.yaml", $"trainable_token_indices: {text.Replace("5,6,7", "[5, 6, 7]")}");
         Assert.Equal(expected, Parse(["--config", file]).Node(setting)!.ToJsonString());
@@ -82,7 +82,10 @@ public class SettingTests
         "learning_rate: 3e-4\nepochs: 5\nuse_dora: true\ntarget_modules: [q_proj, v_proj]\ncolumns: {prompt: "
         + "question}\n")]
     [InlineData("config.json",
-        """{"learning_rate": 0.0003, "epochs": 5, "use_dora": true, "target_modules": ["q_proj", "v_proj"], "columns": {"prompt": "question"}}""")]
+        """
+        {"learning_rate": 0.0003, "epochs": 5, "use_dora": true, "target_modules": ["q_proj", "v_proj"],
+         "columns": {"prompt": "question"}}
+        """)]
     public void Flags_come_before_the_file_and_the_file_before_defaults(string name, string text)
     {
         using var folder = new TemporaryFolder();
@@ -91,8 +94,8 @@ public class SettingTests
         Assert.Equal(3e-4, values.Number(TrainSettings.LearningRate));
         Assert.Equal(8, values.Int(DataSettings.BatchSize));
         Assert.Equal("question", values.Map(DataSettings.Columns)["prompt"]);
-        Assert.Equal(["q_proj", "v_proj"], values.Texts(MethodTable.Keys.First(s => s.Key == "target_modules")));
-        Assert.True(values.Switch(MethodTable.Keys.First(s => s.Key == "use_dora")));
+        Assert.Equal(["q_proj", "v_proj"], values.Texts(MethodSettings.Keys.First(s => s.Key == "target_modules")));
+        Assert.True(values.Switch(MethodSettings.Keys.First(s => s.Key == "use_dora")));
     }
 
     [Fact]

@@ -15,16 +15,18 @@ internal static class TinyModels
     /// <summary>A Llama of two layers over bytes.</summary>
     public static string Llama(TemporaryFolder folder, string name = "llama", bool tied = false) =>
         OverBytes(Path.Combine(folder.Root, name), $$"""
-            {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":16,"intermediate_size":24,"num_hidden_layers":2,"num_attention_heads":2,
-            "num_key_value_heads":1,"vocab_size":257,"max_position_embeddings":128,"rms_norm_eps":1e-5,"hidden_act":"silu","rope_theta":10000.0,
+            {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":16,"intermediate_size":24,
+            "num_hidden_layers":2,"num_attention_heads":2,"num_key_value_heads":1,"vocab_size":257,
+            "max_position_embeddings":128,"rms_norm_eps":1e-5,"hidden_act":"silu","rope_theta":10000.0,
             "tie_word_embeddings":{{(tied ? "true" : "false")}},"eos_token_id":256,"torch_dtype":"float32"}
             """);
 
     /// <summary>A T5 of two layers on either side, over bytes.</summary>
     public static string T5(TemporaryFolder folder, string name = "t5") =>
         OverBytes(Path.Combine(folder.Root, name), """
-            {"architectures":["T5ForConditionalGeneration"],"model_type":"t5","d_model":16,"d_ff":24,"num_layers":2,"num_heads":2,"d_kv":8,"vocab_size":257,
-            "feed_forward_proj":"gated-gelu","tie_word_embeddings":false,"eos_token_id":256,"decoder_start_token_id":0,"initializer_range":0.03}
+            {"architectures":["T5ForConditionalGeneration"],"model_type":"t5","d_model":16,"d_ff":24,"num_layers":2,
+            "num_heads":2,"d_kv":8,"vocab_size":257,"feed_forward_proj":"gated-gelu","tie_word_embeddings":false,
+            "eos_token_id":256,"decoder_start_token_id":0,"initializer_range":0.03}
             """);
 
     private static string OverBytes(string path, string config)
@@ -43,13 +45,17 @@ internal static class TinyModels
         var path = Path.Combine(folder.Root, name);
         var tokenizer = WordTokenizer(out var count);
         WriteConfig(path, $$"""
-            {"architectures":["BertModel"],"model_type":"bert","hidden_size":16,"intermediate_size":24,"num_hidden_layers":2,"num_attention_heads":2,
-            "vocab_size":{{count}},"max_position_embeddings":64,"type_vocab_size":2,"layer_norm_eps":1e-12,"hidden_act":"gelu","pad_token_id":0,
-            "hidden_dropout_prob":0.0,"attention_probs_dropout_prob":0.0}
+            {"architectures":["BertModel"],"model_type":"bert","hidden_size":16,"intermediate_size":24,
+            "num_hidden_layers":2,"num_attention_heads":2,"vocab_size":{{count}},"max_position_embeddings":64,
+            "type_vocab_size":2,"layer_norm_eps":1e-12,"hidden_act":"gelu","pad_token_id":0,"hidden_dropout_prob":0.0,
+            "attention_probs_dropout_prob":0.0}
             """);
         File.WriteAllText(Path.Combine(path, "tokenizer.json"), tokenizer.ToJsonString());
         File.WriteAllText(Path.Combine(path, "tokenizer_config.json"),
-            """{"cls_token":"[CLS]","sep_token":"[SEP]","pad_token":"[PAD]","unk_token":"[UNK]","tokenizer_class":"BertTokenizer"}""");
+            """
+            {"cls_token":"[CLS]","sep_token":"[SEP]","pad_token":"[PAD]","unk_token":"[UNK]",
+            "tokenizer_class":"BertTokenizer"}
+            """);
         WriteWeights(path);
         return path;
     }
@@ -57,9 +63,8 @@ internal static class TinyModels
     /// <summary>Records to classify: the label follows from a word.</summary>
     public static string Labelled(TemporaryFolder folder, int count = 24, string name = "labelled.jsonl") =>
         folder.Write(name,
-        string.Concat(Enumerable.Range(0, count)
-            .Select(i =>
-                $$"""{"text":"the film is {{(i % 2 == 0 ? "good" : "bad")}} {{i}}","label":"{{(i % 2 == 0 ? "yes" : "no")}}"}""" + "\n")));
+        string.Concat(Enumerable.Range(0, count).Select(i =>
+            $$"""{"text":"the film is {{(i % 2 == 0 ? "good" : "bad")}} {{i}}","label":"{{YesOrNo(i)}}"}""" + "\n")));
 
     /// <summary>Prompts with completions.</summary>
     public static string Prompts(TemporaryFolder folder, int count = 24, string name = "prompts.jsonl") =>
@@ -72,7 +77,9 @@ internal static class TinyModels
         folder.Write(name,
         string.Concat(Enumerable.Range(0, count)
             .Select(i =>
-                $$"""{"source":"{{(i % 2 == 0 ? "up" : "down")}} {{i % 5}}","target":"{{(i % 2 == 0 ? "yes" : "no")}}"}""" + "\n")));
+                $$"""{"source":"{{(i % 2 == 0 ? "up" : "down")}} {{i % 5}}","target":"{{YesOrNo(i)}}"}""" + "\n")));
+
+    private static string YesOrNo(int i) => i % 2 == 0 ? "yes" : "no";
 
     private static void WriteConfig(string path, string json)
     {
@@ -137,10 +144,11 @@ internal static class TinyModels
             ["pre_tokenizer"] = new JsonObject { ["type"] = "BertPreTokenizer" },
             ["post_processor"] = JsonNode.Parse("""
                 {"type":"TemplateProcessing",
-                "single":[{"SpecialToken":{"id":"[CLS]","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"[SEP]","type_id":0}}],
-                "pair":[{"SpecialToken":{"id":"[CLS]","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"[SEP]","type_id":0}},
-                {"Sequence":{"id":"B","type_id":1}},{"SpecialToken":{"id":"[SEP]","type_id":1}}],
-                "special_tokens":{"[CLS]":{"id":"[CLS]","ids":[2],"tokens":["[CLS]"]},"[SEP]":{"id":"[SEP]","ids":[3],"tokens":["[SEP]"]}}}
+                "single":[{"SpecialToken":{"id":"[CLS]","type_id":0}},{"Sequence":{"id":"A","type_id":0}},
+                {"SpecialToken":{"id":"[SEP]","type_id":0}}],"pair":[{"SpecialToken":{"id":"[CLS]","type_id":0}},
+                {"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"[SEP]","type_id":0}},{"Sequence":{"id":"B",
+                "type_id":1}},{"SpecialToken":{"id":"[SEP]","type_id":1}}],"special_tokens":{"[CLS]":{"id":"[CLS]",
+                "ids":[2],"tokens":["[CLS]"]},"[SEP]":{"id":"[SEP]","ids":[3],"tokens":["[SEP]"]}}}
                 """),
             ["decoder"] = new JsonObject { ["type"] = "WordPiece", ["prefix"] = "##", ["cleanup"] = true },
             ["model"] = new JsonObject

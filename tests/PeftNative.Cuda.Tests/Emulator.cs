@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using PeftNative.Cuda.Driver;
+using PeftNative.Cuda.Libraries;
 using PeftNative.Tensors;
 using Xunit;
 

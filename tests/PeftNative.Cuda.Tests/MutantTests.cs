@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using PeftNative.Cuda.Driver;
+using PeftNative.Cuda.Libraries;
 using PeftNative.Lab.Cases;
 using PeftNative.Tensors;
 using Xunit;

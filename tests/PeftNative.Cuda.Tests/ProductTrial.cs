@@ -1,4 +1,4 @@
-using PeftNative.Cuda.Products;
+using PeftNative.Cuda.Driver;
 using PeftNative.Tensors;
 using Xunit;
 

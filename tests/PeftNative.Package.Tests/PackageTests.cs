@@ -7,8 +7,8 @@ namespace PeftNative.Package.Tests;
 public class PackageTests
 {
     public static TheoryData<string> Libraries =>
-        ["PeftNative", "PeftNative.Lab", "PeftNative.Tokenizers", "PeftNative.Extensions.AI",
-            "PeftNative.Extensions.Logging"];
+        ["PeftNative", "PeftNative.Lab", "PeftNative.Jinja", "PeftNative.Tokenizers",
+            "PeftNative.Extensions.AI", "PeftNative.Extensions.Logging"];
 
     [Theory]
     [MemberData(nameof(Libraries))]

@@ -52,8 +52,10 @@ internal static class Packages
               <fallbackPackageFolders><add key="machine" value="{cache}" /></fallbackPackageFolders>
               <packageSources><add key="ours" value="{Folder()}" /></packageSources>
               <packageSourceMapping>
-                <packageSource key="ours"><package pattern="PeftNative" /><package pattern="PeftNative.*" /></packageSource>
-                {string.Concat(OtherSources().Select(s => $"<packageSource key=\"{s}\"><package pattern=\"*\" /></packageSource>"))}
+                <packageSource key="ours">
+                  <package pattern="PeftNative" /><package pattern="PeftNative.*" />
+                </packageSource>
+                {string.Concat(OtherSources().Select(TakesTheRest))}
               </packageSourceMapping>
             </configuration>
             """);
@@ -81,6 +83,9 @@ internal static class Packages
             $"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}\n{output.Result}\n{error.Result}");
         return output.Result;
     }
+
+    private static string TakesTheRest(string source) =>
+        $"<packageSource key=\"{source}\"><package pattern=\"*\" /></packageSource>";
 
     // The sources this machine is set up with, by name.
     private static IEnumerable<string> OtherSources() =>

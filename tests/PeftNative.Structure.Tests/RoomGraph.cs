@@ -4,31 +4,40 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace PeftNative.Structure.Tests;
 
-/// <summary>Which folders of the core know which, by the symbols their code names; not by its using lines.</summary>
+/// <summary>Which folders of src know which, by the symbols their code names; not by its using lines.</summary>
 internal sealed class RoomGraph
 {
     private readonly SortedDictionary<string, SortedDictionary<string, string>> known = new(StringComparer.Ordinal);
+    private readonly SortedSet<string> usedOfPass = new(StringComparer.Ordinal);
 
-    private static readonly Lazy<RoomGraph> Core = new(() => new(Sources.Here));
+    private static readonly Lazy<RoomGraph> Whole = new(() => new(Sources.Here));
 
-    /// <summary>Reads the symbols of the whole core.</summary>
+    /// <summary>Reads the symbols of all projects.</summary>
     private RoomGraph(Sources sources)
     {
         var compilation = sources.Compilation;
-        var rooms = compilation.SyntaxTrees.ToDictionary(tree => tree, tree => Room(tree.FilePath));
+        var folders = Namespaces.Rooms(sources.Product);
+        var rooms = compilation.SyntaxTrees.Where(tree => folders.ContainsKey(tree.FilePath))
+            .ToDictionary(tree => tree, tree => Room(folders[tree.FilePath]));
         foreach (var room in rooms.Values.Distinct()) known[room] = new(StringComparer.Ordinal);
-        foreach (var tree in compilation.SyntaxTrees)
-        {
-            var model = compilation.GetSemanticModel(tree);
-            foreach (var name in tree.GetRoot().DescendantNodes().OfType<SimpleNameSyntax>())
-                foreach (var other in Declaring(model.GetSymbolInfo(name).Symbol).Select(t => rooms[t]).Distinct())
+        var named = compilation.SyntaxTrees.Where(rooms.ContainsKey).AsParallel().AsOrdered()
+            .Select(tree => (Tree: tree, Uses: Uses(compilation, tree))).AsSequential();
+        foreach (var (tree, uses) in named)
+            foreach (var (name, symbol) in uses)
+            {
+                foreach (var other in Declaring(symbol).Where(rooms.ContainsKey).Select(t => rooms[t]).Distinct())
                     if (other != rooms[tree])
                         known[rooms[tree]].TryAdd(other, $"{Path.GetFileName(tree.FilePath)}: {name}");
-        }
+                if (symbol?.ContainingType is { Name: "Pass" } pass && !Declaring(pass).Contains(tree))
+                    usedOfPass.Add(symbol.Name);
+            }
     }
 
-    /// <summary>That of the core of this repository, read once.</summary>
-    public static RoomGraph OfCore => Core.Value;
+    /// <summary>The members of Pass that other files name.</summary>
+    public IReadOnlyList<string> UsedOfPass => [.. usedOfPass];
+
+    /// <summary>That of this repository, read once.</summary>
+    public static RoomGraph Here => Whole.Value;
 
     /// <summary>For each group of rooms that reach each other: its rooms, ordered.</summary>
     public IReadOnlyList<IReadOnlyList<string>> Circles()
@@ -45,15 +54,29 @@ internal sealed class RoomGraph
     public IEnumerable<string> Arrows(IReadOnlyList<string> circle) => circle.SelectMany(room => known[room]
         .Where(arrow => circle.Contains(arrow.Key)).Select(arrow => $"{room} -> {arrow.Key} ({arrow.Value})"));
 
+    // Where a package's types are missing, an overload may not be found: then the first that could be meant.
+    private static (string Name, ISymbol? Symbol)[] Uses(Compilation compilation, SyntaxTree tree)
+    {
+        var model = compilation.GetSemanticModel(tree);
+        return [.. tree.GetRoot().DescendantNodes().OfType<SimpleNameSyntax>()
+            .Select(name => (name.ToString(), model.GetSymbolInfo(name)))
+            .Select(n => (n.Item1, n.Item2.Symbol ?? n.Item2.CandidateSymbols.FirstOrDefault()))];
+    }
+
     // A type that is a part of itself (partial) has several places; the symbol belongs to the one it is written in.
     private static IEnumerable<SyntaxTree> Declaring(ISymbol? symbol) => symbol is null or INamespaceSymbol
         ? []
         : symbol.DeclaringSyntaxReferences.Select(reference => reference.SyntaxTree);
 
-    private static string Room(string path)
+    // Folders of the core by their names, those of other projects after the project's: Formats/Json, Cli/Verbs. A method
+    // of Peft is one room with all below it, and so is the template engine: values, their methods and what runs them
+    // call each other, as Python's do.
+    private static string Room(string folder)
     {
-        var folder = path.Contains('/', StringComparison.Ordinal) ? path[..path.LastIndexOf('/')] : "";
-        return folder.Length <= "src/PeftNative".Length ? "." : folder["src/PeftNative/".Length..];
+        if (folder == "src/PeftNative") return ".";
+        if (folder.StartsWith("src/PeftNative.Jinja", StringComparison.Ordinal)) return "Jinja";
+        var room = folder["src/PeftNative/".Length..];
+        return room.StartsWith("Peft/", StringComparison.Ordinal) ? string.Join('/', room.Split('/')[..2]) : room;
     }
 
     private HashSet<string> Reachable(string from)

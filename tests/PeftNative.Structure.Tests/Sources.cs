@@ -25,6 +25,8 @@ internal sealed partial class Sources
     private static readonly string[] Rooms = ["src", "tests", "benchmarks", "native", "kernels", "docs"];
     private static readonly string[] Kinds = [".cs", ".cpp", ".h", ".cu", ".cuh", ".sh", ".ps1"];
 
+    private const string OutsideTheSolution = "src/PeftNative.Cuda.ManagedCuda/";
+
     private readonly Lazy<CSharpCompilation> compilation;
 
     private Sources(string root)
@@ -38,6 +40,7 @@ internal sealed partial class Sources
             .OrderBy(file => file.Name, StringComparer.Ordinal)
             .Select(file => new SourceFile(file.Name, File.ReadAllText(file.Path)))];
         Core = [.. Below("src/PeftNative")];
+        Product = [.. Below("src").Where(f => !f.Path.StartsWith(OutsideTheSolution, StringComparison.Ordinal))];
         compilation = new(Compile);
     }
 
@@ -56,8 +59,17 @@ internal sealed partial class Sources
     /// <summary>The C# files of the core library.</summary>
     public IReadOnlyList<SourceFile> Core { get; }
 
-    /// <summary>The core library with its symbols, without what source generators add.</summary>
+    /// <summary>The C# files of every project of the solution's src.</summary>
+    public IReadOnlyList<SourceFile> Product { get; }
+
+    /// <summary>
+    /// All projects of src with their symbols, as if they were one; without packages and what generators add.
+    /// </summary>
     public CSharpCompilation Compilation => compilation.Value;
+
+    /// <summary>The text of a file of the repository, or null where there is none.</summary>
+    public static string? Text(string path) => File.Exists(Path.Combine(Root, path))
+        ? File.ReadAllText(Path.Combine(Root, path)) : null;
 
     /// <summary>C# files below some folders.</summary>
     public IEnumerable<SourceFile> Below(params string[] folders) => All.Where(file =>
@@ -74,8 +86,8 @@ internal sealed partial class Sources
         var runtime = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
             .Where(path => Path.GetFileName(path).StartsWith("System", StringComparison.Ordinal));
         return CSharpCompilation.Create(
-            "core",
-            [.. Core.Select(file => CSharpSyntaxTree.ParseText(file.Text, options, file.Path)),
+            "src",
+            [.. Product.Select(file => CSharpSyntaxTree.ParseText(file.Text, options, file.Path)),
                 CSharpSyntaxTree.ParseText(implicitUsings, options, "implicit.cs")],
             runtime.Select(path => MetadataReference.CreateFromFile(path)),
             new(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true,

@@ -1,3 +1,4 @@
+using PeftNative.Tokenizers.Encodings;
 using Xunit;
 
 namespace PeftNative.Tokenizers.Tests;

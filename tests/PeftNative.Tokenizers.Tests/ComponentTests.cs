@@ -41,9 +41,12 @@ public class ComponentTests
     [InlineData("""{"type":"Replace","pattern":{"Regex":"a+"},"content":"é"}""", "baac", "béc")]
     [InlineData("""{"type":"Nmt"}""", "a\u0001b\u200Bc", "ab c")]
     [InlineData(
-        """{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}""", "\0É\t中", "e  中 ")]
+        """{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"""
+            + "\"lowercase\":true}",
+        "\0É\t中", "e  中 ")]
     [InlineData(
-        """{"type":"BertNormalizer","clean_text":false,"handle_chinese_chars":false,"strip_accents":false,"lowercase":true}""", "É", "é")]
+        """{"type":"BertNormalizer","clean_text":false,"handle_chinese_chars":false,"strip_accents":false,"""
+            + "\"lowercase\":true}", "É", "é")]
     public void A_normalizer_changes_text_as_the_reference(string normalizer, string text, string expected)
     {
         // Bytes without a split show the normalized text when decoded.

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text;
-using PeftNative.Tokenizers.Files;
+using PeftNative.Tokenizers.Files.Parts;
 using Xunit;
 
 namespace PeftNative.Tokenizers.Tests;
@@ -11,9 +11,17 @@ public class HostileFileTests
 
     private static readonly string Small = TestTokenizer.Json(
         """{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"▁":3},"merges":["a b"]}""", Metaspace,
-        """{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Replace","pattern":{"Regex":"x{2,3}"},"content":"a"}]}""",
+        """
+        {"type":"Sequence","normalizers":[{"type":"NFC"},
+        {"type":"Replace","pattern":{"Regex":"x{2,3}"},"content":"a"}]}
+        """,
         "[" + TestTokenizer.Added("[X]", special: true) + "]",
-        """{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"a","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":1}}],"special_tokens":{"a":{"id":"a","ids":[0],"tokens":["a"]}}}""",
+        """
+        {"type":"TemplateProcessing",
+        "single":[{"SpecialToken":{"id":"a","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],
+        "pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":1}}],
+        "special_tokens":{"a":{"id":"a","ids":[0],"tokens":["a"]}}}
+        """,
         Metaspace);
 
     [Fact]

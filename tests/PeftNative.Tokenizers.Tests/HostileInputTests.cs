@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PeftNative.Tokenizers.Encodings;
 using Xunit;
 
 namespace PeftNative.Tokenizers.Tests;

@@ -20,7 +20,8 @@ internal static class TestTokenizer
         string decoder = "null") =>
         $$"""
         {"version":"1.0","truncation":null,"padding":null,"added_tokens":{{added}},"normalizer":{{normalizer}},
-        "pre_tokenizer":{{preTokenizer}},"post_processor":{{processor}},"decoder":{{decoder}},"model":{{model.Replace("BYTES", ByteVocabulary())}}}
+        "pre_tokenizer":{{preTokenizer}},"post_processor":{{processor}},"decoder":{{decoder}},
+        "model":{{model.Replace("BYTES", ByteVocabulary())}}}
         """;
 
     /// <summary>An entry of added_tokens.</summary>

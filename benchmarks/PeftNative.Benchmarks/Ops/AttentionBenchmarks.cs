@@ -6,10 +6,3 @@ public class AttentionBenchmarks() : OperationBenchmarks("attention")
     /// <inheritdoc/>
     public override IEnumerable<string> Directions => ["forward", "backward"];
 }
-
-/// <summary>Rotary positions.</summary>
-public class RopeBenchmarks() : OperationBenchmarks("rope")
-{
-    /// <inheritdoc/>
-    public override IEnumerable<string> Directions => ["forward", "backward"];
-}

@@ -13,10 +13,3 @@ public class LinearOfCodesBenchmarks() : OperationBenchmarks("linear-int8")
     /// <inheritdoc/>
     public override IEnumerable<string> Directions => ["forward", "backward"];
 }
-
-/// <summary>DoRA's scale.</summary>
-public class DoraBenchmarks() : OperationBenchmarks("dora")
-{
-    /// <inheritdoc/>
-    public override IEnumerable<string> Directions => ["forward"];
-}

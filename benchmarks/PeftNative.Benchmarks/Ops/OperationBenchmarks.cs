@@ -59,6 +59,9 @@ public abstract class OperationBenchmarks(string operation)
     internal static OperationCall? Find(Type type, string direction, string name) =>
         Prepared.GetValueOrDefault(Key(type, direction, name));
 
-    private static string Key(Type type, string direction, string name) =>
-        $"{(type.IsAbstract || type.BaseType == typeof(OperationBenchmarks) ? type : type.BaseType)} {direction} {name}";
+    private static string Key(Type type, string direction, string name)
+    {
+        var owner = type.IsAbstract || type.BaseType == typeof(OperationBenchmarks) ? type : type.BaseType;
+        return $"{owner} {direction} {name}";
+    }
 }

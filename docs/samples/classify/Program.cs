@@ -20,7 +20,8 @@ using var backend = BackendFactory.Create();
 var (model, report) = ModelLoader.Load(backend, args[0],
     new ModelOptions { Task = ModelTask.SequenceClassification, Labels = names });
 using var owned = model;
-Console.WriteLine($"created: {string.Join(", ", report.Created)}"); // the head, which the checkpoint lacks; it is trained and saved with the adapter
+// The head, which the checkpoint lacks; it is trained and saved with the adapter.
+Console.WriteLine($"created: {string.Join(", ", report.Created)}");
 using var adapter = new LoraConfig { R = 8, Alpha = 16, TaskType = "SEQ_CLS" }.Create(model, seed: 42,
     trainable: true, "default");
 

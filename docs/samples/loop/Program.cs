@@ -13,17 +13,16 @@ var (model, _) = ModelLoader.Load(backend, args[0]);
 using var owned = model;
 using var adapter = new LoraConfig { R = 4, Alpha = 8 }.Create(model, seed: 1, trainable: true, "default");
 using var optimizer = new AdamW(backend, adapter.Buffer, new AdamWOptions());
-using var pass = new Pass(model, adapter); // a pass computes with the adapters it lists
+using var run = new ModelRun(model, adapter); // a run computes with the adapters it lists
 
 var tokens = HfTokenizer.Load(args[0]).Encode("Once upon a time there was a number.").Ids;
 var batch = new TokenBatch(tokens, [0, tokens.Length]); // one sequence; no padding anywhere
+var targets = Targets.PerToken(labels: tokens); // -100 where nothing is learned
 
 for (var step = 1; step <= 10; step++)
 {
     optimizer.ZeroGradients();
-    pass.Begin(batch, training: true);
-    var targets = BatchTargets.PerToken(pass, batch, labels: tokens); // -100 where nothing is learned
-    var loss = model.TrainStep(pass, targets).LossSum * targets.GradientScale; // forward, loss, backward
+    var loss = run.Train(batch, targets).Loss; // forward, loss, backward
     var norm = optimizer.GradientNorm();
     optimizer.Step(learningRate: 2e-3, norm); // clips by the norm, then updates
     if (step is 1 or 10) Console.WriteLine($"step {step}: loss {loss:0.00}, gradient norm {norm:0.00}");

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Cli.Runs;
 using PeftNative.Lab.Benchmarking;
 using PeftNative.Lab.Benchmarking.Operations;
 using PeftNative.Models.Loading;

@@ -18,9 +18,10 @@ internal static class BenchSettings
     private static readonly Setting Vocabulary = Size("vocab", "Rows of the vocabulary.", Defaults.Vocabulary);
     private static readonly Setting Batch = Size("batch", "Sequences.", Defaults.Batch);
     private static readonly Setting Sequence = Size("seq", "Tokens per sequence.", Defaults.Sequence);
-    private static readonly Setting Rank = Size("rank", "LoRA's rank.", Defaults.Rank) with { Least = 0 };
+    private static readonly Setting Rank =
+        Size("rank", "Rank, of a method that has one.", Defaults.Rank) with { Least = 0 };
     private static readonly Setting Virtual =
-        Size("virtual_tokens", "Virtual tokens of prefix and prompt tuning.", Defaults.VirtualTokens);
+        Size("virtual_tokens", "Virtual tokens, of a method that has some.", Defaults.VirtualTokens);
     private static readonly Setting Budget = new("memory_budget", SettingKind.Whole,
         "MiB for the activations of a step; see train.")
     {
@@ -30,11 +31,11 @@ internal static class BenchSettings
     private static readonly Setting Graphs = TrainSettings.Graphs with { Group = "Model" };
 
     private static readonly Setting Alpha = new("alpha", SettingKind.Number,
-        "LoRA's alpha.") { Default = $"{Defaults.Alpha}", Group = "Model" };
+        "Its alpha.") { Default = $"{Defaults.Alpha}", Group = "Model" };
 
     private static readonly Setting Method = new("method", SettingKind.Text, "What is trained.")
     {
-        Default = "lora", Choices = ["lora", "full", "ia3", "prefix", "prompt"], Group = "Model",
+        Default = "lora", Choices = MethodSettings.Name.Choices, Group = "Model",
     };
 
     private static readonly Setting Targets = new("targets", SettingKind.Text,

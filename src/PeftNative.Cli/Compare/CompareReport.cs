@@ -15,11 +15,16 @@ internal static class CompareReport
 
     /// <summary>Styles of its parts, for pages that hold them.</summary>
     public const string Style = RowChart.Style + """
-        p.lead,p.claim{max-width:48rem}p.note{color:var(--soft);font-size:.82rem;margin:.1rem .4rem .4rem}.plots+.plots{margin-top:.9rem}
-        .c0{--c:#0b6e63}.c1{--c:#c2410c}.c2{--c:#2563eb}.c3{--c:#9333ea}.c4{--c:#ca8a04}.c5{--c:#be185d}.c6{--c:#475569}.c7{--c:#65a30d}.c8{--c:#0891b2}.c9{--c:#a16207}
-        @media(prefers-color-scheme:dark){.c0{--c:#4fd1bd}.c1{--c:#fb923c}.c2{--c:#7dabff}.c3{--c:#c893ff}.c4{--c:#fbbf24}.c5{--c:#f57db8}.c6{--c:#a3b1c6}.c7{--c:#a9d94e}
-        .c8{--c:#5bcfe6}.c9{--c:#e2c044}}polyline[class^=c]{stroke:var(--c)}circle[class^=c]{display:none}.key[class*=" c"]::before{background:var(--c)}
-        td.yes{color:var(--a)}td.no{color:var(--b);font-weight:700}td.own{font-weight:700}table.wide td{white-space:nowrap}
+        p.lead,p.claim{max-width:48rem}p.note{color:var(--soft);font-size:.82rem;margin:.1rem .4rem .4rem}
+        .plots+.plots{margin-top:.9rem}
+        .c0{--c:#0b6e63}.c1{--c:#c2410c}.c2{--c:#2563eb}.c3{--c:#9333ea}.c4{--c:#ca8a04}.c5{--c:#be185d}.c6{--c:#475569}
+        .c7{--c:#65a30d}.c8{--c:#0891b2}.c9{--c:#a16207}
+        @media(prefers-color-scheme:dark){.c0{--c:#4fd1bd}.c1{--c:#fb923c}.c2{--c:#7dabff}.c3{--c:#c893ff}
+        .c4{--c:#fbbf24}.c5{--c:#f57db8}.c6{--c:#a3b1c6}.c7{--c:#a9d94e}
+        .c8{--c:#5bcfe6}.c9{--c:#e2c044}}polyline[class^=c]{stroke:var(--c)}circle[class^=c]{display:none}
+        .key[class*=" c"]::before{background:var(--c)}
+        td.yes{color:var(--a)}td.no{color:var(--b);font-weight:700}td.own{font-weight:700}
+        table.wide td{white-space:nowrap}
         """;
 
     /// <summary>The page.</summary>
@@ -29,7 +34,7 @@ internal static class CompareReport
         var time = DateTime.Now.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
         var model = Path.GetFileName(Path.TrimEndingDirectorySeparator(facts.Model));
         var page = new HtmlPage($"Ways to adapt {model}, compared on {facts.Data}",
-            $"peftnative {Cli.Version} compare, {time}, {facts.Machine}", Style);
+            $"peftnative {Product.Version} compare, {time}, {facts.Machine}", Style);
         page.Html(
             "<p class=\"lead\">Five things are claimed of parameter-efficient fine-tuning. All methods here had the "
                 + "same data, the same number of steps "
@@ -92,7 +97,7 @@ internal static class CompareReport
             "usual published ones for width 768, times 768 / hidden size, where no other was given: they stand in the "
                 + "table");
         foreach (var method in plan.Methods)
-            if (MethodTable.Describe(ComparedMethods.KindOf(method.Name), method.Config) is { Length: > 0 } settings)
+            if (MethodSettings.Describe(method.Config) is { Length: > 0 } settings)
                 yield return (method.Name, settings);
         yield return ("memory",
             "activations of a step, and value, gradient and two moments of every trained parameter; the weights of the "

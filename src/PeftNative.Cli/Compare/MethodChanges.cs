@@ -4,8 +4,6 @@ using PeftNative.Cli.Options;
 using PeftNative.Data;
 using PeftNative.Lab.Comparison;
 using PeftNative.Models;
-using PeftNative.Peft.Ia3;
-using PeftNative.Peft.PromptTuning;
 
 namespace PeftNative.Cli.Compare;
 
@@ -55,18 +53,8 @@ internal sealed class MethodChanges
     {
         var method = ComparedMethods.Create(name, model, rates.TryGetValue(name, out var rate) ? rate : null);
         var config = settings.TryGetValue(name, out var changes)
-            ? MethodTable.Change(ComparedMethods.KindOf(name), method.Config, changes,
-                names.First(n => n.Name == name).Where) : method.Config;
-        if (config is PromptTuningConfig { Initialization: PromptInitialization.Text } prompt)
-            config = prompt.WithText(tokenizer);
-        return method with { Config = config is Ia3Config ia3 ? WithPlaces(ia3, model) : config };
-    }
-
-    // The family's places are named, so that report and results say what was trained.
-    private static Ia3Config WithPlaces(Ia3Config config, TransformerModel model)
-    {
-        var whole = config.Complete(model);
-        return config with { Targets = whole.Targets, FeedForward = whole.FeedForward };
+            ? MethodSettings.Change(method.Config, changes, names.First(n => n.Name == name).Where) : method.Config;
+        return method with { Config = config.WithTokenizer(tokenizer).WithTargets(model) };
     }
 
     private void Add(string method, string key, JsonNode? value, string where)

@@ -14,7 +14,8 @@ internal static partial class DemoReport
     private const int Shown = 5;
 
     private const string Style = CompareReport.Style + """
-        .pair{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.9rem 1rem;margin:0 0 .8rem}
+        .pair{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.9rem 1rem;
+        margin:0 0 .8rem}
         .pair p{margin:0 0 .5rem;font-weight:600}.pair dt{color:var(--soft)}
         .pair dl{display:grid;grid-template-columns:5.5rem 1fr;gap:.35rem .6rem;margin:0;font-size:.92rem}
         .pair dd{margin:0;min-width:0;overflow-wrap:anywhere}.pair .ramble{color:var(--soft);font-style:italic}
@@ -22,11 +23,13 @@ internal static partial class DemoReport
         .good,.value{color:var(--a)}.bad{color:var(--b)}.good,.bad{font-weight:700}.key-name{color:var(--soft)}
         .exam{display:grid;grid-template-columns:6.2rem 1fr 5.4rem;gap:.35rem .7rem;align-items:center;font-size:.92rem}
         .exam>span:nth-child(3n){text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-        .squares{display:flex;flex-wrap:wrap;gap:3px}.squares i{width:.95rem;height:.95rem;border-radius:.2rem;background:var(--line)}
+        .squares{display:flex;flex-wrap:wrap;gap:3px}
+        .squares i{width:.95rem;height:.95rem;border-radius:.2rem;background:var(--line)}
         .squares i.y{background:var(--a)}
         ul.proofs{list-style:none;padding:0;margin:0 0 .6rem}ul.proofs li{padding:.25rem 0}
         pre{white-space:pre-wrap;overflow-wrap:anywhere}
-        @media(max-width:32rem){.pair dl{grid-template-columns:1fr;gap:.1rem}.pair dt{margin-top:.4rem}.squares i{width:.72rem;height:.72rem}
+        @media(max-width:32rem){.pair dl{grid-template-columns:1fr;gap:.1rem}.pair dt{margin-top:.4rem}
+        .squares i{width:.72rem;height:.72rem}
         .exam{grid-template-columns:4.9rem 1fr 5rem;row-gap:.8rem;font-size:.82rem}}
         """;
 
@@ -35,7 +38,7 @@ internal static partial class DemoReport
     {
         var time = DateTime.Now.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
         var page = new HtmlPage("A small language model learns a new task, in six ways",
-            $"peftnative {Cli.Version} demo, {time}", Style);
+            $"peftnative {Product.Version} demo, {time}", Style);
         page.Html(
             "<p class=\"lead\">The base has only ever read little stories. It is to read a sentence and write down who "
                 + "has what, and where, as a "

@@ -35,7 +35,7 @@ internal static class Facts
         }
         facts["base"] = json.GetOptionalString("base_model_name_or_path") ?? "(not recorded)";
         if (AdapterFolder.FindWeights(folder) is { } weights) facts["fits"] = Fits(weights);
-        facts["supported"] = AdapterFolder.Methods.Contains(AdapterFolder.MethodOf(json) ?? "none");
+        facts["supported"] = Methods.OfFile(json) is not null;
         return facts;
     }
 
@@ -43,7 +43,7 @@ internal static class Facts
     private static string Fits(string weights)
     {
         const string A = ".lora_A.weight", B = ".lora_B.weight";
-        using var file = TensorFile.Open(weights);
+        using var file = TensorFiles.Open(weights);
         var layers = file.Tensors.Where(t => t.Name.EndsWith(A, StringComparison.Ordinal) && t.Shape.Length == 2)
             .Select(t => (Path: t.Name[..^A.Length], In: t.Shape[1]))
             .Where(l => file.TryGet(l.Path + B, out _))
@@ -93,7 +93,7 @@ internal static class Facts
     private static JsonObject Metadata(string file)
     {
         var facts = new JsonObject();
-        using var source = TensorFile.Open(file);
+        using var source = TensorFiles.Open(file);
         foreach (var (key, value) in source.Metadata) facts["metadata." + key] = value;
         return facts;
     }

@@ -1,4 +1,5 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 
 namespace PeftNative.Cli.Inspect;
 

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Text.Json.Nodes;
-using PeftNative.Cli.Verbs;
 
 namespace PeftNative.Cli.Options;
 

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using PeftNative.Cli.Verbs;
 using PeftNative.Formats;
 
 namespace PeftNative.Cli.Options;

@@ -1,33 +1,7 @@
+global using SettingKind = PeftNative.Peft.Adapters.KeyKind;
 using System.Text.Json.Nodes;
 
 namespace PeftNative.Cli.Options;
-
-/// <summary>What values a setting takes.</summary>
-internal enum SettingKind
-{
-    Text,
-    Whole,
-    Number,
-    Switch,
-
-    /// <summary>Names with commas between them.</summary>
-    Names,
-
-    /// <summary>Whole numbers with commas between them.</summary>
-    Wholes,
-
-    /// <summary>target_modules and its like: names, or one regular expression.</summary>
-    NamesOrPattern,
-
-    /// <summary>true, false or a word.</summary>
-    SwitchOrText,
-
-    /// <summary>Whole numbers with commas between them, or lists of them in a JSON object.</summary>
-    WholesOrMap,
-
-    /// <summary>A JSON object, or key=value with commas between them.</summary>
-    Map,
-}
 
 /// <summary>
 /// One thing a verb can be told, by flag or in a configuration file; its key is spelled with underscores.
@@ -51,6 +25,9 @@ internal sealed record Setting(string Key, SettingKind Kind, string Help)
 
     /// <summary>The largest number allowed.</summary>
     public double? Most { get; init; }
+
+    /// <summary>The number it must be less than.</summary>
+    public double? Below { get; init; }
 
     /// <summary>Whether the flag may be given several times; its value then is a list.</summary>
     public bool IsRepeatable { get; init; }
@@ -77,7 +54,7 @@ internal sealed record Setting(string Key, SettingKind Kind, string Help)
     {
         _ when Choices.Count > 0 => string.Join('|', Choices),
         SettingKind.Whole => "N",
-        SettingKind.Number => "X",
+        SettingKind.Number or SettingKind.NumberOrText => "X",
         SettingKind.Names => "A,B",
         SettingKind.Wholes => "0,1",
         SettingKind.WholesOrMap => "0,1|JSON",

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using PeftNative.Formats;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Cli.Options;
 
@@ -17,6 +18,7 @@ internal static partial class SettingValue
     {
         SettingKind.Switch => Switch(text) ?? throw Wrong(setting, text, where),
         SettingKind.SwitchOrText => Switch(text) ?? JsonValue.Create(text),
+        SettingKind.NumberOrText => NumberOrText(text),
         SettingKind.Whole => Whole(setting, text, where),
         SettingKind.Number => Number(setting, text, where),
         SettingKind.Names => ListOf(text, t => JsonValue.Create(t)),
@@ -62,6 +64,10 @@ internal static partial class SettingValue
                 ? $"Did you mean '{near}'? Known: {string.Join(", ", setting.Choices)}."
                 : $"Known: {string.Join(", ", setting.Choices)}.");
 
+    private static JsonValue NumberOrText(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value)
+            ? JsonValue.Create(value) : JsonValue.Create(text);
+
     private static JsonValue Whole(Setting setting, string text, string where) =>
         long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
         && InRange(setting, value)
@@ -72,7 +78,8 @@ internal static partial class SettingValue
         && InRange(setting, value)
             ? JsonValue.Create(value) : throw Wrong(setting, text, where);
 
-    private static bool InRange(Setting setting, double value) => !(value < setting.Least) && !(value > setting.Most);
+    private static bool InRange(Setting setting, double value) => !(value < setting.Least) && !(value > setting.Most)
+        && !(value >= setting.Below);
 
     // Names have no characters that mean anything in a regular expression but the dot, and a name with dots is no
     // pattern either.
@@ -131,11 +138,12 @@ internal static partial class SettingValue
         return new UsageException($"--{setting.Key} must be {wanted}, not {given}", where, $"It is: {setting.Help}");
     }
 
-    private static string Range(Setting setting) => (setting.Least, setting.Most) switch
+    private static string Range(Setting setting) => (setting.Least, setting.Most, setting.Below) switch
     {
-        ({ } least, { } most) => FormattableString.Invariant($" from {least} to {most}"),
-        ({ } least, null) => FormattableString.Invariant($" of at least {least}"),
-        (null, { } most) => FormattableString.Invariant($" of at most {most}"),
+        ({ } least, { } most, _) => FormattableString.Invariant($" from {least} to {most}"),
+        ({ } least, _, { } below) => FormattableString.Invariant($" from {least} to less than {below}"),
+        ({ } least, _, _) => FormattableString.Invariant($" of at least {least}"),
+        (_, { } most, _) => FormattableString.Invariant($" of at most {most}"),
         _ => "",
     };
 

@@ -26,7 +26,7 @@ internal static class Shared
     public static readonly Setting Backend = new("backend", SettingKind.Text,
         "What computes: auto takes the fastest that works here.")
     {
-        Default = "auto", Choices = ["auto", .. Runs.Machine.BackendNames], ValueName = "NAME", Group = "Machine",
+        Default = "auto", Choices = ["auto", .. Options.Machine.BackendNames], ValueName = "NAME", Group = "Machine",
     };
 
     public static readonly Setting DType = new("dtype", SettingKind.Text, "Arithmetic of the backend.")

@@ -1,6 +1,9 @@
 using System.Text.Json.Nodes;
+using PeftNative.Cli.Output;
 using PeftNative.Data;
 using PeftNative.Models;
+using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Training;
 using PeftNative.Training.Schedules;
 
@@ -27,7 +30,7 @@ internal static class TrainSettings
         Whole("gradient_accumulation_steps", "Batches per optimizer step.", "1") with { Least = 1 };
 
     public static readonly Setting LearningRate = Number("learning_rate",
-        $"Highest rate. {UsualRates.Help}", null, "lr") with { Least = 0 };
+        $"Highest rate. {UsualRatesText()}", null, "lr") with { Least = 0 };
 
     public static readonly Setting Scheduler = new("lr_scheduler", SettingKind.Text, "How the rate changes.")
     {
@@ -119,7 +122,7 @@ internal static class TrainSettings
     /// </summary>
     public static readonly Setting[] Defining =
     [
-        Shared.Model, DataSettings.Data, DataSettings.ValSize, MethodTable.Name, .. MethodTable.Keys,
+        Shared.Model, DataSettings.Data, DataSettings.ValSize, MethodSettings.Name, .. MethodSettings.Keys,
         .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, Epochs, MaxSteps, DataSettings.BatchSize, Accumulation,
         LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay,
@@ -129,8 +132,8 @@ internal static class TrainSettings
     /// <summary>All settings of a run.</summary>
     public static readonly Setting[] All =
     [
-        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodTable.Name,
-        .. MethodTable.Keys, .. QuantizationSettings.All,
+        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodSettings.Name,
+        .. MethodSettings.Keys, .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps,
         LearningRate, Scheduler,
         SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm,
@@ -148,7 +151,7 @@ internal static class TrainSettings
         Epochs = values.Number(Epochs), MaxSteps = OptionalInt(values, MaxSteps),
         BatchSize = values.Int(DataSettings.BatchSize),
         GradientAccumulationSteps = values.Int(Accumulation),
-        LearningRate = values.OptionalNumber(LearningRate) ?? UsualRates.Of(MethodTable.Of(values).Name, model),
+        LearningRate = values.OptionalNumber(LearningRate) ?? MethodSettings.Of(values).TrainRates.Of(model),
         LrScheduler = values.Text(Scheduler),
         ScheduleArguments = values.Node(SchedulerArguments) is JsonObject map ? ScheduleArguments.FromJson(map) : null,
         WarmupRatio = values.Number(WarmupRatio), WarmupSteps = OptionalInt(values, WarmupSteps),
@@ -168,6 +171,17 @@ internal static class TrainSettings
         EarlyStoppingMinDelta = values.Number(MinDelta),
         OnNan = values.Text(OnNan) == "skip" ? Training.OnNan.Skip : Training.OnNan.Stop,
     };
+
+    private static string UsualRatesText()
+    {
+        var groups = Methods.All.GroupBy(m => m.TrainRates).Select(g =>
+            $"{string.Join(", ", g.SelectMany(m => m.Names))} {Text(g.Key)}");
+        return $"Default by method and width; of encoders (decoders) {UsualRates.Width} wide: "
+            + $"{string.Join("; ", groups)}.";
+
+        static string Text(UsualRates rates) => Quantity.Number(rates.Encoder)
+            + (rates.Encoder == rates.Decoder ? "" : $" ({Quantity.Number(rates.Decoder)})");
+    }
 
     private static int? OptionalInt(SettingValues values, Setting setting) => values.Node(setting) is null
         ? null : values.Int(setting);

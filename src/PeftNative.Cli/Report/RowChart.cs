@@ -29,11 +29,14 @@ internal static class RowChart
 
     /// <summary>Styles a page with such charts needs.</summary>
     public const string Style = """
-        .rows{padding:.2rem .4rem .4rem}.rows div{display:grid;grid-template-columns:6.2rem 1fr 6.8rem;gap:.7rem;align-items:center;font-size:.88rem}
+        .rows{padding:.2rem .4rem .4rem}
+        .rows div{display:grid;grid-template-columns:6.2rem 1fr 6.8rem;gap:.7rem;align-items:center;font-size:.88rem}
         .rows svg{height:1.45rem;overflow:visible}.rows .o span:first-child{color:var(--soft);font-style:italic}
-        .rows span:last-child{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.rows svg circle{fill:var(--a)}
+        .rows span:last-child{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+        .rows svg circle{fill:var(--a)}
         .rows .o svg circle{fill:var(--b)}.rows svg circle.hollow{fill:var(--card);stroke:var(--a);stroke-width:2}
-        .rows svg circle.w1{opacity:.35}.rows svg circle.w2{opacity:.65}.rows line{stroke:var(--line)}.rows line.range{stroke:var(--a);stroke-width:3;opacity:.4;stroke-linecap:round}
+        .rows svg circle.w1{opacity:.35}.rows svg circle.w2{opacity:.65}.rows line{stroke:var(--line)}
+        .rows line.range{stroke:var(--a);stroke-width:3;opacity:.4;stroke-linecap:round}
         .rows line.bar{stroke:var(--a);stroke-width:9;opacity:.85}.rows .o line.bar,.rows .o line.range{stroke:var(--b)}
         .rows line.mark{stroke:var(--b);stroke-dasharray:3 3}.rows .axis svg{height:1.2rem}
         .rows.long div{grid-template-columns:6.2rem 1fr 10.5rem}

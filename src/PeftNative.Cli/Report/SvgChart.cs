@@ -48,7 +48,8 @@ internal static class SvgChart
             $"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{WebUtility.HtmlEncode(title)}\">");
         foreach (var tick in ticks)
             svg.Append(CultureInfo.InvariantCulture,
-                $"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Y(tick):0.#}\" y2=\"{Y(tick):0.#}\"/>")
+                $"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" ")
+                .Append(CultureInfo.InvariantCulture, $"y1=\"{Y(tick):0.#}\" y2=\"{Y(tick):0.#}\"/>")
                 .Append(CultureInfo.InvariantCulture,
                     $"<text x=\"{Left - 6}\" y=\"{Y(tick) + 4:0.#}\" text-anchor=\"end\">{Label(tick)}</text>");
         foreach (var tick in Ticks(x0, x1, 6).Where(t => t >= x0 && t <= x1))
@@ -84,7 +85,10 @@ internal static class SvgChart
     }
 
     private static string Legend(List<Series> series) => series.Count < 2 ? ""
-        : $"<span class=\"keys\">{string.Join(' ', series.Select(s => $"<span class=\"key {s.Style}\">{WebUtility.HtmlEncode(s.Name)}</span>"))}</span>";
+        : $"<span class=\"keys\">{string.Join(' ', series.Select(Key))}</span>";
+
+    private static string Key(Series series) =>
+        $"<span class=\"key {series.Style}\">{WebUtility.HtmlEncode(series.Name)}</span>";
 
     /// <summary>Round numbers that enclose the values.</summary>
     internal static double[] Ticks(double least, double most, int about)

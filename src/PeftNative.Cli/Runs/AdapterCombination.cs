@@ -4,9 +4,8 @@ using PeftNative.Cli.Output;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
-using PeftNative.Peft.Lora;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Merging;
-using PeftNative.Peft.WeightedMerge;
 using PeftNative.Tensors;
 
 namespace PeftNative.Cli.Runs;
@@ -58,21 +57,21 @@ internal static class AdapterCombination
         using var backend = Machine.CreateBackend(values, DType.Float32);
         var fitting = AdapterLabels.OptionsFor([.. sources.Select(s => s.Folder)], folder);
         using var model = ModelLoader.Load(backend, folder, fitting, cancellation: terminal.Cancellation).Model;
-        var adapters = new List<LoraAdapter>();
+        var adapters = new List<Adapter>();
         try
         {
             foreach (var source in sources) adapters.Add(Load(model, source, adapters.Count));
             foreach (var (adapter, source) in adapters.Zip(sources))
                 foreach (var doubt in AdapterFolder.Doubts(adapter, source.Folder)) terminal.Warn(doubt);
-            using var combined = LoraCombiner.Combine(adapters, [.. sources.Select(s => s.Scale)], options);
+            using var combined = adapters[0].Config.Method.Combine!(adapters, [.. sources.Select(s => s.Scale)],
+                options, "combined");
+            var rank = combined.Config.Method.Settings(combined.Config)["r"];
             AdapterFolder.Save(combined, output);
-            terminal.Line(
-                $"{output}: {values.Text(Type)} of "
-                    + $"{string.Join(", ", sources.Select(s => $"{s.Folder} ({Quantity.Number(s.Scale)})"))}, r "
-                    + $"{combined.LoraConfig.R}");
+            var parts = sources.Select(s => $"{s.Folder} ({Quantity.Number(s.Scale)})");
+            terminal.Line($"{output}: {values.Text(Type)} of {string.Join(", ", parts)}, r {rank}");
             terminal.Object(new JsonObject
             {
-                ["output"] = output, ["combination_type"] = values.Text(Type), ["r"] = combined.LoraConfig.R,
+                ["output"] = output, ["combination_type"] = values.Text(Type), ["r"] = rank?.DeepClone(),
                 ["adapters"] = JsonLines.List(sources.Select(s => s.Folder)), ["parameters"] = combined.ParameterCount,
             });
         }
@@ -83,12 +82,13 @@ internal static class AdapterCombination
     }
 
     // The scale is the adapter's weight in the sum, so it must not be in its values already.
-    private static LoraAdapter Load(TransformerModel model, AdapterSource source, int number)
+    private static Adapter Load(TransformerModel model, AdapterSource source, int number)
     {
         var adapter = AdapterFolder.Load(model, source.Folder, name: $"adapter{number}");
-        if (adapter is LoraAdapter lora) return lora;
+        if (adapter.Config.Method.Combine is not null) return adapter;
         adapter.Dispose();
-        throw new UsageException($"Only LoRA adapters can be combined, not {adapter.Config.PeftType}.", source.Folder,
+        var able = string.Join(" and ", Methods.All.Where(m => m.Combine is not null).Select(m => m.Title));
+        throw new UsageException($"Only {able} adapters can be combined, not {adapter.Config.PeftType}.", source.Folder,
             "Name several adapters when generating instead, or merge without --combination_type.");
     }
 }

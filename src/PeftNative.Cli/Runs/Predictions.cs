@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Cli.Verbs;
 using PeftNative.Data;
 using PeftNative.Inference;
 using PeftNative.Models;
@@ -12,6 +11,10 @@ namespace PeftNative.Cli.Runs;
 /// <summary>Computes one JSON object per record: label and scores, tags, or a continuation.</summary>
 internal sealed class Predictions(ModelSession session, DataPlan data, SettingValues values, Terminal terminal)
 {
+    /// <summary>Labels that the user gives.</summary>
+    public static readonly Setting Labels = new("labels", SettingKind.Names,
+        "Names of the labels by number, for adapters that come without.") { Group = "Data" };
+
     /// <summary>The objects, in the order of the records.</summary>
     public IEnumerable<JsonObject> Lines()
     {
@@ -75,7 +78,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         var encoder = session.Model.Task == ModelTask.SequenceToSequence
             ? Encoder(ModelTask.SequenceToSequence, "source, prompt or instruction")
             : Encoder(ModelTask.CausalLM, "prompt, instruction or messages");
-        var options = GenerateVerb.ToOptions(values);
+        var options = SamplingSettings.ToOptions(values);
         if (data.Shape == RecordShape.Messages && ChatTemplate.Load(session.TokenizerFolder) is { } template)
             options = TurnEnd.Of(template, session.Tokenizer).AddTo(options);
         foreach (var line in InBatches(Continue)) yield return line;
@@ -131,7 +134,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
             $"There are: {string.Join(", ", session.Choices.Select(c => c.Name))}; null is none.");
 
     private IReadOnlyList<string> LabelsFor(DataRecord record) =>
-        values.Has(PredictVerb.Labels) ? session.Model.Config.Labels : ChoiceOf(record)?.Labels
+        values.Has(Labels) ? session.Model.Config.Labels : ChoiceOf(record)?.Labels
         ?? session.Model.Config.Labels;
 
     private ExampleEncoder Encoder(ModelTask task, string fields)

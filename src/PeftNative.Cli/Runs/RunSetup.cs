@@ -6,10 +6,8 @@ using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft;
-using PeftNative.Peft.PromptTuning;
 using PeftNative.Tokenizers;
 using PeftNative.Training;
-using MethodTable = PeftNative.Cli.Options.MethodTable;
 
 namespace PeftNative.Cli.Runs;
 
@@ -70,12 +68,11 @@ internal sealed class RunSetup : IDisposable
     {
         var folder = values.Text(Shared.Model);
         var config = FamilyTable.Read(folder);
-        var method = MethodTable.Config(values); // wrong settings should show before anything large is read
+        var method = MethodSettings.Config(values); // wrong settings should show before anything large is read
         var options = TrainSettings.ToOptions(values, config);
         var quantization = QuantizationSettings.Read(values);
         var tokenizer = HfTokenizer.Load(folder);
-        if (method is PromptTuningConfig { Initialization: PromptInitialization.Text } prompt)
-            method = prompt.WithText(tokenizer);
+        method = method.WithTokenizer(tokenizer);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
         var labels = train.FindLabels(config.Labels);
         var maxLength = DataPlan.MaxLength(values, config);
@@ -92,7 +89,7 @@ internal sealed class RunSetup : IDisposable
             (model, var loaded) = ModelLoader.Load(backend, folder, asked, progress, terminal.Cancellation);
             var adapter = method.Create(model, options.Seed, trainable: true, "default");
             foreach (var doubt in loaded.Doubts.Concat(adapter.Warnings).Concat(adapter.Doubts)) terminal.Warn(doubt);
-            (adapter as ReplacementAdapter)?.ReleaseBase();
+            adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
             return new RunSetup

@@ -1,8 +1,6 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Formats;
-using PeftNative.Models;
-using PeftNative.Peft.Lora;
 
 namespace PeftNative.Cli.Runs;
 
@@ -91,21 +89,10 @@ internal static class StartPanel
 
     private static string Method(RunSetup setup, SettingValues values)
     {
-        var name = values.Text(MethodTable.Name);
-        if (setup.Adapter is not LoraAdapter lora)
-            return string.Join(", ", MethodTable.Given(values).Select(s => $"{s.Key} {values.Node(s)}").Prepend(name));
-        var config = (LoraConfig)lora.Config;
-        var targets = config.Targets!.Names is { } names ? string.Join(", ", names.Order(StringComparer.Ordinal))
-            : config.Targets.Pattern;
-        var saved = config.ModulesToSave is { Count: > 0 } modules
-            ? $", head {string.Join(", ", modules.Where(m => IsThere(setup.Model, m)))}" : "";
-        return $"{name}, r {config.R}, lora_alpha {Quantity.Number(config.Alpha)}, at {lora.Targets.Count()} modules "
-            + $"({targets}){saved}";
+        var name = values.Text(MethodSettings.Name);
+        return setup.Adapter.Summary is { } summary ? $"{name}, {summary}"
+            : string.Join(", ", MethodSettings.Given(values).Select(s => $"{s.Key} {values.Node(s)}").Prepend(name));
     }
-
-    private static bool IsThere(TransformerModel model, string module) =>
-        model.Parameters.Any(p => p.Module.EndsWith(module, StringComparison.Ordinal)
-            || p.Module.Contains(module + ".", StringComparison.Ordinal));
 
     private static string Memory(RunSetup setup)
     {

@@ -6,7 +6,6 @@ using PeftNative.Cli.Report;
 using PeftNative.Formats;
 using PeftNative.Peft;
 using PeftNative.Training;
-using MethodTable = PeftNative.Cli.Options.MethodTable;
 
 namespace PeftNative.Cli.Runs;
 
@@ -133,11 +132,11 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             cards.Add(($"{name.Replace('_', ' ')}, best evaluation", Quantity.Metric(value)));
         var title =
             $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)))}: "
-            + $"{values.Text(MethodTable.Name)} on {Path.GetFileName(setup.Data.Path)}";
+            + $"{values.Text(MethodSettings.Name)} on {Path.GetFileName(setup.Data.Path)}";
         var state = result switch { null => "stopped by an error", { End: RunEnd.Cancelled } => "interrupted",
             { End: RunEnd.EarlyStopped } => "stopped early", _ => "completed" };
         AtomicFile.WriteText(Path.Combine(output, "report.html"), HtmlReport.Write(title,
-            $"{state}, {DateTime.Now:yyyy-MM-dd HH:mm}, peftnative {Cli.Version}, {setup.Backend.Description}", cards,
+            $"{state}, {DateTime.Now:yyyy-MM-dd HH:mm}, peftnative {Product.Version}, {setup.Backend.Description}", cards,
             log.Lines, panel, result is null ? [] : Samples(sample),
             ConfigWriter.Write(values, TrainSettings.Recorded)));
     }

@@ -34,7 +34,7 @@ internal sealed class ChatVerb : Verb
         + "NAME=DIR; the first one is taken at the start.";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Shared.Model, ModelSession.ChosenAdapters, System, .. QuantizationSettings.All, .. GenerateVerb.Sampling,
+        [Shared.Model, ModelSession.ChosenAdapters, System, .. QuantizationSettings.All, .. SamplingSettings.All,
             .. Shared.Machine];
 
     public override int Run(SettingValues values, Terminal terminal)
@@ -48,7 +48,7 @@ internal sealed class ChatVerb : Verb
         var names = ModelSession.NamedSources(values)
             .Zip(session.Loaded, (s, adapter) => (Name: s.Name ?? NameOf(s.Source.Folder), adapter)).ToList();
         using var conversation = new Conversation(
-            session, template, TurnEnd.Of(template, session.Tokenizer).AddTo(GenerateVerb.ToOptions(values)),
+            session, template, TurnEnd.Of(template, session.Tokenizer).AddTo(SamplingSettings.ToOptions(values)),
             values.OptionalText(System));
         conversation.Take(names.Count == 0 ? null : names[0].adapter);
         terminal.Note(names.Count == 0 ? Help : $"adapters: {string.Join(", ", names.Select(n => n.Name))}; {Help}");
@@ -66,8 +66,8 @@ internal sealed class ChatVerb : Verb
         {
             if (name == "none") conversation.Take(null);
             else if (names.FirstOrDefault(n => n.Name == name).adapter is { } adapter) conversation.Take(adapter);
-            else terminal.Warn(
-                $"there is no adapter '{name}'; there are {string.Join(", ", names.Select(n => n.Name).Append("none"))}");
+            else terminal.Warn($"there is no adapter '{name}'; there are "
+                + string.Join(", ", names.Select(n => n.Name).Append("none")));
         }
     }
 

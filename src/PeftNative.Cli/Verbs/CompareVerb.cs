@@ -1,7 +1,6 @@
 using PeftNative.Cli.Compare;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Cli.Runs;
 using PeftNative.Formats;
 using PeftNative.Lab.Comparison;
 
@@ -16,8 +15,9 @@ internal sealed class CompareVerb : Verb
         "trains every method on one model and data set and shows what each costs and gives";
 
     public override string Example => """
-        peftnative compare --model minilm --data sst2-train.jsonl --eval_data sst2-dev.jsonl --own_data agnews-train.jsonl \
-          --methods lora,ia3,prefix,prompt,p_tuning,bottleneck,full,head --sizes 50,200,1000 --seeds 42,43,44
+        peftnative compare --model minilm --data sst2-train.jsonl --eval_data sst2-dev.jsonl \
+          --own_data agnews-train.jsonl --methods lora,ia3,prefix,prompt,p_tuning,bottleneck,full,head \
+          --sizes 50,200,1000 --seeds 42,43,44
         """;
 
     public override string Notes => """
@@ -30,8 +30,8 @@ internal sealed class CompareVerb : Verb
 
     public override int Run(SettingValues values, Terminal terminal)
     {
-        values.Add(CompareSettings.Output,
-            $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(values.Text(Shared.Model))))}-compare", "chosen");
+        var model = Path.TrimEndingDirectorySeparator(Path.GetFullPath(values.Text(Shared.Model)));
+        values.Add(CompareSettings.Output, $"{Path.GetFileName(model)}-compare", "chosen");
         using var backend = Machine.CreateBackend(values);
         var setup = CompareSetup.Read(values, backend, terminal);
         var comparison = new MethodComparison(setup);

@@ -2,7 +2,6 @@ using PeftNative.Cli.Demo;
 using PeftNative.Cli.Demo.Base;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Cli.Runs;
 using PeftNative.Formats;
 
 namespace PeftNative.Cli.Verbs;

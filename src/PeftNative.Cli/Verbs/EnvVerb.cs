@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using PeftNative.Backends;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Cli.Runs;
 using PeftNative.Models.Families;
 using ArmFeatures = System.Runtime.Intrinsics.Arm;
 using X86Features = System.Runtime.Intrinsics.X86;
@@ -28,7 +27,7 @@ internal sealed class EnvVerb : Verb
         var backends = Machine.Survey();
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         terminal.Object(ToJson(backends, memory));
-        terminal.Line($"peftnative  {Cli.Version}, .NET {Environment.Version}");
+        terminal.Line($"peftnative  {Product.Version}, .NET {Environment.Version}");
         terminal.Line(
             $"system      {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}".TrimEnd());
         terminal.Line($"processor   {ProcessorName()}, {Environment.ProcessorCount} usable cores");
@@ -47,7 +46,7 @@ internal sealed class EnvVerb : Verb
 
     private static JsonObject ToJson(IReadOnlyList<BackendStatus> backends, long memory) => new()
     {
-        ["version"] = Cli.Version,
+        ["version"] = Product.Version,
         ["dotnet"] = Environment.Version.ToString(),
         ["os"] = RuntimeInformation.OSDescription,
         ["architecture"] = RuntimeInformation.ProcessArchitecture.ToString(),

@@ -30,7 +30,7 @@ internal sealed class EvalVerb : Verb
         Shared.Model, ModelSession.Adapters, DataSettings.Data,
         DataSettings.BatchSize with { Group = "Data", Default = "32" }, .. QuantizationSettings.All,
         .. DataSettings.Reading,
-        GenerateVerb.MaxTokens with { Help = "Most tokens of a written text.", Group = "Data" },
+        SamplingSettings.MaxTokens with { Help = "Most tokens of a written text.", Group = "Data" },
         .. Shared.Machine,
     ];
 
@@ -57,7 +57,7 @@ internal sealed class EvalVerb : Verb
         if (session.Model.Task == ModelTask.SequenceToSequence)
         {
             using var writer = new TextEvaluator(session.Model, session.Tokenizer, [.. session.Active]);
-            var options = new GenerationOptions { MaxTokens = values.Int(GenerateVerb.MaxTokens) };
+            var options = new GenerationOptions { MaxTokens = values.Int(SamplingSettings.MaxTokens) };
             foreach (var (name, value) in writer.Run(examples.Examples, values.Int(DataSettings.BatchSize), options,
                 progress, terminal.Cancellation))
                 metrics[name] = value;

@@ -4,18 +4,20 @@ using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
-using PeftNative.Peft.Export;
-using PeftNative.Peft.Lora;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Cli.Verbs;
 
 /// <summary>Writes a LoRA adapter in another program's format.</summary>
 internal sealed class ExportVerb : Verb
 {
+    private static IEnumerable<AdapterExport> Formats =>
+        Methods.All.SelectMany(m => m.Exports).DistinctBy(e => e.Name);
+
     private static readonly Setting To = new("to", SettingKind.Text,
-        "gguf-lora: a file for llama.cpp's --lora; mlx: a folder for mlx-lm.")
+        $"{string.Join("; ", Formats.Select(e => $"{e.Name}: {e.Help}"))}.")
     {
-        Choices = ["gguf-lora", "mlx"], Group = "What", IsRequired = true,
+        Choices = [.. Formats.Select(e => e.Name)], Group = "What", IsRequired = true,
     };
 
     private static readonly Setting Output = new("output", SettingKind.Text, "The new file or folder.")
@@ -50,16 +52,19 @@ internal sealed class ExportVerb : Verb
         using var owner = model;
         foreach (var doubt in loaded.Doubts) terminal.Warn(doubt);
         using var adapter = AdapterFolder.Load(model, source);
-        if (adapter is not LoraAdapter lora)
-            throw new UsageException(
-                $"Only LoRA adapters have a form in other programs' formats, not {adapter.Config.PeftType}.", source,
+        var format = adapter.Config.Method.Exports.FirstOrDefault(e => e.Name == values.Text(To))
+            ?? throw new UsageException(
+                $"Only {Able(values.Text(To))} adapters have a form in other programs' formats, "
+                    + $"not {adapter.Config.PeftType}.", source,
                 adapter.MergeRefusal is null ? "Merge the adapter into the base and convert the whole model instead."
                     : "Use it here, or train with --method lora.");
         foreach (var doubt in AdapterFolder.Doubts(adapter, source)) terminal.Warn(doubt);
-        var modules = values.Text(To) == "mlx" ? MlxLora.Write(lora, output)
-            : GgufLora.Write(lora, output, values.Text(Type) == "f16");
-        terminal.Line($"{output}: {Quantity.Of(modules, "module")} with r {lora.LoraConfig.R}");
-        terminal.Object(new JsonObject { ["output"] = output, ["format"] = values.Text(To), ["modules"] = modules });
+        var (modules, with) = format.Write(adapter, output, values.Text(Type) == "f16");
+        terminal.Line($"{output}: {Quantity.Of(modules, "module")} with {with}");
+        terminal.Object(new JsonObject { ["output"] = output, ["format"] = format.Name, ["modules"] = modules });
         return 0;
     }
+
+    private static string Able(string format) => string.Join(" and ",
+        Methods.All.Where(m => m.Exports.Any(e => e.Name == format)).Select(m => m.Title));
 }

@@ -21,49 +21,6 @@ internal sealed class GenerateVerb : Verb
         ValueName = "FILE", Group = "What",
     };
 
-    /// <summary>How text is continued, for every verb that does.</summary>
-    public static readonly Setting MaxTokens = new("max_tokens", SettingKind.Whole, "Most tokens to add.")
-    {
-        Default = "128", Least = 1, Most = 1 << 20, Aliases = ["max_new_tokens"],
-    };
-
-    private static readonly Setting Temperature = new("temperature", SettingKind.Number,
-        "0 takes the best token; larger is more varied.")
-    {
-        Default = "0", Least = 0, Aliases = ["temp"],
-    };
-
-    private static readonly Setting TopK = new("top_k", SettingKind.Whole,
-        "Sample from the k best tokens; 0 for all.") { Default = "0", Least = 0, Most = int.MaxValue };
-
-    private static readonly Setting TopP = new("top_p", SettingKind.Number,
-        "Sample from the best tokens that make up this probability.")
-    {
-        Default = "1", Least = 1e-6, Most = 1,
-    };
-
-    private static readonly Setting MinP = new("min_p", SettingKind.Number,
-        "Leave out tokens less probable than this share of the best one.")
-    {
-        Default = "0", Least = 0, Most = 1,
-    };
-
-    private static readonly Setting RepetitionPenalty = new("repetition_penalty", SettingKind.Number,
-        "Above 1 makes tokens of the prompt and the answer less likely to come again.")
-    {
-        Default = "1", Least = 0.01, Most = 100,
-    };
-
-    private static readonly Setting Stop = new("stop", SettingKind.Text,
-        "End before this text; may be given several times.")
-    {
-        IsRepeatable = true, Aliases = ["stop_strings"],
-    };
-
-    /// <summary>The settings of sampling.</summary>
-    public static readonly Setting[] Sampling = [MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty, Stop,
-        Shared.Seed];
-
     public override string Name => "generate";
 
     public override string Summary => "continues a text, with any number of adapters";
@@ -72,7 +29,7 @@ internal sealed class GenerateVerb : Verb
         "peftnative generate --model my-model --adapter my-adapter --prompt 'Once upon a time' --max_tokens 60";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Shared.Model, ModelSession.Adapters, Prompt, PromptFile, .. QuantizationSettings.All, .. Sampling,
+        [Shared.Model, ModelSession.Adapters, Prompt, PromptFile, .. QuantizationSettings.All, .. SamplingSettings.All,
             .. Shared.Machine];
 
     public override int Run(SettingValues values, Terminal terminal)
@@ -83,7 +40,7 @@ internal sealed class GenerateVerb : Verb
         using var generator = new TextGenerator(session.Model, session.Tokenizer, [.. session.Active]);
         var text = new StringBuilder();
         var clock = Stopwatch.StartNew();
-        var options = ToOptions(values).StoppingAt(EndOfTurn(session, terminal));
+        var options = SamplingSettings.ToOptions(values).StoppingAt(EndOfTurn(session, terminal));
         foreach (var piece in generator.Stream(ids, options, terminal.Cancellation))
         {
             text.Append(piece);
@@ -104,15 +61,6 @@ internal sealed class GenerateVerb : Verb
                     + "tokens/s");
         return 0;
     }
-
-    /// <summary>The options of sampling.</summary>
-    public static GenerationOptions ToOptions(SettingValues values) => new()
-    {
-        MaxTokens = values.Int(MaxTokens), Temperature = values.Number(Temperature), TopK = values.Int(TopK),
-        TopP = values.Number(TopP),
-        MinP = values.Number(MinP), RepetitionPenalty = values.Number(RepetitionPenalty), Stop = values.Texts(Stop),
-        Seed = (ulong)values.Whole(Shared.Seed),
-    };
 
     // A model tuned on conversations ends with this token also where it just goes on with a text.
     private static int? EndOfTurn(ModelSession session, Terminal terminal)

@@ -17,10 +17,6 @@ internal sealed class PredictVerb : Verb
         ValueName = "FILE.jsonl", Group = "What",
     };
 
-    /// <summary>Labels that the user gives.</summary>
-    internal static readonly Setting Labels = new("labels", SettingKind.Names,
-        "Names of the labels by number, for adapters that come without.") { Group = "Data" };
-
     public override string Name => "predict";
 
     public override string Summary => "writes labels and scores, tags, or continuations for every record of a file";
@@ -39,8 +35,8 @@ internal sealed class PredictVerb : Verb
     [
         Shared.Model, ModelSession.ChosenAdapters, DataSettings.Data, Output,
         DataSettings.BatchSize with { Group = "Data", Default = "32" },
-        Labels,
-        .. QuantizationSettings.All, .. DataSettings.Reading, .. GenerateVerb.Sampling, .. Shared.Machine,
+        Predictions.Labels,
+        .. QuantizationSettings.All, .. DataSettings.Reading, .. SamplingSettings.All, .. Shared.Machine,
     ];
 
     public override int Run(SettingValues values, Terminal terminal)
@@ -81,10 +77,10 @@ internal sealed class PredictVerb : Verb
 
     private static ModelOptions? OptionsFor(SettingValues values)
     {
-        if (!values.Has(Labels)) return null;
+        if (!values.Has(Predictions.Labels)) return null;
         var adapters = ModelSession.NamedSources(values);
         var options = adapters.Count > 0
             ? AdapterLabels.OptionsFor(adapters[0].Source.Folder, values.Text(Shared.Model)) : new ModelOptions();
-        return options with { Labels = values.Texts(Labels) };
+        return options with { Labels = values.Texts(Predictions.Labels) };
     }
 }

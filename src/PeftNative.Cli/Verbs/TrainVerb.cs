@@ -19,7 +19,8 @@ internal sealed class TrainVerb : Verb
 
     public override string Notes => """
         --model and --data are enough to start. Ctrl-C saves a checkpoint; the same command goes on from there.
-        The output folder gets adapter_config.json, adapter_model.safetensors, best/, checkpoint-N/, log.jsonl, report.html.
+        The output folder gets adapter_config.json, adapter_model.safetensors, best/, checkpoint-N/, log.jsonl,
+        report.html.
         """;
 
     public override IReadOnlyList<Setting> Settings => TrainSettings.All;
@@ -31,6 +32,9 @@ internal sealed class TrainVerb : Verb
         return new TrainingRun(setup, values, terminal).Run();
     }
 
-    private static string DefaultOutput(SettingValues values) =>
-        $"{Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(values.Text(Shared.Model))))}-{values.Text(MethodTable.Name)}";
+    private static string DefaultOutput(SettingValues values)
+    {
+        var model = Path.TrimEndingDirectorySeparator(Path.GetFullPath(values.Text(Shared.Model)));
+        return $"{Path.GetFileName(model)}-{values.Text(MethodSettings.Name)}";
+    }
 }

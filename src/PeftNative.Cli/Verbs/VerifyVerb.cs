@@ -1,7 +1,6 @@
 using System.Text.RegularExpressions;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Cli.Runs;
 using PeftNative.Cli.Verify;
 using PeftNative.Ops;
 

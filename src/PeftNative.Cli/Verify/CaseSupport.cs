@@ -24,7 +24,8 @@ internal static class CaseSupport
         if (recorded.Kind == "files") return null;
         var adapter = Path.Combine(recorded.Folder, "adapter", AdapterFolder.ConfigName);
         if (!File.Exists(adapter)) return null;
-        var method = AdapterFolder.MethodOf(StrictJson.ReadFile(adapter)) ?? "none";
-        return AdapterFolder.Methods.Contains(method) ? null : $"the method {method} is not supported yet";
+        var json = StrictJson.ReadFile(adapter);
+        return Methods.OfFile(json) is not null ? null
+            : $"the method {AdapterFolder.MethodOf(json) ?? "none"} is not supported yet";
     }
 }

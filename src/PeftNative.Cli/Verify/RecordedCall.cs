@@ -1,5 +1,6 @@
 using PeftNative.Tokenizers;
-using PeftNative.Tokenizers.Files;
+using PeftNative.Tokenizers.Encodings;
+using PeftNative.Tokenizers.Files.Parts;
 
 namespace PeftNative.Cli.Verify;
 

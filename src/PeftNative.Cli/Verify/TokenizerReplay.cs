@@ -1,5 +1,7 @@
 using PeftNative.Tokenizers;
+using PeftNative.Tokenizers.Encodings;
 using PeftNative.Tokenizers.Files;
+using PeftNative.Tokenizers.Files.Parts;
 
 namespace PeftNative.Cli.Verify;
 

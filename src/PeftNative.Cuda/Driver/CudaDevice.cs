@@ -6,6 +6,9 @@ namespace PeftNative.Cuda.Driver;
 /// </summary>
 internal sealed unsafe class CudaDevice : IDisposable
 {
+    /// <summary>The environment variable that makes every operation wait for its kernels.</summary>
+    public const string SynchronousVariable = "PEFTNATIVE_CUDA_SYNCHRONOUS";
+
     [ThreadStatic]
     private static CudaDevice? current;
 
@@ -172,7 +175,7 @@ internal sealed unsafe class CudaDevice : IDisposable
             "Update the driver."),
         CudaResult.IllegalAddress or CudaResult.LaunchFailed => new CudaException(
             $"The device stopped: {call} answered {Driver.NameOf(result)}.", where,
-            $"Set {CudaBackend.SynchronousVariable}=1 to see at which kernel, and resume from the last checkpoint."),
+            $"Set {SynchronousVariable}=1 to see at which kernel, and resume from the last checkpoint."),
         _ => new CudaException($"The driver refused: {call} answered {Driver.NameOf(result)}.", where,
             "Resume from the last checkpoint; update the driver if it comes back."),
     };

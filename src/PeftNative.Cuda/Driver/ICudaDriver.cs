@@ -1,5 +1,3 @@
-using PeftNative.Cuda.Products;
-
 namespace PeftNative.Cuda.Driver;
 
 /// <summary>

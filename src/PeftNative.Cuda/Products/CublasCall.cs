@@ -1,3 +1,4 @@
+using PeftNative.Cuda.Driver;
 using PeftNative.Tensors;
 
 namespace PeftNative.Cuda.Products;
@@ -27,7 +28,8 @@ internal static class CublasCall
             throw new ResourceException($"The device has not enough memory: {call} answered {NameOf(status)}.", where,
                 "Use a smaller batch.");
         throw new CudaException($"cuBLAS refused: {call} answered {NameOf(status)}.", where,
-            $"Resume from the last checkpoint; with {CublasLtOptions.ModeVariable}=off plain cuBLAS makes the products.");
+            "Resume from the last checkpoint; "
+                + $"with {CublasLtOptions.ModeVariable}=off plain cuBLAS makes the products.");
     }
 
     private static string NameOf(int status) => status switch

@@ -1,4 +1,5 @@
 using System.Numerics;
+using PeftNative.Cuda.Driver;
 using PeftNative.Tensors;
 
 namespace PeftNative.Cuda.Products;

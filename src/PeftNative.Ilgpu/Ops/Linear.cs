@@ -60,14 +60,6 @@ public sealed partial class IlgpuBackend
         if (gradients.DInputScale.IsPresent) InputScaleGradient(op, gradients);
     }
 
-    /// <inheritdoc/>
-    public void Forward(in DoraScaleOp op) => Groups(LinearKernels.DoraForward, op.W.Rows, ArgumentsOf(op));
-
-    /// <inheritdoc/>
-    public void Backward(in DoraScaleOp op, in DoraScaleGradients gradients) =>
-        Each(LinearKernels.DoraBackward, op.Norm.Columns,
-        ArgumentsOf(op) with { DG = View(gradients.DG), DMagnitude = View(gradients.DMagnitude) });
-
     private static Span<LowRankPair> Pairs(in LinearOp op) => op.LowRank.AsSpan(0, op.LowRankCount);
 
     private static Tensor LowRankInput(in LinearOp op, in LowRankPair pair) =>
@@ -142,17 +134,4 @@ public sealed partial class IlgpuBackend
             Each(LinearKernels.ColumnSums, target.Columns,
                 new ColumnSumsArguments { X = x, Factor = factor, Scale = scale, Target = View(target) });
     }
-
-    private DoraArguments ArgumentsOf(in DoraScaleOp op) => new()
-    {
-        W = View(op.W),
-        A = View(op.A),
-        B = View(op.B),
-        Magnitude = View(op.Magnitude),
-        Norm = View(op.Norm),
-        G = View(op.G),
-        DG = absent,
-        DMagnitude = absent,
-        Scale = (float)op.Scale,
-    };
 }

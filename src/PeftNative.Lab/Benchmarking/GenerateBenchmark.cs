@@ -23,18 +23,18 @@ internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOpt
         MachinePeaks? peaks, CancellationToken cancellation)
     {
         var decode = variants.Select(_ => new List<double>()).ToArray();
-        Pass[] passes = [.. variants.Select(v => new Pass(model, v.Adapters))];
+        ModelRun[] runs = [.. variants.Select(v => new ModelRun(model, v.Adapters))];
         var prompt = StepRun.RandomBatch(options);
-        var prefill = Measurement.Interleave([.. passes.Select<Pass, Action>((pass, v) => () => Prefill(pass, prompt))],
+        var prefill = Measurement.Interleave([.. runs.Select<ModelRun, Action>((run, v) => () => Prefill(run, prompt))],
             options.Warmup, options.Steps, cancellation);
         for (var round = -options.Warmup; round < options.Steps; round++)
-            for (var v = 0; v < passes.Length; v++)
+            for (var v = 0; v < runs.Length; v++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                var time = Decode(passes[v], prompt);
+                var time = Decode(runs[v], prompt);
                 if (round >= 0) decode[v].Add(time);
             }
-        foreach (var pass in passes) pass.Dispose();
+        foreach (var run in runs) run.Dispose();
         return [.. variants.SelectMany((v, i) => new[] { OfPrefill(v.Name, prefill[i], peaks),
             OfDecode(v.Name, decode[i], peaks) })];
     }
@@ -55,31 +55,30 @@ internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOpt
     private double LayerWeights() =>
         model.Linears.Where(l => l.Role != ModuleRole.Head).Sum(l => (double)l.Weight.Count);
 
-    private void Prefill(Pass pass, TokenBatch prompt)
+    private void Prefill(ModelRun run, TokenBatch prompt)
     {
         using var cache = new KvCache(model.Backend, model.Config, options.Batch, options.Sequence + newTokens);
-        pass.Rows.Cache = cache;
-        Scores(pass, prompt);
-        pass.Rows.Cache = null;
+        run.Cache = cache;
+        Scores(run, prompt);
+        run.Cache = null;
     }
 
     // Milliseconds per pass over one new token of each sequence.
-    private double Decode(Pass pass, TokenBatch prompt)
+    private double Decode(ModelRun run, TokenBatch prompt)
     {
         using var cache = new KvCache(model.Backend, model.Config, options.Batch, options.Sequence + newTokens);
-        pass.Rows.Cache = cache;
-        Scores(pass, prompt);
+        run.Cache = cache;
+        Scores(run, prompt);
         var next = StepRun.RandomBatch(options.Vocabulary, [.. Enumerable.Repeat(1, options.Batch)]);
-        var time = Measurement.Interleave([() => Scores(pass, next)], warmup: 0, newTokens)[0].Average();
-        pass.Rows.Cache = null;
+        var time = Measurement.Interleave([() => Scores(run, next)], warmup: 0, newTokens)[0].Average();
+        run.Cache = null;
         return time;
     }
 
-    private void Scores(Pass pass, TokenBatch batch)
+    private void Scores(ModelRun run, TokenBatch batch)
     {
-        pass.Begin(batch, training: false);
-        var x = model.Forward(pass);
-        int[] rows = [.. Enumerable.Range(0, batch.SequenceCount).Select(s => pass.Rows.Offsets[s + 1] - 1)];
-        HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows), scores);
+        run.Forward(batch);
+        int[] rows = [.. Enumerable.Range(0, batch.SequenceCount).Select(s => run.Rows.Offsets[s + 1] - 1)];
+        HostValues.Download(model.Backend, run.Scores(rows), scores);
     }
 }

@@ -1,13 +1,10 @@
+using System.Text.Json.Nodes;
 using PeftNative.Models;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
-using PeftNative.Peft.Ia3;
-using PeftNative.Peft.Lora;
-using PeftNative.Peft.PrefixTuning;
-using PeftNative.Peft.PromptTuning;
 using PeftNative.Quantization;
 
 namespace PeftNative.Lab.Benchmarking;
@@ -41,21 +38,22 @@ public sealed record StepBenchmarkOptions
     /// <summary>Tokens per sequence.</summary>
     public int Sequence { get; init; } = 256;
 
-    /// <summary>lora, full, ia3, prefix or prompt.</summary>
+    /// <summary>The name of the method; see <see cref="Methods"/>.</summary>
     public string Method { get; init; } = "lora";
 
-    /// <summary>LoRA's rank.</summary>
+    /// <summary>The rank, of a method that has one.</summary>
     public int Rank { get; init; } = 8;
 
-    /// <summary>LoRA's alpha.</summary>
+    /// <summary>Its alpha.</summary>
     public double Alpha { get; init; } = 16;
 
     /// <summary>
-    /// Projections LoRA attaches to: letters of q, k, v, o, gate, up, down separated by commas, or all.
+    /// Projections that a method with a rank attaches to: letters of q, k, v, o, gate, up, down separated by commas, or
+    /// all.
     /// </summary>
     public string Targets { get; init; } = "q,v";
 
-    /// <summary>Virtual tokens of prefix and prompt tuning.</summary>
+    /// <summary>Virtual tokens, of a method that has some.</summary>
     public int VirtualTokens { get; init; } = 20;
 
     /// <summary>How the frozen linear layers are quantised; null to keep them in the backend's type.</summary>
@@ -105,19 +103,19 @@ public sealed record StepBenchmarkOptions
         };
     }
 
-    /// <summary>What is trained.</summary>
+    /// <summary>What is trained: the method's usual settings, with those above that it has.</summary>
     /// <exception cref="UsageException">Method or targets are unknown.</exception>
-    internal AdapterConfig AdapterConfig() => Method switch
+    internal AdapterConfig AdapterConfig()
     {
-        "full" => new FullConfig(),
-        "ia3" => new Ia3Config(),
-        "prefix" => new PrefixTuningConfig { VirtualTokenCount = VirtualTokens },
-        "prompt" => new PromptTuningConfig { VirtualTokenCount = VirtualTokens },
-        "lora" => new LoraConfig { R = Rank, Alpha = Alpha,
-            Targets = TargetModules.Of([.. Letters().Select(Projection)]) },
-        _ => throw new UsageException(
-            $"The step benchmark knows the methods lora, full, ia3, prefix and prompt, not '{Method}'."),
-    };
+        var method = Methods.Find(Method);
+        var given = (JsonObject)(method.Presets.FirstOrDefault(p => p.Name == Method)?.Settings ?? []).DeepClone();
+        var keys = method.AskedKeys.Select(k => k.Name).ToHashSet();
+        if (keys.Contains("r"))
+            (given["r"], given["lora_alpha"], given["target_modules"]) =
+                (Rank, Alpha, new JsonArray([.. Letters().Select(l => (JsonNode)Projection(l))]));
+        if (keys.Contains("num_virtual_tokens")) given["num_virtual_tokens"] = VirtualTokens;
+        return method.FromSettings(given, baseModel: null);
+    }
 
     private IEnumerable<string> Letters() => Targets == "all" ? Projections.Keys : Targets.Split(',');
 

@@ -14,10 +14,9 @@ internal sealed class StepRun : IDisposable
 
     private readonly TransformerModel model;
     private readonly TokenBatch batch;
-    private readonly int[] labels;
     private readonly AdamW optimizer;
-    private readonly Pass pass;
-    private readonly StepGraphs graphs;
+    private readonly ModelRun run;
+    private readonly Targets targets;
     private readonly object[] names = []; // of the sequences
 
     /// <summary>Sets up a step.</summary>
@@ -36,19 +35,19 @@ internal sealed class StepRun : IDisposable
     {
         (this.model, this.batch) = (model, batch);
         Adapter = config.Create(model, seed: 1, trainable: true, "default");
-        if (ownsModel && Adapter is ReplacementAdapter full) full.ReleaseBase();
+        if (ownsModel) Adapter.ReleaseBase();
         optimizer = new AdamW(model.Backend, Adapter.Buffer,
             new AdamWOptions { WeightDecay = 0.01, MaxGradientNorm = 0 });
-        pass = new Pass(model, Adapter) { Memory = { Budget = memoryBudget } };
-        graphs = new StepGraphs(pass);
+        run = new ModelRun(model, Adapter) { Memory = { Budget = memoryBudget } };
         if (keepsFrozenLayers)
         {
             names = [.. Enumerable.Range(0, batch.SequenceCount).Select(_ => new object())];
-            pass.FrozenLayers = new FrozenLayerCache(model);
+            run.FrozenLayers = new FrozenLayerCache(model);
         }
-        labels = [.. batch.Tokens];
+        int[] labels = [.. batch.Tokens];
         for (var s = 0; s < batch.SequenceCount; s++)
-            labels.AsSpan(batch.Offsets[s], batch.Length(s) - batch.Length(s) / labelEvery).Fill(BatchTargets.Ignored);
+            labels.AsSpan(batch.Offsets[s], batch.Length(s) - batch.Length(s) / labelEvery).Fill(Targets.Ignored);
+        targets = Targets.PerToken(labels);
     }
 
     /// <summary>What is trained.</summary>
@@ -63,37 +62,34 @@ internal sealed class StepRun : IDisposable
     /// <summary>Whether steps are replayed as a graph of the device, where the backend can.</summary>
     public bool UseGraphs
     {
-        get => graphs.IsOn;
-        init => graphs.IsOn = value;
+        get => run.Graphs.IsOn;
+        init => run.Graphs.IsOn = value;
     }
 
     /// <summary>Steps that were replayed as a graph.</summary>
-    public long Replayed => graphs.Replayed;
+    public long Replayed => run.Graphs.Replayed;
 
     /// <summary>The most memory the activations of a step have taken, in bytes.</summary>
-    public long StepBytes => pass.Memory.PeakBytes;
+    public long StepBytes => run.Memory.PeakBytes;
 
     /// <summary>Bytes held from the backend: weights, the step, adapter and optimizer.</summary>
     public long HeldBytes =>
-        model.WeightBytes + pass.Memory.Arena.Reserved + 4L * Adapter.Buffer.Values.Count * sizeof(float);
+        model.WeightBytes + run.Memory.Arena.Reserved + 4L * Adapter.Buffer.Values.Count * sizeof(float);
 
     /// <summary>Forward, backward and update.</summary>
     public void Step()
     {
         optimizer.ZeroGradients();
-        pass.FrozenLayers?.Select(names);
-        pass.Begin(batch, training: true);
-        var targets = BatchTargets.PerToken(pass, batch, labels);
-        Loss = graphs.TrainStep(targets).LossSum * targets.GradientScale;
+        run.FrozenLayers?.Select(names);
+        Loss = run.Train(batch, targets).Loss;
         optimizer.Step(LearningRate, optimizer.GradientNorm());
     }
 
     /// <summary>What the model makes of the batch: the scores of every row.</summary>
     public float[] Scores()
     {
-        pass.Begin(batch, training: false);
-        int[] rows = [.. Enumerable.Range(0, pass.Rows.Count)];
-        return HostValues.Download(model.Backend, model.Head.Scores(pass, model.Forward(pass), rows));
+        run.Forward(batch);
+        return HostValues.Download(model.Backend, run.Scores());
     }
 
     /// <summary>Gradients of the latest step.</summary>
@@ -116,9 +112,8 @@ internal sealed class StepRun : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        graphs.Dispose();
-        pass.FrozenLayers?.Dispose();
-        pass.Dispose();
+        run.FrozenLayers?.Dispose();
+        run.Dispose();
         optimizer.Dispose();
         Adapter.Dispose();
     }

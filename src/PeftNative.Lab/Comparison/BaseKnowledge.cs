@@ -102,15 +102,15 @@ internal static class TextStates
     public static float[][] Of(TransformerModel model, IReadOnlyList<Example> examples,
         params IReadOnlyList<AttachmentSet> adapters)
     {
-        using var pass = new Pass(model, adapters);
+        using var run = new ModelRun(model, adapters);
         var result = new List<float[]>(examples.Count);
         foreach (var chunk in examples.Chunk(BatchSize))
         {
-            pass.Begin(ModelBatch.Tokens(model, Batch.Of(chunk)), training: false);
-            var states = HostValues.Download(model.Backend, model.Forward(pass)).AsSpan();
+            run.Forward(ModelBatch.Tokens(model, Batch.Of(chunk)));
+            var states = HostValues.Download(model.Backend, run.Hidden).AsSpan();
             var width = model.Config.HiddenSize;
             for (var s = 0; s < chunk.Length; s++)
-                result.Add(Mean(states.Slice(pass.Rows.RowOf(s, 0) * width, chunk[s].Length * width), width));
+                result.Add(Mean(states.Slice(run.Rows.RowOf(s, 0) * width, chunk[s].Length * width), width));
         }
         return [.. result];
     }

@@ -12,5 +12,5 @@ public sealed record ComparedMethod(string Name, AdapterConfig Config, double Le
     /// Whether it trains the model's own parameters, or some of them, instead of adding an adapter: what the methods
     /// are compared with.
     /// </summary>
-    public bool IsBaseline => Config is FullConfig or HeadConfig or BitFitConfig or TopLayersConfig;
+    public bool IsBaseline => Config.Method.IsBaseline;
 }

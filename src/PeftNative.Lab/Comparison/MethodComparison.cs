@@ -311,9 +311,12 @@ public sealed class MethodComparison
         return Digest(text.ToString());
     }
 
-    private string Recipe(ComparedMethod method, ComparisonPlan plan, CellKey key) => Digest(string.Create(
-        CultureInfo.InvariantCulture,
-        $"{data}|{key}|{PeftJson.Write(method.Config.ToJson())}|{method.LearningRate:R}|{plan.StepsFor(key.Size)}|{plan.BatchSize}"));
+    private string Recipe(ComparedMethod method, ComparisonPlan plan, CellKey key)
+    {
+        var config = PeftJson.Write(method.Config.ToJson());
+        return Digest(string.Create(CultureInfo.InvariantCulture,
+            $"{data}|{key}|{config}|{method.LearningRate:R}|{plan.StepsFor(key.Size)}|{plan.BatchSize}"));
+    }
 
     private static string Digest(string text) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..32];

@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using PeftNative.Data;
 using PeftNative.Models;
 using PeftNative.Tensors;
-using PeftNative.Training;
 
 namespace PeftNative.Lab.Comparison;
 
@@ -19,12 +18,9 @@ public sealed class ModelProbe(IReadOnlyList<Example> examples)
     /// </summary>
     public float[] Scores(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
     {
-        using var pass = new Pass(model, adapters);
-        pass.Begin(ModelBatch.Tokens(model, Batch.Of(examples)), training: false);
-        var x = model.Forward(pass);
-        int[] rows = model.Task == ModelTask.SequenceClassification
-            ? model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows.Count)];
-        return HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows));
+        using var run = new ModelRun(model, adapters);
+        run.Forward(ModelBatch.Tokens(model, Batch.Of(examples)));
+        return HostValues.Download(model.Backend, run.Scores());
     }
 
     /// <summary>SHA-256 of the scores' bits.</summary>

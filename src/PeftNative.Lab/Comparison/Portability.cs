@@ -82,17 +82,17 @@ internal static class Portability
         }
     }
 
-    // A pass that is there already only takes another list.
+    // A run that is there already only takes another list.
     private static double[] SwitchTimes(TransformerModel model, List<Adapter> adapters)
     {
         const int rounds = 100;
-        using var pass = new Pass(model);
+        using var run = new ModelRun(model);
         var times = new double[adapters.Count];
         for (var round = 0; round < rounds; round++)
             for (var i = 0; i < times.Length; i++)
             {
                 var clock = Stopwatch.GetTimestamp();
-                pass.Adapters.InForce = [adapters[i]];
+                run.Adapters = [adapters[i]];
                 times[i] += Stopwatch.GetElapsedTime(clock).TotalMilliseconds / rounds;
             }
         return times;

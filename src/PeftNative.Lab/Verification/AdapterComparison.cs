@@ -45,7 +45,10 @@ public static class AdapterComparison
     {
         if (!json.TryGetProperty(key, out var value)) return "nothing";
         return value.ValueKind == JsonValueKind.Array
-            ? $"[{string.Join(",", value.EnumerateArray().Select(v => v.GetRawText()).Distinct().Order(StringComparer.Ordinal))}]"
+            ? $"[{string.Join(",", Items(value))}]"
             : value.GetRawText().ReplaceLineEndings("").Replace(" ", "", StringComparison.Ordinal);
     }
+
+    private static IEnumerable<string> Items(JsonElement list) =>
+        list.EnumerateArray().Select(v => v.GetRawText()).Distinct().Order(StringComparer.Ordinal);
 }

@@ -4,7 +4,6 @@ using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
-using PeftNative.Peft.Lora;
 using PeftNative.Peft.Merging;
 
 namespace PeftNative.Lab.Verification;
@@ -20,8 +19,8 @@ public sealed partial class CaseRunner
             backend, recorded.Base, recorded.Options() with { VocabularySize = VocabularySize(folder) });
         using var owner = model;
         var (batch, places) = recorded.Batch();
-        using var pass = new Pass(model);
-        if (recorded.Has("base_logits")) Check("base_logits", Logits(pass, batch), places, limits.Outputs);
+        using var run = new ModelRun(model);
+        if (recorded.Has("base_logits")) Check("base_logits", Logits(run, batch), places, limits.Outputs);
 
         Adapter adapter;
         try
@@ -34,14 +33,14 @@ public sealed partial class CaseRunner
             return result with { Got = "error" };
         }
         using var loaded = adapter;
-        pass.Adapters.InForce = [adapter];
+        run.Adapters = [adapter];
         var warned = adapter.Warnings.Count > 0;
         result = result with { Got = warned ? "warns" : "loads" };
-        result = result with { Logits = CheckRead(Logits(pass, batch), places, warned, out var truth) };
+        result = result with { Logits = CheckRead(Logits(run, batch), places, warned, out var truth) };
         if (recorded.Json.Has("trainable"))
         {
             CheckEqual("trainable_parameters", recorded.Json.GetLong("trainable_parameters"), adapter.ParameterCount);
-            result = Train(result, model, adapter, pass, batch, places);
+            result = Train(result, adapter, run, batch, places);
         }
         if (truth is not null && recorded.Json.Has("merge_same"))
             result = result with { Merged = CheckMerged(folder, truth, batch, places) };
@@ -71,8 +70,8 @@ public sealed partial class CaseRunner
     private bool MayRefuse(string folder, string message)
     {
         if (recorded.Json.GetString("expect") == "error" || !recorded.Json.GetBool("same_as_saved", false)) return true;
-        return LoraKeys.NotUnderstood.Any(key => message.Contains($"'{key}'", StringComparison.Ordinal)
-            && AdapterFolder.IsSet(folder, key));
+        return Methods.All.SelectMany(m => m.Keys).Any(key => key.IsNotUnderstood
+            && message.Contains($"'{key.Name}'", StringComparison.Ordinal) && AdapterFolder.IsSet(folder, key.Name));
     }
 
     // The truth is what the file means. Where that is not what was trained, and the reference says so, it has to be
@@ -119,8 +118,8 @@ public sealed partial class CaseRunner
                 new MergeOptions { VocabularySize = VocabularySize(folder) });
             var (model, _) = ModelLoader.Load(backend, merged, recorded.Options());
             using var owner = model;
-            using var pass = new Pass(model);
-            var error = RelativeError.Of(Logits(pass, batch), Expected(truth, places));
+            using var run = new ModelRun(model);
+            var error = RelativeError.Of(Logits(run, batch), Expected(truth, places));
             errors["merged"] = error;
             if (!(error <= limits.Merged) && !IsRounding("merged", error))
                 failures.Add($"merged: {truth} is off by {error:0.0e0} (limit {limits.Merged:0e0})");

@@ -23,12 +23,10 @@ public sealed partial class CaseRunner
         CheckModules(loaded);
         foreach (var name in recorded.Names("dequantized.")) CheckDequantized(model, name);
 
-        using var pass = new Pass(model);
-        result = result with { Logits = Check("logits", Logits(pass, batch), places, limits.Outputs) };
+        using var run = new ModelRun(model);
+        result = result with { Logits = Check("logits", Logits(run, batch), places, limits.Outputs) };
         if (!recorded.Has("loss")) return result;
-        pass.Begin(batch, training: true);
-        var targets = recorded.Targets(pass, batch, places);
-        var loss = (float)(model.TrainStep(pass, targets).LossSum * targets.GradientScale);
+        var loss = (float)run.Train(batch, recorded.Targets(places)).Loss;
         return result with { Loss = Check("loss", [loss], null, limits.Outputs) };
     }
 

@@ -7,9 +7,8 @@ using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Peft;
-using PeftNative.Peft.Lora;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Mixed;
-using PeftNative.Peft.WeightedMerge;
 using PeftNative.Tensors;
 using PeftNative.Training;
 
@@ -102,27 +101,27 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         var (model, _) = ModelLoader.Load(backend, recorded.Base, recorded.Options());
         using var owner = model;
         var (batch, places) = recorded.Batch();
-        using var pass = new Pass(model);
+        using var run = new ModelRun(model);
         if (recorded.Kind == "qlora") failures.AddRange(QuantizationComparison.Differences(model, recorded));
         if (recorded.Has("base_logits"))
-            result = result with { Logits = Check("base_logits", Logits(pass, batch), places, limits.Outputs) };
+            result = result with { Logits = Check("base_logits", Logits(run, batch), places, limits.Outputs) };
 
         using var adapter = CreateAdapter(model);
-        pass.Adapters.InForce = [adapter];
+        run.Adapters = [adapter];
         result =
-            result with { Logits = Worse(result.Logits, Check("logits", Logits(pass, batch), places, limits.Outputs)) };
+            result with { Logits = Worse(result.Logits, Check("logits", Logits(run, batch), places, limits.Outputs)) };
         var begin = adapter.Entries.Select(e => HostValues.Download(backend, e.Parameter.Value)).ToList();
-        result = Train(result, model, adapter, pass, batch, places);
+        result = Train(result, adapter, run, batch, places);
 
         foreach (var (entry, values) in adapter.Entries.Zip(begin))
             HostValues.Upload(backend, values, entry.Parameter.Value);
-        CheckFiles(model, adapter, pass, batch);
+        CheckFiles(model, adapter, run, batch);
         if (recorded.Has("generated")) result = result with { Generated = CheckGenerated(model, adapter) };
         if (recorded.Has("merged_logits"))
         {
             adapter.Merge();
-            pass.Adapters.InForce = [];
-            result = result with { Merged = Check("merged_logits", Logits(pass, batch), places, limits.Outputs) };
+            run.Adapters = [];
+            result = result with { Merged = Check("merged_logits", Logits(run, batch), places, limits.Outputs) };
             CheckQuantizedAgain();
         }
         return result;
@@ -141,9 +140,8 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
             SignMethod = recorded.Json.GetString("majority_sign_method", "total") == "frequency"
                 ? SignMethod.Frequency : SignMethod.Total,
         };
-        return Combined(result, (_, adapters) =>
-            LoraCombiner.Combine([.. adapters.Values.Cast<LoraAdapter>()],
-                recorded.Json.GetDoubleList("weights"), options));
+        return Combined(result, (_, adapters) => adapters.Values.First().Config.Method.Combine!(
+            [.. adapters.Values], recorded.Json.GetDoubleList("weights"), options, "combined"));
     }
 
     private CaseResult Combined(CaseResult result,
@@ -157,8 +155,8 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         var combined = combine(model, adapters);
         try
         {
-            using var pass = new Pass(model, combined);
-            return result with { Logits = Check("logits", Logits(pass, batch), places, limits.Outputs) };
+            using var run = new ModelRun(model, combined);
+            return result with { Logits = Check("logits", Logits(run, batch), places, limits.Outputs) };
         }
         finally
         {
@@ -169,12 +167,9 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
 
     private Adapter CreateAdapter(TransformerModel model)
     {
-        AdapterConfig config = recorded.Method switch
-        {
-            "full" => new FullConfig(),
-            "head" => new HeadConfig(),
-            _ => AdapterFolder.ReadConfig(Path.Combine(recorded.Folder, "adapter")),
-        };
+        // Parts of the model itself are no adapter of PEFT's.
+        var config = Methods.All.FirstOrDefault(m => m.IsBaseline && m.Name == recorded.Method)
+            ?.FromSettings([], baseModel: null) ?? AdapterFolder.ReadConfig(Path.Combine(recorded.Folder, "adapter"));
         var adapter = config.Create(model, seed: 1, trainable: true, "default");
         // Cases of quantised bases do not count.
         if (recorded.Json.Has("trainable_parameters"))
@@ -205,8 +200,7 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         }
     }
 
-    private CaseResult Train(CaseResult result, TransformerModel model, Adapter adapter, Pass pass, TokenBatch batch,
-        int[] places)
+    private CaseResult Train(CaseResult result, Adapter adapter, ModelRun run, TokenBatch batch, int[] places)
     {
         var settings = recorded.Json.GetObject("optimizer");
         using var optimizer = new AdamW(backend, adapter.Buffer, new AdamWOptions
@@ -216,13 +210,12 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
             MaxGradientNorm = settings.GetDouble("max_grad_norm"),
         });
         var losses = new float[settings.GetInt("steps")];
+        var targets = recorded.Targets(places);
         double? gradient = null;
         for (var step = 0; step < losses.Length; step++)
         {
             optimizer.ZeroGradients();
-            pass.Begin(batch, training: true);
-            var targets = recorded.Targets(pass, batch, places);
-            losses[step] = (float)(model.TrainStep(pass, targets).LossSum * targets.GradientScale);
+            losses[step] = (float)run.Train(batch, targets).Loss;
             if (step == 0) gradient = CheckGradients(adapter);
             optimizer.Step(settings.GetDouble("lr"), optimizer.GradientNorm());
         }
@@ -288,20 +281,20 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
 
     // What the reference saved must load and give the same logits, bit for bit unless the reference has computed
     // something else from what was trained; and what is saved here must have its keys and settings.
-    private void CheckFiles(TransformerModel model, Adapter adapter, Pass pass, TokenBatch batch)
+    private void CheckFiles(TransformerModel model, Adapter adapter, ModelRun run, TokenBatch batch)
     {
         var folder = Path.Combine(recorded.Folder, "adapter");
         if (!Directory.Exists(folder)) return;
-        var expected = Logits(pass, batch);
+        var expected = Logits(run, batch);
         using (var loaded = AdapterFolder.Load(model, folder))
         {
-            pass.Adapters.InForce = [loaded];
-            var error = RelativeError.Of(Logits(pass, batch), expected);
+            run.Adapters = [loaded];
+            var error = RelativeError.Of(Logits(run, batch), expected);
             if (!(error <= (adapter.StoredEntries == adapter.Entries ? 0 : limits.Outputs)))
                 failures.Add($"logits of the reference's adapter files are off by {error:0.0e0}");
         }
         failures.AddRange(AdapterComparison.Differences(adapter, folder));
-        pass.Adapters.InForce = [adapter];
+        run.Adapters = [adapter];
     }
 
     private const int UsualPrompt = 5;
@@ -323,13 +316,10 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
         return same;
     }
 
-    private float[] Logits(Pass pass, TokenBatch batch)
+    private float[] Logits(ModelRun run, TokenBatch batch)
     {
-        pass.Begin(batch, training: false);
-        var x = pass.Model.Forward(pass);
-        var rows = recorded.Task == ModelTask.SequenceClassification
-            ? pass.Model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows.Count)];
-        return HostValues.Download(backend, pass.Model.Head.Scores(pass, x, rows));
+        run.Forward(batch);
+        return HostValues.Download(backend, run.Scores());
     }
 
     private double Check(string name, float[] actual, int[]? places, double limit, double noise = 0)

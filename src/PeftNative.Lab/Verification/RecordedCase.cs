@@ -181,20 +181,20 @@ public sealed class RecordedCase : IDisposable
         return (new TokenBatch([.. given], offsets) { Source = source }, [.. Enumerable.Range(0, rows * time)]);
     }
 
-    /// <summary>The targets of the recorded batch for a pass that has begun it.</summary>
-    public HeadTargets Targets(Pass pass, TokenBatch batch, int[] places)
+    /// <summary>The targets of the recorded batch.</summary>
+    public Targets Targets(int[] places)
     {
         switch (Json.GetString("task", "causal"))
         {
             case "causal" or "tok" or "seq2seq":
                 var labels = Integers("inputs.labels");
-                return BatchTargets.PerToken(pass, batch, [.. places.Select(p => labels[p])]);
+                return Models.Targets.PerToken([.. places.Select(p => labels[p])]);
             case "reg":
-                return BatchTargets.Values(pass, Floats("inputs.labels"), RegressionLoss.MeanSquaredError);
+                return Models.Targets.PerOutput(Floats("inputs.labels"), RegressionLoss.MeanSquaredError);
             case "multi":
-                return BatchTargets.Values(pass, Floats("inputs.labels"), RegressionLoss.BinaryCrossEntropy);
+                return Models.Targets.PerOutput(Floats("inputs.labels"), RegressionLoss.BinaryCrossEntropy);
             default:
-                return BatchTargets.PerSequence(pass, Integers("inputs.labels"));
+                return Models.Targets.PerSequence(Integers("inputs.labels"));
         }
     }
 

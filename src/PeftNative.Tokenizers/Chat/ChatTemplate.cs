@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Data;
-using PeftNative.Tokenizers.Chat.Jinja;
-using PeftNative.Tokenizers.Chat.Jinja.Runtime;
+using PeftNative.Jinja;
 
 namespace PeftNative.Tokenizers.Chat;
 
@@ -12,11 +11,12 @@ namespace PeftNative.Tokenizers.Chat;
 /// </summary>
 public sealed class ChatTemplate : IChatTemplate
 {
-    private readonly Template _template;
-    private readonly Template? _toolTemplate;
+    private readonly JinjaTemplate _template;
+    private readonly JinjaTemplate? _toolTemplate;
     private readonly IReadOnlyDictionary<string, JsonNode?> _variables;
 
-    private ChatTemplate(Template template, Template? toolTemplate, IReadOnlyDictionary<string, JsonNode?> variables) =>
+    private ChatTemplate(
+        JinjaTemplate template, JinjaTemplate? toolTemplate, IReadOnlyDictionary<string, JsonNode?> variables) =>
         (_template, _toolTemplate, _variables) = (template, toolTemplate, variables);
 
     /// <summary>What a rendering may use.</summary>
@@ -86,9 +86,16 @@ public sealed class ChatTemplate : IChatTemplate
         var template = _toolTemplate is not null && arguments?["tools"] is not null ? _toolTemplate : _template;
         try
         {
-            var (text, spans) = template.Render(i => Define(i, messages, addGenerationPrompt, arguments),
-                Limits, Clock);
-            return new RenderedChat(text, spans);
+            var rendered = template.Render(
+                [
+                    new("tools", null), new("documents", null),
+                    .. _variables.Select(v => new JinjaVariable(v.Key, v.Value)),
+                    .. (arguments ?? []).Select(a => new JinjaVariable(a.Key, a.Value)),
+                    new("messages", messages, OmitsNulls: true), // as transformers does
+                    new("add_generation_prompt", addGenerationPrompt),
+                ],
+                OfJinja(Limits), Clock);
+            return new RenderedChat(rendered.Text, rendered.GenerationSpans);
         }
         catch (JinjaException e)
         {
@@ -103,8 +110,11 @@ public sealed class ChatTemplate : IChatTemplate
         limits ??= ChatTemplateLimits.Default;
         try
         {
-            var tools = toolTemplate is null ? null : Template.Parse(toolTemplate, limits);
-            return new ChatTemplate(Template.Parse(template, limits), tools, variables) { Limits = limits };
+            var tools = toolTemplate is null ? null : JinjaTemplate.Parse(toolTemplate, OfJinja(limits));
+            return new ChatTemplate(JinjaTemplate.Parse(template, OfJinja(limits)), tools, variables)
+            {
+                Limits = limits,
+            };
         }
         catch (JinjaException e)
         {
@@ -112,16 +122,9 @@ public sealed class ChatTemplate : IChatTemplate
         }
     }
 
-    private void Define(Interpreter interpreter, JsonArray messages, bool addGenerationPrompt, JsonObject? arguments)
-    {
-        var json = new JsonValues(interpreter);
-        interpreter.Define("tools", json.Convert(null));
-        interpreter.Define("documents", json.Convert(null));
-        foreach (var (name, value) in _variables) interpreter.Define(name, json.Convert(value));
-        foreach (var (name, value) in arguments ?? []) interpreter.Define(name, json.Convert(value));
-        interpreter.Define("messages", json.Messages(messages));
-        interpreter.Define("add_generation_prompt", json.Convert(addGenerationPrompt));
-    }
+    private static JinjaLimits OfJinja(ChatTemplateLimits limits) => new(
+        limits.TemplateLength, limits.Nesting, limits.Steps, limits.Output, limits.Memory, limits.Depth,
+        limits.RangeLength, limits.IntegerBits);
 
     private static PeftNativeException Typed(JinjaException error, string where)
     {
@@ -133,6 +136,8 @@ public sealed class ChatTemplate : IChatTemplate
             JinjaError.Limit =>
                 new ModelFormatException(error.Message, where, "Raise ChatTemplateLimits if you trust it.", error),
             JinjaError.Syntax => new ModelFormatException(error.Message, where, null, error),
+            JinjaError.Data =>
+                new DataException(error.Message, "messages or variables of a chat template", null, error),
             _ => new ModelFormatException(
                 $"The chat template failed: {error.Message}.", where, "Do the messages have what it reads?", error),
         };

@@ -1,4 +1,5 @@
 using PeftNative.Tokenizers.Decoders;
+using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.PreTokenizers;
 
 namespace PeftNative.Tokenizers.Files;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Models;
 
 namespace PeftNative.Tokenizers.Files;

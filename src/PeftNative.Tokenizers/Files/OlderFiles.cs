@@ -1,4 +1,5 @@
 using PeftNative.Tokenizers.Decoders;
+using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Models;
 using PeftNative.Tokenizers.Normalizers;
 using PeftNative.Tokenizers.Patterns;
@@ -23,7 +24,8 @@ internal static class OlderFiles
                 "Give it with --adapter, and its base with --model.");
         throw new ModelFormatException(
             "The folder has no tokenizer.", folder,
-            "It needs tokenizer.json, or vocab.json and merges.txt, or vocab.txt, or tokenizer.model, or spiece.model.");
+            "It needs tokenizer.json, or vocab.json and merges.txt, or vocab.txt, or tokenizer.model, "
+                + "or spiece.model.");
     }
 
     /// <summary>Whether the folder has any.</summary>

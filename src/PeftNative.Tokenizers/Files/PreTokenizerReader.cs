@@ -1,3 +1,4 @@
+using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Patterns;
 using PeftNative.Tokenizers.PreTokenizers;
 using PeftNative.Tokenizers.Text;

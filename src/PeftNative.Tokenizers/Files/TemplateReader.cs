@@ -1,3 +1,4 @@
+using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Templates;
 
 namespace PeftNative.Tokenizers.Files;

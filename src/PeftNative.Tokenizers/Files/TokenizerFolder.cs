@@ -1,30 +1,16 @@
-using PeftNative.Tokenizers.Decoders;
-using PeftNative.Tokenizers.Models;
+using PeftNative.Tokenizers.Added;
+using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Normalizers;
-using PeftNative.Tokenizers.PreTokenizers;
+using PeftNative.Tokenizers.Pipeline;
 using PeftNative.Tokenizers.Templates;
-using PeftNative.Tokenizers.Text;
 
 namespace PeftNative.Tokenizers.Files;
-
-/// <summary>The parts of a tokenizer, from whatever file they come.</summary>
-/// <param name="Model">The model.</param>
-/// <param name="Normalizers">Normalizers in order.</param>
-/// <param name="PreTokenizers">Pre-tokenizers in order.</param>
-/// <param name="Processing">Makes the template, given a function from the role of a special token to its id.</param>
-/// <param name="Decoder">The decoder.</param>
-/// <param name="Added">Added tokens in order.</param>
-/// <param name="Settings">What the configuration says.</param>
-internal sealed record TokenizerParts(
-    TokenModel Model, List<Normalizer> Normalizers, List<PreTokenizer> PreTokenizers, Func<Func<string, int?>,
-        PostProcessing> Processing,
-    TokenDecoder Decoder, List<AddedToken> Added, TokenizerSettings Settings);
 
 /// <summary>Reads model folders.</summary>
 internal static class TokenizerFolder
 {
     /// <summary>Reads tokenizer.json, or the older files where it is missing.</summary>
-    public static HfTokenizer Load(string folder)
+    public static BuiltTokenizer Load(string folder)
     {
         if (!Directory.Exists(folder)) throw NoFolder(folder);
         var path = Path.Combine(folder, "tokenizer.json");
@@ -38,7 +24,7 @@ internal static class TokenizerFolder
         : new("There is no such folder.", path, "Check the path.");
 
     /// <summary>Reads the older files.</summary>
-    public static HfTokenizer LoadOlderFiles(string folder)
+    public static BuiltTokenizer LoadOlderFiles(string folder)
     {
         var config = new TokenizerConfig(folder);
         return Build(OlderFiles.Read(folder, config), config);
@@ -60,7 +46,7 @@ internal static class TokenizerFolder
                 config.Settings(root.Get("padding"), root.Get("truncation")));
     }
 
-    private static HfTokenizer Build(TokenizerParts parts, TokenizerConfig config)
+    private static BuiltTokenizer Build(TokenizerParts parts, TokenizerConfig config)
     {
         var normalizer = new NormalizerChain(parts.Normalizers);
         var vocabulary = new AddedVocabulary(parts.Added, parts.Model, normalizer, normalizer,

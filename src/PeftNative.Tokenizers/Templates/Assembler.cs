@@ -1,3 +1,4 @@
+using PeftNative.Tokenizers.Encodings;
 using PeftNative.Tokenizers.Models;
 
 namespace PeftNative.Tokenizers.Templates;

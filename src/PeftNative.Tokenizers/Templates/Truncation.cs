@@ -1,3 +1,5 @@
+using PeftNative.Tokenizers.Encodings;
+
 namespace PeftNative.Tokenizers.Templates;
 
 /// <summary>How many tokens of each text stay.</summary>

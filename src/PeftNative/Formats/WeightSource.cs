@@ -1,3 +1,6 @@
+using PeftNative.Formats.Safetensors;
+using PeftNative.Formats.Text;
+
 namespace PeftNative.Formats;
 
 /// <summary>
@@ -100,7 +103,7 @@ public sealed class WeightSource : IDisposable
 
     private void AddFile(string path)
     {
-        var file = TensorFile.Open(path);
+        var file = TensorFiles.Open(path);
         _files.Add(file);
         foreach (var tensor in file.Tensors)
             if (!_tensors.TryAdd(tensor.Name, (file, tensor)))

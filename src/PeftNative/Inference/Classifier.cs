@@ -1,12 +1,12 @@
 using PeftNative.Data;
 using PeftNative.Models;
+using PeftNative.Models.Steps;
 using PeftNative.Tensors;
-using PeftNative.Training;
 
 namespace PeftNative.Inference;
 
 /// <summary>
-/// Scores texts, or the words of texts, with a classifier. Owns its pass. Thread-safe: calls from several threads, and
+/// Scores texts, or the words of texts, with a classifier. Owns its run. Thread-safe: calls from several threads, and
 /// of several classifiers of one model, are computed one after the other; after <see cref="Dispose"/>, or that of the
 /// model or an adapter, a call is an
 /// <see cref="ObjectDisposedException"/>.
@@ -14,7 +14,7 @@ namespace PeftNative.Inference;
 public sealed class Classifier : IDisposable
 {
     private readonly TransformerModel model;
-    private readonly SharedPass shared;
+    private readonly SharedRun shared;
 
     /// <summary>Makes a classifier.</summary>
     /// <exception cref="UsageException">The model has no classifier on top.</exception>
@@ -23,7 +23,7 @@ public sealed class Classifier : IDisposable
         if (model.Task.WritesText())
             throw new UsageException("A language model scores no labels.", remedy: "Use it to generate.");
         this.model = model;
-        shared = new SharedPass(model, adapters, this);
+        shared = new SharedRun(model, adapters, this);
     }
 
     /// <summary>The adapters in force; may be exchanged between two calls.</summary>
@@ -32,8 +32,8 @@ public sealed class Classifier : IDisposable
         get => shared.Adapters;
         set
         {
-            using var scope = shared.Enter(out var pass);
-            pass.Adapters.InForce = value;
+            using var scope = shared.Enter(out var run);
+            run.Adapters = value;
         }
     }
 
@@ -41,7 +41,7 @@ public sealed class Classifier : IDisposable
     /// <exception cref="ObjectDisposedException">The classifier, the model or an adapter in force has been
     /// disposed.</exception>
     /// <exception cref="NumericException">A score is not finite.</exception>
-    public IReadOnlyList<float[]> Score(Batch batch) => Score(batch, model.PooledRows);
+    public IReadOnlyList<float[]> Score(Batch batch) => Score(batch, rows => rows.PooledRows());
 
     /// <summary>
     /// The label of each word; null where a word has no token, because it was cut off or the tokenizer gives none.
@@ -60,7 +60,7 @@ public sealed class Classifier : IDisposable
         var batch =
             Batch.Of([new Example { Ids = tokens.Ids, TokenTypes = tokens.TokenTypes,
                 Origin = new RecordOrigin("", 0) }]);
-        var scores = known.Length == 0 ? [] : Score(batch, pass => [.. known.Select(at => pass.Rows.RowOf(0, at))]);
+        var scores = known.Length == 0 ? [] : Score(batch, rows => [.. known.Select(at => rows.RowOf(0, at))]);
         var next = 0;
         return [.. first.Select(at => at < 0 ? null : model.Config.Labels[Best(scores[next++])])];
     }
@@ -90,12 +90,11 @@ public sealed class Classifier : IDisposable
     /// <inheritdoc/>
     public void Dispose() => shared.Dispose();
 
-    private float[][] Score(Batch batch, Func<Pass, int[]> rows)
+    private float[][] Score(Batch batch, Func<StepRows, int[]> rows)
     {
-        using var scope = shared.Enter(out var pass);
-        pass.Begin(ModelBatch.Tokens(model, batch), training: false);
-        var x = model.Forward(pass);
-        var scores = HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows(pass)));
+        using var scope = shared.Enter(out var run);
+        run.Forward(ModelBatch.Tokens(model, batch));
+        var scores = HostValues.Download(model.Backend, run.Scores(rows(run.Rows)));
         if (!Finite.All(scores)) throw new NumericException("The scores are not finite.", null, Finite.Remedy);
         return [.. scores.Chunk(model.Head.Output.Out)];
     }

@@ -12,7 +12,7 @@ public readonly record struct GeneratedToken(int Sequence, int Token);
 /// <summary>
 /// Continues token sequences with a key/value cache; or, where the model has an encoder, writes what its decoder makes
 /// of them. Sequences of a batch may have any lengths: there is no padding, and each goes on exactly as it would alone,
-/// as long as tokens are not sampled. Owns its pass and cache; one continuation at a time. Generators of several
+/// as long as tokens are not sampled. Owns its run and cache; one continuation at a time. Generators of several
 /// threads may share a model, whose backend they use in turn, token by token; after <see cref="Dispose"/>, or that of
 /// the model or an adapter, also in the midst of a continuation, the next token is an
 /// <see cref="ObjectDisposedException"/>.
@@ -20,8 +20,8 @@ public readonly record struct GeneratedToken(int Sequence, int Token);
 public sealed class Generator : IDisposable
 {
     private readonly TransformerModel model;
-    private readonly SharedPass shared;
-    // of the last pass, kept because fresh memory of this size comes page by page from the system
+    private readonly SharedRun shared;
+    // of the last run, kept because fresh memory of this size comes page by page from the system
     private float[] scores = [];
 
     /// <summary>Makes a generator.</summary>
@@ -31,7 +31,7 @@ public sealed class Generator : IDisposable
         if (!model.Task.WritesText())
             throw new UsageException("A classifier generates no text.", remedy: "Use it to predict labels.");
         this.model = model;
-        shared = new SharedPass(model, adapters, this);
+        shared = new SharedRun(model, adapters, this);
     }
 
     /// <summary>The adapters in force; may be exchanged between two continuations.</summary>
@@ -41,8 +41,8 @@ public sealed class Generator : IDisposable
         get => shared.Adapters;
         set
         {
-            using var scope = shared.Enter(out var pass);
-            pass.Adapters.InForce = pass.Rows.Cache is null ? value
+            using var scope = shared.Enter(out var run);
+            run.Adapters = run.Cache is null ? value
                 : throw new InvalidOperationException("adapters cannot be exchanged within a continuation");
         }
     }
@@ -129,12 +129,12 @@ public sealed class Generator : IDisposable
 
     private KvCache Begin(Sequence[] sequences, GenerationOptions options)
     {
-        using var scope = shared.Enter(out var pass);
-        if (pass.Rows.Cache is not null)
+        using var scope = shared.Enter(out var run);
+        if (run.Cache is not null)
             throw new InvalidOperationException(
                 "the generator is busy with another continuation; use a second generator");
         var room = Room(sequences.Max(s => s.Next.Length), options.MaxTokens);
-        return pass.Rows.Cache = new KvCache(model.Backend, model.Config, sequences.Length, room);
+        return run.Cache = new KvCache(model.Backend, model.Config, sequences.Length, room);
     }
 
     // Rows of the cache that a sequence can fill: a learned table of positions ends somewhere.
@@ -150,25 +150,24 @@ public sealed class Generator : IDisposable
     // of each.
     private int Score(Sequence[] sequences)
     {
-        using var scope = shared.Enter(out var pass);
+        using var scope = shared.Enter(out var run);
         var offsets = new int[sequences.Length + 1];
         for (var s = 0; s < sequences.Length; s++) offsets[s + 1] = offsets[s] + sequences[s].Next.Length;
-        pass.Begin(new TokenBatch([.. sequences.SelectMany(s => s.Next)], offsets) { Source = Source(pass, sequences) },
-            training: false);
-        var x = model.Forward(pass);
+        run.Forward(
+            new TokenBatch([.. sequences.SelectMany(s => s.Next)], offsets) { Source = Source(run, sequences) });
         var rows = new List<int>();
         for (var s = 0; s < sequences.Length; s++)
-            if (!sequences[s].HasEnded) rows.Add(pass.Rows.Offsets[s + 1] - 1);
-        var result = model.Head.Scores(pass, x, [.. rows]);
+            if (!sequences[s].HasEnded) rows.Add(run.Rows.Offsets[s + 1] - 1);
+        var result = run.Scores([.. rows]);
         if (scores.Length < result.Count) scores = new float[result.Count];
         HostValues.Download(model.Backend, result, scores.AsSpan(0, (int)result.Count));
         return result.Columns;
     }
 
     // The cache keeps what the encoder has made of the prompts, so it reads them once.
-    private TokenBatch? Source(Pass pass, Sequence[] sequences)
+    private TokenBatch? Source(ModelRun run, Sequence[] sequences)
     {
-        if (model.Config.Encoder is null || pass.Rows.Cache!.Length > 0) return null;
+        if (model.Config.Encoder is null || run.Cache!.Length > 0) return null;
         var offsets = new int[sequences.Length + 1];
         for (var s = 0; s < sequences.Length; s++) offsets[s + 1] = offsets[s] + sequences[s].Prompt.Length;
         return new TokenBatch([.. sequences.SelectMany(s => s.Prompt)], offsets);

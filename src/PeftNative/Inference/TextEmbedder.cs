@@ -8,7 +8,7 @@ namespace PeftNative.Inference;
 /// <summary>
 /// Turns texts into vectors with an encoder: the mean over the tokens' last hidden states, special tokens included,
 /// scaled to length 1, as sentence-transformers does by default (Reimers and Gurevych 2019, arXiv:1908.10084). Owns its
-/// pass. Thread-safe: calls from several threads, and of several embedders of one model, are computed in turn, 32 texts
+/// run. Thread-safe: calls from several threads, and of several embedders of one model, are computed in turn, 32 texts
 /// at a time; after
 /// <see cref="Dispose"/>, or that of the model or an adapter, a call is an <see cref="ObjectDisposedException"/>.
 /// </summary>
@@ -18,7 +18,7 @@ public sealed class TextEmbedder : IDisposable
 
     private readonly TransformerModel model;
     private readonly ITokenizer tokenizer;
-    private readonly SharedPass shared;
+    private readonly SharedRun shared;
 
     /// <summary>Makes an embedder.</summary>
     /// <exception cref="UsageException">The model is no encoder.</exception>
@@ -28,7 +28,7 @@ public sealed class TextEmbedder : IDisposable
             throw new UsageException("Only an encoder turns texts into vectors.", model.Folder,
                 "Take a model of the family of BERT.");
         (this.model, this.tokenizer) = (model, tokenizer);
-        shared = new SharedPass(model, adapters, this);
+        shared = new SharedRun(model, adapters, this);
     }
 
     /// <summary>
@@ -64,12 +64,12 @@ public sealed class TextEmbedder : IDisposable
         for (var s = 0; s < texts.Length; s++) offsets[s + 1] = offsets[s] + encoded[s].Ids.Length;
         int[]? types = encoded.All(e => e.TokenTypes is not null)
             ? [.. encoded.SelectMany(e => e.TokenTypes!).Select(t => (int)t)] : null;
-        using var scope = shared.Enter(out var pass);
-        pass.Begin(new TokenBatch([.. encoded.SelectMany(e => e.Ids)], offsets, types: types), training: false);
-        var states = HostValues.Download(model.Backend, model.Forward(pass));
+        using var scope = shared.Enter(out var run);
+        run.Forward(new TokenBatch([.. encoded.SelectMany(e => e.Ids)], offsets, types: types));
+        var states = HostValues.Download(model.Backend, run.Hidden);
         if (!Finite.All(states)) throw new NumericException("The vectors are not finite.", null, Finite.Remedy);
         var rows = states.Chunk(model.Config.HiddenSize).ToArray();
-        var starts = pass.Rows.Offsets.ToArray();
+        var starts = run.Rows.Offsets.ToArray();
         return texts.Select((_, s) => UnitMean(rows.AsSpan(starts[s], starts[s + 1] - starts[s])));
     }
 

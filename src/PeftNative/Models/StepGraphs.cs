@@ -3,13 +3,13 @@ using PeftNative.Ops;
 namespace PeftNative.Models;
 
 /// <summary>
-/// Training steps of a pass, on backends that can as graphs: the operations of a layout that comes for the second time
+/// Training steps of a run, on backends that can as graphs: the operations of a layout that comes for the second time
 /// are recorded, and replayed from then on. Tokens, labels and tables of segments are uploaded before a replay to where
 /// the recording reads them; the number of the step, which is part of every dropout, and the scale of the gradient lie
 /// in memory of the device too. Results are the same bits, as long as nothing but numbers in memory changes: the scale
-/// of an adapter, for one, is part of a recording. Used by one thread at a time; to be disposed before the pass.
+/// of an adapter, for one, is part of a recording. Used by one thread at a time. Belongs to its <see cref="ModelRun"/>.
 /// </summary>
-public sealed class StepGraphs(Pass pass) : IDisposable
+public sealed class StepGraphs
 {
     /// <summary>Graphs that are kept; the one that was not used for longest goes.</summary>
     private const int MostGraphs = 16;
@@ -25,11 +25,18 @@ public sealed class StepGraphs(Pass pass) : IDisposable
 
     private const int MostFailures = 3;
 
-    private readonly IOperationGraphs? device = pass.Backend as IOperationGraphs;
+    private readonly Pass pass;
+    private readonly Action step;
+    private readonly IOperationGraphs? device;
     private readonly HashSet<StepLayout> seen = [];
     private readonly List<Recording> recordings = []; // the most recently used last
     private long steps, recorded;
     private int failures; // since the last success
+
+    /// <param name="pass">The pass.</param>
+    /// <param name="step">A step of the batch that the pass has begun: nothing is uploaded or read back.</param>
+    internal StepGraphs(Pass pass, Action step) =>
+        (this.pass, this.step, device) = (pass, step, pass.Backend as IOperationGraphs);
 
     /// <summary>Whether steps may be recorded.</summary>
     public bool IsOn { get; set; } = true;
@@ -40,43 +47,40 @@ public sealed class StepGraphs(Pass pass) : IDisposable
     /// <summary>Why steps are no longer recorded, or null.</summary>
     public string? Problem { get; private set; }
 
-    /// <summary><see cref="TransformerModel.TrainStep"/> of the batch the pass has begun.</summary>
-    public HeadResult TrainStep(HeadTargets targets)
+    /// <summary>Replays the step of the batch that the pass has begun; false where it has to be run.</summary>
+    internal bool TryRun()
     {
         steps++;
-        pass.Model.BeginStep(pass, targets);
-        if (device is null || !IsOn || !TryReplay(targets)) pass.Model.RunStep(pass, targets);
-        return TransformerModel.EndStep(pass);
+        return device is not null && IsOn && TryReplay();
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>Lets go of all recordings.</summary>
+    internal void Clear()
     {
         foreach (var recording in recordings) recording.Graph.Dispose();
         recordings.Clear();
     }
 
-    private bool TryReplay(HeadTargets targets)
+    private bool TryReplay()
     {
-        // What a cache of frozen layers is asked for differs from step to step.
-        if (pass.FrozenLayers is not null && pass.Adapters.LowestTrainedDepth > 1) return false;
-        var layout = StepLayout.Of(pass, targets);
+        var layout = StepLayout.Of(pass);
         var at = recordings.FindLastIndex(r => r.Layout.Equals(layout));
         if (at >= 0 && !recordings[at].Graph.IsValid)
         {
             Drop(at);
             at = -1;
         }
-        if (at < 0 && !TryRecord(layout, targets)) return false;
+        if (at < 0 && !TryRecord(layout)) return false;
         var recording = recordings[at < 0 ? ^1 : at];
         recordings.Remove(recording);
         recordings.Add(recording);
-        recording.Graph.Run(new GraphValues((pass.Step - recording.Step) << Pass.PlaceBits, targets.GradientScale));
+        recording.Graph.Run(new GraphValues((pass.Step - recording.Step) << Pass.PlaceBits,
+            pass.States.Head.Targets.GradientScale));
         if (at >= 0) Replayed++;
         return true;
     }
 
-    private bool TryRecord(StepLayout layout, HeadTargets targets)
+    private bool TryRecord(StepLayout layout)
     {
         if (seen.Count == MostSeen) seen.Clear();
         if (seen.Add(layout) || recorded >= MostUnpaid + Replayed + steps / StepsForOne || Problem is not null)
@@ -84,7 +88,7 @@ public sealed class StepGraphs(Pass pass) : IDisposable
         var mark = pass.Memory.Mark();
         try
         {
-            if (device!.Record(() => pass.Model.RunStep(pass, targets)) is { } graph)
+            if (device!.Record(step) is { } graph)
             {
                 while (recordings.Count >= MostGraphs) Drop(0);
                 recordings.Add(new Recording(layout, pass.Step, graph));

@@ -18,8 +18,9 @@ internal sealed class StepLayout : IEquatable<StepLayout>
     }
 
     /// <summary>The layout of the step that a pass has begun.</summary>
-    public static StepLayout Of(Pass pass, HeadTargets targets)
+    public static StepLayout Of(Pass pass)
     {
+        var targets = pass.States.Head.Targets;
         var (target, source) = (pass.Rows.Target, pass.Rows.Source);
         List<long> parts = new(target.SequenceCount + (source?.SequenceCount ?? 0) + 16)
         {

@@ -9,11 +9,10 @@ using PeftNative.Tensors;
 namespace PeftNative.Models;
 
 /// <summary>
-/// A transformer on a backend: frozen parameters, layers, and the head of one task. Adapters never change it (merging
-/// aside), so many passes may share it; it owns the memory of its weights. Used by one thread at a time, like its
-/// backend; what stands in
-/// <c>PeftNative.Inference</c> takes turns by itself, so generators, classifiers and embedders of several threads may
-/// share a model, and models a backend.
+/// A transformer on a backend: frozen parameters, layers, and the head of one task; a <see cref="ModelRun"/> computes
+/// with it. Adapters never change it (merging aside), so many runs may share it; it owns the memory of its weights.
+/// Used by one thread at a time, like its backend; what stands in <c>PeftNative.Inference</c> takes turns by itself, so
+/// generators, classifiers and embedders of several threads may share a model, and models a backend.
 /// </summary>
 public sealed class TransformerModel : IDisposable
 {
@@ -91,150 +90,6 @@ public sealed class TransformerModel : IDisposable
 
     /// <summary>Number of different parameters (tied ones once).</summary>
     public long ParameterCount => Parameters.Where(p => p.TiedTo is null).Sum(p => p.Count);
-
-    /// <summary>
-    /// Runs all layers; returns the stream [rows, D] before the final norm: that of the decoder, where an encoder
-    /// stands in front.
-    /// </summary>
-    public Tensor Forward(Pass pass)
-    {
-        foreach (var set in pass.Adapters.Each) set.BeforeForward(pass);
-        if (Encoder is not null && pass.Rows.Cache is not { Length: > 0 }) Encode(pass);
-        var x = pass.FrozenLayers is { } frozen && pass.IsTraining && Encoder is null
-            ? ForwardAboveFrozen(pass, frozen) : Decoder.Forward(pass, Embedding.Forward(pass));
-        pass.Rows.Cache?.Advance(pass.Rows.Stream);
-        return x;
-    }
-
-    private Tensor ForwardAboveFrozen(Pass pass, FrozenLayerCache frozen)
-    {
-        // Up to the beginning of the layer with the lowest trained sub-block.
-        var boundary = Decoder.LayerBegin(Math.Max(0, pass.Adapters.LowestTrainedDepth));
-        if (boundary == 0) return Decoder.Forward(pass, Embedding.Forward(pass));
-        var x = frozen.Restore(pass);
-        if (!x.IsPresent)
-        {
-            x = Decoder.Forward(pass, Embedding.Forward(pass), 0, boundary);
-            frozen.Keep(pass, x);
-        }
-        return Decoder.Forward(pass, x, boundary, Blocks.Count);
-    }
-
-    /// <summary>
-    /// Walks back from the gradient of the stream, which is used up, to the lowest trained parameter. Gradients of
-    /// parameters are added to.
-    /// </summary>
-    public void Backward(Pass pass, in Tensor d)
-    {
-        var lowest = pass.Adapters.LowestTrainedDepth;
-        if (Encoder is null)
-        {
-            var dInput = Decoder.Backward(pass, d, lowest);
-            if (lowest < 0) Embedding.Backward(pass, dInput);
-        }
-        else EncoderDecoderBackward(pass, d);
-        foreach (var set in pass.Adapters.Each) set.AfterBackward(pass);
-    }
-
-    private void Encode(Pass pass)
-    {
-        pass.Rows.Enter(pass.Rows.Source!);
-        var x = Encoder!.Forward(pass, Embedding.Forward(pass));
-        pass.Rows.EncoderOutput = pass.Memory.NewActivation(x.Rows, x.Columns);
-        EncoderNorm!.Forward(pass, pass.MemoryNorm, x, pass.Rows.EncoderOutput);
-        pass.Rows.Enter(pass.Rows.Target);
-    }
-
-    private void EncoderDecoderBackward(Pass pass, in Tensor d)
-    {
-        var (lowest, first) = (pass.Adapters.LowestTrainedDepth, Decoder.FirstDepth);
-        if (lowest >= first)
-        {
-            Decoder.Backward(pass, d, lowest);
-            return;
-        }
-        var encoded = pass.Rows.EncoderOutput;
-        var dEncoded = pass.Rows.EncoderGradient = pass.Memory.NewActivation(encoded.Rows, encoded.Columns);
-        pass.Backend.Fill(dEncoded, 0);
-        // What is trained below the decoder is reached through its looks at the encoder, the lowest of which stands
-        // above its first sub-block.
-        var trainsEmbedding = Embedding.IsTrained(pass);
-        var dInput = Decoder.Backward(pass, d, trainsEmbedding ? -1 : Decoder.Blocks[0].IsTrained(pass)
-            ? first : first + 1);
-        if (trainsEmbedding) Embedding.Backward(pass, dInput);
-
-        pass.Rows.Enter(pass.Rows.Source!);
-        EncoderNorm!.Backward(pass, pass.MemoryNorm, dEncoded, dEncoded, accumulate: false);
-        Encoder!.Backward(pass, dEncoded, lowest);
-        if (lowest < 0) Embedding.Backward(pass, dEncoded);
-        pass.Rows.Enter(pass.Rows.Target);
-    }
-
-    /// <summary>
-    /// Forward, loss and backward of the batch the pass has begun. Gradients are added to the trained parameters.
-    /// </summary>
-    public HeadResult TrainStep(Pass pass, HeadTargets targets)
-    {
-        BeginStep(pass, targets);
-        RunStep(pass, targets);
-        return EndStep(pass);
-    }
-
-    /// <summary>Takes the targets to the backend.</summary>
-    internal void BeginStep(Pass pass, HeadTargets targets)
-    {
-        Head.Take(pass, targets);
-        PickTopRows(pass, targets);
-    }
-
-    /// <summary>The operations of a training step that has begun: nothing is uploaded or read back.</summary>
-    internal void RunStep(Pass pass, HeadTargets targets)
-    {
-        var x = Forward(pass);
-        var reachesLayers = pass.Adapters.LowestTrainedDepth < Blocks.Count;
-        var dx = reachesLayers ? pass.Memory.NewActivation(x.Rows, x.Columns) : default;
-        Head.Run(pass, x, targets, backward: true, dx);
-        if (reachesLayers) Backward(pass, dx);
-    }
-
-    /// <summary>Reads what the step came to.</summary>
-    internal static HeadResult EndStep(Pass pass)
-    {
-        pass.Rows.Top = default;
-        return ModelHead.Result(pass);
-    }
-
-    /// <summary>Forward and loss of the batch the pass has begun.</summary>
-    public HeadResult Evaluate(Pass pass, HeadTargets targets)
-    {
-        BeginStep(pass, targets);
-        Head.Run(pass, Forward(pass), targets, backward: false, default);
-        return EndStep(pass);
-    }
-
-    // The last feed-forward works for the head alone: where that looks at few rows, the others are left out.
-    private void PickTopRows(Pass pass, HeadTargets targets)
-    {
-        const double Worth = 0.75;
-        var isCached = pass.FrozenLayers is not null && pass.IsTraining
-            && pass.Adapters.LowestTrainedDepth >= Blocks.Count;
-        if (!Decoder.CanPick || isCached || targets.Count == 0 || targets.Count > Worth * pass.Rows.Count) return;
-        foreach (var set in pass.Adapters.Each)
-            if (set.DependsOnRowNumbers) return;
-        pass.Rows.Top = pass.HeadState.Rows;
-    }
-
-    /// <summary>
-    /// The rows a sequence classifier looks at: the first row of a bidirectional model (virtual tokens included), the
-    /// last of a causal one.
-    /// </summary>
-    public int[] PooledRows(Pass pass)
-    {
-        var rows = new int[pass.Rows.SequenceCount];
-        for (var s = 0; s < rows.Length; s++)
-            rows[s] = Config.Causal ? pass.Rows.Offsets[s + 1] - 1 : pass.Rows.Offsets[s];
-        return rows;
-    }
 
     /// <summary>The numbers of a parameter on the host, row by row; those of a tied one are its partner's.</summary>
     internal float[] Values(Parameter parameter)

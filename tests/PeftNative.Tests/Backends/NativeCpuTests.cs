@@ -18,6 +18,7 @@ public sealed class NativeCpuTests
         from c in Cases
         select (set, type, c.Key));
 
+    [Trait("Pace", "slow")]
     [Theory]
     [MemberData(nameof(OperationsOnInstructionSets))]
     public void All_cases_hold_with_the_same_bits_for_1_2_and_3_threads(string instructionSet, DType type,

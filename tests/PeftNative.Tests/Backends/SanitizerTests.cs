@@ -9,6 +9,7 @@ namespace PeftNative.Tests.Backends;
 /// process of its own that has the sanitizers from the start, with the small choice of operation cases on every
 /// instruction set.
 /// </summary>
+[Trait("Pace", "slow")]
 public sealed class SanitizerTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);

@@ -2,6 +2,7 @@ using PeftNative.Backends.Reference;
 using PeftNative.Data;
 using PeftNative.Lab.Comparison;
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;

@@ -31,7 +31,8 @@ public class ConversationTests
         new(JsonNode.Parse(messages)!.AsArray(), new RecordOrigin("chats", 1));
 
     private const string Four = """
-        [{"role":"user","content":"q"},{"role":"assistant","content":"a"FIRST},{"role":"user","content":"r"},{"role":"assistant","content":"b"}]
+        [{"role":"user","content":"q"},{"role":"assistant","content":"a"FIRST},
+         {"role":"user","content":"r"},{"role":"assistant","content":"b"}]
         """;
 
     private static ConversationRecord Chat(string first, bool _) =>

@@ -150,6 +150,7 @@ public sealed class DataFileTests : IDisposable
     }
 
     /// <summary>Whatever bytes come: records or a typed error, within the time of the test.</summary>
+    [Trait("Pace", "slow")]
     [Fact]
     public void Random_mutations_never_escape_the_typed_errors()
     {

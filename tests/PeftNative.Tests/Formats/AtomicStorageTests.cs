@@ -1,4 +1,5 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Text;
 using Xunit;
 
 namespace PeftNative.Tests.Formats;

@@ -177,6 +177,7 @@ public class SafetensorsVectorTests
         Assert.True(e.Message.Length < 400);
     }
 
+    [Trait("Pace", "slow")]
     [Fact]
     public void A_million_tensors_are_read_and_one_more_is_refused()
     {

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Torch;
 using Xunit;
 
@@ -55,7 +56,7 @@ public sealed class TorchFileTests : IDisposable
             new("gaps", "0", 1, [2, 2], [8, 2]), new("one", "0", 11, [], []), new("single", "0", 3, [1, 2], [99, 1]),
             new("none", "0", 12, [0, 4], [4, 1]),
         ];
-        using var file = TensorFile.Open(Write(views, isOld));
+        using var file = TensorFiles.Open(Write(views, isOld));
         Assert.IsType<TorchFile>(file);
         float[] Of(params int[] places) => [.. places.Select(p => Numbers[p])];
         Assert.Equal(Numbers, Read(file, "whole"));

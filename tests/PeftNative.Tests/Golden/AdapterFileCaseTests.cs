@@ -10,6 +10,7 @@ namespace PeftNative.Tests.Golden;
 /// <summary>
 /// Cases about reading an adapter folder: what counts as passed, and those that lie beside the repository.
 /// </summary>
+[Trait("Pace", "slow")]
 public sealed class AdapterFileCaseTests : IDisposable
 {
     private static readonly string Golden = Path.Combine(AppContext.BaseDirectory, "golden");

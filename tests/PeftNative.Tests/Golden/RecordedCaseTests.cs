@@ -26,6 +26,7 @@ public class RecordedCaseTests
     public static TheoryData<string> Families =>
         ["bert", "distilbert", "gemma", "gpt2", "gpt_neox", "llama", "mistral", "opt", "phi3", "qwen", "roberta", "t5"];
 
+    [Trait("Pace", "slow")]
     [Theory]
     [MemberData(nameof(Families))]
     public void All_recorded_cases_of_a_family_hold_on_the_reference_backend(string family)

@@ -56,7 +56,9 @@ public class WrittenFileTests
         SharedFolder.PathOrSkip("golden");
         var methods = Names(Root).Select(n => n.Split('-')).ToLookup(n => n[0], n => string.Join('-', n[2..]));
         // PEFT refuses a prefix on distilbert; AdapterHub knows fewer families.
-        foreach (var family in "bert distilbert gemma gemma2 gemma3 gpt2 gpt_neox llama mistral opt phi3 qwen2 qwen3 roberta t5".Split(' '))
+        const string Families =
+            "bert distilbert gemma gemma2 gemma3 gpt2 gpt_neox llama mistral opt phi3 qwen2 qwen3 roberta t5";
+        foreach (var family in Families.Split(' '))
             foreach (var method in (family == "distilbert"
                 ? "" : "prefix prefix-mlp ").Split(' ', StringSplitOptions.RemoveEmptyEntries)
                 .Concat("lora ia3 prompt ptuning-mlp ptuning-lstm".Split(' ')))

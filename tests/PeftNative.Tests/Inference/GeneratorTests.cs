@@ -54,13 +54,13 @@ public sealed class GeneratorTests : IDisposable
     {
         using var model = TinyModels.Create(backend, "t5", ModelTask.SequenceToSequence);
         using var generator = new Generator(model);
-        using var pass = new Pass(model);
+        using var run = new ModelRun(model);
         var given = new List<int> { model.Config.DecoderStartTokenId };
         foreach (var token in generator.Stream(Prompts[0], Eight))
         {
-            pass.Begin(new TokenBatch([.. given],
-                [0, given.Count]) { Source = new TokenBatch(Prompts[0], [0, Prompts[0].Length]) }, training: false);
-            var scores = HostValues.Download(backend, model.Head.Scores(pass, model.Forward(pass), [given.Count - 1]));
+            run.Forward(new TokenBatch([.. given],
+                [0, given.Count]) { Source = new TokenBatch(Prompts[0], [0, Prompts[0].Length]) });
+            var scores = HostValues.Download(backend, run.Scores([given.Count - 1]));
             Assert.Equal(Classifier.Best(scores), token);
             given.Add(token);
         }

@@ -44,7 +44,7 @@ public sealed class SharedModelTests
     {
         using var backend = Open(name);
         using var model = TinyModels.Create(backend, family, task);
-        using var prefix = Methods.All["prefix"].Create(model, seed: 5, trainable: false, "prefix");
+        using var prefix = Variants.All["prefix"].Create(model, seed: 5, trainable: false, "prefix");
         string[] Requests(int thread)
         {
             using var generator = thread % 2 == 0 ? new Generator(model) : new Generator(model, prefix);
@@ -89,7 +89,7 @@ public sealed class SharedModelTests
         {
             var backend = Open("cpu");
             var model = TinyModels.Create(backend, "llama", ModelTask.CausalLM);
-            var adapter = Methods.All["lora"].Create(model, seed: 5, trainable: false, "lora");
+            var adapter = Variants.All["lora"].Create(model, seed: 5, trainable: false, "lora");
             Generator[] generators = [.. Enumerable.Range(0, Threads).Select(_ => new Generator(model, adapter))];
             var begun = 0;
             var ends = AtOnce<Type?>(thread =>

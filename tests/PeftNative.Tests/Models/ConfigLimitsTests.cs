@@ -68,8 +68,8 @@ public sealed class ConfigLimitsTests
         using var backend = ReferenceBackend.Create(DType.Float32);
         var config = Read(Llama, "\"attention_bias\": true") with { Task = ModelTask.CausalLM };
         using var model = ModelLoader.CreateRandom(backend, config, seed: 1);
-        using var pass = new Pass(model);
-        Assert.Throws<DataException>(() => pass.Begin(new TokenBatch(tokens, [0, 2], positions), training: false));
+        using var run = new ModelRun(model);
+        Assert.Throws<DataException>(() => run.Forward(new TokenBatch(tokens, [0, 2], positions)));
     }
 
     // A key that is there already is replaced: twice the same is no JSON.

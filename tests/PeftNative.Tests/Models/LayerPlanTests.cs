@@ -14,6 +14,10 @@ public sealed class LayerPlanTests
         "max_position_embeddings": 32
         """;
 
+    private const string GptNeo = """
+        "num_heads": 2, "num_layers": 4, "window_size": 7, "attention_types":
+        """;
+
     [Theory]
     [InlineData("mistral", "\"sliding_window\": 5", new[] { 5, 5, 5, 5 })]
     [InlineData("mistral", "\"sliding_window\": null", new[] { 0, 0, 0, 0 })]
@@ -80,6 +84,23 @@ public sealed class LayerPlanTests
         Assert.Equal([true, true, true, false], layers.Select(layer => layer.Rope is not null));
         Assert.All(Read("exaone4", "\"sliding_window\": null").Layers, layer => Assert.NotNull(layer.Rope));
     }
+
+    [Theory]
+    [InlineData("[[[\"global\", \"local\"], 2]]", new[] { 0, 7, 0, 7 })]
+    [InlineData("[[[\"local\"], 1], [[\"global\"], 3]]", new[] { 7, 0, 0, 0 })]
+    public void Types_of_layers_may_be_written_as_what_comes_how_often(string types, int[] windows) =>
+        Assert.Equal(windows, Read("gpt_neo", GptNeo + types).Layers.Select(layer => layer.Window));
+
+    [Theory]
+    [InlineData("[[[\"global\"], 3]]", "3 entries for 4 layers")]
+    [InlineData("[[[\"global\"], 2000000000]]", "5 entries for 4 layers")]
+    [InlineData("[[[], 2000000000]]", "0 entries for 4 layers")]
+    [InlineData("[[[\"global\", \"far\"], 2]]", "'far'")]
+    [InlineData("[[\"global\", 4]]", "list of pairs")]
+    [InlineData("[[[\"global\"]]]", "list of pairs")]
+    public void Types_of_layers_that_do_not_fit_are_refused(string types, string what) =>
+        Assert.Contains(what, Assert.Throws<ModelFormatException>(() => Read("gpt_neo", GptNeo + types)).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Windows_of_Olmo_3_have_their_own_base_whatever_the_file_says()

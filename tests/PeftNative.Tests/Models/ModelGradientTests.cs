@@ -1,5 +1,7 @@
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Lora;
+using PeftNative.Tensors;
 using Xunit;
 
 namespace PeftNative.Tests.Models;
@@ -21,6 +23,8 @@ public class ModelGradientTests
         { "granite", ModelTask.CausalLM, null },
         { "olmo2", ModelTask.CausalLM, null },
         { "smollm3", ModelTask.CausalLM, null },
+        { "hunyuan", ModelTask.CausalLM, null },
+        { "falcon", ModelTask.CausalLM, null },
         { "bert", ModelTask.SequenceClassification, ProblemType.SingleLabel },
         { "bert", ModelTask.SequenceClassification, ProblemType.Regression },
         { "bert", ModelTask.TokenClassification, null },
@@ -37,6 +41,25 @@ public class ModelGradientTests
         { "llama", "bias" },
         { "llama", "embedding" }, { "llama", "top layer" }, { "llama", "save" },
     };
+
+    /// <summary>The check itself: an error of a tenth of the largest gradient in one element is seen.</summary>
+    [Theory]
+    [InlineData("gpt2", 0)]
+    [InlineData("gpt2", 5)]
+    [InlineData("t5-gated", 1)]
+    public void One_wrong_element_is_found(string family, int parameter)
+    {
+        var task = family == "gpt2" ? ModelTask.CausalLM : ModelTask.SequenceToSequence;
+        var error = Assert.ThrowsAny<Exception>(() => ModelGradients.Check(family, task, null, new FullConfig(),
+            adapter =>
+            {
+                var gradient = adapter.Entries[parameter].Parameter.Gradient;
+                var values = HostValues.DownloadDoubles(adapter.Model.Backend, gradient);
+                values[values.Length / 2] += 0.1 * values.Max(Math.Abs);
+                HostValues.Upload(adapter.Model.Backend, values, gradient);
+            }));
+        Assert.Contains("finite difference", error.Message, StringComparison.Ordinal);
+    }
 
     [Theory]
     [MemberData(nameof(Models))]

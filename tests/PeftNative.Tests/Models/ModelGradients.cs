@@ -14,51 +14,60 @@ namespace PeftNative.Tests.Models;
 internal static class ModelGradients
 {
     private const double Step = 1e-6, Absolute = 1e-7, Relative = 1e-4;
-    private const int MostElements = 12;
+    private const int FewElements = 4, Directions = 2;
 
     /// <summary>
-    /// Checks elements of every trained parameter. DoRA counts its norm as a constant, which differences do not, so of
+    /// Checks every trained parameter: all elements where they are few, otherwise along random directions, of which
+    /// every element is a part with weight 1 or -1. DoRA counts its norm as a constant, which differences do not, so of
     /// it only the magnitudes are checked.
     /// </summary>
-    internal static void Check(string family, ModelTask task, ProblemType? problem, AdapterConfig config)
+    /// <param name="family">The model, see <see cref="TinyModels"/>.</param>
+    /// <param name="task">What it is for.</param>
+    /// <param name="problem">The kind of labels, where sequences are classified.</param>
+    /// <param name="config">What is trained.</param>
+    /// <param name="spoil">Changes the gradients before they are checked: a check that must fail.</param>
+    internal static void Check(string family, ModelTask task, ProblemType? problem, AdapterConfig config,
+        Action<Adapter>? spoil = null)
     {
         using var backend = ReferenceBackend.Create(DType.Float64);
         using var model = TinyModels.Create(backend, family, task, problem);
         using var adapter = config.Create(model, seed: 3, trainable: true, "default");
-        using var pass = new Pass(model, adapter) { Seed = 5, Step = 2 };
+        using var run = new ModelRun(model, adapter) { Seed = 5, Step = 2 };
         var batch = TinyModels.Batch(model);
 
         backend.Fill(adapter.Buffer.Gradients, 0);
-        pass.Begin(batch, training: true);
-        model.TrainStep(pass, TinyModels.Targets(pass, batch));
+        run.Train(batch, TinyModels.Targets(model));
+        spoil?.Invoke(adapter);
 
         var isDora = config is LoraConfig { UseDora: true };
         foreach (var entry in adapter.Entries)
         {
             if (isDora && !entry.Key.EndsWith("magnitude_vector", StringComparison.Ordinal)) continue;
-            CheckParameter(backend, pass, batch, entry);
+            CheckParameter(backend, run, batch, entry);
         }
     }
 
-    private static void CheckParameter(IBackend backend, Pass pass, TokenBatch batch, AdapterEntry entry)
+    private static void CheckParameter(IBackend backend, ModelRun run, TokenBatch batch, AdapterEntry entry)
     {
         var values = HostValues.DownloadDoubles(backend, entry.Parameter.Value);
         var gradient = HostValues.DownloadDoubles(backend, entry.Parameter.Gradient);
         var random = new RandomStream(9, RandomPurpose.Test, (ulong)entry.Parameter.Count);
-        for (var n = 0; n < Math.Min(values.Length, MostElements); n++)
+        for (var n = 0; n < Math.Min(values.Length, values.Length <= FewElements ? FewElements : Directions); n++)
         {
-            var i = values.Length <= MostElements ? n : random.Below(values.Length, (ulong)n);
-            var numeric = (At(Step) - At(-Step)) / (2 * Step);
-            Assert.True(Math.Abs(numeric - gradient[i]) <= Absolute + Relative * Math.Abs(numeric),
-                $"{entry.Key}[{i}]: {gradient[i]}, finite difference {numeric}");
+            var (analytic, numeric) = (Enumerable.Range(0, values.Length).Sum(i => Weight(i) * gradient[i]),
+                (At(Step) - At(-Step)) / (2 * Step));
+            Assert.True(Math.Abs(numeric - analytic) <= Absolute + Relative * Math.Abs(numeric),
+                $"{entry.Key}, direction {n}: {analytic}, finite difference {numeric}");
+
+            int Weight(int i) => values.Length <= FewElements ? (i == n ? 1 : 0)
+                : random.Below(2, (ulong)(n * values.Length + i)) * 2 - 1;
 
             double At(double shift)
             {
-                var moved = (double[])values.Clone();
-                moved[i] += shift;
+                double[] moved = [.. values.Select((v, i) => v + shift * Weight(i))];
                 HostValues.Upload(backend, moved, entry.Parameter.Value);
                 // Training mode, so that dropout masks are those of the backward.
-                var loss = TinyModels.Loss(pass, batch, training: true);
+                var loss = TinyModels.Loss(run, batch, training: true);
                 HostValues.Upload(backend, values, entry.Parameter.Value);
                 return loss;
             }

@@ -90,7 +90,10 @@ internal static class RandomShapes
                 if (family == "gemma3_text")
                     json["rope_parameters"] =
                         JsonNode.Parse(
-                            """{"full_attention": {"rope_theta": 50000.0, "rope_type": "default"}, "sliding_attention": {"rope_theta": 1000.0, "rope_type": "default"}}""");
+                            """
+                            {"full_attention": {"rope_theta": 50000.0, "rope_type": "default"},
+                             "sliding_attention": {"rope_theta": 1000.0, "rope_type": "default"}}
+                            """);
                 break;
         }
         var task = family is "t5" or "mt5" ? ModelTask.SequenceToSequence

@@ -46,8 +46,8 @@ public sealed class RelativeDistanceTests
     private static double Loss(PeftNative.Ops.IBackend backend, int buckets, int maxDistance)
     {
         using var model = ModelLoader.CreateRandom(backend, Config(buckets, maxDistance), seed: 7);
-        using var pass = new Pass(model);
-        return TinyModels.Loss(pass, TinyModels.Batch(model));
+        using var run = new ModelRun(model);
+        return TinyModels.Loss(run, TinyModels.Batch(model));
     }
 
     private static TransformerConfig Config(int buckets, int maxDistance) =>

@@ -133,10 +133,9 @@ public sealed class TiedHeadTests : IDisposable
 
     private float[] Scores(TransformerModel model)
     {
-        using var pass = new Pass(model);
-        pass.Begin(TinyModels.Batch(model), training: false);
-        return HostValues.Download(backend,
-            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows.Count)]));
+        using var run = new ModelRun(model);
+        run.Forward(TinyModels.Batch(model));
+        return HostValues.Download(backend, run.Scores());
     }
 
     public void Dispose()

@@ -13,23 +13,25 @@ internal static class TinyModels
     internal static readonly Dictionary<string, string> Configs = new()
     {
         ["gpt2"] = """
-            {"model_type": "gpt2", "n_embd": 12, "n_head": 3, "n_layer": 2, "n_inner": 15, "vocab_size": 17, "n_positions": 20,
-             "initializer_range": 0.4}
+            {"model_type": "gpt2", "n_embd": 12, "n_head": 3, "n_layer": 2, "n_inner": 15, "vocab_size": 17,
+             "n_positions": 20, "initializer_range": 0.4}
             """,
         ["llama"] = """
-            {"model_type": "llama", "hidden_size": 10, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6,
-             "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32, "attention_bias": true,
-             "mlp_bias": true, "tie_word_embeddings": true, "initializer_range": 0.4}
+            {"model_type": "llama", "hidden_size": 10, "num_attention_heads": 4, "num_key_value_heads": 2,
+             "head_dim": 6, "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17,
+             "max_position_embeddings": 32, "attention_bias": true, "mlp_bias": true, "tie_word_embeddings": true,
+             "initializer_range": 0.4}
             """,
         ["llama-yarn"] = """
-            {"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 9, "num_hidden_layers": 1,
-             "vocab_size": 17, "max_position_embeddings": 32, "initializer_range": 0.4,
-             "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1000.0, "original_max_position_embeddings": 8}}
+            {"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 9,
+             "num_hidden_layers": 1, "vocab_size": 17, "max_position_embeddings": 32, "initializer_range": 0.4,
+             "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1000.0,
+             "original_max_position_embeddings": 8}}
             """,
         ["gemma"] = """
             {"model_type": "gemma", "hidden_size": 10, "num_attention_heads": 2, "num_key_value_heads": 1,
-             "head_dim": 6, "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32,
-             "initializer_range": 0.4}
+             "head_dim": 6, "intermediate_size": 13, "num_hidden_layers": 2, "vocab_size": 17,
+             "max_position_embeddings": 32, "initializer_range": 0.4}
             """,
         ["phi"] = """
             {"model_type": "phi", "hidden_size": 12, "num_attention_heads": 2, "intermediate_size": 13,
@@ -52,22 +54,34 @@ internal static class TinyModels
              "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32, "no_rope_layers": [0, 1],
              "use_sliding_window": true, "sliding_window": 2, "initializer_range": 0.4}
             """,
+        ["hunyuan"] = """
+            {"model_type": "hunyuan_v1_dense", "hidden_size": 8, "num_attention_heads": 2, "head_dim": 4,
+             "intermediate_size": 9, "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 32,
+             "initializer_range": 0.4, "rope_scaling": {"rope_type": "dynamic", "alpha": 3.0, "factor": 1.0}}
+            """,
+        ["falcon"] = """
+            {"model_type": "falcon", "hidden_size": 12, "num_attention_heads": 3, "ffn_hidden_size": 13,
+             "num_hidden_layers": 2, "vocab_size": 17, "bias": true, "initializer_range": 0.4}
+            """,
         ["t5"] = """
-            {"model_type": "t5", "d_model": 12, "num_heads": 3, "d_kv": 5, "d_ff": 11, "num_layers": 2, "num_decoder_layers": 3,
-             "vocab_size": 17, "relative_attention_num_buckets": 6, "relative_attention_max_distance": 9, "initializer_range": 0.4}
+            {"model_type": "t5", "d_model": 12, "num_heads": 3, "d_kv": 5, "d_ff": 11, "num_layers": 2,
+             "num_decoder_layers": 3, "vocab_size": 17, "relative_attention_num_buckets": 6,
+             "relative_attention_max_distance": 9, "initializer_range": 0.4}
             """,
         ["t5-gated"] = """
-            {"model_type": "t5", "d_model": 42, "num_heads": 3, "d_kv": 14, "d_ff": 75, "num_layers": 3, "vocab_size": 131,
-             "relative_attention_num_buckets": 8, "relative_attention_max_distance": 16, "feed_forward_proj": "gated-gelu",
-             "tie_word_embeddings": false, "decoder_start_token_id": 2, "initializer_range": 0.15}
+            {"model_type": "t5", "d_model": 42, "num_heads": 3, "d_kv": 14, "d_ff": 75, "num_layers": 3,
+             "vocab_size": 131, "relative_attention_num_buckets": 8, "relative_attention_max_distance": 16,
+             "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false, "decoder_start_token_id": 2,
+             "initializer_range": 0.15}
             """,
         ["distilbert"] = """
             {"model_type": "distilbert", "dim": 12, "n_heads": 3, "n_layers": 2, "hidden_dim": 11, "vocab_size": 17,
              "max_position_embeddings": 20, "initializer_range": 0.4}
             """,
         ["bert"] = """
-            {"model_type": "bert", "hidden_size": 12, "num_attention_heads": 3, "intermediate_size": 11, "num_hidden_layers": 2,
-             "vocab_size": 17, "max_position_embeddings": 20, "type_vocab_size": 2, "initializer_range": 0.4}
+            {"model_type": "bert", "hidden_size": 12, "num_attention_heads": 3, "intermediate_size": 11,
+             "num_hidden_layers": 2, "vocab_size": 17, "max_position_embeddings": 20, "type_vocab_size": 2,
+             "initializer_range": 0.4}
             """,
     };
 
@@ -96,25 +110,26 @@ internal static class TinyModels
     };
 
     /// <summary>Targets that fit the task, with some tokens left out.</summary>
-    internal static HeadTargets Targets(Pass pass, TokenBatch batch) => pass.Model switch
+    internal static Targets Targets(TransformerModel model) => model switch
     {
-        { Task: ModelTask.CausalLM } => BatchTargets.PerToken(pass, batch, [1, 5, -100, 16, 3, 2, 2, 8, 11, -100, 7]),
+        { Task: ModelTask.CausalLM } => PeftNative.Models.Targets.PerToken([1, 5, -100, 16, 3, 2, 2, 8, 11, -100, 7]),
         { Task: ModelTask.SequenceToSequence } =>
-            BatchTargets.PerToken(pass, batch, [5, 9, -100, 3, 2, 12, 8, 11, -100, 7, 15]),
+            PeftNative.Models.Targets.PerToken([5, 9, -100, 3, 2, 12, 8, 11, -100, 7, 15]),
         { Task: ModelTask.TokenClassification } =>
-            BatchTargets.PerToken(pass, batch, [0, 1, 2, -100, 0, 2, -100, 1, 1, 0, 2]),
+            PeftNative.Models.Targets.PerToken([0, 1, 2, -100, 0, 2, -100, 1, 1, 0, 2]),
         { Config.ProblemType: ProblemType.Regression } =>
-            BatchTargets.Values(pass, [0.3f, -1, 2], RegressionLoss.MeanSquaredError),
+            PeftNative.Models.Targets.PerOutput([0.3f, -1, 2], RegressionLoss.MeanSquaredError),
         { Config.ProblemType: ProblemType.MultiLabel } =>
-            BatchTargets.Values(pass, [1, 0, 1, 0, 0, 1, 1, 1, 0], RegressionLoss.BinaryCrossEntropy),
-        _ => BatchTargets.PerSequence(pass, [2, 0, 1]),
+            PeftNative.Models.Targets.PerOutput([1, 0, 1, 0, 0, 1, 1, 1, 0], RegressionLoss.BinaryCrossEntropy),
+        _ => PeftNative.Models.Targets.PerSequence([2, 0, 1]),
     };
 
     /// <summary>The mean loss.</summary>
-    internal static double Loss(Pass pass, TokenBatch batch, bool training = false)
+    internal static double Loss(ModelRun run, TokenBatch batch, bool training = false)
     {
-        pass.Begin(batch, training);
-        var targets = Targets(pass, batch);
-        return pass.Model.Evaluate(pass, targets).LossSum * targets.GradientScale;
+        var targets = Targets(run.Model);
+        if (training) run.Forward(batch, targets);
+        else run.Forward(batch);
+        return run.Loss(targets).Loss;
     }
 }

@@ -7,6 +7,7 @@ using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 using PeftNative.Tests.Peft;
@@ -51,12 +52,11 @@ public class TopRowsTests
             _ => new LoraConfig { R = 3, Initialization = LoraInitialization.Random },
         };
         using var adapter = trained.Create(model, seed: 4, trainable: true, "default");
-        using var pass = picks ? new Pass(model, adapter) : new Pass(model, adapter, new RowNumbers());
+        using var run = picks ? new ModelRun(model, adapter) : new ModelRun(model, adapter, new RowNumbers());
         var batch = new TokenBatch([.. Enumerable.Range(0, 31).Select(i => i * 7 % 200)], [0, 12, 13, 31]);
-        int[] labels = [.. Enumerable.Range(0, 31).Select(i => i % 4 == 1 || i > 27 ? i % 3 : BatchTargets.Ignored)];
-        pass.Begin(batch, training: true);
-        var result = model.TrainStep(pass, BatchTargets.PerToken(pass, batch, labels));
-        return (result.LossSum, HostValues.Download(backend, adapter.Buffer.Gradients), pass.Memory.PeakBytes);
+        int[] labels = [.. Enumerable.Range(0, 31).Select(i => i % 4 == 1 || i > 27 ? i % 3 : Targets.Ignored)];
+        var result = run.Train(batch, Targets.PerToken(labels));
+        return (result.LossSum, HostValues.Download(backend, adapter.Buffer.Gradients), run.Memory.PeakBytes);
     }
 
     private sealed class RowNumbers : AttachmentSet

@@ -6,6 +6,7 @@ using Xunit;
 namespace PeftNative.Tests.Ops;
 
 /// <summary>The cases must fail on a backend that is wrong.</summary>
+[Trait("Pace", "slow")]
 public sealed class HarnessTests
 {
     public static TheoryData<string, Fault> Faults
@@ -26,7 +27,7 @@ public sealed class HarnessTests
     {
         var cases = OperationCases.All()
             .Where(c => c.Operation == operation && c.Name.Contains("strided"))
-            .Take(40)
+            .Take(20)
             .ToList();
         var applied = 0;
         List<string> wrong = [];

@@ -5,6 +5,7 @@ using Xunit;
 
 namespace PeftNative.Tests.Ops;
 
+[Trait("Pace", "slow")]
 public sealed class OperationCaseTests
 {
     private static readonly ILookup<string, OperationCase> Cases = OperationCases.All()

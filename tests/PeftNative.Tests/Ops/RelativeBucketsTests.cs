@@ -8,6 +8,7 @@ namespace PeftNative.Tests.Ops;
 /// step in single precision; what it makes a negative number or none of is beyond
 /// <see cref="RelativeBuckets.Furthest"/>.
 /// </summary>
+[Trait("Pace", "slow")]
 public sealed class RelativeBucketsTests
 {
     [Theory]

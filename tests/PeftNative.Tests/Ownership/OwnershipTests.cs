@@ -2,6 +2,7 @@ using PeftNative.Data;
 using PeftNative.Inference;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;

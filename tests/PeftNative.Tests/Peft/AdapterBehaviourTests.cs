@@ -17,7 +17,7 @@ public class AdapterBehaviourTests
         get
         {
             var cases = new TheoryData<string, string>();
-            foreach (var method in Methods.All.Keys)
+            foreach (var method in Variants.All.Keys)
                 foreach (var family in Families)
                     if ((method, family) != ("bitfit", "t5")) cases.Add(method, family); // it has no biases
             return cases;
@@ -78,23 +78,21 @@ public class AdapterBehaviourTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Two_passes_share_an_adapter_that_was_loaded_for_use(string method, string family)
+    public void Two_runs_share_an_adapter_that_was_loaded_for_use(string method, string family)
     {
         using var setting = new Setting(family, method);
         using var folder = new TemporaryFolder();
         setting.Disturb();
         AdapterFolder.Save(setting.Adapter, folder.Root);
         using var loaded = AdapterFolder.Load(setting.Model, folder.Root);
-        using var other = new Pass(setting.Model, loaded);
+        using var other = new ModelRun(setting.Model, loaded);
         var expected = setting.Scores(loaded);
 
-        // The passes' steps alternate.
-        setting.Pass.Begin(TinyModels.Batch(setting.Model), training: false);
-        other.Begin(TinyModels.Batch(setting.Model), training: false);
-        var first = setting.Model.Forward(setting.Pass);
-        var second = setting.Model.Forward(other);
-        Assert.Equal(expected, Setting.Scores(setting.Pass, first));
-        Assert.Equal(expected, Setting.Scores(other, second));
+        // The runs' steps alternate.
+        setting.Run.Forward(TinyModels.Batch(setting.Model));
+        other.Forward(TinyModels.Batch(setting.Model));
+        Assert.Equal(expected, Setting.Scores(setting.Run));
+        Assert.Equal(expected, Setting.Scores(other));
     }
 
     private static void AssertClose(float[] expected, float[] actual)

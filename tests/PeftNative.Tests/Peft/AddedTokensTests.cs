@@ -194,14 +194,13 @@ public sealed class AddedTokensTests : IDisposable
 
     private float[] Scores(TransformerModel model, params AttachmentSet[] adapters)
     {
-        using var pass = new Pass(model, adapters);
+        using var run = new ModelRun(model, adapters);
         int[] tokens = [1, 5, Tokens, 16, Tokens + Added - 1, 3], offsets = [0, 4, 6];
-        pass.Begin(new TokenBatch(tokens, offsets)
+        run.Forward(new TokenBatch(tokens, offsets)
         {
             Source = model.Config.Encoder is null ? null : new TokenBatch(tokens, offsets),
-        }, training: false);
-        return HostValues.Download(backend,
-            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows.Count)]));
+        });
+        return HostValues.Download(backend, run.Scores());
     }
 
     private static string Tokenizer(int tokens) => new JsonObject

@@ -72,10 +72,8 @@ public class DoraEmbeddingTests
         double Step(TransformerModel of, params Adapter[] adapters)
         {
             foreach (var adapter in adapters) backend.Fill(adapter.Buffer.Gradients, 0);
-            using var pass = new Pass(of, adapters);
-            var batch = TinyModels.Batch(of);
-            pass.Begin(batch, training: true);
-            return of.TrainStep(pass, TinyModels.Targets(pass, batch)).LossSum;
+            using var run = new ModelRun(of, adapters);
+            return run.Train(TinyModels.Batch(of), TinyModels.Targets(of)).LossSum;
         }
 
         void Fill(Parameter p, double size, int seed) => HostValues.Upload(backend,

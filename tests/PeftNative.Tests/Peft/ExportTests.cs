@@ -1,8 +1,8 @@
 using System.Text;
 using PeftNative.Formats;
 using PeftNative.Peft;
-using PeftNative.Peft.Export;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Lora.Export;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using Xunit;

@@ -1,7 +1,7 @@
 using PeftNative.Formats;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
-using PeftNative.Peft.WeightedMerge;
+using PeftNative.Peft.Lora.Combining;
 using PeftNative.Tests.Data;
 using Xunit;
 

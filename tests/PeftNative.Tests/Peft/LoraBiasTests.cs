@@ -1,8 +1,9 @@
 using PeftNative.Peft;
-using PeftNative.Peft.Export;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Lora.Combining;
+using PeftNative.Peft.Lora.Export;
 using PeftNative.Peft.Mixed;
-using PeftNative.Peft.WeightedMerge;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;
@@ -130,10 +131,8 @@ public sealed class LoraBiasTests : IDisposable
     private static void Run(Setting setting, params Adapter[] adapters)
     {
         foreach (var adapter in adapters) setting.Model.Backend.Fill(adapter.Buffer.Gradients, 0);
-        setting.Pass.Adapters.InForce = adapters;
-        var batch = TinyModels.Batch(setting.Model);
-        setting.Pass.Begin(batch, training: true);
-        setting.Model.TrainStep(setting.Pass, TinyModels.Targets(setting.Pass, batch));
+        setting.Run.Adapters = adapters;
+        setting.Run.Train(TinyModels.Batch(setting.Model), TinyModels.Targets(setting.Model));
     }
 
     private static float[] Gradient(Setting setting, Adapter adapter, string end) => HostValues.Download(

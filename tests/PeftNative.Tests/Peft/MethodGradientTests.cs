@@ -12,6 +12,7 @@ namespace PeftNative.Tests.Peft;
 /// Finite differences through whole models for every method, family and task, those that the reference cannot run
 /// included (prompt and P-tuning on token classification, prefix tuning on DistilBERT).
 /// </summary>
+[Trait("Pace", "slow")]
 public class MethodGradientTests
 {
     private static readonly (string Family, ModelTask Task, ProblemType? Problem)[] Models =
@@ -32,7 +33,7 @@ public class MethodGradientTests
         get
         {
             var cases = new TheoryData<string, string, ModelTask, ProblemType?>();
-            foreach (var method in Methods.All.Keys)
+            foreach (var method in Variants.All.Keys)
                 foreach (var (family, task, problem) in Models)
                     // PEFT has no default targets there
                     if (family == "distilbert" && method is "lora" or "dora" or "ia3") continue;
@@ -47,7 +48,7 @@ public class MethodGradientTests
     [MemberData(nameof(Cases))]
     public void Every_method_matches_finite_differences(string method, string family, ModelTask task,
         ProblemType? problem) =>
-        ModelGradients.Check(family, task, problem, Methods.All[method]);
+        ModelGradients.Check(family, task, problem, Variants.All[method]);
 
     [Theory]
     [InlineData("gpt2")]
@@ -86,7 +87,7 @@ public class MethodGradientTests
     [InlineData("prefix-mlp")]
     [InlineData("houlsby")]
     public void Methods_on_a_gated_encoder_decoder_of_odd_sizes_match_finite_differences(string method) =>
-        ModelGradients.Check("t5-gated", ModelTask.SequenceToSequence, null, Methods.All[method]);
+        ModelGradients.Check("t5-gated", ModelTask.SequenceToSequence, null, Variants.All[method]);
 
     [Theory]
     [InlineData(".*encoder.block.1.*k")]
@@ -101,5 +102,5 @@ public class MethodGradientTests
     [Fact]
     public void Dropout_between_the_layers_of_an_lstm_matches_finite_differences() =>
         ModelGradients.Check("gpt2", ModelTask.CausalLM, null,
-        (PTuningConfig)Methods.All["ptuning-lstm"] with { EncoderDropout = 0.4 });
+        (PTuningConfig)Variants.All["ptuning-lstm"] with { EncoderDropout = 0.4 });
 }

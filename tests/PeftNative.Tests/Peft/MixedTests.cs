@@ -57,15 +57,11 @@ public class MixedTests
         setting.Disturb();
         double[] LossesWith(params AttachmentSet[] attachments)
         {
-            setting.Pass.Adapters.InForce = attachments;
-            var batch = TinyModels.Batch();
-            return [.. Enumerable.Range(0, 3).Select(s =>
-            {
-                setting.Pass.Begin(batch, training: false);
-                var targets = BatchTargets.PerSequence(setting.Pass, [2, 0, 1]);
-                return setting.Model.Evaluate(setting.Pass,
-                    targets with { Rows = [targets.Rows[s]], Labels = [targets.Labels![s]], Count = 1 }).LossSum;
-            })];
+            setting.Run.Adapters = attachments;
+            setting.Run.Forward(TinyModels.Batch());
+            int[] labels = [2, 0, 1];
+            return [.. labels.Select((_, s) => setting.Run.Loss(Targets.PerSequence(
+                [.. labels.Select((label, i) => i == s ? label : Targets.Ignored)])).LossSum)];
         }
         var mixed = LossesWith(new MixedAdapters(setting.Model, [setting.Adapters[1], null, setting.Adapters[0]]));
         double[] alone = [LossesWith(setting.Adapters[1])[0], LossesWith()[1], LossesWith(setting.Adapters[0])[2]];
@@ -94,9 +90,9 @@ public class MixedTests
         var mixed = MixedAdapters.ByName(setting.Model, known, ["a", "__base__"]);
         Assert.Contains("3 sequences", Assert.Throws<UsageException>(() => setting.Scores(mixed)).Message,
             StringComparison.Ordinal);
-        setting.Pass.Adapters.InForce = [MixedAdapters.ByName(setting.Model, known, ["a", "__base__", "a"])];
-        setting.Pass.Begin(TinyModels.Batch(), training: true);
-        Assert.Throws<UsageException>(() => setting.Model.Forward(setting.Pass));
+        setting.Run.Adapters = [MixedAdapters.ByName(setting.Model, known, ["a", "__base__", "a"])];
+        Assert.Throws<UsageException>(() =>
+            setting.Run.Train(TinyModels.Batch(), TinyModels.Targets(setting.Model)));
         setting.Adapter.Merge();
         Assert.Contains("merged",
             Assert.Throws<UsageException>(() => new MixedAdapters(setting.Model, [setting.Adapter])).Message,
@@ -122,7 +118,7 @@ public class MixedTests
     public void Two_adapters_at_once_add_their_changes()
     {
         using var setting = new Setting("gpt2", ModelTask.CausalLM, "lora");
-        setting.Add(((LoraConfig)Methods.All["lora"]) with { R = 2, Alpha = 5,
+        setting.Add(((LoraConfig)Variants.All["lora"]) with { R = 2, Alpha = 5,
             Targets = TargetModules.Of("c_attn", "c_fc") });
         var both = setting.Scores(setting.Adapters[0], setting.Adapters[1]);
         setting.Adapters[0].Merge();

@@ -59,8 +59,8 @@ public sealed class PromptTests : IDisposable
     {
         using var one = new PromptTuningConfig().Create(model, 1, false, "one");
         using var two = new PromptTuningConfig().Create(model, 1, false, "two");
-        using var pass = new Pass(model, one, two);
-        Assert.Throws<UsageException>(() => pass.Begin(TinyModels.Batch(), training: false));
+        using var run = new ModelRun(model, one, two);
+        Assert.Throws<UsageException>(() => run.Forward(TinyModels.Batch()));
     }
 
     public void Dispose()

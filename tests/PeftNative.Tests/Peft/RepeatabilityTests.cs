@@ -7,6 +7,7 @@ namespace PeftNative.Tests.Peft;
 /// Training is a function of its inputs: the same bits in every repetition, and for any number of threads. Backends of
 /// other assemblies have the same test beside theirs.
 /// </summary>
+[Trait("Pace", "slow")]
 public class RepeatabilityTests
 {
     public static TheoryData<string, string> Cases => new(

@@ -21,8 +21,8 @@ internal sealed class Setting : IDisposable
     {
         Model = TinyModels.Create(backend, family, task, task == ModelTask.SequenceClassification
             ? ProblemType.SingleLabel : null);
-        Pass = new Pass(Model);
-        foreach (var method in methods) Add(Methods.All[method]);
+        Run = new ModelRun(Model);
+        foreach (var method in methods) Add(Variants.All[method]);
     }
 
     private static ModelTask TaskOf(string family) =>
@@ -31,7 +31,7 @@ internal sealed class Setting : IDisposable
 
     internal TransformerModel Model { get; }
 
-    internal Pass Pass { get; }
+    internal ModelRun Run { get; }
 
     /// <summary>The first adapter.</summary>
     internal Adapter Adapter => adapters[0];
@@ -63,21 +63,16 @@ internal sealed class Setting : IDisposable
     /// </summary>
     internal float[] Scores(params IReadOnlyList<AttachmentSet> attachments)
     {
-        Pass.Adapters.InForce = attachments;
-        Pass.Begin(TinyModels.Batch(Model), training: false);
-        return Scores(Pass, Model.Forward(Pass));
+        Run.Adapters = attachments;
+        Run.Forward(TinyModels.Batch(Model));
+        return Scores(Run);
     }
 
-    internal static float[] Scores(Pass pass, Tensor x)
-    {
-        var rows = pass.Model.Task == ModelTask.SequenceClassification
-            ? pass.Model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows.Count)];
-        return HostValues.Download(pass.Backend, pass.Model.Head.Scores(pass, x, rows));
-    }
+    internal static float[] Scores(ModelRun run) => HostValues.Download(run.Model.Backend, run.Scores());
 
     public void Dispose()
     {
-        Pass.Dispose();
+        Run.Dispose();
         adapters.ForEach(a => a.Dispose());
         Model.Dispose();
         backend.Dispose();

@@ -122,7 +122,7 @@ public sealed class StoredSettingsTests : IDisposable
     public void Keys_that_no_release_knows_are_passed_over_with_a_warning(string method)
     {
         using var setting = new Setting("llama");
-        var expected = Saved(setting, Methods.All[method]);
+        var expected = Saved(setting, Variants.All[method]);
         Change(("brand_new", null), ("other_new", 3), ("use_everything", true), ("alora_invocation_tokens", null));
         using var loaded = AdapterFolder.Load(setting.Model, folder.Root);
         Assert.Equal(expected, setting.Scores(loaded));

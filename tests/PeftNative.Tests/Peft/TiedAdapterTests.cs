@@ -1,4 +1,5 @@
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Tokens;
@@ -112,9 +113,9 @@ public class TiedAdapterTests
         var (table, head) = (setting.Model.Embedding.Table, setting.Model.Head.Output.Weight);
         var adapter = setting.Add(Lora with { ModulesToSave = [module] });
         setting.Disturb();
-        setting.Pass.Adapters.InForce = [adapter];
-        Assert.Same(isEmbedding ? adapter.Replacement(table.Index) : table, setting.Pass.Adapters.Resolve(table));
-        Assert.Same(isEmbedding ? table : adapter.Replacement(head.Index), setting.Pass.Adapters.Resolve(head));
+        setting.Run.Adapters = [adapter];
+        Assert.Same(isEmbedding ? adapter.Replacement(table.Index) : table, setting.Run.Pass.Adapters.Resolve(table));
+        Assert.Same(isEmbedding ? table : adapter.Replacement(head.Index), setting.Run.Pass.Adapters.Resolve(head));
         Assert.Contains(module, Assert.Single(adapter.Doubts), StringComparison.Ordinal);
     }
 

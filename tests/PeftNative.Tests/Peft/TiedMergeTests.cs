@@ -190,10 +190,9 @@ public sealed class TiedMergeTests : IDisposable
 
     private float[] Scores(TransformerModel model, params AttachmentSet[] adapters)
     {
-        using var pass = new Pass(model, adapters);
-        pass.Begin(TinyModels.Batch(model), training: false);
-        return HostValues.Download(backend,
-            model.Head.Scores(pass, model.Forward(pass), [.. Enumerable.Range(0, pass.Rows.Count)]));
+        using var run = new ModelRun(model, adapters);
+        run.Forward(TinyModels.Batch(model));
+        return HostValues.Download(backend, run.Scores());
     }
 
     private static void AssertClose(float[] expected, float[] actual)

@@ -7,6 +7,7 @@ using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 using PeftNative.Training;
@@ -26,27 +27,35 @@ internal static class TrainedBits
     };
 
     /// <summary>All methods by name.</summary>
-    internal static IEnumerable<string> Methods => Peft.Methods.All.Keys.Concat(More.Keys);
+    internal static IEnumerable<string> Methods => Variants.All.Keys.Concat(More.Keys);
 
     /// <summary>Models wide enough that work is really shared out.</summary>
     internal static readonly Dictionary<string, string> Wide = new()
     {
         ["gpt2"] =
-            """{"model_type": "gpt2", "n_embd": 60, "n_head": 3, "n_layer": 2, "vocab_size": 211, "n_positions": 40, "initializer_range": 0.2}""",
+            """
+            {"model_type": "gpt2", "n_embd": 60, "n_head": 3, "n_layer": 2, "vocab_size": 211, "n_positions": 40,
+             "initializer_range": 0.2}
+            """,
         ["llama"] = """
-            {"model_type": "llama", "hidden_size": 72, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 101,
-             "num_hidden_layers": 2, "vocab_size": 211, "max_position_embeddings": 64, "attention_bias": true, "initializer_range": 0.2}
+            {"model_type": "llama", "hidden_size": 72, "num_attention_heads": 4, "num_key_value_heads": 2,
+             "intermediate_size": 101,
+             "num_hidden_layers": 2, "vocab_size": 211, "max_position_embeddings": 64, "attention_bias": true,
+             "initializer_range": 0.2}
             """,
         ["bert"] = """
-            {"model_type": "bert", "hidden_size": 60, "num_attention_heads": 3, "intermediate_size": 111, "num_hidden_layers": 2,
+            {"model_type": "bert", "hidden_size": 60, "num_attention_heads": 3, "intermediate_size": 111,
+             "num_hidden_layers": 2,
              "vocab_size": 211, "max_position_embeddings": 40, "type_vocab_size": 2, "initializer_range": 0.2}
             """,
     };
 
     /// <summary>A model for backends that are slow.</summary>
     internal const string Toy = """
-        {"model_type": "llama", "hidden_size": 10, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 6, "intermediate_size": 13,
-         "num_hidden_layers": 2, "vocab_size": 37, "max_position_embeddings": 32, "attention_bias": true, "initializer_range": 0.3}
+        {"model_type": "llama", "hidden_size": 10, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 6,
+         "intermediate_size": 13,
+         "num_hidden_layers": 2, "vocab_size": 37, "max_position_embeddings": 32, "attention_bias": true,
+         "initializer_range": 0.3}
         """;
 
     /// <summary>All trained numbers after some steps, the losses behind them.</summary>
@@ -64,22 +73,22 @@ internal static class TrainedBits
         {
             Task = ModelTask.SequenceClassification, ProblemType = ProblemType.SingleLabel, Labels = ["a", "b", "c"],
         }, seed: 7);
-        using var adapter = (Peft.Methods.All.GetValueOrDefault(method)
+        using var adapter = (Variants.All.GetValueOrDefault(method)
             ?? More[method]).Create(model, seed: 4, trainable: true, "default");
         using var optimizer = new AdamW(backend, adapter.Buffer, new AdamWOptions());
-        using var pass = new Pass(model, adapter) { Seed = 9 };
-        using var graphs = new StepGraphs(pass) { IsOn = withGraphs };
+        using var run = new ModelRun(model, adapter) { Seed = 9, Graphs = { IsOn = withGraphs } };
         var losses = new List<float>();
         for (var step = 0; step < steps; step++)
         {
-            pass.Step = (ulong)step;
+            run.Step = (ulong)step;
             optimizer.ZeroGradients();
-            pass.Begin(Batch(step, length, model.Config.VocabularySize), training: true);
-            losses.Add((float)graphs.TrainStep(BatchTargets.PerSequence(pass, [0, 1, 2, 1, 0])).LossSum);
+            losses.Add((float)run.Train(Batch(step, length, model.Config.VocabularySize),
+                Targets.PerSequence([0, 1, 2, 1, 0])).LossSum);
             optimizer.Step(1e-2, optimizer.GradientNorm());
         }
-        if (withGraphs && graphs.Replayed != steps - 2)
-            throw new InvalidOperationException($"{graphs.Replayed} of {steps} steps were replayed: {graphs.Problem}");
+        if (withGraphs && run.Graphs.Replayed != steps - 2)
+            throw new InvalidOperationException(
+                $"{run.Graphs.Replayed} of {steps} steps were replayed: {run.Graphs.Problem}");
         return [.. HostValues.Download(backend, adapter.Buffer.Values), .. losses];
     }
 

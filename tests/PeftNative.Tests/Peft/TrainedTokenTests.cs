@@ -1,10 +1,11 @@
 using PeftNative.Formats;
 using PeftNative.Peft;
-using PeftNative.Peft.Export;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Lora.Combining;
+using PeftNative.Peft.Lora.Export;
 using PeftNative.Peft.PromptTuning;
 using PeftNative.Peft.Tokens;
-using PeftNative.Peft.WeightedMerge;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;
@@ -164,10 +165,8 @@ public sealed class TrainedTokenTests : IDisposable
     private static float[] Gradients(Setting setting, Adapter of, Adapter[] adapters)
     {
         foreach (var adapter in adapters) setting.Model.Backend.Fill(adapter.Buffer.Gradients, 0);
-        setting.Pass.Adapters.InForce = adapters;
-        var batch = TinyModels.Batch(setting.Model);
-        setting.Pass.Begin(batch, training: true);
-        setting.Model.TrainStep(setting.Pass, TinyModels.Targets(setting.Pass, batch));
+        setting.Run.Adapters = adapters;
+        setting.Run.Train(TinyModels.Batch(setting.Model), TinyModels.Targets(setting.Model));
         return HostValues.Download(setting.Model.Backend, of.Buffer.Gradients);
     }
 

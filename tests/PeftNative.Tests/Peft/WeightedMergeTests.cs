@@ -1,7 +1,8 @@
 using PeftNative.Determinism;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
-using PeftNative.Peft.WeightedMerge;
+using PeftNative.Peft.Lora.Combining;
 using PeftNative.Tests.Data;
 using Xunit;
 
@@ -112,7 +113,7 @@ public class WeightedMergeTests
             new WeightedMergeOptions { Rule = CombinationRule.Cat });
         using var svd = LoraCombiner.Combine([a, b], [first, second],
             new WeightedMergeOptions { UsesSvd = true, SvdRank = 5 });
-        (a.Weight, b.Weight) = (first, second);
+        (a.Scale, b.Scale) = (first, second);
         var expected = setting.Scores(a, b);
         AssertClose(expected, setting.Scores(combined), 3e-5);
         AssertClose(expected, setting.Scores(svd), 3e-5);
@@ -130,7 +131,7 @@ public class WeightedMergeTests
         var (rule, usesSvd) = WeightedMergeOptions.Parse(type);
         using var combined = LoraCombiner.Combine([adapter], [-0.6],
             new WeightedMergeOptions { Rule = rule, UsesSvd = usesSvd, Density = 0.5 });
-        adapter.Weight = -0.6;
+        adapter.Scale = -0.6;
         AssertClose(setting.Scores(adapter), setting.Scores(combined), 2e-5);
     }
 

@@ -195,7 +195,8 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
     private void Write(string family, string path)
     {
         const string Wide = """
-            {"model_type": "llama", "hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 512, "num_hidden_layers": 4, "vocab_size": 17}
+            {"model_type": "llama", "hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 512,
+             "num_hidden_layers": 4, "vocab_size": 17}
             """;
         Directory.CreateDirectory(path);
         File.WriteAllText(Path.Combine(path, "config.json"), family == "wide" ? Wide : TinyModels.Configs[family]);
@@ -210,20 +211,17 @@ public sealed class QuantizedModelTests(ITestOutputHelper output) : IDisposable
 
     private float[] Scores(TransformerModel model, params AttachmentSet[] adapters)
     {
-        using var pass = new Pass(model, adapters);
-        pass.Begin(TinyModels.Batch(model), training: false);
-        var x = model.Forward(pass);
-        return HostValues.Download(backend, model.Head.Scores(pass, x, [.. Enumerable.Range(0, pass.Rows.Count)]));
+        using var run = new ModelRun(model, adapters);
+        run.Forward(TinyModels.Batch(model));
+        return HostValues.Download(backend, run.Scores());
     }
 
     private (float[] Scores, float[] Gradients) Step(TransformerModel model, AdapterConfig config)
     {
         using var adapter = config.Create(model, 1, true, "default");
-        using var pass = new Pass(model, adapter) { Seed = 4 };
-        var batch = TinyModels.Batch(model);
+        using var run = new ModelRun(model, adapter) { Seed = 4 };
         backend.Fill(adapter.Buffer.Gradients, 0);
-        pass.Begin(batch, training: true);
-        model.TrainStep(pass, TinyModels.Targets(pass, batch));
+        run.Train(TinyModels.Batch(model), TinyModels.Targets(model));
         return (Scores(model, adapter), HostValues.Download(backend, adapter.Buffer.Gradients));
     }
 }

@@ -6,6 +6,7 @@ using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Tensors;
 using PeftNative.Training;
 using Xunit;
@@ -25,9 +26,9 @@ public class RealParityTests
         using var world = World.OpenOrSkip();
         using var recorded = SafetensorsFile.Open(SharedFolder.PathOrSkip("real/parity/encoder.safetensors"));
         var (batch, places) = Batch(recorded, "");
-        using var pass = new Pass(world.Model);
-        pass.Begin(batch, training: false);
-        var states = HostValues.Download(world.Backend, world.Model.Forward(pass));
+        using var run = new ModelRun(world.Model);
+        run.Forward(batch);
+        var states = HostValues.Download(world.Backend, run.Hidden);
         var expected = Floats(recorded, "last_hidden_state");
         var width = world.Model.Config.HiddenSize;
         float[] kept = [.. places.SelectMany(p => expected[(p * width)..((p + 1) * width)])];
@@ -43,16 +44,14 @@ public class RealParityTests
         using var run = SafetensorsFile.Open(Path.Combine(folder, "run.safetensors"));
         using var adapter = AdapterFolder.Load(world.Model, Path.Combine(folder, "initial"), trainable: true);
         using var optimizer = new AdamW(world.Backend, adapter.Buffer, new AdamWOptions { WeightDecay = 0.01 });
-        using var pass = new Pass(world.Model, adapter);
+        using var steps = new ModelRun(world.Model, adapter);
         var (losses, norms) = (recipe.GetDoubleList("losses"), recipe.GetDoubleList("gradient_norms"));
 
         for (var step = 0; step < 20; step++)
         {
             var (batch, _) = Batch(run, $"batch.{step:00}.");
             optimizer.ZeroGradients();
-            pass.Begin(batch, training: true);
-            var result = world.Model.TrainStep(pass,
-                BatchTargets.PerSequence(pass, Integers(run, $"batch.{step:00}.labels")));
+            var result = steps.Train(batch, Targets.PerSequence(Integers(run, $"batch.{step:00}.labels")));
             Assert.Equal(losses[step], result.LossSum / result.Count, 1e-6);
             var norm = optimizer.GradientNorm();
             Assert.Equal(norms[step], norm, 1e-4 * norms[step]);
@@ -82,10 +81,9 @@ public class RealParityTests
         var expected = Floats(recorded, "dev_logits");
         using var encoder = SafetensorsFile.Open(SharedFolder.PathOrSkip("real/parity/encoder.safetensors"));
         var (batch, _) = Batch(encoder, ""); // the first 16 sentences of the dev set
-        using var pass = new Pass(world.Model, adapter);
-        pass.Begin(batch, training: false);
-        var x = world.Model.Forward(pass);
-        var logits = HostValues.Download(world.Backend, world.Model.Head.Scores(pass, x, world.Model.PooledRows(pass)));
+        using var run = new ModelRun(world.Model, adapter);
+        run.Forward(batch);
+        var logits = HostValues.Download(world.Backend, run.Scores());
         var error = RelativeError.Of(logits, expected.AsSpan(0, logits.Length));
         Assert.True(error <= 1e-4, $"off by {error:0.0e0}");
     }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using PeftNative.Data;
 using PeftNative.Tokenizers.Chat;
 using Xunit;
 
@@ -73,7 +74,7 @@ public sealed class ChatTemplateTests
     public void Spans_count_utf16_and_turn_into_code_points()
     {
         var chat =
-            JinjaRenderer.Chat("😀{% for m in [1, 2] %}<{% generation %}é😀{{ m }}{% endgeneration %}>{% endfor %}");
+            Rendered("😀{% for m in [1, 2] %}<{% generation %}é😀{{ m }}{% endgeneration %}>{% endfor %}");
         Assert.Equal("😀<é😀1><é😀2>", chat.Text);
         Assert.Equal([(3, 7), (9, 13)], chat.AssistantSpans);
         Assert.Equal([(2, 5), (7, 10)], AssistantMask.ToCodePoints(chat.Text, chat.AssistantSpans));
@@ -82,9 +83,9 @@ public sealed class ChatTemplateTests
     [Fact]
     public void Spans_inside_macros_and_other_spans_are_placed_as_the_reference_places_them()
     {
-        var nested = JinjaRenderer.Chat("{% generation %}a{% generation %}b{% endgeneration %}c{% endgeneration %}");
+        var nested = Rendered("{% generation %}a{% generation %}b{% endgeneration %}c{% endgeneration %}");
         Assert.Equal([(0, 1), (0, 3)], nested.AssistantSpans);
-        var macro = JinjaRenderer.Chat(
+        var macro = Rendered(
             "{% macro g(x) %}pre{% generation %}{{ x }}{% endgeneration %}{% endmacro %}" +
             "start{{ g('q') }}{{ g('rr') }}");
         Assert.Equal([(5, 6), (9, 11)], macro.AssistantSpans);
@@ -133,6 +134,42 @@ public sealed class ChatTemplateTests
     }
 
     [Fact]
+    public void A_template_beyond_its_limits_says_which_to_raise()
+    {
+        var limits = ChatTemplateLimits.Default with { Output = 10 };
+        var error = Assert.Throws<ModelFormatException>(
+            () => ChatTemplate.Parse("0123456789a", NoVariables, limits).Render(Messages("[]")));
+        Assert.Contains("10 characters", error.What);
+        Assert.Equal("Raise ChatTemplateLimits if you trust it.", error.Remedy);
+        error = Assert.Throws<ModelFormatException>(() => ChatTemplate.Parse(
+            "0123456789a", NoVariables, ChatTemplateLimits.Default with { TemplateLength = 10 }));
+        Assert.Equal("Raise ChatTemplateLimits if you trust it.", error.Remedy);
+    }
+
+    [Theory]
+    [InlineData("Steps", "{% for i in range(9) %}{% endfor %}")]
+    [InlineData("Memory", "{{ 'x' * 999 }}")]
+    [InlineData("Depth", "{{ [[[[[[[[1]]]]]]]] }}")]
+    [InlineData("RangeLength", "{{ range(5)|length }}")]
+    [InlineData("IntegerBits", "{{ 9999999999 * 9999999999 }}")]
+    [InlineData("Nesting", "{{ ((((1)))) }}")]
+    public void Every_limit_reaches_the_template(string name, string template)
+    {
+        var limits = name switch
+        {
+            "Steps" => ChatTemplateLimits.Default with { Steps = 2 },
+            "Memory" => ChatTemplateLimits.Default with { Memory = 100 },
+            "Depth" => ChatTemplateLimits.Default with { Depth = 3 },
+            "RangeLength" => ChatTemplateLimits.Default with { RangeLength = 3 },
+            "IntegerBits" => ChatTemplateLimits.Default with { IntegerBits = 16 },
+            _ => ChatTemplateLimits.Default with { Nesting = 2 },
+        };
+        ChatTemplate.Parse(template, NoVariables).Render(Messages("[]"));
+        Assert.Throws<ModelFormatException>(
+            () => ChatTemplate.Parse(template, NoVariables, limits).Render(Messages("[]")));
+    }
+
+    [Fact]
     public void Half_a_surrogate_pair_in_the_messages_is_a_typed_error() => Assert.Throws<DataException>(
         () => ChatTemplate.Parse("{{ messages }}", NoVariables).Render(Messages("""[{"role":"\ud800"}]""")));
 
@@ -150,6 +187,8 @@ public sealed class ChatTemplateTests
             .Select(i => (i, template.Render([.. Enumerable.Repeat(i, 50).Select(n => (JsonNode)n)]).Text)).ToArray();
         Assert.All(texts, t => Assert.Equal((t.i * 50).ToString(), t.Text));
     }
+
+    private static RenderedChat Rendered(string template) => ChatTemplate.Parse(template, NoVariables).Render([]);
 
     private static JsonArray Messages(string json) => JsonNode.Parse(json)!.AsArray();
 

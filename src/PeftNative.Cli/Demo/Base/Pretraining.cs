@@ -5,7 +5,7 @@ using PeftNative.Data;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
-using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Tokenizers;
 using PeftNative.Training;
 

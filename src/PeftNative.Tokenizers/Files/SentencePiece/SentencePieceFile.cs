@@ -1,5 +1,6 @@
 using System.Text;
 using Google.Protobuf;
+using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Normalizers;
 using PeftNative.Tokenizers.Text;
 

@@ -1,6 +1,9 @@
+using PeftNative.Tokenizers.Added;
 using PeftNative.Tokenizers.Decoders;
+using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Normalizers;
 using PeftNative.Tokenizers.Patterns;
+using PeftNative.Tokenizers.Pipeline;
 using PeftNative.Tokenizers.PreTokenizers;
 using PeftNative.Tokenizers.Templates;
 using PeftNative.Tokenizers.Text;
@@ -45,7 +48,7 @@ internal static class SentencePieceFolder
     /// A tokenizer that gives the ids of the SentencePiece library: no added tokens but the user's symbols, no
     /// template.
     /// </summary>
-    public static HfTokenizer ReadNative(SentencePieceFile file)
+    public static BuiltTokenizer ReadNative(SentencePieceFile file)
     {
         var model = SentencePieceModels.Native(file);
         var symbols = Tokens(file, PieceKind.UserDefined).Select(t => t with { Normalized = true }).ToList();

@@ -6,23 +6,11 @@ namespace PeftNative.Backends.NativeCpu;
 public sealed partial class NativeCpuBackend
 {
     /// <inheritdoc/>
-    public void Forward(in RopeOp op) => CpuLibrary.Check(RopeForward(context, op));
-
-    /// <inheritdoc/>
-    public void Backward(in RopeOp op) => CpuLibrary.Check(RopeBackward(context, op));
-
-    /// <inheritdoc/>
     public void Forward(in AttentionOp op) => CpuLibrary.Check(AttentionForward(context, op));
 
     /// <inheritdoc/>
     public void Backward(in AttentionOp op, in AttentionGradients gradients) =>
         CpuLibrary.Check(AttentionBackward(context, op, gradients));
-
-    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_rope_forward")]
-    private static partial NativeStatus RopeForward(CpuContext context, in RopeOp op);
-
-    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_rope_backward")]
-    private static partial NativeStatus RopeBackward(CpuContext context, in RopeOp op);
 
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_attention_forward")]
     private static partial NativeStatus AttentionForward(CpuContext context, in AttentionOp op);

@@ -47,13 +47,6 @@ public sealed partial class NativeCpuBackend
             CpuLibrary.Check(LinearBackward(context, new NativeLinear(op, pairs), gradients));
     }
 
-    /// <inheritdoc/>
-    public void Forward(in DoraScaleOp op) => CpuLibrary.Check(DoraScaleForward(context, op));
-
-    /// <inheritdoc/>
-    public void Backward(in DoraScaleOp op, in DoraScaleGradients gradients) =>
-        CpuLibrary.Check(DoraScaleBackward(context, op, gradients));
-
     private static void CheckPairs(in LinearOp op)
     {
         if (op.LowRankCount > (op.LowRank?.Length ?? 0))
@@ -67,11 +60,4 @@ public sealed partial class NativeCpuBackend
     [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_linear_backward")]
     private static partial NativeStatus LinearBackward(CpuContext context, in NativeLinear op,
         in LinearGradients gradients);
-
-    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_dora_scale_forward")]
-    private static partial NativeStatus DoraScaleForward(CpuContext context, in DoraScaleOp op);
-
-    [LibraryImport(CpuLibrary.Name, EntryPoint = "pn_dora_scale_backward")]
-    private static partial NativeStatus DoraScaleBackward(CpuContext context, in DoraScaleOp op,
-        in DoraScaleGradients gradients);
 }

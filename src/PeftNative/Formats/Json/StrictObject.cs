@@ -1,4 +1,5 @@
 using System.Text.Json;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats;
 

@@ -1,3 +1,4 @@
+using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Storage;
 
 namespace PeftNative.Formats;
@@ -20,7 +21,7 @@ public sealed unsafe class SafetensorsFile : TensorFile
     /// <summary>Maps a file and checks its header.</summary>
     /// <exception cref="ModelFormatException">The file is not a sound safetensors file.</exception>
     /// <exception cref="StorageException">The file is missing or cannot be read.</exception>
-    public static new SafetensorsFile Open(string path)
+    public static SafetensorsFile Open(string path)
     {
         var file = MappedFile.Open(path);
         try

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats;
 

@@ -1,4 +1,5 @@
 using System.Text;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats;
 

@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats.Storage;
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats.Torch;
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using PeftNative.Formats.Storage;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats.Torch;
 

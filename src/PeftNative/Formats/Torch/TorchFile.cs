@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Storage;
 
 namespace PeftNative.Formats.Torch;
@@ -20,7 +21,7 @@ public sealed unsafe class TorchFile : TensorFile
     /// copied into memory.</summary>
     /// <exception cref="ModelFormatException">The file is damaged, or holds anything but tensors.</exception>
     /// <exception cref="StorageException">The file is missing or cannot be read.</exception>
-    public static new TorchFile Open(string path)
+    public static TorchFile Open(string path)
     {
         var file = MappedFile.Open(path);
         byte* copies = null;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using PeftNative.Formats.Storage;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats.Torch;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using PeftNative.Formats.Storage;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats.Torch;
 

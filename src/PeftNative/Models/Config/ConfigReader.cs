@@ -67,6 +67,28 @@ public sealed class ConfigReader
         : json.GetIntList(name) is var values && values.Count == layers ? values
         : throw json.Error(name, $"{name} has {values.Count} entries for {layers} layers.");
 
+    /// <summary>Types of layers written as [[[type, ...], times], ...], one for each of so many layers.</summary>
+    internal IReadOnlyList<string> RepeatedTypes(string name, int layers)
+    {
+        List<string> types = [];
+        if (!json.Has(name)) throw json.Error(name, $"'{name}' is missing.");
+        try
+        {
+            foreach (var group in json.Element.GetProperty(name).EnumerateArray())
+            {
+                string[] kinds = [.. group[0].EnumerateArray().Select(kind => kind.GetString() ?? "")];
+                var left = kinds.Length == 0 ? 0 : group[1].GetInt32();
+                for (; left > 0 && types.Count <= layers; left--) types.AddRange(kinds);
+            }
+        }
+        catch (Exception e) when (e is InvalidOperationException or FormatException or IndexOutOfRangeException)
+        {
+            throw json.Error(name, $"'{name}' must be a list of pairs: types of layers, and how often they come.");
+        }
+        return types.Count == layers ? types
+            : throw json.Error(name, $"{name} has {types.Count} entries for {layers} layers.");
+    }
+
     /// <summary>A text, or null.</summary>
     internal string? Text(string name) => json.GetOptionalString(name);
 
@@ -151,6 +173,12 @@ public sealed class ConfigReader
             RotaryDim = (int)(headDim * share),
         };
         var type = scaling?.GetOptionalString("rope_type") ?? scaling?.GetOptionalString("type") ?? "default";
+        // HunYuan's "dynamic" is a fixed base that has grown once.
+        if (type == "dynamic" && scaling?.GetOptionalDouble("alpha") is { } alpha)
+            return settings with
+            {
+                Theta = settings.Theta * Math.Pow(alpha, settings.RotaryDim / (settings.RotaryDim - 2.0)),
+            };
         return scaling is null || type == "default" ? settings : Scaled(settings, scaling, type, maxPositions);
     }
 

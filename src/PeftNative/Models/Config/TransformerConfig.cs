@@ -131,6 +131,9 @@ public sealed record TransformerConfig
     /// <summary>Whether that is done over all heads together, and not head by head.</summary>
     public bool NormalizesHeadsTogether { get; init; }
 
+    /// <summary>Whether that is done behind the rotation, and not in front of it.</summary>
+    public bool NormalizesRotatedHeads { get; init; }
+
     /// <summary>Whether query, key and value projections have a bias.</summary>
     public bool AttentionBias { get; init; }
 

@@ -12,7 +12,7 @@ public static class FamilyTable
         GemmaFamily.Gemma, GemmaFamily.Gemma2, GemmaFamily.Gemma3,
         LlamaRelatives.Ministral, LlamaRelatives.SeedOss, SmolLm3Family.SmolLm3, Starcoder2Family.Starcoder2,
         StableLmFamily.StableLm, PhiFamily.Phi, GraniteFamily.Granite, OlmoFamily.Olmo2, OlmoFamily.Olmo3,
-        Exaone4Family.Exaone4,
+        Exaone4Family.Exaone4, GptNeoFamily.GptNeo, FalconFamily.Falcon, HunYuanFamily.HunYuan,
         BertFamily.Instance, BertRelatives.Roberta, BertRelatives.DistilBert, T5Family.T5, T5Family.Mt5,
     }.ToDictionary(f => f.ModelType);
 

@@ -43,13 +43,8 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
         var s = (State)state;
         var projected = Split(pass, x.Rows);
         for (var i = 0; i < inputs.Length; i++) inputs[i].Forward(pass, s.Inputs[i], x, projected[i]);
-        var (q, k) = (NormHeads(pass, parts.QueryNorm, s.QueryNorm, projected.Q), NormHeads(pass, parts.KeyNorm,
-            s.KeyNorm, projected.K));
-        if (plan.Rope is { } rope)
-        {
-            pass.Backend.Forward(Rotation(pass, rope, q, config.HeadCount));
-            pass.Backend.Forward(Rotation(pass, rope, k, config.KvHeadCount));
-        }
+        var q = HeadsForward(pass, parts.QueryNorm, s.QueryNorm, projected.Q, config.HeadCount);
+        var k = HeadsForward(pass, parts.KeyNorm, s.KeyNorm, projected.K, config.KvHeadCount);
         var cache = pass.Rows.Stream.Cache;
         var (keys, values) = cache?.Append(pass.Rows.Stream, layer, k, projected.V, headStride) ?? (k, projected.V);
         var prefix = pass.Rows.Stream.Prefix?.At(layer) ?? default;
@@ -117,18 +112,22 @@ internal sealed class AttentionBlock(TransformerConfig config, SubBlockPlace pla
             : new Projections(whole, whole.Slice(0, q), whole.Slice(q, kv), whole.Slice(q + kv, kv));
     }
 
-    private static Tensor NormHeads(Pass pass, NormSite? norm, NormState state, in Tensor x)
+    // The rotation takes place where its input is, the norm does not.
+    private Tensor HeadsForward(Pass pass, NormSite? norm, NormState state, in Tensor x, int heads)
     {
-        if (norm is null) return x;
-        var normed = pass.Memory.NewActivation(x.Rows, x.Columns);
-        norm.Forward(pass, state, x, normed);
-        return normed;
+        var y = norm is null ? x : pass.Memory.NewActivation(x.Rows, x.Columns);
+        if (!config.NormalizesRotatedHeads) norm?.Forward(pass, state, x, y);
+        if (plan.Rope is { } rope)
+            pass.Backend.Forward(Rotation(pass, rope, config.NormalizesRotatedHeads ? x : y, heads));
+        if (config.NormalizesRotatedHeads) norm?.Forward(pass, state, x, y);
+        return y;
     }
 
     private void HeadsBackward(Pass pass, NormSite? norm, NormState state, in Tensor d, int heads)
     {
+        if (config.NormalizesRotatedHeads) norm?.Backward(pass, state, d, d, accumulate: false);
         if (plan.Rope is { } rope) pass.Backend.Backward(Rotation(pass, rope, d, heads));
-        norm?.Backward(pass, state, d, d, accumulate: false);
+        if (!config.NormalizesRotatedHeads) norm?.Backward(pass, state, d, d, accumulate: false);
     }
 
     private RopeOp Rotation(Pass pass, RopeSettings rope, in Tensor x, int heads)

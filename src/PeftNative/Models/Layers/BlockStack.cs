@@ -36,7 +36,7 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
         var layerInput = x;
         for (var i = first; i < last; i++)
         {
-            var (block, state) = (blocks[i], pass.StateOf(blocks[i].Depth));
+            var (block, state) = (blocks[i], pass.States.Blocks[blocks[i].Depth]);
             if (PicksBefore(pass, i)) x = Picked(pass, x);
             var y = pass.Memory.NewActivation(x.Rows, x.Columns);
             var mark = pass.Memory.Arena.Mark();
@@ -95,7 +95,7 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
 
     private static void Backward(Pass pass, SubBlock block, in Tensor d, in Tensor dx, bool needsInput)
     {
-        var state = pass.StateOf(block.Depth);
+        var state = pass.States.Blocks[block.Depth];
         var mark = pass.Memory.Arena.Mark();
         if (state.IsDropped)
             block.Forward(pass, state, state.Input, state.Residual, pass.Memory.NewActivation(d.Rows, d.Columns));

@@ -46,11 +46,10 @@ public sealed class LinearSite(
     internal void Forward(Pass pass, LinearState state, in Tensor x, in Tensor y, in Tensor residual = default)
     {
         var weight = pass.Adapters.Resolve(Weight);
-        state.Site = this;
-        state.PairCount = 0;
+        state.Begin(this);
         state.Op = new LinearOp
         {
-            X = x, W = pass.Memory.Factor(weight),
+            X = x, W = pass.Memory.Operand(weight),
             WMaxima = weight.Quantized is { Codes.IsPresent: true } quantized ? quantized.Op.Maxima : default,
             Bias = pass.Adapters.Resolve(Bias)?.Value ?? default, Residual = residual, Y = y,
         };
@@ -70,7 +69,7 @@ public sealed class LinearSite(
         if (!dx.IsPresent && !IsTrained(pass)) return;
         var mark = pass.Memory.Arena.Mark();
         if (pass.Adapters.Resolve(Weight) is { Quantized: not null } weight)
-            state.Op = state.Op with { W = pass.Memory.Factor(weight) };
+            state.Op = state.Op with { W = pass.Memory.Operand(weight) };
         var rank = 0;
         for (var i = 0; i < state.PairCount; i++) rank = Math.Max(rank, state.Pairs[i].A.Rows);
         var isPlain = !IsTrained(pass) && !state.Op.OutputScale.IsPresent && !state.Op.InputScale.IsPresent;
@@ -91,7 +90,7 @@ public sealed class LinearSite(
 public sealed class LinearState
 {
     /// <summary>The layer.</summary>
-    public LinearSite Site { get; internal set; } = null!;
+    public LinearSite Site { get; private set; } = null!;
 
     /// <summary>The record; attachments edit it before it runs.</summary>
     public LinearOp Op { get; set; }
@@ -100,10 +99,25 @@ public sealed class LinearState
     public LowRankPair[] Pairs { get; private set; } = [];
 
     /// <summary>Number of low-rank pairs.</summary>
-    public int PairCount { get; internal set; }
+    public int PairCount { get; private set; }
 
-    /// <summary>Tensors that an attachment keeps for its backward.</summary>
-    public Tensor[] Saved { get; } = new Tensor[4];
+    private readonly List<(ILinearAttachment Owner, object State)> kept = [];
+    private int keptCount;
+
+    internal void Begin(LinearSite site) => (Site, PairCount, keptCount) = (site, 0, 0);
+
+    /// <summary>
+    /// What an attachment keeps for its backward: asked for in <see cref="ILinearAttachment.BeforeForward"/> it may be
+    /// that of an earlier forward, with its values.
+    /// </summary>
+    public T Of<T>(ILinearAttachment owner) where T : class, new()
+    {
+        for (var i = 0; i < keptCount; i++)
+            if (kept[i].Owner == owner) return (T)kept[i].State;
+        if (keptCount == kept.Count) kept.Add((owner, new T()));
+        kept[keptCount] = (owner, kept[keptCount].State as T ?? new T());
+        return (T)kept[keptCount++].State;
+    }
 
     /// <summary>Adds a low-rank pair.</summary>
     public void Add(in LowRankPair pair)

@@ -1,3 +1,4 @@
+using PeftNative.Models.Layers;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
@@ -22,7 +23,7 @@ public sealed class ModelHead(
     public LinearSite Output { get; } = output;
 
     /// <summary>Scores of the chosen rows of the stream x, [rows, labels or vocabulary].</summary>
-    public Tensor Scores(Pass pass, in Tensor x, int[] rows)
+    internal Tensor Scores(Pass pass, in Tensor x, int[] rows)
     {
         var state = new State();
         pass.Rows.Picked = rows;
@@ -32,24 +33,12 @@ public sealed class ModelHead(
         return softCap > 0 ? Cap(pass, scores) : scores;
     }
 
-    /// <summary>
-    /// The summed loss of the chosen rows, which are all there are where the pass has picked them below the last
-    /// sub-block. With <paramref name="dx"/> present its gradient times
-    /// <see cref="HeadTargets.GradientScale"/> is written there (=, zero in rows nobody chose), and added to trained
-    /// parameters of the head.
-    /// </summary>
-    public HeadResult Loss(Pass pass, in Tensor x, HeadTargets targets, bool backward, in Tensor dx)
-    {
-        Take(pass, targets);
-        Run(pass, x, targets, backward, dx);
-        return Result(pass);
-    }
-
     /// <summary>Takes the targets to the backend, and makes room for what becomes of them.</summary>
-    internal void Take(Pass pass, HeadTargets targets)
+    internal void Take(Pass pass)
     {
-        var (state, count) = (pass.HeadState, targets.Count);
-        state.Rows = pass.Memory.Upload(targets.Rows, 1, count);
+        var state = pass.States.Head;
+        var (targets, count) = (state.Targets, state.Targets.Count);
+        state.Rows = pass.Memory.Upload(targets.Rows.Span, 1, count);
         state.Wanted = targets.Labels is { } labels ? pass.Memory.Upload(labels, count, 1)
             : HostValues.Upload(pass.Backend, targets.Values.AsSpan(0, count * Output.Out),
                 pass.Memory.NewStatistic(count, Output.Out));
@@ -57,11 +46,16 @@ public sealed class ModelHead(
         state.Hits = targets.Labels is null ? default : pass.Memory.Arena.Allocate(DType.Int32, count, 1);
     }
 
-    /// <summary>The loss of all rows, and gradients, for targets that were taken.</summary>
-    internal void Run(Pass pass, in Tensor x, HeadTargets targets, bool backward, in Tensor dx)
+    /// <summary>
+    /// The loss of the targets that were taken: of their rows of the stream x, which are all there are where the pass
+    /// has picked them below the last sub-block. With <paramref name="backward"/> gradients are added to trained
+    /// parameters of the head, and with <paramref name="dx"/> present that of x is written there (=, zero in rows that
+    /// have no target); both times the targets' factor.
+    /// </summary>
+    internal void Run(Pass pass, in Tensor x, bool backward, in Tensor dx)
     {
-        var state = pass.HeadState;
-        pass.Rows.Picked = targets.Rows.AsMemory(0, targets.Count);
+        var (state, targets) = (pass.States.Head, pass.States.Head.Targets);
+        pass.Rows.Picked = targets.Rows;
         var features = Features(pass, state, x, state.Rows);
         var needsFeatures = backward
             && (dx.IsPresent || pass.Adapters.IsTrained(FinalNorm?.Gamma) || (Pooler?.IsTrained(pass) ?? false));
@@ -72,7 +66,7 @@ public sealed class ModelHead(
         {
             var count = Math.Min(chunk, targets.Count - start);
             var mark = pass.Memory.Arena.Mark();
-            Chunk(pass, state, features.RowRange(start, count), targets, start, backward,
+            Chunk(pass, state, features.RowRange(start, count), start, backward,
                 needsFeatures ? dFeatures.RowRange(start, count) : default);
             pass.Memory.Arena.Release(mark);
         }
@@ -80,19 +74,19 @@ public sealed class ModelHead(
     }
 
     /// <summary>What the last run came to, of all rows together, so that the host waits once.</summary>
-    internal static HeadResult Result(Pass pass)
+    internal HeadResult Result(Pass pass)
     {
-        var state = pass.HeadState;
+        var state = pass.States.Head;
         return new HeadResult(HostValues.Sum(pass.Backend, state.Loss),
-            state.Hits.IsPresent ? HostValues.CountOnes(pass.Backend, state.Hits) : 0, state.Loss.Rows);
+            state.Hits.IsPresent ? HostValues.CountOnes(pass.Backend, state.Hits) : 0, state.Loss.Rows,
+            state.Loss.Rows * (state.Targets.Values is null ? 1 : Output.Out));
     }
 
-    private void Chunk(Pass pass, State state, in Tensor features, HeadTargets targets, int start, bool backward,
-        in Tensor dFeatures)
+    private void Chunk(Pass pass, State state, in Tensor features, int start, bool backward, in Tensor dFeatures)
     {
-        var count = features.Rows;
+        var (targets, count) = (state.Targets, features.Rows);
         var scores = pass.Memory.NewActivation(count, Output.Out);
-        pass.Rows.Picked = targets.Rows.AsMemory(start, count);
+        pass.Rows.Picked = targets.Rows.Slice(start, count);
         Output.Forward(pass, state.Output, features, scores);
         var loss = state.Loss.RowRange(start, count).Reshape(1, count);
         if (targets.Labels is not null)
@@ -185,56 +179,15 @@ public sealed class ModelHead(
     /// <summary>What the head keeps between forward and backward of a pass. Used by one thread at a time.</summary>
     public sealed class State
     {
-        private int[] targetRows = [], targetLabels = [];
-
         internal NormState Norm { get; } = new();
         internal LinearState Pooler { get; } = new();
         internal LinearState Output { get; } = new();
         internal GateOp Activation { get; set; }
 
-        /// <summary>Of the targets: their rows, labels or values; and each one's loss and whether it was hit.</summary>
+        /// <summary>What the head should say.</summary>
+        internal HeadTargets Targets { get; } = new();
+
+        /// <summary>On the backend: their rows, labels or values; each one's loss and whether it was hit.</summary>
         internal Tensor Rows, Wanted, Loss, Hits;
-
-        /// <summary>Memory for as many rows and their labels, the same from step to step.</summary>
-        internal (int[] Rows, int[] Labels) TargetBuffers(int count)
-        {
-            if (targetRows.Length < count) (targetRows, targetLabels) = (new int[count], new int[count]);
-            return (targetRows, targetLabels);
-        }
     }
-}
-
-/// <summary>What the head should have said: labels, or values, for chosen rows of the stream.</summary>
-public readonly record struct HeadTargets
-{
-    /// <summary>Rows of the stream; the first <see cref="Count"/> count.</summary>
-    public required int[] Rows { get; init; }
-
-    /// <summary>Number of rows.</summary>
-    public required int Count { get; init; }
-
-    /// <summary>A label per row, the first <see cref="Count"/> count; null for losses against values.</summary>
-    public int[]? Labels { get; init; }
-
-    /// <summary>Values per row and output, row by row; null for labels.</summary>
-    public float[]? Values { get; init; }
-
-    /// <summary>The loss against values.</summary>
-    public RegressionLoss ValueLoss { get; init; }
-
-    /// <summary>Factor of the gradient: 1 / (number of loss terms of the whole optimizer step).</summary>
-    public double GradientScale { get; init; }
-}
-
-/// <summary>
-/// Summed over rows: the loss (over values also over outputs), the rows whose best score is the label, and the rows.
-/// </summary>
-public readonly record struct HeadResult(double LossSum, int Correct, int Count)
-{
-    /// <summary>Adds two results.</summary>
-    public static HeadResult operator +(HeadResult a, HeadResult b) =>
-        new(a.LossSum + b.LossSum, a.Correct + b.Correct, a.Count + b.Count);
-
-    /// <summary>Adds two results.</summary>
-    public static HeadResult Add(HeadResult left, HeadResult right) => left + right;
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using PeftNative.Models.Layers;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
@@ -5,33 +6,33 @@ using PeftNative.Ops;
 namespace PeftNative.Models;
 
 /// <summary>
-/// One walk through the model: the memory of the step, the batch on the device, the adapters in force. A pass is reused
-/// step after step and then allocates nothing; it belongs to one thread at a time. Many passes may share a model.
+/// One walk through the layers, as these and what adapters hang on them see it: the memory of the step, its rows, the
+/// adapters in force. Made and begun by a <see cref="ModelRun"/>. Used by one thread at a time, like its backend.
 /// </summary>
-public sealed class Pass : IDisposable
+public sealed class Pass
 {
     /// <summary>A dropout stream is the number of the step, and in its last bits the place.</summary>
     internal const int PlaceBits = 20;
 
-    private readonly TransformerModel model;
-    private readonly SubBlockState[] states;
-    private readonly EmbeddingSite.State targetEmbedding = new(), sourceEmbedding = new();
+    private ConditionalWeakTable<AttachmentSet, Pass>? others;
 
-    /// <summary>Makes a pass over a model.</summary>
-    public Pass(TransformerModel model, params IReadOnlyList<AttachmentSet> attachments)
+    internal Pass(IBackend backend, TransformerConfig config, int? positionRows, IReadOnlyList<SubBlock> blocks,
+        IReadOnlyList<AttachmentSet> adapters)
     {
-        this.model = model;
-        Memory = new StepMemory(model.Backend);
-        Rows = new StepRows(Memory, model.Config, model.Embedding.Positions?.Rows);
-        states = [.. model.Blocks.Select(b => b.NewState())];
-        Adapters = new ActiveAdapters(model.Blocks.Count, attachments);
+        Memory = new StepMemory(backend);
+        Rows = new StepRows(Memory, config, positionRows);
+        States = new PassStates(blocks);
+        Adapters = new ActiveAdapters(blocks.Count, adapters);
     }
 
-    /// <summary>The model.</summary>
-    public TransformerModel Model => model;
+    private Pass(Pass whole, AttachmentSet adapter)
+    {
+        (Memory, Rows, States) = (whole.Memory, whole.Rows, whole.States);
+        Adapters = new ActiveAdapters(States.Blocks.Length, [adapter]);
+    }
 
     /// <summary>Executes the operations.</summary>
-    public IBackend Backend => model.Backend;
+    public IBackend Backend => Memory.Backend;
 
     /// <summary>All memory of the present step.</summary>
     public StepMemory Memory { get; }
@@ -40,10 +41,10 @@ public sealed class Pass : IDisposable
     public bool IsTraining { get; private set; }
 
     /// <summary>Seed of the run's dropout.</summary>
-    public ulong Seed { get; set; }
+    public ulong Seed { get; internal set; }
 
     /// <summary>Number of the (micro-)step, part of every dropout key.</summary>
-    public ulong Step { get; set; }
+    public ulong Step { get; internal set; }
 
     /// <summary>The rows of the present step.</summary>
     public StepRows Rows { get; }
@@ -51,37 +52,36 @@ public sealed class Pass : IDisposable
     /// <summary>The adapters in force.</summary>
     public ActiveAdapters Adapters { get; }
 
-    /// <summary>Outputs of frozen layers from earlier epochs, or null. It serves training passes only.</summary>
-    public FrozenLayerCache? FrozenLayers { get; set; }
+    /// <summary>What the parts of the model keep between forward and backward.</summary>
+    internal PassStates States { get; }
 
-    /// <summary>Takes the next batch and forgets the last one. A pass with a cache continues its sequences.</summary>
-    /// <exception cref="ModelFormatException">A token id or position lies outside the model's tables.</exception>
-    /// <exception cref="ObjectDisposedException">The model or an adapter in force has been disposed.</exception>
-    public void Begin(TokenBatch batch, bool training)
+    internal EmbeddingSite.State EmbeddingState => States.Embedding(Rows);
+
+    /// <summary>Takes the next batch and forgets the last one. With a cache its sequences are continued.</summary>
+    internal void Begin(TokenBatch batch, bool training)
     {
-        ObjectDisposedException.ThrowIf(model.IsDisposed, model);
         Adapters.Begin();
         Memory.Begin(Rows.All);
         IsTraining = training;
         Rows.Begin(batch, Adapters.VirtualTokens, Adapters.TokenRows, Adapters.Prefix);
     }
 
-    internal SubBlockState StateOf(int depth) => states[depth];
-
-    internal ModelHead.State HeadState { get; } = new();
-
-    /// <summary>What the embedding keeps for the stream at work.</summary>
-    internal EmbeddingSite.State EmbeddingState => Rows.Stream == Rows.Target ? targetEmbedding : sourceEmbedding;
-
-    internal NormState MemoryNorm { get; } = new();
+    /// <summary>The same walk with one adapter alone in force, over the same memory and rows; made once.</summary>
+    internal Pass Under(AttachmentSet adapter)
+    {
+        others ??= [];
+        if (!others.TryGetValue(adapter, out var other)) others.Add(adapter, other = new Pass(this, adapter));
+        (other.IsTraining, other.Seed, other.Step) = (IsTraining, Seed, Step);
+        return other;
+    }
 
     /// <summary>The dropout mask of a place in the model for the present step.</summary>
     public DropoutMask Dropout(double probability, uint purpose, int place) => IsTraining && probability > 0
         ? new DropoutMask((float)probability, Seed ^ ((ulong)purpose << 32), (Step << PlaceBits) | (uint)place)
         : default;
 
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>Gives up its memory; for the run that made it.</summary>
+    internal void Dispose()
     {
         Memory.Dispose();
         Rows.Dispose();

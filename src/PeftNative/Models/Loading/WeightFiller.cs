@@ -1,5 +1,6 @@
 using PeftNative.Determinism;
 using PeftNative.Formats;
+using PeftNative.Formats.Text;
 using PeftNative.Models.Loading.Stored;
 using PeftNative.Models.Weights;
 using PeftNative.Quantization;

@@ -91,7 +91,7 @@ public sealed class StepMemory : IDisposable
     /// <summary>
     /// What products with a weight are made of: its codes where they are to be multiplied, else its numbers.
     /// </summary>
-    internal Tensor Factor(Parameter weight) =>
+    internal Tensor Operand(Parameter weight) =>
         weight.Quantized is { Codes.IsPresent: true } quantized ? quantized.Codes : Dense(weight);
 
     /// <summary>

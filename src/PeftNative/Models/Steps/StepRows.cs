@@ -37,8 +37,8 @@ public sealed class StepRows : IDisposable
     /// <summary>Number of sequences.</summary>
     public int SequenceCount => Stream.SequenceCount;
 
-    /// <summary>Keys and values of earlier passes, or null.</summary>
-    public KvCache? Cache { get; set; }
+    /// <summary>Keys and values of earlier batches, or null.</summary>
+    public KvCache? Cache { get; internal set; }
 
     /// <summary>The rows of the stack the head stands on.</summary>
     internal RowStream Target { get; }
@@ -73,6 +73,15 @@ public sealed class StepRows : IDisposable
 
     /// <summary>The row of a token of the batch, counted in its sequence without virtual tokens.</summary>
     public int RowOf(int sequence, int index) => Target.RowOf(sequence, index);
+
+    /// <summary>The rows that a head looks at for each sequence as a whole; see <see cref="PooledRow"/>.</summary>
+    public int[] PooledRows() => [.. Enumerable.Range(0, SequenceCount).Select(PooledRow)];
+
+    /// <summary>
+    /// The row that a sequence classifier looks at: the first of a bidirectional model (virtual tokens included), the
+    /// last of a causal one.
+    /// </summary>
+    internal int PooledRow(int sequence) => config.Causal ? Offsets[sequence + 1] - 1 : Offsets[sequence];
 
     /// <summary>Turns to the rows of the encoder, or back to those of the decoder.</summary>
     internal void Enter(RowStream stream) => Stream = stream;

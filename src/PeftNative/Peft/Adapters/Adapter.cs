@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftNative.Models;
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft;
@@ -52,7 +53,23 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <summary>Its settings files.</summary>
     public virtual IEnumerable<(string File, JsonObject Json)> Settings =>
-        [(AdapterFolder.ConfigName, Config.ToJson())];
+        [(AdapterFiles.ConfigName, Config.ToJson())];
+
+    /// <summary>A factor on everything that it adds; 1 as it was trained.</summary>
+    /// <exception cref="UsageException">Its method knows no other.</exception>
+    public virtual double Scale
+    {
+        get => 1;
+        set
+        {
+            if (value != 1)
+                throw new UsageException($"An adapter of the method {Config.PeftType} has no scale.",
+                    remedy: "Leave the scale out.");
+        }
+    }
+
+    /// <summary>What it is and where it acts, in a few words; null where its settings say all there is.</summary>
+    public virtual string? Summary => null;
 
     /// <summary>Memory of values and gradients.</summary>
     public TrainableBuffer Buffer { get; private set; } = null!;
@@ -104,6 +121,15 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <summary>Brings <see cref="StoredEntries"/> up to date with <see cref="Entries"/>, where they differ.</summary>
     public virtual void Fold()
+    {
+    }
+
+    /// <summary>
+    /// Where every parameter of the base is trained: gives the memory of the base's own values back, for training that
+    /// never goes back to them. From then on the base has the trained values, with the adapter or without, and lives no
+    /// longer than it. Otherwise nothing happens.
+    /// </summary>
+    public virtual void ReleaseBase()
     {
     }
 
@@ -214,7 +240,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <summary>Adds a parameter of the method.</summary>
     protected Parameter Add(Parameter parameter, string key, string qualifiedName,
-        string file = AdapterFolder.WeightsName)
+        string file = AdapterFiles.WeightsName)
     {
         entries.Add(new AdapterEntry(parameter, key, qualifiedName) { File = file });
         return parameter;
@@ -222,7 +248,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
 
     /// <summary>Adds a trained copy of one of the model's parameters.</summary>
     protected void Replace(
-        Parameter original, string key, string qualifiedName, bool inPlace, string file = AdapterFolder.WeightsName)
+        Parameter original, string key, string qualifiedName, bool inPlace, string file = AdapterFiles.WeightsName)
     {
         if (replacements[original.Index] is not null) return;
         var copy = new Parameter(original.Name, original.Rows, original.Columns,

@@ -1,4 +1,5 @@
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Peft;
 
@@ -11,7 +12,7 @@ namespace PeftNative.Peft;
 public sealed record AdapterEntry(Parameter Parameter, string Key, string QualifiedName, bool ReplacesInPlace = false)
 {
     /// <summary>The file it lies in.</summary>
-    public string File { get; init; } = AdapterFolder.WeightsName;
+    public string File { get; init; } = AdapterFiles.WeightsName;
 
     /// <summary>
     /// Whether it is the base's own tensor, stored along but not changed: a file that holds another one is of another

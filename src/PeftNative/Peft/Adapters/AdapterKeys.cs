@@ -10,23 +10,19 @@ internal static class AdapterKeys
 
     private static readonly string[] Roots = ["base_model.model.", "base_model."];
 
-    // What the adapter's name follows where it was left in.
-    private static readonly string[] Parts =
-    [
-        "lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector", "ia3_l", TokenIndices.Part,
-    ];
-
     /// <summary>
     /// Usual names that a tensor may mean: without the adapter's name (<c>lora_A.default.weight</c>), without the
     /// wrapper of a saved module (<c>classifier.modules_to_save.bias</c>,
     /// <c>classifier.modules_to_save.default.dense.bias</c>), a magnitude without <c>.weight</c>.
     /// </summary>
-    internal static IEnumerable<string> Spellings(string name)
+    /// <param name="name">The name of the tensor.</param>
+    /// <param name="named">The parts of names that the adapter's name follows where it was left in.</param>
+    internal static IEnumerable<string> Spellings(string name, IReadOnlyList<string> named)
     {
         var parts = name.Split('.');
         for (var i = 0; i < parts.Length; i++)
         {
-            var (first, most) = parts[i] == Saved ? (i, 2) : (i + 1, Parts.Contains(parts[i]) ? 2 : 0);
+            var (first, most) = parts[i] == Saved ? (i, 2) : (i + 1, named.Contains(parts[i]) ? 2 : 0);
             for (var count = 1; count <= most && first + count <= parts.Length; count++)
                 yield return string.Join('.', [.. parts[..first], .. parts[(first + count)..]]);
         }

@@ -1,4 +1,5 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Weights;
 using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
@@ -51,7 +52,7 @@ internal sealed class AdapterReader
     // A tensor whose name is none of those that PEFT writes by default.
     private void Place(StoredTensor tensor)
     {
-        var names = AdapterKeys.Spellings(tensor.Name).ToList();
+        var names = AdapterKeys.Spellings(tensor.Name, adapter.Config.Method.NamedParts).ToList();
         if (adapter.TwinOf(tensor.Name) is { } twinName) names.Add(twinName);
         if (names.Any(name => Take(tensor, name))) return;
         if (names.Find(taken.ContainsKey) is { } twin) CompareTwins(tensor, twin);

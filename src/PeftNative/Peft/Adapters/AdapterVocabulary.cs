@@ -1,4 +1,5 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 
@@ -49,8 +50,8 @@ public static class AdapterVocabulary
     // mean of the others. Without a tokenizer the tensors must hold every new row.
     private static int? SizeFor(string folder, TransformerConfig config, bool writesText)
     {
-        if (AdapterFolder.FindWeights(folder) is not { } path) return null;
-        using var file = TensorFile.Open(path);
+        if (AdapterFiles.Find(folder, AdapterFiles.Weights) is not { } path) return null;
+        using var file = TensorFiles.Open(path);
         var names = FamilyTable.Find(config.ModelType, "config.json").Names;
         var width = config.HiddenSize;
         var embedding = Rows(file, names.Under(names.TokenEmbedding), width).ToList();

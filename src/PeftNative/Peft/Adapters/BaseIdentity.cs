@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Peft;
 
@@ -79,7 +80,7 @@ public static class BaseIdentity
     /// <summary>The base that an adapter's settings name; null where they name none.</summary>
     internal static string? NamedBase(string adapterFolder)
     {
-        var config = Path.Combine(adapterFolder, AdapterFolder.ConfigName);
+        var config = Path.Combine(adapterFolder, AdapterFiles.ConfigName);
         if (!File.Exists(config)) return null;
         var json = StrictJson.ReadFile(config);
         var name = json.GetOptionalString("base_model_name_or_path") ?? json.GetOptionalString("model_name");

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Bottleneck;
@@ -25,8 +26,8 @@ public sealed class BottleneckAdapter : Adapter
     private readonly IReadOnlyList<AdapterEntry> storedEntries;
     private readonly BottleneckConfig config;
 
-    internal BottleneckAdapter(TransformerModel model, BottleneckConfig config, ulong seed, bool trainable, string name)
-        : base(model, config, name)
+    internal BottleneckAdapter(TransformerModel model, BottleneckConfig config, AdapterStart start)
+        : base(model, config, start.Name)
     {
         this.config = config;
         blocks = new BottleneckBlock?[model.Blocks.Count];
@@ -41,9 +42,9 @@ public sealed class BottleneckAdapter : Adapter
         if (!model.Task.WritesText())
             foreach (var parameter in HeadParameters)
                 Replace(parameter, parameter.Name, parameter.Name, inPlace: true, HeadFile);
-        Allocate(trainable);
+        Allocate(start.IsTrainable);
         storedEntries = [.. Entries, .. model.Task.WritesText() ? HeadParameters.Select(StoredHead) : []];
-        Initialize(seed);
+        Initialize(start.Seed);
     }
 
     /// <inheritdoc/>
@@ -52,7 +53,7 @@ public sealed class BottleneckAdapter : Adapter
     /// <inheritdoc/>
     public override IEnumerable<(string File, JsonObject Json)> Settings =>
     [
-        (AdapterFolder.ConfigName, BottleneckKeys.Describe(config.ToJson(), Model, config)),
+        (AdapterFiles.ConfigName, BottleneckKeys.Describe(config.ToJson(), Model, config)),
         (HeadConfig, BottleneckKeys.Describe(HeadJson(), Model, config)),
     ];
 

@@ -1,6 +1,5 @@
-using System.Text.Json.Nodes;
-using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Peft.Bottleneck;
 
@@ -37,7 +36,7 @@ public enum BottleneckInitialization
 public sealed record BottleneckConfig : AdapterConfig
 {
     /// <inheritdoc/>
-    public override string PeftType => MethodTable.Bottleneck;
+    public override Method Method => BottleneckMethod.Page;
 
     /// <summary>mh_adapter: one after attention.</summary>
     public bool AfterAttention { get; init; }
@@ -108,27 +107,16 @@ public sealed record BottleneckConfig : AdapterConfig
         Math.Max(1, (int)Math.Floor(hidden / LayerReductionFactors.GetValueOrDefault(layer, ReductionFactor)));
 
     /// <inheritdoc/>
-    public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
+    public override BottleneckConfig Complete(TransformerModel model)
     {
         if (LayerReductionFactors.Values.Append(ReductionFactor).FirstOrDefault(f => !(f > 0), 1) is var f and not 1)
             throw new UsageException($"reduction_factor must be greater than 0, not {f}.");
-        if (!(Dropout is >= 0 and < 1))
-            throw new UsageException($"dropout must be at least 0 and less than 1, not {Dropout}.");
         if (!double.IsFinite(Scaling)) throw new UsageException($"scaling must be a finite number, not {Scaling}.");
-        var completed = this with
+        return this with
         {
-            AdapterName = AdapterName ?? name, TaskType = TaskTypeFor(model),
+            TaskType = TaskTypeFor(model),
             ModelName = ModelName ?? BaseModel
                 ?? (model.Folder is { } folder ? Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)) : null),
         };
-        return new BottleneckAdapter(model, completed, seed, trainable, name);
     }
-
-    /// <summary>Reads a parsed adapter_config.json of AdapterHub.</summary>
-    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not
-    /// supported.</exception>
-    public static BottleneckConfig FromJson(StrictObject json) => BottleneckKeys.Read(json);
-
-    /// <inheritdoc/>
-    public override JsonObject ToJson() => BottleneckKeys.Write(this);
 }

@@ -1,6 +1,7 @@
 using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Ia3;
@@ -11,17 +12,20 @@ namespace PeftNative.Peft.Ia3;
 /// </summary>
 public sealed class Ia3Adapter : Adapter
 {
+    /// <summary>The vector in files.</summary>
+    internal const string Part = "ia3_l";
+
     private readonly Ia3Linear?[] linears;
 
-    internal Ia3Adapter(TransformerModel model, Ia3Config config, ulong seed, bool trainable, string name)
-        : base(model, Describe(model, config), name)
+    internal Ia3Adapter(TransformerModel model, Ia3Config config, AdapterStart start)
+        : base(model, Describe(model, config), start.Name)
     {
         linears = new Ia3Linear?[model.Linears.Count];
         foreach (var module in Matched(model, config)) linears[module.Linear!.Index] = NewLinear(module.Linear, config);
         DoubtNames("target_modules", config.Targets!.Names ?? [], n => TargetMatcher.IsNameOfAny(model, n));
         ReplaceModules(config.ModulesToSave ?? []);
-        Allocate(trainable);
-        Initialize(config.StartsAtOne, seed);
+        Allocate(start.IsTrainable);
+        Initialize(config.StartsAtOne, start.Seed);
     }
 
     /// <inheritdoc/>
@@ -66,12 +70,12 @@ public sealed class Ia3Adapter : Adapter
     private Ia3Linear NewLinear(LinearSite site, Ia3Config config)
     {
         var isInput = config.IsFeedForward(site.Path);
-        var vector = new Parameter($"{site.Path}.ia3_l", 1, isInput
+        var vector = new Parameter($"{site.Path}.{Part}", 1, isInput
             ? site.In : site.Out, isInput ? StoredLayout.Matrix : StoredLayout.Column)
         {
             Depth = site.Depth,
         };
-        var key = $"base_model.model.{site.Path}.ia3_l";
+        var key = $"base_model.model.{site.Path}.{Part}";
         return new Ia3Linear(site, Add(vector, key, $"{key}.{Name}"), isInput);
     }
 
@@ -80,7 +84,7 @@ public sealed class Ia3Adapter : Adapter
         for (var i = 0; i < Entries.Count; i++)
         {
             var parameter = Entries[i].Parameter;
-            if (!parameter.Name.EndsWith(".ia3_l", StringComparison.Ordinal)) continue;
+            if (!parameter.Name.EndsWith($".{Part}", StringComparison.Ordinal)) continue;
             var values = new float[parameter.Count];
             if (startsAtOne) values.AsSpan().Fill(1);
             else new RandomStream(seed, RandomPurpose.AdapterInitialization, (ulong)i).FillNormal(values);

@@ -1,17 +1,13 @@
-using System.Text.Json.Nodes;
-using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Peft.Ia3;
 
 /// <summary>IA3's settings under PEFT's names (Liu et al. 2022, arXiv:2205.05638).</summary>
 public sealed record Ia3Config : AdapterConfig
 {
-    private static readonly string[] Known =
-        ["target_modules", "exclude_modules", "feedforward_modules", "fan_in_fan_out", "init_ia3_weights"];
-
     /// <inheritdoc/>
-    public override string PeftType => "IA3";
+    public override Method Method => Ia3Method.Page;
 
     /// <summary>target_modules; null for the family's default.</summary>
     public TargetModules? Targets { get; init; }
@@ -56,11 +52,7 @@ public sealed record Ia3Config : AdapterConfig
     }
 
     /// <inheritdoc/>
-    public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name) =>
-        new Ia3Adapter(model, Complete(model), seed, trainable, name);
-
-    /// <summary>The settings with everything filled in that depends on the model.</summary>
-    public Ia3Config Complete(TransformerModel model)
+    public override Ia3Config Complete(TransformerModel model)
     {
         var defaults = model.Family.Targets.Of("ia3");
         if (defaults.Count == 0 && (Targets is null || FeedForward is null))
@@ -82,36 +74,11 @@ public sealed record Ia3Config : AdapterConfig
         };
     }
 
-    /// <summary>Reads a parsed adapter_config.json.</summary>
-    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not
-    /// supported.</exception>
-    public static Ia3Config FromJson(StrictObject json)
-    {
-        return new Ia3Config
-        {
-            IgnoredKeys = UnknownKeys(json, Known),
-            BaseModel = json.GetOptionalString("base_model_name_or_path"),
-            Revision = json.GetOptionalString("revision"),
-            TaskType = json.GetOptionalString("task_type"),
-            ModulesToSave = ReadModulesToSave(json),
-            Targets = TargetModules.Read(json, "target_modules"),
-            Exclude = TargetModules.Read(json, "exclude_modules"),
-            FeedForward = TargetModules.Read(json, "feedforward_modules"),
-            StartsAtOne = json.GetBool("init_ia3_weights", true),
-            FanInFanOut = json.GetBool("fan_in_fan_out", false),
-        };
-    }
-
+    // So that reports say what was trained.
     /// <inheritdoc/>
-    public override JsonObject ToJson()
+    internal override Ia3Config WithTargets(TransformerModel model)
     {
-        var json = CommonJson();
-        json["exclude_modules"] = Exclude?.ToJson();
-        json["fan_in_fan_out"] = FanInFanOut;
-        json["feedforward_modules"] = FeedForward?.ToJson();
-        json["init_ia3_weights"] = StartsAtOne;
-        json["modules_to_save"] = ListJson(ModulesToSave);
-        json["target_modules"] = Targets?.ToJson();
-        return json;
+        var whole = Complete(model);
+        return this with { Targets = whole.Targets, FeedForward = whole.FeedForward };
     }
 }

@@ -1,6 +1,8 @@
+using System.Globalization;
 using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Tokens;
 using PeftNative.Tensors;
 
@@ -15,7 +17,8 @@ internal sealed record LoraPair(Parameter A, Parameter B, double Scale);
 /// </summary>
 public sealed class LoraAdapter : Adapter
 {
-    private const string DoraPart = "lora_magnitude_vector";
+    /// <summary>DoRA's magnitudes in files.</summary>
+    internal const string DoraPart = "lora_magnitude_vector";
 
     /// <summary>The bias of B in files.</summary>
     internal const string BiasPart = "lora_B.bias";
@@ -27,8 +30,8 @@ public sealed class LoraAdapter : Adapter
     private readonly bool isBypassed; // the embedding
     private readonly List<AdapterEntry> shared = [];
 
-    internal LoraAdapter(TransformerModel model, LoraConfig config, ulong seed, bool trainable, string name)
-        : base(model, Describe(model, config), name)
+    internal LoraAdapter(TransformerModel model, LoraConfig config, AdapterStart start)
+        : base(model, Describe(model, config), start.Name)
     {
         linears = new LoraLinear?[model.Linears.Count];
         var (tie, head) = (WeightTying.Acts(model, config), model.Head.Output);
@@ -49,15 +52,15 @@ public sealed class LoraAdapter : Adapter
         ReplaceBiases(config.Bias);
         tokens = TrainedTokens.For(model, config.TrainableTokens, config.EnsureWeightTying, AddRows);
         RequireFreeTokens();
-        Allocate(trainable);
+        Allocate(start.IsTrainable);
         if (tie && embedding is not null) tied = new TiedPair(model.Backend, embedding.Pair, linears[head.Index]!.Pair);
-        Initialize(config.Initialization, seed);
+        Initialize(config.Initialization, start.Seed);
         if (tied is not null) Buffer.AroundStep = (tied.BeforeStep, tied.AfterStep);
         if (config.IsStored) DoubtPatterns(config);
     }
 
-    /// <summary>Multiplies every low-rank scale; 1 unless a caller weighs the adapter.</summary>
-    public double Weight { get; set; } = 1;
+    /// <inheritdoc/>
+    public override double Scale { get; set; } = 1;
 
     /// <summary>Attached linear layers.</summary>
     public IEnumerable<LinearSite> Targets => linears.OfType<LoraLinear>().Select(l => l.Site);
@@ -67,6 +70,20 @@ public sealed class LoraAdapter : Adapter
 
     /// <inheritdoc/>
     public override IReadOnlyList<AdapterEntry> StoredEntries => shared.Count == 0 ? Entries : [.. Entries, .. shared];
+
+    /// <inheritdoc/>
+    public override string Summary
+    {
+        get
+        {
+            var targets = LoraConfig.Targets!.Names is { } names
+                ? string.Join(", ", names.Order(StringComparer.Ordinal)) : LoraConfig.Targets.Pattern;
+            var saved = LoraConfig.ModulesToSave is { Count: > 0 } modules
+                ? $", head {string.Join(", ", modules.Where(IsThere))}" : "";
+            return string.Create(CultureInfo.InvariantCulture,
+                $"r {LoraConfig.R}, lora_alpha {LoraConfig.Alpha:G4}, at {Targets.Count()} modules ({targets}){saved}");
+        }
+    }
 
     /// <summary>The low-rank pairs by module, in the order of the model.</summary>
     internal IReadOnlyDictionary<string, LoraPair> Pairs
@@ -81,7 +98,7 @@ public sealed class LoraAdapter : Adapter
 
     /// <summary>DoRA's magnitudes by linear layer; empty without DoRA.</summary>
     internal IEnumerable<(string Module, Parameter Magnitude)> Magnitudes =>
-        linears.OfType<LoraLinear>().Where(l => l.Magnitude is not null).Select(l => (l.Site.Path, l.Magnitude!));
+        linears.OfType<DoraLinear>().Select(l => (l.Site.Path, l.Magnitude));
 
     /// <inheritdoc/>
     public override IEnumerable<string> Doubts =>
@@ -107,7 +124,7 @@ public sealed class LoraAdapter : Adapter
 
     /// <inheritdoc/>
     protected override bool IsIdle => Pairs.Values.All(p => IsZero(p.A) || IsZero(p.B))
-        && linears.All(l => l?.HasMagnitudesOfBase(Model.Backend) ?? true)
+        && linears.All(l => l?.IsPairAlone(Model.Backend) ?? true)
         && linears.All(l => l?.Bias is not { } bias || IsZero(bias))
         && (embedding?.Dora?.HasMagnitudesOfBase(embedding.Pair) ?? true) && (tokens?.AreTheBases ?? true);
 
@@ -126,6 +143,10 @@ public sealed class LoraAdapter : Adapter
         foreach (var linear in Merged()) linear.Unmerge(Model.Backend);
         if (!isBypassed) embedding?.Unmerge(Model, withHead: tied is not null);
     }
+
+    private bool IsThere(string module) => Model.Parameters.Any(p =>
+        p.Module.EndsWith(module, StringComparison.Ordinal)
+        || p.Module.Contains(module + ".", StringComparison.Ordinal));
 
     // A head that is still the embedding itself gets its change there.
     private IEnumerable<LoraLinear> Merged() =>
@@ -178,15 +199,16 @@ public sealed class LoraAdapter : Adapter
     // Rank and scale are those of the path; a tied head's are its embedding's.
     private LoraLinear NewLinear(LinearSite site, LoraConfig config, string path)
     {
-        var r = config.RankOf(path);
-        return new LoraLinear(this, site, config, config.ScaleOf(path))
-        {
-            A = Add(site, "lora_A", ".weight", r, site.In, StoredLayout.Matrix),
-            B = Add(site, "lora_B", ".weight", site.Out, r, StoredLayout.Matrix),
-            Bias = config.UseBias ? AddBias(site) : null,
-            Magnitude = !config.UseDora ? null
-                : Add(site, DoraPart, ".weight", 1, site.Out, StoredLayout.Vector, keySuffix: ""),
-        };
+        var (r, scale) = (config.RankOf(path), config.ScaleOf(path));
+        var a = Add(site, "lora_A", ".weight", r, site.In, StoredLayout.Matrix);
+        var b = Add(site, "lora_B", ".weight", site.Out, r, StoredLayout.Matrix);
+        return config.UseDora
+            ? new DoraLinear(this, site, config, scale)
+            {
+                A = a, B = b,
+                Magnitude = Add(site, DoraPart, ".weight", 1, site.Out, StoredLayout.Vector, keySuffix: ""),
+            }
+            : new LoraLinear(this, site, config, scale) { A = a, B = b, Bias = config.UseBias ? AddBias(site) : null };
     }
 
     private Parameter Add(LinearSite site, string part, string suffix, int rows, int columns, StoredLayout layout,
@@ -272,7 +294,7 @@ public sealed class LoraAdapter : Adapter
         }
         tied?.CopyToHead();
         tokens?.Initialize();
-        foreach (var linear in linears) linear?.InitializeMagnitude(Model.Backend);
+        foreach (var linear in linears) linear?.Initialize(Model.Backend);
         embedding?.Dora?.Initialize(embedding.Pair);
     }
 

@@ -1,6 +1,5 @@
-using System.Text.Json.Nodes;
-using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Tokens;
 
 namespace PeftNative.Peft.Lora;
@@ -38,7 +37,7 @@ public enum BiasTraining
 public sealed record LoraConfig : AdapterConfig
 {
     /// <inheritdoc/>
-    public override string PeftType => "LORA";
+    public override Method Method => LoraMethod.Page;
 
     /// <summary>r: the rank.</summary>
     public int R { get; init; } = 8;
@@ -108,23 +107,14 @@ public sealed record LoraConfig : AdapterConfig
     }
 
     /// <inheritdoc/>
-    public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name) =>
-        new LoraAdapter(model, Complete(model), seed, trainable, name);
-
-    /// <summary>The settings with everything filled in that depends on the model.</summary>
-    public LoraConfig Complete(TransformerModel model)
+    public override LoraConfig Complete(TransformerModel model)
     {
-        if (R is < 1 or > LoraPatterns.MostRank)
-            throw new UsageException($"r must be between 1 and {LoraPatterns.MostRank}, not {R}.");
         LoraPatterns.CheckRanks(RankPattern);
-        if (!(Dropout is >= 0 and < 1))
-            throw new UsageException($"lora_dropout must be at least 0 and less than 1, not {Dropout}.");
         if (UseBias && (UseDora || Initialization == LoraInitialization.Gaussian))
             throw new UsageException(
                 "lora_bias goes with init_lora_weights true or false and without use_dora, as in PEFT.",
                 remedy: "Leave out one of the two.");
-        if (!double.IsFinite(Alpha)) throw new UsageException($"lora_alpha must be a finite number, not {Alpha}.");
-        var defaults = model.Family.Targets.Of("lora");
+        var defaults = model.Family.Targets.Of(Method.Name);
         if (Targets is null && defaults.Count == 0)
             throw new UsageException($"LoRA has no default target_modules for {model.Config.ModelType}.",
                 remedy: "Give --target_modules, e.g. all-linear.");
@@ -135,72 +125,5 @@ public sealed record LoraConfig : AdapterConfig
             ModulesToSave = saved.Count > 0 ? saved : null,
             TaskType = TaskTypeFor(model),
         });
-    }
-
-    /// <summary>Reads a parsed adapter_config.json.</summary>
-    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that would change the
-    /// result and is not supported.</exception>
-    public static LoraConfig FromJson(StrictObject json)
-    {
-        return new LoraConfig
-        {
-            IgnoredKeys = UnknownKeys(json, LoraKeys.Known, LoraKeys.Unsupported),
-            BaseModel = json.GetOptionalString("base_model_name_or_path"),
-            Revision = json.GetOptionalString("revision"),
-            TaskType = json.GetOptionalString("task_type"),
-            ModulesToSave = ReadModulesToSave(json),
-            R = json.GetInt("r", 8),
-            Alpha = json.GetDouble("lora_alpha", 8),
-            Dropout = json.GetDouble("lora_dropout", 0),
-            UseRsLora = json.GetBool("use_rslora", false),
-            UseDora = json.GetBool("use_dora", false),
-            UseBias = json.GetBool("lora_bias", false),
-            Targets = TargetModules.Read(json, "target_modules"),
-            Exclude = TargetModules.Read(json, "exclude_modules"),
-            RankPattern = LoraPatterns.ReadRanks(json, "rank_pattern"),
-            AlphaPattern = LoraPatterns.Read(json, "alpha_pattern"),
-            Layers = LoraKeys.ReadLayers(json),
-            LayersPattern = TargetModules.Read(json, "layers_pattern") is { } p ? p.Names ?? [p.Pattern!] : null,
-            Bias = LoraKeys.ReadBias(json),
-            Initialization = LoraKeys.ReadInitialization(json),
-            FanInFanOut = json.GetBool("fan_in_fan_out", false),
-            EnsureWeightTying = json.GetBool("ensure_weight_tying", false),
-            TrainableTokens = TokenIndices.Read(json),
-        };
-    }
-
-    /// <inheritdoc/>
-    public override JsonObject ToJson()
-    {
-        var json = CommonJson();
-        foreach (var key in LoraKeys.NullKeys) json[key] = null;
-        foreach (var key in LoraKeys.FalseKeys) json[key] = false;
-        json["ensure_weight_tying"] = EnsureWeightTying;
-        json["alpha_pattern"] = LoraPatterns.ToJson(AlphaPattern);
-        json["bias"] = Bias switch { BiasTraining.All => "all", BiasTraining.LoraOnly => "lora_only", _ => "none" };
-        json["exclude_modules"] = Exclude?.ToJson();
-        json["fan_in_fan_out"] = FanInFanOut;
-        json["init_lora_weights"] = Initialization switch
-        {
-            LoraInitialization.Gaussian => "gaussian",
-            LoraInitialization.Random => false,
-            _ => (JsonNode)true,
-        };
-        json["layers_pattern"] = ListJson(LayersPattern);
-        json["layers_to_transform"] = Layers is null ? null : new JsonArray([.. Layers.Select(i => (JsonNode)i)]);
-        json["loftq_config"] = new JsonObject();
-        json["lora_alpha"] = LoraKeys.Number(Alpha);
-        json["lora_bias"] = UseBias;
-        json["lora_dropout"] = Dropout;
-        json["megatron_core"] = "megatron.core";
-        json["modules_to_save"] = ListJson(ModulesToSave);
-        json["qalora_group_size"] = 16;
-        json["r"] = R;
-        json["rank_pattern"] = LoraPatterns.ToJson(RankPattern);
-        json["target_modules"] = Targets?.ToJson();
-        json[TokenIndices.Key] = TrainableTokens?.ToJson();
-        json["use_dora"] = UseDora;
-        json["use_rslora"] = UseRsLora;
-        return json;
     }
 }

@@ -10,14 +10,14 @@ namespace PeftNative.Peft.Lora;
 internal sealed class LoraEmbedding(LoraAdapter adapter, double scale, Parameter a, Parameter b, DoraEmbedding? dora)
     : IEmbeddingAttachment, IDisposable
 {
-    internal LoraPair Pair => new(a, b, scale * adapter.Weight);
+    internal LoraPair Pair => new(a, b, scale * adapter.Scale);
 
     internal DoraEmbedding? Dora => dora;
 
     public void BeforeForward(Pass pass, ref EmbeddingOp op)
     {
         if (op.A.IsPresent) throw new UsageException("Two active adapters target the token embedding; only one can.");
-        op = op with { A = a.Value, B = b.Value, LowRankScale = scale * adapter.Weight };
+        op = op with { A = a.Value, B = b.Value, LowRankScale = scale * adapter.Scale };
         dora?.BeforeForward(pass, Pair);
     }
 
@@ -56,5 +56,5 @@ internal sealed class LoraEmbedding(LoraAdapter adapter, double scale, Parameter
     public void Dispose() => dora?.Dispose();
 
     private void Add(TransformerModel model, int sign) => LoraMerge.AddTransposed(
-        model.Backend, model.Embedding.Table.Value, a.Value, b.Value, sign * scale * adapter.Weight);
+        model.Backend, model.Embedding.Table.Value, a.Value, b.Value, sign * scale * adapter.Scale);
 }

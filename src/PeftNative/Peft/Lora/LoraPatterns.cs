@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Peft.Lora;
 
@@ -70,7 +71,7 @@ internal static class LoraPatterns
     internal static JsonObject ToJson(IReadOnlyList<(string Pattern, double Value)> patterns)
     {
         var json = new JsonObject();
-        foreach (var (pattern, value) in patterns) json[pattern] = LoraKeys.Number(value);
+        foreach (var (pattern, value) in patterns) json[pattern] = ConfigKey.AsWhole(value);
         return json;
     }
 

@@ -47,14 +47,16 @@ public sealed record AdapterSource(string Folder, double Scale = 1)
     public Adapter Load(TransformerModel model, string name = "default")
     {
         var adapter = AdapterFolder.Load(model, Folder, name: name);
-        if (adapter is Lora.LoraAdapter lora) lora.Weight = Scale;
-        else if (Scale != 1)
+        try
+        {
+            adapter.Scale = Scale;
+            return adapter;
+        }
+        catch (UsageException e)
         {
             adapter.Dispose();
-            throw new UsageException($"An adapter of the method {adapter.Config.PeftType} has no scale.", Folder,
-                "Leave the scale out.");
+            throw new UsageException(e.What, Folder, e.Remedy, e);
         }
-        return adapter;
     }
 }
 
@@ -211,14 +213,11 @@ internal sealed class Probe(int[] tokens)
     /// <summary>The logits of every position, or of the whole text for a classifier of texts.</summary>
     public float[] Logits(TransformerModel model, params Adapter[] adapters)
     {
-        using var pass = new Pass(model, adapters);
+        using var run = new ModelRun(model, adapters);
         int[] offsets = [0, tokens.Length];
-        pass.Begin(new TokenBatch(tokens, offsets) { Source = model.Config.Encoder is null
-            ? null : new TokenBatch(tokens, offsets) }, training: false);
-        var x = model.Forward(pass);
-        var rows = model.Task == ModelTask.SequenceClassification
-            ? model.PooledRows(pass) : [.. Enumerable.Range(0, pass.Rows.Count)];
-        return HostValues.Download(model.Backend, model.Head.Scores(pass, x, rows));
+        run.Forward(new TokenBatch(tokens, offsets) { Source = model.Config.Encoder is null
+            ? null : new TokenBatch(tokens, offsets) });
+        return HostValues.Download(model.Backend, run.Scores());
     }
 
     /// <summary>The largest difference of two logits; NaN where one is not a number.</summary>

@@ -27,7 +27,8 @@ public sealed class MixedAdapters : AttachmentSet
         var adapters = bySequence.OfType<Adapter>().Distinct().ToList();
         foreach (var adapter in adapters) Check(model, adapter);
         linears = [.. model.Linears.Select(site =>
-            adapters.Any(a => MixedLinear.IsAt(a, site)) ? new MixedLinear(this, site) : null)];
+            adapters.Any(a => MixedLinear.IsAt(a, site))
+                ? new MixedLinear(this, site, site.Depth == model.Blocks.Count) : null)];
         blocks = [.. Enumerable.Range(0, model.Blocks.Count).Select(depth =>
             adapters.Any(a => a.AtBlock(depth) is not null) ? new MixedBlock(this, depth) : null)];
     }

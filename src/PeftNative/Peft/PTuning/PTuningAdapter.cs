@@ -2,6 +2,7 @@ using PeftNative.Models;
 using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.PTuning;
@@ -13,8 +14,8 @@ namespace PeftNative.Peft.PTuning;
 /// </summary>
 public sealed class PTuningAdapter : PromptLearningAdapter, IVirtualTokens
 {
-    internal PTuningAdapter(TransformerModel model, PTuningConfig config, ulong seed, bool trainable, string name)
-        : base(model, config, name)
+    internal PTuningAdapter(TransformerModel model, PTuningConfig config, AdapterStart start)
+        : base(model, config, start.Name)
     {
         var (d, h) = (model.Config.HiddenSize, config.EncoderHiddenSize!.Value);
         Count = config.VirtualTokenCount;
@@ -24,7 +25,7 @@ public sealed class PTuningAdapter : PromptLearningAdapter, IVirtualTokens
                 ? new MlpEncoder(Activation.Relu, AddDense("mlp_head.0", h, d), AddDense("mlp_head.2", h, h),
                     AddDense("mlp_head.4", d, h))
                 : AddLstm(config, d, h);
-        Finish(encoder, d, trainable, seed);
+        Finish(encoder, d, start.IsTrainable, start.Seed);
     }
 
     /// <inheritdoc/>

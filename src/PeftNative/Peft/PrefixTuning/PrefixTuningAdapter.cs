@@ -1,6 +1,7 @@
 using PeftNative.Models;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.PrefixTuning;
@@ -15,9 +16,8 @@ public sealed class PrefixTuningAdapter : PromptLearningAdapter, IPrefix
 {
     private readonly int kvSize;
 
-    internal PrefixTuningAdapter(TransformerModel model, PrefixTuningConfig config, ulong seed, bool trainable,
-        string name)
-        : base(model, config, name)
+    internal PrefixTuningAdapter(TransformerModel model, PrefixTuningConfig config, AdapterStart start)
+        : base(model, config, start.Name)
     {
         kvSize = config.TokenDim!.Value;
         Count = config.VirtualTokenCount;
@@ -26,7 +26,7 @@ public sealed class PrefixTuningAdapter : PromptLearningAdapter, IPrefix
         AddEmbedding(Count, isDirect ? width : kvSize, depth: model.Decoder.FirstDepth);
         Finish(isDirect ? null
             : new MlpEncoder(Activation.Tanh, AddDense("transform.0", h, kvSize), AddDense("transform.2", width, h)),
-            width, trainable, seed);
+            width, start.IsTrainable, start.Seed);
         if (config.StartsAtZero) Clear(isDirect);
     }
 

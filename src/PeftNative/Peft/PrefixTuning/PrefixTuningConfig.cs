@@ -1,6 +1,5 @@
-using System.Text.Json.Nodes;
-using PeftNative.Formats;
 using PeftNative.Models;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Peft.PrefixTuning;
 
@@ -8,7 +7,7 @@ namespace PeftNative.Peft.PrefixTuning;
 public sealed record PrefixTuningConfig : PromptLearningConfig
 {
     /// <inheritdoc/>
-    public override string PeftType => "PREFIX_TUNING";
+    public override Method Method => PrefixTuningMethod.Page;
 
     /// <summary>prefix_projection: train through an MLP instead of the keys and values themselves.</summary>
     public bool UsesProjection { get; init; }
@@ -20,43 +19,10 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
     public bool StartsAtZero { get; init; }
 
     /// <inheritdoc/>
-    public override Adapter Create(TransformerModel model, ulong seed, bool trainable, string name)
-    {
-        if (EncoderHiddenSize is < 1)
-            throw new UsageException($"encoder_hidden_size must be at least 1, not {EncoderHiddenSize}.");
-        var config = (PrefixTuningConfig)Complete(model) with { TokenDim = model.Config.KvSize,
-            HeadCount = model.Config.KvHeadCount };
-        return new PrefixTuningAdapter(model, config with { EncoderHiddenSize = EncoderHiddenSize ?? config.TokenDim },
-            seed, trainable, name);
-    }
-
-    /// <summary>Reads a parsed adapter_config.json.</summary>
-    /// <exception cref="ModelFormatException">A key has the wrong type, or asks for something that is not
-    /// supported.</exception>
-    public static PrefixTuningConfig FromJson(StrictObject json)
-    {
-        var config = new PrefixTuningConfig
+    public override PrefixTuningConfig Complete(TransformerModel model) =>
+        (PrefixTuningConfig)base.Complete(model) with
         {
-            UsesProjection = json.GetBool("prefix_projection", false),
-            EncoderHiddenSize = json.GetOptionalInt("encoder_hidden_size"),
-            StartsAtZero = json.GetOptionalString("init_weights") switch
-            {
-                null => false,
-                "zero" => true,
-                var other => throw json.Error("init_weights", $"The initialisation '{other}' is not supported.",
-                    "Use \"zero\" or null."),
-            },
+            TokenDim = model.Config.KvSize, HeadCount = model.Config.KvHeadCount,
+            EncoderHiddenSize = EncoderHiddenSize ?? model.Config.KvSize,
         };
-        return (PrefixTuningConfig)config.Read(json, "prefix_projection", "encoder_hidden_size", "init_weights");
-    }
-
-    /// <inheritdoc/>
-    public override JsonObject ToJson()
-    {
-        var json = SharedJson();
-        json["encoder_hidden_size"] = EncoderHiddenSize;
-        json["init_weights"] = StartsAtZero ? "zero" : null;
-        json["prefix_projection"] = UsesProjection;
-        return json;
-    }
 }

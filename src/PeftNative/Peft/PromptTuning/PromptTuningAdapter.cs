@@ -1,6 +1,7 @@
 using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Models.Steps;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.PromptTuning;
@@ -14,16 +15,15 @@ public sealed class PromptTuningAdapter : PromptLearningAdapter, IVirtualTokens
     // The words a prompt starts from are drawn apart from what else the seed decides.
     private const ulong SampleStream = 1UL << 32;
 
-    internal PromptTuningAdapter(TransformerModel model, PromptTuningConfig config, ulong seed, bool trainable,
-        string name)
-        : base(model, config, name)
+    internal PromptTuningAdapter(TransformerModel model, PromptTuningConfig config, AdapterStart start)
+        : base(model, config, start.Name)
     {
         Count = config.VirtualTokenCount;
         var rows = Count * config.SubmoduleCount!.Value;
         AddEmbedding(rows, model.Config.HiddenSize, depth: -1);
-        Finish(through: null, model.Config.HiddenSize, trainable, seed);
+        Finish(through: null, model.Config.HiddenSize, start.IsTrainable, start.Seed);
         if (config.IsStored || config.Initialization == PromptInitialization.Random) return;
-        var random = new RandomStream(seed, RandomPurpose.AdapterInitialization, SampleStream);
+        var random = new RandomStream(start.Seed, RandomPurpose.AdapterInitialization, SampleStream);
         var vocabulary = model.Config.VocabularySize;
         StartFrom([.. Enumerable.Range(0, rows).Select(i => config.Initialization == PromptInitialization.Text
             ? config.InitTokens![i % config.InitTokens.Count] : random.Below(vocabulary, (ulong)i))]);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
+using PeftNative.Formats.Text;
 using PeftNative.Models;
 
 namespace PeftNative.Peft.Tokens;

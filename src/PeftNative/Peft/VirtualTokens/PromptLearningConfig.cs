@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftNative.Formats;
 using PeftNative.Models;
 
 namespace PeftNative.Peft;
@@ -10,10 +8,6 @@ namespace PeftNative.Peft;
 /// </summary>
 public abstract record PromptLearningConfig : AdapterConfig
 {
-    /// <summary>Keys that all of these methods read.</summary>
-    private protected static readonly string[] SharedKeys =
-        ["num_virtual_tokens", "token_dim", "num_layers", "num_attention_heads", "num_transformer_submodules"];
-
     /// <summary>num_virtual_tokens.</summary>
     public int VirtualTokenCount { get; init; } = 20;
 
@@ -31,11 +25,9 @@ public abstract record PromptLearningConfig : AdapterConfig
     /// </summary>
     public int? SubmoduleCount { get; init; }
 
-    /// <summary>Fills in what depends on the model.</summary>
-    protected PromptLearningConfig Complete(TransformerModel model)
+    /// <inheritdoc/>
+    public override PromptLearningConfig Complete(TransformerModel model)
     {
-        if (VirtualTokenCount is < 1 or > 65536)
-            throw new UsageException($"num_virtual_tokens must be between 1 and 65536, not {VirtualTokenCount}.");
         var saved = ModulesToSaveFor(model);
         return this with
         {
@@ -46,32 +38,5 @@ public abstract record PromptLearningConfig : AdapterConfig
             ModulesToSave = saved.Count > 0 ? saved : null,
             TaskType = TaskTypeFor(model),
         };
-    }
-
-    /// <summary>Takes the shared keys of a file.</summary>
-    private protected PromptLearningConfig Read(StrictObject json, params string[] ownKeys)
-    {
-        return this with
-        {
-            IgnoredKeys = UnknownKeys(json, [.. SharedKeys, .. ownKeys]),
-            BaseModel = json.GetOptionalString("base_model_name_or_path"),
-            Revision = json.GetOptionalString("revision"),
-            TaskType = json.GetOptionalString("task_type"),
-            ModulesToSave = ReadModulesToSave(json),
-            VirtualTokenCount = json.GetInt("num_virtual_tokens"),
-        };
-    }
-
-    /// <summary>The keys all of these methods write.</summary>
-    protected JsonObject SharedJson()
-    {
-        var json = CommonJson();
-        json["modules_to_save"] = ListJson(ModulesToSave);
-        json["num_attention_heads"] = HeadCount;
-        json["num_layers"] = LayerCount;
-        json["num_transformer_submodules"] = SubmoduleCount;
-        json["num_virtual_tokens"] = VirtualTokenCount;
-        json["token_dim"] = TokenDim;
-        return json;
     }
 }

@@ -1,5 +1,6 @@
 using PeftNative.Data;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Tensors;
 using PeftNative.Training.Metrics;
 
@@ -13,7 +14,7 @@ public sealed class Evaluator : IDisposable
 {
     private readonly TransformerModel model;
     private readonly BatchLoader loader;
-    private readonly Pass pass;
+    private readonly ModelRun run;
     private readonly int outputs;
 
     /// <summary>Takes the data; examples of similar length do not need to stand together, nothing is padded.</summary>
@@ -22,7 +23,7 @@ public sealed class Evaluator : IDisposable
     {
         this.model = model;
         loader = new BatchLoader(data.Examples, batchSize, seed: 0, SamplingOrder.Sequential);
-        pass = new Pass(model, adapters);
+        run = new ModelRun(model, adapters);
         outputs = model.Head.Output.Out;
     }
 
@@ -44,14 +45,11 @@ public sealed class Evaluator : IDisposable
         {
             if (cancellation.IsCancellationRequested) return null;
             var batch = loader.Load(i);
-            var tokens = ModelBatch.Tokens(model, batch);
-            pass.Begin(tokens, training: false);
-            var targets = ModelBatch.Targets(pass, batch, tokens, 1);
-            var x = model.Forward(pass);
-            if (!model.Task.WritesText() && targets.Count > 0)
-                answers.Add(batch, targets, HostValues.Download(model.Backend,
-                    model.Head.Scores(pass, x, targets.Rows[..targets.Count])), outputs);
-            sum += model.Head.Loss(pass, x, targets, backward: false, default);
+            run.Forward(ModelBatch.Tokens(model, batch));
+            var targets = ModelBatch.Targets(model, batch, 1);
+            if (!model.Task.WritesText() && ModelBatch.TermCount(batch) > 0)
+                answers.Add(batch, targets, HostValues.Download(model.Backend, run.Scores(targets)), outputs);
+            sum += run.Loss(targets);
             if (!double.IsFinite(sum.LossSum))
                 throw new NumericException($"The loss of the evaluation is {sum.LossSum}.",
                     FiniteCheck.Records([batch]), Finite.Remedy);
@@ -76,7 +74,7 @@ public sealed class Evaluator : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => pass.Dispose();
+    public void Dispose() => run.Dispose();
 
     /// <summary>Collects answers and predictions of classifiers.</summary>
     private sealed class Answers(TransformerModel model)
@@ -87,7 +85,7 @@ public sealed class Evaluator : IDisposable
 
         internal IReadOnlyList<int> Predictions => predictions;
 
-        internal void Add(Batch batch, HeadTargets wanted, float[] values, int outputs)
+        internal void Add(Batch batch, Targets wanted, float[] values, int outputs)
         {
             var rows = values.Chunk(outputs).ToList();
             if (wanted.Labels is null)
@@ -97,7 +95,7 @@ public sealed class Evaluator : IDisposable
                 return;
             }
             var best = rows.ConvertAll(r => r.AsSpan().IndexOf(r.Max()));
-            var right = wanted.Labels[..wanted.Count];
+            int[] right = [.. wanted.Labels.Where(label => label != Targets.Ignored)];
             labels.AddRange(right);
             predictions.AddRange(best);
             if (model.Task == ModelTask.TokenClassification) AddEntities(batch, right, best);

@@ -45,13 +45,11 @@ internal static class FiniteCheck
         new($"After the update at step {trainer.CompletedSteps} {what}; nothing is saved.", where,
             $"Lower the learning rate, or look at the optimizer's settings. {LastCheckpoint(options)}");
 
-    // In a pass of its own: the trainer's has the layout of its steps.
+    // In a run of its own: the trainer's has the layout of its steps.
     private static double Loss(TransformerModel model, AttachmentSet adapter, Batch batch)
     {
-        using var pass = new Pass(model, adapter);
-        var tokens = ModelBatch.Tokens(model, batch);
-        pass.Begin(tokens, training: false);
-        var targets = ModelBatch.Targets(pass, batch, tokens, 1);
-        return model.Head.Loss(pass, model.Forward(pass), targets, backward: false, default).LossSum;
+        using var run = new ModelRun(model, adapter);
+        run.Forward(ModelBatch.Tokens(model, batch));
+        return run.Loss(ModelBatch.Targets(model, batch, 1)).LossSum;
     }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
 namespace PeftNative.Training;
@@ -43,10 +44,10 @@ public sealed class RunFolder
         var adapter = trainer.Adapter;
         AtomicFolder.Write(path, writer =>
         {
-            foreach (var (name, tensors) in AdapterFolder.TensorFiles(adapter)) writer.WriteTensors(name, tensors);
-            foreach (var (name, text) in AdapterFolder.TextFiles(adapter)) writer.WriteText(name, text);
+            foreach (var (name, tensors) in AdapterFiles.Tensors(adapter)) writer.WriteTensors(name, tensors);
+            foreach (var (name, text) in AdapterFiles.Texts(adapter)) writer.WriteText(name, text);
             if (IsFolded(adapter))
-                writer.WriteTensors(Trainables, AdapterFolder.Tensors(adapter, adapter.Entries, e => e.QualifiedName));
+                writer.WriteTensors(Trainables, AdapterFiles.Tensors(adapter, adapter.Entries, e => e.QualifiedName));
             writer.WriteTensors(Moments, MomentTensors(trainer));
             writer.WriteText(State, PeftJson.Write(new JsonObject
             {
@@ -72,9 +73,9 @@ public sealed class RunFolder
         // A score says nothing about another measure, or other records.
         if (state.Has("best_score")) RunIdentity.RequireSame(state.GetObject("scores"), scores, checkpoint);
         if (IsFolded(trainer.Adapter))
-            AdapterFolder.Fill(trainer.Adapter, trainer.Adapter.Entries, e => e.QualifiedName,
+            AdapterFiles.Fill(trainer.Adapter, trainer.Adapter.Entries, e => e.QualifiedName,
                 Path.Combine(checkpoint, Trainables));
-        else AdapterFolder.Fill(trainer.Adapter, checkpoint);
+        else AdapterFiles.Fill(trainer.Adapter, checkpoint);
         RestoreMoments(checkpoint, trainer);
         trainer.BestScore = state.GetOptionalDouble("best_score");
         trainer.EvaluationsSinceBest = state.GetInt("evaluations_since_best", 0);

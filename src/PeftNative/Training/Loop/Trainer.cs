@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using PeftNative.Data;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Peft;
 using PeftNative.Training.Schedules;
 
@@ -23,8 +24,7 @@ public sealed class Trainer : IDisposable
     private readonly Evaluator? evaluator;
     private readonly LearningRateSchedule schedule;
     private readonly RunFolder? folder;
-    private readonly Pass pass;
-    private readonly StepGraphs graphs;
+    private readonly ModelRun run;
     private int skipped;
     private Batch? lastTaken; // of the last step that was not left out
     private bool isOverBudget, isWithoutGraphs;
@@ -49,18 +49,21 @@ public sealed class Trainer : IDisposable
         schedule = LearningRateSchedule.Create(options.LrScheduler, options.LearningRate, warmup, TotalSteps,
             options.ScheduleArguments);
         Optimizer = new AdamW(model.Backend, adapter.Buffer, options.Optimizer);
-        pass = new Pass(model, adapter) { Seed = options.Seed, Memory = { Budget = options.MemoryBudgetBytes } };
-        graphs = new StepGraphs(pass) { IsOn = options.UseGraphs };
+        run = new ModelRun(model, adapter)
+        {
+            Seed = options.Seed, Memory = { Budget = options.MemoryBudgetBytes }, Graphs = { IsOn = options.UseGraphs },
+        };
         var isRepeated = TotalSteps > StepsPerEpoch;
         if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length))
             <= options.FrozenLayerCacheBytes)
-            pass.FrozenLayers = new FrozenLayerCache(model);
+            run.FrozenLayers = new FrozenLayerCache(model);
         evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter);
         if ((options.Output ?? options.ResumeFrom) is not null)
         {
-            var (run, scores) = (RunIdentity.Of(adapter, options, train), RunIdentity.OfScores(options, eval));
-            if (options.ResumeFrom is { } checkpoint) CompletedSteps = RunFolder.Restore(checkpoint, this, run, scores);
-            folder = options.Output is null ? null : new RunFolder(options.Output, options, run, scores);
+            var (identity, scores) = (RunIdentity.Of(adapter, options, train), RunIdentity.OfScores(options, eval));
+            if (options.ResumeFrom is { } checkpoint)
+                CompletedSteps = RunFolder.Restore(checkpoint, this, identity, scores);
+            folder = options.Output is null ? null : new RunFolder(options.Output, options, identity, scores);
         }
     }
 
@@ -86,18 +89,18 @@ public sealed class Trainer : IDisposable
     internal int EvaluationsSinceBest { get; set; }
 
     /// <summary>The most memory a step has taken, in bytes of the backend.</summary>
-    public long PeakStepBytes => pass.Memory.PeakBytes;
+    public long PeakStepBytes => run.Memory.PeakBytes;
 
     /// <summary>
     /// Micro-batches whose frozen layers were taken from an earlier epoch; see
     /// <see cref="TrainerOptions.FrozenLayerCacheBytes"/>.
     /// </summary>
-    public long ReusedBatches => pass.FrozenLayers?.Hits ?? 0;
+    public long ReusedBatches => run.FrozenLayers?.Hits ?? 0;
 
     /// <summary>
     /// Micro-batches that were replayed as a graph of the device; see <see cref="TrainerOptions.UseGraphs"/>.
     /// </summary>
-    public long ReplayedBatches => graphs.Replayed;
+    public long ReplayedBatches => run.Graphs.Replayed;
 
     /// <summary>Trains to the end, evaluating and saving on the way.</summary>
     /// <param name="progress">Receives every event, in order; it decides on which thread.</param>
@@ -175,11 +178,10 @@ public sealed class Trainer : IDisposable
         for (var i = 0; i < batches.Count; i++)
         {
             if (cancellation.IsCancellationRequested) return null;
-            var tokens = ModelBatch.Tokens(model, batches[i]);
-            pass.Step = (ulong)CompletedSteps * (ulong)options.GradientAccumulationSteps + (ulong)i;
-            pass.Begin(tokens, training: true);
-            pass.FrozenLayers?.Select(batches[i].Examples);
-            sum += graphs.TrainStep(ModelBatch.Targets(pass, batches[i], tokens, 1.0 / terms));
+            run.Step = (ulong)CompletedSteps * (ulong)options.GradientAccumulationSteps + (ulong)i;
+            run.FrozenLayers?.Select(batches[i].Examples);
+            sum += run.Train(ModelBatch.Tokens(model, batches[i]),
+                ModelBatch.Targets(model, batches[i], 1.0 / terms));
         }
         var norm = Optimizer.GradientNorm();
         var rate = schedule.Rate(CompletedSteps);
@@ -206,21 +208,20 @@ public sealed class Trainer : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        graphs.Dispose();
-        pass.FrozenLayers?.Dispose();
-        pass.Dispose();
+        run.FrozenLayers?.Dispose();
+        run.Dispose();
         Optimizer.Dispose();
         evaluator?.Dispose();
     }
 
     private void WarnOfBudget(Action<TrainEvent>? progress)
     {
-        if (isOverBudget || options.MemoryBudgetBytes is not { } budget || pass.Memory.PeakBytes <= budget) return;
+        if (isOverBudget || options.MemoryBudgetBytes is not { } budget || run.Memory.PeakBytes <= budget) return;
         isOverBudget = true;
         progress?.Invoke(new WarningEvent
         {
             Step = CompletedSteps,
-            Message = $"A step takes {pass.Memory.PeakBytes >> 20} MiB even when every layer is computed again;"
+            Message = $"A step takes {run.Memory.PeakBytes >> 20} MiB even when every layer is computed again;"
                 + $" memory_budget is {budget >> 20} MiB. "
                 + "A smaller batch_size or max_seq_length takes less.",
         });
@@ -228,7 +229,7 @@ public sealed class Trainer : IDisposable
 
     private void WarnOfGraphs(Action<TrainEvent>? progress)
     {
-        if (isWithoutGraphs || graphs.Problem is not { } problem) return;
+        if (isWithoutGraphs || run.Graphs.Problem is not { } problem) return;
         isWithoutGraphs = true;
         progress?.Invoke(new WarningEvent { Step = CompletedSteps,
             Message = $"Steps are not recorded as graphs from here on: {problem}" });

@@ -1,6 +1,7 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Data;
 using PeftNative.Peft;
+using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.PrefixTuning;
 using PeftNative.Peft.PTuning;

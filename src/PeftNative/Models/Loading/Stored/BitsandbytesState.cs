@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using PeftNative.Formats;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Models.Loading.Stored;
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using PeftNative.Formats;
+using PeftNative.Formats.Text;
 using PeftNative.Models.Weights;
 
 namespace PeftNative.Models.Loading.Stored;

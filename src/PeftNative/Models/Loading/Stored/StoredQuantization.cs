@@ -1,4 +1,5 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Text;
 
 namespace PeftNative.Models.Loading.Stored;
 

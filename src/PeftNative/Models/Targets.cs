@@ -1,0 +1,103 @@
+using PeftNative.Models.Layers;
+using PeftNative.Models.Steps;
+using PeftNative.Ops;
+
+namespace PeftNative.Models;
+
+/// <summary>
+/// What a model should have said of a batch: labels of tokens or of sequences, or values. It is a value of its own,
+/// made before or after the batch is run. Immutable, as its arrays should stay.
+/// </summary>
+public sealed record Targets
+{
+    /// <summary>A label that is not trained.</summary>
+    public const int Ignored = -100;
+
+    private Targets()
+    {
+    }
+
+    /// <summary>A label for each token or sequence; null for values.</summary>
+    public int[]? Labels { get; private init; }
+
+    /// <summary>A value for each output of each sequence, row by row; null for labels.</summary>
+    public float[]? Values { get; private init; }
+
+    /// <summary>The loss against values.</summary>
+    public RegressionLoss ValueLoss { get; private init; }
+
+    /// <summary>Factor of the gradient; null for 1 / (number of loss terms of the batch).</summary>
+    public double? GradientScale { get; init; }
+
+    private bool IsPerToken { get; init; }
+
+    /// <summary>
+    /// Labels per token, <see cref="Ignored"/> for none. For a causal model the label of a token is what the row before
+    /// it should say, so that of a sequence's first token is left out where nothing stands before it; else what its own
+    /// row should say: for token classification its tag, for a decoder's input the token that comes next.
+    /// </summary>
+    /// <param name="labels">One label per token of the batch (of the decoder's, where there is an encoder), not
+    /// shifted.</param>
+    /// <param name="gradientScale">Factor of the gradient; null for 1 / (number of labelled rows).</param>
+    public static Targets PerToken(int[] labels, double? gradientScale = null) =>
+        new() { Labels = labels, IsPerToken = true, GradientScale = gradientScale };
+
+    /// <summary>One label per sequence, <see cref="Ignored"/> for none.</summary>
+    /// <param name="labels">As many as the batch has sequences.</param>
+    /// <param name="gradientScale">Factor of the gradient; null for 1 / (number of labelled sequences).</param>
+    public static Targets PerSequence(int[] labels, double? gradientScale = null) =>
+        new() { Labels = labels, GradientScale = gradientScale };
+
+    /// <summary>Values per sequence: numbers to predict, or 0 and 1 for each of several labels.</summary>
+    /// <param name="values">As many as the batch has sequences times the model outputs, row by row.</param>
+    /// <param name="loss">What they are held against.</param>
+    /// <param name="gradientScale">Factor of the gradient; null for 1 / (number of values).</param>
+    public static Targets PerOutput(float[] values, RegressionLoss loss, double? gradientScale = null) =>
+        new() { Values = values, ValueLoss = loss, GradientScale = gradientScale };
+
+    /// <summary>Whether others want the same of the same rows; the factor of the gradient may be another.</summary>
+    internal bool IsSameAs(Targets? other) => other is not null && IsPerToken == other.IsPerToken
+        && ValueLoss == other.ValueLoss && Labels == other.Labels && Values == other.Values;
+
+    /// <summary>Finds the rows of a batch that was laid out, and what the head should say of each.</summary>
+    /// <exception cref="DataException">They are not as many as the batch needs, or a label is not one of the
+    /// model's.</exception>
+    internal void Resolve(TransformerModel model, TokenBatch batch, StepRows rows, HeadTargets into)
+    {
+        var outputs = model.Head.Output.Out;
+        var needed = IsPerToken ? batch.Tokens.Length : rows.SequenceCount * (Labels is null ? outputs : 1);
+        var given = Labels?.Length ?? Values!.Length;
+        if (given != needed) throw Unfit(given, needed, Labels is null ? rows.SequenceCount : null);
+        into.Begin(Values, ValueLoss, IsPerToken ? given : rows.SequenceCount);
+        if (IsPerToken) ResolveTokens(model, batch, rows, into);
+        else
+            for (var s = 0; s < rows.SequenceCount; s++)
+                if (Labels is null) into.Add(rows.PooledRow(s));
+                else if (Labels[s] != Ignored) into.Add(rows.PooledRow(s), Checked(Labels[s], outputs));
+        into.GradientScale = GradientScale ?? 1.0 / Math.Max(1, into.Count * (Labels is null ? outputs : 1));
+    }
+
+    private void ResolveTokens(TransformerModel model, TokenBatch batch, StepRows rows, HeadTargets into)
+    {
+        var before = model.Task == ModelTask.CausalLM ? 1 : 0;
+        for (var s = 0; s < batch.SequenceCount; s++)
+        for (var i = batch.Offsets[s]; i < batch.Offsets[s + 1]; i++)
+        {
+            if (Labels![i] == Ignored) continue;
+            var row = rows.RowOf(s, i - batch.Offsets[s]) - before;
+            if (row < rows.Offsets[s]) continue; // nothing stands before the first token
+            into.Add(row, Checked(Labels[i], model.Head.Output.Out));
+        }
+    }
+
+    private static int Checked(int label, int count) => (uint)label < (uint)count
+        ? label
+        : throw new DataException($"The label {label} is not one of 0 to {count - 1}.",
+            remedy: "Give the model as many labels as the data has.");
+
+    private static DataException Unfit(int given, int needed, int? sequences) => sequences is { } count
+        ? new($"{count} sequences need {needed / Math.Max(1, count)} values each, found {given}.",
+            remedy: "Give the model as many outputs as the data has values per record.")
+        : new($"The batch needs {needed} labels, found {given}.",
+            remedy: "Give a label for each token or for each sequence; -100 where there is none.");
+}
