@@ -42,7 +42,8 @@ internal sealed class MergeVerb : Verb
 
     public override string Notes =>
         "With --quantization the adapter is merged into the base as it is then, and the result is written "
-        + "dequantised; so it is of a base that is quantised in its files, but with --keep_quantization.\n"
+        + "dequantised.\n"
+        + "A base that is quantised in its files becomes dense too, unless --keep_quantization is given.\n"
         + "What is written is read again and compared with base and adapter; off by more than rounding, it goes.\n"
         + "With --combination_type the output is one adapter:\n  --adapter a:0.7 --adapter b:0.3 --combination_type "
         + "ties --density 0.5";
