@@ -1,6 +1,6 @@
 namespace PeftNative.Ops;
 
-/// <summary>The bytes of a row of blocks, wherever they lie.</summary>
+/// <summary>The bytes of a row of blocks, wherever they lie. Only read, so thread-safe.</summary>
 public interface IByteRow
 {
     /// <summary>A byte, from 0 to 255.</summary>
