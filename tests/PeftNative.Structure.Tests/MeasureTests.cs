@@ -25,8 +25,8 @@ public class MeasureTests
             m => $"| {m.Name} | {m.Count(Sources.Here).Count} | {m.Limit?.ToString() ?? "-"} | {m.Goal} |");
         string[] circles = [.. Circles()];
         File.WriteAllLines(Sources.TablePath,
-            ["| measure | now | limit | goal |", "|---|---|---|---|", .. rows, .. SizeOfTheCore(), "", "Circles between rooms:",
-                "", .. circles]);
+            ["| measure | now | limit | goal |", "|---|---|---|---|", .. rows, .. SizeOfTheCore(), "",
+                "Circles between rooms:", "", .. circles]);
         TestContext.Current.TestOutputHelper?.WriteLine(File.ReadAllText(Sources.TablePath));
         Assert.NotEmpty(Sources.Here.Core);
     }

@@ -75,9 +75,9 @@ internal sealed class RoomGraph
         ? []
         : symbol.DeclaringSyntaxReferences.Select(reference => reference.SyntaxTree);
 
-    // Folders of the core by their names, those of other projects after the project's: Formats/Json, Cli/Verbs. A method
-    // of Peft is one room with all below it, and so is the template engine: values, their methods and what runs them
-    // call each other, as Python's do.
+    // Folders of the core by their names, those of other projects after the project's: Formats/Json, Cli/Verbs. A
+    // method of Peft is one room with all below it, and so is the template engine: values, their methods and what runs
+    // them call each other, as Python's do.
     private static string Room(string folder)
     {
         if (folder == "src/PeftNative") return ".";
