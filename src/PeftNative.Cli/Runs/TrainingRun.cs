@@ -136,8 +136,8 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         var state = result switch { null => "stopped by an error", { End: RunEnd.Cancelled } => "interrupted",
             { End: RunEnd.EarlyStopped } => "stopped early", _ => "completed" };
         AtomicFile.WriteText(Path.Combine(output, "report.html"), HtmlReport.Write(title,
-            $"{state}, {DateTime.Now:yyyy-MM-dd HH:mm}, peftnative {Product.Version}, {setup.Backend.Description}", cards,
-            log.Lines, panel, result is null ? [] : Samples(sample),
+            $"{state}, {DateTime.Now:yyyy-MM-dd HH:mm}, peftnative {Product.Version}, {setup.Backend.Description}",
+            cards, log.Lines, panel, result is null ? [] : Samples(sample),
             ConfigWriter.Write(values, TrainSettings.Recorded)));
     }
 

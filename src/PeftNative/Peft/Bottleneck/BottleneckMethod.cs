@@ -80,7 +80,8 @@ internal sealed class BottleneckMethod() : Method<BottleneckConfig>("bottleneck"
         Implied = (c, isOpen) => c with
         {
             // Houlsby's kind, with one after attention, has no norm before it.
-            NormBefore = isOpen(NormBefore) ? !c.AfterAttention : c.NormBefore, AdapterName = c.AdapterName ?? "default",
+            NormBefore = isOpen(NormBefore) ? !c.AfterAttention : c.NormBefore,
+            AdapterName = c.AdapterName ?? "default",
         },
         Create = (model, config, start) =>
             new BottleneckAdapter(model, config with { AdapterName = config.AdapterName ?? start.Name }, start),
