@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PeftNative.Cuda.Driver;
+using PeftNative.Cuda.Operations;
 using PeftNative.Ops;
 
 namespace PeftNative.Cuda;

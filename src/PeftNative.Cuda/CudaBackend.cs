@@ -1,4 +1,5 @@
 using PeftNative.Cuda.Driver;
+using PeftNative.Cuda.Driver.Kernels;
 using PeftNative.Cuda.Libraries;
 using PeftNative.Cuda.Products;
 using PeftNative.Ops;

@@ -2,6 +2,7 @@ using Microsoft.Extensions.AI;
 using PeftNative.Data;
 using PeftNative.Inference;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 
 namespace PeftNative.Extensions.AI;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 
 namespace PeftNative.Extensions.Logging;
 

@@ -2,6 +2,7 @@ using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using PeftNative.Ilgpu.Kernels;
+using PeftNative.Ilgpu.Kernels.Common;
 using PeftNative.Ilgpu.Memory;
 using PeftNative.Ops;
 using PeftNative.Tensors;

@@ -13,7 +13,9 @@ internal sealed class JsonValues(Interpreter interpreter)
     private const int MostDigits = 4300;
 
     /// <summary>The value of a variable.</summary>
-    /// <exception cref="JinjaException">A key comes twice, half a surrogate pair, a number too long.</exception>
+    /// <exception cref="JinjaException">
+    /// It is broken: a key twice, half a surrogate pair, a number too long.
+    /// </exception>
     public Value Convert(JinjaVariable variable) => variable is { OmitsNulls: true, Value: JsonArray items }
         ? new ListValue([.. items.Select(i => i is JsonObject item ? Object(item, skipNulls: true) : Convert(i))])
         : Convert(variable.Value);

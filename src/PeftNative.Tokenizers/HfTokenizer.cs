@@ -4,6 +4,7 @@ using PeftNative.Tokenizers.Decoders;
 using PeftNative.Tokenizers.Encodings;
 using PeftNative.Tokenizers.Files;
 using PeftNative.Tokenizers.Files.Parts;
+using PeftNative.Tokenizers.Files.SentencePiece;
 using PeftNative.Tokenizers.Models;
 using PeftNative.Tokenizers.Pipeline;
 using PeftNative.Tokenizers.Templates;

@@ -1,4 +1,4 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;

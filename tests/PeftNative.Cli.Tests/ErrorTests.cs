@@ -1,5 +1,6 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
+using PeftNative.Formats.Safetensors;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;
@@ -103,8 +104,8 @@ public sealed class ErrorTests : IDisposable
     {
         var adapter = TrainedAdapter();
         var file = Path.Combine(adapter, "adapter_model.safetensors");
-        var writer = Formats.SafetensorsWriter.ForPyTorch();
-        using (var whole = Formats.SafetensorsFile.Open(file))
+        var writer = SafetensorsWriter.ForPyTorch();
+        using (var whole = SafetensorsFile.Open(file))
             foreach (var tensor in whole.Tensors.Skip(1))
                 writer.Add(tensor.Name, tensor.Type, tensor.Shape.AsSpan(), whole.Bytes(tensor).ToArray());
         writer.Save(file);

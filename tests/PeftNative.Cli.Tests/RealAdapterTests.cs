@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
 using PeftNative.Backends;
-using PeftNative.Data;
-using PeftNative.Formats;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Inference;
 using PeftNative.Lab.Verification;
 using PeftNative.Models.Loading;

@@ -1,4 +1,4 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Lab.Cases;
 using Xunit;
 

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Backends.Reference;
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Tensors;

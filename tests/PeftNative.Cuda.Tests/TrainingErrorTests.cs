@@ -1,9 +1,10 @@
 using PeftNative.Cuda.Driver;
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
 using PeftNative.Models.Loading;
-using PeftNative.Peft;
 using PeftNative.Peft.Lora;
-using PeftNative.Training;
+using PeftNative.Peft.Matching;
+using PeftNative.Training.Loop;
 using Xunit;
 
 namespace PeftNative.Cuda.Tests;

@@ -1,11 +1,14 @@
 using PeftNative.Cuda.Driver;
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
 using PeftNative.Models.Loading;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.PTuning;
 using PeftNative.Tensors;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 using Xunit;
 
 namespace PeftNative.Cuda.Tests;

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 using PeftNative.Extensions.Logging;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 using Xunit;
 
 namespace PeftNative.Extensions.Tests;

@@ -62,7 +62,9 @@ internal static partial class OperationPlaces
         [.. sources.Below(Core + "Ops").SelectMany(file => Record().Matches(file.Text)
             .Select(m => (m.Groups[1].Value, Path.GetFileNameWithoutExtension(file.Path))))];
 
-    /// <summary>Places that an operation lacks, or has although it is written down as absent.</summary>
+    /// <summary>
+    /// Places that an operation should have and has not, or has although it is written down as absent.
+    /// </summary>
     public static IReadOnlyList<string> Wrong(Sources sources) =>
         [.. from operation in Records(sources)
             from place in All

@@ -3,6 +3,7 @@
 using PeftNative.Backends;
 using PeftNative.Inference;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
 using PeftNative.Peft.Merging;

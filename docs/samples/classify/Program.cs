@@ -3,11 +3,16 @@
 using PeftNative;
 using PeftNative.Backends;
 using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 using PeftNative.Inference;
 using PeftNative.Models.Loading;
 using PeftNative.Peft.Lora;
 using PeftNative.Tokenizers;
 using PeftNative.Training;
+using PeftNative.Training.Loop;
 
 string[] names = ["fruit", "animal"];
 (string Text, string Label)[] texts =

@@ -3,11 +3,15 @@
 using PeftNative;
 using PeftNative.Backends;
 using PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Tokenizers;
 using PeftNative.Training;
+using PeftNative.Training.Loop;
 
 var (folder, output) = (args[0], args[1]);
 

@@ -1,9 +1,11 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Records;
 using PeftNative.Lab.Comparison;
 using PeftNative.Models;
+using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;

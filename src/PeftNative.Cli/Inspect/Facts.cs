@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Output;
 using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Models.Families;
 using PeftNative.Peft;
 

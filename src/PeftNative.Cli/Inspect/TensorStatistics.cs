@@ -1,4 +1,3 @@
-using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 
 namespace PeftNative.Cli.Inspect;

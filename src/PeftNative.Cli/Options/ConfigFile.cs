@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 
 namespace PeftNative.Cli.Options;
 

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Formats.Text;
 
 namespace PeftNative.Cli.Options;

@@ -1,10 +1,11 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Output;
-using PeftNative.Data;
-using PeftNative.Models;
+using PeftNative.Data.Batching;
+using PeftNative.Models.Config;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
+using PeftNative.Training.Optimization;
 using PeftNative.Training.Schedules;
 
 namespace PeftNative.Cli.Options;
@@ -169,7 +170,7 @@ internal static class TrainSettings
         SaveTotalLimit = values.Int(SaveLimit),
         BestMetric = values.Text(Metric), EarlyStoppingPatience = OptionalInt(values, Patience),
         EarlyStoppingMinDelta = values.Number(MinDelta),
-        OnNan = values.Text(OnNan) == "skip" ? Training.OnNan.Skip : Training.OnNan.Stop,
+        OnNan = values.Text(OnNan) == "skip" ? Training.Loop.OnNan.Skip : Training.Loop.OnNan.Stop,
     };
 
     private static string UsualRatesText()

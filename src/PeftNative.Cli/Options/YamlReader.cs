@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 

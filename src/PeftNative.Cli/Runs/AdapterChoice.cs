@@ -1,5 +1,7 @@
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Mixed;
 
 namespace PeftNative.Cli.Runs;

@@ -1,7 +1,9 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Data;
-using PeftNative.Models;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Records;
+using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Tokenizers.Chat;

@@ -1,9 +1,12 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 using PeftNative.Inference;
-using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Tokenizers.Chat;
 
 namespace PeftNative.Cli.Runs;

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Output;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 
 namespace PeftNative.Cli.Runs;
 

@@ -1,13 +1,17 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Inspection;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tokenizers;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 
 namespace PeftNative.Cli.Runs;
 

@@ -1,6 +1,6 @@
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
 using PeftNative.Inference;
-using PeftNative.Models;
+using PeftNative.Models.Layers;
 
 namespace PeftNative.Cli.Runs;
 

@@ -1,6 +1,6 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 
 namespace PeftNative.Cli.Runs;
 

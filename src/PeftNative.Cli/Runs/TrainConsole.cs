@@ -1,5 +1,5 @@
 using PeftNative.Cli.Output;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 
 namespace PeftNative.Cli.Runs;
 

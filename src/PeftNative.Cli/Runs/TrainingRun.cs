@@ -3,9 +3,11 @@ using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Report;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Storage;
 using PeftNative.Peft;
-using PeftNative.Training;
+using PeftNative.Peft.Adapters;
+using PeftNative.Training.Loop;
 
 namespace PeftNative.Cli.Runs;
 

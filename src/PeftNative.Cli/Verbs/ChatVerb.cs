@@ -4,7 +4,6 @@ using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Inference;
-using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
 using PeftNative.Tokenizers.Chat;
 

@@ -4,7 +4,7 @@ using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Peft;
 using PeftNative.Tensors;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 
 namespace PeftNative.Cli.Verbs;
 
@@ -63,7 +63,7 @@ internal sealed class CheckVerb : Verb
         var needed = 2 * adapter + (setup.Options.SaveTotalLimit + 1) * 3 * adapter;
         var folder = Path.GetFullPath(values.OptionalText(TrainSettings.Output) ?? ".");
         while (!Directory.Exists(folder)) folder = Path.GetDirectoryName(folder)!;
-        var free = Formats.LocalFileSystem.Instance.FreeBytes(folder);
+        var free = Formats.Storage.LocalFileSystem.Instance.FreeBytes(folder);
         if (free < needed)
             throw new StorageException(
                 $"A run would need {Quantity.Bytes(needed)} of disk space, {Quantity.Bytes(free.Value)} are free.",

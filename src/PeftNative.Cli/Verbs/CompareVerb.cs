@@ -1,7 +1,7 @@
 using PeftNative.Cli.Compare;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Formats;
+using PeftNative.Formats.Storage;
 using PeftNative.Lab.Comparison;
 
 namespace PeftNative.Cli.Verbs;

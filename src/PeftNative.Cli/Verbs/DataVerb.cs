@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
-using PeftNative.Data;
+using PeftNative.Data.Inspection;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 using PeftNative.Models.Families;
 using PeftNative.Tokenizers;
 

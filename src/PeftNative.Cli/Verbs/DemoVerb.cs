@@ -2,7 +2,7 @@ using PeftNative.Cli.Demo;
 using PeftNative.Cli.Demo.Base;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
-using PeftNative.Formats;
+using PeftNative.Formats.Storage;
 
 namespace PeftNative.Cli.Verbs;
 

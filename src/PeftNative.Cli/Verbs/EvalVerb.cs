@@ -6,7 +6,7 @@ using PeftNative.Cli.Runs;
 using PeftNative.Inference;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 
 namespace PeftNative.Cli.Verbs;
 

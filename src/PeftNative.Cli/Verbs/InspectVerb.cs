@@ -4,6 +4,7 @@ using PeftNative.Cli.Inspect;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
 

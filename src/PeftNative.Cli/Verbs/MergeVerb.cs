@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Peft.Merging;
 using PeftNative.Tensors;
 

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
-using PeftNative.Formats;
+using PeftNative.Formats.Storage;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
 

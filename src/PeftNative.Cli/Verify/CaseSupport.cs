@@ -1,4 +1,4 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Lab.Verification;
 using PeftNative.Models.Families;
 using PeftNative.Peft;

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 using PeftNative.Lab.Verification;
 using PeftNative.Tokenizers.Chat;
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using PeftNative.Cuda.Driver;
+using PeftNative.Cuda.Operations;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 

@@ -1,4 +1,4 @@
-namespace PeftNative.Cuda;
+namespace PeftNative.Cuda.Operations;
 
 /// <summary>
 /// How many queries and keys a block of attention takes at a time, and the shared memory it needs for that.

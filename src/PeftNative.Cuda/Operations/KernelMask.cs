@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using PeftNative.Ops;
 
-namespace PeftNative.Cuda;
+namespace PeftNative.Cuda.Operations;
 
 /// <summary>The layout of <c>DropoutMask</c> in kernels/include/philox.cuh.</summary>
 /// <param name="mask">The mask.</param>

@@ -1,4 +1,5 @@
 using PeftNative.Cuda.Driver;
+using PeftNative.Cuda.Operations;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 

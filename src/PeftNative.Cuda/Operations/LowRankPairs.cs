@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Cuda;
+namespace PeftNative.Cuda.Operations;
 
 /// <summary>The layout of <c>LowRankPair</c> in kernels/include/low_rank.cuh.</summary>
 [StructLayout(LayoutKind.Sequential)]

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using PeftNative.Cuda.Driver;
 using PeftNative.Ops;
 
-namespace PeftNative.Cuda;
+namespace PeftNative.Cuda.Operations;
 
 /// <summary>
 /// The buckets of relative distances in device memory, made once for each kind of bias: the logarithms of the host

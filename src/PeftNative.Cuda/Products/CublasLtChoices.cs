@@ -1,4 +1,4 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Storage;
 
 namespace PeftNative.Cuda.Products;
 

@@ -1,4 +1,5 @@
 using ILGPU;
+using PeftNative.Ilgpu.Kernels.Common;
 
 namespace PeftNative.Ilgpu.Kernels;
 

@@ -1,4 +1,5 @@
 using ILGPU;
+using PeftNative.Ilgpu.Kernels.Common;
 using PeftNative.Ops;
 
 namespace PeftNative.Ilgpu.Kernels;

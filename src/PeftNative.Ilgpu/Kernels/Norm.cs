@@ -1,5 +1,6 @@
 using ILGPU;
 using ILGPU.Algorithms;
+using PeftNative.Ilgpu.Kernels.Common;
 
 namespace PeftNative.Ilgpu.Kernels;
 

@@ -1,4 +1,5 @@
 using PeftNative.Ilgpu.Kernels;
+using PeftNative.Ilgpu.Kernels.Common;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 

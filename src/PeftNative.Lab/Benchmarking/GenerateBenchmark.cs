@@ -1,7 +1,7 @@
 using PeftNative.Models;
 using PeftNative.Models.Config;
 using PeftNative.Models.Steps;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
 namespace PeftNative.Lab.Benchmarking;

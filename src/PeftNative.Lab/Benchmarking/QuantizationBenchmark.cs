@@ -1,7 +1,7 @@
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
 using PeftNative.Quantization;
 

@@ -1,10 +1,10 @@
 using System.Text.Json.Nodes;
-using PeftNative.Models;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Quantization;
 
 namespace PeftNative.Lab.Benchmarking;
@@ -63,7 +63,7 @@ public sealed record StepBenchmarkOptions
     public long? MemoryBudgetBytes { get; init; }
 
     /// <summary>
-    /// Whether steps are replayed as a graph of the device; see <see cref="Training.TrainerOptions.UseGraphs"/>.
+    /// Whether steps are replayed as a graph of the device; see <see cref="Training.Loop.TrainerOptions.UseGraphs"/>.
     /// </summary>
     public bool UseGraphs { get; init; } = true;
 

@@ -1,9 +1,9 @@
 using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Models.Steps;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
-using PeftNative.Training;
+using PeftNative.Training.Optimization;
 
 namespace PeftNative.Lab.Benchmarking;
 

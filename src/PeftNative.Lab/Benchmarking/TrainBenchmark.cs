@@ -1,7 +1,8 @@
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
 using PeftNative.Determinism;
 using PeftNative.Models;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 
 namespace PeftNative.Lab.Benchmarking;
 

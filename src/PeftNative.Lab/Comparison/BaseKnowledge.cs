@@ -1,7 +1,9 @@
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Tensors;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 
 namespace PeftNative.Lab.Comparison;
 

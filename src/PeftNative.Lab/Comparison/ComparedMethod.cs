@@ -1,4 +1,4 @@
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Lab.Comparison;
 

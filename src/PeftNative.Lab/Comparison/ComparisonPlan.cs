@@ -1,5 +1,7 @@
-using PeftNative.Data;
-using PeftNative.Training;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Records;
+using PeftNative.Training.Loop;
+using PeftNative.Training.Optimization;
 
 namespace PeftNative.Lab.Comparison;
 

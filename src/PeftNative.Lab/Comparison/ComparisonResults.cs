@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Storage;
 
 namespace PeftNative.Lab.Comparison;
 

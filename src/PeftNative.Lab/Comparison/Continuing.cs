@@ -1,6 +1,8 @@
 using PeftNative.Data;
+using PeftNative.Data.Records;
 using PeftNative.Inference;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Training.Metrics;
 
 namespace PeftNative.Lab.Comparison;

@@ -3,12 +3,15 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using PeftNative.Data;
+using PeftNative.Data.Encoding;
 using PeftNative.Determinism;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 
 namespace PeftNative.Lab.Comparison;
 

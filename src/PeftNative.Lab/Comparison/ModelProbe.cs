@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Tensors;
 
 namespace PeftNative.Lab.Comparison;

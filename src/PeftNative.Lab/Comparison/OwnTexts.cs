@@ -1,4 +1,5 @@
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
 using PeftNative.Inference;
 using PeftNative.Models;
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using PeftNative.Models;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Lab.Comparison;
 

@@ -1,7 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
-using PeftNative.Peft;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Lab.Verification;
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using PeftNative.Backends.Reference;
 using PeftNative.Inference;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
@@ -10,7 +11,7 @@ using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Mixed;
 using PeftNative.Tensors;
-using PeftNative.Training;
+using PeftNative.Training.Optimization;
 
 namespace PeftNative.Lab.Verification;
 

@@ -1,4 +1,5 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;

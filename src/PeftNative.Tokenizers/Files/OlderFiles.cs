@@ -1,5 +1,6 @@
 using PeftNative.Tokenizers.Decoders;
 using PeftNative.Tokenizers.Files.Parts;
+using PeftNative.Tokenizers.Files.SentencePiece;
 using PeftNative.Tokenizers.Models;
 using PeftNative.Tokenizers.Normalizers;
 using PeftNative.Tokenizers.Patterns;

@@ -1,3 +1,4 @@
+using PeftNative.Formats.Storage;
 using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats;

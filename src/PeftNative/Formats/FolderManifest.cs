@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using PeftNative.Formats.Json;
 using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats;

@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using PeftNative.Formats.Safetensors;
+using PeftNative.Formats.Storage;
 
 namespace PeftNative.Formats;
 

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats;

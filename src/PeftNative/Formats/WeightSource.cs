@@ -1,4 +1,5 @@
 using PeftNative.Formats.Safetensors;
+using PeftNative.Formats.Storage;
 using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats;

@@ -1,5 +1,9 @@
 using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Steps;
 using PeftNative.Tensors;
 

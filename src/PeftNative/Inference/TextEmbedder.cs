@@ -1,5 +1,6 @@
 using PeftNative.Data;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Steps;
 using PeftNative.Tensors;
 

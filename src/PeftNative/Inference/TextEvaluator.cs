@@ -1,5 +1,7 @@
 using PeftNative.Data;
+using PeftNative.Data.Encoding;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Training.Metrics;
 
 namespace PeftNative.Inference;

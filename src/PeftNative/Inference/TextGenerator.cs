@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using PeftNative.Data;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 
 namespace PeftNative.Inference;
 

@@ -1,3 +1,4 @@
+using PeftNative.Models.Layers;
 using PeftNative.Tensors;
 
 namespace PeftNative.Models;

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using PeftNative.Models.Layers;
 using PeftNative.Tensors;
 
 namespace PeftNative.Models;

@@ -1,4 +1,4 @@
-using PeftNative.Data;
+using PeftNative.Data.Batching;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 

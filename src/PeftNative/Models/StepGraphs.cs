@@ -1,3 +1,4 @@
+using PeftNative.Models.Layers;
 using PeftNative.Ops;
 
 namespace PeftNative.Models;

@@ -1,3 +1,5 @@
+using PeftNative.Models.Layers;
+
 namespace PeftNative.Models;
 
 /// <summary>

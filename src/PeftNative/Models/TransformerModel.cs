@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Quantization;

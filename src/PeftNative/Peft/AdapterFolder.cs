@@ -1,4 +1,5 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Storage;
 using PeftNative.Formats.Text;
 using PeftNative.Models;
 using PeftNative.Peft.Adapters;

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Peft.Adapters;

@@ -1,13 +1,13 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Formats.Text;
 using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.PTuning;
 using PeftNative.Peft.PrefixTuning;
 using PeftNative.Peft.PromptTuning;
-using PeftNative.Peft.PTuning;
 
 namespace PeftNative.Peft;
 

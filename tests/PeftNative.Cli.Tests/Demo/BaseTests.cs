@@ -2,11 +2,11 @@ using PeftNative.Backends;
 using PeftNative.Cli.Demo.Base;
 using PeftNative.Cli.Demo.Text;
 using PeftNative.Cli.Output;
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Inference;
 using PeftNative.Models.Loading;
 using PeftNative.Tokenizers;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 using Xunit;
 
 namespace PeftNative.Cli.Tests.Demo;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using PeftNative.Cli.Demo.Text;
-using PeftNative.Data;
+using PeftNative.Data.Records;
 using Xunit;
 using YamlDotNet.RepresentationModel;
 

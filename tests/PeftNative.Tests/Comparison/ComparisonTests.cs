@@ -1,10 +1,10 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
 using PeftNative.Lab.Comparison;
-using PeftNative.Peft;
 using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;

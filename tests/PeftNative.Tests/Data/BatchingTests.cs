@@ -1,4 +1,6 @@
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
 using Xunit;
 
 namespace PeftNative.Tests.Data;

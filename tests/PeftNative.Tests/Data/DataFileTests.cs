@@ -1,5 +1,6 @@
 using System.Text;
-using PeftNative.Data;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 using Xunit;
 
 namespace PeftNative.Tests.Data;

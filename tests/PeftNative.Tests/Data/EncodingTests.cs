@@ -1,5 +1,9 @@
 using System.Text.Json.Nodes;
 using PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Inspection;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 using Xunit;
 using static PeftNative.Tests.Data.ToyTokenizer;
 

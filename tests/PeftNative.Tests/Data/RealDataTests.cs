@@ -1,4 +1,5 @@
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Records;
 using Xunit;
 
 namespace PeftNative.Tests.Data;

@@ -1,5 +1,5 @@
 using System.Text;
-using PeftNative.Data;
+using PeftNative.Data.Records;
 
 namespace PeftNative.Tests.Data;
 

@@ -1,4 +1,6 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
+using PeftNative.Formats.Storage;
 using PeftNative.Formats.Text;
 using Xunit;
 

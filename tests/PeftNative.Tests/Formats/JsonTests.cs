@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using Xunit;
 
 namespace PeftNative.Tests.Formats;

@@ -3,6 +3,8 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using PeftNative.Formats;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
 using Xunit;
 
 namespace PeftNative.Tests.Formats;

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Tensors;
 using Xunit;
 

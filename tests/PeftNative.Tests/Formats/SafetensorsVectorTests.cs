@@ -1,5 +1,5 @@
 using System.Text;
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using Xunit;
 
 namespace PeftNative.Tests.Formats;

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using Xunit;
 
 namespace PeftNative.Tests.Formats;

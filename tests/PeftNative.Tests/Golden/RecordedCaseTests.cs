@@ -1,5 +1,5 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Lab.Verification;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;

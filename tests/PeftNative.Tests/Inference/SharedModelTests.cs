@@ -1,6 +1,8 @@
 using PeftNative.Backends;
 using PeftNative.Backends.NativeCpu;
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
 using PeftNative.Inference;
 using PeftNative.Models;
 using PeftNative.Ops;

@@ -1,6 +1,6 @@
 using System.Text;
-using PeftNative.Formats;
-using PeftNative.Models;
+using PeftNative.Formats.Json;
+using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using Xunit;
 

@@ -1,4 +1,4 @@
-using PeftNative.Models;
+using PeftNative.Models.Layers;
 using Xunit;
 
 namespace PeftNative.Tests.Models;

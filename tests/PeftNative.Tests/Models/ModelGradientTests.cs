@@ -1,6 +1,6 @@
-using PeftNative.Peft;
 using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Tensors;
 using Xunit;
 

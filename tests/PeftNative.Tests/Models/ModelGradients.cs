@@ -3,7 +3,7 @@ using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 using Xunit;

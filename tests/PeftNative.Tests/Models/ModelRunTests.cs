@@ -2,8 +2,9 @@ using PeftNative.Backends.Reference;
 using PeftNative.Models;
 using PeftNative.Models.Layers;
 using PeftNative.Ops;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Tensors;
 using Xunit;
 

@@ -1,5 +1,5 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;

@@ -1,7 +1,8 @@
 using System.Text;
 using PeftNative.Backends;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Models;
+using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Tensors;

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Backends.Reference;
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Weights;

@@ -1,4 +1,4 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;

@@ -1,12 +1,13 @@
 using System.Text;
 using PeftNative.Backends;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Models;
 using PeftNative.Models.Families;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;

@@ -1,12 +1,13 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Merging;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 using Xunit;
 
 namespace PeftNative.Tests.Ownership;

@@ -1,17 +1,18 @@
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
 using PeftNative.Inference;
 using PeftNative.Models.Loading;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Mixed;
+using PeftNative.Peft.PTuning;
 using PeftNative.Peft.PrefixTuning;
 using PeftNative.Peft.PromptTuning;
-using PeftNative.Peft.PTuning;
-using PeftNative.Training;
 using PeftNative.Tests.Data;
+using PeftNative.Training.Loop;
 using Xunit;
 
 namespace PeftNative.Tests.Ownership;

@@ -1,8 +1,9 @@
 using System.Text.Json.Nodes;
 using PeftNative.Backends.Reference;
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 using PeftNative.Models.Families;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;

@@ -1,8 +1,9 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Models;
 using PeftNative.Models.Weights;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.PromptTuning;
 using PeftNative.Tensors;
 using PeftNative.Tests.Models;

@@ -1,8 +1,9 @@
 using System.Text;
-using PeftNative.Formats;
-using PeftNative.Peft;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Lora.Export;
+using PeftNative.Peft.Matching;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using Xunit;

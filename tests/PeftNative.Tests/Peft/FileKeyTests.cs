@@ -1,7 +1,9 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Lora.Combining;
+using PeftNative.Peft.Matching;
 using PeftNative.Tests.Data;
 using Xunit;
 

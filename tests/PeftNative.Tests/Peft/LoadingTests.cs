@@ -1,9 +1,11 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.PrefixTuning;
 using PeftNative.Peft.PromptTuning;
 using PeftNative.Tensors;

@@ -3,6 +3,7 @@ using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Lora.Combining;
 using PeftNative.Peft.Lora.Export;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.Mixed;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;

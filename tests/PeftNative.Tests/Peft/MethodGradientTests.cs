@@ -1,7 +1,7 @@
-using PeftNative.Peft.Ia3;
-using PeftNative.Peft;
 using PeftNative.Peft.Bottleneck;
+using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.PTuning;
 using PeftNative.Tests.Models;
 using Xunit;

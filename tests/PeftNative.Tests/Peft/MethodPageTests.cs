@@ -1,11 +1,12 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.Lora;
-using PeftNative.Peft.PromptTuning;
 using PeftNative.Peft.PTuning;
+using PeftNative.Peft.PromptTuning;
 using Xunit;
 
 namespace PeftNative.Tests.Peft;

@@ -1,6 +1,8 @@
 using PeftNative.Models;
-using PeftNative.Peft;
+using PeftNative.Models.Layers;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.Mixed;
 using PeftNative.Tests.Models;
 using Xunit;

@@ -1,7 +1,8 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Determinism;
 using PeftNative.Models;
-using PeftNative.Peft;
+using PeftNative.Models.Layers;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 using PeftNative.Tests.Models;
 

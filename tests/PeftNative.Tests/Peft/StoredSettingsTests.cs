@@ -1,12 +1,14 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using PeftNative.Backends.Reference;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.Merging;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;

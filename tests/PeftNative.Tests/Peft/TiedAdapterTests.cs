@@ -1,12 +1,14 @@
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.Tokens;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;
-using PeftNative.Training;
+using PeftNative.Training.Optimization;
 using Xunit;
 
 namespace PeftNative.Tests.Peft;

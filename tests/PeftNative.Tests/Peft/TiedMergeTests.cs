@@ -1,11 +1,14 @@
 using System.Text.Json.Nodes;
 using PeftNative.Backends.Reference;
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Weights;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.Merging;
 using PeftNative.Peft.Tokens;
 using PeftNative.Tensors;

@@ -1,16 +1,16 @@
 using System.Text;
 using PeftNative.Determinism;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
-using PeftNative.Training;
+using PeftNative.Training.Optimization;
 
 namespace PeftNative.Tests.Peft;
 

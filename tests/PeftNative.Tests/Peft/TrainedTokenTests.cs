@@ -1,9 +1,10 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Lora.Combining;
 using PeftNative.Peft.Lora.Export;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.PromptTuning;
 using PeftNative.Peft.Tokens;
 using PeftNative.Tensors;

@@ -1,11 +1,11 @@
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.PTuning;
 using PeftNative.Peft.PrefixTuning;
 using PeftNative.Peft.PromptTuning;
-using PeftNative.Peft.PTuning;
 
 namespace PeftNative.Tests.Peft;
 

@@ -3,6 +3,7 @@ using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora;
 using PeftNative.Peft.Lora.Combining;
+using PeftNative.Peft.Matching;
 using PeftNative.Tests.Data;
 using Xunit;
 

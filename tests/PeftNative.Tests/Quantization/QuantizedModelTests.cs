@@ -1,13 +1,15 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 using PeftNative.Models.Families;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Ia3;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Quantization;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;

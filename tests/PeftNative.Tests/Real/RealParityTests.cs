@@ -1,14 +1,16 @@
 using PeftNative.Backends;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Lab.Verification;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Baselines;
 using PeftNative.Tensors;
-using PeftNative.Training;
+using PeftNative.Training.Optimization;
 using Xunit;
 
 namespace PeftNative.Tests.Real;

@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
 using PeftNative.Cli.Demo.Text;
-using PeftNative.Formats;
-using PeftNative.Peft;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
+using PeftNative.Formats.Storage;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
 namespace PeftNative.Cli.Demo.Base;

@@ -1,13 +1,16 @@
 using PeftNative.Cli.Demo.Text;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
 using PeftNative.Peft.Baselines;
 using PeftNative.Tokenizers;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
+using PeftNative.Training.Optimization;
 
 namespace PeftNative.Cli.Demo.Base;
 

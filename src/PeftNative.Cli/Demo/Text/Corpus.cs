@@ -1,4 +1,5 @@
-using PeftNative.Data;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 
 namespace PeftNative.Cli.Demo.Text;
 

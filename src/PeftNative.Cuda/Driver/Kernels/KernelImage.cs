@@ -1,7 +1,7 @@
 using System.Reflection;
 using System.Text;
 
-namespace PeftNative.Cuda.Driver;
+namespace PeftNative.Cuda.Driver.Kernels;
 
 /// <summary>The code of a module of kernels, in a form the driver loads.</summary>
 internal static class KernelImage

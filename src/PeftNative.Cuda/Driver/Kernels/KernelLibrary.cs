@@ -1,6 +1,6 @@
 using PeftNative.Tensors;
 
-namespace PeftNative.Cuda.Driver;
+namespace PeftNative.Cuda.Driver.Kernels;
 
 /// <summary>
 /// The kernels of this assembly on one device. A module is one file of <c>kernels/</c>, by its stem, and is loaded when

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 
-namespace PeftNative.Cuda.Driver;
+namespace PeftNative.Cuda.Driver.Kernels;
 
 /// <summary>
 /// NVIDIA's run-time compiler, looked for under the names of its versions 13, 12 and 11. Only needed where the assembly

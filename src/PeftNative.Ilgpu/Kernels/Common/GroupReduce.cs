@@ -1,6 +1,6 @@
 using ILGPU;
 
-namespace PeftNative.Ilgpu.Kernels;
+namespace PeftNative.Ilgpu.Kernels.Common;
 
 /// <summary>
 /// Reductions over the threads of a group. Every thread adds the same values in the same order, so the result is the

@@ -1,6 +1,6 @@
 using ILGPU;
 
-namespace PeftNative.Ilgpu.Kernels;
+namespace PeftNative.Ilgpu.Kernels.Common;
 
 /// <summary>
 /// Elementary functions in single precision, to a few units in the last place, from additions, products and quotients

@@ -1,6 +1,6 @@
 using ILGPU;
 
-namespace PeftNative.Ilgpu.Kernels;
+namespace PeftNative.Ilgpu.Kernels.Common;
 
 /// <summary>
 /// A matrix of singles as kernels see it: transposing it swaps the two strides. Absent operands have no elements.

@@ -4,7 +4,7 @@ using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Normalizers;
 using PeftNative.Tokenizers.Text;
 
-namespace PeftNative.Tokenizers.Files;
+namespace PeftNative.Tokenizers.Files.SentencePiece;
 
 /// <summary>The kinds of pieces, numbered as in sentencepiece_model.proto.</summary>
 internal enum PieceKind { Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused = 5, Byte = 6 }

@@ -8,7 +8,7 @@ using PeftNative.Tokenizers.PreTokenizers;
 using PeftNative.Tokenizers.Templates;
 using PeftNative.Tokenizers.Text;
 
-namespace PeftNative.Tokenizers.Files;
+namespace PeftNative.Tokenizers.Files.SentencePiece;
 
 /// <summary>
 /// Turns a SentencePiece model into the pipeline transformers makes of it, or into one that equals the SentencePiece

@@ -1,7 +1,7 @@
 using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Models;
 
-namespace PeftNative.Tokenizers.Files;
+namespace PeftNative.Tokenizers.Files.SentencePiece;
 
 /// <summary>Builds models from the pieces of a SentencePiece file.</summary>
 internal static class SentencePieceModels

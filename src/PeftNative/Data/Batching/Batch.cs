@@ -1,4 +1,6 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Encoding;
+
+namespace PeftNative.Data.Batching;
 
 /// <summary>
 /// Several examples side by side without padding: all tokens in one row, the sequences one after the other. Immutable

@@ -1,4 +1,6 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Encoding;
+
+namespace PeftNative.Data.Batching;
 
 /// <summary>Gives the batch of any step. Immutable; safe to use from several threads.</summary>
 public sealed class BatchLoader

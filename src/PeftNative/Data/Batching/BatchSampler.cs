@@ -1,6 +1,6 @@
 using PeftNative.Determinism;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Batching;
 
 /// <summary>In which order items are drawn.</summary>
 public enum SamplingOrder

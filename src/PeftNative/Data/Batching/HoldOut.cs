@@ -1,6 +1,6 @@
 using PeftNative.Determinism;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Batching;
 
 /// <summary>Splits examples off the training data for validation.</summary>
 public static class HoldOut

@@ -1,4 +1,4 @@
-namespace PeftNative.Data;
+namespace PeftNative.Data.Batching;
 
 /// <summary>
 /// Fills rows of a fixed number of tokens with several examples each, so that the rows of a batch do equal work. The

@@ -1,4 +1,6 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Records;
+
+namespace PeftNative.Data.Encoding;
 
 /// <summary>Plain texts and prompts with completions for causal language modelling.</summary>
 internal sealed class CausalEncoder(ITokenizer tokenizer, EncodingOptions options)

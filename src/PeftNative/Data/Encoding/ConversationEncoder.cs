@@ -1,4 +1,6 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Records;
+
+namespace PeftNative.Data.Encoding;
 
 /// <summary>
 /// Conversations for causal language modelling: the model's chat template makes their texts, of which the assistant's

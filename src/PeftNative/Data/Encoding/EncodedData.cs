@@ -1,4 +1,7 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
+
+namespace PeftNative.Data.Encoding;
 
 /// <summary>A record that gave no example, and why.</summary>
 public sealed record SkippedRecord(RecordOrigin Origin, string Reason);

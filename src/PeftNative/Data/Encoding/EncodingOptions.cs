@@ -1,4 +1,6 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Records;
+
+namespace PeftNative.Data.Encoding;
 
 /// <summary>How records become examples.</summary>
 public sealed record EncodingOptions

@@ -1,4 +1,6 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Reading;
+
+namespace PeftNative.Data.Encoding;
 
 /// <summary>
 /// A record as token ids with what is to be learned from it. Which of the targets is set follows from the task; none is

@@ -1,4 +1,6 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Records;
+
+namespace PeftNative.Data.Encoding;
 
 /// <summary>
 /// Turns records into examples for a task. Immutable; safe to use from several threads if the chat template is.

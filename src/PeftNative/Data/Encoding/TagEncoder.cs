@@ -1,4 +1,6 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Records;
+
+namespace PeftNative.Data.Encoding;
 
 /// <summary>
 /// Words with tags for token classification: the words are joined with spaces and encoded as one text; the first token

@@ -1,4 +1,6 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Reading;
+
+namespace PeftNative.Data.Encoding;
 
 /// <summary>Token ids that are being put together, with a mark on those to be trained. Not thread-safe.</summary>
 internal sealed class TokenRow

@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using PeftNative.Data.Records;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Encoding;
 
 /// <summary>A turn of the assistant that is trained, and where it stands in the text.</summary>
 /// <param name="Message">Index of its message in the conversation.</param>

@@ -1,4 +1,7 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Records;
+
+namespace PeftNative.Data.Inspection;
 
 /// <summary>
 /// A bar of a histogram of lengths: examples with <paramref name="From"/> to <paramref name="To"/> tokens, both

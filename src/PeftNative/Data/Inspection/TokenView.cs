@@ -1,4 +1,7 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Records;
+
+namespace PeftNative.Data.Inspection;
 
 /// <summary>A piece of an example's text: one token, or the few that make up one character.</summary>
 /// <param name="Text">The text, special tokens as the vocabulary spells them.</param>

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Reading;
 
 /// <summary>
 /// Reads the records of a data file, one after the other, without holding the file in memory (json excepted, see

@@ -1,4 +1,4 @@
-namespace PeftNative.Data;
+namespace PeftNative.Data.Reading;
 
 /// <summary>The files of a data set by their role; null where there is none.</summary>
 public sealed record DataSplits(string? Train, string? Validation, string? Test)

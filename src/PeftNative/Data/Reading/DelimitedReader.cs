@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Reading;
 
 /// <summary>
 /// Comma- or tab-separated values by RFC 4180: a header line, fields that may be quoted, quotes doubled inside quoted

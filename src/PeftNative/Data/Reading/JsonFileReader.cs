@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Reading;
 
 /// <summary>
 /// A JSON file: an array of objects, or an object that holds exactly one array. The bytes of the file are held in

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Reading;
 
 /// <summary>JSON Lines: one object per line, blank lines left out.</summary>
 internal static class JsonLinesReader

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Reading;
 
 /// <summary>
 /// Builds JSON values at once and strictly: no duplicate names, no broken surrogates, no number outside the range of a

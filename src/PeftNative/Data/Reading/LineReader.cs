@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Unicode;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Reading;
 
 /// <summary>
 /// Reads UTF-8 lines of at most 64 MB, ended by LF or CRLF, a byte order mark at the start left out. Not thread-safe.
@@ -49,7 +49,7 @@ internal sealed class LineReader(Stream stream, string path)
     public string Text()
     {
         RequireUtf8();
-        return Encoding.UTF8.GetString(Line.Span);
+        return System.Text.Encoding.UTF8.GetString(Line.Span);
     }
 
     /// <exception cref="DataException">The line is not UTF-8.</exception>
@@ -126,7 +126,7 @@ internal static class Excerpt
 
     /// <summary>The same of UTF-8 bytes, broken ones replaced.</summary>
     public static string Of(ReadOnlySpan<byte> bytes) =>
-        Of(Encoding.UTF8.GetString(bytes[..Math.Min(bytes.Length, 4 * Length)]));
+        Of(System.Text.Encoding.UTF8.GetString(bytes[..Math.Min(bytes.Length, 4 * Length)]));
 
     /// <summary><c>, after "…"</c>, or nothing where nothing is before.</summary>
     public static string After(ReadOnlySpan<byte> before) =>

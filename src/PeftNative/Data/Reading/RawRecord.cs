@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Reading;
 
 /// <summary>Where a record was read: its file and the line, from 1, on which it begins.</summary>
 public sealed record RecordOrigin(string File, long Line)

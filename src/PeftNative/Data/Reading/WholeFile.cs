@@ -1,7 +1,6 @@
-using System.Text;
 using System.Text.Unicode;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Reading;
 
 /// <summary>Files that are read as a whole: json and txt.</summary>
 internal static class WholeFile
@@ -15,7 +14,8 @@ internal static class WholeFile
             throw new DataException($"The file has {stream.Length >> 20} MB; it may have 1024.", path,
                 remedyIfTooLarge);
         ReadOnlyMemory<byte> file = ReadBytes(stream, path);
-        if (file.Span.StartsWith(Encoding.UTF8.Preamble)) file = file[Encoding.UTF8.Preamble.Length..];
+        var mark = System.Text.Encoding.UTF8.Preamble;
+        if (file.Span.StartsWith(mark)) file = file[mark.Length..];
         return Utf8.IsValid(file.Span) ? file : throw NotUtf8(file.Span, path);
     }
 

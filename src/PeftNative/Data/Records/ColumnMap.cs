@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Records;
 
 /// <summary>
 /// Which name in the file stands for which field: by default the field's own name or one of its accepted names; a field

@@ -1,7 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using PeftNative.Data.Reading;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Records;
 
 /// <summary>Brings conversations into the form chat templates expect.</summary>
 internal static class Conversation

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
+using PeftNative.Data.Reading;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Records;
 
 /// <summary>A record whose fields have been checked and understood. Immutable by convention.</summary>
 /// <param name="Origin">Where it was read.</param>

@@ -1,4 +1,4 @@
-namespace PeftNative.Data;
+namespace PeftNative.Data.Records;
 
 /// <summary>
 /// Turns an instruction, with or without an input, into a prompt. In the texts, <c>{instruction}</c> and <c>{input}</c>

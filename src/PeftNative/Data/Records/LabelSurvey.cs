@@ -1,4 +1,6 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Reading;
+
+namespace PeftNative.Data.Records;
 
 /// <summary>Looks at all labels of a data set to tell what they are. Not thread-safe.</summary>
 internal sealed class LabelSurvey

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Records;
 
 /// <summary>What a label is written as.</summary>
 public enum LabelKind

@@ -1,4 +1,6 @@
-namespace PeftNative.Data;
+using PeftNative.Data.Reading;
+
+namespace PeftNative.Data.Records;
 
 /// <summary>The labels of a data set and the index of each. Immutable; safe to use from several threads.</summary>
 public sealed class LabelVocabulary

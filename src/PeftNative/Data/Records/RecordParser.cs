@@ -1,7 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using PeftNative.Data.Reading;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Records;
 
 /// <summary>Turns raw records of one shape into checked ones. Immutable; safe to use from several threads.</summary>
 /// <param name="shape">The shape all records have.</param>

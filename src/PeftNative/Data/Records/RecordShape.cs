@@ -1,4 +1,4 @@
-namespace PeftNative.Data;
+namespace PeftNative.Data.Records;
 
 /// <summary>The kinds of records a data file can hold.</summary>
 public enum RecordShape

@@ -1,6 +1,7 @@
 using System.Collections;
+using PeftNative.Data.Reading;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Records;
 
 /// <summary>How a data file is read.</summary>
 public sealed record RecordOptions

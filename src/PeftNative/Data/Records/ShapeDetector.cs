@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
+using PeftNative.Data.Reading;
 
-namespace PeftNative.Data;
+namespace PeftNative.Data.Records;
 
 /// <summary>Finds the shape of records from the fields they have.</summary>
 public static class ShapeDetector

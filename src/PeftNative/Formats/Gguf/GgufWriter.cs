@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using PeftNative.Formats.Storage;
 using PeftNative.Tensors;
 
 namespace PeftNative.Formats.Gguf;

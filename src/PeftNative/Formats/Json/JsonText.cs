@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Json;
 
 /// <summary>JSON spellings for which byte equality with other writers matters, and the order of their keys.</summary>
 internal static class JsonText

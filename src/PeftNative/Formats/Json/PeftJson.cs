@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Json;
 
 /// <summary>
 /// Writes JSON as PEFT writes <c>adapter_config.json</c> (Python's <c>json.dumps(indent=2, sort_keys=True)</c>): keys

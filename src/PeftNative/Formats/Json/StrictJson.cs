@@ -3,7 +3,7 @@ using System.Text.Json;
 using System.Text.Unicode;
 using PeftNative.Formats.Text;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Json;
 
 /// <summary>
 /// Reads JSON that others wrote with no surprises: limits on size and depth, duplicate keys refused, valid text only,

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using PeftNative.Formats.Text;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Json;
 
 /// <summary>
 /// A JSON object read with type checks. <c>GetX(key)</c> demands the key; <c>GetX(key, fallback)</c> and

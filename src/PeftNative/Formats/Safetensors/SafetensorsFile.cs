@@ -1,7 +1,6 @@
-using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Storage;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Safetensors;
 
 /// <summary>
 /// A safetensors file mapped into memory: opening reads the header only; see <see cref="TensorFile"/>. Reading is safe

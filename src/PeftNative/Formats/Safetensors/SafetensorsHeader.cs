@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using PeftNative.Formats.Text;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Safetensors;
 
 /// <summary>
 /// The validated header of a safetensors file: what tensors there are, of what type and shape, and where. Immutable.

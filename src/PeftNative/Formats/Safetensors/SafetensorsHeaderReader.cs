@@ -2,9 +2,10 @@ using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using PeftNative.Formats.Json;
 using PeftNative.Formats.Text;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Safetensors;
 
 /// <summary>
 /// Turns the JSON of a safetensors header into tensors. What it allocates is bounded by the header's length.

@@ -3,9 +3,11 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Text;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Storage;
 using PeftNative.Tensors;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Safetensors;
 
 /// <summary>
 /// Collects tensors and writes them as one safetensors file, byte for byte as the format's reference writer does:

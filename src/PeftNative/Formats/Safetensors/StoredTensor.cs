@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Safetensors;
 
 /// <summary>One tensor as a file describes it: name, element type, shape and where its bytes lie. Immutable.</summary>
 /// <param name="name">The tensor's key in the file.</param>

@@ -1,7 +1,7 @@
 using System.Collections.Frozen;
 using PeftNative.Tensors;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Safetensors;
 
 /// <summary>
 /// The element types of a safetensors file, in the format's own order: writers place tensors of later members first.

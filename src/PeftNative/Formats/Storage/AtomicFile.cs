@@ -1,7 +1,7 @@
 using System.Text;
 using PeftNative.Formats.Text;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Storage;
 
 /// <summary>
 /// Writes a file so that at every moment its name leads to the whole old content or the whole new one: the bytes go to

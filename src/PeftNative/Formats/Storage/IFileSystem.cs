@@ -1,4 +1,4 @@
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Storage;
 
 /// <summary>
 /// The few operations by which files are written, so that tests can fail or crash at each of them. Everything throws

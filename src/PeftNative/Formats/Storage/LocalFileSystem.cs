@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Storage;
 
 /// <summary>The machine's own file system. Stateless and thread-safe.</summary>
 public sealed class LocalFileSystem : IFileSystem

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 
-namespace PeftNative.Formats;
+namespace PeftNative.Formats.Storage;
 
 /// <summary>
 /// A write-only stream that counts, and on request hashes, what passes through it. Does not own the inner stream.

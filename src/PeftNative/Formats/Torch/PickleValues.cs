@@ -1,3 +1,5 @@
+using PeftNative.Formats.Safetensors;
+
 namespace PeftNative.Formats.Torch;
 
 /// <summary>What a pickle of tensors may name, by Python's module and name.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Storage;
 using PeftNative.Formats.Text;
 

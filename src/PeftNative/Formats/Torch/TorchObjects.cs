@@ -1,3 +1,5 @@
+using PeftNative.Formats.Safetensors;
+
 namespace PeftNative.Formats.Torch;
 
 /// <summary>

@@ -1,8 +1,7 @@
-using PeftNative.Formats;
-using PeftNative.Models.Config;
+using PeftNative.Formats.Json;
 using PeftNative.Ops;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Config;
 
 /// <summary>
 /// Reads a config.json of transformers 4 or 5 for the families: keys by any of their names, activations, rotary

@@ -1,4 +1,4 @@
-namespace PeftNative.Models;
+namespace PeftNative.Models.Config;
 
 /// <summary>
 /// Cosines and sines of rotary positions. Frequencies and angles are rounded to float32 where the reference rounds

@@ -1,7 +1,6 @@
-using PeftNative.Models.Config;
 using PeftNative.Ops;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Config;
 
 /// <summary>Where the norm of a sub-block (attention, feed-forward) stands.</summary>
 public enum NormPlacement

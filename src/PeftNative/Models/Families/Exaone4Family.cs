@@ -1,3 +1,5 @@
+using PeftNative.Models.Config;
+
 namespace PeftNative.Models.Families;
 
 /// <summary>

@@ -1,4 +1,5 @@
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
+using PeftNative.Models.Config;
 
 namespace PeftNative.Models.Families;
 

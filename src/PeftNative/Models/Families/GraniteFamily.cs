@@ -1,3 +1,5 @@
+using PeftNative.Models.Config;
+
 namespace PeftNative.Models.Families;
 
 /// <summary>Granite 3 (IBM 2024): Llama with factors on embeddings, scores, sub-blocks and logits.</summary>

@@ -1,3 +1,5 @@
+using PeftNative.Models.Config;
+
 namespace PeftNative.Models.Families;
 
 /// <summary>Families that are Llama with one or two differences.</summary>

@@ -1,3 +1,5 @@
+using PeftNative.Models.Config;
+
 namespace PeftNative.Models.Families;
 
 /// <summary>Qwen 2 (arXiv:2407.10671) and 3 (arXiv:2505.09388): Llama whose upper layers may have a window.</summary>

@@ -1,3 +1,5 @@
+using PeftNative.Models.Config;
+
 namespace PeftNative.Models.Families;
 
 /// <summary>SmolLM 3 (Hugging Face 2025): Llama with no positions at all in every fourth layer.</summary>

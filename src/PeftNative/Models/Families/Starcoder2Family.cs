@@ -1,3 +1,4 @@
+using PeftNative.Models.Config;
 using PeftNative.Ops;
 
 namespace PeftNative.Models.Families;

@@ -3,7 +3,7 @@ using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Layers;
 
 /// <summary>
 /// What an adapter hangs on a model: the named points at which the forward pass asks it. Everything a method does

@@ -3,7 +3,7 @@ using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Layers;
 
 /// <summary>The linear layers and norms of an attention sub-block.</summary>
 /// <param name="Norm">Norm of the sub-block, or null.</param>

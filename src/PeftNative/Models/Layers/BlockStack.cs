@@ -1,7 +1,7 @@
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Layers;
 
 /// <summary>
 /// Sub-blocks one upon the other that work on one stream of rows: a whole model's, or those of its encoder or its

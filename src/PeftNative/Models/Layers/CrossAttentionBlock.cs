@@ -1,8 +1,9 @@
+using PeftNative.Models.Config;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Layers;
 
 /// <summary>The linear layers and the norm of a decoder's attention to its encoder.</summary>
 /// <param name="Norm">Norm of the sub-block.</param>

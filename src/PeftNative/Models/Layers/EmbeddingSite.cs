@@ -1,8 +1,9 @@
+using PeftNative.Models.Config;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Layers;
 
 /// <summary>
 /// The input of the model: token, position and type embeddings, and the norm after them where the family has one. Used

@@ -1,7 +1,8 @@
+using PeftNative.Models.Config;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Layers;
 
 /// <summary>The linear layers and norms of a feed-forward sub-block.</summary>
 /// <param name="Norm">Norm of the sub-block, or null.</param>

@@ -3,7 +3,7 @@ using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Layers;
 
 /// <summary>
 /// A linear layer of the model, and the point at which adapters attach to it. Immutable; what a pass saves is in a

@@ -1,8 +1,7 @@
-using PeftNative.Models.Layers;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Layers;
 
 /// <summary>
 /// What stands on top of the layers: the final norm, a pooler where the family has one, and the output projection. It

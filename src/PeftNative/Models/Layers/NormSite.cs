@@ -1,8 +1,9 @@
+using PeftNative.Models.Config;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Layers;
 
 /// <summary>A norm of the model. Immutable; what a pass saves is in a <see cref="NormState"/>.</summary>
 public sealed class NormSite(string path, TransformerConfig config, Parameter gamma, Parameter? beta)

@@ -1,9 +1,9 @@
 using System.Runtime.CompilerServices;
-using PeftNative.Models.Layers;
+using PeftNative.Models.Config;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Layers;
 
 /// <summary>
 /// One walk through the layers, as these and what adapters hang on them see it: the memory of the step, its rows, the

@@ -1,6 +1,7 @@
+using PeftNative.Models.Config;
 using PeftNative.Tensors;
 
-namespace PeftNative.Models;
+namespace PeftNative.Models.Layers;
 
 /// <summary>What a sub-block does.</summary>
 internal enum SubBlockKind

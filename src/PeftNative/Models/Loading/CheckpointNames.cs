@@ -1,4 +1,5 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Families;
 
 namespace PeftNative.Models.Loading;

@@ -1,5 +1,6 @@
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Quantization;

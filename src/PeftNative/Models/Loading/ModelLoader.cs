@@ -1,5 +1,6 @@
 using PeftNative.Determinism;
 using PeftNative.Formats;
+using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;

@@ -1,4 +1,6 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
+using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 
 namespace PeftNative.Models.Loading;

@@ -1,5 +1,6 @@
 using PeftNative.Determinism;
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Weights;
 using PeftNative.Quantization;
 using PeftNative.Tensors;

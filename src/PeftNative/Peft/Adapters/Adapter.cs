@@ -1,10 +1,11 @@
 using System.Text.Json.Nodes;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
-using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Matching;
 using PeftNative.Tensors;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.Adapters;
 
 /// <summary>
 /// A small set of trained parameters for one model. The model stays as it is; a pass that lists the adapter computes

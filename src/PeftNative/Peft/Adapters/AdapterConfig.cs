@@ -2,9 +2,8 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using PeftNative.Data;
 using PeftNative.Models;
-using PeftNative.Peft.Adapters;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.Adapters;
 
 /// <summary>
 /// What every adapter_config.json has; each method adds its own keys, spelled as in Hugging Face PEFT. Immutable.

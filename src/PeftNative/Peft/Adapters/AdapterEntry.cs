@@ -1,7 +1,6 @@
 using PeftNative.Models.Weights;
-using PeftNative.Peft.Adapters;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.Adapters;
 
 /// <summary>A parameter of an adapter under its two names.</summary>
 /// <param name="Parameter">The parameter.</param>

@@ -1,4 +1,6 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Weights;
 using PeftNative.Tensors;
 

@@ -1,7 +1,7 @@
 using PeftNative.Models.Weights;
 using PeftNative.Peft.Tokens;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.Adapters;
 
 /// <summary>The names that tensors have in PEFT's files besides the usual ones.</summary>
 internal static class AdapterKeys

@@ -1,10 +1,8 @@
-using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Weights;
-using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.Adapters;
 
 /// <summary>
 /// Gives parameters of an adapter the values of a file, as PEFT's files really are: a parameter may be there under a

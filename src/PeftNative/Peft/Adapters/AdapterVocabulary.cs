@@ -1,6 +1,7 @@
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
+using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 
 namespace PeftNative.Peft.Adapters;

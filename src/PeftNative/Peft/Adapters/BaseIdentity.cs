@@ -2,9 +2,9 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
-using PeftNative.Peft.Adapters;
+using PeftNative.Formats.Json;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.Adapters;
 
 /// <summary>
 /// Which base an adapter was trained on. PEFT's files hold no more than a name, so a training run leaves base.json

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 
 namespace PeftNative.Peft.Adapters;
 

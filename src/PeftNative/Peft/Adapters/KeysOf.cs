@@ -1,7 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Formats.Text;
+using PeftNative.Peft.Matching;
 
 namespace PeftNative.Peft.Adapters;
 

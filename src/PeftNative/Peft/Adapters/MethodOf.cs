@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Models;
 
 namespace PeftNative.Peft.Adapters;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 
 namespace PeftNative.Peft.Adapters;
 

@@ -2,7 +2,7 @@ using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.Adapters;
 
 /// <summary>
 /// All parameters of an adapter in one flat buffer, and their gradients in another, so that the optimizer, the gradient

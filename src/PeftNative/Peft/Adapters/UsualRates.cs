@@ -1,4 +1,4 @@
-using PeftNative.Models;
+using PeftNative.Models.Config;
 
 namespace PeftNative.Peft.Adapters;
 

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using PeftNative.Determinism;
 using PeftNative.Models;
+using PeftNative.Models.Config;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
 using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;

@@ -1,5 +1,5 @@
 using PeftNative.Determinism;
-using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;

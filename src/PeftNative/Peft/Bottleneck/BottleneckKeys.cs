@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Models;
 using PeftNative.Peft.Adapters;
 

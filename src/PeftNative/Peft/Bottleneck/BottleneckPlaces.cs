@@ -1,4 +1,5 @@
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 
 namespace PeftNative.Peft.Bottleneck;
 

@@ -1,7 +1,9 @@
 using PeftNative.Determinism;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Matching;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Ia3;

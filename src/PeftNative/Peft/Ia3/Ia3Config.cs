@@ -1,5 +1,6 @@
 using PeftNative.Models;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Matching;
 
 namespace PeftNative.Peft.Ia3;
 

@@ -1,4 +1,4 @@
-using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;

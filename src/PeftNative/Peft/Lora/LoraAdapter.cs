@@ -1,8 +1,10 @@
 using System.Globalization;
 using PeftNative.Determinism;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.Tokens;
 using PeftNative.Tensors;
 

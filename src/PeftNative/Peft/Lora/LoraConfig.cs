@@ -1,5 +1,6 @@
 using PeftNative.Models;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.Tokens;
 
 namespace PeftNative.Peft.Lora;

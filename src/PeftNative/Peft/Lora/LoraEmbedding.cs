@@ -1,4 +1,5 @@
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 

@@ -1,6 +1,7 @@
 using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora.Combining;
 using PeftNative.Peft.Lora.Export;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.Tokens;
 
 namespace PeftNative.Peft.Lora;

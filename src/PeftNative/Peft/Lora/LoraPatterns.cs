@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Matching;
 
 namespace PeftNative.Peft.Lora;
 

@@ -1,4 +1,5 @@
 using PeftNative.Models;
+using PeftNative.Peft.Matching;
 
 namespace PeftNative.Peft.Lora;
 

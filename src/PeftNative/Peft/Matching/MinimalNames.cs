@@ -1,6 +1,6 @@
 using PeftNative.Models;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.Matching;
 
 /// <summary>
 /// Shortens a long list of module names to ends of names that fit these modules and no others, as PEFT does before it

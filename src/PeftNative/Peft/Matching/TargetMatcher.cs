@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 using PeftNative.Models;
 using PeftNative.Models.Config;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.Matching;
 
 /// <summary>
 /// Decides which modules a method attaches to, by the rules of PEFT's tuners (reference: BaseTuner's module check in

@@ -1,8 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.Matching;
 
 /// <summary>
 /// target_modules as PEFT has it: a list of names or ends of names, or a regular expression for the whole name, or

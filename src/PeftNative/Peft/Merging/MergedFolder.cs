@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 
 namespace PeftNative.Peft.Merging;

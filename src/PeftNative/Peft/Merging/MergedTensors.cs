@@ -1,4 +1,5 @@
 using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Weights;

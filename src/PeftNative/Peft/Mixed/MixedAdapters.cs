@@ -1,5 +1,7 @@
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Peft.Mixed;
 

@@ -1,4 +1,4 @@
-using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Mixed;

@@ -1,5 +1,6 @@
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
+using PeftNative.Peft.VirtualTokens;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.PTuning;

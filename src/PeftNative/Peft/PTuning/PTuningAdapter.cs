@@ -3,6 +3,7 @@ using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.VirtualTokens;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.PTuning;

@@ -2,6 +2,7 @@ using PeftNative.Models;
 using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.VirtualTokens;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.PrefixTuning;

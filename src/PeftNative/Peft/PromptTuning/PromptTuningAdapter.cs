@@ -2,6 +2,7 @@ using PeftNative.Determinism;
 using PeftNative.Models;
 using PeftNative.Models.Steps;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.VirtualTokens;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.PromptTuning;

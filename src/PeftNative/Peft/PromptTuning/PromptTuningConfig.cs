@@ -1,6 +1,7 @@
 using PeftNative.Data;
 using PeftNative.Models;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.VirtualTokens;
 
 namespace PeftNative.Peft.PromptTuning;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Formats.Text;
 using PeftNative.Models;
 

@@ -1,9 +1,9 @@
-using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.VirtualTokens;
 
 /// <summary>
 /// A small network that turns trained embeddings into what the model sees: virtual tokens or a prefix. Only training

@@ -1,9 +1,11 @@
 using PeftNative.Determinism;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.VirtualTokens;
 
 /// <summary>
 /// Trained vectors in front of every sequence, with or without an encoder behind them. With one, the encoder runs once

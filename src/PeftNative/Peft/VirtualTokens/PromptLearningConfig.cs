@@ -1,6 +1,7 @@
 using PeftNative.Models;
+using PeftNative.Peft.Adapters;
 
-namespace PeftNative.Peft;
+namespace PeftNative.Peft.VirtualTokens;
 
 /// <summary>
 /// What the methods share that put trained vectors in front of every sequence (prompt tuning, P-tuning, prefix tuning),

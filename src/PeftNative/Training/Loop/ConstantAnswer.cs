@@ -1,6 +1,6 @@
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
 
-namespace PeftNative.Training;
+namespace PeftNative.Training.Loop;
 
 /// <summary>The best that one answer to every record does: what a model has to beat to have learned.</summary>
 internal static class ConstantAnswer

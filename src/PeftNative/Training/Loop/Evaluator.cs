@@ -1,10 +1,11 @@
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
 using PeftNative.Models;
 using PeftNative.Models.Layers;
 using PeftNative.Tensors;
 using PeftNative.Training.Metrics;
 
-namespace PeftNative.Training;
+namespace PeftNative.Training.Loop;
 
 /// <summary>
 /// Measures a model, with or without adapters, on data with answers: loss and what fits the task. Belongs to one thread

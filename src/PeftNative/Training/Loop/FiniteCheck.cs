@@ -1,8 +1,9 @@
-using PeftNative.Data;
+using PeftNative.Data.Batching;
 using PeftNative.Models;
+using PeftNative.Models.Layers;
 using PeftNative.Tensors;
 
-namespace PeftNative.Training;
+namespace PeftNative.Training.Loop;
 
 /// <summary>
 /// Lets a run leave nothing behind that is not finite: what an update has broken is told before anything is written.

@@ -1,8 +1,8 @@
 using System.Globalization;
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
 using PeftNative.Models;
 
-namespace PeftNative.Training;
+namespace PeftNative.Training.Loop;
 
 /// <summary>
 /// Finds out whether a run has learned: whether gradients and rate moved the adapter at all, and how the trained model

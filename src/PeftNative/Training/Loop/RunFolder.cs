@@ -1,11 +1,13 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
-namespace PeftNative.Training;
+namespace PeftNative.Training.Loop;
 
 /// <summary>
 /// The output folder of a run: the adapter itself, best/, and checkpoint-N/ with everything a run needs to go on. Every

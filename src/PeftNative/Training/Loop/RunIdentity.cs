@@ -2,13 +2,13 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
-using PeftNative.Data;
-using PeftNative.Formats;
+using PeftNative.Data.Encoding;
+using PeftNative.Formats.Json;
 using PeftNative.Models;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
-namespace PeftNative.Training;
+namespace PeftNative.Training.Loop;
 
 /// <summary>
 /// What a run is, as far as going on from a checkpoint needs it to be the same: the base and how it computes, the

@@ -1,4 +1,4 @@
-namespace PeftNative.Training;
+namespace PeftNative.Training.Loop;
 
 /// <summary>Something that happened in a run.</summary>
 public abstract record TrainEvent

@@ -1,11 +1,13 @@
 using System.Diagnostics;
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
 using PeftNative.Models;
 using PeftNative.Models.Layers;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
+using PeftNative.Training.Optimization;
 using PeftNative.Training.Schedules;
 
-namespace PeftNative.Training;
+namespace PeftNative.Training.Loop;
 
 /// <summary>
 /// Trains an adapter. <see cref="Run(Action{TrainEvent}, CancellationToken)"/> does everything; <see cref="Step"/>

@@ -1,7 +1,8 @@
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Training.Optimization;
 using PeftNative.Training.Schedules;
 
-namespace PeftNative.Training;
+namespace PeftNative.Training.Loop;
 
 /// <summary>What to do when a loss or gradient is not finite.</summary>
 public enum OnNan

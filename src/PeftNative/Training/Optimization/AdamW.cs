@@ -1,8 +1,8 @@
 using PeftNative.Ops;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
 
-namespace PeftNative.Training;
+namespace PeftNative.Training.Optimization;
 
 /// <summary>Settings of AdamW, with the names and defaults of torch.optim.AdamW and of transformers' trainer.</summary>
 public sealed record AdamWOptions

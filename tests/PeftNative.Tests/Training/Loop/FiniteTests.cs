@@ -1,5 +1,7 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Data;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 using PeftNative.Inference;
 using PeftNative.Models;
 using PeftNative.Peft;
@@ -7,7 +9,8 @@ using PeftNative.Peft.Lora;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
+using PeftNative.Training.Optimization;
 using Xunit;
 
 namespace PeftNative.Tests.Training.Loop;

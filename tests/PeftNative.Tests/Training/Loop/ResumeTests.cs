@@ -1,17 +1,23 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
+using PeftNative.Formats.Json;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
-using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Bottleneck;
 using PeftNative.Peft.Lora;
+using PeftNative.Peft.Matching;
 using PeftNative.Quantization;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
+using PeftNative.Training.Optimization;
 using Xunit;
 
 namespace PeftNative.Tests.Training.Loop;
@@ -134,8 +140,7 @@ public sealed class ResumeTests : IDisposable
 
         public TransformerModel Model(IBackend backend)
         {
-            var json =
-                PeftNative.Formats.StrictJson.ParseObject(System.Text.Encoding.UTF8.GetBytes(TinyModels.Configs["t5"]));
+            var json = StrictJson.ParseObject(System.Text.Encoding.UTF8.GetBytes(TinyModels.Configs["t5"]));
             var config = FamilyTable.Read(json) with { Task = ModelTask.SequenceToSequence };
             if (Family != "t5") config = config with { NormEpsilon = 1e-3 };
             return ModelLoader.CreateRandom(backend, config, BaseSeed, Quantization,

@@ -1,14 +1,19 @@
 using PeftNative.Backends.Reference;
-using PeftNative.Data;
+using PeftNative.Data.Batching;
+using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
+using PeftNative.Data.Records;
 using PeftNative.Peft;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Baselines;
 using PeftNative.Peft.Lora;
-using PeftNative.Peft.PrefixTuning;
+using PeftNative.Peft.Matching;
 using PeftNative.Peft.PTuning;
+using PeftNative.Peft.PrefixTuning;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using PeftNative.Tests.Models;
-using PeftNative.Training;
+using PeftNative.Training.Loop;
 using Xunit;
 
 namespace PeftNative.Tests.Training.Loop;

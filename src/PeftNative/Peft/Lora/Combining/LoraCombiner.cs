@@ -1,6 +1,7 @@
 using PeftNative.Models;
 using PeftNative.Models.Weights;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Matching;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Lora.Combining;

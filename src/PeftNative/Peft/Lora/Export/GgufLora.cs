@@ -2,6 +2,7 @@ using PeftNative.Formats.Gguf;
 using PeftNative.Models;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
+using PeftNative.Models.Layers;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Lora.Export;

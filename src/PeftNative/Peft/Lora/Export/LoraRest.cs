@@ -1,5 +1,6 @@
 using PeftNative.Models;
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Tokens;
 
 namespace PeftNative.Peft.Lora.Export;

@@ -1,7 +1,6 @@
-using PeftNative.Cuda.Driver;
 using PeftNative.Ops;
 
-namespace PeftNative.Cuda;
+namespace PeftNative.Cuda.Driver;
 
 /// <summary>A recording of the stream as an executable CUDA graph.</summary>
 internal sealed class CudaGraph : IOperationGraph
