@@ -44,7 +44,8 @@ usage() {
 
 compile() { # STEM
     rm -f "$out/$1.fatbin"
-    "$nvcc" -std=c++17 -I"$kernels/include" -Werror all-warnings -Xptxas -v "${targets[@]}" -fatbin \
+    "$nvcc" -std=c++17 -I"$kernels/include" -I"$kernels/../native/cpu" -Werror all-warnings -Xptxas -v \
+        "${targets[@]}" -fatbin \
         -o "$out/$1.new" "$kernels/$1.cu" >"$out/$1.log" 2>&1 || { cat "$out/$1.log" >&2; return 1; }
     mv "$out/$1.new" "$out/$1.fatbin"
 }
@@ -53,7 +54,8 @@ compile() { # STEM
 running=0
 for source in "$kernels"/*.cu; do
     stem=$(basename "$source" .cu)
-    if [[ -z $(find "$source" "$kernels/include" -newer "$out/$stem.fatbin" 2>/dev/null || echo new) ]]; then
+    used=("$source" "$kernels/include" "$kernels/../native/cpu/shared")
+    if [[ -z $(find "${used[@]}" -newer "$out/$stem.fatbin" 2>/dev/null || echo new) ]]; then
         continue
     fi
     compile "$stem" &

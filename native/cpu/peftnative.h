@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a record or function changes. */
-#define PN_ABI_VERSION 3u
+#define PN_ABI_VERSION 4u
 
 typedef enum pn_status {
     PN_OK = 0,
@@ -99,8 +99,8 @@ typedef struct pn_linear_gradients {
 /* Codes are bytes in int32 tensors, in the order of memory. */
 typedef struct pn_dequantize {
     pn_tensor codes, book;
-    int32_t block_size;
-    pn_tensor maxima, maxima_codes, maxima_book, maxima_scales;
+    int32_t format, block_size, block_rows;
+    pn_tensor groups, zeros, maxima, maxima_codes, maxima_book, maxima_scales;
     double maxima_offset;
     pn_tensor y;
 } pn_dequantize;

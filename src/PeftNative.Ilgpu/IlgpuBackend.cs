@@ -164,6 +164,13 @@ public sealed partial class IlgpuBackend : IBackend
         return Words(tensor);
     }
 
+    // The words that bytes lie in, and the number of the first byte in them.
+    private (ArrayView<int> Words, int First) Bytes(in Tensor tensor)
+    {
+        var block = addresses.Find(tensor);
+        return (block.Integers.SubView(block.IndexOf(tensor.Pointer)), (int)((tensor.Pointer - block.Pointer) % 4));
+    }
+
     private ArrayView<int> Words(in Tensor tensor)
     {
         if (tensor.Type.Size() != sizeof(int))

@@ -2,6 +2,7 @@
 
 #include "core/context.h"
 #include "core/error.h"
+#include "shared/block_values.h"
 
 namespace pn {
 
@@ -190,23 +191,37 @@ void check(const pn_linear& op, const pn_linear_gradients& g) {
 
 void check(const pn_dequantize& op) {
     const Checker c("dequantize");
-    const std::int64_t elements = std::int64_t{op.y.rows} * op.y.columns;
+    const std::int64_t rows = op.y.rows, columns = op.y.columns, elements = rows * columns, size = op.block_size;
     c.needed("Y", op.y, any_size, any_size, op.y.type == PN_BFLOAT16 ? PN_BFLOAT16 : PN_FLOAT32);
+    if (op.format != 0) {
+        const int held = blocks::elements(op.format);
+        c.that(held > 0 && columns % held == 0, "a row of this format is whole blocks of a known kind");
+        c.needed("Codes", op.codes, op.y.rows, static_cast<int>(columns / held * blocks::bytes(op.format)), PN_INT8);
+        return;
+    }
     c.needed("Codes", op.codes, 1, any_size, PN_INT32);
-    c.optional("Book", op.book, 1, 16);
-    c.that(op.block_size > 0 && (!present(op.book) || op.block_size % 2 == 0),
-           "blocks of 4-bit codes have an even number of elements");
-    const std::int64_t bytes = present(op.book) ? (elements + 1) / 2 : elements,
-                       blocks = (elements + op.block_size - 1) / op.block_size;
+    c.that(!present(op.book) || op.book.columns == 256 || op.book.columns == 16, "a book has 16 or 256 values");
+    c.optional("Book", op.book, 1, op.book.columns);
+    c.that(size > 0 && op.block_rows >= 0, "blocks have elements");
+    const std::int64_t bytes = present(op.book) && op.book.columns == 16 ? (elements + 1) / 2 : elements;
     c.that(std::int64_t{op.codes.columns} * 4 >= bytes, "there are too few codes");
+    const std::int64_t rows_of_blocks = op.block_rows == 0 ? 1 : (rows + op.block_rows - 1) / op.block_rows;
+    const std::int64_t blocks = ((op.block_rows == 0 ? elements : columns) + size - 1) / size * rows_of_blocks;
+    if (present(op.groups)) {
+        c.that(op.block_rows > 0, "groups of columns need blocks of rows");
+        c.needed("Groups", op.groups, 1, op.y.columns, PN_INT32);
+    }
+    if (present(op.zeros)) {
+        c.needed("Zeros", op.zeros, 1, any_size, PN_INT32);
+        c.that(present(op.book) && std::int64_t{op.zeros.columns} * 4 >= blocks, "there are too few zeros");
+    }
     if (present(op.maxima))
         return c.that(op.maxima.type == PN_FLOAT32 && op.maxima.columns >= blocks, "there are too few maxima");
     c.needed("MaximaCodes", op.maxima_codes, 1, any_size, PN_INT32);
     c.needed("MaximaBook", op.maxima_book, 1, 256);
     c.needed("MaximaScales", op.maxima_scales, 1, any_size);
-    c.that(
-        std::int64_t{op.maxima_codes.columns} * 4 >= blocks && std::int64_t{op.maxima_scales.columns} * 256 >= blocks,
-        "there are too few maxima");
+    const bool enough = std::int64_t{op.maxima_codes.columns} * 4 >= blocks;
+    c.that(enough && std::int64_t{op.maxima_scales.columns} * 256 >= blocks, "there are too few maxima");
 }
 
 void check(const pn_dora_scale& op) {

@@ -6,6 +6,7 @@ using PeftNative.Cli.Output;
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Loading.Stored;
 using PeftNative.Peft;
 
 namespace PeftNative.Cli.Verbs;
@@ -61,6 +62,11 @@ internal sealed class InspectVerb : Verb
             return 0;
         }
         using var source = WeightSource.Open(path.WeightPath);
+        foreach (var (form, count) in path.Kind == PathKind.Model ? StoredForms.Summary(source) : [])
+        {
+            facts[$"quantised_{form}"] = count;
+            terminal.Line($"  {"quantised",-24} {Quantity.Of(count, "weight")} as {form}");
+        }
         PrintFiles(path, source, facts, terminal);
         PrintTensors(source, values.Switch(All), terminal);
         return 0;
@@ -131,7 +137,9 @@ internal sealed class InspectVerb : Verb
         {
             terminal.Cancellation.ThrowIfCancellationRequested();
             progress.Show($"reading {tensor.Name}");
-            var found = TensorStatistics.Of(source.FileOf(tensor.Name), tensor);
+            // Codes that only bear the label of a float type are no numbers.
+            var found = source.Contains(tensor.Name + ".absmax") ? null
+                : TensorStatistics.Of(source.FileOf(tensor.Name), tensor);
             broken += found is { } f ? f.NanCount + f.InfinityCount : 0;
             terminal.Object(ToJson(tensor, found));
             // Tensors with broken numbers are shown wherever they stand.

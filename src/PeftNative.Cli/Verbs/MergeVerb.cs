@@ -30,6 +30,9 @@ internal sealed class MergeVerb : Verb
         Default = "5GB", ValueName = "SIZE",
     };
 
+    private static readonly Setting Keep = new("keep_quantization", SettingKind.Switch,
+        "Of a base quantised in its files: quantise again (nf4, fp4, int8) instead of writing it dense.");
+
     public override string Name => "merge";
 
     public override string Summary =>
@@ -40,13 +43,14 @@ internal sealed class MergeVerb : Verb
     public override string Notes =>
         "With --quantization the adapter is merged into the base as it is then, and the result is written "
         + "dequantised.\n"
+        + "A base that is quantised in its files becomes dense too, unless --keep_quantization is given.\n"
         + "What is written is read again and compared with base and adapter; off by more than rounding, it goes.\n"
         + "With --combination_type the output is one adapter:\n  --adapter a:0.7 --adapter b:0.3 --combination_type "
         + "ties --density 0.5";
 
     public override IReadOnlyList<Setting> Settings =>
     [
-        Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize,
+        Shared.Model, ModelSession.Adapters with { IsRequired = true }, Output, Type, ShardSize, Keep,
         .. QuantizationSettings.All, .. AdapterCombination.Settings,
         Shared.Seed, Shared.Backend, Shared.Device, Shared.Threads,
     ];
@@ -67,7 +71,7 @@ internal sealed class MergeVerb : Verb
         {
             Type = values.Text(Type) switch { "fp32" =>
                 StoredType.F32, "bf16" => StoredType.BF16, "fp16" => StoredType.F16, _ => null },
-            Quantization = quantization,
+            Quantization = quantization, KeepQuantization = values.Switch(Keep),
             MaxShardBytes = ParseSize(values.Text(ShardSize), values.OriginOf(ShardSize)),
         }, progress, terminal.Cancellation);
         progress.Clear();
@@ -84,6 +88,12 @@ internal sealed class MergeVerb : Verb
             terminal.Line(
                 $"the base was quantised ({quantization.Type}) as for training; what is written is dequantised, all "
                     + "its linear layers included");
+        if (report.Dequantized > 0)
+            terminal.Line($"{report.Dequantized} weights, quantised in the base's files, are written dense");
+        if (report.QuantizationErrors is { Count: > 0 } errors)
+            terminal.Line($"{errors.Count} weights were quantised again, which adds an error of "
+                + $"{errors.Average():0.##%} of their size ({errors.Max():0.##%} at most); without "
+                + "--keep_quantization there is none");
         if (report.IsUntied)
             terminal.Line("embedding and head, one matrix in the base, are two in the merged model; "
                 + "its config.json says tie_word_embeddings false");
@@ -95,6 +105,9 @@ internal sealed class MergeVerb : Verb
             ["largest_difference"] = JsonLines.Number(report.LargestDifference),
             ["largest_logit"] = JsonLines.Number(report.LargestLogit),
             ["largest_change"] = JsonLines.Number(report.LargestChange), ["untied"] = report.IsUntied,
+            ["dequantized"] = report.Dequantized,
+            ["quantization_error"] = report.QuantizationErrors.Count == 0
+                ? null : JsonLines.Number(report.QuantizationErrors.Max()),
         });
         return 0;
     }

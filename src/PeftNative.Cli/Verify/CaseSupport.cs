@@ -8,7 +8,8 @@ namespace PeftNative.Cli.Verify;
 /// <summary>Tells a case that this version does not cover from one that it gets wrong.</summary>
 internal static class CaseSupport
 {
-    private static readonly string[] Kinds = ["train", "adapterhub", "weighted", "mixed", "qlora", "files"];
+    private static readonly string[] Kinds = ["train", "adapterhub", "weighted", "mixed", "qlora", "files",
+        "quantized-base"];
 
     /// <summary>Why the case cannot be run; null when it can.</summary>
     public static string? WhyNot(RecordedCase recorded)
@@ -18,7 +19,8 @@ internal static class CaseSupport
         if (!File.Exists(config)) return $"the base {recorded.Base} is absent";
         var family = StrictJson.ReadFile(config).GetString("model_type");
         if (!FamilyTable.ModelTypes.Contains(family)) return $"the model family {family} is not supported yet";
-        if (recorded.Json.GetString("task") == "headless") return "models without a head are not supported yet";
+        if (recorded.Json.GetString("task", "causal") == "headless")
+            return "models without a head are not supported yet";
         // Reading a folder of a method that is not known is what such a case is about.
         if (recorded.Kind == "files") return null;
         var adapter = Path.Combine(recorded.Folder, "adapter", AdapterFolder.ConfigName);

@@ -19,7 +19,7 @@ public static class OperationCases
             LinearCase.Sample, DoraScaleCase.Sample, EmbeddingCase.Sample, NormCase.Sample, RopeCase.Sample,
             AttentionCase.Sample, GateCase.Sample, DropoutCase.Sample, GatherCase.Sample, CrossEntropyCase.Sample,
             RegressionLossCase.Sample, AdamWCase.Sample, SumOfSquaresCase.Sample, ElementwiseCase.Sample,
-            DequantizeCase.Sample, BottleneckCase.Sample,
+            DequantizeCase.Sample, BottleneckCase.Sample, BlockFormatCase.Sample,
         ];
         return [.. samplers.SelectMany((sample, i) => sample(new CaseRandom(seed, (ulong)i)))
             .Select(c => c with { Seed = seed })

@@ -38,7 +38,7 @@ public sealed class RecordedCase : IDisposable
     /// <summary>Name of the case.</summary>
     public string Name => Path.GetFileName(Folder);
 
-    /// <summary>train, adapterhub, weighted, mixed, qlora or files.</summary>
+    /// <summary>train, adapterhub, weighted, mixed, qlora, quantized-base or files.</summary>
     public string Kind => Json.GetString("kind");
 
     /// <summary>What was trained: lora..., dora, full, head, ...</summary>
@@ -48,7 +48,7 @@ public sealed class RecordedCase : IDisposable
     public string Base => Path.Combine(Root, Json.GetString("base"));
 
     /// <summary>The task of the model.</summary>
-    public ModelTask Task => Json.GetString("task") switch
+    public ModelTask Task => Json.GetString("task", "causal") switch
     {
         "causal" => ModelTask.CausalLM,
         "seq2seq" => ModelTask.SequenceToSequence,
@@ -68,7 +68,7 @@ public sealed class RecordedCase : IDisposable
             Task = Task,
             Labels = [.. Enumerable.Range(0, labels).Select(i => $"LABEL_{i}")],
             Quantization = Quantization(),
-            ProblemType = Json.GetString("task") switch
+            ProblemType = Json.GetString("task", "causal") switch
             {
                 "reg" => ProblemType.Regression,
                 "multi" => ProblemType.MultiLabel,
@@ -80,7 +80,8 @@ public sealed class RecordedCase : IDisposable
     // What was recorded of 4-bit bases was computed by bitsandbytes' AVX-512 kernel.
     private QuantizationOptions? Quantization()
     {
-        if (Json.GetOptionalObject("quant") is not { } quant) return null;
+        // Of a base that is quantised in its files they say how it was made.
+        if (Kind == "quantized-base" || Json.GetOptionalObject("quant") is not { } quant) return null;
         var type = quant.GetString("type");
         return new QuantizationOptions
         {
@@ -184,7 +185,7 @@ public sealed class RecordedCase : IDisposable
     /// <summary>The targets of the recorded batch.</summary>
     public Targets Targets(int[] places)
     {
-        switch (Json.GetString("task"))
+        switch (Json.GetString("task", "causal"))
         {
             case "causal" or "tok" or "seq2seq":
                 var labels = Integers("inputs.labels");

@@ -120,8 +120,20 @@ public sealed class TransformerModel : IDisposable
         parameter.Changes++;
         if (parameter.Quantized is null) return;
         parameter.Value = Dense(parameter, Weights);
+        if (ExpandedType?.Invoke(parameter) is { } type)
+        {
+            var values = HostValues.Download(Backend, parameter.Value);
+            HostValues.Round(values, type);
+            HostValues.Upload(Backend, values, parameter.Value);
+        }
         parameter.Quantized = null;
     }
+
+    /// <summary>
+    /// The type that the numbers of a quantised parameter are rounded to when it is dequantised for good; null, or null
+    /// of it, where they are not.
+    /// </summary>
+    internal Func<Parameter, DType?>? ExpandedType { get; set; }
 
     /// <summary>Gives a tied parameter numbers of its own, which are its partner's to begin with.</summary>
     internal void Untie(Parameter tied)

@@ -1,18 +1,6 @@
 namespace PeftNative.Quantization;
 
 /// <summary>
-/// What became of a matrix: codes, and the maxima of its blocks or their codes; see <see cref="Ops.DequantizeOp"/>.
-/// </summary>
-internal sealed record QuantizedMatrix(byte[] Codes, float[] Book, int BlockSize, float[] Maxima)
-{
-    internal byte[]? MaximaCodes { get; init; }
-
-    internal float[] MaximaScales { get; init; } = [];
-
-    internal float MaximaOffset { get; init; }
-}
-
-/// <summary>
 /// Quantises a matrix that comes in parts, row by row: each element becomes the code whose value times the block's
 /// maximum is nearest. Not thread-safe.
 /// </summary>
@@ -71,7 +59,7 @@ internal sealed class BlockQuantizer
 
     /// <summary>The maxima of a matrix, decoded where they are quantised.</summary>
     internal static float[] Maxima(QuantizedMatrix matrix) => matrix.MaximaCodes is not { } codes ? matrix.Maxima
-        : [.. codes.Select((code, b) => (CodeBooks.DynamicMap[code] * matrix.MaximaScales[b / MaximaBlock])
+        : [.. codes.Select((code, b) => (matrix.MaximaBook[code] * matrix.MaximaScales[b / MaximaBlock])
             + matrix.MaximaOffset)];
 
     /// <summary>

@@ -30,6 +30,31 @@ internal static class CodeBooks
     /// </summary>
     internal static float[] DynamicMap { get; } = MakeDynamicMap();
 
+    /// <summary>
+    /// 8-bit floats with 4 bits of exponent, without infinities (Micikevicius et al. 2022, arXiv:2209.05433).
+    /// </summary>
+    internal static float[] Float8 { get; } = [.. Enumerable.Range(0, 256).Select(E4M3)];
+
+    /// <summary>4-bit floats with 2 bits of exponent, as the OCP's microscaling formats have them.</summary>
+    internal static float[] Float4 { get; } =
+        [0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0f, -0.5f, -1, -1.5f, -2, -3, -4, -6];
+
+    /// <summary>Powers of two by their exponent plus 127; 255 is not a number.</summary>
+    internal static float[] Powers { get; } =
+        [.. Enumerable.Range(0, 256).Select(e => e == 255 ? float.NaN : MathF.ScaleB(1, e - 127))];
+
+    /// <summary>Whole numbers of so many bits, from <paramref name="first"/> on.</summary>
+    internal static float[] Integers(int bits, int first = 0) =>
+        [.. Enumerable.Range(first, 1 << bits).Select(i => (float)i)];
+
+    private static float E4M3(int code)
+    {
+        var (exponent, fraction) = (code >> 3 & 15, code & 7);
+        var size = (exponent, fraction) is (15, 7) ? float.NaN
+            : exponent == 0 ? MathF.ScaleB(fraction, -9) : MathF.ScaleB(8 + fraction, exponent - 10);
+        return code < 128 ? size : -size;
+    }
+
     private static float[] MakeDynamicMap()
     {
         const int Powers = 7;

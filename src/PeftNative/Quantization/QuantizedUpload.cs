@@ -12,12 +12,13 @@ internal static class QuantizedUpload
     {
         var before = arena.Used;
         var op = new DequantizeOp { Codes = Words(backend, arena, matrix.Codes),
-            Book = Values(backend, arena, matrix.Book), BlockSize = matrix.BlockSize };
+            Book = Values(backend, arena, matrix.Book), BlockSize = matrix.BlockSize, BlockRows = matrix.BlockRows,
+            Groups = Integers(backend, arena, matrix.Groups), Zeros = Words(backend, arena, matrix.Zeros) };
         op = matrix.MaximaCodes is not { } codes
             ? op with { Maxima = Values(backend, arena, matrix.Maxima) }
             : op with
             {
-                MaximaCodes = Words(backend, arena, codes), MaximaBook = Values(backend, arena, CodeBooks.DynamicMap),
+                MaximaCodes = Words(backend, arena, codes), MaximaBook = Values(backend, arena, matrix.MaximaBook),
                 MaximaScales = Values(backend, arena, matrix.MaximaScales), MaximaOffset = matrix.MaximaOffset,
             };
         return new QuantizedWeight(op, arena.Used - before);
@@ -31,8 +32,14 @@ internal static class QuantizedUpload
     {
         var words = new int[(bytes.Length + sizeof(int) - 1) / sizeof(int)];
         bytes.CopyTo(MemoryMarshal.AsBytes(words.AsSpan()));
-        var tensor = arena.Allocate(DType.Int32, 1, words.Length);
-        backend.Upload(MemoryMarshal.AsBytes(words.AsSpan()), tensor);
+        return Integers(backend, arena, words);
+    }
+
+    private static Tensor Integers(IBackend backend, Arena arena, int[] values)
+    {
+        if (values.Length == 0) return default;
+        var tensor = arena.Allocate(DType.Int32, 1, values.Length);
+        backend.Upload(MemoryMarshal.AsBytes(values.AsSpan()), tensor);
         return tensor;
     }
 }

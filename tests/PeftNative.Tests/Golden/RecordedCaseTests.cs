@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using PeftNative.Backends.Reference;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Lab.Verification;
@@ -33,6 +34,20 @@ public class RecordedCaseTests
         var root = SharedFolder.PathOrSkip("golden");
         var names = Directory.GetDirectories(Path.Combine(root, "cases")).Select(c => Path.GetFileName(c))
             .Where(n => n.StartsWith(family, StringComparison.Ordinal)).ToList();
+        Assert.NotEmpty(names);
+        foreach (var name in names) Run(root, name);
+    }
+
+    [Theory]
+    [InlineData("nf4")]
+    [InlineData("int8")]
+    [InlineData("fp[48]")]
+    [InlineData("^(gptq|awq|ct)-")]
+    public void All_bases_that_are_quantised_in_their_files_hold_on_the_reference_backend(string form)
+    {
+        var root = SharedFolder.PathOrSkip("recorded/quantized");
+        var names = Directory.GetDirectories(Path.Combine(root, "cases")).Select(c => Path.GetFileName(c))
+            .Where(n => Regex.IsMatch(n, form) && n != "mxfp4-gpt-oss").ToList();
         Assert.NotEmpty(names);
         foreach (var name in names) Run(root, name);
     }

@@ -29,7 +29,7 @@ internal static partial class CpuLibrary
     /// <summary>The folder to look in first.</summary>
     public const string FolderVariable = "PEFTNATIVE_NATIVE_DIR";
 
-    private const uint AbiVersion = 3;
+    private const uint AbiVersion = 4;
 
     private static readonly Lazy<string?> Problem = new(Load);
 

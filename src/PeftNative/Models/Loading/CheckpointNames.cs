@@ -27,14 +27,22 @@ internal sealed class CheckpointNames
     /// <summary>The tensor of a parameter, or null.</summary>
     internal StoredTensor? Find(string parameter)
     {
+        var end = parameter.LastIndexOf('.');
+        return Find(parameter[..end], parameter[(end + 1)..]);
+    }
+
+    /// <summary>A tensor of a module, by what follows the module's name and a dot; or null.</summary>
+    internal StoredTensor? Find(string module, string ending)
+    {
+        var parameter = $"{module}.{ending}";
         var isBackbone = family.Names.IsInBackbone(parameter);
         var outer = prefix.EndsWith(Backbone, StringComparison.Ordinal) ? prefix[..^Backbone.Length] : prefix;
-        foreach (var spelling in Spellings(parameter))
+        foreach (var spelling in Spellings(module, ending))
         {
             var name = isBackbone ? prefix + spelling[Backbone.Length..] : outer + spelling;
             if ((source.Find(name) ?? source.Find(OldSpelling(name))) is { } stored) return stored;
         }
-        return isBackbone ? null : Spellings(parameter).Select(source.Find).FirstOrDefault(t => t is not null);
+        return isBackbone ? null : Spellings(module, ending).Select(source.Find).FirstOrDefault(t => t is not null);
     }
 
     // The token embedding is there in nearly every checkpoint (a tied head may stand for it); what stands before its
@@ -54,7 +62,8 @@ internal sealed class CheckpointNames
     private string? KnownPrefix(string parameter)
     {
         foreach (var known in KnownPrefixes)
-        foreach (var name in Spellings(parameter))
+        foreach (var name in Spellings(parameter[..parameter.LastIndexOf('.')],
+            parameter[(parameter.LastIndexOf('.') + 1)..]))
         {
             if (source.Contains(known + name)) return known + Backbone;
             if (source.Contains(known + name[Backbone.Length..])) return known;
@@ -62,12 +71,9 @@ internal sealed class CheckpointNames
         return null;
     }
 
-    private IEnumerable<string> Spellings(string parameter)
-    {
-        var module = parameter[..parameter.LastIndexOf('.')];
-        return family.StoredNames.TryGetValue(module, out var stored)
-            ? [parameter, .. stored.Select(other => other + parameter[module.Length..])] : [parameter];
-    }
+    private IEnumerable<string> Spellings(string module, string ending) =>
+        family.StoredNames.TryGetValue(module, out var stored)
+            ? [$"{module}.{ending}", .. stored.Select(other => $"{other}.{ending}")] : [$"{module}.{ending}"];
 
     // BERT checkpoints converted from TensorFlow call a norm's weight gamma and its bias beta.
     private static string OldSpelling(string name) => name

@@ -11,7 +11,7 @@ namespace PeftNative.Models.Loading;
 /// <summary>Builds the module tree of a config, with parameters that have memory but no numbers yet.</summary>
 internal sealed class ModelBuilder(
     IBackend backend, TransformerConfig config, ModelTask task, int outputs, Arena weights,
-    QuantizationOptions? quantization)
+    QuantizationOptions? quantization, Func<Parameter, bool>? isStoredQuantized = null)
 {
     private readonly Family family = FamilyTable.Find(config.ModelType, "config.json");
     private readonly List<Parameter> parameters = [];
@@ -163,8 +163,11 @@ internal sealed class ModelBuilder(
 
     private LinearSite Linear(string path, ModuleRole role, int to, int from, bool hasBias, bool conv1D)
     {
-        var weight = Add($"{path}.weight", to, from, conv1D ? StoredLayout.Transposed : StoredLayout.Matrix,
-            isQuantized: layer is not null && (quantization?.Covers(path) ?? false));
+        // Files keep a quantised weight as [out, in], whatever they do with others.
+        var layout = conv1D ? StoredLayout.Transposed : StoredLayout.Matrix;
+        var isStored = isStoredQuantized?.Invoke(new Parameter($"{path}.weight", to, from, layout)) ?? false;
+        var weight = Add($"{path}.weight", to, from, isStored ? StoredLayout.Matrix : layout, denseLayout: layout,
+            isQuantized: isStored || layer is not null && (quantization?.Covers(path) ?? false));
         return Register(path, role, weight, hasBias ? Add($"{path}.bias", 1, to, StoredLayout.Vector) : null);
     }
 
@@ -193,9 +196,10 @@ internal sealed class ModelBuilder(
 
     // The numbers of a quantised parameter get their memory when they are known.
     private Parameter Add(string name, int rows, int columns, StoredLayout layout, DType? type = null,
-        bool isQuantized = false)
+        bool isQuantized = false, StoredLayout? denseLayout = null)
     {
-        var parameter = new Parameter(name, rows, columns, layout) { Depth = depth };
+        var parameter =
+            new Parameter(name, rows, columns, layout) { Depth = depth, DenseLayout = denseLayout ?? layout };
         type ??= layout == StoredLayout.Vector ? backend.ParameterType : backend.ComputeType;
         if (!isQuantized) dense.Add((parameter, type.Value));
         Number(parameter);

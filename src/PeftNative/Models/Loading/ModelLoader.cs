@@ -2,6 +2,7 @@ using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
+using PeftNative.Models.Loading.Stored;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
 using PeftNative.Quantization;
@@ -46,6 +47,13 @@ public sealed record LoadReport(IReadOnlyList<string> Created, IReadOnlyList<str
 {
     /// <summary>What is odd about the checkpoint, in sentences; empty when all is well.</summary>
     public IReadOnlyList<string> Doubts { get; init; } = [];
+
+    /// <summary>The weights that the checkpoint keeps quantised, and how.</summary>
+    internal IReadOnlyDictionary<Parameter, StoredWeight> Quantized { get; init; } =
+        new Dictionary<Parameter, StoredWeight>();
+
+    /// <summary>Whether the checkpoint has a parameter.</summary>
+    internal bool Has(Parameter parameter) => Sources.ContainsKey(parameter) || Quantized.ContainsKey(parameter);
 }
 
 /// <summary>Loads Hugging Face checkpoint folders as they really are.</summary>
@@ -89,12 +97,15 @@ public static class ModelLoader
         var config = WithOptions(stored, options);
         using var source = WeightSource.Open(folder);
         options.Quantization?.Validate(backend);
-        var model = Create(backend, config, options.Quantization);
+        var names = new CheckpointNames(FamilyTable.Find(config.ModelType, "config.json"), source);
+        var forms = new StoredForms(names, source, StoredQuantization.Read(folder));
+        var model = Create(backend, config, options.Quantization, forms.Holds);
         try
         {
             model.Folder = folder;
             model.AddedTokens = config.VocabularySize - stored.VocabularySize;
-            return (model, new WeightFiller(model, source, options.Quantization).Fill(options.Seed, work));
+            var filler = new WeightFiller(model, source, names, forms, options.Quantization);
+            return (model, filler.Fill(options.Seed, work));
         }
         catch
         {
@@ -137,14 +148,15 @@ public static class ModelLoader
     }
 
     private static TransformerModel Create(IBackend backend, TransformerConfig config,
-        QuantizationOptions? quantization)
+        QuantizationOptions? quantization, Func<Parameter, bool>? isStoredQuantized = null)
     {
         var task = config.Task!.Value;
         var outputs = Math.Max(1, config.Labels.Count);
         var weights = new Arena(backend, "weights");
         try
         {
-            return new ModelBuilder(backend, config, task, outputs, weights, quantization).Build();
+            return new ModelBuilder(backend, config, task, outputs, weights, quantization, isStoredQuantized)
+                .Build();
         }
         catch
         {

@@ -38,7 +38,7 @@ internal sealed record TiedHead(StoredTensor? Embedding, StoredTensor? Head, boo
 
     private static bool AreEqual(WeightSource source, StoredTensor a, StoredTensor b)
     {
-        if (a.ElementCount != b.ElementCount) return false;
+        if (a.ElementCount != b.ElementCount || a.Type.Bits() < 16 || b.Type.Bits() < 16) return false;
         float[] left = new float[Math.Min(PartLength, a.ElementCount)], right = new float[left.Length];
         for (var first = 0L; first < a.ElementCount; first += left.Length)
         {

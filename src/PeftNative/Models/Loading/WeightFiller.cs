@@ -1,6 +1,8 @@
 using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
+using PeftNative.Formats.Text;
+using PeftNative.Models.Loading.Stored;
 using PeftNative.Models.Weights;
 using PeftNative.Quantization;
 using PeftNative.Tensors;
@@ -10,13 +12,13 @@ namespace PeftNative.Models.Loading;
 /// <summary>
 /// Finds each parameter of a model in a checkpoint and copies it to the backend.
 /// </summary>
-internal sealed class WeightFiller(TransformerModel model, WeightSource source,
-    QuantizationOptions? quantization = null)
+internal sealed class WeightFiller(TransformerModel model, WeightSource source, CheckpointNames names,
+    StoredForms forms, QuantizationOptions? quantization = null)
 {
     private const int PartLength = 1 << 18;
 
     private readonly Dictionary<Parameter, string> sources = [];
-    private readonly CheckpointNames names = new(model.Family, source);
+    private readonly Dictionary<Parameter, StoredWeight> quantized = [];
 
     internal LoadReport Fill(ulong seed, Work work)
     {
@@ -25,7 +27,8 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source,
         var tie = Tie();
         foreach (var parameter in model.Parameters)
         {
-            if (names.Find(parameter.Name) is { } stored) Copy(parameter, stored);
+            if (forms.Read(parameter) is { } weight) Take(parameter, weight);
+            else if (names.Find(parameter.Name) is { } stored) Copy(parameter, stored);
             else if (parameter == model.Embedding.Table && tie?.Head is { } head) Read(parameter, head);
             else if (parameter.TiedTo is null) (IsHead(parameter) ? created : missing).Add(parameter.Name);
             work.Add(parameter.Count);
@@ -38,9 +41,14 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source,
         foreach (var parameter in model.Parameters.Where(p => created.Contains(p.Name)))
             Initialize(model, parameter,
                 new RandomStream(seed, RandomPurpose.HeadInitialization, (ulong)parameter.Index));
-        return new LoadReport(created, [.. Unused(sources.Values.ToHashSet())], sources)
+        var read = quantized.Values.SelectMany(q => q.Tensors).ToHashSet();
+        List<string> unused = [.. Unused([.. sources.Values, .. read])];
+        StoredForms.CheckUnused(unused, read, source);
+        return new LoadReport(created, unused, sources)
         {
-            Doubts = [.. new[] { tie?.Doubt(model.Config), Growth() }.OfType<string>()],
+            Quantized = quantized,
+            Doubts = [.. new[] { tie?.Doubt(model.Config), Growth(), Requantized() }
+                .Concat(quantized.Values.Select(q => q.Doubt)).OfType<string>()],
         };
     }
 
@@ -49,7 +57,9 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source,
     {
         if (model.Head.Output.Weight is not { TiedTo: not null } weight) return null;
         var tie = TiedHead.Find(model.Family, names, source);
-        if (tie.IsApart) model.Untie(weight);
+        // One that the file has quantised cannot be the embedding.
+        var own = new Parameter(weight.Name, weight.Rows, weight.Columns, weight.Layout);
+        if (tie.IsApart || forms.Holds(own)) model.Untie(weight);
         return tie;
     }
 
@@ -77,6 +87,36 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source,
     {
         sources[parameter] = stored.Name;
         if (parameter.TiedTo is null) Read(parameter, stored);
+    }
+
+    // A quantised weight stays as it is, but where the model has it whole: a table, of which rows are looked up.
+    private void Take(Parameter parameter, StoredWeight weight)
+    {
+        if (model.HasRowsOfTokens(parameter) && model.AddedTokens > 0)
+            throw new ModelFormatException(
+                $"The weight is quantised ({weight.Form}), so it cannot grow by {model.AddedTokens} tokens.",
+                Message.At(source.Path, parameter.Name), "Take a base whose embedding and head are not quantised.");
+        var matrix = weight.Matrix!;
+        quantized[parameter] = weight with { Matrix = null }; // lest it lie on the host too
+        if (parameter.Value.IsPresent)
+        {
+            using var scratch = new Arena(model.Backend, "quantised weight");
+            var op = QuantizedUpload.ToBackend(model.Backend, scratch, matrix).Op;
+            model.Backend.Forward(op with { Y = parameter.Value });
+            return;
+        }
+        Keep(model, parameter, matrix, matrix.Book.Length == 0 ? quantization?.Int8Compute : null);
+    }
+
+    private string? Requantized() => quantization is null || quantized.Count == 0 ? null
+        : $"{quantized.Count} weights are quantised in the checkpoint already and stay as they are there "
+            + $"({quantized.Values.First().Form}); --quantization is for the others";
+
+    private static void Keep(TransformerModel model, Parameter parameter, QuantizedMatrix matrix, Int8Compute? compute)
+    {
+        var kept = QuantizedUpload.ToBackend(model.Backend, model.Weights, matrix);
+        parameter.Quantized = compute == Int8Compute.Integer
+            ? kept.WithCodes(parameter.Rows, parameter.Columns) : kept;
     }
 
     private string? Growth() => model.AddedTokens == 0 ? null
@@ -135,9 +175,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source,
         }
         var matrix = quantizer.Finish();
         if (options.ReadsMaximaByRow) matrix = BlockQuantizer.ByRow(matrix, parameter.Columns);
-        var quantized = QuantizedUpload.ToBackend(model.Backend, model.Weights, matrix);
-        parameter.Quantized = options.Int8Compute == Int8Compute.Integer
-            ? quantized.WithCodes(parameter.Rows, parameter.Columns) : quantized;
+        Keep(model, parameter, matrix, options.Int8Compute);
     }
 
     private float[] Whole(Parameter parameter, StoredTensor stored)

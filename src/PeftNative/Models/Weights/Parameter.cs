@@ -21,6 +21,9 @@ public sealed class Parameter(string name, int rows, int columns, StoredLayout l
     /// <summary>How files store it.</summary>
     public StoredLayout Layout { get; } = layout;
 
+    /// <summary>How files store it where it is not quantised, which may differ (GPT-2's Conv1D).</summary>
+    internal StoredLayout DenseLayout { get; init; } = layout;
+
     /// <summary>
     /// The sub-block it belongs to, counted from the bottom (the encoder's first); -1 for embeddings, the number of
     /// sub-blocks for what comes after. What several layers share belongs to the lowest.
@@ -55,7 +58,10 @@ public sealed class Parameter(string name, int rows, int columns, StoredLayout l
     public string Module => Name[..Math.Max(0, Name.LastIndexOf('.'))];
 
     /// <summary>Shape as files store it.</summary>
-    public long[] StoredShape => Layout switch
+    public long[] StoredShape => ShapeIn(Layout);
+
+    /// <summary>Shape in a layout of files.</summary>
+    internal long[] ShapeIn(StoredLayout layout) => layout switch
     {
         StoredLayout.Vector => [Columns],
         StoredLayout.Transposed => [Columns, Rows],

@@ -24,8 +24,12 @@ internal static class StoredOrder
         ? Transpose(values, parameter.Columns, parameter.Rows) : values;
 
     /// <summary>The engine's values in a file's order; the array itself when nothing changes.</summary>
-    internal static float[] ToFile(Parameter parameter, float[] values) => parameter.Layout == StoredLayout.Transposed
-        ? Transpose(values, parameter.Rows, parameter.Columns) : values;
+    internal static float[] ToFile(Parameter parameter, float[] values) =>
+        ToFile(parameter, values, parameter.Layout);
+
+    /// <summary>The engine's values in the order of a layout; the array itself when nothing changes.</summary>
+    internal static float[] ToFile(Parameter parameter, float[] values, StoredLayout layout) =>
+        layout == StoredLayout.Transposed ? Transpose(values, parameter.Rows, parameter.Columns) : values;
 
     private static float[] Transpose(float[] values, int rows, int columns)
     {

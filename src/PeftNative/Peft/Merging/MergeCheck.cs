@@ -9,7 +9,8 @@ namespace PeftNative.Peft.Merging;
 /// written in, and as it was written. What it may be off by is what arithmetic and rounding explain, in shares of the
 /// largest logit.
 /// </summary>
-internal sealed class MergeCheck(float[] expected, QuantizationOptions? quantization, DType computed, int adapters)
+internal sealed class MergeCheck(float[] expected, QuantizationOptions? quantization, DType computed, int adapters,
+    bool wasQuantized)
 {
     // Sums in another order; weights or activations with 11 bits; with 8 bits; and activations in 8 bits, which the
     // merged model no longer has.
@@ -39,7 +40,7 @@ internal sealed class MergeCheck(float[] expected, QuantizationOptions? quantiza
     internal double Written(float[] logits, float[] rounded, IReadOnlyList<MergedTensor> tensors)
     {
         // What is still quantised was not rounded.
-        Check(logits, rounded, quantization is null ? exact : Rounding(tensors));
+        Check(logits, rounded, wasQuantized ? Rounding(tensors) : exact);
         return Probe.Distance(logits, expected);
     }
 

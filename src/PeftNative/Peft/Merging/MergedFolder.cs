@@ -25,11 +25,13 @@ internal static class MergedFolder
     /// <param name="model">The merged model.</param>
     /// <param name="tensors">Its tensors.</param>
     /// <param name="maxShardBytes">The most bytes of a weights file.</param>
+    /// <param name="isDequantized">Whether the base is quantised and the new model is not.</param>
     /// <param name="work">Told the bytes.</param>
     /// <param name="check">Looks at all that was written before it takes its place; an error leaves nothing.</param>
     public static IReadOnlyList<string> Write(
         string baseFolder, string tokenizerFolder, string output, TransformerModel model,
-        IReadOnlyList<MergedTensor> tensors, long maxShardBytes, Work work, Action<string> check)
+        IReadOnlyList<MergedTensor> tensors, long maxShardBytes, bool isDequantized, Work work,
+        Action<string> check)
     {
         work.Total = tensors.Sum(t => t.Bytes);
         var shards = Shards(tensors, maxShardBytes);
@@ -43,7 +45,7 @@ internal static class MergedFolder
         {
             for (var i = 0; i < shards.Count; i++) folder.WriteTensors(names[i], Collect(shards[i], work));
             if (shards.Count > 1) folder.WriteText("model.safetensors.index.json", Index(shards, names));
-            folder.WriteText("config.json", PeftJson.Write(Config(baseFolder, model, tensors)) + "\n");
+            folder.WriteText("config.json", PeftJson.Write(Config(baseFolder, model, tensors, isDequantized)) + "\n");
             foreach (var file in companions) folder.WriteFile(Path.GetFileName(file), stream => Copy(file, stream));
             check(folder.Root);
         }, bytes: bytes);
@@ -94,9 +96,15 @@ internal static class MergedFolder
     }) + "\n";
 
     // The base's own config.json, with what the new head makes different.
-    private static JsonObject Config(string baseFolder, TransformerModel model, IReadOnlyList<MergedTensor> tensors)
+    private static JsonObject Config(string baseFolder, TransformerModel model, IReadOnlyList<MergedTensor> tensors,
+        bool isDequantized)
     {
         var config = JsonObject.Create(StrictJson.ReadFile(Path.Combine(baseFolder, "config.json")).Element)!;
+        if (isDequantized)
+        {
+            foreach (var key in (string[])["quantization_config", "compression_config"]) config.Remove(key);
+            (config["text_config"] as JsonObject)?.Remove("quantization_config");
+        }
         var types = tensors.Select(t => t.Type).Where(t => t is StoredType.F32 or StoredType.F16 or StoredType.BF16)
             .Distinct().ToList();
         if (types is [var only])

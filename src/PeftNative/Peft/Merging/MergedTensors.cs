@@ -2,6 +2,7 @@ using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
+using PeftNative.Models.Loading.Stored;
 using PeftNative.Models.Weights;
 using PeftNative.Tensors;
 
@@ -31,8 +32,13 @@ internal static class MergedTensors
     private const int Chunk = 1 << 24;
 
     /// <summary>The tensors of a model whose adapters have been merged in memory.</summary>
+    /// <param name="model">The merged model.</param>
+    /// <param name="loaded">What loading its base has found.</param>
+    /// <param name="source">The base's files.</param>
+    /// <param name="type">The type of every float tensor; null to keep each as it is.</param>
+    /// <param name="again">Weights that were quantised again; null where quantised ones become dense.</param>
     public static List<MergedTensor> Plan(TransformerModel model, LoadReport loaded, WeightSource source,
-        StoredType? type)
+        StoredType? type, IReadOnlyDictionary<Parameter, WrittenWeight>? again = null)
     {
         // A backbone saved alone has names without the family's prefix; once a head stands beside it, full names are
         // what others expect.
@@ -40,7 +46,9 @@ internal static class MergedTensors
         var plan = new List<MergedTensor>();
         foreach (var parameter in model.Parameters)
         {
-            if (loaded.Sources.TryGetValue(parameter, out var stored))
+            if (loaded.Quantized.ContainsKey(parameter))
+                plan.AddRange(QuantizedTensors.Plan(model, loaded, parameter, source, type, again));
+            else if (loaded.Sources.TryGetValue(parameter, out var stored))
                 plan.Add(Existing(model, parameter, source, stored, hasNewHead ? parameter.Name : stored, type)
                     with { Parameter = parameter });
             else if (parameter.TiedTo is null)
@@ -73,7 +81,7 @@ internal static class MergedTensors
 
     // A head that the base lacks, or had as its embedding only.
     private static bool HasNewHead(TransformerModel model, LoadReport loaded) => loaded.Created.Count > 0
-        || model.Head.Output.Weight is { TiedTo: null } head && !loaded.Sources.ContainsKey(head);
+        || model.Head.Output.Weight is { TiedTo: null } head && !loaded.Has(head);
 
     // The stored tensor whose type a new one takes: of two that were tied the other one's, else the first one's.
     private static string Relative(TransformerModel model, LoadReport loaded, Parameter parameter)
@@ -98,7 +106,8 @@ internal static class MergedTensors
     private static MergedTensor New(TransformerModel model, Parameter parameter, StoredType type) =>
         new(parameter.Name, type, parameter.StoredShape, true, Writer(model, parameter, type));
 
-    private static MergedTensor Copy(WeightSource source, string stored, string name, StoredType? type)
+    /// <summary>A tensor as the base has it, but for its type.</summary>
+    internal static MergedTensor Copy(WeightSource source, string stored, string name, StoredType? type)
     {
         var tensor = source.Get(stored);
         var isFloat = tensor.Type is StoredType.F32 or StoredType.F16 or StoredType.BF16 or StoredType.F64;
@@ -121,9 +130,14 @@ internal static class MergedTensors
     }
 
     private static Action<Stream> Writer(TransformerModel model, Parameter parameter, StoredType type) =>
+        Writer(model, parameter, type, parameter.Layout);
+
+    /// <summary>Writes the numbers of a parameter, in an order of files, once they are known to be finite.</summary>
+    internal static Action<Stream> Writer(TransformerModel model, Parameter parameter, StoredType type,
+        StoredLayout layout) =>
         stream =>
         {
-            var values = Values(model, parameter);
+            var values = StoredOrder.ToFile(parameter, model.Values(parameter), layout);
             if (!Finite.All(values))
                 throw new NumericException("The merged weight has values that are not finite; nothing is written.",
                     parameter.Name, Finite.Remedy);

@@ -23,6 +23,12 @@ public sealed record MergeOptions
     public QuantizationOptions? Quantization { get; init; }
 
     /// <summary>
+    /// Whether weights that the checkpoint keeps quantised are quantised again after merging, in their own form, in
+    /// place of becoming dense. That adds the noise of quantisation once more.
+    /// </summary>
+    public bool KeepQuantization { get; init; }
+
+    /// <summary>
     /// Tokens of the merged model, where these are more than the base's; null for what the adapters' files ask for.
     /// Rows that nothing brings are the mean of the base's.
     /// </summary>
@@ -75,6 +81,15 @@ public sealed record MergeReport(
     /// Whether embedding and head, tied in the base, are two matrices in the new model; its config.json says so.
     /// </summary>
     public bool IsUntied { get; init; }
+
+    /// <summary>How many weights are quantised in the base's files and dense in the new ones.</summary>
+    public int Dequantized { get; init; }
+
+    /// <summary>
+    /// Of each weight that was quantised again the distance from the number wanted, relative to its size (root of the
+    /// sums of squares); empty where none was.
+    /// </summary>
+    public IReadOnlyList<double> QuantizationErrors { get; init; } = [];
 }
 
 /// <summary>Adds adapters into a base and writes a whole Hugging Face folder that needs no adapter any more.</summary>
@@ -113,6 +128,7 @@ public static class ModelMerger
         };
         var (model, loaded) = ModelLoader.Load(backend, baseFolder, asked, work);
         using var owner = model;
+        var isRounded = options.KeepQuantization && QuantizedTensors.RoundAsStored(model, loaded);
         var probe = Probe.For(model, adapters.SelectMany(a => AdapterFolder.ReadConfig(a.Folder).TokensOfItsOwn));
         var bare = probe.Logits(model);
         var (expected, doubts) = WithAdapters(model, adapters, probe, work.Next("merging"));
@@ -121,23 +137,28 @@ public static class ModelMerger
                 $"The logits of {(Finite.All(bare) ? "base and adapter" : "the base")} are not finite; nothing is "
                     + "written.",
                 Finite.All(bare) ? adapters[0].Folder : baseFolder, Finite.Remedy);
-        var check = new MergeCheck(expected, options.Quantization, backend.ComputeType, adapters.Count);
+        var keeps = options.KeepQuantization;
+        var computed = isRounded && backend.ComputeType != DType.Float16 ? DType.BFloat16 : backend.ComputeType;
+        var check = new MergeCheck(expected, options.Quantization, computed, adapters.Count,
+            options.Quantization is not null || loaded.Quantized.Count > 0 && !keeps);
         check.Merged(probe.Logits(model));
 
         using var source = WeightSource.Open(baseFolder);
-        var plan = MergedTensors.Plan(model, loaded, source, options.Type);
+        var (again, errors) = keeps ? QuantizedTensors.Again(model, loaded) : (null, []);
+        var plan = MergedTensors.Plan(model, loaded, source, options.Type, again);
         MergedTensors.Round(model, plan);
         var rounded = probe.Logits(model);
-        check.Rounded(rounded, plan);
+        if (again is not { Count: > 0 }) check.Rounded(rounded, plan);
         var difference = 0.0;
         var files = MergedFolder.Write(
             baseFolder, AdapterVocabulary.TokenizerFolder(baseFolder, adapters.Select(a => a.Folder)), output, model,
-            plan, options.MaxShardBytes, work.Next("writing"), Check);
+            plan, options.MaxShardBytes, loaded.Quantized.Count > 0 && !keeps, work.Next("writing"), Check);
         return new MergeReport(plan.Count(t => t.IsChanged), plan.Count(t => !t.IsChanged), loaded.Created.Count,
             MergedTensors.Dropped(model, loaded), files, difference, check.LargestLogit, Probe.Distance(bare, expected),
             [.. loaded.Doubts, .. doubts])
         {
-            IsUntied = MergedFolder.IsUntied(model),
+            IsUntied = MergedFolder.IsUntied(model), QuantizationErrors = errors,
+            Dequantized = keeps ? 0 : loaded.Quantized.Count,
         };
 
         void Check(string folder)

@@ -1,0 +1,99 @@
+using System.Runtime.InteropServices;
+using PeftNative.Formats;
+using PeftNative.Formats.Safetensors;
+using PeftNative.Formats.Text;
+using PeftNative.Models.Weights;
+
+namespace PeftNative.Models.Loading.Stored;
+
+/// <summary>
+/// The tensors that a checkpoint has of one weight, by what they are called beside it; checks what is asked of them and
+/// remembers which were used. Used by one thread at a time.
+/// </summary>
+internal sealed class StoredModule(CheckpointNames names, WeightSource source, StoredQuantization config,
+    Parameter parameter)
+{
+    private readonly List<string> used = [];
+
+    /// <summary>What config.json says.</summary>
+    internal StoredQuantization Config => config;
+
+    /// <summary>Rows of the weight as the engine has it: outputs.</summary>
+    internal int Rows => parameter.Rows;
+
+    /// <summary>Columns of the weight: inputs.</summary>
+    internal int Columns => parameter.Columns;
+
+    /// <summary>Its last name, which is weight nearly always.</summary>
+    internal string Leaf => parameter.Name[(parameter.Name.LastIndexOf('.') + 1)..];
+
+    /// <summary>The module's name in the file; known when a tensor of it was found.</summary>
+    internal string Path { get; private set; } = parameter.Module;
+
+    /// <summary>The names of all tensors that were taken.</summary>
+    internal IReadOnlyList<string> Used => used;
+
+    /// <summary>A tensor, or null.</summary>
+    internal StoredTensor? Find(string ending)
+    {
+        var found = names.Find(parameter.Module, ending);
+        if (found is not null) Path = found.Name[..^(ending.Length + 1)];
+        return found;
+    }
+
+    /// <summary>A tensor that must be there.</summary>
+    /// <param name="ending">What it is called.</param>
+    /// <param name="beside">What asks for it.</param>
+    internal StoredTensor Get(string ending, string beside) => Find(ending) ?? throw new ModelFormatException(
+        $"The quantised weight has no tensor '{ending}' beside '{beside}'.",
+        Message.At(source.Path, parameter.Name), Again);
+
+    /// <summary>The numbers of a float tensor, all finite.</summary>
+    internal float[] Floats(StoredTensor tensor, params long[] shape)
+    {
+        Expect(tensor, [StoredType.F32, StoredType.F16, StoredType.BF16], shape);
+        var values = new float[tensor.ElementCount];
+        source.ReadAs(tensor.Name, values);
+        var at = Array.FindIndex(values, v => !float.IsFinite(v));
+        return at < 0 ? values : throw Error(tensor, $"element {at} is {values[at]}", "every scale is finite");
+    }
+
+    /// <summary>The bytes of a tensor; its span dies with the file.</summary>
+    internal ReadOnlySpan<byte> Bytes(StoredTensor tensor, StoredType[] types, params long[] shape)
+    {
+        Expect(tensor, types, shape);
+        return source.Bytes(tensor.Name);
+    }
+
+    /// <summary>Whole numbers of 32 bits.</summary>
+    internal ReadOnlySpan<int> Integers(StoredTensor tensor, params long[] shape) =>
+        MemoryMarshal.Cast<byte, int>(Bytes(tensor, [StoredType.I32], shape));
+
+    /// <summary>Takes a tensor that says nothing about the weight, such as the scale of activations.</summary>
+    internal void Skip(string ending)
+    {
+        if (Find(ending) is { } tensor) used.Add(tensor.Name);
+    }
+
+    /// <summary>The error for a tensor that is not what it has to be.</summary>
+    internal ModelFormatException Error(StoredTensor tensor, string found, string expected) =>
+        new($"Of a quantised weight [{Rows}, {Columns}] {expected}, but {found}.",
+            Message.At(source.FileOf(tensor.Name).Path, tensor.Name), Again);
+
+    /// <summary>The file that a tensor lies in and its name, for errors.</summary>
+    internal string Place(StoredTensor tensor) => Message.At(source.FileOf(tensor.Name).Path, tensor.Name);
+
+    private const string Again =
+        "Get the checkpoint from its source again; config.json and the weights may be of different models.";
+
+    private void Expect(StoredTensor tensor, StoredType[] types, long[] shape)
+    {
+        if (!types.Contains(tensor.Type))
+            throw Error(tensor, $"it is {tensor.Type.Name()}",
+                $"this tensor is of type {string.Join(" or ", types.Select(t => t.Name()))}");
+        if (!tensor.Shape.AsSpan().SequenceEqual(shape))
+            throw Error(tensor, $"it is [{string.Join(", ", tensor.Shape)}]",
+                $"this tensor is of shape [{string.Join(", ", shape)}]");
+        used.Add(tensor.Name);
+    }
+}
