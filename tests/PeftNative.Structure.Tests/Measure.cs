@@ -32,7 +32,7 @@ internal sealed record Measure(string Name, int? Limit, string Goal, Func<Source
         new("members of Pass used outside", 14, "14", _ => RoomGraph.Here.UsedOfPass),
         new("includes of the native library that go up", 0, "0", NativeRooms.Upward),
         new("files whose namespace is not their folder's", 0, "0", Namespaces.Misplaced),
-        new("lines over 120", 3, "0", s => Lines(s.All, "^.{121,}$")),
+        new("lines over 120", 0, "0", s => Lines(s.All, "^.{121,}$")),
         new("lines of Pass", 89, "90",
             s => [.. s.Core.Single(f => f.Path.EndsWith("/Pass.cs", StringComparison.Ordinal)).Lines]),
         new("begun passes outside ModelRun", 0, "0",

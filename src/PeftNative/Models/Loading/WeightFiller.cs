@@ -2,6 +2,7 @@ using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Text;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading.Stored;
 using PeftNative.Models.Weights;
 using PeftNative.Quantization;

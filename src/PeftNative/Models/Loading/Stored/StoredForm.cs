@@ -1,6 +1,7 @@
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Text;
+using PeftNative.Models.Families;
 using PeftNative.Models.Weights;
 using PeftNative.Quantization;
 

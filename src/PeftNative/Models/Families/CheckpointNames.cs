@@ -1,8 +1,7 @@
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
-using PeftNative.Models.Families;
 
-namespace PeftNative.Models.Loading;
+namespace PeftNative.Models.Families;
 
 /// <summary>Finds a family's parameters in a checkpoint, under whatever prefix and spelling it was saved.</summary>
 internal sealed class CheckpointNames
