@@ -20,7 +20,7 @@ public enum SamplingOrder
 /// that resuming needs no state. Every epoch takes every item once; its last batch may be smaller. Safe to use from
 /// several threads.
 /// </summary>
-public sealed class BatchSampler
+internal sealed class BatchSampler
 {
     /// <summary>Batches that are sorted by length together when grouping.</summary>
     private const int BatchesPerChunk = 8;

@@ -176,7 +176,7 @@ public sealed class ModelHead(
     }
 
     /// <summary>What the head keeps between forward and backward of a pass. Used by one thread at a time.</summary>
-    public sealed class State
+    internal sealed class State
     {
         internal NormState Norm { get; } = new();
         internal LinearState Pooler { get; } = new();

@@ -2,6 +2,7 @@ using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
+using PeftNative.Models.Loading.Stored;
 
 namespace PeftNative.Models.Loading;
 

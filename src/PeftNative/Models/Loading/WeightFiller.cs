@@ -2,7 +2,6 @@ using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Text;
-using PeftNative.Models.Families;
 using PeftNative.Models.Loading.Stored;
 using PeftNative.Models.Weights;
 using PeftNative.Quantization;

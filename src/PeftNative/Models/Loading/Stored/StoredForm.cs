@@ -1,7 +1,6 @@
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Text;
-using PeftNative.Models.Families;
 using PeftNative.Models.Weights;
 using PeftNative.Quantization;
 

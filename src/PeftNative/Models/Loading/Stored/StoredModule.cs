@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Text;
-using PeftNative.Models.Families;
 using PeftNative.Models.Weights;
 
 namespace PeftNative.Models.Loading.Stored;

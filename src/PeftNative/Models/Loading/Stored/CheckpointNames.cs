@@ -1,7 +1,8 @@
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
+using PeftNative.Models.Families;
 
-namespace PeftNative.Models.Families;
+namespace PeftNative.Models.Loading.Stored;
 
 /// <summary>Finds a family's parameters in a checkpoint, under whatever prefix and spelling it was saved.</summary>
 internal sealed class CheckpointNames
