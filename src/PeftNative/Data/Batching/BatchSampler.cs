@@ -52,7 +52,7 @@ internal sealed class BatchSampler
     {
         ArgumentOutOfRangeException.ThrowIfNegative(step);
         var epoch = EpochOf(step);
-        // Only a memory of the last computation: losing it to another thread costs time, nothing else.
+        // The last result, kept. Where another thread puts its own there, it is computed again, to the same order.
         var current = _current;
         if (current?.Epoch != epoch) _current = current = new EpochOrder(epoch, Arrange(epoch));
         return current.Batches[(int)(step % BatchesPerEpoch)];
