@@ -147,7 +147,7 @@ public sealed class ChatTemplateTests
     }
 
     [Theory]
-    [InlineData("Steps", "{% for i in range(9) %}{% endfor %}")]
+    [InlineData("Steps", "{% for i in range(999) %}{% endfor %}")]
     [InlineData("Memory", "{{ 'x' * 999 }}")]
     [InlineData("Depth", "{{ [[[[[[[[1]]]]]]]] }}")]
     [InlineData("RangeLength", "{{ range(5)|length }}")]
