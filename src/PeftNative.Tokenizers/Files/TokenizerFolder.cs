@@ -1,4 +1,5 @@
 using PeftNative.Tokenizers.Added;
+using PeftNative.Tokenizers.Files.Gguf;
 using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Normalizers;
 using PeftNative.Tokenizers.Pipeline;
@@ -9,9 +10,10 @@ namespace PeftNative.Tokenizers.Files;
 /// <summary>Reads model folders.</summary>
 internal static class TokenizerFolder
 {
-    /// <summary>Reads tokenizer.json, or the older files where it is missing.</summary>
+    /// <summary>Reads tokenizer.json, or the older files where it is missing; or a GGUF file.</summary>
     public static BuiltTokenizer Load(string folder)
     {
+        if (Path.GetExtension(folder) == ".gguf" && File.Exists(folder)) return GgufTokenizer.Read(folder);
         if (!Directory.Exists(folder)) throw NoFolder(folder);
         var path = Path.Combine(folder, "tokenizer.json");
         if (!File.Exists(path)) return LoadOlderFiles(folder);
@@ -46,7 +48,8 @@ internal static class TokenizerFolder
                 config.Settings(root.Get("padding"), root.Get("truncation")));
     }
 
-    private static BuiltTokenizer Build(TokenizerParts parts, TokenizerConfig config)
+    /// <summary>Puts the parts together.</summary>
+    internal static BuiltTokenizer Build(TokenizerParts parts, TokenizerConfig config)
     {
         var normalizer = new NormalizerChain(parts.Normalizers);
         var vocabulary = new AddedVocabulary(parts.Added, parts.Model, normalizer, normalizer,

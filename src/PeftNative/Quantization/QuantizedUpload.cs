@@ -11,6 +11,13 @@ internal static class QuantizedUpload
     internal static QuantizedWeight ToBackend(IBackend backend, Arena arena, QuantizedMatrix matrix)
     {
         var before = arena.Used;
+        if (matrix.Format != BlockFormat.None)
+        {
+            var blocks = matrix.Blocks!();
+            var rows = arena.Allocate(DType.Int8, matrix.Rows, blocks.Length / matrix.Rows);
+            backend.Upload(blocks, rows);
+            return new QuantizedWeight(new DequantizeOp { Codes = rows, Format = matrix.Format }, arena.Used - before);
+        }
         var op = new DequantizeOp { Codes = Words(backend, arena, matrix.Codes),
             Book = Values(backend, arena, matrix.Book), BlockSize = matrix.BlockSize, BlockRows = matrix.BlockRows,
             Groups = Integers(backend, arena, matrix.Groups), Zeros = Words(backend, arena, matrix.Zeros) };
