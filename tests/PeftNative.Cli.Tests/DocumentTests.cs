@@ -14,7 +14,7 @@ namespace PeftNative.Cli.Tests;
 /// </summary>
 public sealed partial class DocumentTests(DocumentTests.Material material) : IClassFixture<DocumentTests.Material>
 {
-    private static readonly string Root = FindRoot();
+    internal static readonly string Root = FindRoot();
 
     // Sizes that make a benchmark short; what a page says in their place is dropped.
     private static readonly string[] SmallBench =

@@ -48,32 +48,6 @@ public sealed partial class GuideTests
         Assert.All(messages, m => Assert.True(code.Contains(m, StringComparison.Ordinal), m));
     }
 
-    /// <summary>
-    /// The rooms of the core, in the order in which the architecture lists them, use none of those below them.
-    /// </summary>
-    [Fact]
-    public void No_room_knows_one_further_down()
-    {
-        var root = RepositoryOrSkip();
-        var rooms = Room().Matches(Read(root, "architecture.md")).Select(m => m.Groups[1].Value).ToList();
-        var core = Path.Combine(root, "src", "PeftNative");
-        var folders = Directory.GetDirectories(core).Select(d => Path.GetFileName(d)!)
-            .Where(d => d is not ("bin" or "obj"));
-        Assert.Empty(folders.Except(rooms));
-        foreach (var file in Directory.EnumerateFiles(core, "*.cs", SearchOption.AllDirectories))
-        {
-            if (RoomOf(Path.GetRelativePath(core, file).Replace('\\', '/')) is not { } room) continue;
-            var known = Using().Matches(File.ReadAllText(file))
-                .Select(m => RoomOf(m.Groups[1].Value.Replace('.', '/') + "/")).OfType<string>();
-            Assert.All(known, k => Assert.True(rooms.IndexOf(k) <= rooms.IndexOf(room)
-                || (room, k) is ("Tensors", "Ops"), $"{file} of {room} uses {k}"));
-        }
-
-        // The innermost room of a path; files above all rooms have none.
-        string? RoomOf(string path) => rooms.Where(r => path.StartsWith(r + "/", StringComparison.Ordinal))
-            .MaxBy(r => r.Length);
-    }
-
     private static string Read(string root, string guide) => File.ReadAllText(Path.Combine(root, "docs", guide));
 
     private static string RepositoryOrSkip()
@@ -86,12 +60,6 @@ public sealed partial class GuideTests
 
     [GeneratedRegex(@"`((?:src|tests|native|docs|kernels|benchmarks)/[^`\s*]+|README\.md|CHANGELOG\.md)`")]
     private static partial Regex NamedFile();
-
-    [GeneratedRegex(@"^\| `src/PeftNative/(\w[\w/]*)` \|", RegexOptions.Multiline)]
-    private static partial Regex Room();
-
-    [GeneratedRegex(@"^using (?:static )?PeftNative\.([\w.]+);", RegexOptions.Multiline)]
-    private static partial Regex Using();
 
     [GeneratedRegex(@"\]\(([^)#]+)\)")]
     private static partial Regex Link();

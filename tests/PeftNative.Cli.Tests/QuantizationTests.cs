@@ -19,6 +19,18 @@ public sealed class QuantizationTests : IDisposable
     };
 
     [Theory]
+    [InlineData("gptq-asym-g32-actorder", "gptq")]
+    [InlineData("ct-fp8-channel", "fp8")]
+    [InlineData("small-nf4-double", "nf4")]
+    public void How_a_base_is_quantised_in_its_files_is_named_as_people_name_it(string name, string form)
+    {
+        var model = Path.Combine(DocumentTests.Root, "tests", "golden", "bases", name);
+        var facts = Command.Succeed("inspect", model, "--json").Lines[0]["facts"]!.AsObject();
+        Assert.Equal(14, facts[$"quantised_{form}"]!.GetValue<int>());
+        Assert.Equal([$"quantised_{form}"], facts.Select(f => f.Key).Where(k => k.StartsWith("quantised_")));
+    }
+
+    [Theory]
     [MemberData(nameof(Flags))]
     public void A_base_in_few_bits_trains_measures_continues_and_merges(string name, string[] flags)
     {

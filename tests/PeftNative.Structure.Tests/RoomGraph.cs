@@ -33,6 +33,9 @@ internal sealed class RoomGraph
             }
     }
 
+    /// <summary>The rooms: folders, but for those that stand for all below them.</summary>
+    public IEnumerable<string> Rooms => known.Keys;
+
     /// <summary>The members of Pass that other files name.</summary>
     public IReadOnlyList<string> UsedOfPass => [.. usedOfPass];
 
@@ -49,6 +52,10 @@ internal sealed class RoomGraph
             .Where(group => group.Count > 1)
             .DistinctBy(group => group[0])];
     }
+
+    /// <summary>Every arrow: a room, one that it knows, and an example.</summary>
+    public IEnumerable<(string Room, string Known, string Example)> AllArrows =>
+        known.SelectMany(room => room.Value.Select(arrow => (room.Key, arrow.Key, arrow.Value)));
 
     /// <summary>An example of each arrow inside a circle.</summary>
     public IEnumerable<string> Arrows(IReadOnlyList<string> circle) => circle.SelectMany(room => known[room]

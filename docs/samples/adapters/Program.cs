@@ -2,7 +2,6 @@
 //   dotnet run -- MODEL_FOLDER ADAPTER_A ADAPTER_B OUTPUT_FOLDER
 using PeftNative.Backends;
 using PeftNative.Inference;
-using PeftNative.Models;
 using PeftNative.Models.Layers;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;

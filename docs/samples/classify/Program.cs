@@ -2,7 +2,6 @@
 //   dotnet run -- MODEL_FOLDER
 using PeftNative;
 using PeftNative.Backends;
-using PeftNative.Data;
 using PeftNative.Data.Batching;
 using PeftNative.Data.Encoding;
 using PeftNative.Data.Reading;
@@ -11,7 +10,6 @@ using PeftNative.Inference;
 using PeftNative.Models.Loading;
 using PeftNative.Peft.Lora;
 using PeftNative.Tokenizers;
-using PeftNative.Training;
 using PeftNative.Training.Loop;
 
 string[] names = ["fruit", "animal"];

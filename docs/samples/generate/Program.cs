@@ -4,7 +4,6 @@
 using System.Diagnostics;
 using PeftNative.Backends;
 using PeftNative.Inference;
-using PeftNative.Models;
 using PeftNative.Models.Layers;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;

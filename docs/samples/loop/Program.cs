@@ -6,7 +6,7 @@ using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Peft.Lora;
 using PeftNative.Tokenizers;
-using PeftNative.Training;
+using PeftNative.Training.Optimization;
 
 using var backend = BackendFactory.Create();
 var (model, _) = ModelLoader.Load(backend, args[0]);

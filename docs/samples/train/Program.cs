@@ -2,7 +2,6 @@
 //   dotnet run -- MODEL_FOLDER OUTPUT_FOLDER
 using PeftNative;
 using PeftNative.Backends;
-using PeftNative.Data;
 using PeftNative.Data.Encoding;
 using PeftNative.Data.Reading;
 using PeftNative.Data.Records;
@@ -10,7 +9,6 @@ using PeftNative.Models.Loading;
 using PeftNative.Peft;
 using PeftNative.Peft.Lora;
 using PeftNative.Tokenizers;
-using PeftNative.Training;
 using PeftNative.Training.Loop;
 
 var (folder, output) = (args[0], args[1]);

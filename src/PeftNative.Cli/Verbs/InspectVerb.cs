@@ -62,7 +62,9 @@ internal sealed class InspectVerb : Verb
             return 0;
         }
         using var source = WeightSource.Open(path.WeightPath);
-        foreach (var (form, count) in path.Kind == PathKind.Model ? StoredForms.Summary(source) : [])
+        var forms = path.Kind == PathKind.Model
+            ? StoredForms.Summary(source, StoredQuantization.Read(path.Path)) : [];
+        foreach (var (form, count) in forms)
         {
             facts[$"quantised_{form}"] = count;
             terminal.Line($"  {"quantised",-24} {Quantity.Of(count, "weight")} as {form}");

@@ -1,7 +1,8 @@
 namespace PeftNative.Lab.Cases;
 
-/// <summary>One result of a run: its elements row by row as doubles, and the bytes it was read from with all around
-/// it.</summary>
+/// <summary>
+/// One result of a run: its elements row by row as doubles, and the bytes it was read from, guard zones included.
+/// </summary>
 internal sealed record CaseOutput(string Name, Match Match, Func<int, double>? Noise, int Rows, int Columns,
     double[] Values, byte[] Bytes)
 {

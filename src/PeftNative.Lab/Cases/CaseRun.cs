@@ -117,7 +117,7 @@ internal sealed class CaseRun(CaseSetting setting, IBackend backend) : IDisposab
     public Tensor Codes(string name, int rows, int columns) =>
         Add(name, DType.Int8, rows, columns, Role.Input, (i, j) => setting.Integer(name, i * columns + j, 256) - 128);
 
-    /// <summary>Bytes as a file has them, each what is made of its column and a drawn one.</summary>
+    /// <summary>Bytes as a file has them: each is a function of its column and a random byte.</summary>
     public Tensor Codes(string name, int rows, int columns, Func<int, int, int> shape) =>
         Add(name, DType.Int8, rows, columns, Role.Input,
             (i, j) => (sbyte)(byte)shape(j, setting.Integer(name, i * columns + j, 256)));

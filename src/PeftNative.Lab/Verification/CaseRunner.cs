@@ -345,7 +345,7 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
 
     private Dictionary<string, double> ErrorsOfReference()
     {
-        // measured by itself it could not fail: for it the plain limits count
+        // Measured by itself the reference could not fail, so the plain limits hold for it.
         if (backend is ReferenceBackend) return [];
         using var exact = ReferenceBackend.Create(backend.ComputeType);
         var runner = new CaseRunner(exact, recorded);

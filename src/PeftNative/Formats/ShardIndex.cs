@@ -9,7 +9,7 @@ namespace PeftNative.Formats;
 /// <c>model.safetensors.index.json</c> or <c>pytorch_model.bin.index.json</c>: which shard holds which tensor. Shards
 /// are bare names of files in the index's own folder. Immutable.
 /// </summary>
-public sealed class ShardIndex
+internal sealed class ShardIndex
 {
     private ShardIndex(Dictionary<string, string> weightMap) => WeightMap = weightMap;
 

@@ -11,9 +11,8 @@ namespace PeftNative.Inference;
 
 /// <summary>
 /// Scores texts, or the words of texts, with a classifier. Owns its run. Thread-safe: calls from several threads, and
-/// of several classifiers of one model, are computed one after the other; after <see cref="Dispose"/>, or that of the
-/// model or an adapter, a call is an
-/// <see cref="ObjectDisposedException"/>.
+/// of several classifiers of one model, are computed one after the other. After <see cref="Dispose"/>, or that of the
+/// model or an adapter, a call is an <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class Classifier : IDisposable
 {

@@ -10,8 +10,8 @@ namespace PeftNative.Inference;
 /// Turns texts into vectors with an encoder: the mean over the tokens' last hidden states, special tokens included,
 /// scaled to length 1, as sentence-transformers does by default (Reimers and Gurevych 2019, arXiv:1908.10084). Owns its
 /// run. Thread-safe: calls from several threads, and of several embedders of one model, are computed in turn, 32 texts
-/// at a time; after
-/// <see cref="Dispose"/>, or that of the model or an adapter, a call is an <see cref="ObjectDisposedException"/>.
+/// at a time. After <see cref="Dispose"/>, or that of the model or an adapter, a call is an
+/// <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class TextEmbedder : IDisposable
 {

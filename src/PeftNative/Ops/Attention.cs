@@ -4,8 +4,9 @@ namespace PeftNative.Ops;
 
 /// <summary>
 /// Softmax attention over segments (one per sequence), with grouped-query heads, without ever padding:
-/// <code>Y[i, h] = Σ_j softmax_j(cap(Scale · Q[i, h]·K[j, g] + bias(i, j, h))) V[j, g],   g = h / (Heads /
-/// KvHeads)</code>
+/// <code>
+/// Y[i, h] = Σ_j softmax_j(cap(Scale · Q[i, h]·K[j, g] + bias(i, j, h))) V[j, g],   g = h / (Heads / KvHeads)
+/// </code>
 /// Row s of <see cref="Segments"/> is (first query row, queries, first key row, keys, first prefix row, prefix rows).
 /// The prefix keys and values stand in front and are visible to every query of the segment. With Causal, query i sees
 /// key j when j ≤ i + keys - queries; with Window > 0 additionally j > i + keys - queries - Window (the prefix counts

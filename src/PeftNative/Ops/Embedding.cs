@@ -5,8 +5,9 @@ namespace PeftNative.Ops;
 /// <summary>
 /// The input of a transformer: for each row i with token id t = Tokens[i]
 /// <code>
-/// t ≥ 0:  Y_i = TokenScale · (Table[t] + scale · S_i Bᵀ) + PositionTable[Positions[i]] + TypeTable[Types[i]],   S_i =
-/// A[:, t] t &lt; 0:  Y_i = Virtual[-1 - t]                        + PositionTable[Positions[i]] + TypeTable[Types[i]]
+/// t ≥ 0:     Y_i = TokenScale · (Table[t] + LowRankScale · A[:, t]ᵀ Bᵀ) + P_i
+/// t &lt; 0:  Y_i = Virtual[-1 - t] + P_i
+///            P_i = PositionTable[Positions[i]] + TypeTable[Types[i]]
 /// </code>
 /// Absent tables drop out. Virtual rows are the trained embeddings of prompt tuning and P-tuning.
 /// </summary>

@@ -8,8 +8,8 @@ public interface IOperationGraphs
 {
     /// <summary>
     /// Takes down what operations would start, without running it. What they get as numbers (shapes, addresses, scales)
-    /// is part of the recording, <see cref="GraphValues"/>
-    /// apart; what lies in memory of the backend is read anew by every run.
+    /// is part of the recording, but for <see cref="GraphValues"/>. What lies in memory of the backend is read anew by
+    /// every run.
     /// </summary>
     /// <returns>
     /// The recording, to be disposed before the backend; null when the operations cannot be recorded as they are now,

@@ -11,13 +11,15 @@ namespace PeftNative.Ops;
 /// </code>
 /// PreScale holds what OutputScale multiplies: U + Bias, or U with ScaleBeforeBias. Absent operands drop out of the
 /// formula. Y may be the same memory as Residual.
-/// With WMaxima, W is codes of 8 bits (w_nk = W_nk / 127 · WMaxima_n) and X Wᵀ a product of codes, for backends that
-/// have
-/// <see cref="IBackend.MultipliesCodes"/>: each row v of X ⊙ InputScale becomes q(v)_k = v_k / max|v| · 127, to
-/// nearest, ties to even, in single precision; the products of these with W are summed as whole numbers, exactly, and
-/// times max|v| / 127 · WMaxima_n / 127 they are U. A row with a value that is not finite gives NaN. As LLM.int8() does
-/// without outliers (Dettmers et al. 2022, arXiv:2208.07339). LoRA: Hu et al. 2021 (arXiv:2106.09685); IA3: Liu et al.
-/// 2022 (arXiv:2205.05638); DoRA: Liu et al. 2024 (arXiv:2402.09353).
+/// With WMaxima, W is codes of 8 bits, w_nk = W_nk / 127 · WMaxima_n, and X Wᵀ a product of codes. It is for backends
+/// that have <see cref="IBackend.MultipliesCodes"/>. Each row v of X ⊙ InputScale becomes codes too:
+/// <code>
+/// q(v)_k = v_k / max|v| · 127                           to nearest, ties to even, in single precision
+/// U_n = max|v| / 127 · WMaxima_n / 127 · Σ_k q(v)_k W_nk    the sum in whole numbers, exact
+/// </code>
+/// A row with a value that is not finite gives NaN. This is LLM.int8() without outliers (Dettmers et al. 2022,
+/// arXiv:2208.07339). LoRA: Hu et al. 2021 (arXiv:2106.09685); IA3: Liu et al. 2022 (arXiv:2205.05638); DoRA: Liu et
+/// al. 2024 (arXiv:2402.09353).
 /// </summary>
 public readonly record struct LinearOp
 {

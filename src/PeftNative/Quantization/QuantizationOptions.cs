@@ -25,8 +25,7 @@ public enum Int8Compute
 
     /// <summary>
     /// The codes: activations, and in the backward their gradients, become 8-bit whole numbers too, row by row. Faster
-    /// and less exact; see
-    /// <see cref="LinearOp"/>.
+    /// and less exact; see <see cref="LinearOp"/>.
     /// </summary>
     Integer,
 }

@@ -20,7 +20,7 @@ public enum SamplingOrder
 /// that resuming needs no state. Every epoch takes every item once; its last batch may be smaller. Safe to use from
 /// several threads.
 /// </summary>
-public sealed class BatchSampler
+internal sealed class BatchSampler
 {
     /// <summary>Batches that are sorted by length together when grouping.</summary>
     private const int BatchesPerChunk = 8;
@@ -52,7 +52,7 @@ public sealed class BatchSampler
     {
         ArgumentOutOfRangeException.ThrowIfNegative(step);
         var epoch = EpochOf(step);
-        // Only a memory of the last computation: losing it to another thread costs time, nothing else.
+        // The last result, kept. Where another thread puts its own there, it is computed again, to the same order.
         var current = _current;
         if (current?.Epoch != epoch) _current = current = new EpochOrder(epoch, Arrange(epoch));
         return current.Batches[(int)(step % BatchesPerEpoch)];

@@ -4,7 +4,7 @@ namespace PeftNative.Data.Batching;
 /// Fills rows of a fixed number of tokens with several examples each, so that the rows of a batch do equal work. The
 /// examples of a row stay sequences of their own: attention and positions never cross from one to the next.
 /// </summary>
-public static class Packer
+internal static class Packer
 {
     /// <summary>
     /// Packs by best-fit decreasing: the longest first, each into the fullest row that has room (at most 11/9 of the

@@ -4,7 +4,7 @@ using PeftNative.Data.Reading;
 namespace PeftNative.Data.Records;
 
 /// <summary>Finds the shape of records from the fields they have.</summary>
-public static class ShapeDetector
+internal static class ShapeDetector
 {
     /// <summary>How many records are looked at.</summary>
     public const int SampleSize = 100;

@@ -10,13 +10,13 @@ namespace PeftNative.Formats.Gguf;
 /// <param name="Rows">Rows.</param>
 /// <param name="Columns">Columns; elements of a row lie side by side.</param>
 /// <param name="Values">The elements, row by row.</param>
-public sealed record GgufTensor(string Name, int Rows, int Columns, float[] Values);
+internal sealed record GgufTensor(string Name, int Rows, int Columns, float[] Values);
 
 /// <summary>
 /// Writes GGUF files, version 3, as llama.cpp reads them: keys with values, then tensors in fp32 or fp16, each at a
 /// multiple of 32 bytes. Used by one thread at a time.
 /// </summary>
-public sealed class GgufWriter
+internal sealed class GgufWriter
 {
     private const int Version = 3, Alignment = 32;
     private const uint Float32Value = 6, StringValue = 8, Float32Tensor = 0, Float16Tensor = 1;

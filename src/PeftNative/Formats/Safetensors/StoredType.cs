@@ -56,7 +56,7 @@ public enum StoredType
 }
 
 /// <summary>Sizes and spellings of <see cref="StoredType"/>.</summary>
-public static class StoredTypes
+internal static class StoredTypes
 {
     private static readonly string[] Names =
     [

@@ -4,7 +4,7 @@ namespace PeftNative.Models.Config;
 /// Cosines and sines of rotary positions. Frequencies and angles are rounded to float32 where the reference rounds
 /// them, because at large positions that rounding is larger than the tolerance of a comparison.
 /// </summary>
-public static class RopeTable
+internal static class RopeTable
 {
     /// <summary>
     /// Frequencies for sequences of up to <paramref name="length"/> tokens, and the factor on cosines and sines.

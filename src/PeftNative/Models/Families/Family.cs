@@ -27,13 +27,13 @@ public sealed record Family
     public required Func<ConfigReader, TransformerConfig> ReadConfig { get; init; }
 
     /// <summary>The modules that methods adapt where their settings name none.</summary>
-    public MethodTargets Targets { get; init; } = MethodTargets.None;
+    internal MethodTargets Targets { get; init; } = MethodTargets.None;
 
     /// <summary>Where AdapterHub puts bottleneck adapters.</summary>
-    public HubPlaces HubPlaces { get; init; } = new("attention_adapters", "output_adapters");
+    internal HubPlaces HubPlaces { get; init; } = new("attention_adapters", "output_adapters");
 
     /// <summary>How llama.cpp has it; null where it has no such language model.</summary>
-    public GgufArchitecture? Gguf { get; init; }
+    internal GgufArchitecture? Gguf { get; init; }
 
     /// <summary>
     /// What mlx-lm calls the beginnings of its module names where these differ; null where it has no such language
@@ -64,7 +64,7 @@ public sealed record Family
 /// <summary>Where AdapterHub puts the adapters of a layer, relative to it.</summary>
 /// <param name="Attention">Those after attention.</param>
 /// <param name="FeedForward">Those after the feed-forward block.</param>
-public sealed record HubPlaces(string Attention, string FeedForward)
+internal sealed record HubPlaces(string Attention, string FeedForward)
 {
     /// <summary>Those after the feed-forward block of an encoder in front of a decoder; null for the same.</summary>
     public string? EncoderFeedForward { get; init; }

@@ -3,7 +3,7 @@ using PeftNative.Models.Config;
 namespace PeftNative.Models.Families;
 
 /// <summary>The order of the rows of query and key projections in GGUF files.</summary>
-public enum GgufRows
+internal enum GgufRows
 {
     /// <summary>As checkpoints store them.</summary>
     AsStored,
@@ -15,7 +15,7 @@ public enum GgufRows
 /// <summary>A family as llama.cpp has it: what GGUF files call it and its tensors.</summary>
 /// <param name="Name">general.architecture.</param>
 /// <param name="Rows">The order of rows of query and key.</param>
-public sealed record GgufArchitecture(string Name, GgufRows Rows)
+internal sealed record GgufArchitecture(string Name, GgufRows Rows)
 {
     private static readonly Dictionary<ModuleRole, string> Outer = new()
     {

@@ -4,7 +4,7 @@ namespace PeftNative.Models.Families;
 /// Which modules a method adapts where its settings name none, as in PEFT's own tables (utils/constants.py). A method
 /// goes by its name, a second list of it by that and the setting's: ia3, ia3.feedforward_modules. Immutable.
 /// </summary>
-public sealed class MethodTargets
+internal sealed class MethodTargets
 {
     private readonly Dictionary<string, string[]> modules;
 

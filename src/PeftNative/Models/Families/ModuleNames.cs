@@ -73,7 +73,7 @@ public sealed record ModuleNames
     public string? RelativeBias { get; init; }
 
     /// <summary>The decoder's attention to the encoder, or null.</summary>
-    public CrossAttentionNames? Cross { get; init; }
+    internal CrossAttentionNames? Cross { get; init; }
 
     /// <summary>The encoder's layers, where these names are a decoder's; null for models of one stack.</summary>
     public ModuleNames? Encoder { get; init; }
@@ -150,4 +150,4 @@ public sealed record ModuleNames
 /// <param name="Key">Key projection.</param>
 /// <param name="Value">Value projection.</param>
 /// <param name="Output">Output projection.</param>
-public sealed record CrossAttentionNames(string Norm, string Query, string Key, string Value, string Output);
+internal sealed record CrossAttentionNames(string Norm, string Query, string Key, string Value, string Output);

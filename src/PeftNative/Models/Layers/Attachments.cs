@@ -117,10 +117,9 @@ public interface IEmbeddingAttachment : ITokenRows
 }
 
 /// <summary>
-/// Stands between a sub-block's output h and its residual addition: bottleneck adapters. With x the sub-block's
-/// residual input and
-/// <c>norm</c> the model's own norm at that place (post-norm families only). Used by one thread at a time, like its
-/// backend.
+/// Stands between a sub-block's output h and its residual addition: bottleneck adapters. Below, x is the sub-block's
+/// residual input, and <c>norm</c> the model's own norm at that place (post-norm families only). Used by one thread at
+/// a time, like its backend.
 /// </summary>
 public interface IBlockAttachment
 {

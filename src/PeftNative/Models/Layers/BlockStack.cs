@@ -16,7 +16,8 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     internal int FirstDepth => blocks[0].Depth;
 
     /// <summary>
-    /// Depth of the first sub-block of the layer that a depth of a model's only stack lies in; above the stack itself.
+    /// Where the layer of the sub-block at some depth begins, in a model of one stack. What lies above the stack is
+    /// given back as it is.
     /// </summary>
     internal int LayerBegin(int depth)
     {
@@ -54,9 +55,9 @@ internal sealed class BlockStack(SubBlock[] blocks, bool isParallel)
     }
 
     /// <summary>
-    /// Turns d, the gradient of the output, into that of the input, which is returned, walking down to the sub-block at
-    /// depth
-    /// <paramref name="lowest"/>, whose input's gradient nobody needs; with a depth below the stack, whole.
+    /// Walks down from the top and turns d, the gradient of the output, into that of the input, which is returned. It
+    /// ends with the sub-block at depth <paramref name="lowest"/>, the gradient of whose input nobody needs; with a
+    /// depth below the stack it walks through all of it.
     /// </summary>
     internal Tensor Backward(Pass pass, Tensor d, int lowest)
     {

@@ -99,7 +99,7 @@ public sealed class EmbeddingSite(
     /// <summary>
     /// What the embedding keeps between forward and backward of a pass. Used by one thread at a time.
     /// </summary>
-    public sealed class State
+    internal sealed class State
     {
         private EmbeddingGradients[] requests = [];
 

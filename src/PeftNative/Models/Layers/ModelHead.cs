@@ -46,10 +46,10 @@ public sealed class ModelHead(
     }
 
     /// <summary>
-    /// The loss of the targets that were taken: of their rows of the stream x, which are all there are where the pass
-    /// has picked them below the last sub-block. With <paramref name="backward"/> gradients are added to trained
-    /// parameters of the head, and with <paramref name="dx"/> present that of x is written there (=, zero in rows that
-    /// have no target); both times the targets' factor.
+    /// The loss of the targets that were taken. It looks at their rows of the stream x; where the pass has picked them
+    /// below the last sub-block, x has no others. With <paramref name="backward"/> gradients are added to trained
+    /// parameters of the head. With <paramref name="dx"/> present the gradient of x is written there (=, zero in rows
+    /// without a target). Both are times the factor that the targets name.
     /// </summary>
     internal void Run(Pass pass, in Tensor x, bool backward, in Tensor dx)
     {
@@ -176,7 +176,7 @@ public sealed class ModelHead(
     }
 
     /// <summary>What the head keeps between forward and backward of a pass. Used by one thread at a time.</summary>
-    public sealed class State
+    internal sealed class State
     {
         internal NormState Norm { get; } = new();
         internal LinearState Pooler { get; } = new();

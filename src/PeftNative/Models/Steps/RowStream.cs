@@ -109,7 +109,8 @@ public sealed class RowStream
         return reach;
     }
 
-    // Rows that an adapter has for tokens stand behind the virtual ones, and are named like these.
+    // A token for which an adapter has a row of its own gets a negative id: the rows of adapters count on behind the
+    // virtual tokens.
     private void TakeOwnRows(IReadOnlyList<ITokenRows> ownRows)
     {
         var first = VirtualTokens?.Count ?? 0;

@@ -96,8 +96,8 @@ public sealed class StepRows : IDisposable
     }
 
     /// <summary>
-    /// Takes the next batch to the backend. Virtual tokens stand in front of what is read, a prefix in front of what is
-    /// written.
+    /// Takes the next batch to the backend. With an encoder virtual tokens stand in front of the rows that it reads,
+    /// and a prefix in front of the decoder's; else both in front of the one stream.
     /// </summary>
     internal void Begin(TokenBatch batch, IVirtualTokens? virtualTokens, IReadOnlyList<ITokenRows> ownRows,
         IPrefix? prefix)

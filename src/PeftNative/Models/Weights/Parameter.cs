@@ -36,7 +36,9 @@ public sealed class Parameter(string name, int rows, int columns, StoredLayout l
     /// <summary>The numbers [rows, columns]; absent where they are quantised.</summary>
     public Tensor Value { get; internal set; }
 
-    /// <summary>How often its numbers were about to change in place, for what is made of them and kept.</summary>
+    /// <summary>
+    /// Counts how often its numbers were about to change in place. Who keeps what is made of them compares it.
+    /// </summary>
     internal int Changes { get; set; }
 
     /// <summary>The numbers of a frozen weight in 4 or 8 bits each, in place of <see cref="Value"/>; or null.</summary>

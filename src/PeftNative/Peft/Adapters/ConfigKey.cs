@@ -40,8 +40,8 @@ public abstract record ConfigKey(string Name, KeyKind Kind, string Help)
     public bool IsRequired { get; init; }
 
     /// <summary>
-    /// Whether it makes another computation of the model's own, so that an adapter is refused for it even where its
-    /// tensors could be read.
+    /// Whether it changes what the model itself computes. An adapter that has it on is refused even where its tensors
+    /// could be read.
     /// </summary>
     internal bool IsNotUnderstood { get; init; }
 
@@ -77,7 +77,7 @@ internal sealed record ConfigKey<TConfig>(string Name, KeyKind Kind, string Help
     internal string? Off { get; init; }
 
     /// <summary>Refuses a number outside the range.</summary>
-    /// <exception cref="UsageException">It is.</exception>
+    /// <exception cref="UsageException">The number is outside.</exception>
     internal void Check(TConfig config)
     {
         if (Number?.Invoke(config) is not { } value) return;
@@ -96,7 +96,7 @@ internal sealed record ConfigKey<TConfig>(string Name, KeyKind Kind, string Help
     }
 
     /// <summary>Refuses a file that has the setting on although it is not supported.</summary>
-    /// <exception cref="ModelFormatException">It has.</exception>
+    /// <exception cref="ModelFormatException">The file has it on.</exception>
     internal void CheckOff(StrictObject json, string peftType)
     {
         if (Off is null || !json.Has(Name) || IsOff(json.Element.GetProperty(Name))) return;

@@ -82,7 +82,7 @@ internal sealed class KeysOf<TConfig> where TConfig : AdapterConfig
     /// <summary>A key of PEFT's that is not supported: written as off, and refused where it is on.</summary>
     internal ConfigKey<TConfig> Unused(string name, string off = "null") => Ignored(name, off) with { Off = off };
 
-    /// <summary>Likewise, and it makes another computation of the model's own.</summary>
+    /// <summary>Likewise; where it is on, it changes what the model itself computes.</summary>
     internal ConfigKey<TConfig> NotUnderstood(string name) => Unused(name) with { IsNotUnderstood = true };
 
     /// <summary>A key of another release: refused where it is on, and not written.</summary>

@@ -186,7 +186,8 @@ public sealed class LoraAdapter : Adapter
 
     private void DoubtPatterns(LoraConfig config)
     {
-        // Ranks are proved by the shapes in the file, so their doubt counts only where these do not fit.
+        // A wrong rank shows in the shapes of the file, so a doubt about ranks is told only where these do not fit. A
+        // wrong alpha shows nowhere.
         List<string> paths = [.. Pairs.Keys];
         HintOfMisfit = LoraPatterns.Doubt("rank_pattern", config.RankPattern, paths);
         if (LoraPatterns.Doubt("alpha_pattern", config.AlphaPattern, paths) is { } doubt) Warn(doubt);

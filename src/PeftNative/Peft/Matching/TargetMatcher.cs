@@ -8,7 +8,7 @@ namespace PeftNative.Peft.Matching;
 /// Decides which modules a method attaches to, by the rules of PEFT's tuners (reference: BaseTuner's module check in
 /// PEFT 0.21).
 /// </summary>
-public sealed record TargetMatcher
+internal sealed record TargetMatcher
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 

@@ -11,7 +11,7 @@ namespace PeftNative.Training.Loop;
 /// </summary>
 internal sealed class LearningCheck
 {
-    /// <summary>Fewer steps are a trial, from which no loss need fall.</summary>
+    /// <summary>With fewer steps a run is a trial: its loss need not have fallen.</summary>
     internal const int LeastSteps = 20;
 
     private const int MostExamples = 256, MostTokens = 1 << 14;

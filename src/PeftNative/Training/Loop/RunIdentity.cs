@@ -103,7 +103,7 @@ internal static class RunIdentity
             if (Text(a["method"]) != Text(b["method"])) (a, b) = (Method(a), Method(b));
             foreach (var key in a.Select(e => e.Key).Union(b.Select(e => e.Key)).Order(StringComparer.Ordinal))
             {
-                // What a pattern names is no setting.
+                // The keys of a pattern are modules; alone they would read like settings.
                 var full = name is "rank_pattern" or "alpha_pattern" ? $"{name} of {key}" : key;
                 foreach (var difference in Differences(full, a[key], b[key])) yield return difference;
             }
@@ -111,7 +111,7 @@ internal static class RunIdentity
         else if (Text(before) != Text(now))
         {
             var (old, other) = (Text(before), Text(now));
-            // Digests tell nobody anything.
+            // A digest tells a reader nothing, so it is not shown.
             yield return Digests.Contains(name) ? $"the {name} is another"
                 : $"{name} is {Short(old)} there, {Short(other)} here";
         }
@@ -119,7 +119,7 @@ internal static class RunIdentity
 
     private static JsonObject Method(JsonObject run) => new() { ["method"] = run["method"]?.DeepClone() };
 
-    // Lists of names are sets.
+    // The order of a list of names means nothing.
     private static string Text(JsonNode? node) => node is JsonArray list
         ? $"[{string.Join(", ", list.Select(i => i?.ToJsonString() ?? "null").Order(StringComparer.Ordinal))}]"
             : node?.ToJsonString() ?? "null";

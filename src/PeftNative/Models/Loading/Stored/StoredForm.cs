@@ -95,19 +95,20 @@ internal sealed class StoredForms(CheckpointNames names, WeightSource source, St
     }
 
     /// <summary>How many weights of a checkpoint look quantised, by what says so, without reading them.</summary>
-    internal static IReadOnlyList<(string Form, int Count)> Summary(WeightSource source) =>
+    internal static IReadOnlyList<(string Form, int Count)> Summary(WeightSource source, StoredQuantization config) =>
     [
-        .. source.Tensors.Select(Mark).OfType<string>().CountBy(f => f).Select(p => (p.Key, p.Value))
+        .. source.Tensors.Select(t => Mark(t, config)).OfType<string>().CountBy(f => f).Select(p => (p.Key, p.Value))
             .OrderBy(p => p.Key, StringComparer.Ordinal),
     ];
 
-    private static string? Mark(StoredTensor tensor) => tensor.Block != BlockFormat.None ? tensor.TypeName : tensor.Name switch
+    private static string? Mark(StoredTensor tensor, StoredQuantization config) => tensor.Name switch
     {
+        _ when tensor.Block != BlockFormat.None => tensor.TypeName,
         var n when n.EndsWith("bitsandbytes__nf4", StringComparison.Ordinal) => "nf4",
         var n when n.EndsWith("bitsandbytes__fp4", StringComparison.Ordinal) => "fp4",
         var n when n.EndsWith(".SCB", StringComparison.Ordinal) => "int8",
-        var n when n.EndsWith(".qweight", StringComparison.Ordinal) => "groups",
-        var n when n.EndsWith(".weight_packed", StringComparison.Ordinal) => "packed",
+        var n when n.EndsWith(".qweight", StringComparison.Ordinal) => config.Method == "awq" ? "awq" : "gptq",
+        var n when n.EndsWith(".weight_packed", StringComparison.Ordinal) => "compressed-tensors",
         var n when n.EndsWith("_blocks", StringComparison.Ordinal) && tensor.Type == StoredType.U8 => "mxfp4",
         _ => tensor.Type == StoredType.F8E4M3 ? "fp8" : null,
     };

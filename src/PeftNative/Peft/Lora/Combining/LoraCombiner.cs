@@ -16,7 +16,7 @@ namespace PeftNative.Peft.Lora.Combining;
 /// </code>
 /// On the host, in double precision.
 /// </summary>
-public static class LoraCombiner
+internal static class LoraCombiner
 {
     /// <summary>
     /// Combines adapters of one model; where one lacks a module that another has, it does not count there.
