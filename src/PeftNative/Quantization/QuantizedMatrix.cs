@@ -33,6 +33,9 @@ internal sealed record QuantizedMatrix(byte[] Codes, float[] Book, int BlockSize
     /// <summary>The blocks of a format.</summary>
     internal BytesOfFile? Blocks { get; init; }
 
+    /// <summary>Whether the blocks are those of a mapped file, which then has to outlive the weight.</summary>
+    internal bool AreMapped { get; init; }
+
     /// <summary>Rows of blocks.</summary>
     internal int Rows { get; init; }
 }

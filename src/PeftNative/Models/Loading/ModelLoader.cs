@@ -97,9 +97,27 @@ public static class ModelLoader
         ModelOptions options, Work work)
     {
         var stored = FamilyTable.Read(folder);
-        var config = WithOptions(stored, options);
-        using var source = WeightSource.Open(folder);
         options.Quantization?.Validate(backend);
+        var source = WeightSource.Open(folder);
+        var isKept = false;
+        try
+        {
+            var loaded = Load(backend, folder, options, work, stored, source);
+            // Blocks are read where they lie in the file.
+            isKept = source.Gguf is not null && backend.ReadsMappedFiles;
+            if (isKept) loaded.Model.Files = source;
+            return loaded;
+        }
+        finally
+        {
+            if (!isKept) source.Dispose();
+        }
+    }
+
+    private static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder,
+        ModelOptions options, Work work, TransformerConfig stored, WeightSource source)
+    {
+        var config = WithOptions(stored, options);
         var names = new CheckpointNames(FamilyTable.Find(config.ModelType, "config.json"), source, config);
         var forms = new StoredForms(names, source, StoredQuantization.Read(folder));
         var model = Create(backend, config, options.Quantization, forms.Holds, names.Gguf is not null);

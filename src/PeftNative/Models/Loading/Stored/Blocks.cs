@@ -16,10 +16,10 @@ internal sealed class BlocksForm : StoredForm
     /// <inheritdoc/>
     internal override StoredWeight Read(StoredModule module)
     {
-        var (tensor, bytes) = module.Blocks();
+        var (tensor, bytes, areMapped) = module.Blocks();
         return new StoredWeight(tensor.Block.Name(), new QuantizedMatrix([], [], 0, [])
         {
-            Blocks = bytes, Format = tensor.Block, Rows = module.Rows,
+            Blocks = bytes, Format = tensor.Block, Rows = module.Rows, AreMapped = areMapped,
         });
     }
 }

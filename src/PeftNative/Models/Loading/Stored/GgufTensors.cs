@@ -86,7 +86,8 @@ internal sealed class GgufTensors
         return head * headDim + (p < half ? 2 * p : 2 * (p - half) + 1);
     }
 
-    private bool IsPaired(Parameter parameter) => arePaired && RoleOf(parameter) is ModuleRole.Query or ModuleRole.Key;
+    /// <summary>Whether the file has the rows in another order.</summary>
+    internal bool IsPaired(Parameter parameter) => arePaired && RoleOf(parameter) is ModuleRole.Query or ModuleRole.Key;
 
     private ModuleRole RoleOf(Parameter parameter) => modules[parameter.Module].Role;
 

@@ -67,11 +67,11 @@ internal sealed class StoredModule(CheckpointNames names, WeightSource source, S
     }
 
     /// <summary>A matrix of blocks, and its bytes while the file is open.</summary>
-    internal (StoredTensor Tensor, BytesOfFile Bytes) Blocks()
+    internal (StoredTensor Tensor, BytesOfFile Bytes, bool AreMapped) Blocks()
     {
         var tensor = Find(Leaf)!;
         Expect(tensor, [tensor.Type], [Rows, Columns]);
-        return (tensor, () => names.Gguf!.Blocks(parameter, tensor));
+        return (tensor, () => names.Gguf!.Blocks(parameter, tensor), !names.Gguf!.IsPaired(parameter));
     }
 
     /// <summary>Whole numbers of 32 bits.</summary>
