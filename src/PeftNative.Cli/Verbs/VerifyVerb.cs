@@ -58,7 +58,8 @@ internal sealed class VerifyVerb : Verb
         using var progress = new ProgressLine(terminal);
         try
         {
-            var cases = Cases(values, () => backend ??= Machine.CreateBackend(values)).Where(c => pattern.IsMatch(c.Name)).ToList();
+            var cases = Cases(values, () => backend ??= Machine.CreateBackend(values))
+                .Where(c => pattern.IsMatch(c.Name)).ToList();
             if (cases.Count == 0)
                 throw new UsageException("No case has a name in which the filter is found.", "--filter",
                     "Leave --filter out to see all names.");

@@ -18,7 +18,8 @@ internal static class GgufFolder
         if (!Directory.Exists(models)) yield break;
         foreach (var model in Directory.GetDirectories(models).Order(StringComparer.Ordinal))
             if (File.Exists(Path.Combine(model, "model.gguf")))
-                yield return GoldenFolder.Case("gguf:", model, () => WithTokens(model, GgufVerifier.Model(model, backend())));
+                yield return GoldenFolder.Case("gguf:", model,
+                    () => WithTokens(model, GgufVerifier.Model(model, backend())));
     }
 
     // The tokens of llama.cpp, the text they stand for, and the conversation.

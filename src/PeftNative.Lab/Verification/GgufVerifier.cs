@@ -10,8 +10,8 @@ using PeftNative.Tensors;
 namespace PeftNative.Lab.Verification;
 
 /// <summary>
-/// Replays recorded GGUF files: the numbers of every type of blocks, and whole models with the names and shapes of their
-/// weights and their logits. Used by one thread at a time, like its backend.
+/// Replays recorded GGUF files: the numbers of every type of blocks, and whole models with the names and shapes of
+/// their weights and their logits. Used by one thread at a time, like its backend.
 /// </summary>
 public static class GgufVerifier
 {
@@ -34,7 +34,9 @@ public static class GgufVerifier
         return values.Result;
     }
 
-    /// <summary>Loads a model, and compares its weights' names and shapes and its logits with the recorded ones.</summary>
+    /// <summary>
+    /// Loads a model, and compares its weights' names and shapes and its logits with the recorded ones.
+    /// </summary>
     /// <exception cref="ModelFormatException">A file is broken.</exception>
     public static VerificationResult Model(string folder, IBackend backend)
     {

@@ -27,8 +27,8 @@ public static class TrainingTruth
         ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
     /// <summary>The runs that a folder records.</summary>
-    public static IReadOnlyList<string> Runs(string folder) => RecordedValues.Read(Path.Combine(folder, "training.json"),
-        root => root["runs"]!.AsObject().Select(r => r.Key).ToList());
+    public static IReadOnlyList<string> Runs(string folder) => RecordedValues.Read(
+        Path.Combine(folder, "training.json"), root => root["runs"]!.AsObject().Select(r => r.Key).ToList());
 
     /// <summary>Repeats a run.</summary>
     public static VerificationResult Verify(string name, string folder, string run, string modelPath, IBackend backend)

@@ -13,12 +13,18 @@ internal static class TokenizerFolder
     /// <summary>Reads tokenizer.json, or the older files where it is missing; or a GGUF file.</summary>
     public static BuiltTokenizer Load(string folder)
     {
-        if (Path.GetExtension(folder) == ".gguf" && File.Exists(folder)) return GgufTokenizer.Read(folder);
+        if (Path.GetExtension(folder) == ".gguf" && File.Exists(folder)) return LoadGguf(folder);
         if (!Directory.Exists(folder)) throw NoFolder(folder);
         var path = Path.Combine(folder, "tokenizer.json");
         if (!File.Exists(path)) return LoadOlderFiles(folder);
         var config = new TokenizerConfig(folder);
         return Build(ReadTokenizerJson(path, config), config);
+    }
+
+    private static BuiltTokenizer LoadGguf(string file)
+    {
+        var (parts, config) = GgufTokenizer.Read(file);
+        return Build(parts, config);
     }
 
     private static ModelFormatException NoFolder(string path) => File.Exists(path)
@@ -48,8 +54,7 @@ internal static class TokenizerFolder
                 config.Settings(root.Get("padding"), root.Get("truncation")));
     }
 
-    /// <summary>Puts the parts together.</summary>
-    internal static BuiltTokenizer Build(TokenizerParts parts, TokenizerConfig config)
+    private static BuiltTokenizer Build(TokenizerParts parts, TokenizerConfig config)
     {
         var normalizer = new NormalizerChain(parts.Normalizers);
         var vocabulary = new AddedVocabulary(parts.Added, parts.Model, normalizer, normalizer,

@@ -39,7 +39,7 @@ internal static class GgufTokenizer
 
     /// <summary>Reads the tokenizer of a file.</summary>
     /// <exception cref="ModelFormatException">It has none, or one that is damaged or not supported.</exception>
-    internal static BuiltTokenizer Read(string path)
+    internal static (TokenizerParts Parts, TokenizerConfig Config) Read(string path)
     {
         using var file = GgufFile.Open(path);
         var values = file.Values;
@@ -55,7 +55,7 @@ internal static class GgufTokenizer
             var other => throw values.Error(Prefix + "model",
                 $"is '{Message.Clip(other)}', which is not supported", "Supported: gpt2, llama."),
         };
-        return TokenizerFolder.Build(parts, config);
+        return (parts, config);
     }
 
     private static List<SentencePiece.SentencePiece> Pieces(GgufValues values)

@@ -82,8 +82,8 @@ internal static class GgufConfig
 
     private static void AddGemma(JsonObject json, Keys keys, bool isSecond)
     {
-        // No key says how scores are scaled: by the size of a head, but for the two of 27 billion, which llama.cpp tells
-        // by their layers.
+        // No key says how scores are scaled: by the size of a head, but for the two of 27 billion, which llama.cpp
+        // tells by their layers.
         var layers = keys.Size("block_count");
         json["query_pre_attn_scalar"] = layers == (isSecond ? 46 : 62)
             ? keys.Size("embedding_length") / (double)keys.Size("attention.head_count")

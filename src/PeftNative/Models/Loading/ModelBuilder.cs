@@ -167,8 +167,8 @@ internal sealed class ModelBuilder(
         // adapters shall be those of the model that was converted.
         var layout = conv1D ? StoredLayout.Transposed : StoredLayout.Matrix;
         var isStored = isStoredQuantized?.Invoke(new Parameter($"{path}.weight", to, from, layout)) ?? false;
-        var weight = Add($"{path}.weight", to, from, isStored && !keepsConv1D ? StoredLayout.Matrix : layout, denseLayout: layout,
-            isQuantized: isStored || layer is not null && (quantization?.Covers(path) ?? false));
+        var weight = Add($"{path}.weight", to, from, isStored && !keepsConv1D ? StoredLayout.Matrix : layout,
+            denseLayout: layout, isQuantized: isStored || layer is not null && (quantization?.Covers(path) ?? false));
         return Register(path, role, weight, hasBias ? Add($"{path}.bias", 1, to, StoredLayout.Vector) : null);
     }
 

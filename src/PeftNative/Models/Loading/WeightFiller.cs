@@ -106,7 +106,8 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             model.Backend.Forward(op with { Y = parameter.Value });
             return;
         }
-        Keep(model, parameter, matrix, matrix is { Book.Length: 0, Format: BlockFormat.None } ? quantization?.Int8Compute : null);
+        Keep(model, parameter, matrix,
+            matrix is { Book.Length: 0, Format: BlockFormat.None } ? quantization?.Int8Compute : null);
     }
 
     private string? Requantized() => quantization is null || quantized.Count == 0 ? null
@@ -128,7 +129,8 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
     {
         var added = model.HasRowsOfTokens(parameter) ? model.AddedTokens : 0;
         var isTransposed = names.LayoutOf(parameter) == StoredLayout.Transposed;
-        long[] expected = added == 0 ? parameter.ShapeIn(names.LayoutOf(parameter)) : [parameter.Rows - added, parameter.Columns];
+        long[] expected = added == 0 ? parameter.ShapeIn(names.LayoutOf(parameter))
+            : [parameter.Rows - added, parameter.Columns];
         if (!stored.Shape.AsSpan().SequenceEqual(expected))
             throw new ModelFormatException(
                 $"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
