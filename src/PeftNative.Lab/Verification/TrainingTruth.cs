@@ -1,13 +1,14 @@
+using System.Text;
 using System.Text.Json.Nodes;
+using PeftNative.Formats.Json;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
+using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
-using PeftNative.Peft.Lora;
-using PeftNative.Peft.Matching;
 using PeftNative.Tensors;
 using PeftNative.Training.Optimization;
 
@@ -58,13 +59,12 @@ public static class TrainingTruth
 
     private static Adapter Create(TransformerModel model, JsonNode recorded)
     {
-        var targets = recorded["target_modules"]!;
-        var config = new LoraConfig
-        {
-            R = recorded["r"]!.GetValue<int>(), Alpha = recorded["lora_alpha"]!.GetValue<double>(),
-            Targets = targets is JsonArray names ? TargetModules.Of([.. names.Select(n => n!.GetValue<string>())])
-                : new TargetModules(null, targets.GetValue<string>()),
-        };
+        // The recorded settings are those of PEFT's files.
+        var settings = new JsonObject { ["peft_type"] = "LORA" };
+        foreach (var key in (string[])["r", "lora_alpha", "target_modules"])
+            settings[key] = recorded[key]!.DeepClone();
+        var config = AdapterFolder.ReadConfig(
+            StrictJson.ParseObject(Encoding.UTF8.GetBytes(settings.ToJsonString()), "training.json"));
         var adapter = config.Create(model, seed: 1, trainable: true, "default");
         foreach (var entry in adapter.Entries.Where(e => e.QualifiedName.Contains("lora_A", StringComparison.Ordinal)))
             HostValues.Upload(model.Backend, Start(entry), entry.Parameter.Value);
