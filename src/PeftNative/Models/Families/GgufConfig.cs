@@ -38,6 +38,7 @@ internal static class GgufConfig
         if (values.Integer($"{name}.expert_count") is > 0)
             throw values.Error($"{name}.expert_count", "says a mixture of experts, which is not supported");
         var keys = new Keys(values, name);
+        CheckSizes(keys, source);
         var json = type == "gpt2" ? Gpt2(keys, source) : LlamaLike(keys, source, type);
         json["model_type"] = type;
         json["tie_word_embeddings"] = !source.Contains("output.weight");
@@ -50,6 +51,28 @@ internal static class GgufConfig
 
     private static IEnumerable<int> Ends(GgufValues values) => ((string[])["eos", "eot", "eom"])
         .Select(end => new Keys(values, "").Id($"tokenizer.ggml.{end}_token_id")).OfType<int>().Distinct();
+
+    // Before memory is taken for what a file says, the tensors must bear it out.
+    private static void CheckSizes(Keys keys, WeightSource source)
+    {
+        if (keys.Size("block_count") > source.Count)
+            throw keys.Error("block_count", $"is {keys.Size("block_count")}, and there are {source.Count} tensors");
+        var heads = keys.Size("attention.head_count");
+        var hidden = keys.Size("embedding_length");
+        Expect("embedding_length", hidden, "token_embd.weight", ^1);
+        Expect("feed_forward_length", keys.Size("feed_forward_length"), "blk.0.ffn_down.weight", ^1);
+        Expect("attention.head_count", (long)heads * (keys.Optional("attention.key_length") ?? hidden / heads),
+            "blk.0.attn_output.weight", ^1);
+        if (source.Contains("position_embd.weight"))
+            Expect("context_length", keys.Size("context_length"), "position_embd.weight", 0);
+
+        void Expect(string key, long size, string tensor, Index dimension)
+        {
+            var shape = source.Get(tensor).Shape;
+            if (shape.Length != 2 || shape[dimension] != size)
+                throw keys.Error(key, $"does not fit {tensor}, which is [{string.Join(", ", shape)}]");
+        }
+    }
 
     private static JsonObject Gpt2(Keys keys, WeightSource source) => new()
     {
