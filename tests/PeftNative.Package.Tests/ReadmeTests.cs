@@ -7,9 +7,13 @@ namespace PeftNative.Package.Tests;
 /// <summary>The program of the README, made by the commands that stand beside it.</summary>
 public sealed partial class ReadmeTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("peftnative-readme-").FullName;
+    private readonly string root = Directory.CreateTempSubdirectory("peftnative-readme-").FullName;
+    private readonly string folder;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    // The cache of packages stands beside the folder, and must live as short: packages change, their version does not.
+    public ReadmeTests() => folder = Path.Combine(root, "work");
+
+    public void Dispose() => Directory.Delete(root, recursive: true);
 
     [Fact]
     public void The_program_builds_from_the_packages_and_trains()
