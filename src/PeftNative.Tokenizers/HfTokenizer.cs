@@ -63,9 +63,10 @@ public sealed class HfTokenizer : ITokenizer
     public IReadOnlyCollection<AddedToken> AddedTokens => added.Tokens;
 
     /// <summary>
-    /// Reads the tokenizer of a model folder: tokenizer.json, or the older files where it is missing.
+    /// Reads the tokenizer of a model folder: tokenizer.json, or the older files where it is missing; or the one in a
+    /// .gguf file, with llama.cpp's ids.
     /// </summary>
-    /// <param name="folder">The folder.</param>
+    /// <param name="folder">The folder, or the file.</param>
     /// <exception cref="ModelFormatException">A file is missing, broken or uses something unknown.</exception>
     public static HfTokenizer Load(string folder) => new(TokenizerFolder.Load(folder));
 

@@ -48,8 +48,8 @@ public sealed record TensorComparison(string Name, TensorRelation Relation, doub
     {
         var name = a.Tensor.Name;
         if (!a.Tensor.Shape.AsSpan().SequenceEqual(b.Tensor.Shape.AsSpan())) return new(name, TensorRelation.Different);
-        if (a.Tensor.Type == b.Tensor.Type && HaveEqualBytes(a, b)) return new(name, TensorRelation.Equal);
-        if (!TensorStatistics.Covers(a.Tensor.Type) || !TensorStatistics.Covers(b.Tensor.Type))
+        if (a.Tensor.TypeName == b.Tensor.TypeName && HaveEqualBytes(a, b)) return new(name, TensorRelation.Equal);
+        if (!TensorStatistics.Covers(a.Tensor) || !TensorStatistics.Covers(b.Tensor))
             return new(name, TensorRelation.Different);
         var (largest, squares, norm) = (0.0, 0.0, 0.0);
         foreach (var (x, y) in TensorStatistics.Parts(a.File, a.Tensor).Zip(TensorStatistics.Parts(b.File, b.Tensor)))

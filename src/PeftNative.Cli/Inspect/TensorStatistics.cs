@@ -1,4 +1,5 @@
 using PeftNative.Formats.Safetensors;
+using PeftNative.Ops;
 
 namespace PeftNative.Cli.Inspect;
 
@@ -12,14 +13,14 @@ public sealed record TensorStatistics(double Norm, double Least, double Most, lo
 {
     private const int Chunk = 1 << 18;
 
-    /// <summary>Whether tensors of this type can be measured.</summary>
-    public static bool Covers(StoredType type) =>
-        type is StoredType.F32 or StoredType.F16 or StoredType.BF16 or StoredType.F64;
+    /// <summary>Whether a tensor of its type can be measured.</summary>
+    public static bool Covers(StoredTensor tensor) => tensor.Block != BlockFormat.None
+        || tensor.Type is StoredType.F32 or StoredType.F16 or StoredType.BF16 or StoredType.F64;
 
     /// <summary>Measures a tensor in one pass with little memory; null for types that hold no plain numbers.</summary>
     public static TensorStatistics? Of(TensorFile file, StoredTensor tensor)
     {
-        if (!Covers(tensor.Type)) return null;
+        if (!Covers(tensor)) return null;
         var (squares, least, most, nan, infinite) = (0.0, double.PositiveInfinity, double.NegativeInfinity, 0L, 0L);
         foreach (var part in Parts(file, tensor))
         foreach (var value in part.Span)

@@ -49,7 +49,8 @@ internal static class Shared
     /// <summary>The settings of every verb that computes.</summary>
     public static readonly Setting[] Machine = [Backend, DType, Device, Threads];
 
-    public static readonly Setting Model = new("model", SettingKind.Text, "Folder of a Hugging Face checkpoint.")
+    public static readonly Setting Model = new("model", SettingKind.Text,
+        "Folder of a Hugging Face checkpoint, or a .gguf file.")
     {
         ValueName = "DIR", Aliases = ["model_name_or_path", "base_model", "checkpoint_dir"], Group = "What",
         IsRequired = true,

@@ -1,6 +1,7 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Formats.Json;
+using PeftNative.Models.Families;
 
 namespace PeftNative.Cli.Runs;
 
@@ -75,6 +76,7 @@ internal static class StartPanel
     /// <summary>The dropout that a base asks for, which training does not apply, in words; null for none.</summary>
     public static string? UnusedDropout(string modelFolder)
     {
+        if (GgufConfig.IsFile(modelFolder)) return null; // no key of such a file says it
         var json = StrictJson.ReadFile(Path.Combine(modelFolder, "config.json"));
         var asked = DropoutKeys.Where(json.Has).Select(k => (Key: k, Value: json.GetDouble(k, 0)))
             .Where(d => d.Value > 0).ToList();

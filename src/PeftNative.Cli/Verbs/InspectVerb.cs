@@ -17,7 +17,7 @@ internal sealed class InspectVerb : Verb
     private const int RowsShown = 40;
 
     private static readonly Setting PathArgument = new("path", SettingKind.Text,
-        "A safetensors file, or the folder of an adapter, model, checkpoint or run.")
+        "A safetensors or GGUF file, or the folder of an adapter, model, checkpoint or run.")
     {
         ValueName = "PATH", IsRequired = true,
     };
@@ -146,7 +146,7 @@ internal sealed class InspectVerb : Verb
             terminal.Object(ToJson(tensor, found));
             // Tensors with broken numbers are shown wherever they stand.
             if (!all && ++shown > RowsShown && found is null or { NanCount: 0, InfinityCount: 0 }) continue;
-            table.Add(tensor.Name, tensor.Type.Name(), $"[{string.Join(", ", tensor.Shape)}]", Text(found?.Norm),
+            table.Add(tensor.Name, tensor.TypeName, $"[{string.Join(", ", tensor.Shape)}]", Text(found?.Norm),
                 Text(found?.Least), Text(found?.Most),
                 found?.NanCount.ToString() ?? "-", found?.InfinityCount.ToString() ?? "-");
         }
@@ -159,7 +159,7 @@ internal sealed class InspectVerb : Verb
 
     private static JsonObject ToJson(StoredTensor tensor, TensorStatistics? found) => new()
     {
-        ["tensor"] = tensor.Name, ["dtype"] = tensor.Type.Name(),
+        ["tensor"] = tensor.Name, ["dtype"] = tensor.TypeName,
         ["shape"] = new JsonArray([.. tensor.Shape.Select(d => (JsonNode)d)]),
         ["norm"] = JsonLines.Number(found?.Norm), ["least"] = JsonLines.Number(found?.Least),
         ["most"] = JsonLines.Number(found?.Most),

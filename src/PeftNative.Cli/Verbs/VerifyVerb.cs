@@ -12,10 +12,16 @@ internal sealed class VerifyVerb : Verb
     private const int NumericFailure = 6, NothingSupported = 4;
 
     private static readonly Setting Folder = new("dir", SettingKind.Text,
-        "Folder with cases/ (bases/ beside them, or where they say), tokenizers/, training/ or chat-training/; "
-        + "or one of the last three; or ops, the operations of a backend.")
+        "Folder with cases/ (bases/ beside them, or where they say), tokenizers/, training/, chat-training/ or gguf/; "
+        + "or one of the last four; or ops, the operations of a backend.")
     {
         ValueName = "DIR|ops", IsRequired = true,
+    };
+
+    private static readonly Setting Model = Shared.Model with
+    {
+        Help = "The model that was recorded, where DIR holds what was recorded of one real model.",
+        IsRequired = false, Group = "Options",
     };
 
     private static readonly Setting Filter = new("filter", SettingKind.Text,
@@ -36,7 +42,7 @@ internal sealed class VerifyVerb : Verb
     public override Setting Argument => Folder;
 
     public override IReadOnlyList<Setting> Settings =>
-        [Filter, OperationsRun.Seed, OperationsRun.Case, OperationsRun.All, .. Shared.Machine];
+        [Filter, Model, OperationsRun.Seed, OperationsRun.Case, OperationsRun.All, .. Shared.Machine];
 
     public override bool ReadsConfig => false;
 
@@ -52,7 +58,7 @@ internal sealed class VerifyVerb : Verb
         using var progress = new ProgressLine(terminal);
         try
         {
-            var cases = GoldenFolder.Find(values.Text(Folder), () => backend ??= Machine.CreateBackend(values))
+            var cases = Cases(values, () => backend ??= Machine.CreateBackend(values))
                 .Where(c => pattern.IsMatch(c.Name)).ToList();
             if (cases.Count == 0)
                 throw new UsageException("No case has a name in which the filter is found.", "--filter",
@@ -72,6 +78,17 @@ internal sealed class VerifyVerb : Verb
         {
             backend?.Dispose();
         }
+    }
+
+    private static IEnumerable<VerifyCase> Cases(SettingValues values, Func<IBackend> backend)
+    {
+        var (folder, model) = (values.Text(Folder), values.OptionalText(Model));
+        if (TruthFolder.Knows(folder) && !Directory.Exists(Path.Combine(folder, "cases")))
+            return TruthFolder.Find(folder, model ?? throw new UsageException(
+                "The folder holds what was recorded of a model that is not in it.", "--model", "Name that model."),
+                backend);
+        return model is null ? GoldenFolder.Find(folder, backend)
+            : throw new UsageException("The models of this folder are in it.", "--model", "Leave --model out.");
     }
 
     private static Regex ReadFilter(SettingValues values)

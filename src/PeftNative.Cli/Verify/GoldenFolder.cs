@@ -27,11 +27,12 @@ internal static class GoldenFolder
         if (!Directory.Exists(folder)) throw new DataException("There is no such folder.", folder, "Check the path.");
         var cases = new List<VerifyCase>();
         cases.AddRange(Models(folder, backend));
+        cases.AddRange(GgufFolder.Find(Path.Combine(folder, "gguf"), backend).Concat(GgufFolder.Find(folder, backend)));
         foreach (var (name, find) in Kinds)
             cases.AddRange(find(Path.Combine(folder, name)).Concat(find(folder)));
         return cases.Count > 0 ? cases : throw new DataException("The folder holds no recorded cases.", folder,
-            "Give a folder with bases/ and cases/, tokenizers/, training/ or chat-training/, or one of the last three "
-                + "itself.");
+            "Give a folder with bases/ and cases/, tokenizers/, training/, chat-training/ or gguf/, or one of the last "
+                + "four itself.");
     }
 
     private static IEnumerable<VerifyCase> Tokenizers(string folder)

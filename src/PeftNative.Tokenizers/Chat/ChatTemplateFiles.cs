@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using PeftNative.Formats.Gguf;
+using PeftNative.Tokenizers.Files.Gguf;
 
 namespace PeftNative.Tokenizers.Chat;
 
@@ -14,9 +16,10 @@ internal sealed record ChatTemplateFiles(
     private static readonly string[] TokenNames =
         ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-    /// <summary>Reads a folder; null where it has no chat template.</summary>
+    /// <summary>Reads a folder, or a GGUF file; null where it has no chat template.</summary>
     public static ChatTemplateFiles? Read(string folder)
     {
+        if (System.IO.Path.GetExtension(folder) == ".gguf" && File.Exists(folder)) return FromGguf(folder);
         var configPath = System.IO.Path.Combine(folder, "tokenizer_config.json");
         var config = ReadObject(configPath);
         var variables = SpecialTokens(config, ReadObject(System.IO.Path.Combine(folder, "special_tokens_map.json")));
@@ -24,6 +27,15 @@ internal sealed record ChatTemplateFiles(
         var jsonPath = System.IO.Path.Combine(folder, "chat_template.json");
         return From(ReadObject(jsonPath)?["chat_template"], variables, jsonPath)
             ?? From(config?["chat_template"], variables, configPath);
+    }
+
+    private static ChatTemplateFiles? FromGguf(string path)
+    {
+        const string Key = "tokenizer.chat_template";
+        using var file = GgufFile.Open(path);
+        if (file.Values.Text(Key) is not { } template) return null;
+        var variables = GgufTokenizer.SpecialTokens(file.Values).ToDictionary(t => t.Role, t => (JsonNode?)t.Token);
+        return new ChatTemplateFiles(template, file.Values.Text($"{Key}.tool_use"), variables, path);
     }
 
     private static ChatTemplateFiles? FromJinjaFiles(string folder, Dictionary<string, JsonNode?> variables)

@@ -1,4 +1,5 @@
 using PeftNative.Tokenizers.Added;
+using PeftNative.Tokenizers.Files.Gguf;
 using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Normalizers;
 using PeftNative.Tokenizers.Pipeline;
@@ -9,14 +10,21 @@ namespace PeftNative.Tokenizers.Files;
 /// <summary>Reads model folders.</summary>
 internal static class TokenizerFolder
 {
-    /// <summary>Reads tokenizer.json, or the older files where it is missing.</summary>
+    /// <summary>Reads tokenizer.json, or the older files where it is missing; or a GGUF file.</summary>
     public static BuiltTokenizer Load(string folder)
     {
+        if (Path.GetExtension(folder) == ".gguf" && File.Exists(folder)) return LoadGguf(folder);
         if (!Directory.Exists(folder)) throw NoFolder(folder);
         var path = Path.Combine(folder, "tokenizer.json");
         if (!File.Exists(path)) return LoadOlderFiles(folder);
         var config = new TokenizerConfig(folder);
         return Build(ReadTokenizerJson(path, config), config);
+    }
+
+    private static BuiltTokenizer LoadGguf(string file)
+    {
+        var (parts, config) = GgufTokenizer.Read(file);
+        return Build(parts, config);
     }
 
     private static ModelFormatException NoFolder(string path) => File.Exists(path)

@@ -1,3 +1,4 @@
+using PeftNative.Formats.Gguf;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Storage;
 using PeftNative.Formats.Text;
@@ -36,7 +37,10 @@ public sealed class WeightSource : IDisposable
     /// <summary>The bytes of all tensors.</summary>
     public long ByteLength => _tensors.Values.Sum(t => t.Tensor.ByteLength);
 
-    /// <summary>Opens a model folder, or one file of tensors.</summary>
+    /// <summary>What the first GGUF file says beside its tensors; null where there is none.</summary>
+    internal GgufValues? Gguf => _files is [GgufFile first, ..] ? first.Values : null;
+
+    /// <summary>Opens a model folder, or one file of tensors; of a split GGUF model the first opens all.</summary>
     /// <exception cref="ModelFormatException">There are no weights, or they are damaged or do not fit their
     /// index.</exception>
     /// <exception cref="StorageException">There is no such folder, or it cannot be read.</exception>
@@ -45,7 +49,7 @@ public sealed class WeightSource : IDisposable
         var source = new WeightSource(path);
         try
         {
-            if (File.Exists(path)) source.AddFile(path);
+            if (File.Exists(path)) source.AddFiles(path);
             else if (!Directory.Exists(path) && !AtomicFolder.Recover(path)) throw StorageErrors.NoFolder(path);
             else source.AddFolder(path);
             return source;
@@ -100,6 +104,19 @@ public sealed class WeightSource : IDisposable
             ?? throw NoWeights(folder);
         if (found.EndsWith(".json", StringComparison.Ordinal)) AddShards(found);
         else AddFile(found);
+    }
+
+    private void AddFiles(string path)
+    {
+        AddFile(path);
+        if (Gguf is not { } values) return;
+        var parts = GgufParts.Of(path, values);
+        foreach (var part in parts)
+        {
+            AddFile(part);
+            GgufParts.Check((GgufFile)_files[^1], _files.Count - 1, parts.Count + 1);
+        }
+        if (parts.Count > 0) GgufParts.CheckCount(values, Count);
     }
 
     private void AddFile(string path)

@@ -37,7 +37,10 @@ public sealed class TransformerModel : IDisposable
     /// <summary>The task of the head.</summary>
     public ModelTask Task { get; }
 
-    /// <summary>The folder it was loaded from, or null.</summary>
+    /// <summary>Mapped files in which weights lie, closed with the model; or null.</summary>
+    internal IDisposable? Files { get; set; }
+
+    /// <summary>The folder, or GGUF file, it was loaded from, or null.</summary>
     public string? Folder { get; internal set; }
 
     /// <summary>Rows of embedding and head that the checkpoint does not have.</summary>
@@ -152,6 +155,7 @@ public sealed class TransformerModel : IDisposable
             if (IsDisposed) return;
             IsDisposed = true;
             Weights.Dispose();
+            Files?.Dispose();
         }
     }
 }

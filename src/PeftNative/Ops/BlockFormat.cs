@@ -52,6 +52,15 @@ public enum BlockFormat
 /// <summary>Sizes of <see cref="BlockFormat"/>.</summary>
 public static class BlockFormats
 {
+    /// <summary>What files of ggml call it.</summary>
+    internal static string Name(this BlockFormat format) => format switch
+    {
+        BlockFormat.Iq4Nl => "IQ4_NL",
+        BlockFormat.Iq4Xs => "IQ4_XS",
+        BlockFormat.Mxfp4 => "MXFP4",
+        _ => format.ToString(),
+    };
+
     /// <summary>Elements of a block; 0 for <see cref="BlockFormat.None"/>.</summary>
     public static int Elements(this BlockFormat format) => format switch
     {

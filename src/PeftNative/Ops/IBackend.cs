@@ -36,6 +36,12 @@ public interface IBackend : IDisposable
     bool MultipliesCodes => false;
 
     /// <summary>
+    /// Whether operations read memory of this process wherever it lies, so that frozen blocks of a mapped file need no
+    /// copy.
+    /// </summary>
+    bool ReadsMappedFiles => false;
+
+    /// <summary>
     /// Bytes that the scores [rows, vocabulary] of the loss may take at a time; more rows are worked on one chunk after
     /// the other.
     /// </summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PeftNative.Ops;
 using PeftNative.Tensors;
@@ -11,6 +12,15 @@ internal static class QuantizedUpload
     internal static QuantizedWeight ToBackend(IBackend backend, Arena arena, QuantizedMatrix matrix)
     {
         var before = arena.Used;
+        if (matrix.Format != BlockFormat.None)
+        {
+            var blocks = matrix.Blocks!();
+            var width = blocks.Length / matrix.Rows;
+            Tensor rows;
+            if (backend.ReadsMappedFiles && matrix.AreMapped) rows = Mapped(blocks, matrix.Rows, width);
+            else backend.Upload(blocks, rows = arena.Allocate(DType.Int8, matrix.Rows, width));
+            return new QuantizedWeight(new DequantizeOp { Codes = rows, Format = matrix.Format }, blocks.Length);
+        }
         var op = new DequantizeOp { Codes = Words(backend, arena, matrix.Codes),
             Book = Values(backend, arena, matrix.Book), BlockSize = matrix.BlockSize, BlockRows = matrix.BlockRows,
             Groups = Integers(backend, arena, matrix.Groups), Zeros = Words(backend, arena, matrix.Zeros) };
@@ -23,6 +33,9 @@ internal static class QuantizedUpload
             };
         return new QuantizedWeight(op, arena.Used - before);
     }
+
+    private static unsafe Tensor Mapped(ReadOnlySpan<byte> blocks, int rows, int width) => new(
+        (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(blocks)), DType.Int8, rows, width, width);
 
     private static Tensor Values(IBackend backend, Arena arena, float[] values) =>
         values.Length == 0 ? default

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using PeftNative.Backends.Reference;
 using PeftNative.Formats;
+using PeftNative.Formats.Json;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
@@ -11,6 +12,7 @@ using PeftNative.Ops;
 using PeftNative.Quantization;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
+using PeftNative.Tests.Models;
 using Xunit;
 
 namespace PeftNative.Tests.Quantization;
@@ -156,7 +158,9 @@ public sealed class StoredFormTests : IDisposable
 
     private float[] Mxfp4(WeightSource source, string path, int rows, int columns)
     {
-        var names = new CheckpointNames(FamilyTable.Find("llama", "test"), source);
+        var family = FamilyTable.Find("llama", "test");
+        var names = new CheckpointNames(family, source,
+            FamilyTable.Read(StrictJson.ParseObject(Encoding.UTF8.GetBytes(TinyModels.Configs["llama"]))));
         var parameter = new Parameter(path, rows, columns, StoredLayout.Matrix);
         var matrix = new StoredForms(names, source, StoredQuantization.None).Read(parameter)!.Matrix!;
         using var arena = new Arena(backend, "test");

@@ -41,6 +41,15 @@ internal sealed class SentencePieceFile
             throw new ModelFormatException("The SentencePiece model is neither BPE nor Unigram.", path);
     }
 
+    /// <summary>
+    /// A BPE model whose pieces another file holds; unknown characters become bytes where it has them.
+    /// </summary>
+    public SentencePieceFile(string path, List<SentencePiece> pieces, bool addDummyPrefix)
+    {
+        (Path, Pieces, type, this.addDummyPrefix) = (path, pieces, BpeType, addDummyPrefix);
+        ByteFallback = pieces.Exists(p => p.Kind == PieceKind.Byte);
+    }
+
     /// <summary>Where it was read from.</summary>
     public string Path { get; }
 

@@ -32,6 +32,9 @@ public sealed partial class NativeCpuBackend
     public bool MultipliesCodes => true;
 
     /// <inheritdoc/>
+    public bool ReadsMappedFiles => true;
+
+    /// <inheritdoc/>
     public unsafe void Forward(in LinearOp op)
     {
         CheckPairs(op);

@@ -8,6 +8,9 @@ public sealed partial class ReferenceBackend
     public bool MultipliesCodes => true;
 
     /// <inheritdoc/>
+    public bool ReadsMappedFiles => true;
+
+    /// <inheritdoc/>
     public void Forward(in LinearOp op)
     {
         var x = Matrix.Load(op.X);

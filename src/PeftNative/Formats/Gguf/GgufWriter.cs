@@ -14,8 +14,7 @@ internal sealed record GgufTensor(string Name, int Rows, int Columns, float[] Va
 
 /// <summary>
 /// Writes GGUF files, version 3, as llama.cpp reads them: keys with values, then tensors in fp32 or fp16, each at a
-/// multiple of 32 bytes. Writing only: reading foreign files of this kind is not needed here. Used by one thread at a
-/// time.
+/// multiple of 32 bytes. Used by one thread at a time.
 /// </summary>
 internal sealed class GgufWriter
 {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using PeftNative.Ops;
 
 namespace PeftNative.Formats.Safetensors;
 
@@ -25,6 +26,14 @@ public sealed class StoredTensor(string name, StoredType type, ImmutableArray<lo
     /// <summary>One past the last byte, counted from the start of the data area.</summary>
     public long End { get; } = end;
 
+    /// <summary>
+    /// How its rows are kept as blocks of bytes, in which case <see cref="Type"/> is that of a byte; else none.
+    /// </summary>
+    internal BlockFormat Block { get; init; }
+
+    /// <summary>What its type is called.</summary>
+    internal string TypeName => Block == BlockFormat.None ? Type.Name() : Block.Name();
+
     /// <summary>The number of bytes.</summary>
     public long ByteLength => End - Begin;
 
@@ -40,5 +49,5 @@ public sealed class StoredTensor(string name, StoredType type, ImmutableArray<lo
     }
 
     /// <summary>Name, type and shape, for messages.</summary>
-    public override string ToString() => $"{Name} {Type.Name()} [{string.Join(", ", Shape)}]";
+    public override string ToString() => $"{Name} {TypeName} [{string.Join(", ", Shape)}]";
 }

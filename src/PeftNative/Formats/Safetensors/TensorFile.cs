@@ -4,6 +4,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using PeftNative.Formats.Storage;
 using PeftNative.Formats.Text;
+using PeftNative.Ops;
 using PeftNative.Tensors;
 
 namespace PeftNative.Formats.Safetensors;
@@ -80,7 +81,7 @@ public abstract unsafe class TensorFile : IDisposable
         return new(Pointer(tensor) + offset, length);
     }
 
-    /// <summary>Reads a float tensor as singles: F32, F16 and BF16 exactly, F64 rounded.</summary>
+    /// <summary>Reads a float tensor as singles: F32, F16, BF16 and blocks exactly, F64 rounded.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <param name="destination">Receives the elements, C order; exactly as long as they are many.</param>
     /// <param name="first">The first element to read, to read a tensor in parts; the destination then gives the
@@ -90,6 +91,11 @@ public abstract unsafe class TensorFile : IDisposable
     {
         if (first is null && tensor.ElementCount != destination.Length)
             throw new ArgumentException($"{tensor} into {destination.Length} values.", nameof(destination));
+        if (tensor.Block != BlockFormat.None)
+        {
+            ReadBlocks(tensor, destination, first ?? 0);
+            return;
+        }
         const int chunk = 1 << 20; // so that the bytes of any chunk fit a span
         var width = tensor.Type.Bits() / 8;
         for (var done = 0; done < destination.Length; done += chunk)
@@ -97,6 +103,25 @@ public abstract unsafe class TensorFile : IDisposable
             var part = destination.Slice(done, Math.Min(chunk, destination.Length - done));
             Convert(tensor, Bytes(tensor, ((first ?? 0) + done) * width, part.Length * width), part);
         }
+    }
+
+    // Rows are whole blocks, so blocks follow each other from the first element to the last.
+    private void ReadBlocks(StoredTensor tensor, Span<float> destination, long first)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(first, tensor.ElementCount - destination.Length);
+        var (held, bytes) = (tensor.Block.Elements(), tensor.Block.Bytes());
+        var data = Pointer(tensor);
+        for (var i = 0; i < destination.Length; i++)
+        {
+            var (block, within) = Math.DivRem(first + i, held);
+            destination[i] = BlockValues.Value(new MappedRow(data + block * bytes), tensor.Block, 0, (int)within);
+        }
+    }
+
+    private readonly struct MappedRow(byte* start) : IByteRow
+    {
+        public int At(int index) => start[index];
     }
 
     private void Convert(StoredTensor tensor, ReadOnlySpan<byte> source, Span<float> destination)

@@ -1,3 +1,4 @@
+using PeftNative.Formats;
 using PeftNative.Formats.Json;
 using PeftNative.Models.Config;
 
@@ -33,11 +34,16 @@ public static class FamilyTable
 
     /// <summary>
     /// Reads the config.json of a model folder, and the tokens that end a text from generation_config.json where there
-    /// is one: chat models end a turn with a token that config.json does not name.
+    /// is one: chat models end a turn with a token that config.json does not name. Of a .gguf file, reads what it says.
     /// </summary>
     /// <exception cref="ModelFormatException">A file is broken, or describes a model that is not supported.</exception>
     public static TransformerConfig Read(string folder)
     {
+        if (GgufConfig.IsFile(folder))
+        {
+            using var source = WeightSource.Open(folder);
+            return GgufConfig.Read(source);
+        }
         var config = Read(StrictJson.ReadFile(Path.Combine(folder, "config.json")));
         var generation = Path.Combine(folder, "generation_config.json");
         if (!File.Exists(generation)) return config;

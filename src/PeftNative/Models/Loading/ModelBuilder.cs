@@ -11,7 +11,7 @@ namespace PeftNative.Models.Loading;
 /// <summary>Builds the module tree of a config, with parameters that have memory but no numbers yet.</summary>
 internal sealed class ModelBuilder(
     IBackend backend, TransformerConfig config, ModelTask task, int outputs, Arena weights,
-    QuantizationOptions? quantization, Func<Parameter, bool>? isStoredQuantized = null)
+    QuantizationOptions? quantization, Func<Parameter, bool>? isStoredQuantized = null, bool keepsConv1D = false)
 {
     private readonly Family family = FamilyTable.Find(config.ModelType, "config.json");
     private readonly List<Parameter> parameters = [];
@@ -163,11 +163,12 @@ internal sealed class ModelBuilder(
 
     private LinearSite Linear(string path, ModuleRole role, int to, int from, bool hasBias, bool conv1D)
     {
-        // Files keep a quantised weight as [out, in], whatever they do with others.
+        // Checkpoints keep a quantised weight as [out, in], whatever they do with others; in GGUF files all are so, and
+        // adapters shall be those of the model that was converted.
         var layout = conv1D ? StoredLayout.Transposed : StoredLayout.Matrix;
         var isStored = isStoredQuantized?.Invoke(new Parameter($"{path}.weight", to, from, layout)) ?? false;
-        var weight = Add($"{path}.weight", to, from, isStored ? StoredLayout.Matrix : layout, denseLayout: layout,
-            isQuantized: isStored || layer is not null && (quantization?.Covers(path) ?? false));
+        var weight = Add($"{path}.weight", to, from, isStored && !keepsConv1D ? StoredLayout.Matrix : layout,
+            denseLayout: layout, isQuantized: isStored || layer is not null && (quantization?.Covers(path) ?? false));
         return Register(path, role, weight, hasBias ? Add($"{path}.bias", 1, to, StoredLayout.Vector) : null);
     }
 

@@ -56,12 +56,15 @@ public sealed record LoadReport(IReadOnlyList<string> Created, IReadOnlyList<str
     internal bool Has(Parameter parameter) => Sources.ContainsKey(parameter) || Quantized.ContainsKey(parameter);
 }
 
-/// <summary>Loads Hugging Face checkpoint folders as they really are.</summary>
+/// <summary>Loads Hugging Face checkpoint folders, and GGUF files, as they really are.</summary>
 public static class ModelLoader
 {
-    /// <summary>Loads a model folder: config.json and model.safetensors, or shards with an index.</summary>
+    /// <summary>
+    /// Loads a model folder: config.json and model.safetensors, or shards with an index; or a .gguf file, of a split
+    /// model the first.
+    /// </summary>
     /// <param name="backend">Computes with the model, which must be disposed before it.</param>
-    /// <param name="folder">The folder.</param>
+    /// <param name="folder">The folder, or the file.</param>
     /// <param name="options">What is wanted beyond what the folder says.</param>
     /// <param name="progress">Told the weights that have been read, after each parameter.</param>
     /// <param name="cancellation">Stops the work between two parameters.</param>
@@ -86,7 +89,7 @@ public static class ModelLoader
         if (!config.Task!.Value.WritesText() || !config.IsTied) return [];
         using var source = WeightSource.Open(folder);
         var family = FamilyTable.Find(config.ModelType, "config.json");
-        var tie = TiedHead.Find(family, new CheckpointNames(family, source), source);
+        var tie = TiedHead.Find(family, new CheckpointNames(family, source, config), source);
         return tie.Doubt(config) is { } doubt ? [doubt] : [];
     }
 
@@ -94,12 +97,30 @@ public static class ModelLoader
         ModelOptions options, Work work)
     {
         var stored = FamilyTable.Read(folder);
-        var config = WithOptions(stored, options);
-        using var source = WeightSource.Open(folder);
         options.Quantization?.Validate(backend);
-        var names = new CheckpointNames(FamilyTable.Find(config.ModelType, "config.json"), source);
+        var source = WeightSource.Open(folder);
+        var isKept = false;
+        try
+        {
+            var loaded = Load(backend, folder, options, work, stored, source);
+            // Blocks are read where they lie in the file.
+            isKept = source.Gguf is not null && backend.ReadsMappedFiles;
+            if (isKept) loaded.Model.Files = source;
+            return loaded;
+        }
+        finally
+        {
+            if (!isKept) source.Dispose();
+        }
+    }
+
+    private static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder,
+        ModelOptions options, Work work, TransformerConfig stored, WeightSource source)
+    {
+        var config = WithOptions(stored, options);
+        var names = new CheckpointNames(FamilyTable.Find(config.ModelType, "config.json"), source, config);
         var forms = new StoredForms(names, source, StoredQuantization.Read(folder));
-        var model = Create(backend, config, options.Quantization, forms.Holds);
+        var model = Create(backend, config, options.Quantization, forms.Holds, names.Gguf is not null);
         try
         {
             model.Folder = folder;
@@ -148,15 +169,15 @@ public static class ModelLoader
     }
 
     private static TransformerModel Create(IBackend backend, TransformerConfig config,
-        QuantizationOptions? quantization, Func<Parameter, bool>? isStoredQuantized = null)
+        QuantizationOptions? quantization, Func<Parameter, bool>? isStoredQuantized = null, bool keepsConv1D = false)
     {
         var task = config.Task!.Value;
         var outputs = Math.Max(1, config.Labels.Count);
         var weights = new Arena(backend, "weights");
         try
         {
-            return new ModelBuilder(backend, config, task, outputs, weights, quantization, isStoredQuantized)
-                .Build();
+            return new ModelBuilder(
+                backend, config, task, outputs, weights, quantization, isStoredQuantized, keepsConv1D).Build();
         }
         catch
         {

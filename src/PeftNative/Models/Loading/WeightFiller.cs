@@ -4,6 +4,7 @@ using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Text;
 using PeftNative.Models.Loading.Stored;
 using PeftNative.Models.Weights;
+using PeftNative.Ops;
 using PeftNative.Quantization;
 using PeftNative.Tensors;
 
@@ -105,7 +106,8 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             model.Backend.Forward(op with { Y = parameter.Value });
             return;
         }
-        Keep(model, parameter, matrix, matrix.Book.Length == 0 ? quantization?.Int8Compute : null);
+        Keep(model, parameter, matrix,
+            matrix is { Book.Length: 0, Format: BlockFormat.None } ? quantization?.Int8Compute : null);
     }
 
     private string? Requantized() => quantization is null || quantized.Count == 0 ? null
@@ -126,7 +128,9 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
     private void Read(Parameter parameter, StoredTensor stored)
     {
         var added = model.HasRowsOfTokens(parameter) ? model.AddedTokens : 0;
-        long[] expected = added == 0 ? parameter.StoredShape : [parameter.Rows - added, parameter.Columns];
+        var isTransposed = names.LayoutOf(parameter) == StoredLayout.Transposed;
+        long[] expected = added == 0 ? parameter.ShapeIn(names.LayoutOf(parameter))
+            : [parameter.Rows - added, parameter.Columns];
         if (!stored.Shape.AsSpan().SequenceEqual(expected))
             throw new ModelFormatException(
                 $"The weight {stored.Name} has the shape [{string.Join(", ", stored.Shape)}], "
@@ -134,11 +138,12 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
                 IsHead(parameter) ? "The head has another number of labels than asked for."
                     : "config.json describes another model.");
         if (!parameter.Value.IsPresent)
-            Quantize(model, parameter, quantization!, parameter.Layout == StoredLayout.Transposed
+            Quantize(model, parameter, quantization!, isTransposed
                 ? (first, values) => Whole(parameter, stored).AsSpan((int)first, values.Length).CopyTo(values)
-                : (first, values) => source.ReadAs(stored.Name, values, first));
-        else if (parameter.Layout != StoredLayout.Transposed)
-            InParts(model, parameter, (first, part) => source.ReadAs(stored.Name, part, first), stored.ElementCount);
+                : (first, values) => names.ReadAs(parameter, stored, values, first));
+        else if (!isTransposed)
+            InParts(model, parameter, (first, part) => names.ReadAs(parameter, stored, part, first),
+                stored.ElementCount);
         else HostValues.Upload(model.Backend, Whole(parameter, stored), parameter.Value);
         if (added > 0) AddRows(parameter, stored);
     }
@@ -200,6 +205,6 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
     }
 
     private IEnumerable<string> Unused(HashSet<string> used) => source.Tensors.Select(t => t.Name)
-        .Where(n => !used.Contains(n)
+        .Where(n => !used.Contains(n) && !(names.Gguf is not null && n == GgufTensors.Divisors)
         && !model.Family.IgnoredTensors.Any(end => n.EndsWith(end, StringComparison.Ordinal)));
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using PeftNative.Formats.Json;
+using PeftNative.Models.Families;
 
 namespace PeftNative.Peft.Adapters;
 
@@ -16,6 +17,7 @@ internal static class TokenizerSize
     /// <exception cref="ModelFormatException">A file is broken.</exception>
     internal static int? Of(string folder)
     {
+        if (GgufConfig.IsFile(folder)) return FamilyTable.Read(folder).VocabularySize;
         var paths = Files.Select(name => Path.Combine(folder, name)).Where(File.Exists);
         return paths.Select(LargestId).Max() + 1;
     }

@@ -1,8 +1,9 @@
-using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
-using PeftNative.Models;
+using PeftNative.Formats;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
+using PeftNative.Models;
 using PeftNative.Ops;
 using PeftNative.Peft.Adapters;
 using PeftNative.Quantization;
@@ -120,6 +121,9 @@ public static class ModelMerger
         IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         options ??= new MergeOptions();
+        if (GgufConfig.IsFile(baseFolder))
+            throw new UsageException("Adapters are not merged into GGUF files.", baseFolder,
+                "Give the folder of the same model in safetensors, or export the adapter with --to gguf-lora.");
         var work = new Work("loading", progress, cancellation);
         var fitting = AdapterLabels.OptionsFor([.. adapters.Select(a => a.Folder)], baseFolder);
         var asked = fitting with

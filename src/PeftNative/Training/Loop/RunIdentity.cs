@@ -1,9 +1,10 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json.Nodes;
+using System.Text;
 using PeftNative.Data.Encoding;
 using PeftNative.Formats.Json;
+using PeftNative.Models.Families;
 using PeftNative.Models;
 using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
@@ -44,7 +45,8 @@ internal static class RunIdentity
             {
                 ["checkpoint of the base"] = model.Folder is { } folder ? BaseIdentity.Fingerprint(folder)
                     : Digest(model),
-                ["base configuration"] = model.Folder is null ? model.Config.ToString() : Configuration(model.Folder),
+                ["base configuration"] = model.Folder is null || GgufConfig.IsFile(model.Folder)
+                    ? model.Config.ToString() : Configuration(model.Folder),
                 ["task"] = model.Task.ToString(), ["problem_type"] = model.Config.ProblemType?.ToString(),
                 ["labels"] = model.Config.Labels.Count,
                 ["dtype"] = model.Backend.ComputeType.Name(), ["quantization"] = Quantization(model),

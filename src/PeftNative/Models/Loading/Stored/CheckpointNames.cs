@@ -1,6 +1,8 @@
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
+using PeftNative.Models.Config;
 using PeftNative.Models.Families;
+using PeftNative.Models.Weights;
 
 namespace PeftNative.Models.Loading.Stored;
 
@@ -16,10 +18,25 @@ internal sealed class CheckpointNames
 
     /// <summary>Looks what stands before the family's own names.</summary>
     /// <exception cref="ModelFormatException">The checkpoint holds no model of the family.</exception>
-    internal CheckpointNames(Family family, WeightSource source)
+    internal CheckpointNames(Family family, WeightSource source, TransformerConfig config)
     {
         (this.family, this.source) = (family, source);
-        prefix = FindPrefix();
+        Gguf = source.Gguf is null ? null : new GgufTensors(family, config, source);
+        prefix = Gguf is null ? FindPrefix() : "";
+    }
+
+    /// <summary>The tensors of GGUF files; null where the checkpoint is another.</summary>
+    internal GgufTensors? Gguf { get; }
+
+    /// <summary>How the checkpoint keeps a parameter that is not quantised.</summary>
+    internal StoredLayout LayoutOf(Parameter parameter) => Gguf is not null
+        && parameter.Layout == StoredLayout.Transposed ? StoredLayout.Matrix : parameter.Layout;
+
+    /// <summary>Numbers of a parameter in that layout, from any of them on.</summary>
+    internal void ReadAs(Parameter parameter, StoredTensor tensor, Span<float> values, long first)
+    {
+        if (Gguf is not null) Gguf.ReadAs(parameter, tensor, values, first);
+        else source.ReadAs(tensor.Name, values, first);
     }
 
     private string Backbone => family.Names.Under("");
@@ -34,6 +51,7 @@ internal sealed class CheckpointNames
     /// <summary>A tensor of a module, by what follows the module's name and a dot; or null.</summary>
     internal StoredTensor? Find(string module, string ending)
     {
+        if (Gguf is not null) return Gguf.Find(module, ending);
         var parameter = $"{module}.{ending}";
         var isBackbone = family.Names.IsInBackbone(parameter);
         var outer = prefix.EndsWith(Backbone, StringComparison.Ordinal) ? prefix[..^Backbone.Length] : prefix;

@@ -2,6 +2,7 @@ using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Text;
 using PeftNative.Models.Weights;
+using PeftNative.Ops;
 using PeftNative.Quantization;
 
 namespace PeftNative.Models.Loading.Stored;
@@ -59,7 +60,7 @@ internal sealed class StoredForms(CheckpointNames names, WeightSource source, St
     private static readonly StoredForm[] All =
     [
         new Bitsandbytes4Form(), new Bitsandbytes8Form(), new GptqForm(), new AwqForm(), new PackedIntegersForm(),
-        new IntegersForm(), new Float8Form(), new Mxfp4Form(),
+        new IntegersForm(), new Float8Form(), new Mxfp4Form(), new BlocksForm(),
     ];
 
     /// <summary>Whether a checkpoint keeps a weight quantised.</summary>
@@ -102,6 +103,7 @@ internal sealed class StoredForms(CheckpointNames names, WeightSource source, St
 
     private static string? Mark(StoredTensor tensor, StoredQuantization config) => tensor.Name switch
     {
+        _ when tensor.Block != BlockFormat.None => tensor.TypeName,
         var n when n.EndsWith("bitsandbytes__nf4", StringComparison.Ordinal) => "nf4",
         var n when n.EndsWith("bitsandbytes__fp4", StringComparison.Ordinal) => "fp4",
         var n when n.EndsWith(".SCB", StringComparison.Ordinal) => "int8",

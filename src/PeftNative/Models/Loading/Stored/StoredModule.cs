@@ -3,6 +3,7 @@ using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Text;
 using PeftNative.Models.Weights;
+using PeftNative.Quantization;
 
 namespace PeftNative.Models.Loading.Stored;
 
@@ -63,6 +64,14 @@ internal sealed class StoredModule(CheckpointNames names, WeightSource source, S
     {
         Expect(tensor, types, shape);
         return source.Bytes(tensor.Name);
+    }
+
+    /// <summary>A matrix of blocks, and its bytes while the file is open.</summary>
+    internal (StoredTensor Tensor, BytesOfFile Bytes, bool AreMapped) Blocks()
+    {
+        var tensor = Find(Leaf)!;
+        Expect(tensor, [tensor.Type], [Rows, Columns]);
+        return (tensor, () => names.Gguf!.Blocks(parameter, tensor), !names.Gguf!.IsPaired(parameter));
     }
 
     /// <summary>Whole numbers of 32 bits.</summary>

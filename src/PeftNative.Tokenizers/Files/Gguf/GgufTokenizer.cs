@@ -1,0 +1,136 @@
+using PeftNative.Formats.Gguf;
+using PeftNative.Formats.Text;
+using PeftNative.Tokenizers.Added;
+using PeftNative.Tokenizers.Decoders;
+using PeftNative.Tokenizers.Files.Parts;
+using PeftNative.Tokenizers.Files.SentencePiece;
+using PeftNative.Tokenizers.Models;
+using PeftNative.Tokenizers.Patterns;
+using PeftNative.Tokenizers.PreTokenizers;
+using PeftNative.Tokenizers.Templates;
+
+namespace PeftNative.Tokenizers.Files.Gguf;
+
+/// <summary>
+/// The tokenizer that a GGUF file holds, with the ids of llama.cpp, which are not always those that transformers makes
+/// of the same file. Stateless and thread-safe.
+/// </summary>
+internal static class GgufTokenizer
+{
+    private const string Prefix = "tokenizer.ggml.";
+
+    private static readonly (string Role, string Key)[] Roles =
+        [("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding")];
+
+    /// <summary>The special tokens that a file names, by role.</summary>
+    /// <exception cref="ModelFormatException">One is not among its tokens.</exception>
+    internal static IEnumerable<(string Role, string Token)> SpecialTokens(GgufValues values)
+    {
+        var tokens = values.Texts(Prefix + "tokens") ?? [];
+        foreach (var (role, name) in Roles)
+        {
+            var key = $"{Prefix}{name}_token_id";
+            // llama.cpp writes the largest number where there is none.
+            if (values.Integer(key) is not { } id || id is uint.MaxValue) continue;
+            yield return id >= 0 && id < tokens.Length ? (role, tokens[id])
+                : throw values.Error(key, $"is {id}, and there are {tokens.Length} tokens");
+        }
+    }
+
+    /// <summary>Reads the tokenizer of a file.</summary>
+    /// <exception cref="ModelFormatException">It has none, or one that is damaged or not supported.</exception>
+    internal static (TokenizerParts Parts, TokenizerConfig Config) Read(string path)
+    {
+        using var file = GgufFile.Open(path);
+        var values = file.Values;
+        // A file has no configuration beside it; what it says takes its place.
+        var config = new TokenizerConfig(path);
+        foreach (var (role, token) in SpecialTokens(values)) config.DefaultSpecial(role, token);
+        var pieces = Pieces(values);
+        var parts = values.Text(Prefix + "model") switch
+        {
+            "gpt2" => ByteLevel(values, pieces, config),
+            "llama" => SentencePieces(values, pieces, config),
+            null => throw values.Error(Prefix + "model", "is missing: the file has no tokenizer"),
+            var other => throw values.Error(Prefix + "model",
+                $"is '{Message.Clip(other)}', which is not supported", "Supported: gpt2, llama."),
+        };
+        return (parts, config);
+    }
+
+    private static List<SentencePiece.SentencePiece> Pieces(GgufValues values)
+    {
+        const string TokensKey = Prefix + "tokens", ScoresKey = Prefix + "scores", TypesKey = Prefix + "token_type";
+        var tokens = values.Texts(TokensKey) ?? throw values.Error(TokensKey, "is missing");
+        var (scores, types) = (values.Floats(ScoresKey), values.Integers(TypesKey));
+        Limits.CheckCount(tokens.Length, values.File);
+        if (scores is not null && scores.Length != tokens.Length)
+            throw values.Error(ScoresKey, $"has {scores.Length} entries for {tokens.Length} tokens");
+        if (types is not null && types.Length != tokens.Length)
+            throw values.Error(TypesKey, $"has {types.Length} entries for {tokens.Length} tokens");
+        if (scores is not null && Array.Exists(scores, s => !float.IsFinite(s)))
+            throw values.Error(ScoresKey, "has a score that is not a number");
+        return [.. tokens.Select((token, i) => new SentencePiece.SentencePiece(
+            Limits.CheckToken(token, values.File), scores?[i] ?? 0, (PieceKind)(types?[i] ?? 1)))];
+    }
+
+    private static TokenizerParts SentencePieces(GgufValues values, List<SentencePiece.SentencePiece> pieces,
+        TokenizerConfig config)
+    {
+        var file = new SentencePieceFile(values.File, pieces, values.Flag(Prefix + "add_space_prefix") ?? true);
+        return SentencePieceFolder.Read(file, config) with { Processing = Around(values, begins: true) };
+    }
+
+    private static TokenizerParts ByteLevel(GgufValues values, List<SentencePiece.SentencePiece> pieces,
+        TokenizerConfig config)
+    {
+        var kind = values.Text(Prefix + "pre") ?? throw values.Error(Prefix + "pre",
+            "is missing: how words are told apart is not known", "Convert the model again with a newer llama.cpp.");
+        var split = Split(kind) ?? throw values.Error(Prefix + "pre",
+            $"is '{Message.Clip(kind)}', which is not supported", "Supported: gpt-2, smollm, llama-bpe, qwen2.");
+        var ids = new Dictionary<string, int>(pieces.Count);
+        for (var id = 0; id < pieces.Count; id++) ids.TryAdd(pieces[id].Text, id);
+        var isLlama3 = kind == "llama-bpe";
+        var merges = Merges(values);
+        var model = new BpeModel(new(ids), merges, new BpeOptions(IgnoreMerges: isLlama3), values.File);
+        var added = pieces.Select((piece, id) => (piece, id))
+            .Where(p => p.piece.Kind is PieceKind.Control or PieceKind.UserDefined or PieceKind.Unknown)
+            .Select(p => new AddedToken(p.id, p.piece.Text, Normalized: false,
+                Special: p.piece.Kind != PieceKind.UserDefined));
+        return new(model, [], [.. split, new ByteLevelPreTokenizer(false, useRegex: false)],
+            Around(values, begins: isLlama3), new([new ByteLevelDecoder()]), config.Complete(added),
+            config.Settings());
+    }
+
+    // The expressions of llama.cpp that belong to these names.
+    private static PreTokenizer[]? Split(string kind) => kind switch
+    {
+        "gpt-2" => [new SplitPreTokenizer(new Gpt2Scanner(), SplitBehavior.Isolated)],
+        "smollm" =>
+        [
+            new SplitPreTokenizer(PatternFactory.Create(@"\p{N}"), SplitBehavior.Isolated),
+            new SplitPreTokenizer(new Gpt2Scanner(), SplitBehavior.Isolated),
+        ],
+        "llama-bpe" => [new SplitPreTokenizer(new Cl100kScanner(3), SplitBehavior.Isolated)],
+        "qwen2" => [new SplitPreTokenizer(new Cl100kScanner(1), SplitBehavior.Isolated)],
+        _ => null,
+    };
+
+    // The left part has at least one character, which may be a space.
+    private static List<(string, string)> Merges(GgufValues values)
+    {
+        const string Key = Prefix + "merges";
+        var lines = values.Texts(Key) ?? throw values.Error(Key, "is missing");
+        Limits.CheckCount(lines.Length, values.File);
+        return [.. lines.Select((line, i) => line.IndexOf(' ', Math.Min(1, line.Length)) is > 0 and var at
+            ? (line[..at], line[(at + 1)..])
+            : throw values.Error(Key, $"has entry {i}, which is not two tokens with a space between"))];
+    }
+
+    private static Func<Func<string, int?>, PostProcessing> Around(GgufValues values, bool begins)
+    {
+        var begin = values.Flag(Prefix + "add_bos_token") ?? begins;
+        var end = values.Flag(Prefix + "add_eos_token") ?? false;
+        return id => new(Template.BeginAndEnd(begin ? id("bos_token") : null, end ? id("eos_token") : null), []);
+    }
+}
