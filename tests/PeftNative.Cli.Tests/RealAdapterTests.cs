@@ -18,6 +18,7 @@ namespace PeftNative.Cli.Tests;
 /// Adapters that the reference libraries trained on a real encoder (shared/real/adapters): each loads, and gives the
 /// logits recorded for all 872 sentences of SST-2's dev set, from the text on.
 /// </summary>
+[Trait("Pace", "slow")]
 public class RealAdapterTests
 {
     [Theory]
