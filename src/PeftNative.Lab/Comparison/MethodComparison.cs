@@ -5,6 +5,7 @@ using System.Text;
 using PeftNative.Data;
 using PeftNative.Data.Encoding;
 using PeftNative.Determinism;
+using PeftNative.Formats;
 using PeftNative.Formats.Json;
 using PeftNative.Models;
 using PeftNative.Models.Layers;
@@ -150,10 +151,11 @@ public sealed class MethodComparison
         TransformerModel model, ComparisonPlan plan, IBaseKnowledge knowledge, CancellationToken cancellation)
     {
         var (metrics, continuations) = Evaluate(model, setup.Tasks[0], plan, [], cancellation);
+        using var source = WeightSource.Open(setup.ModelFolder);
         return new ComparisonFacts
         {
             Model = setup.ModelFolder, Family = model.Config.ModelType, Parameters = model.ParameterCount,
-            ModelBytes = Directory.GetFiles(setup.ModelFolder, "*.safetensors").Sum(f => new FileInfo(f).Length),
+            ModelBytes = source.Files.Sum(f => new FileInfo(f).Length),
             WeightBytes = model.WeightBytes, Data = setup.Tasks[0].Name,
             EvaluationExamples = setup.Tasks[0].Eval.Examples.Count, Metric = QualityMetric(metrics), Before = metrics,
             Continuations = continuations, Knowledge = knowledge.Name, KnowledgeLowerIsBetter = knowledge.LowerIsBetter,

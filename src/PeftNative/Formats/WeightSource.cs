@@ -31,6 +31,9 @@ public sealed class WeightSource : IDisposable
     public IEnumerable<StoredTensor> Tensors =>
         _tensors.Values.Select(t => t.Tensor).OrderBy(t => t.Name, StringComparer.Ordinal);
 
+    /// <summary>The paths of its files of tensors.</summary>
+    public IEnumerable<string> Files => _files.Select(f => f.Path);
+
     /// <summary>The number of tensors.</summary>
     public int Count => _tensors.Count;
 
