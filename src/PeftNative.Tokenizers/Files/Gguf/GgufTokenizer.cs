@@ -29,11 +29,9 @@ internal static class GgufTokenizer
         var tokens = values.Texts(Prefix + "tokens") ?? [];
         foreach (var (role, name) in Roles)
         {
-            var key = $"{Prefix}{name}_token_id";
-            // llama.cpp writes the largest number where there is none.
-            if (values.Integer(key) is not { } id || id is uint.MaxValue) continue;
-            yield return id >= 0 && id < tokens.Length ? (role, tokens[id])
-                : throw values.Error(key, $"is {id}, and there are {tokens.Length} tokens");
+            if (values.Token(name) is not { } id) continue;
+            yield return id < tokens.Length ? (role, tokens[id])
+                : throw values.Error(GgufValues.TokenKey(name), $"is {id}, and there are {tokens.Length} tokens");
         }
     }
 

@@ -29,6 +29,8 @@ internal sealed record GgufValue(GgufKind Kind, object Content)
 /// <summary>The values of a GGUF file, by key. Immutable, thread-safe.</summary>
 internal sealed class GgufValues(IReadOnlyDictionary<string, GgufValue> values, string file)
 {
+    private const int Tokens = 1 << 24;
+
     /// <summary>All of them, in the file's order.</summary>
     internal IReadOnlyDictionary<string, GgufValue> All => values;
 
@@ -75,6 +77,24 @@ internal sealed class GgufValues(IReadOnlyDictionary<string, GgufValue> values, 
     /// <summary>The error for a value that is not what it must be.</summary>
     internal ModelFormatException Error(string key, string what, string? remedy = null) =>
         new($"'{Message.Clip(key)}' {what}.", $"{file}, field '{Message.Clip(key)}'", remedy);
+
+    /// <summary>
+    /// The number of a special token, such as <c>eos</c>, or null: llama.cpp writes the largest number where there is
+    /// none.
+    /// </summary>
+    internal int? Token(string name)
+    {
+        var key = TokenKey(name);
+        return Integer(key) switch
+        {
+            null or uint.MaxValue => null,
+            >= 0 and < Tokens and var id => (int)id,
+            var id => throw Error(key, $"must be the number of a token, found {id}"),
+        };
+    }
+
+    /// <summary>The key of a special token's number.</summary>
+    internal static string TokenKey(string name) => $"tokenizer.ggml.{name}_token_id";
 
     private T? Get<T>(string key, string what)
         where T : class => !values.TryGetValue(key, out var value) ? null

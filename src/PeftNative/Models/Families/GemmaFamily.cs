@@ -29,7 +29,7 @@ internal static class GemmaFamily
     {
         ModelType = "gemma2",
         ClassStem = "Gemma2",
-        Gguf = new("gemma2", GgufRows.AsStored),
+        Gguf = new("gemma2", GgufRows.AsStored, IsRead: true),
         Names = NamesWithPostNorms,
         ReadConfig = c => ReadSecond(c, Read(c), i => i % 2 == 0),
     };
@@ -39,7 +39,7 @@ internal static class GemmaFamily
         ModelType = "gemma3_text",
         ClassStem = "Gemma3",
         ClassifierStem = "Gemma3Text",
-        Gguf = new("gemma3", GgufRows.AsStored),
+        Gguf = new("gemma3", GgufRows.AsStored, IsRead: true),
         Names = NamesWithPostNorms with { QueryNorm = "self_attn.q_norm", KeyNorm = "self_attn.k_norm" },
         ReadConfig = ReadThird,
     };

@@ -15,8 +15,12 @@ internal enum GgufRows
 /// <summary>A family as llama.cpp has it: what GGUF files call it and its tensors.</summary>
 /// <param name="Name">general.architecture.</param>
 /// <param name="Rows">The order of rows of query and key.</param>
-internal sealed record GgufArchitecture(string Name, GgufRows Rows)
+/// <param name="IsRead">Whether files that say this name are read as models of the family.</param>
+internal sealed record GgufArchitecture(string Name, GgufRows Rows, bool IsRead = false)
 {
+    /// <summary>The tensor of what rotary frequencies are divided by.</summary>
+    public const string Divisors = "rope_freqs.weight";
+
     private static readonly Dictionary<ModuleRole, string> Outer = new()
     {
         [ModuleRole.TokenEmbedding] = "token_embd", [ModuleRole.PositionEmbedding] = "position_embd",

@@ -14,14 +14,7 @@ namespace PeftNative.Models.Families;
 /// </summary>
 internal static class GgufConfig
 {
-    private const string Architecture = "general.architecture", Divisors = "rope_freqs.weight";
-
-    // llama.cpp's architectures that are read, and the families that they are.
-    private static readonly Dictionary<string, string> Families = new()
-    {
-        ["llama"] = "llama", ["qwen2"] = "qwen2", ["qwen3"] = "qwen3", ["gemma2"] = "gemma2",
-        ["gemma3"] = "gemma3_text", ["phi3"] = "phi3", ["gpt2"] = "gpt2",
-    };
+    private const string Architecture = "general.architecture";
 
     /// <summary>Whether a path is that of a GGUF file.</summary>
     internal static bool IsFile(string path) => Path.GetExtension(path) == ".gguf" && !Directory.Exists(path);
@@ -32,28 +25,29 @@ internal static class GgufConfig
     {
         var values = source.Gguf!;
         var name = values.Text(Architecture) ?? throw values.Error(Architecture, "is missing");
-        if (!Families.TryGetValue(name, out var type))
-            throw values.Error(Architecture, $"is '{Message.Clip(name)}', which is not supported",
-                $"Supported in GGUF: {string.Join(", ", Families.Keys)}.");
+        var families = FamilyTable.All.Where(f => f.Gguf is { IsRead: true });
+        var type = families.SingleOrDefault(f => f.Gguf!.Name == name)?.ModelType
+            ?? throw values.Error(Architecture, $"is '{Message.Clip(name)}', which is not supported",
+                $"Supported in GGUF: {string.Join(", ", families.Select(f => f.Gguf!.Name))}.");
         if (values.Integer($"{name}.expert_count") is > 0)
             throw values.Error($"{name}.expert_count", "says a mixture of experts, which is not supported");
-        var keys = new Keys(values, name);
+        var keys = new GgufKeys(values, name);
         CheckSizes(keys, source);
         var json = type == "gpt2" ? Gpt2(keys, source) : LlamaLike(keys, source, type);
         json["model_type"] = type;
         json["tie_word_embeddings"] = !source.Contains("output.weight");
         json["eos_token_id"] = new JsonArray([.. Ends(values).Select(id => (JsonNode)id)]);
-        if (keys.Id("tokenizer.ggml.padding_token_id") is { } pad) json["pad_token_id"] = pad;
+        if (values.Token("padding") is { } pad) json["pad_token_id"] = pad;
         var config = FamilyTable.Read(
             StrictJson.ParseObject(Encoding.UTF8.GetBytes(json.ToJsonString()), values.File));
-        return type == "llama" ? WithRope(WithBiases(config, source), keys, source) : WithRope(config, keys, source);
+        return GgufRope.Apply(type == "llama" ? WithBiases(config, source) : config, keys, source);
     }
 
-    private static IEnumerable<int> Ends(GgufValues values) => ((string[])["eos", "eot", "eom"])
-        .Select(end => new Keys(values, "").Id($"tokenizer.ggml.{end}_token_id")).OfType<int>().Distinct();
+    private static IEnumerable<int> Ends(GgufValues values) =>
+        ((string[])["eos", "eot", "eom"]).Select(values.Token).OfType<int>().Distinct();
 
     // Before memory is taken for what a file says, the tensors must bear it out.
-    private static void CheckSizes(Keys keys, WeightSource source)
+    private static void CheckSizes(GgufKeys keys, WeightSource source)
     {
         if (keys.Size("block_count") > source.Count)
             throw keys.Error("block_count", $"is {keys.Size("block_count")}, and there are {source.Count} tensors");
@@ -74,7 +68,7 @@ internal static class GgufConfig
         }
     }
 
-    private static JsonObject Gpt2(Keys keys, WeightSource source) => new()
+    private static JsonObject Gpt2(GgufKeys keys, WeightSource source) => new()
     {
         ["n_embd"] = keys.Size("embedding_length"), ["n_layer"] = keys.Size("block_count"),
         ["n_head"] = keys.Size("attention.head_count"), ["n_inner"] = keys.Size("feed_forward_length"),
@@ -82,7 +76,7 @@ internal static class GgufConfig
         ["layer_norm_epsilon"] = keys.Required("attention.layer_norm_epsilon"),
     };
 
-    private static JsonObject LlamaLike(Keys keys, WeightSource source, string type)
+    private static JsonObject LlamaLike(GgufKeys keys, WeightSource source, string type)
     {
         var (hidden, heads) = (keys.Size("embedding_length"), keys.Size("attention.head_count"));
         var headDim = keys.Optional("attention.key_length") ?? hidden / heads;
@@ -99,11 +93,12 @@ internal static class GgufConfig
             ["rope_theta"] = keys.Number("rope.freq_base") ?? 10000,
         };
         if (type is "gemma2" or "gemma3_text") AddGemma(json, keys, type == "gemma2");
-        if (keys.Text("rope.scaling.type") is { } scaling and not "none") AddScaling(json, keys, source, scaling);
+        if (GgufRope.Scaling(keys) is { } factor)
+            json["rope_scaling"] = new JsonObject { ["rope_type"] = "linear", ["factor"] = factor };
         return json;
     }
 
-    private static void AddGemma(JsonObject json, Keys keys, bool isSecond)
+    private static void AddGemma(JsonObject json, GgufKeys keys, bool isSecond)
     {
         // No key says how scores are scaled: by the size of a head, but for the two of 27 billion, which llama.cpp
         // tells by their layers.
@@ -121,17 +116,6 @@ internal static class GgufConfig
         json["rope_local_base_freq"] = keys.Number("rope.freq_base_swa") ?? 10000;
     }
 
-    private static void AddScaling(JsonObject json, Keys keys, WeightSource source, string type)
-    {
-        if (type != "linear")
-            throw keys.Error("rope.scaling.type", $"is '{Message.Clip(type)}', which is not supported in GGUF",
-                "Supported: none, linear, and divisors in rope_freqs.weight.");
-        json["rope_scaling"] = new JsonObject
-        {
-            ["rope_type"] = "linear", ["factor"] = keys.Required("rope.scaling.factor"),
-        };
-    }
-
     private static int Vocabulary(WeightSource source) => source.Get("token_embd.weight").Shape is [> 0 and var rows, _]
         && rows <= 1 << 24 ? (int)rows
         : throw new ModelFormatException("The token embedding is not a table of tokens.",
@@ -144,64 +128,4 @@ internal static class GgufConfig
         AttentionOutputBias = source.Contains("blk.0.attn_output.bias"),
         FeedForwardBias = source.Contains("blk.0.ffn_up.bias"),
     };
-
-    // How many columns of a head turn, and what their frequencies are divided by: Llama 3.1's scaling, worked out.
-    private static TransformerConfig WithRope(TransformerConfig config, Keys keys, WeightSource source)
-    {
-        foreach (var tensor in (string[])["rope_factors_long.weight", "rope_factors_short.weight"])
-            if (source.Contains(tensor))
-                throw new ModelFormatException("Rotary positions by two lists of factors are not supported in GGUF.",
-                    Message.At(source.FileOf(tensor).Path, tensor), "Take the model's safetensors.");
-        if (keys.Optional("rope.dimension_count") is { } turned && config.Layers[0].Rope is not null)
-        {
-            if (turned % 2 != 0 || turned > config.HeadDim)
-                throw keys.Error("rope.dimension_count", $"must be even and at most {config.HeadDim}, found {turned}");
-            config = config.WithLayers((layer, _) => layer with { Rope = layer.Rope! with { RotaryDim = turned } });
-        }
-        if (source.Find(Divisors) is not { } stored || config.Layers[0].Rope is not { } rope) return config;
-        var divisors = new float[rope.RotaryDim / 2];
-        if (stored.ElementCount != divisors.Length)
-            throw new ModelFormatException(
-                $"The divisors of rotary frequencies are {stored.ElementCount}, {divisors.Length} are expected.",
-                Message.At(source.FileOf(Divisors).Path, Divisors));
-        source.ReadAs(Divisors, divisors);
-        if (Array.Exists(divisors, d => !(float.IsFinite(d) && d > 0)))
-            throw new ModelFormatException("A divisor of rotary frequencies is not a positive number.",
-                Message.At(source.FileOf(Divisors).Path, Divisors));
-        double[] factors = [.. divisors.Select(d => d * rope.Factor)];
-        var divided = rope with
-        {
-            Type = "longrope", Factor = 1, OriginalMaxPositions = config.MaxPositions,
-            ShortFactors = factors, LongFactors = factors,
-        };
-        return config.WithLayers((layer, _) => layer with { Rope = divided });
-    }
-
-    /// <summary>The keys of an architecture.</summary>
-    private readonly struct Keys(GgufValues values, string architecture)
-    {
-        private const int Largest = 1 << 24;
-
-        internal int Size(string key) => Optional(key) ?? throw Error(key, "is missing");
-
-        internal int? Optional(string key) => values.Integer(Full(key)) is not { } size ? null
-            : size is > 0 and <= Largest ? (int)size
-            : throw Error(key, $"must be between 1 and {Largest}, found {size}");
-
-        internal int? Id(string key) => values.Integer(key) is not { } id ? null
-            : id is >= 0 and < Largest ? (int)id
-            : throw values.Error(key, $"must be the number of a token, found {id}");
-
-        internal double? Number(string key) => values.Number(Full(key));
-
-        internal double Required(string key) => Number(key) is not { } number ? throw Error(key, "is missing")
-            : number > 0 ? number : throw Error(key, $"must be positive, found {number}");
-
-        internal string? Text(string key) => values.Text(Full(key));
-
-        internal ModelFormatException Error(string key, string what, string? remedy = null) =>
-            values.Error(Full(key), what, remedy);
-
-        private string Full(string key) => $"{architecture}.{key}";
-    }
 }

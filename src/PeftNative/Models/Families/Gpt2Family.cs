@@ -19,7 +19,7 @@ internal static class Gpt2Family
             Conv1D = true,
         },
         CausalClass = "GPT2LMHeadModel",
-        Gguf = new("gpt2", GgufRows.AsStored),
+        Gguf = new("gpt2", GgufRows.AsStored, IsRead: true),
         MlxNames = [("transformer.", "model.")],
         Targets = MethodTargets.None.With("lora", "c_attn")
             .With("ia3", "c_attn", "mlp.c_proj").With("ia3.feedforward_modules", "mlp.c_proj"),

@@ -13,7 +13,7 @@ internal static class LlamaFamily
         ModelType = "llama",
         ClassStem = "Llama",
         Names = Names,
-        Gguf = new("llama", GgufRows.RotaryPairs),
+        Gguf = new("llama", GgufRows.RotaryPairs, IsRead: true),
         MlxNames = [],
         Targets = MethodTargets.None.With("lora", "q_proj", "v_proj")
             .With("ia3", "k_proj", "v_proj", "down_proj").With("ia3.feedforward_modules", "down_proj"),

@@ -10,6 +10,7 @@ internal static class LlamaRelatives
     {
         ModelType = "mistral",
         ClassStem = "Mistral",
+        Gguf = LlamaFamily.Instance.Gguf! with { IsRead = false }, // files of both say llama, and are read as Llama
         ReadConfig = ReadWindowed,
     };
 
@@ -43,7 +44,7 @@ internal static class LlamaRelatives
     {
         ModelType = "phi3",
         ClassStem = "Phi3",
-        Gguf = new("phi3", GgufRows.AsStored),
+        Gguf = new("phi3", GgufRows.AsStored, IsRead: true),
         Names = LlamaFamily.Names with { FusedQkv = "self_attn.qkv_proj", Gate = null,
             FusedGateUp = "mlp.gate_up_proj" },
         Targets = MethodTargets.None,

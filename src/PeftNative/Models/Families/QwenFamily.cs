@@ -10,7 +10,7 @@ internal static class QwenFamily
     {
         ModelType = "qwen2",
         ClassStem = "Qwen2",
-        Gguf = new("qwen2", GgufRows.AsStored),
+        Gguf = new("qwen2", GgufRows.AsStored, IsRead: true),
         Targets = LlamaFamily.Instance.Targets.With("ia3", "q_proj", "v_proj", "down_proj"),
         ReadConfig = c => Read(c) with { AttentionBias = true },
     };
@@ -20,7 +20,7 @@ internal static class QwenFamily
     {
         ModelType = "qwen3",
         ClassStem = "Qwen3",
-        Gguf = new("qwen3", GgufRows.AsStored),
+        Gguf = new("qwen3", GgufRows.AsStored, IsRead: true),
         Names = LlamaFamily.Names with { QueryNorm = "self_attn.q_norm", KeyNorm = "self_attn.k_norm" },
         ReadConfig = Read,
     };

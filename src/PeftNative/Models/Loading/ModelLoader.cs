@@ -68,8 +68,8 @@ public static class ModelLoader
     /// <param name="options">What is wanted beyond what the folder says.</param>
     /// <param name="progress">Told the weights that have been read, after each parameter.</param>
     /// <param name="cancellation">Stops the work between two parameters.</param>
-    /// <exception cref="ModelFormatException">A file is broken, the model is not supported, or weights are missing or
-    /// misshapen.</exception>
+    /// <exception cref="ModelFormatException">A file is broken, the model is not supported, or weights are missing,
+    /// misshapen or, of a .gguf file, without a place.</exception>
     /// <exception cref="StorageException">The folder cannot be read.</exception>
     /// <exception cref="ResourceException">There is not enough memory.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing is left behind.</exception>

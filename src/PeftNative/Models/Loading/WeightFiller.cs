@@ -44,6 +44,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
                 new RandomStream(seed, RandomPurpose.HeadInitialization, (ulong)parameter.Index));
         var read = quantized.Values.SelectMany(q => q.Tensors).ToHashSet();
         List<string> unused = [.. Unused([.. sources.Values, .. read])];
+        names.Gguf?.CheckUnused(unused);
         StoredForms.CheckUnused(unused, read, source);
         return new LoadReport(created, unused, sources)
         {
@@ -205,6 +206,6 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
     }
 
     private IEnumerable<string> Unused(HashSet<string> used) => source.Tensors.Select(t => t.Name)
-        .Where(n => !used.Contains(n) && !(names.Gguf is not null && n == GgufTensors.Divisors)
+        .Where(n => !used.Contains(n) && names.Gguf?.Knows(n) != true
         && !model.Family.IgnoredTensors.Any(end => n.EndsWith(end, StringComparison.Ordinal)));
 }

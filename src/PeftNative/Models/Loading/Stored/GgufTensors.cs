@@ -1,5 +1,6 @@
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
+using PeftNative.Formats.Text;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Weights;
@@ -13,18 +14,15 @@ namespace PeftNative.Models.Loading.Stored;
 /// </summary>
 internal sealed class GgufTensors
 {
-    // Tensors that are read with the description of the model.
-    internal const string Divisors = "rope_freqs.weight";
-
+    private readonly TransformerConfig config;
     private readonly WeightSource source;
     private readonly Dictionary<string, (string Name, ModuleRole Role)> modules = [];
     private readonly bool arePaired, areNormsPlusOne;
-    private readonly int headDim;
 
     internal GgufTensors(Family family, TransformerConfig config, WeightSource source)
     {
-        this.source = source;
-        (arePaired, headDim) = (family.Gguf?.Rows == GgufRows.RotaryPairs, config.HeadDim);
+        (this.config, this.source) = (config, source);
+        arePaired = family.Gguf?.Rows == GgufRows.RotaryPairs;
         areNormsPlusOne = config.NormGammaOffset == 1;
         var names = family.Names;
         Add(names.Under, null, (ModuleRole.TokenEmbedding, names.TokenEmbedding),
@@ -48,6 +46,28 @@ internal sealed class GgufTensors
     internal StoredTensor? Find(string module, string ending) =>
         ending is "weight" or "bias" && modules.TryGetValue(module, out var found)
             ? source.Find($"{found.Name}.{ending}") : null;
+
+    /// <summary>
+    /// Whether a tensor has its place without being a parameter's: it was read with the description of the model, or is
+    /// the head of a base that does not write text.
+    /// </summary>
+    internal bool Knows(string tensor) => tensor == GgufArchitecture.Divisors ? config.Layers[0].Rope is not null
+        : !config.Task!.Value.WritesText() && tensor == $"{GgufArchitecture.NameOf(ModuleRole.Head, null)}.weight";
+
+    /// <summary>
+    /// Makes sure that every tensor has a place: no key says which ones there are, so another may change what the model
+    /// computes.
+    /// </summary>
+    /// <exception cref="ModelFormatException">One has none.</exception>
+    internal void CheckUnused(IReadOnlyList<string> unused)
+    {
+        if (unused.Count > 0)
+            throw new ModelFormatException(
+                $"A {config.ModelType} model has no place for {unused.Count} tensors of the file, the first being "
+                + $"{unused[0]}; what they mean there is not known.",
+                Message.At(source.FileOf(unused[0]).Path, unused[0]),
+                "llama.cpp refuses such a file too; convert the model again, or take its safetensors.");
+    }
 
     /// <summary>Numbers of a parameter in the engine's order, from any of them on.</summary>
     internal void ReadAs(Parameter parameter, StoredTensor tensor, Span<float> values, long first)
@@ -81,9 +101,9 @@ internal sealed class GgufTensors
     // Rows 2p and 2p + 1 of a head in the file are its rows p and p + half.
     private long FileRow(long row)
     {
-        var (head, p) = Math.DivRem(row, headDim);
-        var half = headDim / 2;
-        return head * headDim + (p < half ? 2 * p : 2 * (p - half) + 1);
+        var (head, p) = Math.DivRem(row, config.HeadDim);
+        var half = config.HeadDim / 2;
+        return head * config.HeadDim + (p < half ? 2 * p : 2 * (p - half) + 1);
     }
 
     /// <summary>Whether the file has the rows in another order.</summary>
