@@ -102,6 +102,20 @@ public sealed class GgufFollowedTests : IDisposable
             StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("phi3", 6u, true)]
+    [InlineData("llama", 6u, true)]
+    [InlineData("phi3", 64u, false)] // as long as the model's texts
+    [InlineData("gemma3", 6u, false)] // there it counts
+    public void A_window_that_is_not_used_is_told(string name, uint window, bool isTold)
+    {
+        var path = Copy(name).Set($"{name}.attention.sliding_window", window).Write(scratch);
+        var (model, loaded) = ModelLoader.Load(backend, path);
+        model.Dispose();
+        Assert.Equal(isTold, loaded.Doubts.Any(d => d.Contains("sliding_window", StringComparison.Ordinal)));
+        Assert.Equal(loaded.Doubts, ModelLoader.Doubts(path));
+    }
+
     public void Dispose()
     {
         backend.Dispose();

@@ -14,7 +14,7 @@ namespace PeftNative.Models.Families;
 /// </summary>
 internal static class GgufConfig
 {
-    private const string Architecture = "general.architecture";
+    private const string Architecture = "general.architecture", Window = "attention.sliding_window";
 
     /// <summary>Whether a path is that of a GGUF file.</summary>
     internal static bool IsFile(string path) => Path.GetExtension(path) == ".gguf" && !Directory.Exists(path);
@@ -41,6 +41,20 @@ internal static class GgufConfig
         var config = FamilyTable.Read(
             StrictJson.ParseObject(Encoding.UTF8.GetBytes(json.ToJsonString()), values.File));
         return GgufRope.Apply(type == "llama" ? WithBiases(config, source) : config, keys, source);
+    }
+
+    /// <summary>
+    /// What is odd about a file whose description was read, in a sentence; or null. Only Gemma's windows count there:
+    /// llama.cpp has none in the layers of the others, whatever the file says.
+    /// </summary>
+    internal static string? Doubt(GgufValues values, TransformerConfig config)
+    {
+        var keys = new GgufKeys(values, values.Text(Architecture)!);
+        return values.Integer(keys.Full(Window)) is { } window and > 0 && window < config.MaxPositions
+            && config.Layers.All(layer => layer.Window == 0)
+            ? $"the file has '{keys.Full(Window)}' of {window}, which is not used, as in llama.cpp: every token sees all "
+                + "before it"
+            : null;
     }
 
     private static IEnumerable<int> Ends(GgufValues values) =>
@@ -106,7 +120,7 @@ internal static class GgufConfig
         json["query_pre_attn_scalar"] = layers == (isSecond ? 46 : 62)
             ? keys.Size("embedding_length") / (double)keys.Size("attention.head_count")
             : json["head_dim"]!.GetValue<int>();
-        json["sliding_window"] = keys.Optional("attention.sliding_window") ?? (isSecond ? 4096 : null);
+        json["sliding_window"] = keys.Optional(Window) ?? (isSecond ? 4096 : null);
         if (keys.Number("attn_logit_softcapping") is { } scores) json["attn_logit_softcapping"] = scores;
         else if (isSecond) json["attn_logit_softcapping"] = 50;
         if (keys.Number("final_logit_softcapping") is { } final) json["final_logit_softcapping"] = final;

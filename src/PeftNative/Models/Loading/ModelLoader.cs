@@ -86,11 +86,13 @@ public static class ModelLoader
     public static IReadOnlyList<string> Doubts(string folder)
     {
         var config = WithOptions(FamilyTable.Read(folder), new ModelOptions());
-        if (!config.Task!.Value.WritesText() || !config.IsTied) return [];
+        var isTied = config.Task!.Value.WritesText() && config.IsTied;
+        if (!isTied && !GgufConfig.IsFile(folder)) return [];
         using var source = WeightSource.Open(folder);
         var family = FamilyTable.Find(config.ModelType, "config.json");
-        var tie = TiedHead.Find(family, new CheckpointNames(family, source, config), source);
-        return tie.Doubt(config) is { } doubt ? [doubt] : [];
+        var tie = isTied ? TiedHead.Find(family, new CheckpointNames(family, source, config), source) : null;
+        var window = source.Gguf is { } values ? GgufConfig.Doubt(values, config) : null;
+        return [.. new[] { tie?.Doubt(config), window }.OfType<string>()];
     }
 
     internal static (TransformerModel Model, LoadReport Report) Load(IBackend backend, string folder,

@@ -2,6 +2,7 @@ using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Text;
+using PeftNative.Models.Families;
 using PeftNative.Models.Loading.Stored;
 using PeftNative.Models.Weights;
 using PeftNative.Ops;
@@ -49,7 +50,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
         return new LoadReport(created, unused, sources)
         {
             Quantized = quantized,
-            Doubts = [.. new[] { tie?.Doubt(model.Config), Growth(), Requantized() }
+            Doubts = [.. new[] { tie?.Doubt(model.Config), GgufDoubt(), Growth(), Requantized() }
                 .Concat(quantized.Values.Select(q => q.Doubt)).OfType<string>()],
         };
     }
@@ -121,6 +122,8 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
         parameter.Quantized = compute == Int8Compute.Integer
             ? kept.WithCodes(parameter.Rows, parameter.Columns) : kept;
     }
+
+    private string? GgufDoubt() => source.Gguf is { } values ? GgufConfig.Doubt(values, model.Config) : null;
 
     private string? Growth() => model.AddedTokens == 0 ? null
         : $"the vocabulary grows by {model.AddedTokens} to {model.Config.VocabularySize} tokens, "
