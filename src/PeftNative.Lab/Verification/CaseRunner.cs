@@ -123,7 +123,7 @@ public sealed partial class CaseRunner(IBackend backend, RecordedCase recorded)
             adapter.Merge();
             run.Adapters = [];
             result = result with { Merged = Check("merged_logits", Logits(run, batch), places, limits.Outputs) };
-            CheckQuantizedAgain();
+            CheckQuantizedAgain(batch, places);
         }
         return result;
     }
