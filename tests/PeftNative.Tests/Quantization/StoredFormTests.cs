@@ -105,6 +105,12 @@ public sealed class StoredFormTests : IDisposable
     [InlineData(Gptq, "group_size", "0", "group_size")]
     [InlineData(Gptq, "group_size", "64", "group_size 64")]
     [InlineData(Fp8, "format", "\"marlin-24\"", "float-quantized")]
+    [InlineData(Fp8, "transform_config", """{"config_groups": {"u": {"type": "hadamard"}}}""", "transformed")]
+    [InlineData(Fp8, "sparsity_config", """{"format": "sparse-24-bitmask"}""", "sparse-24-bitmask")]
+    [InlineData(Fp8, "config_groups", """{"g": {"weights": {"strategy": "channel", "num_bits": 4}}}""", "int of 4")]
+    [InlineData(Fp8, "config_groups", """{"g": {"weights": {"strategy": "channel"}}}""", "int of 8")]
+    [InlineData(Fp8, "config_groups",
+        """{"g": {"weights": {"strategy": "channel", "type": "float", "symmetric": false}}}""", "with zeros")]
     public void What_config_json_asks_for_and_is_not_known_is_named(string name, string key, string value, string said)
     {
         var altered = Altered(name, "", "");
@@ -114,6 +120,38 @@ public sealed class StoredFormTests : IDisposable
         File.WriteAllText(path, config.ToJsonString());
         Assert.Contains(said, Assert.Throws<ModelFormatException>(() => Load(altered)).Message,
             StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("num_bits", "8")]
+    [InlineData("type", "\"float\"")]
+    [InlineData("symmetric", "false")]
+    public void A_scheme_that_packed_codes_are_not_of_is_refused(string key, string value)
+    {
+        var source = SharedFolder.PathOrSkip("recorded/quantized/bases/ct-int4-g32");
+        var target = Directory.CreateDirectory(folder[$"int4-{key}"]).FullName;
+        foreach (var file in Directory.GetFiles(source)) File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+        var path = Path.Combine(target, "config.json");
+        var config = JsonNode.Parse(File.ReadAllText(path))!;
+        config["quantization_config"]!["config_groups"]!["group_0"]!["weights"]![key] = JsonNode.Parse(value);
+        File.WriteAllText(path, config.ToJsonString());
+        var e = Assert.Throws<ModelFormatException>(() => Load(target));
+        Assert.Contains("config.json names", e.What, StringComparison.Ordinal);
+        Assert.Contains("weight_packed", e.Where, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData("{}")]
+    [InlineData("""{"config_groups": {}}""")]
+    public void Transforms_of_nothing_are_none(string transforms)
+    {
+        var altered = Altered(Fp8, "", "");
+        var path = Path.Combine(altered, "config.json");
+        var config = JsonNode.Parse(File.ReadAllText(path))!;
+        config["quantization_config"]!["transform_config"] = JsonNode.Parse(transforms);
+        File.WriteAllText(path, config.ToJsonString());
+        Assert.Equal(Load(Base(Fp8)), Load(altered));
     }
 
     [Fact]

@@ -26,6 +26,7 @@ internal sealed class PackedIntegersForm : StoredForm
         var words = packed.Shape is [_, var along] ? along : 0;
         var bits = words == (columns + 3) / 4 ? 8 : 4;
         var perWord = 32 / bits;
+        module.CheckScheme(packed, "int", bits);
         var scales = BlockScales.Read(module, module.Get("weight_scale", packed.Name));
         var stored = module.Integers(packed, rows, (columns + perWord - 1) / perWord);
         var matrix = new QuantizedMatrix(Codes(stored, rows, columns, bits), CodeBooks.Integers(bits, -1 << bits - 1),
@@ -92,6 +93,7 @@ internal sealed class IntegersForm : StoredForm
     internal override StoredWeight Read(StoredModule module)
     {
         var weight = module.Find("weight")!;
+        module.CheckScheme(weight, "int", bits: null);
         var codes = module.Bytes(weight, [StoredType.I8], module.Rows, module.Columns).ToArray();
         foreach (ref var code in codes.AsSpan()) code ^= 128; // to codes from 0 on
         var scales = BlockScales.Read(module, module.Get("weight_scale", weight.Name));

@@ -20,6 +20,7 @@ internal sealed class Float8Form : StoredForm
     internal override StoredWeight Read(StoredModule module)
     {
         var weight = module.Get("weight", "weight_scale_inv");
+        module.CheckScheme(weight, "float", 8);
         var codes = module.Bytes(weight, [StoredType.F8E4M3], module.Rows, module.Columns).ToArray();
         var at = Array.FindIndex(codes, c => (c & 127) == 127);
         if (at >= 0) throw module.Error(weight, $"element {at} is not one", "every element is a number");
@@ -63,8 +64,8 @@ internal sealed record BlockScales(float[] Values, long[] Shape, int Rows, int C
     // What config.json names, clipped to the matrix; else a scale per matrix, row or equal group.
     private static IEnumerable<(int Rows, int Columns)> Blocks(StoredModule module, long along)
     {
-        IReadOnlyList<(int Rows, int Columns)> named =
-            module.Config.Block is { } block ? [block] : module.Config.Schemes;
+        IReadOnlyList<(int Rows, int Columns)> named = module.Config.Block is { } block ? [block]
+            : [.. module.Config.Schemes.Select(s => (s.Rows, s.Columns))];
         if (named.Count == 0) named = [(int.MaxValue, int.MaxValue), (1, int.MaxValue),
             (1, along > 0 ? (int)Math.Max(1, module.Columns / along) : 1)];
         return named.Select(b => (Math.Min(b.Rows, module.Rows), Math.Min(b.Columns, module.Columns)));

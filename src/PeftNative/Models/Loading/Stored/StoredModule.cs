@@ -84,6 +84,21 @@ internal sealed class StoredModule(CheckpointNames names, WeightSource source, S
         if (Find(ending) is { } tensor) used.Add(tensor.Name);
     }
 
+    /// <summary>
+    /// Makes sure that config.json, where it names schemes, names one of the codes that a tensor holds.
+    /// </summary>
+    /// <param name="codes">The tensor.</param>
+    /// <param name="type">int or float.</param>
+    /// <param name="bits">Bits of a code; null where codes of fewer lie in the same bytes.</param>
+    internal void CheckScheme(StoredTensor codes, string type, int? bits)
+    {
+        var hasZeros = Find("weight_zero_point") is not null;
+        if (config.Schemes.Count > 0 && !config.Schemes.Any(s => s.Type == type && s.Bits <= 8
+            && (bits is null || s.Bits == bits) && (s.IsSymmetric || hasZeros)))
+            throw Error(codes, $"it holds {type} of {bits ?? 8} bits{(hasZeros ? " with" : " without")} zeros",
+                $"config.json names {string.Join(" or ", config.Schemes.Select(s => s.ToString()).Distinct())}");
+    }
+
     /// <summary>The error for a tensor that is not what it has to be.</summary>
     internal ModelFormatException Error(StoredTensor tensor, string found, string expected) =>
         new($"Of a quantised weight [{Rows}, {Columns}] {expected}, but {found}.",

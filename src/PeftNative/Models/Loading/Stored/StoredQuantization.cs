@@ -30,8 +30,8 @@ internal sealed record StoredQuantization
     /// <summary>Rows and columns that share a scale (fp8); null where it is not said.</summary>
     internal (int Rows, int Columns)? Block { get; init; }
 
-    /// <summary>Blocks that compressed-tensors' schemes name; a side of all is int.MaxValue.</summary>
-    internal IReadOnlyList<(int Rows, int Columns)> Schemes { get; init; } = [];
+    /// <summary>The schemes of weights that compressed-tensors names.</summary>
+    internal IReadOnlyList<StoredScheme> Schemes { get; init; } = [];
 
     /// <summary>Reads the config.json of a folder; of a file, there is none.</summary>
     /// <exception cref="ModelFormatException">The method is not known, or a value makes no sense.</exception>
@@ -112,12 +112,27 @@ internal sealed record StoredQuantization
         if (format != "mixed-precision" && !Formats.Contains(format))
             throw json.Error("format", $"The format '{Message.Clip(format)}' of compressed-tensors is not supported.",
                 $"Supported: {string.Join(", ", Formats)}.");
+        if (json.GetOptionalObject("transform_config") is { } transforms && transforms.Keys.Any(key =>
+            key != "config_groups" || transforms.GetOptionalObject(key) is { } transformed && transformed.Keys.Any()))
+            throw json.Error("transform_config", "Weights and activations that are transformed are not supported.",
+                "Take the model as it was before it was quantised.");
+        var sparsity = json.GetOptionalObject("sparsity_config")?.GetString("format", "dense") ?? "dense";
+        if (sparsity != "dense")
+            throw json.Error("sparsity_config", $"Sparse weights ('{Message.Clip(sparsity)}') are not supported.",
+                "Supported: dense.");
         if (json.GetOptionalObject("config_groups") is not { } groups) return read;
         var schemes = groups.Keys.Select(k => groups.GetObject(k).GetOptionalObject("weights")).OfType<StrictObject>();
         return read with { Schemes = [.. schemes.Select(Scheme)] };
     }
 
-    private static (int, int) Scheme(StrictObject weights)
+    private static StoredScheme Scheme(StrictObject weights)
+    {
+        var (rows, columns) = Sides(weights);
+        return new StoredScheme(rows, columns, weights.GetString("type", "int"), weights.GetInt("num_bits", 8),
+            weights.GetBool("symmetric", true));
+    }
+
+    private static (int, int) Sides(StrictObject weights)
     {
         var size = weights.GetOptionalInt("group_size") ?? 0;
         var strategy = weights.GetString("strategy", size > 0 ? "group" : size < 0 ? "channel" : "tensor");
@@ -146,4 +161,16 @@ internal sealed record StoredQuantization
     private static (int, int) Pair(StrictObject json, string key) =>
         json.GetIntList(key) is [> 0 and var rows, > 0 and var columns] ? (rows, columns)
         : throw json.Error(key, $"'{key}' must be two positive numbers.");
+}
+
+/// <summary>How compressed-tensors keeps weights.</summary>
+/// <param name="Rows">Rows that share a scale; int.MaxValue for all.</param>
+/// <param name="Columns">Columns that share a scale; int.MaxValue for all.</param>
+/// <param name="Type">int or float.</param>
+/// <param name="Bits">Bits of a code.</param>
+/// <param name="IsSymmetric">Whether zero is the code in the middle; else there are zeros beside the scales.</param>
+internal readonly record struct StoredScheme(int Rows, int Columns, string Type, int Bits, bool IsSymmetric)
+{
+    /// <summary>In words.</summary>
+    public override string ToString() => $"{Message.Clip(Type)} of {Bits} bits{(IsSymmetric ? "" : " with zeros")}";
 }
