@@ -1,9 +1,7 @@
 using PeftNative.Backends.Reference;
 using PeftNative.Models;
-using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
-using PeftNative.Models.Steps;
 using PeftNative.Ops;
 using PeftNative.Tensors;
 using Xunit;

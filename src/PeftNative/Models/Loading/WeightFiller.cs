@@ -44,13 +44,13 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             Initialize(model, parameter,
                 new RandomStream(seed, RandomPurpose.HeadInitialization, (ulong)parameter.Index));
         var read = quantized.Values.SelectMany(q => q.Tensors).ToHashSet();
-        List<string> unused = [.. Unused([.. sources.Values, .. read])];
+        List<string> unused = [.. UnusedTensors.Of(model.Family, names, source, [.. sources.Values, .. read])];
         names.Gguf?.CheckUnused(unused);
         StoredForms.CheckUnused(unused, read, source);
         return new LoadReport(created, unused, sources)
         {
             Quantized = quantized,
-            Doubts = [.. new[] { tie?.Doubt(model.Config), GgufDoubt(), Growth(), Requantized() }
+            Doubts = [.. new[] { tie?.Doubt(model.Config), GgufDoubt(), UnusedTensors.Doubt(model, unused), Growth(), Requantized() }
                 .Concat(quantized.Values.Select(q => q.Doubt)).OfType<string>()],
         };
     }
@@ -207,8 +207,4 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             HostValues.Upload(model.Backend, values, parameter.Value, first);
         }
     }
-
-    private IEnumerable<string> Unused(HashSet<string> used) => source.Tensors.Select(t => t.Name)
-        .Where(n => !used.Contains(n) && names.Gguf?.Knows(n) != true
-        && !model.Family.IgnoredTensors.Any(end => n.EndsWith(end, StringComparison.Ordinal)));
 }
