@@ -52,8 +52,8 @@ internal static class GgufConfig
         var keys = new GgufKeys(values, values.Text(Architecture)!);
         return values.Integer(keys.Full(Window)) is { } window and > 0 && window < config.MaxPositions
             && config.Layers.All(layer => layer.Window == 0)
-            ? $"the file has '{keys.Full(Window)}' of {window}, which is not used, as in llama.cpp: every token sees all "
-                + "before it"
+            ? $"the file has '{keys.Full(Window)}' of {window}, which is not used, as in llama.cpp: every token sees "
+                + "all before it"
             : null;
     }
 

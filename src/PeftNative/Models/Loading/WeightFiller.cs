@@ -50,8 +50,10 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
         return new LoadReport(created, unused, sources)
         {
             Quantized = quantized,
-            Doubts = [.. new[] { tie?.Doubt(model.Config), GgufDoubt(), UnusedTensors.Doubt(model, unused), Growth(), Requantized() }
-                .Concat(quantized.Values.Select(q => q.Doubt)).OfType<string>()],
+            Doubts = [.. new[]
+            {
+                tie?.Doubt(model.Config), GgufDoubt(), UnusedTensors.Doubt(model, unused), Growth(), Requantized(),
+            }.Concat(quantized.Values.Select(q => q.Doubt)).OfType<string>()],
         };
     }
 
