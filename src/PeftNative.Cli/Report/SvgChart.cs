@@ -67,6 +67,9 @@ internal static class SvgChart
     {
         var points = Thin(line.Points);
         svg.Append(CultureInfo.InvariantCulture, $"<polyline class=\"{line.Style}\" points=\"");
+        // A single step is a dash, as a line needs two ends to be seen.
+        if (points.Count == 1)
+            svg.Append(CultureInfo.InvariantCulture, $"{x(points[0].X) - 5:0.#},{y(points[0].Y):0.#} ");
         foreach (var p in points) svg.Append(CultureInfo.InvariantCulture, $"{x(p.X):0.#},{y(p.Y):0.#} ");
         svg.Append("\"/>");
         if (points.Count > 40) return;
