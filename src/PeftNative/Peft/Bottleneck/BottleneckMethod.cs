@@ -35,7 +35,8 @@ internal sealed class BottleneckMethod() : Method<BottleneckConfig>("bottleneck"
             Key.Of("reduction_factor", KeyKind.Number, "The model's width divided by its own.",
                 BottleneckKeys.ReadReduction,
                 (c, v) => c with { ReductionFactor = v.Factor, LayerReductionFactors = v.ByLayer },
-                BottleneckKeys.WriteReduction) with { Least = 1e-3 },
+                BottleneckKeys.WriteReduction)
+                with { Least = 1e-3, Numbers = c => [c.ReductionFactor, .. c.LayerReductionFactors.Values] },
             Key.Text("non_linearity", c => c.NonLinearity, (c, v) => c with { NonLinearity = v },
                 "Relu, gelu, swish, tanh, ...") with { ValueName = "NAME" },
             Key.Switch(NormBefore, c => c.NormBefore, (c, v) => c with { NormBefore = v },
@@ -46,7 +47,7 @@ internal sealed class BottleneckMethod() : Method<BottleneckConfig>("bottleneck"
                 "Beside the block instead of behind it."),
             Key.Of("scaling", KeyKind.NumberOrText, "Factor of the output.", BottleneckKeys.ReadScaling,
                 (c, v) => c with { Scaling = v.Scaling, ScalingKind = v.Kind }, BottleneckKeys.WriteScaling)
-                with { ValueName = "X|learned|channel" },
+                with { ValueName = "X|learned|channel", Numbers = c => [c.Scaling] },
             Key.Number("dropout", c => c.Dropout, (c, v) => c with { Dropout = v }, "Dropout on the output.")
                 with { Least = 0, Below = 1 },
             Key.Wholes("leave_out", c => c.LeaveOut, (c, v) => c with { LeaveOut = v }, "Layers without one."),
