@@ -106,8 +106,9 @@ public sealed class EmbeddingSite(
         internal EmbeddingOp Op { get; set; }
         internal NormState Norm { get; } = new();
 
-        /// <summary>Tensors that an attachment keeps for its backward.</summary>
-        internal Tensor[] Saved { get; } = new Tensor[3];
+        /// <summary>What an attachment with magnitudes keeps for its backward: the norms of the columns, and how much
+        /// more than 1 magnitude / norm is.</summary>
+        internal Tensor ColumnNorms, Excess;
 
         /// <summary>Room for what each attachment makes of the request for gradients.</summary>
         internal EmbeddingGradients[] Requests(int count) =>
