@@ -64,7 +64,7 @@ public static class AdapterFolder
         try
         {
             if (adapter.Config.IgnoredKeys is { Count: > 0 } keys)
-                adapter.Warn($"{ConfigName} has keys that PEFT up to {AdapterConfig.FormatVersion} does not know; "
+                adapter.Warn($"{ConfigName} has keys that {adapter.Config.Method.Releases} does not know; "
                     + $"they are passed over: {Message.Clip(string.Join(", ", keys))}");
             AdapterFiles.Fill(adapter, folder);
             return adapter;

@@ -57,6 +57,18 @@ public class MethodPageTests
     }
 
     [Theory]
+    [InlineData("lora", false)]
+    [InlineData("bottleneck", false)]
+    [InlineData("bottleneck", true)]
+    public void A_key_that_nobody_knows_is_named(string method, bool isInner)
+    {
+        var json = Methods.Find(method).Compared.ToJson();
+        if (method == "bottleneck") json["hidden_size"] = 8;
+        (isInner ? json["config"]!.AsObject() : json)["MH_Adapter"] = true;
+        Assert.Equal(["MH_Adapter"], AdapterFolder.ReadConfig(Parse(json)).IgnoredKeys);
+    }
+
+    [Theory]
     [MemberData(nameof(Variations))]
     public void Settings_of_a_user_are_those_of_files(string variant)
     {
