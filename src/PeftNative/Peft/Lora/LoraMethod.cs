@@ -28,7 +28,7 @@ internal static class LoraMethod
         Exports =
         [
             new("gguf-lora", "a file for llama.cpp's --lora", (adapter, path, half) =>
-                (GgufLora.Write((LoraAdapter)adapter, path, half), With(adapter))),
+                (GgufLora.Write((LoraAdapter)adapter, path, half), With(adapter))) { TakesType = true },
             new("mlx", "a folder for mlx-lm", (adapter, path, _) =>
                 (MlxLora.Write((LoraAdapter)adapter, path), With(adapter))),
         ],
