@@ -297,7 +297,7 @@ $slowSuites = @{
 }
 
 function Write-LeftOut {
-    Write-Note 'Left out' 'sanitizers, kernels for devices, analyzers, and the tests marked slow:'
+    Write-Note 'Left out' 'sanitizers, kernels for devices, analyzers, ManagedCuda, and what is marked slow in:'
     Get-ChildItem -Path (Join-Path $root 'tests') -Filter '*.cs' -Recurse |
         Where-Object { Select-String -Quiet -SimpleMatch -Path $_.FullName -Pattern 'Trait("Pace", "slow")' } |
         ForEach-Object { Write-Host "    $($_.BaseName)" }

@@ -347,7 +347,7 @@ run_suite() {
     if ((p + f + s == 0 || (code != 0 && f == 0))); then
         f=$((f + 1))
         details+="    failed   $name as a whole: it ended with exit code $code after $((p + s)) tests. The end of $log:
-$(grep -v '^ *at ' "$log" | tail -n 12 | sed 's/^/             /')"
+$({ grep -v '^ *at ' "$log" || true; } | tail -n 12 | sed 's/^/             /')"
     fi
     printf '  %-34s%4d s   %5d passed  %3d failed  %3d skipped%s\n' \
         "$name" $((SECONDS - started)) "$p" "$f" "$s" "${details:+$'\n'${details%$'\n'}}"
@@ -411,7 +411,7 @@ run_one() { # NAME
 
 # Takes one suite after the other that no other lane has taken.
 run_lane() {
-    trap 'if [[ -n $suite ]]; then kill "$suite" 2>/dev/null; fi; exit 130' TERM
+    trap 'if [[ -n $suite ]]; then kill "$suite" 2>/dev/null; fi; exit 130' TERM HUP
     local name
     for name in $(suites); do
         if mkdir "$results/taken/$name" 2>/dev/null; then run_one "$name"; fi
@@ -424,13 +424,17 @@ run_suites() {
     rm -rf "$results"
     mkdir -p "$results/taken"
     : >"$results/times"
-    trap 'kill "${lanes[@]}" 2>/dev/null; wait; exit 130' INT TERM
+    trap 'kill "${lanes[@]}" 2>/dev/null; wait; exit 130' INT TERM HUP
     for ((lane = 0; lane < 2 && lane < jobs; lane++)); do
         run_lane &
         lanes+=($!)
     done
-    for lane in "${lanes[@]}"; do wait "$lane"; done
-    trap - INT TERM
+    for lane in "${lanes[@]}"; do
+        wait "$lane" && continue
+        note "a lane of suites" "ended before its suites did"
+        count 0 1 0
+    done
+    trap - INT TERM HUP
 }
 
 print_slowest() {
@@ -460,7 +464,7 @@ run_tests() { # [--quick]
     printf '\n'
     run_suites
     if $quick; then
-        note "Left out" "sanitizers, kernels for devices, analyzers, and the tests marked slow:"
+        note "Left out" "sanitizers, kernels for devices, analyzers, ManagedCuda, and what is marked slow in:"
         grep -rl 'Trait("Pace", "slow")' "$root/tests" --include='*.cs' | sort | sed "s|$root/tests/|    |"
     else
         run_managedcuda_check

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ILGPU 1.5.3 turns a comparison that becomes a floating-point number into the bit pattern 1 instead of the number 1.
 #
-# Package:   ILGPU 1.5.3 from nuget.org, .NET SDK 8 or newer. No device is needed: the compiled code shows it.
+# Package:   ILGPU 1.5.3, .NET SDK 8 or newer. No device is needed: the compiled code shows it.
 # Input:     kernels such as `float y = x > 0f ? 1 : 0`. The C# compiler makes no branch of it but `cgt; conv.r4`. That
 #            is valid IL: a comparison leaves an int32 of 0 or 1 (ECMA-335 III.3.22 to 3.26), and conv.r4 takes an
 #            int32. .NET and ILGPU's emulation on the processor give 1.

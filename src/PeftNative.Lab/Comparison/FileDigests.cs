@@ -13,7 +13,7 @@ public static class FileDigests
     public static IReadOnlyDictionary<string, string> Of(string model) =>
         FilesOf(model).Order(StringComparer.Ordinal).ToDictionary(f => Path.GetFileName(f), Digest);
 
-    private static IReadOnlyList<string> FilesOf(string model)
+    private static string[] FilesOf(string model)
     {
         if (!File.Exists(model)) return Directory.GetFiles(model);
         using var source = WeightSource.Open(model);

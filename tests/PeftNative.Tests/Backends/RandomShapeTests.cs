@@ -38,6 +38,10 @@ public class RandomShapeTests
 
     public static TheoryData<string> Families => [.. RandomShapes.Families];
 
+    [Fact]
+    public void No_family_is_left_out() =>
+        Assert.Equal(FamilyTable.ModelTypes, RandomShapes.Families.Order(StringComparer.Ordinal));
+
     [Theory]
     [MemberData(nameof(Families))]
     public void A_step_of_every_method_equals_the_references(string family)
@@ -114,9 +118,9 @@ public class RandomShapeTests
             // Families without defaults of PEFT's own.
             (_, Ia3Config ia3) when family is "distilbert" =>
                 ia3 with { Targets = TargetModules.Of("k_lin", "lin2"), FeedForward = TargetModules.Of("lin2") },
-            (_, Ia3Config ia3) when family is "phi3" or "gpt_neox" or "qwen3" or "gemma2" or "gemma3_text" or "gemma" =>
+            (_, Ia3Config ia3) when FamilyTable.Find(family, "config.json").Targets.Of("ia3").Count == 0 =>
                 ia3 with { Targets = new TargetModules(null, "all-linear"),
-                    FeedForward = new TargetModules(null, ".*(down_proj|dense_4h_to_h)") },
+                    FeedForward = new TargetModules(null, @".*(down_proj|dense_4h_to_h|mlp\.c_proj)") },
             (_, { } other) => other,
             _ => throw new ArgumentException(method),
         };

@@ -1,7 +1,9 @@
 using System.Text.RegularExpressions;
 using PeftNative.Backends.Reference;
+using PeftNative.Formats.Json;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Lab.Verification;
+using PeftNative.Models.Families;
 using PeftNative.Tensors;
 using PeftNative.Tests.Data;
 using Xunit;
@@ -37,6 +39,48 @@ public class RecordedCaseTests
         Assert.NotEmpty(names);
         foreach (var name in names) Run(root, name);
     }
+
+    // What is refused by name, and where generation past a border of long rope keeps cached keys of the shorter one.
+    private static readonly string[] NotYet =
+    [
+        "falcon40-", "falconrw-", "rope-proportional-", "rope-longrope-causal-", "rope-longrope-partial-causal-full",
+    ];
+
+    public static TheoryData<string> Decoders =>
+    [
+        "exaone4", "falcon", "gpt_neo", "granite", "hunyuan_v1_dense", "llama", "ministral", "olmo2", "olmo3", "phi",
+        "seed_oss", "smollm3", "stablelm", "starcoder2",
+    ];
+
+    [Trait("Pace", "slow")]
+    [Theory]
+    [MemberData(nameof(Decoders))]
+    public void Recorded_cases_of_the_second_set_hold_on_the_reference_backend(string family)
+    {
+        var root = SharedFolder.PathOrSkip("recorded/decoders");
+        var names = CasesOf(root).Where(c => c.ModelType == family && !Array.Exists(NotYet, c.Name.StartsWith))
+            .Select(c => c.Name).ToList();
+        Assert.NotEmpty(names);
+        foreach (var name in names) Run(root, name);
+    }
+
+    [Fact]
+    public void Every_family_is_held_against_recorded_cases()
+    {
+        var first = CasesOf(SharedFolder.PathOrSkip("golden"))
+            .Where(c => Families.Any(f => c.Name.StartsWith(f.Data, StringComparison.Ordinal)));
+        var recorded = first.Select(c => c.ModelType).Concat(Decoders.Select(d => d.Data)).ToHashSet();
+        // Nobody has recorded mt5, or a t5 with a gate: finite differences and the random shapes alone hold it.
+        Assert.Equal(FamilyTable.ModelTypes.Where(type => type != "mt5"), recorded.Order(StringComparer.Ordinal));
+    }
+
+    // By the config.json of the base: what a case calls its family is not always that.
+    private static IEnumerable<(string Name, string ModelType)> CasesOf(string root) =>
+        from folder in Directory.GetDirectories(Path.Combine(root, "cases"))
+        let recorded = StrictJson.ReadFile(Path.Combine(folder, "case.json")).GetOptionalString("base")
+        where recorded is not null
+        let config = StrictJson.ReadFile(Path.Combine(root, recorded, "config.json"))
+        select (Path.GetFileName(folder), config.GetString("model_type"));
 
     [Theory]
     [InlineData("nf4")]
@@ -98,6 +142,6 @@ public class RecordedCaseTests
         var result = new CaseRunner(backend, recorded).Run();
         Assert.True(result.Passed, $"{name}: {result.Failure}");
         Assert.NotNull(result.Logits);
-        if (recorded.Kind is "train" or "adapterhub") Assert.NotNull(result.Gradient);
+        if (recorded.Names("grad.").Any()) Assert.NotNull(result.Gradient);
     }
 }

@@ -61,6 +61,19 @@ public class ModelGradientTests
         Assert.Contains("finite difference", error.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Likewise two errors that add up to nothing.</summary>
+    [Fact]
+    public void Two_exchanged_elements_are_found() => Assert.Contains("finite difference",
+        Assert.ThrowsAny<Exception>(() => ModelGradients.Check("gpt2", ModelTask.CausalLM, null, new FullConfig(),
+            adapter =>
+            {
+                var gradient = adapter.Entries[5].Parameter.Gradient;
+                var values = HostValues.DownloadDoubles(adapter.Model.Backend, gradient);
+                var (largest, least) = (Array.IndexOf(values, values.Max()), Array.IndexOf(values, values.Min()));
+                (values[largest], values[least]) = (values[least], values[largest]);
+                HostValues.Upload(adapter.Model.Backend, values, gradient);
+            })).Message, StringComparison.Ordinal);
+
     [Theory]
     [MemberData(nameof(Models))]
     public void Full_fine_tuning_matches_finite_differences(string family, ModelTask task, ProblemType? problem) =>

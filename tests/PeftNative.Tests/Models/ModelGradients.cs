@@ -18,8 +18,8 @@ internal static class ModelGradients
 
     /// <summary>
     /// Checks every trained parameter: all elements where they are few, otherwise along random directions, of which
-    /// every element is a part with weight 1 or -1. DoRA counts its norm as a constant, which differences do not, so of
-    /// it only the magnitudes are checked.
+    /// every element is a part with a weight of its own between 1/2 and 3/2, so that no two errors cancel. DoRA counts
+    /// its norm as a constant, which differences do not, so of it only the magnitudes are checked.
     /// </summary>
     /// <param name="family">The model, see <see cref="TinyModels"/>.</param>
     /// <param name="task">What it is for.</param>
@@ -59,8 +59,12 @@ internal static class ModelGradients
             Assert.True(Math.Abs(numeric - analytic) <= Absolute + Relative * Math.Abs(numeric),
                 $"{entry.Key}, direction {n}: {analytic}, finite difference {numeric}");
 
-            int Weight(int i) => values.Length <= FewElements ? (i == n ? 1 : 0)
-                : random.Below(2, (ulong)(n * values.Length + i)) * 2 - 1;
+            double Weight(int i)
+            {
+                if (values.Length <= FewElements) return i == n ? 1 : 0;
+                var place = 2 * (ulong)(n * values.Length + i);
+                return (0.5 + random.UniformDouble(place)) * (random.Below(2, place + 1) * 2 - 1);
+            }
 
             double At(double shift)
             {

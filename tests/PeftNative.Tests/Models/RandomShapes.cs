@@ -18,8 +18,13 @@ internal static class RandomShapes
     internal static readonly string[] Families =
     [
         "gpt2", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma2", "gemma3_text", "gpt_neox", "opt",
-        "bert", "roberta", "distilbert", "t5", "mt5",
+        "bert", "roberta", "distilbert", "t5", "mt5", "phi", "stablelm", "starcoder2", "granite", "olmo2", "olmo3",
+        "smollm3", "exaone4", "ministral", "seed_oss", "gpt_neo", "falcon", "hunyuan_v1_dense",
     ];
+
+    // A place in the list is a part of the seed: the list only grows at its end.
+    private static readonly HashSet<string> FirstDecoders =
+        ["gpt2", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma2", "gemma3_text", "gpt_neox", "opt"];
 
     /// <summary>The shape of a family for a seed.</summary>
     internal static Shape Of(string family, ulong seed)
@@ -59,6 +64,24 @@ internal static class RandomShapes
                     (0.5, Between(0, 1) == 1, false);
                 if ((int)json["hidden_size"]! / h % 4 != 0) json["rotary_pct"] = 1.0; // half of a head must be even
                 break;
+            case "gpt_neo":
+                Set(("num_heads", h), ("hidden_size", h * Between(3, 9)), ("num_layers", layers),
+                    ("intermediate_size", Between(5, 41)), ("max_position_embeddings", 24),
+                    ("window_size", Between(2, 6)));
+                json["attention_types"] = JsonNode.Parse($$"""[[["local"], {{layers}}]]""");
+                break;
+            case "falcon":
+                Set(("num_attention_heads", h), ("hidden_size", h * 2 * Between(2, 5)), ("num_hidden_layers", layers),
+                    ("ffn_hidden_size", Between(5, 41)));
+                json["bias"] = Between(0, 1) == 1;
+                break;
+            case "phi" or "stablelm":
+                var half = Between(1, 3);
+                Set(("num_attention_heads", h), ("num_key_value_heads", kv), ("hidden_size", h * 4 * half),
+                    ("num_hidden_layers", layers), ("intermediate_size", Between(5, 41)),
+                    ("max_position_embeddings", 32));
+                json["partial_rotary_factor"] = 0.5;
+                break;
             case "t5" or "mt5":
                 Set(("num_heads", h), ("d_model", Between(5, 23)), ("d_kv", Between(3, 9)), ("d_ff", Between(5, 41)),
                     ("num_layers", layers), ("num_decoder_layers", Between(1, 3)),
@@ -97,7 +120,7 @@ internal static class RandomShapes
                 break;
         }
         var task = family is "t5" or "mt5" ? ModelTask.SequenceToSequence
-            : family is "bert" or "roberta" or "distilbert" || Between(0, 3) == 0
+            : family is "bert" or "roberta" or "distilbert" || FirstDecoders.Contains(family) && Between(0, 3) == 0
             ? ModelTask.SequenceClassification : ModelTask.CausalLM;
         return new Shape(family, task, json.ToJsonString());
 
