@@ -30,6 +30,17 @@ public static class ModelTasks
     public static ModelTask? FromPeft(string? name) => Array.IndexOf(Names, name) is >= 0 and var i
         ? (ModelTask)i : null;
 
+    /// <summary>The task that a class of transformers is for; null where its name does not say.</summary>
+    internal static ModelTask? FromClass(string name)
+    {
+        return Ends("ForSequenceClassification") ? ModelTask.SequenceClassification
+            : Ends("ForTokenClassification") ? ModelTask.TokenClassification
+            : Ends("ForConditionalGeneration") ? ModelTask.SequenceToSequence
+            : Ends("ForCausalLM") || Ends("LMHeadModel") ? ModelTask.CausalLM : null;
+
+        bool Ends(string end) => name.EndsWith(end, StringComparison.Ordinal);
+    }
+
     /// <summary>Whether the task is to write text, and its head the vocabulary.</summary>
     public static bool WritesText(this ModelTask task) => task is ModelTask.CausalLM or ModelTask.SequenceToSequence;
 }

@@ -148,6 +148,21 @@ public sealed class CompareTests : IDisposable
         StringComparison.Ordinal);
 
     [Fact]
+    public void What_is_odd_about_the_base_and_an_adapter_is_said_once()
+    {
+        var model = TinyModels.Bert(folder);
+        var config = Path.Combine(model, "config.json");
+        File.WriteAllText(config, File.ReadAllText(config)
+            .Replace("\"hidden_dropout_prob\":0.0", "\"hidden_dropout_prob\":0.1", StringComparison.Ordinal));
+        var error = Command.Succeed("compare", "--model", model, "--data", TinyModels.Labelled(folder), "--output",
+            folder["out"], "--sizes", "8", "--seeds", "1,2", "--budget", "1", "--methods", "lora,ia3",
+            "--method_settings", "lora.modules_to_save=nosuch").Error;
+        Assert.Single(Regex.Matches(error, "warning: lora: .*nosuch"));
+        Assert.Single(Regex.Matches(error, "asks for hidden_dropout_prob 0.1, which is not applied"));
+        Assert.DoesNotContain("ia3:", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Damaged_results_are_not_overwritten()
     {
         folder.Write("out/results.json", """{"format": 1, "cells": [{"task": "x"}]}""");

@@ -2,7 +2,9 @@ using Xunit;
 
 namespace PeftNative.Structure.Tests;
 
-/// <summary>The measures of the house: none that has a limit may grow, and a table of all is left in artifacts/structure.md.</summary>
+/// <summary>
+/// The measures of the house: none that has a limit may grow, and a table of all is left in artifacts/structure.md.
+/// </summary>
 public class MeasureTests
 {
     public static TheoryData<string> Limited => [.. Measure.All.Where(m => m.Limit is not null).Select(m => m.Name)];

@@ -16,6 +16,11 @@ internal sealed class CompareConsole(Terminal terminal) : IDisposable
     public void Show(ComparisonProgress progress)
     {
         var (key, finished) = (progress.Key, progress.Finished);
+        foreach (var warning in progress.Warnings)
+        {
+            line.Clear();
+            terminal.WarnOnce($"{key.Method}: {warning}");
+        }
         if (finished is null)
         {
             var step = progress.Step is { } s

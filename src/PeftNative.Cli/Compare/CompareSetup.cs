@@ -50,11 +50,19 @@ internal sealed class CompareSetup
         {
             ModelFolder = folder, Tokenizer = tokenizer, Output = values.Text(CompareSettings.Output),
             Tasks = [main, .. others],
-            Load = seed => ModelLoader.Load(backend, folder, train.ModelOptions(config, labels, seed),
-                cancellation: terminal.Cancellation).Model,
+            Load = seed => Load(backend, train.ModelOptions(config, labels, seed)),
             Plan = model => CompareSettings.Plan(values, model, tokenizer, main.Train.Examples.Count),
             Knowledge = model => Knowledge(model, main),
         };
+    }
+
+    // A classifier is loaded for every seed; what is odd about it is said once.
+    private TransformerModel Load(IBackend backend, ModelOptions options)
+    {
+        var (model, report) = ModelLoader.Load(backend, folder, options, cancellation: terminal.Cancellation);
+        foreach (var doubt in report.Doubts) terminal.WarnOnce(doubt);
+        if (StartPanel.UnusedDropout(folder) is { } dropout) terminal.WarnOnce(dropout);
+        return model;
     }
 
     private static (DataPlan Train, DataPlan Eval) Split((DataPlan Train, DataPlan? Eval, string Origin) read)

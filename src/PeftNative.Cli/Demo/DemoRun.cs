@@ -56,7 +56,12 @@ internal sealed class DemoRun(string baseFolder, string output, DemoPlan plan, u
 
     private ComparisonSetup Setup() => new()
     {
-        Load = _ => ModelLoader.Load(backend, baseFolder).Model,
+        Load = _ =>
+        {
+            var (model, report) = ModelLoader.Load(backend, baseFolder);
+            foreach (var doubt in report.Doubts) terminal.WarnOnce(doubt);
+            return model;
+        },
         ModelFolder = baseFolder, Tokenizer = tokenizer, Output = output, Tasks = [.. DemoTask.All.Select(Task)],
         Plan = model => plan.Comparison(model, seed),
         Knowledge = _ => new OwnTextPerplexity(Pretraining.Encode(tokenizer, Corpus.HeldOut(plan.OwnTexts, seed)),

@@ -28,6 +28,18 @@ internal sealed class SettingValues
     /// <summary>Whether the user said something about it.</summary>
     public bool Has(Setting setting) => given.ContainsKey(setting.Key);
 
+    /// <summary>Refuses settings that were given and would have no effect.</summary>
+    /// <param name="settings">Those without a use.</param>
+    /// <param name="why">Where they have none, in words behind "has no effect".</param>
+    /// <param name="remedy">What to do beside leaving them out; null for nothing.</param>
+    /// <exception cref="UsageException">One was given.</exception>
+    public void Refuse(IEnumerable<Setting> settings, string why, string? remedy = null)
+    {
+        if (settings.FirstOrDefault(Has) is not { } unused) return;
+        throw new UsageException($"--{unused.Key} has no effect {why}.", OriginOf(unused),
+            remedy is null ? "Leave it out." : $"Leave it out, or {remedy}.");
+    }
+
     /// <summary>Where the value comes from, for messages.</summary>
     public string OriginOf(Setting setting) => origins.GetValueOrDefault(setting.Key, "--" + setting.Key);
 

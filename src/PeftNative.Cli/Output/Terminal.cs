@@ -5,6 +5,8 @@ namespace PeftNative.Cli.Output;
 /// <summary>Where a verb writes and how: results to the output, everything about them to the error stream.</summary>
 internal sealed class Terminal(TextWriter output, TextWriter error, TextReader input, Interruption interruption)
 {
+    private readonly HashSet<string> warned = [];
+
     /// <summary>Results.</summary>
     public TextWriter Out { get; } = output;
 
@@ -69,6 +71,12 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
 
     /// <summary>Something the user should know.</summary>
     public void Warn(string text) => Error.WriteLine($"warning: {text}");
+
+    /// <summary>Likewise, but nothing where it was said in this way before.</summary>
+    public void WarnOnce(string text)
+    {
+        if (warned.Add(text)) Warn(text);
+    }
 
     /// <summary>Text in a colour (an SGR code such as 32), where colours are wanted.</summary>
     public string Paint(string text, int colour) => HasColour ? $"\e[{colour}m{text}\e[0m" : text;

@@ -18,8 +18,7 @@ internal static class AdapterCombination
     public static readonly Setting Type = new("combination_type", SettingKind.Text,
         "How, in PEFT's words; the output is an adapter then.")
     {
-        Choices = ["linear", "cat", "svd", "ties", "ties_svd", "dare_linear", "dare_linear_svd", "dare_ties",
-            "dare_ties_svd", "magnitude_prune", "magnitude_prune_svd"],
+        Choices = WeightedMergeOptions.Types,
         ValueName = "TYPE", Group = Group,
     };
 
@@ -47,6 +46,7 @@ internal static class AdapterCombination
     {
         var (folder, sources) = (values.Text(Shared.Model), ModelSession.AdapterSources(values));
         var (rule, usesSvd) = WeightedMergeOptions.Parse(values.Text(Type));
+        values.Refuse(Unused(rule, usesSvd), $"with --combination_type {values.Text(Type)}", "choose another type");
         var options = new WeightedMergeOptions
         {
             Rule = rule, UsesSvd = usesSvd, Density = values.Number(Density),
@@ -56,7 +56,9 @@ internal static class AdapterCombination
         };
         using var backend = Machine.CreateBackend(values, DType.Float32);
         var fitting = AdapterLabels.OptionsFor([.. sources.Select(s => s.Folder)], folder);
-        using var model = ModelLoader.Load(backend, folder, fitting, cancellation: terminal.Cancellation).Model;
+        var (model, loaded) = ModelLoader.Load(backend, folder, fitting, cancellation: terminal.Cancellation);
+        using var owner = model;
+        foreach (var doubt in loaded.Doubts) terminal.Warn(doubt);
         var adapters = new List<Adapter>();
         try
         {
@@ -79,6 +81,13 @@ internal static class AdapterCombination
         {
             adapters.ForEach(a => a.Dispose());
         }
+    }
+
+    private static IEnumerable<Setting> Unused(CombinationRule rule, bool usesSvd)
+    {
+        if (rule is CombinationRule.Linear or CombinationRule.Cat) yield return Density;
+        if (rule is not (CombinationRule.Ties or CombinationRule.DareTies)) yield return Sign;
+        if (!usesSvd) yield return SvdRank;
     }
 
     // The scale is the adapter's weight in the sum, so it must not be in its values already.

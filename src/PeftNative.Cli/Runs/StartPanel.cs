@@ -8,14 +8,6 @@ namespace PeftNative.Cli.Runs;
 /// <summary>What is about to happen, in a dozen lines: model, data, method, trainable share, steps, memory.</summary>
 internal static class StartPanel
 {
-    // Dropout of the families, as their config.json spells it.
-    private static readonly string[] DropoutKeys =
-    [
-        "dropout", "dropout_rate", "hidden_dropout", "hidden_dropout_prob", "attention_dropout",
-        "attention_probs_dropout_prob", "activation_dropout",
-        "resid_pdrop", "embd_pdrop", "attn_pdrop",
-    ];
-
     // Values, gradients and AdamW's two moments.
     private const int CopiesOfTrainables = 4;
 
@@ -78,11 +70,11 @@ internal static class StartPanel
     {
         if (GgufConfig.IsFile(modelFolder)) return null; // no key of such a file says it
         var json = StrictJson.ReadFile(Path.Combine(modelFolder, "config.json"));
-        var asked = DropoutKeys.Where(json.Has).Select(k => (Key: k, Value: json.GetDouble(k, 0)))
-            .Where(d => d.Value > 0).ToList();
-        return asked.Count == 0 ? null
-            : $"the base's config.json asks for "
-            + $"{string.Join(", ", asked.Select(d => $"{d.Key} {Quantity.Number(d.Value)}"))}, "
+        var keys = FamilyTable.Find(json.GetString("model_type"), json.File).DropoutKeys;
+        var asked = keys.Select(k => (k.Key, Value: json.GetDouble(k.Key, k.Absent))).Where(d => d.Value > 0)
+            .Select(d => $"{d.Key} {Quantity.Number(d.Value)}{(json.Has(d.Key) ? "" : " (by saying nothing)")}")
+            .ToList();
+        return asked.Count == 0 ? null : $"the base's config.json asks for {string.Join(", ", asked)}, "
             + "which is not applied: only dropout of the method itself is";
     }
 

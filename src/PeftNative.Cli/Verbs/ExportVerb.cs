@@ -46,6 +46,9 @@ internal sealed class ExportVerb : Verb
     {
         var (folder, source, output) =
             (values.Text(Shared.Model), values.Text(ModelSession.Adapters), values.Text(Output));
+        if (!Formats.First(e => e.Name == values.Text(To)).TakesType)
+            values.Refuse([Type], $"on {values.Text(To)}",
+                $"use --to {string.Join(" or ", Formats.Where(e => e.TakesType).Select(e => e.Name))}");
         using var backend = Backends.BackendFactory.Create("reference");
         var (model, loaded) = ModelLoader.Load(backend, folder, AdapterLabels.OptionsFor(source, folder),
             cancellation: terminal.Cancellation);

@@ -59,9 +59,12 @@ internal sealed class MergeVerb : Verb
     {
         if (values.Has(AdapterCombination.Type))
         {
+            values.Refuse([Type, ShardSize, Keep, .. QuantizationSettings.All], "on an adapter made of several",
+                "write a model, without --combination_type");
             AdapterCombination.Run(values, values.Text(Output), terminal);
             return 0;
         }
+        values.Refuse(AdapterCombination.Settings, "on a merged model", "give a --combination_type");
         using var backend = Machine.CreateBackend(values, DType.Float32);
         using var progress = new ProgressLine(terminal);
         var output = values.Text(Output);

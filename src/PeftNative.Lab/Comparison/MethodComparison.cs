@@ -24,7 +24,11 @@ namespace PeftNative.Lab.Comparison;
 /// <param name="Finished">The result, at the end of the run.</param>
 /// <param name="IsReused">Whether it was there already.</param>
 public sealed record ComparisonProgress(
-    CellKey Key, int Number, int Total, StepEvent? Step, CellResult? Finished = null, bool IsReused = false);
+    CellKey Key, int Number, int Total, StepEvent? Step, CellResult? Finished = null, bool IsReused = false)
+{
+    /// <summary>What is odd about the new adapter of the run, in sentences; told before its first step.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+}
 
 /// <summary>What a comparison works with.</summary>
 public sealed record ComparisonSetup
@@ -181,7 +185,8 @@ public sealed class MethodComparison
         try
         {
             cell = Train(model, plan, knowledge, key, method, recipe,
-                step => progress?.Invoke(new ComparisonProgress(key, number, total, step)), cancellation);
+                warnings => progress?.Invoke(new(key, number, total, null) { Warnings = warnings }),
+                step => progress?.Invoke(new(key, number, total, step)), cancellation);
         }
         catch (NumericException e)
         {
@@ -193,11 +198,12 @@ public sealed class MethodComparison
 
     private CellResult Train(
         TransformerModel model, ComparisonPlan plan, IBaseKnowledge knowledge, CellKey key, ComparedMethod method,
-        string recipe, Action<StepEvent> progress, CancellationToken cancellation)
+        string recipe, Action<IReadOnlyList<string>> warn, Action<StepEvent> progress, CancellationToken cancellation)
     {
         var task = setup.Tasks.First(t => t.Name == key.Task);
         var before = probe.Digest(model);
         using var adapter = method.Config.Create(model, key.Seed, trainable: true, "default");
+        warn([.. adapter.Warnings, .. adapter.Doubts]);
         var steps = new List<StepEvent>();
         long stepBytes;
         double seconds;

@@ -51,13 +51,6 @@ public static class AdapterFolder
     public static string? MethodOf(StrictObject json) =>
         json.GetOptionalString("peft_type") ?? Methods.OfFile(json)?.PeftType;
 
-    /// <summary>Whether the settings of a folder give a key a value other than null, false or nothing.</summary>
-    internal static bool IsSet(string folder, string key)
-    {
-        var json = StrictJson.ReadFile(Path.Combine(folder, ConfigName));
-        return json.Has(key) && !AdapterConfig.IsOff(json.Element.GetProperty(key));
-    }
-
     /// <summary>
     /// Loads an adapter onto a model. Every parameter must be in its files; what else these hold is in
     /// <see cref="Adapter.Warnings"/>. Tensors of the base that differ from its own count for this adapter alone.
@@ -71,7 +64,7 @@ public static class AdapterFolder
         try
         {
             if (adapter.Config.IgnoredKeys is { Count: > 0 } keys)
-                adapter.Warn($"{ConfigName} has keys that PEFT up to {AdapterConfig.FormatVersion} does not know; "
+                adapter.Warn($"{ConfigName} has keys that {adapter.Config.Method.Releases} does not know; "
                     + $"they are passed over: {Message.Clip(string.Join(", ", keys))}");
             AdapterFiles.Fill(adapter, folder);
             return adapter;

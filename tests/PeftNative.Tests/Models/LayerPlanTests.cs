@@ -86,6 +86,30 @@ public sealed class LayerPlanTests
     }
 
     [Theory]
+    [InlineData("2", new[] { 5, 0, 5, 0 })]
+    [InlineData("null", new[] { 5, 5, 5, 0 })]
+    [InlineData("\"GL\"", new[] { 0, 5, 0, 0 })] // the last layer sees all, whatever the word says
+    [InlineData("\"LLG\"", new[] { 5, 5, 0, 0 })]
+    public void Exaone_repeats_a_pattern_of_windows(string pattern, int[] windows)
+    {
+        var options = $"\"sliding_window\": 5, \"sliding_window_pattern\": {pattern}";
+        Assert.Equal(windows, Read("exaone4", options).Layers.Select(layer => layer.Window));
+        const string types = """
+            , "layer_types": ["sliding_attention", "full_attention", "full_attention", "sliding_attention"]
+            """;
+        Assert.Equal([5, 0, 0, 5], Read("exaone4", options + types).Layers.Select(layer => layer.Window));
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("\"\"")]
+    [InlineData("\"LLS\"")]
+    [InlineData("[1]")]
+    public void A_pattern_of_windows_that_is_none_is_refused(string pattern) =>
+        Assert.Contains("sliding_window_pattern", Assert.Throws<ModelFormatException>(() => Read("exaone4",
+            $"\"sliding_window\": 5, \"sliding_window_pattern\": {pattern}")).Message, StringComparison.Ordinal);
+
+    [Theory]
     [InlineData("[[[\"global\", \"local\"], 2]]", new[] { 0, 7, 0, 7 })]
     [InlineData("[[[\"local\"], 1], [[\"global\"], 3]]", new[] { 7, 0, 0, 0 })]
     public void Types_of_layers_may_be_written_as_what_comes_how_often(string types, int[] windows) =>

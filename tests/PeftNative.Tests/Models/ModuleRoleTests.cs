@@ -54,6 +54,15 @@ public sealed class ModuleRoleTests
         Assert.Equal([["llama", "mistral"]], shared);
     }
 
+    [Theory]
+    [InlineData(ModelTask.SequenceClassification), InlineData(ModelTask.TokenClassification)]
+    public void A_family_without_classifiers_gets_none(ModelTask task)
+    {
+        using var backend = ReferenceBackend.Create(DType.Float32);
+        var error = Assert.Throws<UsageException>(() => TinyModels.Create(backend, "granite", task).Dispose());
+        Assert.Contains("A granite model has no classifier", error.What, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_method_with_other_defaults_leaves_the_rest_as_they_are()
     {

@@ -35,6 +35,8 @@ public class MethodPageTests
         Assert.Same(page, page.Compared.Method);
         Assert.Distinct(page.Keys.Select(k => k.Name));
         Assert.All(page.AskedKeys, k => Assert.EndsWith(".", k.Help, StringComparison.Ordinal));
+        // A range is of use only where it says which numbers have to be in it.
+        Assert.All(page.Keys, k => Assert.True(k.ChecksNumbers || (k.Least ?? k.Most ?? k.Below) is null, k.Name));
         foreach (var preset in page.Presets)
         {
             Assert.Same(page, Methods.Find(preset.Name));
@@ -52,6 +54,18 @@ public class MethodPageTests
         var read = AdapterFolder.ReadConfig(Parse(json));
         Assert.Empty(read.IgnoredKeys);
         Assert.Equal(PeftJson.Write(config.ToJson()), PeftJson.Write(read.ToJson()));
+    }
+
+    [Theory]
+    [InlineData("lora", false)]
+    [InlineData("bottleneck", false)]
+    [InlineData("bottleneck", true)]
+    public void A_key_that_nobody_knows_is_named(string method, bool isInner)
+    {
+        var json = Methods.Find(method).Compared.ToJson();
+        if (method == "bottleneck") json["hidden_size"] = 8;
+        (isInner ? json["config"]!.AsObject() : json)["MH_Adapter"] = true;
+        Assert.Equal(["MH_Adapter"], AdapterFolder.ReadConfig(Parse(json)).IgnoredKeys);
     }
 
     [Theory]
@@ -97,6 +111,12 @@ public class MethodPageTests
         ["num_virtual_tokens must be between 1 and 65536, not 65537."] =
             new PromptTuningConfig { VirtualTokenCount = 65537 },
         ["dropout must be at least 0 and less than 1, not 1.5."] = new BottleneckConfig { Dropout = 1.5 },
+        ["reduction_factor must be at least 0.001, not 1E-09."] = new BottleneckConfig { ReductionFactor = 1e-9 },
+        ["reduction_factor must be at least 0.001, not 0."] = new BottleneckConfig
+        {
+            LayerReductionFactors = new Dictionary<int, double> { [1] = 0 },
+        },
+        ["scaling must be a finite number, not NaN."] = new BottleneckConfig { Scaling = double.NaN },
     };
 
     public static TheoryData<string> Refusals => [.. OutOfRange.Keys];

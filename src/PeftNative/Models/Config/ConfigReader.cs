@@ -7,7 +7,7 @@ namespace PeftNative.Models.Config;
 /// Reads a config.json of transformers 4 or 5 for the families: keys by any of their names, activations, rotary
 /// settings, labels. Values that would lead to absurd allocations are refused here. Used by one thread at a time.
 /// </summary>
-public sealed class ConfigReader
+public sealed partial class ConfigReader
 {
     private const int Largest = 1 << 24;
     private readonly StrictObject json;
@@ -22,9 +22,9 @@ public sealed class ConfigReader
             throw Error($"{config.HeadCount} attention heads cannot share {config.KvHeadCount} key/value heads evenly");
         if ((long)config.HeadCount * config.HeadDim > Largest)
             throw Error($"{config.HeadCount} heads of {config.HeadDim} columns are more than {Largest} columns");
-        // A small share of a small head is no column: then nothing turns, as in the reference.
         if (config is { ResidualScale: not 1, NormPlacement: NormPlacement.Around or NormPlacement.Output })
             throw Error("what a sub-block puts out has either a norm or a factor, and not both");
+        // A small share of a small head is no column: then nothing turns, as in the reference.
         config = config.WithLayers((layer, _) => layer.Rope is { RotaryDim: 0 } ? layer with { Rope = null } : layer);
         foreach (var rope in config.Layers.Select(layer => layer.Rope).OfType<RopeSettings>())
             if (rope.RotaryDim < 2 || rope.RotaryDim > config.HeadDim || rope.RotaryDim % 2 != 0)
@@ -88,19 +88,15 @@ public sealed class ConfigReader
             : throw json.Error(name, $"{name} has {types.Count} entries for {layers} layers.");
     }
 
+    /// <summary>Whether a text is there.</summary>
+    internal bool IsText(string name) =>
+        json.Has(name) && json.Element.GetProperty(name).ValueKind == System.Text.Json.JsonValueKind.String;
+
     /// <summary>A text, or null.</summary>
     internal string? Text(string name) => json.GetOptionalString(name);
 
     /// <summary>A number, or null.</summary>
     internal double? OptionalDouble(string name) => json.GetOptionalDouble(name);
-
-    /// <summary>
-    /// Rotary settings of the layers with a window, where these have their own: an entry of rope_parameters or, without
-    /// it, a base and no scaling.
-    /// </summary>
-    internal RopeSettings WindowRope(int headDim, int maxPositions, double theta) => json.Has("rope_parameters")
-        ? Rope(headDim, maxPositions, "sliding_attention")
-        : new RopeSettings { Theta = theta, RotaryDim = headDim };
 
     /// <summary>A number, or its default.</summary>
     internal double Double(string name, double fallback) => json.GetDouble(name, fallback);
@@ -153,34 +149,6 @@ public sealed class ConfigReader
             ? layer with { Window = window, Rope = rope ?? layer.Rope } : layer).Layers;
     }
 
-    /// <summary>Rotary settings: rope_parameters (transformers 5), or rope_theta and rope_scaling (4).</summary>
-    /// <param name="headDim">Width of a head.</param>
-    /// <param name="maxPositions">Largest position the model was made for.</param>
-    /// <param name="layerType">Where rope_parameters has an entry per type of layer: which.</param>
-    /// <param name="theta">The base, where neither place gives one.</param>
-    /// <param name="share">The share of a head that turns, where config.json does not say.</param>
-    internal RopeSettings Rope(int headDim, int maxPositions, string? layerType = null, double? theta = null,
-        double share = 1)
-    {
-        var scaling = json.GetOptionalObject("rope_parameters") ?? json.GetOptionalObject("rope_scaling");
-        if (layerType is not null && scaling?.GetOptionalObject(layerType) is { } own) scaling = own;
-        share = scaling?.GetOptionalDouble("partial_rotary_factor")
-            ?? json.GetOptionalDouble("partial_rotary_factor") ?? share;
-        var settings = new RopeSettings
-        {
-            Theta = scaling?.GetOptionalDouble("rope_theta") ?? theta ?? json.GetDouble("rope_theta", 10000),
-            RotaryDim = (int)(headDim * share),
-        };
-        var type = scaling?.GetOptionalString("rope_type") ?? scaling?.GetOptionalString("type") ?? "default";
-        // HunYuan's "dynamic" is a fixed base that has grown once.
-        if (type == "dynamic" && scaling?.GetOptionalDouble("alpha") is { } alpha)
-            return settings with
-            {
-                Theta = settings.Theta * Math.Pow(alpha, settings.RotaryDim / (settings.RotaryDim - 2.0)),
-            };
-        return scaling is null || type == "default" ? settings : Scaled(settings, scaling, type, maxPositions);
-    }
-
     /// <summary>The error for a config.json that contradicts itself.</summary>
     internal ModelFormatException Error(string what, string? remedy = null) => new($"{what}.", json.File, remedy);
 
@@ -188,52 +156,11 @@ public sealed class ConfigReader
         ? value
         : throw json.Error(name, $"'{name}' must be between 1 and {Largest}, found {value}.");
 
-    private RopeSettings Scaled(RopeSettings settings, StrictObject scaling, string type, int maxPositions)
-    {
-        if (type is not ("linear" or "dynamic" or "llama3" or "yarn" or "longrope" or "su"))
-            throw scaling.Error("rope_type", $"The rotary scaling '{type}' is not supported.",
-                "Supported: default, linear, dynamic, llama3, yarn, longrope.");
-        const string Original = "original_max_position_embeddings";
-        var original = Positive(Original,
-            scaling.GetOptionalInt(Original) ?? json.GetOptionalInt(Original) ?? maxPositions);
-        settings = settings with
-        {
-            Type = type == "su" ? "longrope" : type,
-            Factor = type is "longrope" or "su" ? (double)maxPositions / original : scaling.GetDouble("factor"),
-            OriginalMaxPositions = original,
-            LowFrequencyFactor = scaling.GetDouble("low_freq_factor", 1),
-            HighFrequencyFactor = scaling.GetDouble("high_freq_factor", 4),
-            BetaFast = scaling.GetDouble("beta_fast", 32),
-            BetaSlow = scaling.GetDouble("beta_slow", 1),
-            AttentionFactor = scaling.GetOptionalDouble("attention_factor"),
-            MScale = scaling.GetOptionalDouble("mscale"),
-            MScaleAllDim = scaling.GetOptionalDouble("mscale_all_dim"),
-            Truncate = scaling.GetBool("truncate", true),
-        };
-        if (settings.Type != "longrope") return settings;
-        settings = settings with { ShortFactors = scaling.GetDoubleList("short_factor"),
-            LongFactors = scaling.GetDoubleList("long_factor") };
-        return settings.ShortFactors.Count == settings.RotaryDim / 2
-            && settings.LongFactors.Count == settings.RotaryDim / 2 ? settings
-            : throw scaling.Error("long_factor",
-                $"long_factor and short_factor need {settings.RotaryDim / 2} entries each.");
-    }
-
     private ProblemType? Problem() => json.GetOptionalString("problem_type") is not { } name ? null
         : ProblemTypes.FromHub(name) ?? throw json.Error("problem_type", $"The problem type '{name}' is not known.");
 
-    private ModelTask? Task()
-    {
-        var architecture = json.GetOptionalStringList("architectures") is [var first, ..] ? first : "";
-        if (architecture.EndsWith("ForSequenceClassification", StringComparison.Ordinal))
-            return ModelTask.SequenceClassification;
-        if (architecture.EndsWith("ForTokenClassification", StringComparison.Ordinal))
-            return ModelTask.TokenClassification;
-        if (architecture.EndsWith("ForConditionalGeneration", StringComparison.Ordinal))
-            return ModelTask.SequenceToSequence;
-        return architecture.EndsWith("ForCausalLM", StringComparison.Ordinal)
-            || architecture.EndsWith("LMHeadModel", StringComparison.Ordinal) ? ModelTask.CausalLM : null;
-    }
+    private ModelTask? Task() =>
+        json.GetOptionalStringList("architectures") is [var first, ..] ? ModelTasks.FromClass(first) : null;
 
     /// <summary>The tokens that end a text; none where the file names none.</summary>
     internal int[] EndIds()

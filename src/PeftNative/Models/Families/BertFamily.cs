@@ -26,6 +26,7 @@ internal static class BertFamily
         Targets = MethodTargets.None.With("lora", "query", "value")
             .With("ia3", "key", "value", "output.dense").With("ia3.feedforward_modules", "output.dense"),
         IgnoredTensors = ["embeddings.position_ids"],
+        DropoutKeys = [("hidden_dropout_prob", 0.1), ("attention_probs_dropout_prob", 0.1), ("classifier_dropout", 0)],
         ReadConfig = Read,
     };
 

@@ -37,6 +37,7 @@ internal static class BertRelatives
             TokenHead = "classifier",
             HeadBias = (true, true),
         },
+        DropoutKeys = [("dropout", 0.1), ("attention_dropout", 0.1), ("seq_classif_dropout", 0.2)],
         ReadConfig = ReadDistilBert,
     };
 

@@ -1,3 +1,4 @@
+using PeftNative.Formats.Text;
 using PeftNative.Models.Config;
 
 namespace PeftNative.Models.Families;
@@ -27,7 +28,24 @@ internal static class Exaone4Family
             FeedForwardBias = false,
         };
         if (c.Window() == 0) return llama;
-        var config = llama with { Layers = c.Plan(llama, c.Window(), i => (i + 1) % 4 != 0) };
+        var config = llama with { Layers = c.Plan(llama, c.Window(), Pattern(c, llama.LayerCount)) };
         return config.WithLayers((layer, _) => layer.Window > 0 ? layer : layer with { Rope = null });
+    }
+
+    // A number: so many layers, the last of which sees all. A word of L (local) and G: again and again, but the model's
+    // last layer sees all.
+    private static Func<int, bool> Pattern(ConfigReader c, int layers)
+    {
+        const string Key = "sliding_window_pattern";
+        if (!c.IsText(Key))
+        {
+            var period = c.OptionalInt(Key) ?? 4;
+            return i => (i + 1) % period != 0;
+        }
+        var word = c.Text(Key)!;
+        if (word.Length == 0 || word.AsSpan().ContainsAnyExcept("LG"))
+            throw c.Error($"{Key} '{Message.Clip(word)}' is no pattern of layers",
+                "Write a number, or a word of L and G; or name the layers in layer_types.");
+        return i => i != layers - 1 && word[i % word.Length] == 'L';
     }
 }

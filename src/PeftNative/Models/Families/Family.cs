@@ -20,6 +20,9 @@ public sealed record Family
     /// <summary>Its language model's class in transformers, where that is not [stem]ForCausalLM; null else.</summary>
     public string? CausalClass { get; init; }
 
+    /// <summary>Whether transformers has classifiers of it.</summary>
+    internal bool HasClassifiers { get; init; } = true;
+
     /// <summary>The module tree.</summary>
     public required ModuleNames Names { get; init; }
 
@@ -50,6 +53,11 @@ public sealed record Family
     /// Ends of tensor names that checkpoints of the family hold although nothing is computed from them.
     /// </summary>
     public string[] IgnoredTensors { get; init; } = [];
+
+    /// <summary>
+    /// The keys of config.json that ask for dropout in training, each with what its absence asks for.
+    /// </summary>
+    internal IReadOnlyList<(string Key, double Absent)> DropoutKeys { get; init; } = [];
 
     /// <summary>The class of its models in transformers for a task, e.g. BertForSequenceClassification.</summary>
     public string ClassFor(ModelTask task) => task switch

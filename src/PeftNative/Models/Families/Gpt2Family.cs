@@ -24,6 +24,7 @@ internal static class Gpt2Family
         Targets = MethodTargets.None.With("lora", "c_attn")
             .With("ia3", "c_attn", "mlp.c_proj").With("ia3.feedforward_modules", "mlp.c_proj"),
         IgnoredTensors = [".attn.bias", ".attn.masked_bias"],
+        DropoutKeys = [("resid_pdrop", 0.1), ("embd_pdrop", 0.1), ("attn_pdrop", 0.1)],
         ReadConfig = Read,
     };
 

@@ -23,6 +23,7 @@ internal static class GptNeoFamily
         Targets = MethodTargets.None.With("lora", "q_proj", "v_proj")
             .With("ia3", "q_proj", "v_proj", "c_proj").With("ia3.feedforward_modules", "c_proj"),
         IgnoredTensors = [".attn.attention.bias", ".attn.attention.masked_bias"],
+        DropoutKeys = [("attention_dropout", 0), ("resid_dropout", 0), ("embed_dropout", 0)],
         ReadConfig = Read,
     };
 

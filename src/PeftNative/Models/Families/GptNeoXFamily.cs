@@ -29,6 +29,7 @@ internal static class GptNeoXFamily
         Targets = MethodTargets.None.With("lora", "query_key_value")
             .With("ia3", "query_key_value", "dense_4h_to_h").With("ia3.feedforward_modules", "dense_4h_to_h"),
         IgnoredTensors = [".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"],
+        DropoutKeys = [("attention_dropout", 0), ("hidden_dropout", 0)],
         ReadConfig = Read,
     };
 

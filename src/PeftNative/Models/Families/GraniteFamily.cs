@@ -9,6 +9,7 @@ internal static class GraniteFamily
     {
         ModelType = "granite",
         ClassStem = "Granite",
+        HasClassifiers = false,
         Gguf = new("granite", GgufRows.RotaryPairs),
         Targets = MethodTargets.None,
         ReadConfig = Read,

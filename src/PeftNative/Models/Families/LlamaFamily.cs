@@ -18,6 +18,7 @@ internal static class LlamaFamily
         Targets = MethodTargets.None.With("lora", "q_proj", "v_proj")
             .With("ia3", "k_proj", "v_proj", "down_proj").With("ia3.feedforward_modules", "down_proj"),
         IgnoredTensors = [".rotary_emb.inv_freq"],
+        DropoutKeys = [("attention_dropout", 0)],
         ReadConfig = Read,
     };
 

@@ -32,6 +32,7 @@ internal static class LlamaRelatives
         ClassStem = "SeedOss",
         Gguf = new("seed_oss", GgufRows.AsStored),
         Targets = MethodTargets.None,
+        DropoutKeys = [("attention_dropout", 0.1), ("residual_dropout", 0.1)],
         ReadConfig = c => LlamaFamily.Read(c) with
         {
             AttentionBias = c.Bool("attention_bias", true),
@@ -48,6 +49,7 @@ internal static class LlamaRelatives
         Names = LlamaFamily.Names with { FusedQkv = "self_attn.qkv_proj", Gate = null,
             FusedGateUp = "mlp.gate_up_proj" },
         Targets = MethodTargets.None,
+        DropoutKeys = [("attention_dropout", 0), ("resid_pdrop", 0), ("embd_pdrop", 0)],
         ReadConfig = ReadWindowed,
     };
 

@@ -21,6 +21,7 @@ internal static class OptFamily
         },
         Targets = MethodTargets.None.With("lora", "q_proj", "v_proj")
             .With("ia3", "q_proj", "k_proj", "fc2").With("ia3.feedforward_modules", "fc2"),
+        DropoutKeys = [("dropout", 0.1), ("attention_dropout", 0), ("activation_dropout", 0)],
         ReadConfig = Read,
     };
 

@@ -22,6 +22,7 @@ internal static class PhiFamily
         },
         Targets = MethodTargets.None.With("lora", "q_proj", "v_proj", "fc1", "fc2")
             .With("ia3", "q_proj", "v_proj", "fc2").With("ia3.feedforward_modules", "fc2"),
+        DropoutKeys = [("attention_dropout", 0), ("resid_pdrop", 0), ("embd_pdrop", 0)],
         ReadConfig = Read,
     };
 

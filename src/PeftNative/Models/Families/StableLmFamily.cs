@@ -13,6 +13,7 @@ internal static class StableLmFamily
         ClassStem = "StableLm",
         Gguf = new("stablelm", GgufRows.AsStored),
         Targets = MethodTargets.None.With("lora", "q_proj", "v_proj"),
+        DropoutKeys = [("attention_dropout", 0), ("hidden_dropout", 0)],
         ReadConfig = Read,
     };
 

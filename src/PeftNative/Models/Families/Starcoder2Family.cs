@@ -16,6 +16,7 @@ internal static class Starcoder2Family
         Gguf = new("starcoder2", GgufRows.AsStored),
         Names = LlamaFamily.Names with { Gate = null, Up = "mlp.c_fc", Down = "mlp.c_proj" },
         Targets = MethodTargets.None,
+        DropoutKeys = [("attention_dropout", 0), ("residual_dropout", 0), ("embedding_dropout", 0)],
         ReadConfig = Read,
     };
 

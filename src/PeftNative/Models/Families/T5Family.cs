@@ -28,6 +28,7 @@ internal static class T5Family
         // Copies of the embedding; and a bias of the first checkpoints that nothing reads.
         IgnoredTensors = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
             "EncDecAttention.relative_attention_bias.weight"],
+        DropoutKeys = [("dropout_rate", 0.1), ("classifier_dropout", 0)],
         ReadConfig = Read,
     };
 

@@ -53,19 +53,11 @@ public sealed class EmbeddingSite(
         state.Op = op;
         pass.Backend.Forward(op);
         foreach (var attachment in pass.Adapters.AtEmbedding) attachment.AfterForward(pass, op);
-        var embedded = config.InputScale == 1 ? op.Y : Scaled(pass, op.Y);
+        var embedded = config.InputScale == 1 ? op.Y : pass.Scaled(op.Y, config.InputScale);
         if (Norm is null) return embedded;
         var normed = pass.Memory.NewActivation(pass.Rows.Count, Table.Columns);
         Norm.Forward(pass, state.Norm, embedded, normed);
         return normed;
-    }
-
-    private Tensor Scaled(Pass pass, in Tensor x)
-    {
-        var scaled = pass.Memory.NewActivation(x.Rows, x.Columns);
-        pass.Backend.Fill(scaled, 0);
-        pass.Backend.AddScaled(x, config.InputScale, scaled);
-        return scaled;
     }
 
     /// <summary>All gradients <c>+=</c>; d is used up.</summary>
@@ -79,7 +71,7 @@ public sealed class EmbeddingSite(
         var requests = state.Requests(count + 1);
         requests[0] = new EmbeddingGradients
         {
-            DY = config.InputScale == 1 ? d : Scaled(pass, d),
+            DY = config.InputScale == 1 ? d : pass.Scaled(d, config.InputScale),
             DTable = pass.Adapters.Resolve(Table).Gradient,
             DPositionTable = pass.Adapters.Resolve(Positions)?.Gradient ?? default,
             DTypeTable = pass.Adapters.Resolve(Types)?.Gradient ?? default,
@@ -106,8 +98,9 @@ public sealed class EmbeddingSite(
         internal EmbeddingOp Op { get; set; }
         internal NormState Norm { get; } = new();
 
-        /// <summary>Tensors that an attachment keeps for its backward.</summary>
-        internal Tensor[] Saved { get; } = new Tensor[3];
+        /// <summary>What an attachment with magnitudes keeps for its backward: the norms of the columns, and how much
+        /// more than 1 magnitude / norm is.</summary>
+        internal Tensor ColumnNorms, Excess;
 
         /// <summary>Room for what each attachment makes of the request for gradients.</summary>
         internal EmbeddingGradients[] Requests(int count) =>

@@ -111,12 +111,9 @@ public sealed class ModelHead(
     // cap · tanh(scores / cap)
     private Tensor Cap(Pass pass, in Tensor scores)
     {
-        var capped = pass.Memory.NewActivation(scores.Rows, scores.Columns);
-        pass.Backend.Fill(capped, 0);
-        pass.Backend.AddScaled(scores, 1 / softCap, capped);
+        var capped = pass.Scaled(scores, 1 / softCap);
         pass.Backend.Forward(new GateOp { X = capped, Activation = Activation.Tanh, Y = capped });
-        pass.Backend.Fill(scores, 0);
-        pass.Backend.AddScaled(capped, softCap, scores);
+        pass.Backend.SetScaled(capped, softCap, scores);
         return scores;
     }
 
@@ -134,7 +131,7 @@ public sealed class ModelHead(
             FinalNorm.Forward(pass, state.Norm, picked, normed);
             picked = normed;
         }
-        if (scale != 1) picked = Scaled(pass, picked);
+        if (scale != 1) picked = pass.Scaled(picked, scale);
         if (Pooler is null) return picked;
         var dense = pass.Memory.NewActivation(picked.Rows, Pooler.Out);
         Pooler.Forward(pass, state.Pooler, picked, dense);
@@ -146,14 +143,6 @@ public sealed class ModelHead(
         return state.Activation.Y;
     }
 
-    private Tensor Scaled(Pass pass, in Tensor x)
-    {
-        var scaled = pass.Memory.NewActivation(x.Rows, x.Columns);
-        pass.Backend.Fill(scaled, 0);
-        pass.Backend.AddScaled(x, scale, scaled);
-        return scaled;
-    }
-
     private void FeaturesBackward(Pass pass, State state, Tensor d, in Tensor rows, in Tensor dx)
     {
         if (Pooler is not null)
@@ -163,7 +152,7 @@ public sealed class ModelHead(
             Pooler.Backward(pass, state.Pooler, d, dPicked, accumulate: false);
             d = dPicked;
         }
-        if (scale != 1) d = Scaled(pass, d);
+        if (scale != 1) d = pass.Scaled(d, scale);
         FinalNorm?.Backward(pass, state.Norm, d, d, accumulate: false);
         if (!dx.IsPresent) return;
         if (pass.Rows.Top.IsPresent)

@@ -142,7 +142,7 @@ internal abstract class SubBlock(
             if (pass.Adapters.InForce[i].AtBlock(depth) is { } attachment)
                 attachment.Forward(pass, state.Of(i, attachment), SharedNorm, body, residual);
         if (postNorm is not null) postNorm.Forward(pass, state.PostNorm, body, sum);
-        else if (scale != 1) Scale(pass, body, sum);
+        else if (scale != 1) pass.Backend.SetScaled(body, scale, sum);
         pass.Backend.AddScaled(residual, 1, sum);
     }
 
@@ -158,19 +158,13 @@ internal abstract class SubBlock(
         var hasAttachment = HasBlockAttachment(pass);
         var dBody = pass.Memory.Arena.Allocate(pass.Memory.Type, d.Rows, d.Columns);
         if (postNorm is not null) postNorm.Backward(pass, state.PostNorm, d, dBody, accumulate: false);
-        else if (scale != 1) Scale(pass, d, dBody);
+        else if (scale != 1) pass.Backend.SetScaled(d, scale, dBody);
         else pass.Backend.Copy(d, dBody);
         for (var i = pass.Adapters.InForce.Count - 1; hasAttachment && i >= 0; i--)
             if (pass.Adapters.InForce[i].AtBlock(depth) is { } attachment)
                 attachment.Backward(pass, state.Of(i, attachment), SharedNorm, dBody, dResidual);
         if (dInput.IsPresent || IsAnyTrained(pass) || TrainsOthers(pass))
             BodyBackward(pass, state, dBody, dInput, accumulate);
-    }
-
-    private void Scale(Pass pass, in Tensor from, in Tensor to)
-    {
-        pass.Backend.Fill(to, 0);
-        pass.Backend.AddScaled(from, scale, to);
     }
 
     // The norm that an attachment may use a second time: the one after the sum.

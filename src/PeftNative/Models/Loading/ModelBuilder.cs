@@ -147,6 +147,9 @@ internal sealed class ModelBuilder(
     {
         if (!task.WritesText())
         {
+            if (!family.HasClassifiers)
+                throw new UsageException($"A {config.ModelType} model has no classifier: transformers has none either.",
+                    remedy: "Use --task causal_lm, or a base of another family.");
             var isToken = task == ModelTask.TokenClassification;
             return Linear(isToken ? Names.TokenHead : Names.SequenceHead, ModuleRole.Head, outputs, config.HiddenSize,
                 isToken ? Names.HeadBias.Token : Names.HeadBias.Sequence, conv1D: false);

@@ -39,11 +39,8 @@ public abstract record ConfigKey(string Name, KeyKind Kind, string Help)
     /// <summary>Whether a file must have it.</summary>
     public bool IsRequired { get; init; }
 
-    /// <summary>
-    /// Whether it changes what the model itself computes. An adapter that has it on is refused even where its tensors
-    /// could be read.
-    /// </summary>
-    internal bool IsNotUnderstood { get; init; }
+    /// <summary>Whether numbers of it are held against its range.</summary>
+    internal abstract bool ChecksNumbers { get; }
 
     /// <summary>A number the way Python writes an int that may be a float: whole ones without a fraction.</summary>
     internal static JsonNode AsWhole(double value) => value == Math.Truncate(value) && Math.Abs(value) < 1e15
@@ -68,19 +65,26 @@ internal sealed record ConfigKey<TConfig>(string Name, KeyKind Kind, string Help
     /// <summary>The value for a file; null where none is written.</summary>
     internal Func<TConfig, JsonNode?>? Write { get; init; }
 
-    /// <summary>The number that has to be in its range; null where there is none.</summary>
-    internal Func<TConfig, double?>? Number { get; init; }
+    /// <summary>The numbers that have to be in its range; null where it has none.</summary>
+    internal Func<TConfig, IEnumerable<double>>? Numbers { get; init; }
+
+    /// <inheritdoc/>
+    internal override bool ChecksNumbers => Numbers is not null;
 
     /// <summary>
     /// The value without effect of a setting that is not supported, as JSON: a file that has another is refused.
     /// </summary>
     internal string? Off { get; init; }
 
-    /// <summary>Refuses a number outside the range.</summary>
-    /// <exception cref="UsageException">The number is outside.</exception>
+    /// <summary>Refuses numbers outside the range.</summary>
+    /// <exception cref="UsageException">A number is outside.</exception>
     internal void Check(TConfig config)
     {
-        if (Number?.Invoke(config) is not { } value) return;
+        foreach (var value in Numbers?.Invoke(config) ?? []) Check(value);
+    }
+
+    private void Check(double value)
+    {
         FormattableString? wanted = (Least, Most, Below) switch
         {
             _ when !double.IsFinite(value) => $"a finite number",

@@ -23,11 +23,14 @@ internal sealed class KeysOf<TConfig> where TConfig : AdapterConfig
 
     internal ConfigKey<TConfig> Whole(string name, Func<TConfig, int?> get, Func<TConfig, int, TConfig> set,
         string help) =>
-        Of(name, KeyKind.Whole, help, json => json.GetInt(name), set, c => get(c)) with { Number = c => get(c) };
+        Of(name, KeyKind.Whole, help, json => json.GetInt(name), set, c => get(c)) with
+        {
+            Numbers = c => get(c) is { } value ? [value] : [],
+        };
 
     internal ConfigKey<TConfig> Number(string name, Func<TConfig, double> get, Func<TConfig, double, TConfig> set,
         string help) =>
-        Of(name, KeyKind.Number, help, json => json.GetDouble(name), set, c => get(c)) with { Number = c => get(c) };
+        Of(name, KeyKind.Number, help, json => json.GetDouble(name), set, c => get(c)) with { Numbers = c => [get(c)] };
 
     internal ConfigKey<TConfig> Wholes(string name, Func<TConfig, IReadOnlyList<int>?> get,
         Func<TConfig, IReadOnlyList<int>, TConfig> set, string help) =>
@@ -81,9 +84,6 @@ internal sealed class KeysOf<TConfig> where TConfig : AdapterConfig
 
     /// <summary>A key of PEFT's that is not supported: written as off, and refused where it is on.</summary>
     internal ConfigKey<TConfig> Unused(string name, string off = "null") => Ignored(name, off) with { Off = off };
-
-    /// <summary>Likewise; where it is on, it changes what the model itself computes.</summary>
-    internal ConfigKey<TConfig> NotUnderstood(string name) => Unused(name) with { IsNotUnderstood = true };
 
     /// <summary>A key of another release: refused where it is on, and not written.</summary>
     internal ConfigKey<TConfig> OfOtherRelease(string name) => Unused(name) with { Write = null };

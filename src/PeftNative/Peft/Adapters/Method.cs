@@ -56,6 +56,9 @@ public abstract class Method
     /// <summary>The files that its tensors lie in.</summary>
     internal IReadOnlyList<MethodFile> Files { get; init; } = [AdapterFiles.Weights];
 
+    /// <summary>Whose releases know its settings, and up to which one.</summary>
+    internal string Releases { get; init; } = $"PEFT up to {AdapterConfig.FormatVersion}";
+
     /// <summary>The parts of names of tensors that files may have the adapter's name behind.</summary>
     internal IReadOnlyList<string> NamedParts { get; init; } = [];
 

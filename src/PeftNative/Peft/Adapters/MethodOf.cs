@@ -10,7 +10,7 @@ internal class Method<TConfig>(string name, string peftType, string title)
     : Method(name, peftType, title, new TConfig()) where TConfig : AdapterConfig, new()
 {
     // What every file has, or may have where a method does not say more of it.
-    private static readonly string[] Common =
+    private protected static readonly string[] Common =
     [
         "auto_mapping", "base_model_name_or_path", "inference_mode", "modules_to_save", "peft_type", "peft_version",
         "revision", "runtime_config", "task_type",
@@ -31,13 +31,12 @@ internal class Method<TConfig>(string name, string peftType, string title)
     public override AdapterConfig Read(StrictObject json)
     {
         foreach (var key in Keys) key.CheckOff(json, PeftType);
-        List<string> unknown = [.. json.Keys.Except([.. Keys.Select(k => k.Name), .. Common])];
         return Read(new TConfig(), json, isFile: true) with
         {
             BaseModel = json.GetOptionalString("base_model_name_or_path"),
             Revision = json.GetOptionalString("revision"),
             TaskType = json.GetOptionalString("task_type"),
-            IgnoredKeys = unknown.Count > 0 ? unknown : [], // settings without any are equal
+            IgnoredKeys = Unknown(json.Keys, Common),
         };
     }
 
@@ -78,6 +77,13 @@ internal class Method<TConfig>(string name, string peftType, string title)
         foreach (var key in Keys)
             if (json.Has(key.Name) || (isFile && key.IsRequired)) config = key.Read?.Invoke(json, config) ?? config;
         return config;
+    }
+
+    /// <summary>The names in a file that are neither keys of the method nor among others.</summary>
+    protected IReadOnlyList<string> Unknown(IEnumerable<string> names, IEnumerable<string> others)
+    {
+        List<string> unknown = [.. names.Except([.. Keys.Select(k => k.Name), .. others])];
+        return unknown.Count > 0 ? unknown : []; // settings without any are equal
     }
 
     /// <summary>The values of all keys that are written.</summary>

@@ -20,4 +20,8 @@ internal sealed record MethodFile(string Name, string Older);
 /// <param name="Write">Writes an adapter to a path, in 16 bits where the format may; says how many modules it adapts
 /// and with what.</param>
 internal sealed record AdapterExport(
-    string Name, string Help, Func<Adapter, string, bool, (int Modules, string With)> Write);
+    string Name, string Help, Func<Adapter, string, bool, (int Modules, string With)> Write)
+{
+    /// <summary>Whether its numbers may have 16 bits.</summary>
+    internal bool TakesType { get; init; }
+}

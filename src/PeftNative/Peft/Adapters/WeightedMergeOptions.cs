@@ -56,23 +56,28 @@ public sealed record WeightedMergeOptions
     /// <summary>Seed of random pruning.</summary>
     public ulong Seed { get; init; }
 
+    /// <summary>The words of combination_type, as PEFT spells them.</summary>
+    internal static IReadOnlyList<string> Types { get; } = [.. Table.Select(t => t.Type)];
+
+    private static (string Type, CombinationRule Rule, bool UsesSvd)[] Table =>
+    [
+        ("linear", CombinationRule.Linear, false),
+        ("cat", CombinationRule.Cat, false),
+        ("svd", CombinationRule.Linear, true),
+        ("ties", CombinationRule.Ties, false),
+        ("ties_svd", CombinationRule.Ties, true),
+        ("dare_linear", CombinationRule.DareLinear, false),
+        ("dare_linear_svd", CombinationRule.DareLinear, true),
+        ("dare_ties", CombinationRule.DareTies, false),
+        ("dare_ties_svd", CombinationRule.DareTies, true),
+        ("magnitude_prune", CombinationRule.MagnitudePrune, false),
+        ("magnitude_prune_svd", CombinationRule.MagnitudePrune, true),
+    ];
+
     /// <summary>The rule of a combination_type as PEFT spells it.</summary>
     /// <exception cref="UsageException">There is no such type.</exception>
-    public static (CombinationRule Rule, bool UsesSvd) Parse(string type) => type switch
-    {
-        "linear" => (CombinationRule.Linear, false),
-        "cat" => (CombinationRule.Cat, false),
-        "svd" => (CombinationRule.Linear, true),
-        "ties" => (CombinationRule.Ties, false),
-        "ties_svd" => (CombinationRule.Ties, true),
-        "dare_linear" => (CombinationRule.DareLinear, false),
-        "dare_linear_svd" => (CombinationRule.DareLinear, true),
-        "dare_ties" => (CombinationRule.DareTies, false),
-        "dare_ties_svd" => (CombinationRule.DareTies, true),
-        "magnitude_prune" => (CombinationRule.MagnitudePrune, false),
-        "magnitude_prune_svd" => (CombinationRule.MagnitudePrune, true),
-        _ => throw new UsageException($"There is no combination_type '{type}'.", remedy:
-            "Use linear, cat, svd, ties, ties_svd, dare_linear, dare_ties, magnitude_prune, or one of the last three "
-            + "with _svd."),
-    };
+    public static (CombinationRule Rule, bool UsesSvd) Parse(string type) =>
+        Array.Find(Table, t => t.Type == type) is { Type: not null } found ? (found.Rule, found.UsesSvd)
+            : throw new UsageException($"There is no combination_type '{type}'.",
+                remedy: $"Use one of {string.Join(", ", Types)}.");
 }

@@ -109,14 +109,7 @@ public sealed record BottleneckConfig : AdapterConfig
     /// <inheritdoc/>
     public override BottleneckConfig Complete(TransformerModel model)
     {
-        if (LayerReductionFactors.Values.Append(ReductionFactor).FirstOrDefault(f => !(f > 0), 1) is var f and not 1)
-            throw new UsageException($"reduction_factor must be greater than 0, not {f}.");
-        if (!double.IsFinite(Scaling)) throw new UsageException($"scaling must be a finite number, not {Scaling}.");
-        return this with
-        {
-            TaskType = TaskTypeFor(model),
-            ModelName = ModelName ?? BaseModel
-                ?? (model.Folder is { } folder ? Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)) : null),
-        };
+        var folder = model.Folder is { } path ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : null;
+        return this with { TaskType = TaskTypeFor(model), ModelName = ModelName ?? BaseModel ?? folder };
     }
 }

@@ -10,7 +10,9 @@ namespace PeftNative.Peft.Bottleneck;
 /// <summary>Values of AdapterHub's settings that need more than one line.</summary>
 internal static class BottleneckKeys
 {
-    private const string Version = "adapters.1.3.0";
+    internal const string Release = "1.3.0";
+
+    private const string Version = $"adapters.{Release}";
 
     /// <summary>Adds what both of AdapterHub's settings files say of the model.</summary>
     internal static JsonObject Describe(JsonObject json, TransformerModel model, BottleneckConfig config)

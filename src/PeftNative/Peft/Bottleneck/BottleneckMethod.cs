@@ -11,7 +11,11 @@ namespace PeftNative.Peft.Bottleneck;
 /// </summary>
 internal sealed class BottleneckMethod() : Method<BottleneckConfig>("bottleneck", "BOTTLENECK", "Bottleneck")
 {
-    private const string NormBefore = "original_ln_before";
+    private const string NormBefore = "original_ln_before", Architecture = "architecture";
+
+    // What AdapterHub says around the settings.
+    private static readonly string[] Around =
+        ["config", "hidden_size", "model_class", "model_name", "model_type", "name", "version"];
 
     private static readonly KeysOf<BottleneckConfig> Key = new();
 
@@ -19,7 +23,7 @@ internal sealed class BottleneckMethod() : Method<BottleneckConfig>("bottleneck"
     {
         // Measured, 1e-3 at 384; Pfeiffer et al. use 1e-4, Houlsby et al. search 3e-5 to 3e-3.
         TrainRates = new(5e-4, 5e-4, GoByWidth: true), ComparedRate = 5e-4,
-        Compared = BottleneckConfig.Houlsby,
+        Compared = BottleneckConfig.Houlsby, Releases = $"AdapterHub's adapters up to {BottleneckKeys.Release}",
         Files =
         [
             AdapterFiles.Weights,
@@ -35,7 +39,8 @@ internal sealed class BottleneckMethod() : Method<BottleneckConfig>("bottleneck"
             Key.Of("reduction_factor", KeyKind.Number, "The model's width divided by its own.",
                 BottleneckKeys.ReadReduction,
                 (c, v) => c with { ReductionFactor = v.Factor, LayerReductionFactors = v.ByLayer },
-                BottleneckKeys.WriteReduction) with { Least = 1e-3 },
+                BottleneckKeys.WriteReduction)
+                with { Least = 1e-3, Numbers = c => [c.ReductionFactor, .. c.LayerReductionFactors.Values] },
             Key.Text("non_linearity", c => c.NonLinearity, (c, v) => c with { NonLinearity = v },
                 "Relu, gelu, swish, tanh, ...") with { ValueName = "NAME" },
             Key.Switch(NormBefore, c => c.NormBefore, (c, v) => c with { NormBefore = v },
@@ -46,7 +51,7 @@ internal sealed class BottleneckMethod() : Method<BottleneckConfig>("bottleneck"
                 "Beside the block instead of behind it."),
             Key.Of("scaling", KeyKind.NumberOrText, "Factor of the output.", BottleneckKeys.ReadScaling,
                 (c, v) => c with { Scaling = v.Scaling, ScalingKind = v.Kind }, BottleneckKeys.WriteScaling)
-                with { ValueName = "X|learned|channel" },
+                with { ValueName = "X|learned|channel", Numbers = c => [c.Scaling] },
             Key.Number("dropout", c => c.Dropout, (c, v) => c with { Dropout = v }, "Dropout on the output.")
                 with { Least = 0, Below = 1 },
             Key.Wholes("leave_out", c => c.LeaveOut, (c, v) => c with { LeaveOut = v }, "Layers without one."),
@@ -95,16 +100,18 @@ internal sealed class BottleneckMethod() : Method<BottleneckConfig>("bottleneck"
     public override AdapterConfig Read(StrictObject json)
     {
         var config = json.GetOptionalObject("config") ?? json;
-        if (config.GetOptionalString("architecture") is { } other)
-            throw config.Error("architecture", $"AdapterHub's '{other}' is not supported.",
+        if (config.GetOptionalString(Architecture) is { } other)
+            throw config.Error(Architecture, $"AdapterHub's '{other}' is not supported.",
                 "Bottleneck adapters are; save other methods with PEFT.");
         foreach (var key in Keys) key.CheckOff(config, PeftType);
+        IEnumerable<string> names = config == json ? json.Keys : json.Keys.Concat(config.Keys);
         return Read(new BottleneckConfig(), config, isFile: true) with
         {
+            IgnoredKeys = Unknown(names, [.. Common, .. Around, Architecture]),
             AdapterName = json.GetOptionalString("name"),
             ModelName = json.GetOptionalString("model_name"),
             BaseModel = json.GetOptionalString("base_model_name_or_path"),
-            TaskType = BottleneckPlaces.TaskType(json.GetOptionalString("model_class")),
+            TaskType = ModelTasks.FromClass(json.GetOptionalString("model_class") ?? "")?.PeftName(),
         };
     }
 

@@ -3,7 +3,7 @@ using PeftNative.Models.Layers;
 
 namespace PeftNative.Peft.Bottleneck;
 
-/// <summary>Where AdapterHub puts the adapters of a family in its module tree, and what it calls the models.</summary>
+/// <summary>Where AdapterHub puts the adapters of a family in its module tree.</summary>
 internal static class BottleneckPlaces
 {
     /// <summary>Path of the adapter at a sub-block, e.g. bert.encoder.layer.0.output.adapters.NAME.</summary>
@@ -19,16 +19,4 @@ internal static class BottleneckPlaces
     /// <summary>The number of a layer in settings: a decoder's are counted on from its encoder's.</summary>
     internal static int LayerNumber(TransformerModel model, SubBlockPlace place) =>
         place.IsEncoder ? place.Layer : place.Layer + (model.Config.Encoder?.LayerCount ?? 0);
-
-    /// <summary>The task that a class of transformers is for, as PEFT spells it; null where it does not say.</summary>
-    internal static string? TaskType(string? modelClass) => modelClass switch
-    {
-        null => null,
-        _ when modelClass.EndsWith("ForSequenceClassification", StringComparison.Ordinal) => "SEQ_CLS",
-        _ when modelClass.EndsWith("ForTokenClassification", StringComparison.Ordinal) => "TOKEN_CLS",
-        _ when modelClass.EndsWith("ForConditionalGeneration", StringComparison.Ordinal) => "SEQ_2_SEQ_LM",
-        _ when modelClass.EndsWith("ForCausalLM", StringComparison.Ordinal)
-            || modelClass.EndsWith("LMHeadModel", StringComparison.Ordinal) => "CAUSAL_LM",
-        _ => null,
-    };
 }

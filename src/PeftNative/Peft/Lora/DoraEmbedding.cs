@@ -14,8 +14,6 @@ namespace PeftNative.Peft.Lora;
 /// </summary>
 internal sealed class DoraEmbedding : IDisposable
 {
-    private const int NormSlot = 0, RestSlot = 1; // RestSlot: g - 1
-
     private readonly TransformerModel model;
     private readonly Parameter magnitude;
     private readonly Arena memory;
@@ -38,7 +36,6 @@ internal sealed class DoraEmbedding : IDisposable
 
     internal void BeforeForward(Pass pass, LoraPair pair)
     {
-        var saved = pass.EmbeddingState.Saved;
         var (norm, rest) =
             (pass.Memory.NewStatistic(1, magnitude.Columns), pass.Memory.NewStatistic(1, magnitude.Columns));
         var quotient = pass.Memory.NewStatistic(1, magnitude.Columns);
@@ -46,7 +43,7 @@ internal sealed class DoraEmbedding : IDisposable
         pass.Backend.Forward(ScaleOp(table, pair, norm) with { G = quotient });
         pass.Backend.Fill(rest, -1);
         pass.Backend.AddScaled(quotient, 1, rest);
-        (saved[NormSlot], saved[RestSlot]) = (norm, rest);
+        (pass.EmbeddingState.ColumnNorms, pass.EmbeddingState.Excess) = (norm, rest);
     }
 
     // Y += (g - 1) ⊙ E[t]
@@ -78,7 +75,7 @@ internal sealed class DoraEmbedding : IDisposable
             DY = dFactors, DW = dQuotient.Reshape(width, 1), Scratch = pass.Memory.NewActivation(1, rows * (width + 1)),
         });
         backend.Backward(ScaleOp(turned.Of(pass.Adapters.Resolve(model.Embedding.Table)), pair,
-            pass.EmbeddingState.Saved[NormSlot]),
+            pass.EmbeddingState.ColumnNorms),
             new DoraScaleGradients { DG = dQuotient, DMagnitude = magnitude.Gradient });
     }
 
@@ -146,6 +143,6 @@ internal sealed class DoraEmbedding : IDisposable
     {
         var ones = pass.Memory.NewActivation(y.Rows, 1);
         pass.Backend.Fill(ones, 1);
-        return new LinearOp { X = ones, W = pass.EmbeddingState.Saved[RestSlot].Reshape(y.Columns, 1), Y = y };
+        return new LinearOp { X = ones, W = pass.EmbeddingState.Excess.Reshape(y.Columns, 1), Y = y };
     }
 }

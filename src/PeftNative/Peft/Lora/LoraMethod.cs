@@ -28,7 +28,7 @@ internal static class LoraMethod
         Exports =
         [
             new("gguf-lora", "a file for llama.cpp's --lora", (adapter, path, half) =>
-                (GgufLora.Write((LoraAdapter)adapter, path, half), With(adapter))),
+                (GgufLora.Write((LoraAdapter)adapter, path, half), With(adapter))) { TakesType = true },
             new("mlx", "a folder for mlx-lm", (adapter, path, _) =>
                 (MlxLora.Write((LoraAdapter)adapter, path), With(adapter))),
         ],
@@ -73,14 +73,14 @@ internal static class LoraMethod
                 LoraKeys.ReadInitialization, (c, v) => c with { Initialization = v }, LoraKeys.WriteInitialization)
                 with { ValueName = "true|false|gaussian" },
             Key.FanInFanOut(c => c.FanInFanOut, (c, v) => c with { FanInFanOut = v }),
-            Key.NotUnderstood("arrow_config"),
-            Key.NotUnderstood("corda_config"),
-            Key.NotUnderstood("eva_config"),
-            Key.NotUnderstood("kasa_config"),
-            Key.NotUnderstood("layer_replication"),
-            Key.NotUnderstood("monteclora_config"),
-            Key.NotUnderstood("use_bdlora"),
-            Key.NotUnderstood("velora_config"),
+            Key.Unused("arrow_config"),
+            Key.Unused("corda_config"),
+            Key.Unused("eva_config"),
+            Key.Unused("kasa_config"),
+            Key.Unused("layer_replication"),
+            Key.Unused("monteclora_config"),
+            Key.Unused("use_bdlora"),
+            Key.Unused("velora_config"),
             Key.Unused("alora_invocation_tokens"),
             Key.Unused("loftq_config", "{}"),
             Key.Unused("lora_ga_config"),
