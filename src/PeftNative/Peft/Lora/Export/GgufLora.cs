@@ -10,8 +10,8 @@ namespace PeftNative.Peft.Lora.Export;
 /// <summary>
 /// Writes a LoRA adapter as the GGUF file that llama.cpp takes with <c>--lora</c>. Its tensors are named after those of
 /// the base in GGUF, its scale is alpha / r of each pair, and rows follow the order into which llama.cpp's converter
-/// puts the base's weights: rotary pairs side by side where the family's <c>Gguf</c> says so, query, key and value apart
-/// for "gptneox".
+/// puts the base's weights: rotary pairs side by side where the family's <c>Gguf</c> says so, query, key and value
+/// apart for "gptneox".
 /// </summary>
 public static class GgufLora
 {
