@@ -104,7 +104,7 @@ internal sealed class RunOrigin
             ? settings.WithTokenizer(tokenizer).Create(loaded, seed, trainable: true, "default")
             : AdapterFolder.Load(loaded, Adapter, settings, trainable: true, "default");
         var doubts = Adapter is null ? adapter.Warnings.Concat(adapter.Doubts) : AdapterFolder.Doubts(adapter, Adapter);
-        foreach (var doubt in doubts) terminal.Warn(doubt);
+        foreach (var doubt in doubts) terminal.WarnOnce(doubt);
         return adapter;
     }
 

@@ -1,8 +1,10 @@
+using PeftNative.Formats;
 using PeftNative.Formats.Json;
 using PeftNative.Formats.Storage;
 using PeftNative.Formats.Text;
 using PeftNative.Models;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Adapters.Fitting;
 
 namespace PeftNative.Peft;
 
@@ -32,7 +34,19 @@ public static class AdapterFolder
         if (!File.Exists(path))
             throw new ModelFormatException($"The folder has no {ConfigName}.", folder,
                 "Give the folder of a saved adapter.");
-        return ReadConfig(StrictJson.ReadFile(path));
+        var json = StrictJson.ReadFile(path);
+        try
+        {
+            return ReadConfig(json);
+        }
+        catch (ModelFormatException e) when (e.Misfit == AdapterMisfit.NotSupported)
+        {
+            var release = json.GetOptionalString("peft_version");
+            if (!MisfitFinder.IsNewer(release)) throw;
+            throw new ModelFormatException($"{e.What} PEFT {Message.Clip(release!)} wrote it, and "
+                + $"{AdapterConfig.FormatVersion} is the last that is known here.", e.Where, e.Remedy, e)
+                .As(AdapterMisfit.NewerFormat);
+        }
     }
 
     /// <summary>Reads parsed settings.</summary>
@@ -41,8 +55,8 @@ public static class AdapterFolder
     {
         if (Methods.OfFile(json) is { } method) return method.Read(json);
         throw json.GetOptionalString("peft_type") is { } other
-            ? json.Error("peft_type", $"The method {other} is not supported.",
-                $"Supported: {string.Join(", ", Methods.All.Select(m => m.PeftType))}.")
+            ? json.Error("peft_type", $"The method {Message.Clip(other)} is not supported.",
+                $"Supported: {string.Join(", ", Methods.All.Select(m => m.PeftType))}.").As(AdapterMisfit.NotSupported)
             : json.Error("peft_type", "The file does not say which method it is for.",
                 "Add \"peft_type\": \"LORA\" if it is one.");
     }
@@ -92,10 +106,8 @@ public static class AdapterFolder
         }
         catch (UsageException e)
         {
-            throw new ModelFormatException($"The adapter does not fit this {model.Config.ModelType} model: {e.What}",
-                folder,
-                BaseIdentity.NamedBase(folder) is { } named
-                    ? $"Use its own base, {named}." : "Use the base it was made for.", e);
+            using var file = FindWeights(folder) is { } weights ? TensorFiles.Open(weights) : null;
+            throw MisfitFinder.Find(model, folder, file, []).ToError(model.Config.ModelType, e.What, folder, folder, e);
         }
     }
 
