@@ -55,6 +55,12 @@ internal static class AdapterFiles
     /// <summary>Gives an adapter the values of its files.</summary>
     internal static void Fill(Adapter adapter, string folder)
     {
+        using var foreign = adapter.Config.Method.OpenForeign(folder, adapter.Model);
+        if (foreign is not null)
+        {
+            AdapterReader.Read(adapter, foreign, adapter.StoredEntries.ToDictionary(e => e.Key));
+            return;
+        }
         foreach (var entries in adapter.StoredEntries.GroupBy(e => e.File))
         {
             var file = adapter.Config.Method.Files.First(f => f.Name == entries.Key);
