@@ -1,5 +1,6 @@
 using PeftNative.Formats;
 using PeftNative.Formats.Json;
+using PeftNative.Formats.Recognition;
 using PeftNative.Formats.Storage;
 using PeftNative.Formats.Text;
 using PeftNative.Models;
@@ -31,9 +32,7 @@ public static class AdapterFolder
     public static AdapterConfig ReadConfig(string folder)
     {
         var path = Path.Combine(folder, ConfigName);
-        if (!File.Exists(path))
-            throw new ModelFormatException($"The folder has no {ConfigName}.", folder,
-                "Give the folder of a saved adapter.");
+        if (!File.Exists(path)) throw NoAdapter(folder);
         var json = StrictJson.ReadFile(path);
         try
         {
@@ -47,6 +46,28 @@ public static class AdapterFolder
                 + $"{AdapterConfig.FormatVersion} is the last that is known here.", e.Where, e.Remedy, e)
                 .As(AdapterMisfit.NewerFormat);
         }
+    }
+
+    // What it is instead, where that is known.
+    private static ModelFormatException NoAdapter(string folder)
+    {
+        if (!Directory.Exists(folder) && !File.Exists(folder))
+            return new ModelFormatException("There is no such adapter.", folder, "Check the path.");
+        Recognized found;
+        try
+        {
+            found = FileRecognizer.Find(folder);
+        }
+        catch (PeftNativeException e)
+        {
+            return new ModelFormatException($"The folder has no {ConfigName}, and {e.What}", e.Where ?? folder,
+                "Give the folder of a saved adapter.", e).As(AdapterMisfit.OtherFormat);
+        }
+        var remedy = found.Kind == FileKind.Adapters
+            ? $"Name one of the folders in it: {found.Detail}." : "Give the folder of a saved adapter.";
+        return new ModelFormatException($"The folder has no {ConfigName}"
+            + (found.Kind == FileKind.Unknown ? "." : $"; it is a {found.Title} ({found.Sign})."), folder, remedy)
+            .As(AdapterMisfit.OtherFormat);
     }
 
     /// <summary>Reads parsed settings.</summary>

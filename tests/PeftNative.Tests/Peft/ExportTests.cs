@@ -113,7 +113,6 @@ public sealed class ExportTests : IDisposable
     [InlineData("llama", false, "q_proj", "down_proj")]
     [InlineData("llama", true, "q_proj", "v_proj")]
     [InlineData("gpt2", false, "c_attn")]
-    [InlineData("gpt-neox", false, "query_key_value")]
     [InlineData("llama-yarn", false, "embed_tokens", "lm_head", "o_proj")]
     public void An_mlx_folder_is_read_as_the_adapter_that_it_holds(string family, bool dora, params string[] targets)
     {

@@ -66,6 +66,9 @@ public abstract class Method
     /// <summary>Formats of other programs that its adapters can be written in.</summary>
     internal IReadOnlyList<AdapterExport> Exports { get; init; } = [];
 
+    /// <summary>Whether its adapters change weights, so that they can be merged into them.</summary>
+    internal bool IsMergeable { get; init; } = true;
+
     /// <summary>Makes one adapter of several, with a weight each and a name; null where that cannot be.</summary>
     internal Func<IReadOnlyList<Adapter>, IReadOnlyList<double>, WeightedMergeOptions, string, Adapter>? Combine
     {
