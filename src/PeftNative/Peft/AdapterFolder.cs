@@ -81,7 +81,12 @@ public static class AdapterFolder
     {
         try
         {
-            return ReadConfig(folder).AsStored().Create(model, seed: 0, trainable, name);
+            var config = ReadConfig(folder);
+            if (model.Task == ModelTask.FeatureExtraction && ModelTasks.FromPeft(config.TaskType) is { } other
+                && other != model.Task)
+                throw new UsageException($"it is for {other.PeftName()}, and this model has no head.",
+                    remedy: "Load the model for that task.");
+            return config.AsStored().Create(model, seed: 0, trainable, name);
         }
         catch (UsageException e)
         {

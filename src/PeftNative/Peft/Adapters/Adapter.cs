@@ -98,7 +98,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
             var (embedding, head) = (Model.Embedding, Model.Head.Output);
             if (bypassed is not null)
                 yield return $"what it has at {bypassed} changes nothing: the model reads copies of that, as in PEFT";
-            if (IsMerged || head.Weight.TiedTo is null) yield break;
+            if (IsMerged || head?.Weight.TiedTo is null) yield break;
             var changesEmbedding = AtEmbedding is not null || replacements[embedding.Table.Index] is not null;
             var changesHead = AtLinear(head.Index) is not null || replacements[head.Weight.Index] is not null;
             if (changesEmbedding != changesHead)
@@ -174,7 +174,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     private void RequireMergeable()
     {
         if (IsMerged) throw new UsageException($"The adapter '{Name}' is merged already.");
-        if (SharedHead is not null && Model.Head.Output.Weight.TiedTo is null)
+        if (SharedHead is not null && Model.Head.Output?.Weight.TiedTo is null)
             throw new UsageException(
                 $"The adapter '{Name}' has one copy for a tied embedding and head, which another adapter took apart.",
                 remedy: "Leave one of them out, or use both as they are.");
@@ -264,8 +264,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <summary>Lets the trained copy of a tied embedding, if there is one, stand for the head as well.</summary>
     private protected void ShareEmbedding()
     {
-        var head = Model.Head.Output.Weight;
-        if (head.TiedTo is not { } table || replacements[table.Index] is not { } copy) return;
+        var head = Model.Head.Output?.Weight;
+        if (head?.TiedTo is not { } table || replacements[table.Index] is not { } copy) return;
         replacements[head.Index] = copy;
         SharedHead = head;
     }

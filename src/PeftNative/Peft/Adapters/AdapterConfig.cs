@@ -78,8 +78,9 @@ public abstract record AdapterConfig
     protected IReadOnlyList<string> ModulesToSaveFor(TransformerModel model)
     {
         var names = (ModulesToSave ?? []).ToList();
-        // PEFT writes no head where it was told no task.
-        if (!model.Task.WritesText() && !(IsStored && TaskType is null))
+        // PEFT writes no head where it was told no task, or one without.
+        var hasNoHead = TaskType is null || TaskType == ModelTask.FeatureExtraction.PeftName();
+        if (model.Task.Classifies() && !(IsStored && hasNoHead))
             foreach (var head in (ReadOnlySpan<string>)["classifier", "score"])
                 if (!names.Contains(head)) names.Add(head);
         return names;

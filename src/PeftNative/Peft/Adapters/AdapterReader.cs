@@ -52,6 +52,8 @@ internal sealed class AdapterReader
     {
         var names = AdapterKeys.Spellings(tensor.Name, adapter.Config.Method.NamedParts).ToList();
         if (adapter.TwinOf(tensor.Name) is { } twinName) names.Add(twinName);
+        if (AdapterKeys.UnderHead(tensor.Name, adapter.Model.Family) is { } headed)
+            names.AddRange([headed, .. AdapterKeys.Spellings(headed, adapter.Config.Method.NamedParts)]);
         if (names.Any(name => Take(tensor, name))) return;
         if (names.Find(taken.ContainsKey) is { } twin) CompareTwins(tensor, twin);
         else if (AdapterKeys.WithoutOriginal(tensor.Name) is { } copied && IsPlace(copied))

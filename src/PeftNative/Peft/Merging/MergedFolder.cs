@@ -114,7 +114,7 @@ internal static class MergedFolder
                         "float16", StoredType.BF16 => "bfloat16", _ => "float32" };
         if (IsUntied(model)) Untie(config, model);
         if (model.AddedTokens > 0) config["vocab_size"] = model.Config.VocabularySize;
-        if (model.Task.WritesText()) return config;
+        if (!model.Task.Classifies()) return config;
         config["architectures"] = new JsonArray(model.Family.ClassFor(model.Task));
         foreach (var (key, value) in AdapterLabels.ToConfig(model.Config.Labels,
             model.Config.ProblemType ?? ProblemType.SingleLabel))
@@ -126,7 +126,7 @@ internal static class MergedFolder
 
     /// <summary>Whether a model has two matrices where its config.json says one.</summary>
     internal static bool IsUntied(TransformerModel model) =>
-        model.Task.WritesText() && model.Config.TieWordEmbeddings && model.Head.Output.Weight.TiedTo is null;
+        model.Task.WritesText() && model.Config.TieWordEmbeddings && model.Head.Output!.Weight.TiedTo is null;
 
     private static void Untie(JsonObject config, TransformerModel model)
     {

@@ -81,14 +81,15 @@ internal static class MergedTensors
 
     // A head that the base lacks, or had as its embedding only.
     private static bool HasNewHead(TransformerModel model, LoadReport loaded) => loaded.Created.Count > 0
-        || model.Head.Output.Weight is { TiedTo: null } head && !loaded.Has(head);
+        || model.Head.Output?.Weight is { TiedTo: null } head && !loaded.Has(head);
 
     // The stored tensor whose type a new one takes: of two that were tied the other one's, else the first one's.
     private static string Relative(TransformerModel model, LoadReport loaded, Parameter parameter)
     {
-        var (table, head) = (model.Embedding.Table, model.Head.Output.Weight);
+        var (table, head) = (model.Embedding.Table, model.Head.Output?.Weight);
         var partner = parameter == head ? table : head;
-        return (parameter == head || parameter == table) && loaded.Sources.TryGetValue(partner, out var stored)
+        return (parameter == head || parameter == table) && partner is not null
+            && loaded.Sources.TryGetValue(partner, out var stored)
             ? stored : loaded.Sources.Values.First();
     }
 

@@ -45,7 +45,7 @@ internal sealed class LearningCheck
     /// <summary>Why the run has not learned, a sentence each; empty when it has, or when it was cancelled.</summary>
     internal IReadOnlyList<string> Reasons(CancellationToken cancellation)
     {
-        if (!hasGradient && !model.Task.WritesText() && ConstantAnswer.Loss(sample, model.Config.ProblemType) <= 0)
+        if (!hasGradient && model.Task.Classifies() && ConstantAnswer.Loss(sample, model.Config.ProblemType) <= 0)
             return [$"all of {Records} have the same answer, so there was nothing to tell apart."];
         if (!hasGradient) return ["every gradient was zero, so the adapter is what it was at the start."];
         if (!hasRate) return ["the learning rate was 0 in every step, so the adapter is what it was at the start."];
