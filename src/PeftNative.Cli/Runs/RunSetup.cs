@@ -40,7 +40,13 @@ internal sealed class RunSetup : IDisposable
     /// <summary>The tokenizer.</summary>
     public required HfTokenizer Tokenizer { get; init; }
 
-    /// <summary>The new adapter.</summary>
+    /// <summary>Its folder: the model's, or that of an adapter that adds tokens.</summary>
+    public required string TokenizerFolder { get; init; }
+
+    /// <summary>What the run begins with.</summary>
+    public required RunOrigin Origin { get; init; }
+
+    /// <summary>The adapter that is trained.</summary>
     public required Adapter Adapter { get; init; }
 
     /// <summary>The records to train on.</summary>
@@ -72,16 +78,16 @@ internal sealed class RunSetup : IDisposable
     {
         var folder = values.Text(Shared.Model);
         var config = FamilyTable.Read(folder);
-        var method = MethodSettings.Config(values); // wrong settings should show before anything large is read
+        var origin = RunOrigin.Read(values); // wrong settings should show before anything large is read
         var options = TrainSettings.ToOptions(values, config);
         var quantization = QuantizationSettings.Read(values);
-        var tokenizer = HfTokenizer.Load(folder);
-        method = method.WithTokenizer(tokenizer);
+        var tokenizerFolder = origin.TokenizerFolder;
+        var tokenizer = HfTokenizer.Load(tokenizerFolder);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
-        var labels = train.FindLabels(config.Labels);
+        var labels = origin.LabelsFor(train, config, terminal);
         var maxLength = DataPlan.MaxLength(values, config);
-        var examples = train.Encode(tokenizer, folder, maxLength, labels);
-        var evalExamples = eval?.Encode(tokenizer, folder, maxLength, labels);
+        var examples = train.Encode(tokenizer, tokenizerFolder, maxLength, labels);
+        var evalExamples = eval?.Encode(tokenizer, tokenizerFolder, maxLength, labels);
         terminal.Cancellation.ThrowIfCancellationRequested();
 
         var backend = Machine.CreateBackend(values);
@@ -89,16 +95,18 @@ internal sealed class RunSetup : IDisposable
         try
         {
             using var progress = new ProgressLine(terminal);
-            var asked = train.ModelOptions(config, labels, options.Seed) with { Quantization = quantization };
-            (model, var loaded) = ModelLoader.Load(backend, folder, asked, progress, terminal.Cancellation);
-            var adapter = method.Create(model, options.Seed, trainable: true, "default");
-            foreach (var doubt in loaded.Doubts.Concat(adapter.Warnings).Concat(adapter.Doubts)) terminal.Warn(doubt);
+            var asked = origin.Complete(train.ModelOptions(config, labels, options.Seed));
+            (model, var loaded) = ModelLoader.Load(backend, folder, asked with { Quantization = quantization },
+                progress, terminal.Cancellation);
+            foreach (var doubt in loaded.Doubts) terminal.Warn(doubt);
+            var adapter = origin.Begin(model, tokenizer, options.Seed, terminal);
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
             return new RunSetup
             {
                 Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter,
+                Origin = origin, TokenizerFolder = tokenizerFolder,
                 Data = train, Train = examples,
                 Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels,
                 Report = DataReport.Of(examples, labels, train.BadLines), MaxLength = maxLength,

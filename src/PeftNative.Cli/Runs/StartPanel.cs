@@ -19,6 +19,7 @@ internal static class StartPanel
         yield return ("model",
             $"{values.Text(Shared.Model)}: {config.ModelType}, {config.LayerCount} layers, {config.HiddenSize} wide, "
             + $"{Quantity.Count(setup.Model.ParameterCount)} parameters");
+        foreach (var line in setup.Origin.Lines(values.OptionalText(TrainSettings.Output))) yield return line;
         yield return ("data",
             $"{setup.Data.Path}: {Quantity.Of(report.Records, "record")} ({ShapeName(setup)}), "
                 + $"{Quantity.Of(report.Examples, "example")}, "
@@ -84,7 +85,8 @@ internal static class StartPanel
     private static string Method(RunSetup setup, SettingValues values)
     {
         var name = values.Text(MethodSettings.Name);
-        return setup.Adapter.Summary is { } summary ? $"{name}, {summary}"
+        if (setup.Adapter.Summary is { } summary) return $"{name}, {summary}";
+        return setup.Origin.Adapter is not null ? $"{name}, {MethodSettings.Describe(setup.Adapter.Config)}"
             : string.Join(", ", MethodSettings.Given(values).Select(s => $"{s.Key} {values.Node(s)}").Prepend(name));
     }
 

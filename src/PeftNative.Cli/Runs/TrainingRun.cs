@@ -7,6 +7,7 @@ using PeftNative.Formats.Json;
 using PeftNative.Formats.Storage;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Merging;
 using PeftNative.Training.Loop;
 
 namespace PeftNative.Cli.Runs;
@@ -68,12 +69,23 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
                 AdapterLabels.Write(setup.Model.Config.Labels,
                     setup.Model.Config.ProblemType ?? ProblemType.SingleLabel));
         AtomicFile.WriteText(Path.Combine(output, BaseIdentity.FileName),
-            BaseIdentity.Write(values.Text(Shared.Model)));
+            BaseIdentity.Write(values.Text(Shared.Model), setup.Origin.Parts));
+        CopyTokenizer(output);
+    }
+
+    // Who uses the adapter needs the tokenizer that knows its added tokens; so does the base, to grow.
+    private void CopyTokenizer(string folder)
+    {
+        if (setup.TokenizerFolder == values.Text(Shared.Model)) return;
+        foreach (var name in MergedFolder.TokenizerFiles)
+            if (Path.Combine(setup.TokenizerFolder, name) is var file && File.Exists(file))
+                AtomicFile.Write(Path.Combine(folder, name), stream => stream.Write(File.ReadAllBytes(file)));
     }
 
     private int Finish(TrainResult result, Trainer trainer)
     {
         var summary = Summary(result, trainer);
+        if (result.Best is not null) CopyTokenizer(Path.Combine(output, "best"));
         if (result.End == RunEnd.Cancelled)
         {
             terminal.Object(summary);
@@ -95,6 +107,8 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         terminal.Line($"adapter  {output}" + (result.Best is null
             ? "" : $" (the last), {Path.Combine(output, "best")} (the best)"));
         terminal.Line($"report   {Path.Combine(output, "report.html")}");
+        if (setup.Origin.Merged.Count > 0)
+            terminal.Line($"its base peftnative {setup.Origin.MergeCommand(output)}");
         terminal.Line($"try it   peftnative {TryCommand()}");
         return 0;
     }
@@ -152,7 +166,8 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
 
     private string TryCommand()
     {
-        var (model, data) = (CommandLine.Quote(values.Text(Shared.Model)), CommandLine.Quote(setup.Data.Path));
+        var folder = setup.Origin.Merged.Count > 0 ? RunOrigin.MergedBase(output) : values.Text(Shared.Model);
+        var (model, data) = (CommandLine.Quote(folder), CommandLine.Quote(setup.Data.Path));
         var adapter = CommandLine.Quote(output);
         return setup.Model.Task.WritesText()
             ? $"generate --model {model} --adapter {adapter} --prompt '...'"

@@ -46,6 +46,9 @@ public sealed class TransformerModel : IDisposable
     /// <summary>Rows of embedding and head that the checkpoint does not have.</summary>
     internal int AddedTokens { get; set; }
 
+    /// <summary>Digests of the adapters that its weights have taken up, in that order.</summary>
+    internal List<string> Merged { get; } = [];
+
     /// <summary>Whether a parameter has a row for every token.</summary>
     internal bool HasRowsOfTokens(Parameter parameter) =>
         parameter == Embedding.Table || (Task.WritesText() && parameter == Head.Output!.Weight);

@@ -21,7 +21,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     private readonly List<AdapterEntry> carried = [];
     private Arena? carriedValues;
     private bool isDisposed;
-    private string? bypassed;
+    private string? bypassed, mark;
 
     /// <summary>Begins an adapter; derived classes add entries and then call <see cref="Allocate"/>.</summary>
     protected Adapter(TransformerModel model, AdapterConfig config, string name)
@@ -149,12 +149,14 @@ public abstract class Adapter : AttachmentSet, IDisposable
     internal static void Merge(IReadOnlyList<Adapter> adapters, Action? onEach = null)
     {
         foreach (var adapter in adapters) adapter.RequireMergeable();
+        foreach (var adapter in adapters) adapter.mark = AdapterDigest.OfMerged(adapter);
         foreach (var adapter in adapters)
             foreach (var (index, copy) in adapter.Replaced()) adapter.SwapValues(adapter.Model.Parameters[index], copy);
         foreach (var adapter in adapters)
         {
             adapter.MergeWeights();
             adapter.IsMerged = true;
+            adapter.Model.Merged.Add(adapter.mark!);
             onEach?.Invoke();
         }
     }
@@ -189,10 +191,14 @@ public abstract class Adapter : AttachmentSet, IDisposable
         UnmergeWeights();
         foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
         IsMerged = false;
+        Model.Merged.Remove(mark!);
     }
 
     /// <summary>What may be wrong with the settings where the shapes of the files do not fit; or null.</summary>
     internal string? HintOfMisfit { get; private protected set; }
+
+    /// <summary>A digest of the saved adapter that it goes on training; null where it began anew.</summary>
+    internal string? Origin { get; set; }
 
     /// <summary>Why the method cannot be merged; null when it can.</summary>
     internal virtual UsageException? MergeRefusal => null;

@@ -57,6 +57,9 @@ public abstract record AdapterConfig
     /// <summary>Whether the weights come from files.</summary>
     public bool IsStored { get; init; }
 
+    /// <summary>The settings with the name of another base, for its files.</summary>
+    internal virtual AdapterConfig OnBase(string name) => this with { BaseModel = name };
+
     /// <summary>The settings with what only the tokenizer of the base can tell.</summary>
     /// <exception cref="UsageException">Something is missing that it would have to tell of.</exception>
     public virtual AdapterConfig WithTokenizer(ITokenizer tokenizer) => this;

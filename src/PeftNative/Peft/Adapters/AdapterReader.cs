@@ -116,7 +116,7 @@ internal sealed class AdapterReader
     // A few strays are left out, as the reference leaves out any number of them without a word. But half of an adapter
     // is another adapter, and strays in the file of another base are layers or modules that this one lacks.
     private bool IsOfAnotherBase => unplaced.Count > 0 && (2 * unplaced.Count >= file.Tensors.Length
-        || (adapter.Model.Folder is { } model && BaseIdentity.IsOther(Folder, model)));
+        || (adapter.Model.Folder is { } model && BaseIdentity.IsOther(Folder, model, adapter.Model.Merged)));
 
     private string Folder => Path.GetDirectoryName(file.Path)!;
 

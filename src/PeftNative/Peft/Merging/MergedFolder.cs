@@ -3,13 +3,15 @@ using PeftNative.Formats;
 using PeftNative.Formats.Json;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Peft.Merging;
 
 /// <summary>Writes the folder of a merged model: weights, config.json, and what belongs to the tokenizer.</summary>
 internal static class MergedFolder
 {
-    private static readonly string[] TokenizerFiles =
+    /// <summary>What belongs to a tokenizer.</summary>
+    internal static IReadOnlyList<string> TokenizerFiles { get; } =
     [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
         "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja",
@@ -27,11 +29,12 @@ internal static class MergedFolder
     /// <param name="maxShardBytes">The most bytes of a weights file.</param>
     /// <param name="isDequantized">Whether the base is quantised and the new model is not.</param>
     /// <param name="work">Told the bytes.</param>
+    /// <param name="merged">What the adapters are called, and their digests.</param>
     /// <param name="check">Looks at all that was written before it takes its place; an error leaves nothing.</param>
     public static IReadOnlyList<string> Write(
         string baseFolder, string tokenizerFolder, string output, TransformerModel model,
         IReadOnlyList<MergedTensor> tensors, long maxShardBytes, bool isDequantized, Work work,
-        Action<string> check)
+        IReadOnlyList<(string Name, string Digest)> merged, Action<string> check)
     {
         work.Total = tensors.Sum(t => t.Bytes);
         var shards = Shards(tensors, maxShardBytes);
@@ -47,6 +50,7 @@ internal static class MergedFolder
             if (shards.Count > 1) folder.WriteText("model.safetensors.index.json", Index(shards, names));
             folder.WriteText("config.json", PeftJson.Write(Config(baseFolder, model, tensors, isDequantized)) + "\n");
             foreach (var file in companions) folder.WriteFile(Path.GetFileName(file), stream => Copy(file, stream));
+            folder.WriteText(BaseIdentity.MergedName, BaseIdentity.WriteMerged(baseFolder, merged, folder.Root) + "\n");
             check(folder.Root);
         }, bytes: bytes);
         return names;
