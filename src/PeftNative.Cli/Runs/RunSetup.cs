@@ -12,6 +12,7 @@ using PeftNative.Ops;
 using PeftNative.Peft.Adapters;
 using PeftNative.Tokenizers;
 using PeftNative.Training.Loop;
+using PeftNative.Training.Observing;
 
 namespace PeftNative.Cli.Runs;
 
@@ -58,6 +59,9 @@ internal sealed class RunSetup : IDisposable
     /// <summary>The labels of a classifier; null for other tasks.</summary>
     public LabelVocabulary? Labels { get; init; }
 
+    /// <summary>What a person should know before training.</summary>
+    public required IReadOnlyList<Observation> Observations { get; init; }
+
     /// <summary>What the training data is like.</summary>
     public required DataReport Report { get; init; }
 
@@ -78,10 +82,12 @@ internal sealed class RunSetup : IDisposable
         var tokenizer = HfTokenizer.Load(folder);
         method = method.WithTokenizer(tokenizer);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
+        if (eval is null) TrainSettings.RefuseEvaluation(values);
         var labels = train.FindLabels(config.Labels);
-        var maxLength = DataPlan.MaxLength(values, config);
+        var maxLength = DataPlan.MaxLength(values, config, method.LeadingPositions);
         var examples = train.Encode(tokenizer, folder, maxLength, labels);
         var evalExamples = eval?.Encode(tokenizer, folder, maxLength, labels);
+        options = options with { ClassWeights = ClassWeightText.Read(values, labels, examples) };
         terminal.Cancellation.ThrowIfCancellationRequested();
 
         var backend = Machine.CreateBackend(values);
@@ -91,17 +97,23 @@ internal sealed class RunSetup : IDisposable
             using var progress = new ProgressLine(terminal);
             var asked = train.ModelOptions(config, labels, options.Seed) with { Quantization = quantization };
             (model, var loaded) = ModelLoader.Load(backend, folder, asked, progress, terminal.Cancellation);
-            var adapter = method.Create(model, options.Seed, trainable: true, "default");
-            foreach (var doubt in loaded.Doubts.Concat(adapter.Warnings).Concat(adapter.Doubts)) terminal.Warn(doubt);
+            var adapter = CreatedParts.Save(method, model, loaded.Created)
+                .Create(model, options.Seed, trainable: true, "default");
+            CreatedParts.Require(adapter, loaded.Created);
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
+            var report = DataReport.Of(examples, labels, train.BadLines);
             return new RunSetup
             {
                 Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter,
                 Data = train, Train = examples,
                 Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels,
-                Report = DataReport.Of(examples, labels, train.BadLines), MaxLength = maxLength,
+                Report = report, MaxLength = maxLength,
+                Observations = [
+                    .. StartPanel.Observations(loaded, adapter, report, tokenizer),
+                    .. RunObservations.Before(new RunFacts(adapter, examples, evalExamples, tokenizer)),
+                ],
                 Options = options with { PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null },
             };
         }

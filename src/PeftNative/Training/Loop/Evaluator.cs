@@ -31,6 +31,9 @@ public sealed class Evaluator : IDisposable
     /// <summary>The label that the last run predicted for each record or tagged word, if any.</summary>
     internal IReadOnlyList<int> Predictions { get; private set; } = [];
 
+    /// <summary>Factors of the loss, one for every label; null for none.</summary>
+    internal IReadOnlyList<double>? ClassWeights { get; init; }
+
     /// <summary>The metrics by name; null when cancelled.</summary>
     /// <param name="progress">Told the batches done.</param>
     /// <param name="cancellation">Stops the work between two batches.</param>
@@ -40,14 +43,14 @@ public sealed class Evaluator : IDisposable
         CancellationToken cancellation = default)
     {
         var sum = new HeadResult();
-        long terms = 0;
+        var (terms, weight) = (0L, 0.0);
         var answers = new Answers(model);
         for (var i = 0; i < loader.BatchesPerEpoch; i++)
         {
             if (cancellation.IsCancellationRequested) return null;
             var batch = loader.Load(i);
             run.Forward(ModelBatch.Tokens(model, batch));
-            var targets = ModelBatch.Targets(model, batch, 1);
+            var targets = ModelBatch.Targets(model, batch, 1) with { ClassWeights = ClassWeights };
             if (!model.Task.WritesText() && ModelBatch.TermCount(batch) > 0)
                 answers.Add(batch, targets, HostValues.Download(model.Backend, run.Scores(targets)), outputs);
             sum += run.Loss(targets);
@@ -55,12 +58,13 @@ public sealed class Evaluator : IDisposable
                 throw new NumericException($"The loss of the evaluation is {sum.LossSum}.",
                     FiniteCheck.Records([batch]), Finite.Remedy);
             terms += ModelBatch.TermCount(batch);
+            weight += ModelBatch.TermWeight(batch, ClassWeights);
             progress?.Report(new WorkProgress("evaluating", i + 1, loader.BatchesPerEpoch));
         }
         if (terms == 0)
             throw new DataException("No token of the data to evaluate on has a label.",
                 FiniteCheck.Records([loader.Load(0)]));
-        var metrics = new Dictionary<string, double> { ["loss"] = sum.LossSum / terms };
+        var metrics = new Dictionary<string, double> { ["loss"] = Targets.Mean(sum.LossSum, weight) };
         if (model.Task.WritesText())
         {
             metrics["perplexity"] = Math.Exp(metrics["loss"]);

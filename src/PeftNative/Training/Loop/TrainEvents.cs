@@ -66,6 +66,9 @@ public sealed record WarningEvent : TrainEvent
 {
     /// <summary>One sentence.</summary>
     public required string Message { get; init; }
+
+    /// <summary>What kind it is, in a few words joined by dashes; null for one of no kind.</summary>
+    public string? Name { get; init; }
 }
 
 /// <summary>How a run ended.</summary>
