@@ -1,3 +1,5 @@
+using PeftNative.Training.Metrics;
+
 namespace PeftNative.Training.Loop;
 
 /// <summary>Something that happened in a run.</summary>
@@ -46,6 +48,9 @@ public sealed record EvalEvent : TrainEvent
 {
     /// <summary>loss, perplexity, accuracy, ...: what fits the task.</summary>
     public required IReadOnlyDictionary<string, double> Metrics { get; init; }
+
+    /// <summary>What was found of each label; null for tasks without labels.</summary>
+    public ClassReport? Classes { get; init; }
 
     /// <summary>Whether it is the best so far.</summary>
     public required bool IsBest { get; init; }

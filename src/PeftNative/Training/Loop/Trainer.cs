@@ -319,7 +319,7 @@ public sealed class Trainer : IDisposable
             folder?.SaveBest(Adapter);
         }
         progress?.Invoke(new EvalEvent { Step = CompletedSteps, Metrics = metrics, IsBest = isBest,
-            Duration = clock.Elapsed });
+            Classes = evaluator!.Classes, Duration = clock.Elapsed });
         return metrics;
     }
 
