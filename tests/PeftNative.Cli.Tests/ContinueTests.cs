@@ -1,7 +1,5 @@
 using System.Text.Json.Nodes;
 using PeftNative.Backends;
-using PeftNative.Formats.Safetensors;
-using PeftNative.Peft.Adapters;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;

@@ -90,7 +90,7 @@ public sealed class ModelHead(
     internal HeadResult Result(Pass pass)
     {
         var state = pass.States.Head;
-        return new HeadResult(HostValues.Sum(pass.Backend, state.Loss),
+        return new HeadResult(LossSum(pass.Backend, state),
             state.Hits.IsPresent ? HostValues.CountOnes(pass.Backend, state.Hits) : 0, state.Loss.Rows,
             state.Loss.Rows * (state.Targets.Values is null ? 1 : Width));
     }
@@ -104,12 +104,15 @@ public sealed class ModelHead(
         var loss = state.Loss.RowRange(start, count).Reshape(1, count);
         if (targets.Labels is not null)
         {
-            pass.Backend.Run(new CrossEntropyOp
+            var op = new CrossEntropyOp
             {
                 Logits = scores, Labels = state.Wanted.RowRange(start, count).Reshape(1, count), Loss = loss,
                 Correct = state.Hits.RowRange(start, count).Reshape(1, count),
                 Gradient = backward, GradientScale = targets.GradientScale, SoftCap = softCap,
-            });
+            };
+            if (targets.ClassWeights is { } weights)
+                ClassWeighting.Run(pass.Backend, op, targets.Labels.AsSpan(start, count), weights);
+            else pass.Backend.Run(op);
         }
         else
         {
@@ -121,6 +124,10 @@ public sealed class ModelHead(
         }
         if (backward) Output.Backward(pass, state.Output, scores, dFeatures, accumulate: false);
     }
+
+    private static double LossSum(IBackend backend, State state) => state.Targets.ClassWeights is { } weights
+        ? ClassWeighting.Sum(HostValues.Download(backend, state.Loss), state.Targets.Labels, weights)
+        : HostValues.Sum(backend, state.Loss);
 
     // cap · tanh(scores / cap)
     private Tensor Cap(Pass pass, in Tensor scores)

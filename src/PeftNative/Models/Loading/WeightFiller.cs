@@ -52,8 +52,8 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             Quantized = quantized,
             Doubts = [.. new[]
             {
-                tie?.Doubt(model.Config), GgufDoubt(), UnusedTensors.Doubt(model, unused), Growth(), Requantized(),
-            }.Concat(quantized.Values.Select(q => q.Doubt)).OfType<string>()],
+                tie?.Doubt(model.Config), GgufDoubt(), Growth(), Requantized(),
+            }.Concat(UnusedTensors.Doubts(model, unused)).Concat(quantized.Values.Select(q => q.Doubt)).OfType<string>()],
         };
     }
 

@@ -45,7 +45,9 @@ public sealed class LoraAdapter : Adapter
         }
         isBypassed = embedding is not null && IsBypassed(model.Embedding.Path);
         if (tie && embedding is not null) linears[head!.Index] = NewLinear(head, config, model.Embedding.Path);
-        DoubtNames("target_modules", config.Targets!.Names ?? [], n => TargetMatcher.IsNameOfAny(model, n));
+        DoubtNames(Matcher(config));
+        DoubtNames("rank_pattern", config.RankPattern.Select(p => p.Pattern), IsAdapted, NotAdapted);
+        DoubtNames("alpha_pattern", config.AlphaPattern.Select(p => p.Pattern), IsAdapted, NotAdapted);
         ReplaceModules(config.ModulesToSave ?? []);
         if (tie) ShareEmbedding();
         if (SharedHead is { } copied)
@@ -193,11 +195,18 @@ public sealed class LoraAdapter : Adapter
         if (LoraPatterns.Doubt("alpha_pattern", config.AlphaPattern, paths) is { } doubt) Warn(doubt);
     }
 
-    private static IReadOnlyList<ModuleInfo> Matched(TransformerModel model, LoraConfig config) => new TargetMatcher
+    private const string NotAdapted = "which fits no module that is adapted";
+
+    private bool IsAdapted(string pattern) => Pairs.Keys.Any(path => TargetMatcher.PatternApplies(pattern, path));
+
+    private static IReadOnlyList<ModuleInfo> Matched(TransformerModel model, LoraConfig config) =>
+        Matcher(config).Match(model, m => m.Linear is not null || m.Path == model.Embedding.Path);
+
+    private static TargetMatcher Matcher(LoraConfig config) => new()
     {
         Targets = config.Targets!, Exclude = config.Exclude, ModulesToSave = config.ModulesToSave ?? [],
         Layers = config.Layers, LayersPattern = config.LayersPattern,
-    }.Match(model, m => m.Linear is not null || m.Path == model.Embedding.Path);
+    };
 
     // Rank and scale are those of the path; a tied head's are its embedding's.
     private LoraLinear NewLinear(LinearSite site, LoraConfig config, string path)
