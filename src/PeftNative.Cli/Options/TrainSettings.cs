@@ -63,6 +63,12 @@ internal static class TrainSettings
     public static readonly Setting WeightDecay =
         Number("weight_decay", "AdamW's decoupled decay.", "0") with { Least = 0 };
 
+    public static readonly Setting ClassWeight = new("class_weight", SettingKind.Text,
+        "Factors on the loss of labels, the others having 1; balanced: every label weighs the same in sum.")
+    {
+        ValueName = "balanced|NAME=X,...", Aliases = ["class_weights"], Group = "Training",
+    };
+
     public static readonly Setting Beta1 = Number("adam_beta1", "AdamW.", "0.9") with { Least = 0, Most = 1 };
 
     public static readonly Setting Beta2 = Number("adam_beta2", "AdamW.", "0.999") with { Least = 0, Most = 1 };
@@ -139,7 +145,7 @@ internal static class TrainSettings
         .. MethodSettings.Keys,
         .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, Epochs, MaxSteps, DataSettings.BatchSize, Accumulation,
-        LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay,
+        LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, ClassWeight,
         Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, Shared.Seed,
     ];
 
@@ -151,8 +157,8 @@ internal static class TrainSettings
         .. MethodSettings.Keys, .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps,
         LearningRate, Scheduler,
-        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm,
-        GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
+        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, ClassWeight, Beta1, Beta2, Epsilon,
+        MaxGradientNorm, GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience,
         MinDelta, Resume, .. Shared.Machine,
     ];
@@ -186,6 +192,13 @@ internal static class TrainSettings
         EarlyStoppingMinDelta = values.Number(MinDelta),
         OnNan = values.Text(OnNan) == "skip" ? Training.Loop.OnNan.Skip : Training.Loop.OnNan.Stop,
     };
+
+    /// <summary>Refuses what has no effect without data to evaluate on; defaults written out in a file do.</summary>
+    /// <exception cref="UsageException">Something of that kind was given.</exception>
+    public static void RefuseEvaluation(SettingValues values) => values.Refuse(
+        new[] { EvalSteps, Metric, Patience, MinDelta }.Where(s => values.Has(s)
+            && !JsonNode.DeepEquals(values.Node(s), s.DefaultValue)),
+        "without data to evaluate on", "give --eval_data or --val_size");
 
     private static string UsualRatesText()
     {

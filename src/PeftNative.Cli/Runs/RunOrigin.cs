@@ -96,17 +96,27 @@ internal sealed class RunOrigin
     public ModelOptions Complete(ModelOptions asked) =>
         asked with { VocabularySize = Folders.Any() ? Fitting.VocabularySize : null };
 
+    /// <summary>Positions that the method puts before each sequence.</summary>
+    public int LeadingPositions => settings.LeadingPositions;
+
     /// <summary>Adds adapters into the base, then makes the adapter or loads it.</summary>
-    public Adapter Begin(TransformerModel loaded, HfTokenizer tokenizer, ulong seed, Terminal terminal)
+    /// <exception cref="ModelFormatException">The adapter does not fit, or leaves untrained what the checkpoint
+    /// lacks.</exception>
+    public Adapter Begin(TransformerModel loaded, IReadOnlyList<string> created, HfTokenizer tokenizer, ulong seed,
+        Terminal terminal)
     {
         Merge(loaded, terminal);
         var adapter = Adapter is null
-            ? settings.WithTokenizer(tokenizer).Create(loaded, seed, trainable: true, "default")
+            ? CreatedParts.Save(settings.WithTokenizer(tokenizer), loaded, created)
+                .Create(loaded, seed, trainable: true, "default")
             : AdapterFolder.Load(loaded, Adapter, settings, trainable: true, "default");
-        var doubts = Adapter is null ? adapter.Warnings.Concat(adapter.Doubts) : AdapterFolder.Doubts(adapter, Adapter);
-        foreach (var doubt in doubts) terminal.WarnOnce(doubt);
+        CreatedParts.Require(adapter, created);
         return adapter;
     }
+
+    /// <summary>What is odd about the adapter that it began with, in sentences.</summary>
+    public IEnumerable<string> Doubts(Adapter adapter) =>
+        Adapter is null ? adapter.Warnings.Concat(adapter.Doubts) : AdapterFolder.Doubts(adapter, Adapter);
 
     /// <summary>What is said of it before the run, as names and texts.</summary>
     public IEnumerable<(string Name, string Text)> Lines(string? output)

@@ -12,6 +12,7 @@ using PeftNative.Ops;
 using PeftNative.Peft.Adapters;
 using PeftNative.Tokenizers;
 using PeftNative.Training.Loop;
+using PeftNative.Training.Observing;
 
 namespace PeftNative.Cli.Runs;
 
@@ -64,6 +65,9 @@ internal sealed class RunSetup : IDisposable
     /// <summary>The labels of a classifier; null for other tasks.</summary>
     public LabelVocabulary? Labels { get; init; }
 
+    /// <summary>What a person should know before training.</summary>
+    public required IReadOnlyList<Observation> Observations { get; init; }
+
     /// <summary>What the training data is like.</summary>
     public required DataReport Report { get; init; }
 
@@ -84,10 +88,12 @@ internal sealed class RunSetup : IDisposable
         var tokenizerFolder = origin.TokenizerFolder;
         var tokenizer = HfTokenizer.Load(tokenizerFolder);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
+        if (eval is null) TrainSettings.RefuseEvaluation(values);
         var labels = origin.LabelsFor(train, config, terminal);
-        var maxLength = DataPlan.MaxLength(values, config);
+        var maxLength = DataPlan.MaxLength(values, config, origin.LeadingPositions);
         var examples = train.Encode(tokenizer, tokenizerFolder, maxLength, labels);
         var evalExamples = eval?.Encode(tokenizer, tokenizerFolder, maxLength, labels);
+        options = options with { ClassWeights = ClassWeightText.Read(values, labels, examples) };
         terminal.Cancellation.ThrowIfCancellationRequested();
 
         var backend = Machine.CreateBackend(values);
@@ -98,18 +104,22 @@ internal sealed class RunSetup : IDisposable
             var asked = origin.Complete(train.ModelOptions(config, labels, options.Seed));
             (model, var loaded) = ModelLoader.Load(backend, folder, asked with { Quantization = quantization },
                 progress, terminal.Cancellation);
-            foreach (var doubt in loaded.Doubts) terminal.Warn(doubt);
-            var adapter = origin.Begin(model, tokenizer, options.Seed, terminal);
+            var adapter = origin.Begin(model, loaded.Created, tokenizer, options.Seed, terminal);
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
+            var report = DataReport.Of(examples, labels, train.BadLines);
             return new RunSetup
             {
                 Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter,
                 Origin = origin, TokenizerFolder = tokenizerFolder,
                 Data = train, Train = examples,
                 Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels,
-                Report = DataReport.Of(examples, labels, train.BadLines), MaxLength = maxLength,
+                Report = report, MaxLength = maxLength,
+                Observations = [
+                    .. StartPanel.Observations(loaded, origin.Doubts(adapter), adapter.Model, report, tokenizer),
+                    .. RunObservations.Before(new RunFacts(adapter, examples, evalExamples, tokenizer)),
+                ],
                 Options = options with { PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null },
             };
         }

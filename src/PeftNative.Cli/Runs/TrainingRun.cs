@@ -9,6 +9,7 @@ using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Merging;
 using PeftNative.Training.Loop;
+using PeftNative.Training.Observing;
 
 namespace PeftNative.Cli.Runs;
 
@@ -32,13 +33,14 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             .Append(("output", output)).ToList();
         foreach (var (name, text) in panel) terminal.Line($"{name,-11} {text}");
         terminal.Line();
-        foreach (var warning in StartPanel.Warnings(setup).Concat(start.Changes)) terminal.Warn(warning);
         if (start.Checkpoint is not null)
             terminal.Note($"goes on from {start.Checkpoint}, step {trainer.CompletedSteps} of {trainer.TotalSteps}");
         WriteSettings();
 
         var sample = start.Checkpoint is null ? Sample.Take(setup, terminal.Cancellation) : null;
         using var log = new RunLog(output, trainer.CompletedSteps);
+        foreach (var seen in setup.Observations.Concat(start.Changes.Select(c => new Observation("run-changed", c))))
+            Tell(seen, log, trainer.CompletedSteps);
         using var console = new TrainConsole(terminal, values.Int(TrainSettings.LoggingSteps));
         using var notice = terminal.Cancellation.Register(
             () => terminal.Note("\ninterrupted: finishing the batch and saving; once more ends at once"));
@@ -57,7 +59,15 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             console.Dispose();
             WriteReport(result, trainer, log, panel, sample);
         }
-        return Finish(result, trainer);
+        return Finish(result, trainer, log);
+    }
+
+    private void Tell(Observation seen, RunLog log, int step)
+    {
+        terminal.Warn(seen.Text);
+        var line = log.Find(seen.Text)
+            ?? log.Add(new WarningEvent { Step = step, Name = seen.Name, Message = seen.Text });
+        terminal.Object(line);
     }
 
     private void WriteSettings()
@@ -82,10 +92,11 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
                 AtomicFile.Write(Path.Combine(folder, name), stream => stream.Write(File.ReadAllBytes(file)));
     }
 
-    private int Finish(TrainResult result, Trainer trainer)
+    private int Finish(TrainResult result, Trainer trainer, RunLog log)
     {
         var summary = Summary(result, trainer);
         if (result.Best is not null) CopyTokenizer(Path.Combine(output, "best"));
+        summary["observations"] = log.Observations();
         if (result.End == RunEnd.Cancelled)
         {
             terminal.Object(summary);

@@ -51,7 +51,7 @@ public sealed class TransformerModel : IDisposable
 
     /// <summary>Whether a parameter has a row for every token.</summary>
     internal bool HasRowsOfTokens(Parameter parameter) =>
-        parameter == Embedding.Table || (Task.WritesText() && parameter == Head.Output.Weight);
+        parameter == Embedding.Table || (Task.WritesText() && parameter == Head.Output!.Weight);
 
     /// <summary>How its frozen linear layers were quantised when it was made, or null.</summary>
     internal QuantizationOptions? Quantization { get; init; }

@@ -123,6 +123,10 @@ public static class AdapterFolder
     {
         try
         {
+            if (model.Task == ModelTask.FeatureExtraction && ModelTasks.FromPeft(config.TaskType) is { } other
+                && other != model.Task)
+                throw new UsageException($"it is for {other.PeftName()}, and this model has no head.",
+                    remedy: "Load the model for that task.");
             return config.AsStored().Create(model, seed: 0, trainable, name);
         }
         catch (UsageException e)
@@ -143,6 +147,10 @@ public static class AdapterFolder
         if (adapter.Model.Folder is { } model
             && BaseIdentity.Mismatch(folder, model, adapter.Model.Merged) is { } mismatch)
             yield return $"the adapter {folder} may be for another base: {mismatch}";
+        var (asked, config) = (ModelTasks.FromPeft(ReadConfig(folder).TaskType), adapter.Model.Config);
+        if (asked?.WritesText() == true && asked != config.Task)
+            yield return $"the adapter {folder} has the task_type {asked.Value.PeftName()}, and a {config.ModelType} model "
+                + $"is used as {config.Task?.PeftName()}";
         foreach (var warning in adapter.Warnings) yield return $"the adapter {folder}: {warning}";
         foreach (var doubt in adapter.Doubts) yield return $"the adapter {folder}: {doubt}";
         if (adapter.ChangesNothing)

@@ -54,25 +54,26 @@ public static class AdapterLabels
     {
         if (adapterFolders.Count == 0) return new ModelOptions();
         var (options, config) = (TaskAndLabels(adapterFolders[0], baseFolder), FamilyTable.Read(baseFolder));
-        if (options.Task is { } task && Lack(task, config) is { } lack)
+        if (options.Task is { } task && Lacks(task, config))
             throw new ModelFormatException($"The adapter does not fit this {config.ModelType} model: it was made for "
-                + $"another family, as it is for {task.PeftName()} and the model has {lack}.", adapterFolders[0],
-                "Use the base it was made for.").As(AdapterMisfit.OtherFamily);
+                + $"another family, as it is for {task.PeftName()} and the model has no head that writes texts.",
+                adapterFolders[0], "Use the base it was made for.").As(AdapterMisfit.OtherFamily);
         var writesText = (options.Task ?? config.Task)?.WritesText() ?? true;
         return options with { VocabularySize = AdapterVocabulary.SizeFor(adapterFolders, config, writesText) };
     }
 
-    // What a family lacks for a task, or has too much.
-    private static string? Lack(ModelTask task, TransformerConfig config) =>
-        task == ModelTask.SequenceToSequence && config.Encoder is null ? "no encoder beside its decoder"
-        : task != ModelTask.SequenceToSequence && config.Encoder is not null ? "an encoder beside its decoder"
-        : task == ModelTask.CausalLM && FamilyTable.Find(config.ModelType, "config.json").Names.LanguageModelHead is null
-            ? "no head that writes texts" : null;
+    private static bool Lacks(ModelTask task, TransformerConfig config) => task == ModelTask.CausalLM
+        && FamilyTable.Find(config.ModelType, "config.json").Names.LanguageModelHead is null;
 
     private static ModelOptions TaskAndLabels(string adapterFolder, string baseFolder)
     {
         var task = TaskOf(adapterFolder);
-        if (task is null || task.Value.WritesText()) return new ModelOptions { Task = task };
+        // Which of the two ways of writing text it is, the base decides: task_type is often left as a recipe had it.
+        if (task?.WritesText() == true)
+            task = FamilyTable.Read(baseFolder).Encoder is null ? ModelTask.CausalLM : ModelTask.SequenceToSequence;
+        // An adapter of hidden states goes with whatever head the base has.
+        if (task is null or ModelTask.FeatureExtraction) return new ModelOptions();
+        if (task.Value.WritesText()) return new ModelOptions { Task = task };
         var above = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterFolder)));
         var file = new[] { adapterFolder, above }.OfType<string>().Select(f => Path.Combine(f, FileName))
             .FirstOrDefault(File.Exists);

@@ -75,14 +75,6 @@ public sealed class MisfitTests : IDisposable
         Expect(AdapterMisfit.Incomplete, "has no adapter_model.safetensors");
     }
 
-    [Fact]
-    public void An_adapter_of_a_bare_model_says_so()
-    {
-        Change(config => config["task_type"] = "FEATURE_EXTRACTION");
-        Rewrite(name => name.Replace("model.model.", "model.", StringComparison.Ordinal));
-        Expect(AdapterMisfit.OtherHead, "the bare model without a head, whose modules are named layers.N.self_attn.");
-    }
-
     [Theory]
     [InlineData("module.", Root)]
     [InlineData("_orig_mod.", Root)]
@@ -90,7 +82,6 @@ public sealed class MisfitTests : IDisposable
     [InlineData(Root + "_orig_mod.", Root)]
     [InlineData(Root + "module.", Root)]
     [InlineData("", Root)]
-    [InlineData(Root, Root + "model.")]
     [InlineData("", Root + "model.")]
     public void Names_that_begin_oddly_are_read_with_a_warning(string beginning, string inPlaceOf)
     {

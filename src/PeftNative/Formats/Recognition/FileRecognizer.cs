@@ -1,6 +1,5 @@
 using PeftNative.Formats.Gguf;
 using PeftNative.Formats.Json;
-using PeftNative.Formats.Storage;
 using PeftNative.Formats.Text;
 
 namespace PeftNative.Formats.Recognition;

@@ -10,6 +10,8 @@ internal static class FolderRecognizer
     private static readonly string[] Weights =
         ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
+    private static readonly string[] WeightPatterns = ["*.safetensors", "*.bin", "*.pth", "*.pt", "*.ckpt"];
+
     private static readonly string[] PictureLoras = ["pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin"];
 
     internal static Recognized Find(string folder)
@@ -81,7 +83,7 @@ internal static class FolderRecognizer
 
     // Where the weights have a name of their own.
     private static string? OnlyWeights(string folder) =>
-        new[] { "*.safetensors", "*.bin", "*.pth", "*.pt", "*.ckpt" }.Select(p => Files(folder, p)
+        WeightPatterns.Select(p => Files(folder, p)
             .Where(f => Path.GetFileName(f) is not ("training_args.bin" or "optimizer.pt" or "scheduler.pt"))
             .OrderByDescending(f => new FileInfo(f).Length).FirstOrDefault()).FirstOrDefault(f => f is not null);
 

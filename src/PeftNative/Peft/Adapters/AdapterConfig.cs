@@ -48,6 +48,9 @@ public abstract record AdapterConfig
     /// <exception cref="UsageException">They do not fit the model.</exception>
     public abstract AdapterConfig Complete(TransformerModel model);
 
+    /// <summary>Positions that it takes in front of every sequence: virtual tokens, or a prefix.</summary>
+    internal virtual int LeadingPositions => 0;
+
     /// <summary>
     /// The settings for an adapter whose weights come from files: those of methods that train through an encoder, which
     /// is not stored, then make an adapter without it.
@@ -78,11 +81,12 @@ public abstract record AdapterConfig
     /// <summary>
     /// The modules trained whole for a task: those asked for and, for classifiers, PEFT's two names of heads.
     /// </summary>
-    protected IReadOnlyList<string> ModulesToSaveFor(TransformerModel model)
+    protected internal IReadOnlyList<string> ModulesToSaveFor(TransformerModel model)
     {
         var names = (ModulesToSave ?? []).ToList();
-        // PEFT writes no head where it was told no task.
-        if (!model.Task.WritesText() && !(IsStored && TaskType is null))
+        // PEFT writes no head where it was told no task, or one without.
+        var hasNoHead = TaskType is null || TaskType == ModelTask.FeatureExtraction.PeftName();
+        if (model.Task.Classifies() && !(IsStored && hasNoHead))
             foreach (var head in (ReadOnlySpan<string>)["classifier", "score"])
                 if (!names.Contains(head)) names.Add(head);
         return names;

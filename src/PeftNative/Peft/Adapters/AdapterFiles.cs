@@ -18,11 +18,6 @@ internal static class AdapterFiles
     internal static string? Find(string folder, MethodFile file) =>
         new[] { file.Name, file.Older }.Select(n => Path.Combine(folder, n)).FirstOrDefault(File.Exists);
 
-    /// <summary>The task_type of a folder's settings; null where they have none.</summary>
-    internal static string? TaskType(string folder) =>
-        Path.Combine(folder, ConfigName) is var path && File.Exists(path)
-            ? StrictJson.ReadFile(path).GetOptionalString("task_type") : null;
-
     /// <summary>The settings files of an adapter.</summary>
     internal static IEnumerable<(string Name, string Text)> Texts(Adapter adapter) =>
         adapter.Settings.Select(s => (s.File, PeftJson.Write(s.Json)));

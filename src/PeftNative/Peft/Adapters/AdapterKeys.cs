@@ -1,3 +1,4 @@
+using PeftNative.Models.Families;
 using PeftNative.Models.Weights;
 using PeftNative.Peft.Tokens;
 
@@ -30,20 +31,14 @@ internal static class AdapterKeys
         Array.Find(Roots, r => name.StartsWith(r, StringComparison.Ordinal)) is { } root ? name[root.Length..] : name;
 
     /// <summary>
-    /// Usual names that a tensor may mean which does not begin as it should: wrapped, without base_model.model. in
-    /// front, or one <c>model.</c> short. PEFT passes such tensors over.
+    /// Usual names that a tensor may mean which does not begin as it should: wrapped, or without base_model.model. in
+    /// front. PEFT passes such tensors over.
     /// </summary>
-    /// <param name="name">The name of the tensor.</param>
-    /// <param name="backbone">What a model with a head calls its trunk.</param>
-    /// <param name="isBare">Whether it was trained on a bare model, which has short names and means them.</param>
-    internal static IEnumerable<string> Mended(string name, string backbone, bool isBare)
+    internal static IEnumerable<string> Mended(string name)
     {
         var plain = Unwrapped(name);
         if (plain != name) yield return plain;
         if (!plain.StartsWith(Roots[1], StringComparison.Ordinal)) yield return Roots[0] + plain;
-        var rest = WithoutRoot(plain);
-        if (!isBare && backbone.Length > 0 && !rest.StartsWith(backbone + ".", StringComparison.Ordinal))
-            yield return $"{Roots[0]}{backbone}.{rest}";
     }
 
     /// <summary>
@@ -62,6 +57,18 @@ internal static class AdapterKeys
             for (var count = 1; count <= most && first + count <= parts.Length; count++)
                 yield return string.Join('.', [.. parts[..first], .. parts[(first + count)..]]);
         }
+    }
+
+    /// <summary>
+    /// What a tensor of an adapter of a model without a head (FEATURE_EXTRACTION) is called where the model has one:
+    /// the backbone is then inside another module; null where that is no other name.
+    /// </summary>
+    internal static string? UnderHead(string name, Family family)
+    {
+        var outer = family.Names.Backbone.Split('.')[0];
+        return outer.Length > 0 && name.StartsWith(Roots[0], StringComparison.Ordinal)
+            && !name.AsSpan(Roots[0].Length).StartsWith($"{outer}.")
+            ? $"{Roots[0]}{outer}.{name[Roots[0].Length..]}" : null;
     }
 
     /// <summary>

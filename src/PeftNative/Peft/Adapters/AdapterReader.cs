@@ -19,13 +19,9 @@ internal sealed class AdapterReader
     private readonly Dictionary<Parameter, StoredTensor> ofBase = [];
     private readonly List<string> problems = [], unplaced = [], mended = [];
     private readonly List<(StoredTensor Tensor, Parameter Parameter)> misshapen = [];
-    private readonly Lazy<bool> isBare;
 
-    private AdapterReader(Adapter adapter, TensorFile file, Dictionary<string, AdapterEntry> places)
-    {
+    private AdapterReader(Adapter adapter, TensorFile file, Dictionary<string, AdapterEntry> places) =>
         (this.adapter, this.file, open) = (adapter, file, places);
-        isBare = new(() => ModelTasks.FromPeft(AdapterFiles.TaskType(Folder)) is null);
-    }
 
     /// <summary>Reads a file.</summary>
     /// <param name="adapter">The adapter, which is warned of what is odd.</param>
@@ -59,6 +55,8 @@ internal sealed class AdapterReader
     {
         var names = AdapterKeys.Spellings(name, adapter.Config.Method.NamedParts).ToList();
         if (adapter.TwinOf(name) is { } twinName) names.Add(twinName);
+        if (AdapterKeys.UnderHead(name, adapter.Model.Family) is { } headed)
+            names.AddRange([headed, .. AdapterKeys.Spellings(headed, adapter.Config.Method.NamedParts)]);
         if (names.Any(spelling => Take(tensor, spelling))) return true;
         if (names.Find(taken.ContainsKey) is { } twin) CompareTwins(tensor, twin);
         else if (AdapterKeys.WithoutOriginal(name) is { } copied && IsPlace(copied))
@@ -71,8 +69,7 @@ internal sealed class AdapterReader
     // One whose name does not even begin as PEFT's do.
     private bool Mend(StoredTensor tensor)
     {
-        var names = AdapterKeys.Mended(tensor.Name, adapter.Model.Family.Names.Backbone, isBare.Value);
-        if (!names.Any(name => Take(tensor, name) || Place(tensor, name))) return false;
+        if (!AdapterKeys.Mended(tensor.Name).Any(name => Take(tensor, name) || Place(tensor, name))) return false;
         mended.Add(tensor.Name);
         return true;
     }

@@ -1,4 +1,3 @@
-using PeftNative.Formats;
 using PeftNative.Formats.Json;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Formats.Text;
@@ -44,14 +43,13 @@ internal sealed class MisfitFinder
         var patterns = modules.Select(m => m.Pattern).Where(p => p.Split('.').Contains(FileModules.Number)).Distinct()
             .ToList();
         var names = model.Family.Names;
-        if (patterns.Count == 0 || 2 * patterns.Count(p => FileModules.Has(names, p)) >= patterns.Count) return null;
-        if (patterns.All(p => FileModules.Has(names, p, isHeadless: true)))
-            return new(AdapterMisfit.OtherHead,
-                $"it was made for the bare model without a head, whose modules are named {patterns[0]}");
+        if (patterns.Count == 0 || 2 * patterns.Count(IsOwn) >= patterns.Count) return null;
         var families = Families(isHeadless: false) is { Count: > 0 } found ? found : Families(isHeadless: true);
         return new(AdapterMisfit.OtherFamily, $"it was made for another family, whose modules are named {patterns[0]}, "
             + (families.Count == 0 ? "as in none that is known here" : $"as in {Listed(families)}"));
 
+        // An adapter of a model without a head has names without what stands around it.
+        bool IsOwn(string pattern) => FileModules.Has(names, pattern) || FileModules.Has(names, pattern, true);
         List<string> Families(bool isHeadless) => [.. FamilyTable.BestKnownFirst
             .Where(f => patterns.All(p => FileModules.Has(f.Names, p, isHeadless))).Select(f => f.ModelType)];
     }
@@ -118,10 +116,10 @@ internal sealed class MisfitFinder
         ? StrictJson.ReadFile(Path.Combine(folder, AdapterFiles.ConfigName)) : null;
 
     // The size that the base decides; the other one of a pair is a setting of the adapter.
-    private static (long? There, long? Here) Width(StoredTensor tensor, IReadOnlyList<long> expected)
+    private static (long? There, long? Here) Width(StoredTensor tensor, long[] expected)
     {
-        if (tensor.Shape.Length != expected.Count || IsTurned(tensor, expected)) return default;
-        for (var i = 0; i < expected.Count; i++)
+        if (tensor.Shape.Length != expected.Length || IsTurned(tensor, expected)) return default;
+        for (var i = 0; i < expected.Length; i++)
             if (i != InnerOf(tensor) && tensor.Shape[i] != expected[i]) return (tensor.Shape[i], expected[i]);
         return default;
     }
@@ -136,8 +134,8 @@ internal sealed class MisfitFinder
         return "its tensors are not those that its settings ask for";
     }
 
-    private static bool IsTurned(StoredTensor tensor, IReadOnlyList<long> expected) =>
-        tensor.Shape.Length == 2 && expected.Count == 2 && tensor.Shape[0] != tensor.Shape[1]
+    private static bool IsTurned(StoredTensor tensor, long[] expected) =>
+        tensor.Shape.Length == 2 && expected.Length == 2 && tensor.Shape[0] != tensor.Shape[1]
         && (tensor.Shape[0], tensor.Shape[1]) == (expected[1], expected[0]);
 
     private static int? InnerOf(StoredTensor tensor) =>
