@@ -116,6 +116,16 @@ internal static class TrainSettings
         Default = "0", Least = 0, Group = Save,
     };
 
+    public static readonly Setting TuneThresholds = new("tune_thresholds", SettingKind.Switch,
+        "Records with several labels: find the probability from which each label counts, for its best F1 on the data "
+            + "to evaluate on; predict then goes by it.") { Group = Save };
+
+    public static readonly Setting ReportTo = new("report_to", SettingKind.Names,
+        "Also write the numbers for others: tensorboard leaves event files in the folder runs.")
+    {
+        ValueName = "tensorboard|none", Group = Save,
+    };
+
     public static readonly Setting Resume = new("resume", SettingKind.Text,
         "auto goes on from the newest checkpoint of the output folder.")
     {
@@ -146,7 +156,7 @@ internal static class TrainSettings
         SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, ClassWeight, Beta1, Beta2, Epsilon,
         MaxGradientNorm, GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience,
-        MinDelta, Resume, .. Shared.Machine,
+        MinDelta, TuneThresholds, ReportTo, Resume, .. Shared.Machine,
     ];
 
     /// <summary>The settings that are written beside the adapter: all but how the run begins.</summary>
@@ -175,16 +185,27 @@ internal static class TrainSettings
         EvalSteps = OptionalInt(values, EvalSteps), SaveSteps = OptionalInt(values, SaveSteps),
         SaveTotalLimit = values.Int(SaveLimit),
         BestMetric = values.Text(Metric), EarlyStoppingPatience = OptionalInt(values, Patience),
-        EarlyStoppingMinDelta = values.Number(MinDelta),
+        EarlyStoppingMinDelta = values.Number(MinDelta), TuneThresholds = values.Switch(TuneThresholds),
         OnNan = values.Text(OnNan) == "skip" ? Training.Loop.OnNan.Skip : Training.Loop.OnNan.Stop,
     };
 
     /// <summary>Refuses what has no effect without data to evaluate on; defaults written out in a file do.</summary>
     /// <exception cref="UsageException">Something of that kind was given.</exception>
     public static void RefuseEvaluation(SettingValues values) => values.Refuse(
-        new[] { EvalSteps, Metric, Patience, MinDelta }.Where(s => values.Has(s)
+        new[] { EvalSteps, Metric, Patience, MinDelta, TuneThresholds }.Where(s => values.Has(s)
             && !JsonNode.DeepEquals(values.Node(s), s.DefaultValue)),
         "without data to evaluate on", "give --eval_data or --val_size");
+
+    /// <summary>Whether the numbers of a run are to be written for TensorBoard.</summary>
+    /// <exception cref="UsageException">Something else was asked for.</exception>
+    public static bool ReportsToTensorBoard(SettingValues values)
+    {
+        var asked = values.Texts(ReportTo);
+        foreach (var other in asked.Except(["tensorboard", "none"]))
+            throw new UsageException($"A run cannot report to '{other}'.", values.OriginOf(ReportTo),
+                "Give tensorboard or none; log.jsonl has everything for other programs.");
+        return asked.Contains("tensorboard");
+    }
 
     private static string UsualRatesText()
     {

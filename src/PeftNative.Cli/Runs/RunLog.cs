@@ -62,12 +62,7 @@ internal sealed class RunLog : IDisposable
             ["elapsed_s"] = Math.Round(s.Elapsed.TotalSeconds, 3),
             ["remaining_s"] = Math.Round(s.Remaining.TotalSeconds, 1),
         },
-        EvalEvent v => new JsonObject([
-            KeyValuePair.Create("event", (JsonNode?)"eval"), KeyValuePair.Create("step", (JsonNode?)v.Step),
-            .. v.Metrics.Select(m => KeyValuePair.Create("eval_" + m.Key, JsonLines.Number(m.Value))),
-            KeyValuePair.Create("is_best", (JsonNode?)v.IsBest),
-            KeyValuePair.Create("seconds", (JsonNode?)Math.Round(v.Duration.TotalSeconds, 3)),
-        ]),
+        EvalEvent v => Evaluation(v),
         SavedEvent s => new JsonObject { ["event"] = "saved", ["step"] = s.Step, ["folder"] = s.Folder },
         WarningEvent w => new JsonObject
         {
@@ -75,6 +70,18 @@ internal sealed class RunLog : IDisposable
         },
         _ => new JsonObject { ["event"] = e.GetType().Name, ["step"] = e.Step },
     };
+
+    private static JsonObject Evaluation(EvalEvent v)
+    {
+        var line = new JsonObject([
+            KeyValuePair.Create("event", (JsonNode?)"eval"), KeyValuePair.Create("step", (JsonNode?)v.Step),
+            .. v.Metrics.Select(m => KeyValuePair.Create("eval_" + m.Key, JsonLines.Number(m.Value))),
+            KeyValuePair.Create("is_best", (JsonNode?)v.IsBest),
+            KeyValuePair.Create("seconds", (JsonNode?)Math.Round(v.Duration.TotalSeconds, 3)),
+        ]);
+        ClassTable.AddTo(line, v.Classes);
+        return line;
+    }
 
     private void Write(JsonObject line)
     {
