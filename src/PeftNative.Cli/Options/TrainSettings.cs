@@ -21,6 +21,18 @@ internal static class TrainSettings
         ValueName = "DIR", Aliases = ["output_dir", "adapter_path", "out_dir"], Group = "What",
     };
 
+    public static readonly Setting Adapter = new("adapter", SettingKind.Text,
+        "Folder of a saved adapter to go on training: its method and settings, this data, a new run.")
+    {
+        ValueName = "DIR", Aliases = ["adapter_name_or_path"], Group = "What",
+    };
+
+    public static readonly Setting MergeAdapter = new("merge_adapter", SettingKind.Text,
+        "Adapter to add into the base first, with :SCALE to weigh it; may be given several times.")
+    {
+        ValueName = "DIR[:SCALE]", Group = "What", IsRepeatable = true,
+    };
+
     public static readonly Setting Epochs = Number("epochs", "Passes over the data.", "3", "num_train_epochs",
         "num_epochs") with { Least = 1e-6 };
 
@@ -139,7 +151,8 @@ internal static class TrainSettings
     /// </summary>
     public static readonly Setting[] Defining =
     [
-        Shared.Model, DataSettings.Data, DataSettings.ValSize, MethodSettings.Name, .. MethodSettings.Keys,
+        Shared.Model, DataSettings.Data, DataSettings.ValSize, Adapter, MergeAdapter, MethodSettings.Name,
+        .. MethodSettings.Keys,
         .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, Epochs, MaxSteps, DataSettings.BatchSize, Accumulation,
         LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, ClassWeight,
@@ -149,7 +162,8 @@ internal static class TrainSettings
     /// <summary>All settings of a run.</summary>
     public static readonly Setting[] All =
     [
-        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodSettings.Name,
+        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, Adapter, MergeAdapter,
+        MethodSettings.Name,
         .. MethodSettings.Keys, .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps,
         LearningRate, Scheduler,

@@ -17,7 +17,8 @@ internal static class CompanionFiles
     {
         var files = new Dictionary<string, string>
         {
-            [BaseIdentity.FileName] = BaseIdentity.Write(values.Text(Shared.Model), setup.Model.Quantization),
+            [BaseIdentity.FileName] = BaseIdentity.Write(values.Text(Shared.Model), setup.Origin.Parts,
+                setup.Model.Quantization),
         };
         if (setup.Labels is not null) files[AdapterLabels.FileName] = Labels(setup, null);
         return files;

@@ -75,7 +75,7 @@ internal sealed class ModelSession : IDisposable
         var fitting = AdapterLabels.OptionsFor(folders, folder);
         options = (options ?? fitting) with
         {
-            Quantization = Quantization(values, folders, terminal), VocabularySize = fitting.VocabularySize,
+            Quantization = QuantizationFor(folders, values, terminal), VocabularySize = fitting.VocabularySize,
         };
         using var progress = new ProgressLine(terminal);
         progress.Show($"loading {folder}");
@@ -156,8 +156,12 @@ internal sealed class ModelSession : IDisposable
         Backend.Dispose();
     }
 
-    // An adapter belongs to the base as it was when it was trained.
-    private static QuantizationOptions? Quantization(SettingValues values, List<string> folders, Terminal terminal)
+    /// <summary>
+    /// How the base is quantised: as the settings ask or, where they say nothing, as it was when the first of the
+    /// adapters was trained.
+    /// </summary>
+    public static QuantizationOptions? QuantizationFor(IReadOnlyList<string> folders, SettingValues values,
+        Terminal terminal)
     {
         var asked = QuantizationSettings.Read(values);
         if (folders.Count == 0 || QuantizationSettings.All.Any(values.Has)) return asked;
@@ -176,7 +180,7 @@ internal sealed class ModelSession : IDisposable
     }
 
     // A colon may belong to the path (C:\...), so what follows must be a number and the whole must not be a folder.
-    private static AdapterSource Parse(string text)
+    internal static AdapterSource Parse(string text)
     {
         var colon = text.LastIndexOf(':');
         if (colon <= 0 || Directory.Exists(text)) return new AdapterSource(text);

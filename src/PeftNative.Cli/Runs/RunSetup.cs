@@ -41,7 +41,13 @@ internal sealed class RunSetup : IDisposable
     /// <summary>The tokenizer.</summary>
     public required HfTokenizer Tokenizer { get; init; }
 
-    /// <summary>The new adapter.</summary>
+    /// <summary>Its folder: the model's, or that of an adapter that adds tokens.</summary>
+    public required string TokenizerFolder { get; init; }
+
+    /// <summary>What the run begins with.</summary>
+    public required RunOrigin Origin { get; init; }
+
+    /// <summary>The adapter that is trained.</summary>
     public required Adapter Adapter { get; init; }
 
     /// <summary>The records to train on.</summary>
@@ -76,17 +82,18 @@ internal sealed class RunSetup : IDisposable
     {
         var folder = values.Text(Shared.Model);
         var config = FamilyTable.Read(folder);
-        var method = MethodSettings.Config(values); // wrong settings should show before anything large is read
+        var origin = RunOrigin.Read(values); // wrong settings should show before anything large is read
         var options = TrainSettings.ToOptions(values, config);
-        var quantization = QuantizationSettings.Read(values);
-        var tokenizer = HfTokenizer.Load(folder);
-        method = method.WithTokenizer(tokenizer);
+        var quantization = ModelSession.QuantizationFor(
+            origin.Adapter is { } continued ? [continued] : [], values, terminal);
+        var tokenizerFolder = origin.TokenizerFolder;
+        var tokenizer = HfTokenizer.Load(tokenizerFolder);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
         if (eval is null) TrainSettings.RefuseEvaluation(values);
-        var labels = train.FindLabels(config.Labels);
-        var maxLength = DataPlan.MaxLength(values, config, method.LeadingPositions);
-        var examples = train.Encode(tokenizer, folder, maxLength, labels);
-        var evalExamples = eval?.Encode(tokenizer, folder, maxLength, labels);
+        var labels = origin.LabelsFor(train, config, terminal);
+        var maxLength = DataPlan.MaxLength(values, config, origin.LeadingPositions);
+        var examples = train.Encode(tokenizer, tokenizerFolder, maxLength, labels);
+        var evalExamples = eval?.Encode(tokenizer, tokenizerFolder, maxLength, labels);
         options = options with { ClassWeights = ClassWeightText.Read(values, labels, examples) };
         terminal.Cancellation.ThrowIfCancellationRequested();
 
@@ -95,11 +102,10 @@ internal sealed class RunSetup : IDisposable
         try
         {
             using var progress = new ProgressLine(terminal);
-            var asked = train.ModelOptions(config, labels, options.Seed) with { Quantization = quantization };
-            (model, var loaded) = ModelLoader.Load(backend, folder, asked, progress, terminal.Cancellation);
-            var adapter = CreatedParts.Save(method, model, loaded.Created)
-                .Create(model, options.Seed, trainable: true, "default");
-            CreatedParts.Require(adapter, loaded.Created);
+            var asked = origin.Complete(train.ModelOptions(config, labels, options.Seed));
+            (model, var loaded) = ModelLoader.Load(backend, folder, asked with { Quantization = quantization },
+                progress, terminal.Cancellation);
+            var adapter = origin.Begin(model, tokenizer, options.Seed, loaded.Created, terminal);
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
@@ -107,11 +113,12 @@ internal sealed class RunSetup : IDisposable
             return new RunSetup
             {
                 Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter,
+                Origin = origin, TokenizerFolder = tokenizerFolder,
                 Data = train, Train = examples,
                 Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels,
                 Report = report, MaxLength = maxLength,
                 Observations = [
-                    .. StartPanel.Observations(loaded, adapter, report, tokenizer),
+                    .. StartPanel.Observations(loaded, adapter, origin.Doubts(adapter), report, tokenizer),
                     .. RunObservations.Before(new RunFacts(adapter, examples, evalExamples, tokenizer)),
                 ],
                 Options = options with { PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null },

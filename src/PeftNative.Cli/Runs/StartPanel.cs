@@ -24,6 +24,7 @@ internal static class StartPanel
         yield return ("model",
             $"{values.Text(Shared.Model)}: {config.ModelType}, {config.LayerCount} layers, {config.HiddenSize} wide, "
             + $"{Quantity.Count(setup.Model.ParameterCount)} parameters");
+        foreach (var line in setup.Origin.Lines(values.OptionalText(TrainSettings.Output))) yield return line;
         yield return ("data",
             $"{setup.Data.Path}: {Quantity.Of(report.Records, "record")} ({ShapeName(setup)}), "
                 + $"{Quantity.Of(report.Examples, "example")}, "
@@ -58,13 +59,13 @@ internal static class StartPanel
     }
 
     /// <summary>What model, adapter and data say of themselves, and a person should know before training.</summary>
-    public static IEnumerable<Observation> Observations(LoadReport loaded, Adapter adapter, DataReport report,
-        ITokenizer tokenizer)
+    public static IEnumerable<Observation> Observations(LoadReport loaded, Adapter adapter,
+        IEnumerable<string> doubts, DataReport report, ITokenizer tokenizer)
     {
         var dropout = UnusedDropout(adapter.Model.Folder!);
         foreach (var (name, texts) in new (string, IEnumerable<string?>)[]
         {
-            ("checkpoint", loaded.Doubts), ("adapter", adapter.Warnings.Concat(adapter.Doubts)),
+            ("checkpoint", loaded.Doubts), ("adapter", doubts),
             ("data", report.Warnings()), ("dropout-of-the-base", [dropout]),
         })
             foreach (var text in texts.OfType<string>()) yield return new Observation(name, text);
@@ -93,7 +94,8 @@ internal static class StartPanel
     private static string Method(RunSetup setup, SettingValues values)
     {
         var name = values.Text(MethodSettings.Name);
-        return setup.Adapter.Summary is { } summary ? $"{name}, {summary}"
+        if (setup.Adapter.Summary is { } summary) return $"{name}, {summary}";
+        return setup.Origin.Adapter is not null ? $"{name}, {MethodSettings.Describe(setup.Adapter.Config)}"
             : string.Join(", ", MethodSettings.Given(values).Select(s => $"{s.Key} {values.Node(s)}").Prepend(name));
     }
 

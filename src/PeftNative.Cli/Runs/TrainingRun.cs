@@ -7,6 +7,7 @@ using PeftNative.Formats.Json;
 using PeftNative.Formats.Storage;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Merging;
 using PeftNative.Training.Loop;
 using PeftNative.Training.Observing;
 using PeftNative.Training.Reporting;
@@ -82,14 +83,24 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
     {
         AtomicFile.WriteText(Path.Combine(output, RunFolderState.ConfigName),
             ConfigWriter.Write(values, TrainSettings.Recorded));
-        foreach (var (name, text) in files)
-            AtomicFile.WriteText(Path.Combine(output, name), text);
+        foreach (var (name, text) in files) AtomicFile.WriteText(Path.Combine(output, name), text);
+        CopyTokenizer(output);
+    }
+
+    // Who uses the adapter needs the tokenizer that knows its added tokens; so does the base, to grow.
+    private void CopyTokenizer(string folder)
+    {
+        if (setup.TokenizerFolder == values.Text(Shared.Model)) return;
+        foreach (var name in MergedFolder.TokenizerFiles)
+            if (Path.Combine(setup.TokenizerFolder, name) is var file && File.Exists(file))
+                AtomicFile.Write(Path.Combine(folder, name), stream => stream.Write(File.ReadAllBytes(file)));
     }
 
     private int Finish(TrainResult result, Trainer trainer, RunLog log)
     {
         var summary = Summary(result, trainer);
         summary["observations"] = log.Observations();
+        if (result.Best is not null) CopyTokenizer(Path.Combine(output, "best"));
         if (result.End == RunEnd.Cancelled)
         {
             terminal.Object(summary);
@@ -112,6 +123,8 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         terminal.Line($"adapter  {output}" + (result.Best is null
             ? "" : $" (the last), {Path.Combine(output, "best")} (the best)"));
         terminal.Line($"report   {Path.Combine(output, "report.html")}");
+        if (setup.Origin.Merged.Count > 0)
+            terminal.Line($"its base peftnative {setup.Origin.MergeCommand(output)}");
         terminal.Line($"try it   peftnative {TryCommand()}");
         return 0;
     }
@@ -169,7 +182,8 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
 
     private string TryCommand()
     {
-        var (model, data) = (CommandLine.Quote(values.Text(Shared.Model)), CommandLine.Quote(setup.Data.Path));
+        var folder = setup.Origin.Merged.Count > 0 ? RunOrigin.MergedBase(output) : values.Text(Shared.Model);
+        var (model, data) = (CommandLine.Quote(folder), CommandLine.Quote(setup.Data.Path));
         var adapter = CommandLine.Quote(output);
         return setup.Model.Task.WritesText()
             ? $"generate --model {model} --adapter {adapter} --prompt '...'"

@@ -69,9 +69,13 @@ public sealed record Targets
     /// <summary>Finds the rows of a batch that was laid out, and what the head should say of each.</summary>
     /// <exception cref="DataException">They are not as many as the batch needs, or a label is not one of the
     /// model's.</exception>
+    /// <exception cref="UsageException">The model has no head.</exception>
     internal void Resolve(TransformerModel model, TokenBatch batch, StepRows rows, HeadTargets into)
     {
-        var outputs = model.Head.Output.Out;
+        var outputs = model.Head.Width;
+        if (model.Head.Output is null)
+            throw new UsageException("A model without a head has no loss to learn from.",
+                remedy: "Load it for another task, or take its hidden states and a loss of your own.");
         var needed = IsPerToken ? batch.Tokens.Length : rows.SequenceCount * (Labels is null ? outputs : 1);
         var given = Labels?.Length ?? Values!.Length;
         if (given != needed) throw Unfit(given, needed, Labels is null ? rows.SequenceCount : null);
@@ -104,7 +108,7 @@ public sealed record Targets
             if (Labels![i] == Ignored) continue;
             var row = rows.RowOf(s, i - batch.Offsets[s]) - before;
             if (row < rows.Offsets[s]) continue; // nothing stands before the first token
-            into.Add(row, Checked(Labels[i], model.Head.Output.Out));
+            into.Add(row, Checked(Labels[i], model.Head.Width));
         }
     }
 

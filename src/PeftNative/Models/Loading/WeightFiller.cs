@@ -60,7 +60,7 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
     // What the file says about a tied head; one that differs from the embedding gets numbers of its own.
     private TiedHead? Tie()
     {
-        if (model.Head.Output.Weight is not { TiedTo: not null } weight) return null;
+        if (model.Head.Output?.Weight is not { TiedTo: not null } weight) return null;
         var tie = TiedHead.Find(model.Family, names, source);
         // One that the file has quantised cannot be the embedding.
         var own = new Parameter(weight.Name, weight.Rows, weight.Columns, weight.Layout);

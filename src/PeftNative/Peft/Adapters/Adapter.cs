@@ -22,7 +22,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     private readonly List<AdapterEntry> carried = [];
     private Arena? carriedValues;
     private bool isDisposed;
-    private string? bypassed;
+    private string? bypassed, mark;
 
     /// <summary>Begins an adapter; derived classes add entries and then call <see cref="Allocate"/>.</summary>
     protected Adapter(TransformerModel model, AdapterConfig config, string name)
@@ -99,7 +99,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
             var (embedding, head) = (Model.Embedding, Model.Head.Output);
             if (bypassed is not null)
                 yield return $"what it has at {bypassed} changes nothing: the model reads copies of that, as in PEFT";
-            if (IsMerged || head.Weight.TiedTo is null) yield break;
+            if (IsMerged || head?.Weight.TiedTo is null) yield break;
             var changesEmbedding = AtEmbedding is not null || replacements[embedding.Table.Index] is not null;
             var changesHead = AtLinear(head.Index) is not null || replacements[head.Weight.Index] is not null;
             if (changesEmbedding != changesHead)
@@ -150,12 +150,14 @@ public abstract class Adapter : AttachmentSet, IDisposable
     internal static void Merge(IReadOnlyList<Adapter> adapters, Action? onEach = null)
     {
         foreach (var adapter in adapters) adapter.RequireMergeable();
+        foreach (var adapter in adapters) adapter.mark = AdapterDigest.OfMerged(adapter);
         foreach (var adapter in adapters)
             foreach (var (index, copy) in adapter.Replaced()) adapter.SwapValues(adapter.Model.Parameters[index], copy);
         foreach (var adapter in adapters)
         {
             adapter.MergeWeights();
             adapter.IsMerged = true;
+            adapter.Model.Merged.Add(adapter.mark!);
             onEach?.Invoke();
         }
     }
@@ -175,7 +177,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     private void RequireMergeable()
     {
         if (IsMerged) throw new UsageException($"The adapter '{Name}' is merged already.");
-        if (SharedHead is not null && Model.Head.Output.Weight.TiedTo is null)
+        if (SharedHead is not null && Model.Head.Output?.Weight.TiedTo is null)
             throw new UsageException(
                 $"The adapter '{Name}' has one copy for a tied embedding and head, which another adapter took apart.",
                 remedy: "Leave one of them out, or use both as they are.");
@@ -190,10 +192,14 @@ public abstract class Adapter : AttachmentSet, IDisposable
         UnmergeWeights();
         foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
         IsMerged = false;
+        Model.Merged.Remove(mark!);
     }
 
     /// <summary>What may be wrong with the settings where the shapes of the files do not fit; or null.</summary>
     internal string? HintOfMisfit { get; private protected set; }
+
+    /// <summary>A digest of the saved adapter that it goes on training; null where it began anew.</summary>
+    internal string? Origin { get; set; }
 
     /// <summary>Why the method cannot be merged; null when it can.</summary>
     internal virtual UsageException? MergeRefusal => null;
@@ -268,8 +274,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <summary>Lets the trained copy of a tied embedding, if there is one, stand for the head as well.</summary>
     private protected void ShareEmbedding()
     {
-        var head = Model.Head.Output.Weight;
-        if (head.TiedTo is not { } table || replacements[table.Index] is not { } copy) return;
+        var head = Model.Head.Output?.Weight;
+        if (head?.TiedTo is not { } table || replacements[table.Index] is not { } copy) return;
         replacements[head.Index] = copy;
         SharedHead = head;
     }

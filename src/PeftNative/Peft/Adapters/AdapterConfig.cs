@@ -60,6 +60,9 @@ public abstract record AdapterConfig
     /// <summary>Whether the weights come from files.</summary>
     public bool IsStored { get; init; }
 
+    /// <summary>The settings with the name of another base, for its files.</summary>
+    internal virtual AdapterConfig OnBase(string name) => this with { BaseModel = name };
+
     /// <summary>The settings with what only the tokenizer of the base can tell.</summary>
     /// <exception cref="UsageException">Something is missing that it would have to tell of.</exception>
     public virtual AdapterConfig WithTokenizer(ITokenizer tokenizer) => this;
@@ -81,8 +84,9 @@ public abstract record AdapterConfig
     protected internal IReadOnlyList<string> ModulesToSaveFor(TransformerModel model)
     {
         var names = (ModulesToSave ?? []).ToList();
-        // PEFT writes no head where it was told no task.
-        if (!model.Task.WritesText() && !(IsStored && TaskType is null))
+        // PEFT writes no head where it was told no task, or one without.
+        var hasNoHead = TaskType is null || TaskType == ModelTask.FeatureExtraction.PeftName();
+        if (model.Task.Classifies() && !(IsStored && hasNoHead))
             foreach (var head in (ReadOnlySpan<string>)["classifier", "score"])
                 if (!names.Contains(head)) names.Add(head);
         return names;

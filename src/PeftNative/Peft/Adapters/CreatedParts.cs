@@ -15,7 +15,7 @@ internal static class CreatedParts
     /// <param name="created">Names of parameters; see <see cref="Models.Loading.LoadReport"/>.</param>
     internal static AdapterConfig Save(AdapterConfig config, TransformerModel model, IEnumerable<string> created)
     {
-        if (model.Task.WritesText()) return config;
+        if (!model.Task.Classifies()) return config;
         var saved = config.ModulesToSaveFor(model);
         List<string> lost = [.. created.Select(n => n[..n.LastIndexOf('.')]).Distinct()
             .Where(module => TargetMatcher.SavedModule(module, saved) is null)];

@@ -25,7 +25,7 @@ public sealed class Evaluator : IDisposable
         this.model = model;
         loader = new BatchLoader(data.Examples, batchSize, seed: 0, SamplingOrder.Sequential);
         run = new ModelRun(model, adapters);
-        outputs = model.Head.Output.Out;
+        outputs = model.Head.Width;
     }
 
     /// <summary>The label that the last run predicted for each record or tagged word, if any.</summary>
@@ -62,7 +62,7 @@ public sealed class Evaluator : IDisposable
             var batch = loader.Load(i);
             run.Forward(ModelBatch.Tokens(model, batch));
             var targets = ModelBatch.Targets(model, batch, 1) with { ClassWeights = ClassWeights };
-            if (!model.Task.WritesText() && ModelBatch.TermCount(batch) > 0)
+            if (model.Task.Classifies() && ModelBatch.TermCount(batch) > 0)
                 answers.Add(batch, targets, HostValues.Download(model.Backend, run.Scores(targets)), outputs);
             sum += run.Loss(targets);
             if (!double.IsFinite(sum.LossSum))

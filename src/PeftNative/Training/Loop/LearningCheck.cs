@@ -49,7 +49,7 @@ internal sealed class LearningCheck
     /// </summary>
     internal IReadOnlyList<(Observation Observation, bool MeansNotLearned)> Observe(CancellationToken cancellation)
     {
-        var isClassifier = !model.Task.WritesText();
+        var isClassifier = model.Task.Classifies();
         var constant = isClassifier ? ConstantAnswer.Loss(sample, model.Config.ProblemType, options.ClassWeights) : 0;
         var (squares, values) = Values();
         var outcome = new RunOutcome
