@@ -45,6 +45,12 @@ internal static class TrainSettings
     public static readonly Setting LearningRate = Number("learning_rate",
         $"Highest rate. {UsualRatesText()}", null, "lr") with { Least = 0 };
 
+    public static readonly Setting FindRate = new("find_rate", SettingKind.Switch,
+        "Try several rates for some steps each, less than a quarter of the run in all, and train with the best.")
+    {
+        Group = "Training",
+    };
+
     public static readonly Setting Scheduler = new("lr_scheduler", SettingKind.Text, "How the rate changes.")
     {
         Default = "linear", Aliases = ["lr_scheduler_type"], Choices = LearningRateSchedule.Names, ValueName = "NAME",
@@ -166,15 +172,17 @@ internal static class TrainSettings
         MethodSettings.Name,
         .. MethodSettings.Keys, .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps,
-        LearningRate, Scheduler,
+        LearningRate, FindRate, Scheduler,
         SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, ClassWeight, Beta1, Beta2, Epsilon,
         MaxGradientNorm, GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience,
         MinDelta, TuneThresholds, ReportTo, Resume, .. Shared.Machine,
     ];
 
-    /// <summary>The settings that are written beside the adapter: all but how the run begins.</summary>
-    public static IEnumerable<Setting> Recorded => All.Where(s => s != Resume);
+    /// <summary>
+    /// The settings that are written beside the adapter: all but how the run begins, and how its rate was found.
+    /// </summary>
+    public static IEnumerable<Setting> Recorded => All.Where(s => s != Resume && s != FindRate);
 
     /// <summary>The options of the trainer; kind and width of the model decide a rate that nobody named.</summary>
     public static TrainerOptions ToOptions(SettingValues values, TransformerConfig model) => new()

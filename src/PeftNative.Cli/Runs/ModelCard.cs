@@ -18,6 +18,8 @@ internal sealed class ModelCard
 {
     private const string FileName = "README.md", Mark = "<!-- written by peftnative; without this line it is kept -->";
 
+    private static readonly Setting[] Given = [.. TrainSettings.All.Where(s => s != TrainSettings.Resume)];
+
     private readonly RunSetup setup;
     private readonly SettingValues values;
     private readonly TrainResult result;
@@ -26,7 +28,7 @@ internal sealed class ModelCard
     private ModelCard(RunSetup setup, SettingValues values, TrainResult result)
     {
         (this.setup, this.values, this.result) = (setup, values, result);
-        folders = [.. TrainSettings.Recorded.Where(values.Has).SelectMany(values.AllTexts).Where(Path.IsPathRooted)
+        folders = [.. Given.Where(values.Has).SelectMany(values.AllTexts).Where(Path.IsPathRooted)
             .Select(p => Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(p))).OfType<string>()
             .Where(f => Path.GetPathRoot(f) != f).Select(f => f + Path.DirectorySeparatorChar).Distinct()
             .OrderByDescending(f => f.Length)];
@@ -69,7 +71,7 @@ internal sealed class ModelCard
             Table(["metric", "value"], metrics.Select(m => (m.Key, Quantity.Metric(m.Value))));
         }
         card.Append("\n## Command\n\n    peftnative train ");
-        card.Append(CommandLine.Flags(Portable(), TrainSettings.Recorded)).Append('\n');
+        card.Append(CommandLine.Flags(Portable(), Given)).Append('\n');
         if (setup.Observations.Count > 0) card.Append("\n## What was noticed\n\n");
         foreach (var seen in setup.Observations) card.Append("- ").Append(Plain(seen.Text)).Append('\n');
         foreach (var reason in result.NotLearned) card.Append("- it has not learned: ").Append(reason).Append('\n');
@@ -110,7 +112,7 @@ internal sealed class ModelCard
     private SettingValues Portable()
     {
         var portable = new SettingValues(TrainSettings.All);
-        foreach (var setting in TrainSettings.Recorded.Where(values.Has))
+        foreach (var setting in Given.Where(values.Has))
         {
             var value = values.Node(setting)!.DeepClone();
             if (value is JsonValue text && text.TryGetValue<string>(out var path)) value = Plain(path);

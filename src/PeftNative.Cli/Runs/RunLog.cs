@@ -64,6 +64,15 @@ internal sealed class RunLog : IDisposable
         },
         EvalEvent v => Evaluation(v),
         SavedEvent s => new JsonObject { ["event"] = "saved", ["step"] = s.Step, ["folder"] = s.Folder },
+        RateEvent r => new JsonObject
+        {
+            ["event"] = "find_rate", ["step"] = r.Step, ["learning_rate"] = r.Search.Rate, ["reason"] = r.Search.Reason,
+            ["steps"] = r.Search.Steps,
+            ["probes"] = new JsonArray([.. r.Search.Probes.Select(p => (JsonNode)new JsonObject
+            {
+                ["learning_rate"] = p.Rate, ["steps"] = p.Steps, ["loss"] = JsonLines.Number(p.Loss),
+            })]),
+        },
         WarningEvent w => new JsonObject
         {
             ["event"] = "warning", ["step"] = w.Step, ["name"] = w.Name, ["message"] = w.Message,

@@ -114,6 +114,13 @@ internal sealed class RunOrigin
         Terminal terminal)
     {
         Merge(loaded, terminal);
+        return NewAdapter(loaded, tokenizer, seed, created);
+    }
+
+    /// <summary>Makes or loads the adapter, on a base that has had what is merged.</summary>
+    /// <exception cref="ModelFormatException">The adapter cannot train what was created.</exception>
+    public Adapter NewAdapter(TransformerModel loaded, HfTokenizer tokenizer, ulong seed, IReadOnlyList<string> created)
+    {
         var adapter = Adapter is null
             ? CreatedParts.Save(settings.WithTokenizer(tokenizer), loaded, created)
                 .Create(loaded, seed, trainable: true, "default")

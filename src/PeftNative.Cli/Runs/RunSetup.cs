@@ -77,9 +77,16 @@ internal sealed class RunSetup : IDisposable
     /// <summary>The most tokens of an example.</summary>
     public required int MaxLength { get; init; }
 
+    /// <summary>How the learning rate was found; null where it was not looked for.</summary>
+    public RateSearchResult? Rate { get; init; }
+
     /// <summary>Reads and checks everything; settings that were left open are set to what was chosen.</summary>
-    public static RunSetup Prepare(SettingValues values, Terminal terminal)
+    /// <param name="values">The settings.</param>
+    /// <param name="terminal">Told how far it is.</param>
+    /// <param name="forTraining">Whether a rate is looked for, where that is asked for.</param>
+    public static RunSetup Prepare(SettingValues values, Terminal terminal, bool forTraining = false)
     {
+        var findsRate = RateFinding.IsDue(values) && forTraining;
         var folder = values.Text(Shared.Model);
         var config = FamilyTable.Read(folder);
         var origin = RunOrigin.Read(values); // wrong settings should show before anything large is read
@@ -94,7 +101,11 @@ internal sealed class RunSetup : IDisposable
         var maxLength = DataPlan.MaxLength(values, config, origin.LeadingPositions);
         var examples = train.Encode(tokenizer, tokenizerFolder, maxLength, labels);
         var evalExamples = eval?.Encode(tokenizer, tokenizerFolder, maxLength, labels);
-        options = options with { ClassWeights = ClassWeightText.Read(values, labels, examples) };
+        options = options with
+        {
+            ClassWeights = ClassWeightText.Read(values, labels, examples),
+            PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null,
+        };
         terminal.Cancellation.ThrowIfCancellationRequested();
 
         var backend = Machine.CreateBackend(values);
@@ -106,6 +117,9 @@ internal sealed class RunSetup : IDisposable
             (model, var loaded) = ModelLoader.Load(backend, folder, asked with { Quantization = quantization },
                 progress, terminal.Cancellation);
             var adapter = origin.Begin(model, tokenizer, options.Seed, loaded.Created, terminal);
+            var rate = !findsRate ? null : RateFinding.Run(model, examples, options, progress, terminal.Cancellation,
+                () => origin.NewAdapter(model, tokenizer, options.Seed, loaded.Created));
+            if (rate is not null) options = options with { LearningRate = rate.Rate };
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
@@ -121,7 +135,7 @@ internal sealed class RunSetup : IDisposable
                     .. StartPanel.Observations(loaded, adapter, origin.Doubts(adapter), report, tokenizer),
                     .. RunObservations.Before(new RunFacts(adapter, examples, evalExamples, tokenizer)),
                 ],
-                Options = options with { PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null },
+                Options = options, Rate = rate,
             };
         }
         catch

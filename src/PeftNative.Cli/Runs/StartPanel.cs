@@ -54,6 +54,7 @@ internal static class StartPanel
             + $"learning rate {Quantity.Number(setup.Options.LearningRate)} {setup.Options.LrScheduler}"
             + (values.OriginOf(TrainSettings.LearningRate) == RunSetup.Chosen
                 ? ", chosen for this method and model" : ""));
+        foreach (var line in setup.Rate is { } search ? RateFinding.Lines(search, totalSteps) : []) yield return line;
         yield return ("memory", Memory(setup));
         yield return ("backend", $"{setup.Backend.Name}: {setup.Backend.Description}");
     }

@@ -1,0 +1,140 @@
+using PeftNative.Data.Encoding;
+using PeftNative.Models;
+using PeftNative.Peft.Adapters;
+
+namespace PeftNative.Training.Loop;
+
+/// <summary>A short run with one rate.</summary>
+/// <param name="Rate">The highest rate of its schedule.</param>
+/// <param name="Steps">Its optimizer steps.</param>
+/// <param name="Loss">Mean loss of its later half, each batch before it is trained; infinite where it broke.</param>
+public sealed record RateProbe(double Rate, int Steps, double Loss);
+
+/// <summary>What a search for a rate came to.</summary>
+/// <param name="Rate">The rate to train with.</param>
+/// <param name="Probes">What was tried, in order.</param>
+/// <param name="Reason">Why it is this one, in a sentence.</param>
+public sealed record RateSearchResult(double Rate, IReadOnlyList<RateProbe> Probes, string Reason)
+{
+    /// <summary>Optimizer steps of all probes together.</summary>
+    public int Steps => Probes.Sum(p => p.Steps);
+}
+
+/// <summary>
+/// Looks for a learning rate by short runs on the same frozen base: rates about a factor of three apart are tried for
+/// some steps each, the best ones again for more. A probe has the schedule of the whole run in small, and starts from
+/// the run's own first values and batches, so that probes differ by their rates alone. It is judged by the loss of
+/// batches it has not trained yet, which costs nothing more. All probes together take less than a quarter of the run's
+/// steps. Stateless but for the sampled losses; used by one thread.
+/// </summary>
+public sealed class RateSearch(TransformerModel model, EncodedData train, TrainerOptions options)
+{
+    private const double Spacing = 3.1622776601683795; // two a decade
+    private const double Share = 0.24, FirstShare = 0.6;
+    private const int Around = 2, LeastSteps = 8, Finalists = 2;
+
+    // Every rate, however far from the usual one, that a decade of others has not settled.
+    private const double Least = 1e-6, Most = 1;
+
+    private readonly Dictionary<(double Rate, int Steps), double[]> losses = [];
+
+    /// <summary>Tries rates around the usual one, which <see cref="TrainerOptions.LearningRate"/> is.</summary>
+    /// <param name="start">Makes the adapter as the run begins with it; each probe has one of its own.</param>
+    /// <param name="progress">Told of every probe.</param>
+    /// <param name="cancellation">Ends the search between two steps.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public RateSearchResult Run(Func<Adapter> start, Action<RateProbe>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        var (usual, whole) = (options.LearningRate, StepsOfRun(start));
+        var budget = (int)(Share * whole);
+        var first = (int)(FirstShare * budget) / (2 * Around + 1);
+        if (first < LeastSteps)
+            return new(usual, [], $"a quarter of {whole} steps is too little to try rates; it is the usual one");
+        var probes = new List<RateProbe>();
+        RateProbe Try(double rate, int steps)
+        {
+            probes.Add(new RateProbe(rate, steps, Loss(start, rate, steps, cancellation)));
+            progress?.Invoke(probes[^1]);
+            return probes[^1];
+        }
+        for (var i = -Around; i <= Around; i++) Try(usual * Math.Pow(Spacing, i), first);
+        // The best at an edge says that there may be better beyond it.
+        while (Edge(probes) is { } beyond && Spent(probes) + first + 2 * Finalists * LeastSteps <= budget)
+            Try(beyond, first);
+        var best = probes.OrderBy(p => p.Loss).Take(Finalists).ToList();
+        var longer = (budget - Spent(probes)) / Finalists;
+        if (longer <= first) return Decide(best, probes);
+        return Decide([.. best.Select(p => Try(p.Rate, longer))], probes);
+    }
+
+    private static int Spent(List<RateProbe> probes) => probes.Sum(p => p.Steps);
+
+    private static double? Edge(List<RateProbe> probes)
+    {
+        var best = probes.MinBy(p => p.Loss)!.Rate;
+        if (double.IsInfinity(probes.Min(p => p.Loss))) return probes.Min(p => p.Rate) / Spacing;
+        return best == probes.Max(p => p.Rate) && best * Spacing <= Most ? best * Spacing
+            : best == probes.Min(p => p.Rate) && best / Spacing >= Least ? best / Spacing : null;
+    }
+
+    // Chance decides between rates whose losses lie within a standard error of each other; a long run does better with
+    // the smaller of two that are as good in a short one.
+    private RateSearchResult Decide(List<RateProbe> finalists, List<RateProbe> probes)
+    {
+        var (best, other) = (finalists.MinBy(p => p.Loss)!, finalists.MaxBy(p => p.Loss)!);
+        if (double.IsInfinity(best.Loss))
+            return new(options.LearningRate, probes, "no rate that was tried kept its numbers finite; it is the usual");
+        if (other.Rate >= best.Rate || !AreAlike(best, other))
+            return new(best.Rate, probes, $"its loss after {best.Steps} steps is the lowest");
+        return new(other.Rate, probes,
+            $"after {other.Steps} steps it is as good as {best.Rate:0.##e0} but for chance, and it is the smaller one");
+    }
+
+    private bool AreAlike(RateProbe a, RateProbe b)
+    {
+        var (x, y) = (losses[(a.Rate, a.Steps)], losses[(b.Rate, b.Steps)]);
+        if (x.Length != y.Length || x.Length < 2) return false;
+        double[] differences = [.. y.Zip(x, (p, q) => p - q)];
+        var mean = differences.Average();
+        var variance = differences.Sum(d => (d - mean) * (d - mean)) / (differences.Length - 1);
+        return mean <= Math.Sqrt(variance / differences.Length);
+    }
+
+    private double Loss(Func<Adapter> start, double rate, int steps, CancellationToken cancellation)
+    {
+        using var adapter = start();
+        using var trainer = new Trainer(model, adapter, train, null, Probe(rate, steps));
+        var seen = new double[steps];
+        try
+        {
+            for (var i = 0; i < steps; i++)
+                seen[i] = (trainer.Step(cancellation)
+                    ?? throw new OperationCanceledException(cancellation)).Loss;
+        }
+        catch (NumericException)
+        {
+            losses[(rate, steps)] = [];
+            return double.PositiveInfinity;
+        }
+        return (losses[(rate, steps)] = seen[(steps / 2)..]).Average();
+    }
+
+    private TrainerOptions Probe(double rate, int steps) => options with
+    {
+        LearningRate = rate, MaxSteps = steps, Output = null,
+        WarmupSteps = options.WarmupSteps is { } warmup ? Math.Min(warmup, steps / 2) : null, ResumeFrom = null, CheckLearning = false, FrozenLayerCacheBytes = 0,
+        EvalSteps = null, EarlyStoppingPatience = null, BestMetric = "loss", TuneThresholds = false,
+        OnNan = OnNan.Stop,
+    };
+
+    private int StepsOfRun(Func<Adapter> start)
+    {
+        using var adapter = start();
+        using var trainer = new Trainer(model, adapter, train, null, Probe(options.LearningRate, 1) with
+        {
+            MaxSteps = options.MaxSteps,
+        });
+        return trainer.TotalSteps;
+    }
+}
