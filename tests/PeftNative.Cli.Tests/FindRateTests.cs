@@ -20,11 +20,10 @@ public sealed class FindRateTests : IDisposable
         var (output, search) = Train("--method", method, "--max_steps", "400");
         var probes = search["probes"]!.AsArray();
         var steps = probes.Sum(p => (int)p!["steps"]!);
-        Assert.InRange(steps, 80, 100);
+        Assert.InRange(steps, 48, 100);
         Assert.Equal(steps, (int)search["steps"]!);
-        Assert.True(probes.Select(p => (double)p!["learning_rate"]!).Distinct().Count() >= 5);
+        Assert.True(probes.Select(p => (double)p!["learning_rate"]!).Distinct().Count() >= 3);
         var chosen = (double)search["learning_rate"]!;
-        Assert.Contains(probes, p => (double)p!["learning_rate"]! == chosen);
         var first = File.ReadAllLines(Path.Combine(output, "log.jsonl")).Select(l => JsonNode.Parse(l)!)
             .First(l => (string?)l["event"] == "step");
         Assert.Equal(chosen, (double)first["learning_rate"]!, 1e-9 * chosen);
@@ -33,16 +32,16 @@ public sealed class FindRateTests : IDisposable
     }
 
     [Fact]
-    public void The_chosen_rate_has_the_lowest_loss_of_the_longest_probes_or_is_smaller_and_as_good()
+    public void A_rate_that_is_better_than_the_usual_one_by_far_is_found()
     {
-        var (_, search) = Train("--max_steps", "400");
+        // With so small a scale the usual rate of LoRA does next to nothing, and the head alone tells nothing apart.
+        var (_, search) = Train("--max_steps", "400", "--lora_alpha", "0.01", "--batch_size", "24");
+        Assert.True((double)search["learning_rate"]! > 1e-3, search.ToJsonString());
         var finalists = search["probes"]!.AsArray().GroupBy(p => (int)p!["steps"]!).MaxBy(g => g.Key)!.ToList();
         var best = finalists.MinBy(p => (double)p!["loss"]!)!;
-        if ((double)search["learning_rate"]! != (double)best["learning_rate"]!)
-        {
-            Assert.True((double)search["learning_rate"]! < (double)best["learning_rate"]!);
-            Assert.Contains("but for chance", (string)search["reason"]!, StringComparison.Ordinal);
-        }
+        Assert.Equal(Math.Sqrt((int)best["steps"]! / 400.0) * (double)best["learning_rate"]!,
+            (double)search["learning_rate"]!, 0.05 * (double)search["learning_rate"]!);
+        Assert.Contains("by more than chance", (string)search["reason"]!, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using PeftNative.Data.Encoding;
 using PeftNative.Models;
 using PeftNative.Peft.Adapters;
@@ -21,8 +22,8 @@ public sealed record RateSearchResult(double Rate, IReadOnlyList<RateProbe> Prob
 }
 
 /// <summary>
-/// Looks for a learning rate by short runs on the same frozen base: rates about a factor of three apart are tried for
-/// some steps each, the best ones again for more. A probe has the schedule of the whole run in small, and starts from
+/// Looks for a learning rate by short runs on the same frozen base: rates a factor of three apart are tried for some
+/// steps each, further ones where the best is at an edge; the usual and the best other one again for more. A probe has the schedule of the whole run in small, and starts from
 /// the run's own first values and batches, so that probes differ by their rates alone. It is judged by the loss of
 /// batches it has not trained yet, which costs nothing more. All probes together take less than a quarter of the run's
 /// steps. Stateless but for the sampled losses; used by one thread.
@@ -30,8 +31,8 @@ public sealed record RateSearchResult(double Rate, IReadOnlyList<RateProbe> Prob
 public sealed class RateSearch(TransformerModel model, EncodedData train, TrainerOptions options)
 {
     private const double Spacing = 3.1622776601683795; // two a decade
-    private const double Share = 0.24, FirstShare = 0.6;
-    private const int Around = 2, LeastSteps = 8, Finalists = 2;
+    private const double Share = 0.24, FirstShare = 0.5, Errors = 2;
+    private const int Around = 1, LeastSteps = 8, Finalists = 2;
 
     // Every rate, however far from the usual one, that a decade of others has not settled.
     private const double Least = 1e-6, Most = 1;
@@ -62,10 +63,10 @@ public sealed class RateSearch(TransformerModel model, EncodedData train, Traine
         // The best at an edge says that there may be better beyond it.
         while (Edge(probes) is { } beyond && Spent(probes) + first + 2 * Finalists * LeastSteps <= budget)
             Try(beyond, first);
-        var best = probes.OrderBy(p => p.Loss).Take(Finalists).ToList();
+        var (own, other) = (probes[Around], probes.Where(p => p.Rate != usual).MinBy(p => p.Loss)!);
         var longer = (budget - Spent(probes)) / Finalists;
-        if (longer <= first) return Decide(best, probes);
-        return Decide([.. best.Select(p => Try(p.Rate, longer))], probes);
+        return longer <= first ? Decide(own, other, probes, losses, whole)
+            : Decide(Try(own.Rate, longer), Try(other.Rate, longer), probes, losses, whole);
     }
 
     private static int Spent(List<RateProbe> probes) => probes.Sum(p => p.Steps);
@@ -78,27 +79,44 @@ public sealed class RateSearch(TransformerModel model, EncodedData train, Traine
             : best == probes.Min(p => p.Rate) && best / Spacing >= Least ? best / Spacing : null;
     }
 
-    // Chance decides between rates whose losses lie within a standard error of each other; a long run does better with
-    // the smaller of two that are as good in a short one.
-    private RateSearchResult Decide(List<RateProbe> finalists, List<RateProbe> probes)
+    // The usual rate has been right for other data, so another must be better by more than chance.
+    private static RateSearchResult Decide(RateProbe own, RateProbe other, List<RateProbe> probes,
+        Dictionary<(double Rate, int Steps), double[]> losses, int whole)
     {
-        var (best, other) = (finalists.MinBy(p => p.Loss)!, finalists.MaxBy(p => p.Loss)!);
-        if (double.IsInfinity(best.Loss))
-            return new(options.LearningRate, probes, "no rate that was tried kept its numbers finite; it is the usual");
-        if (other.Rate >= best.Rate || !AreAlike(best, other))
-            return new(best.Rate, probes, $"its loss after {best.Steps} steps is the lowest");
-        return new(other.Rate, probes,
-            $"after {other.Steps} steps it is as good as {best.Rate:0.##e0} but for chance, and it is the smaller one");
+        if (double.IsInfinity(Math.Min(own.Loss, other.Loss)))
+            return new(own.Rate / Spacing, probes,
+                "none that was tried kept its numbers finite, so it is one below the usual rate");
+        if (double.IsInfinity(own.Loss)) return new(other.Rate, probes, "with the usual rate numbers are not finite");
+        if (own.Loss <= other.Loss)
+            return new(own.Rate, probes, $"the usual rate has the lowest loss after {own.Steps} steps");
+        var error = ErrorOfDifference(losses[(own.Rate, own.Steps)], losses[(other.Rate, other.Steps)]);
+        if (own.Loss - other.Loss <= Errors * error)
+            return new(own.Rate, probes,
+                $"after {own.Steps} steps no rate is better than the usual one by more than chance");
+        return other.Rate < own.Rate
+            ? new(other.Rate, probes, $"its loss after {other.Steps} steps is the lowest, by more than chance")
+            : Raise(own, other, probes, whole);
     }
 
-    private bool AreAlike(RateProbe a, RateProbe b)
+    // A short run wants a higher rate than a long one, by about the root of their lengths (the best constant rate of
+    // stochastic gradient descent goes with one over the root of the steps).
+    private static RateSearchResult Raise(RateProbe own, RateProbe other, List<RateProbe> probes, int whole)
     {
-        var (x, y) = (losses[(a.Rate, a.Steps)], losses[(b.Rate, b.Steps)]);
-        if (x.Length != y.Length || x.Length < 2) return false;
-        double[] differences = [.. y.Zip(x, (p, q) => p - q)];
+        var rate = double.Parse((other.Rate * Math.Sqrt((double)other.Steps / whole)).ToString("0.0e0",
+            CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+        var best = $"{other.Rate.ToString("0.##e0", CultureInfo.InvariantCulture)} has the lowest loss after "
+            + $"{other.Steps} steps, by more than chance";
+        return rate > own.Rate ? new(rate, probes, $"{best}; {whole} steps want less")
+            : new(own.Rate, probes, $"{best}, but {whole} steps want less, which the usual one is");
+    }
+
+    // One standard error of the mean difference, step by step on the same batches.
+    private static double ErrorOfDifference(double[] x, double[] y)
+    {
+        double[] differences = [.. x.Zip(y, (a, b) => a - b)];
         var mean = differences.Average();
-        var variance = differences.Sum(d => (d - mean) * (d - mean)) / (differences.Length - 1);
-        return mean <= Math.Sqrt(variance / differences.Length);
+        var variance = differences.Sum(d => (d - mean) * (d - mean)) / Math.Max(1, differences.Length - 1);
+        return Math.Sqrt(variance / differences.Length);
     }
 
     private double Loss(Func<Adapter> start, double rate, int steps, CancellationToken cancellation)
