@@ -55,18 +55,19 @@ internal static class StartPanel
             + $"learning rate {Quantity.Number(setup.Options.LearningRate)} {setup.Options.LrScheduler}"
             + (values.OriginOf(TrainSettings.LearningRate) == RunSetup.Chosen
                 ? ", chosen for this method and model" : ""));
+        foreach (var line in setup.Rate is { } search ? RateFinding.Lines(search, totalSteps) : []) yield return line;
         yield return ("memory", Memory(setup));
         yield return ("backend", $"{setup.Backend.Name}: {setup.Backend.Description}");
     }
 
     /// <summary>What model, adapter and data say of themselves, and a person should know before training.</summary>
-    public static IEnumerable<Observation> Observations(LoadReport loaded, IEnumerable<string> ofAdapter,
-        TransformerModel model, DataReport report, ITokenizer tokenizer)
+    public static IEnumerable<Observation> Observations(LoadReport loaded, Adapter adapter,
+        IEnumerable<string> doubts, DataReport report, ITokenizer tokenizer)
     {
         var dropout = UnusedDropout(model.Folder!);
         foreach (var (name, texts) in new (string, IEnumerable<string?>)[]
         {
-            ("checkpoint", loaded.Doubts), ("adapter", ofAdapter),
+            ("checkpoint", loaded.Doubts), ("adapter", doubts),
             ("data", report.Warnings()), ("dropout-of-the-base", [dropout]),
         })
             foreach (var text in texts.OfType<string>()) yield return new Observation(name, text);
