@@ -103,9 +103,6 @@ internal sealed class RunOrigin
     public ModelOptions Complete(ModelOptions asked) =>
         asked with { VocabularySize = Folders.Any() ? Fitting.VocabularySize : null };
 
-    /// <summary>Positions that the method puts before each sequence.</summary>
-    public int LeadingPositions => settings.LeadingPositions;
-
     /// <summary>Adds adapters into the base, then makes the adapter or loads it.</summary>
     /// <param name="loaded">The base.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
@@ -131,10 +128,6 @@ internal sealed class RunOrigin
         CreatedParts.Require(adapter, created);
         return adapter;
     }
-
-    /// <summary>What is odd about the adapter that it began with, in sentences.</summary>
-    public IEnumerable<string> Doubts(Adapter adapter) =>
-        Adapter is null ? adapter.Warnings.Concat(adapter.Doubts) : AdapterFolder.Doubts(adapter, Adapter);
 
     /// <summary>What is said of it before the run, as names and texts.</summary>
     public IEnumerable<(string Name, string Text)> Lines(string? output)

@@ -6,6 +6,7 @@ using PeftNative.Data.Inspection;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Peft.Adapters;
 using PeftNative.Training.Observing;
 using PeftNative.Tensors;
 
@@ -64,7 +65,7 @@ internal static class StartPanel
     public static IEnumerable<Observation> Observations(LoadReport loaded, Adapter adapter,
         IEnumerable<string> doubts, DataReport report, ITokenizer tokenizer)
     {
-        var dropout = UnusedDropout(model.Folder!);
+        var dropout = UnusedDropout(adapter.Model.Folder!);
         foreach (var (name, texts) in new (string, IEnumerable<string?>)[]
         {
             ("checkpoint", loaded.Doubts), ("adapter", doubts),
@@ -72,7 +73,7 @@ internal static class StartPanel
         })
             foreach (var text in texts.OfType<string>()) yield return new Observation(name, text);
         if (tokenizer.PaddingId is { } pad && pad == tokenizer.EndOfSequenceId
-            && model.Task == ModelTask.CausalLM)
+            && adapter.Model.Task == ModelTask.CausalLM)
             yield return new Observation("padding-is-end", "padding and end of text are the same token here; that does "
                 + "no harm: padding is never computed, and the end is learned");
     }
