@@ -30,7 +30,7 @@ internal static class DataSettings
         "The fields of the records; by default found from the first 100.")
     {
         Choices = ["text", "prompt_completion", "instruction", "messages", "text_label", "text_pair_label",
-            "tokens_tags", "source_target"],
+            "tokens_tags", "source_target", "preference", "unpaired_preference"],
         ValueName = "NAME", Group = "Data",
     };
 
@@ -59,6 +59,21 @@ internal static class DataSettings
         Default = "true", Group = "Data",
     };
 
+    public static readonly Setting AssistantOnly = new("assistant_only_loss", SettingKind.Switch,
+        "Learn of the assistant's turns only what the chat template marks with {% generation %}, where it does.")
+    {
+        Aliases = ["assistant_only"], Group = "Data",
+    };
+
+    public static readonly Setting TemplateArguments = new("chat_template_kwargs", SettingKind.Map,
+        "Variables of the chat template, such as enable_thinking=false; a record's own come before them.")
+    {
+        ValueName = "JSON", Group = "Data",
+    };
+
+    public static readonly Setting AlternateTurns = new("alternate_turns", SettingKind.Switch,
+        "Read a conversation that is a list of texts as turns of user and assistant, by turns.") { Group = "Data" };
+
     public static readonly Setting Packing = new("packing", SettingKind.Switch,
         "Put short texts together into rows of max_seq_length.") { Group = "Data" };
 
@@ -72,5 +87,9 @@ internal static class DataSettings
     };
 
     /// <summary>How records are read.</summary>
-    public static readonly Setting[] Reading = [Task, Shape, Columns, ProblemType, MaxLength, MaskPrompt, SkipBadLines];
+    public static readonly Setting[] Reading = 
+    [
+        Task, Shape, Columns, ProblemType, MaxLength, MaskPrompt, AssistantOnly, TemplateArguments, AlternateTurns,
+        SkipBadLines,
+    ];
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Data;
@@ -37,6 +38,12 @@ internal sealed class DataPlan
     /// <summary>Lines that were left out.</summary>
     public IReadOnlyList<DataException> BadLines { get; init; } = [];
 
+    /// <summary>The names in the file of the fields, by field.</summary>
+    public IReadOnlyDictionary<string, string> Columns { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Names in the file that have no use.</summary>
+    public IReadOnlyList<string> Unused { get; init; } = [];
+
     /// <summary>Whether the records need not say what is to be learned.</summary>
     public bool IsForPrediction { get; init; }
 
@@ -50,6 +57,7 @@ internal sealed class DataPlan
             Columns = values.Has(DataSettings.Columns) ? new ColumnMap(values.Map(DataSettings.Columns))
                 : ColumnMap.Default,
             SkipBadLines = values.Switch(DataSettings.SkipBadLines),
+            AlternateTurns = values.Switch(DataSettings.AlternateTurns),
             ForPrediction = forPrediction,
         });
         var records = new List<DataRecord>();
@@ -63,7 +71,7 @@ internal sealed class DataPlan
         return new DataPlan(values, terminal)
         {
             Path = path, Shape = source.Shape, Task = TaskOf(source.Shape, values), Records = records,
-            BadLines = source.BadLines,
+            BadLines = source.BadLines, Columns = source.Columns, Unused = source.Unused,
             IsForPrediction = forPrediction,
         };
     }
@@ -71,8 +79,8 @@ internal sealed class DataPlan
     /// <summary>The same with other records.</summary>
     public DataPlan With(IReadOnlyList<DataRecord> records) => new(values, terminal)
     {
-        Path = Path, Shape = Shape, Task = Task, Records = records, BadLines = BadLines,
-        IsForPrediction = IsForPrediction,
+        Path = Path, Shape = Shape, Task = Task, Records = records, BadLines = BadLines, Columns = Columns,
+        Unused = Unused, IsForPrediction = IsForPrediction,
     };
 
     /// <summary>Makes sure that a model is made for the task.</summary>
@@ -115,12 +123,22 @@ internal sealed class DataPlan
         var encoder = new ExampleEncoder(tokenizer, new EncodingOptions
         {
             Task = Task, MaxLength = maxLength, Labels = labels, MaskPrompt = values.Switch(DataSettings.MaskPrompt),
-            ChatTemplate = Shape == RecordShape.Messages
-                ? ChatTemplate.Load(modelFolder) : null, ForPrediction = IsForPrediction,
+            ChatTemplate = Template(modelFolder), TemplateArguments = Arguments(values),
+            AssistantOnly = values.Switch(DataSettings.AssistantOnly), ForPrediction = IsForPrediction,
         });
         using var progress = new ProgressLine(terminal);
         return EncodedData.From(Records, encoder, progress, terminal.Cancellation);
     }
+
+    /// <summary>The chat template of a model, where a record needs one; null where it has none, or nobody
+    /// needs it.</summary>
+    public ChatTemplate? Template(string modelFolder) => Task == ModelTask.CausalLM && Records.Any(r =>
+        r is ConversationRecord or PreferenceRecord or UnpairedPreferenceRecord or PromptRecord { System: not null })
+        ? ChatTemplate.Load(modelFolder) : null;
+
+    /// <summary>Variables of the chat template that --chat_template_kwargs gives; null for none.</summary>
+    public static JsonObject? Arguments(SettingValues values) =>
+        values.Node(DataSettings.TemplateArguments) as JsonObject;
 
     /// <summary>Options to load the model with for training on these records.</summary>
     public ModelOptions ModelOptions(TransformerConfig config, LabelVocabulary? labels, ulong seed)

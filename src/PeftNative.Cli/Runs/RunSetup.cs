@@ -101,7 +101,7 @@ internal sealed class RunSetup : IDisposable
                 Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter,
                 Data = train, Train = examples,
                 Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels,
-                Report = DataReport.Of(examples, labels, train.BadLines), MaxLength = maxLength,
+                Report = DataReport.Of(examples, labels, train.BadLines, train.Unused), MaxLength = maxLength,
                 Options = options with { PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null },
             };
         }
