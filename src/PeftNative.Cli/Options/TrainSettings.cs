@@ -125,8 +125,9 @@ internal static class TrainSettings
     [
         Shared.Model, DataSettings.Data, DataSettings.ValSize, MethodSettings.Name, .. MethodSettings.Keys,
         .. QuantizationSettings.All,
-        .. DataSettings.Reading, DataSettings.Packing, Epochs, MaxSteps, DataSettings.BatchSize, Accumulation,
-        LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay,
+        .. DataSettings.Reading, DataSettings.Packing, DataSettings.PackingStrategy, Epochs, MaxSteps,
+        DataSettings.BatchSize, Accumulation, LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps,
+        WeightDecay,
         Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, Shared.Seed,
     ];
 
@@ -135,9 +136,9 @@ internal static class TrainSettings
     [
         Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodSettings.Name,
         .. MethodSettings.Keys, .. QuantizationSettings.All,
-        .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps,
-        LearningRate, Scheduler,
-        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm,
+        .. DataSettings.Reading, DataSettings.Packing, DataSettings.PackingStrategy, DataSettings.BatchSize,
+        Accumulation, Epochs, MaxSteps, LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps,
+        WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm,
         GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience,
         MinDelta, Resume, .. Shared.Machine,

@@ -80,8 +80,10 @@ internal sealed class RunSetup : IDisposable
         var (train, eval, evalOrigin) = ReadData(values, terminal);
         var labels = train.FindLabels(config.Labels);
         var maxLength = DataPlan.MaxLength(values, config);
-        var examples = train.Encode(tokenizer, folder, maxLength, labels);
-        var evalExamples = eval?.Encode(tokenizer, folder, maxLength, labels);
+        var date = RunDate.Of(values);
+        var examples = train.Encode(tokenizer, folder, maxLength, labels, date, Strategy(values));
+        var evalExamples = eval?.Encode(tokenizer, folder, maxLength, labels, date);
+        if (date.IsAsked) values.Add(DataSettings.TemplateDate, date.Text, Chosen);
         terminal.Cancellation.ThrowIfCancellationRequested();
 
         var backend = Machine.CreateBackend(values);
@@ -102,7 +104,8 @@ internal sealed class RunSetup : IDisposable
                 Data = train, Train = examples,
                 Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels,
                 Report = DataReport.Of(examples, labels, train.BadLines, train.Unused), MaxLength = maxLength,
-                Options = options with { PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null },
+                Options = options with { PackingBudget =
+                    values.Switch(DataSettings.Packing) && examples.Rows is null ? maxLength : null },
             };
         }
         catch
@@ -111,6 +114,15 @@ internal sealed class RunSetup : IDisposable
             backend.Dispose();
             throw;
         }
+    }
+
+    // Who names no strategy gets the best fit over all whole examples, but TRL's default where all is to be as there.
+    private static PackingStrategy? Strategy(SettingValues values)
+    {
+        var isPacked = values.Switch(DataSettings.Packing);
+        if (!isPacked) values.Refuse([DataSettings.PackingStrategy], "without --packing", "give --packing");
+        return !isPacked ? null : values.OptionalText(DataSettings.PackingStrategy) is { } name
+            ? RowPacking.Parse(name) : DataPlan.IsOfTrl(values) ? PackingStrategy.BestFit : null;
     }
 
     /// <inheritdoc/>

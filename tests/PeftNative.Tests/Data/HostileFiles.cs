@@ -88,7 +88,7 @@ internal static class HostileFiles
         Bad("tokens is a text", "jsonl", "{\"tokens\":\"a b\",\"tags\":[\"O\"]}\n", "'tokens' must be a list", 1),
         Bad("a token is a number", "jsonl", "{\"tokens\":[1],\"tags\":[\"O\"]}\n", "'tokens[]' must be a text", 1),
         Bad("messages is empty", "jsonl", "{\"messages\":[]}\n", "list of messages", 1),
-        Bad("a message is a text", "jsonl", "{\"messages\":[\"hello\"]}\n", "list of texts, which do not say who speaks", 1),
+        Bad("a message is a text", "jsonl", "{\"messages\":[\"hello\"]}\n", "do not say who speaks", 1),
         Bad("a message has no role", "jsonl", "{\"messages\":[{\"content\":\"a\"}]}\n", "Message 1 has no role", 1),
         Bad("a message has no content", "jsonl",
             "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\"}]}\n",

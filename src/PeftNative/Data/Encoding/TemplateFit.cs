@@ -43,8 +43,8 @@ internal sealed class TemplateFit
             arguments = (JsonObject)arguments.DeepClone();
             arguments[ShapeFields.Tools] = ToolCalls.Tools(tools);
         }
-        return JsonNode.DeepEquals(messages, record.Messages) && JsonNode.DeepEquals(arguments, record.TemplateArguments)
-            ? null : record with { Messages = messages, TemplateArguments = arguments };
+        return JsonNode.DeepEquals(messages, record.Messages)
+            && JsonNode.DeepEquals(arguments, record.TemplateArguments) ? null : record with { Messages = messages, TemplateArguments = arguments };
     }
 
     private JsonObject Apply(JsonObject message)

@@ -13,8 +13,8 @@ internal static class Conversation
 
     /// <summary>
     /// A copy in which every message has a <c>role</c>, and <c>content</c> or <c>tool_calls</c>. Other names of these
-    /// keys and of speakers (human, gpt…) give way to the usual ones, parts of text to one text, and calls in the older
-    /// spelling to <c>tool_calls</c>. Other keys stay.
+    /// keys and of speakers (human, gpt…) give way to the usual ones, parts of text to one text, and calls in the
+    /// older spelling to <c>tool_calls</c>. Other keys stay.
     /// </summary>
     /// <param name="node">The list of messages, or its JSON as a text.</param>
     /// <param name="origin">Where it was read.</param>

@@ -13,6 +13,9 @@ public abstract record DataRecord(RecordOrigin Origin)
     public string? Adapter { get; init; }
 }
 
+/// <summary>A record as the file has it, for preparations that read it in their own way.</summary>
+public sealed record UncheckedRecord(RawRecord Raw) : DataRecord(Raw.Origin);
+
 /// <summary>A text or a pair of texts, with its label where it has one.</summary>
 public sealed record TextRecord(string Text, string? Pair, LabelValue? Label, RecordOrigin Origin) : DataRecord(Origin);
 

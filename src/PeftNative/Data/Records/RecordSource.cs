@@ -22,6 +22,9 @@ public sealed record RecordOptions
     /// <summary>Whether a conversation that is a list of texts is turns of user and assistant, by turns.</summary>
     public bool AlternateTurns { get; init; }
 
+    /// <summary>Whether records stay as the file has them (<see cref="UncheckedRecord"/>).</summary>
+    public bool Unchecked { get; init; }
+
     /// <summary>
     /// Whether broken lines and records are left out and listed in <see cref="RecordSource.BadLines"/> instead of
     /// ending the reading.
@@ -90,7 +93,7 @@ public sealed class RecordSource : IEnumerable<DataRecord>
             DataRecord record;
             try
             {
-                record = _parser.Parse(raw);
+                record = _options.Unchecked ? new UncheckedRecord(raw) : _parser.Parse(raw);
             }
             catch (DataException e) when (badLines is not null)
             {

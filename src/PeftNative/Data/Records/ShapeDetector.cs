@@ -17,7 +17,8 @@ internal static class ShapeDetector
     /// and plain text is <see cref="RecordShape.TextLabel"/>.
     /// </param>
     /// <exception cref="DataException">
-    /// No record has a known shape, or one has another than the records before it; the message shows the first such record.
+    /// No record has a known shape, or one has another than the records before it; the message shows the first such
+    /// record.
     /// </exception>
     public static RecordShape Detect(
         IEnumerable<RawRecord> records, ColumnMap? columns = null, bool forPrediction = false)

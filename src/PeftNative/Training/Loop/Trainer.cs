@@ -43,7 +43,8 @@ public sealed class Trainer : IDisposable
         if (options.GradientAccumulationSteps < 1)
             throw new UsageException("gradient_accumulation_steps must be at least 1.");
         (this.model, Adapter, this.options, this.train) = (model, adapter, options, train);
-        loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget);
+        loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget,
+            train.Rows);
         StepsPerEpoch = (loader.BatchesPerEpoch + options.GradientAccumulationSteps - 1)
             / options.GradientAccumulationSteps;
         TotalSteps = options.MaxSteps ?? (int)Math.Max(1, Math.Ceiling(options.Epochs * StepsPerEpoch));
