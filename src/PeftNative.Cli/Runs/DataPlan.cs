@@ -115,10 +115,19 @@ internal sealed class DataPlan
     }
 
     /// <summary>The most tokens of an example for a model.</summary>
-    public static int MaxLength(SettingValues values, TransformerConfig config) =>
-        values.Node(DataSettings.MaxLength) is not null
-        ? values.Int(DataSettings.MaxLength)
-        : Math.Min(IsOfTrl(values) ? UsualLengthOfTrl : UsualLength, config.MaxPositions);
+    /// <param name="values">The settings.</param>
+    /// <param name="config">The model.</param>
+    /// <param name="leading">Positions that an adapter takes in front of each.</param>
+    public static int MaxLength(SettingValues values, TransformerConfig config, int leading = 0)
+    {
+        if (values.Node(DataSettings.MaxLength) is not null) return values.Int(DataSettings.MaxLength);
+        var names = FamilyTable.Find(config.ModelType, "config.json").Names;
+        // A table of positions ends somewhere, rotary ones do not.
+        var taken = names.PositionEmbedding is null ? 0
+            : leading + (names.HasPositionMargin ? 0 : config.PositionOffset);
+        var usual = IsOfTrl(values) ? UsualLengthOfTrl : UsualLength;
+        return Math.Max(2, Math.Min(usual, config.MaxPositions - taken));
+    }
 
     /// <summary>Turns the records into examples.</summary>
     /// <param name="tokenizer">The model's tokenizer.</param>
@@ -169,7 +178,8 @@ internal sealed class DataPlan
     /// <summary>The chat template of a model, where a record needs one; null where it has none, or nobody
     /// needs it.</summary>
     public ChatTemplate? Template(string modelFolder, RunDate? date = null) => Task == ModelTask.CausalLM
-        && Records.Any(r => r is ConversationRecord or PreferenceRecord or UnpairedPreferenceRecord or PromptRecord { System: not null })
+        && Records.Any(r => r is ConversationRecord or PreferenceRecord or UnpairedPreferenceRecord
+            or PromptRecord { System: not null })
         ? ChatTemplate.Load(modelFolder)?.WithClock(date ?? RunDate.Of(values)) : null;
 
     /// <summary>Variables of the chat template that --chat_template_kwargs gives; null for none.</summary>
