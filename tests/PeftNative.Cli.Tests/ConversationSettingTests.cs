@@ -29,6 +29,8 @@ public sealed class ConversationSettingTests : IDisposable
     private string Shown(params string[] more) =>
         Command.Succeed(["data", "--model", model, "--data", data, "--show", "1", .. more]).Out;
 
+    private string Spaceless(params string[] more) => Shown(more).Replace(" ", "", StringComparison.Ordinal);
+
     [Fact]
     public void A_run_that_goes_on_another_day_keeps_its_date()
     {
@@ -38,7 +40,6 @@ public sealed class ConversationSettingTests : IDisposable
         Assert.Contains("2001-02-03T04:05:06", File.ReadAllText(config), StringComparison.Ordinal);
         var adapter = File.ReadAllBytes(Path.Combine(folder["out"], "adapter_model.safetensors"));
         File.Delete(Path.Combine(folder["out"], "summary.json")); // as if it had been ended
-        Directory.Delete(Path.Combine(folder["out"], "checkpoint-2"), recursive: true);
 
         // Today is another day than that of the run.
         Command.Succeed(Train("--save_steps", "1"));
@@ -46,7 +47,7 @@ public sealed class ConversationSettingTests : IDisposable
         Command.Succeed(Train("--resume", Path.Combine(folder["out"], "checkpoint-1")));
         Assert.Contains("no date", Command.Fail(2, Train("--resume", "never", "--chat_template_date", "soon")),
             StringComparison.Ordinal);
-        Assert.Contains("2002", Shown("--chat_template_date", "2002-01-01"), StringComparison.Ordinal);
+        Assert.Contains("2002", Spaceless("--chat_template_date", "2002-01-01"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -66,11 +67,12 @@ public sealed class ConversationSettingTests : IDisposable
     public void Variables_of_the_template_come_from_flag_and_file()
     {
         Template("{% if think is defined and think is false %}quick;{% else %}slow;{% endif %}" + Turns);
-        Assert.Contains("quick;", Shown("--chat_template_kwargs", """{"think": false}"""), StringComparison.Ordinal);
-        Assert.Contains("quick;", Shown("--chat_template_kwargs", "think=false"), StringComparison.Ordinal);
+        Assert.Contains("quick;", Spaceless("--chat_template_kwargs", """{"think": false}"""),
+            StringComparison.Ordinal);
+        Assert.Contains("quick;", Spaceless("--chat_template_kwargs", "think=false"), StringComparison.Ordinal);
         var yaml = folder.Write("c.yaml", "chat_template_kwargs:\n  think: false\n");
-        Assert.Contains("quick;", Shown("--config", yaml), StringComparison.Ordinal);
-        Assert.Contains("slow;", Shown(), StringComparison.Ordinal);
+        Assert.Contains("quick;", Spaceless("--config", yaml), StringComparison.Ordinal);
+        Assert.Contains("slow;", Spaceless(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -78,8 +80,8 @@ public sealed class ConversationSettingTests : IDisposable
     {
         Template("{% for m in messages %}{{ m.role[0] }}:{% generation %}{% if m.role == 'assistant' %}{{ m.content }}"
             + "{% endif %}{% endgeneration %};{% endfor %}{% if add_generation_prompt %}a:{% endif %}");
-        Assert.Contains("⟦n⟧⟦0⟧⟦;⟧", Shown().Replace(" ", ""), StringComparison.Ordinal);
-        Assert.Contains("⟦n⟧⟦0⟧;", Shown("--assistant_only_loss").Replace(" ", ""), StringComparison.Ordinal);
+        Assert.Contains("⟦n⟧⟦0⟧⟦;⟧", Spaceless(), StringComparison.Ordinal);
+        Assert.Contains("⟦n⟧⟦0⟧;", Spaceless("--assistant_only_loss"), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -103,7 +105,7 @@ public sealed class ConversationSettingTests : IDisposable
     public void Records_become_what_TRL_makes_of_them_where_that_is_asked()
     {
         Template(Turns);
-        Assert.Contains("u⟦:⟧⟦0⟧⟦;⟧⟦a⟧⟦:⟧⟦n⟧⟦0⟧⟦;⟧", Shown("--preparation", "trl").Replace(" ", ""),
+        Assert.Contains("u⟦:⟧⟦0⟧⟦;⟧⟦a⟧⟦:⟧⟦n⟧⟦0⟧⟦;⟧", Spaceless("--preparation", "trl"),
             StringComparison.Ordinal);
         Assert.Contains("no effect", Command.Fail(2, Train("--preparation", "trl", "--alternate_turns")),
             StringComparison.Ordinal);

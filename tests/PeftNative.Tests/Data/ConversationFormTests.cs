@@ -140,6 +140,19 @@ public sealed class ConversationFormTests : IDisposable
     }
 
     [Fact]
+    public void Answers_may_be_single_messages_beside_the_conversation()
+    {
+        const string Line = """
+            {"conversations":[{"from":"human","value":"q"}],"chosen":{"from":"gpt","value":"a"},
+            """ + """ "rejected":{"from":"gpt","value":"b"},"system":"s"}""";
+        var source = folder.Open("a.jsonl", Line.ReplaceLineEndings(""));
+        Assert.Equal(RecordShape.Preference, source.Shape);
+        var record = Assert.IsType<PreferenceRecord>(source.Single());
+        Assert.Equal(["system", "user"], record.Prompt!.AsArray().Select(m => (string)m!["role"]!));
+        Assert.Equal("""[{"role":"assistant","content":"b"}]""", record.Rejected.ToJsonString());
+    }
+
+    [Fact]
     public void A_record_that_lacks_a_field_is_named_and_does_not_hide_the_shape_of_the_others()
     {
         var source = folder.Open("a.jsonl", """

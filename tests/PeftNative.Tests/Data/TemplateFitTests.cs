@@ -69,6 +69,23 @@ public class TemplateFitTests
             ? throw new ModelFormatException("undefined") : $"{m["content"]}{Given(m)}"), Call("\"{}\"")));
 
     [Fact]
+    public void What_the_template_does_not_write_is_named()
+    {
+        var messages = JsonNode.Parse("""
+            [{"role":"system","content":"s1"},{"role":"user","content":"q"},
+             {"role":"assistant","reasoning_content":"hm","content":"a","tool_calls":[{"function":{"name":"w"}}]}]
+            """)!.AsArray();
+        var arguments = JsonNode.Parse("""{"tools":[{"name":"w"}],"documents":[{"text":"d1"}]}""")!.AsObject();
+        Assert.Equal("reasoning_content tool_calls system tools documents",
+            Lost(new Template(m => m["role"]!.ToString() == "system" ? "" : $"{m["content"]}")));
+        Assert.Equal("", Lost(new Template(m => $"{m.ToJsonString()} hm w d1")));
+
+        string Lost(Template template) => string.Join(' ', TemplateLosses.Of(new ConversationRecord(messages,
+            new RecordOrigin("a", 1)) { TemplateArguments = arguments }, TrainedText.Of(new ConversationRecord(
+                messages, new RecordOrigin("a", 1)) { TemplateArguments = arguments }, template)[0]));
+    }
+
+    [Fact]
     public void Variables_of_the_settings_give_way_to_those_of_a_record()
     {
         var messages = JsonNode.Parse("""[{"role":"assistant","content":"a"}]""")!.AsArray();

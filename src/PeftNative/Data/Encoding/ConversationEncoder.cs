@@ -79,6 +79,7 @@ internal sealed class ConversationEncoder(ITokenizer tokenizer, EncodingOptions 
         return row.Cut(options.MaxLength).ToExample(record.Origin, row.Length > options.MaxLength) with
         {
             TurnsOffPrompt = openings.Count, PromptOpening = openings.FirstOrDefault()?.Opening,
+            Unwritten = TemplateLosses.Of(record, chat),
         };
     }
 

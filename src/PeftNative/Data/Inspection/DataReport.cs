@@ -46,6 +46,11 @@ public sealed record DataReport
     public string? PromptOpening { get; init; }
 
     /// <summary>
+    /// Fields of conversations that the chat template does not write, and in how many examples it does not.
+    /// </summary>
+    public IReadOnlyList<(string Field, int Examples)> Unwritten { get; init; } = [];
+
+    /// <summary>
     /// The shortest, the median, the 95th percentile and the longest example, and the mean, in tokens.
     /// </summary>
     public required (int Least, int Median, int Percentile95, int Most, double Mean) Lengths { get; init; }
@@ -95,6 +100,8 @@ public sealed record DataReport
             Skipped = data.Skipped,
             BadLines = badLines ?? [],
             Unused = unused ?? [],
+            Unwritten = [.. data.Examples.SelectMany(e => e.Unwritten).CountBy(name => name)
+                .Select(c => (c.Key, c.Value))],
         };
         // The nearest rank: the least length that this share of the examples does not exceed.
         int At(double share) => lengths[Math.Max(0, (int)Math.Ceiling(share * lengths.Length) - 1)];
@@ -112,6 +119,8 @@ public sealed record DataReport
         if (Unused.Count > 0)
             yield return $"Nothing is made of the {(Unused.Count == 1 ? "field" : "fields")} "
                 + $"{string.Join(", ", Unused.Take(10))}{(Unused.Count > 10 ? " and others" : "")}.";
+        foreach (var (field, count) in Unwritten)
+            yield return $"The chat template does not write '{field}' in {count} examples, so nothing is learned of it.";
         if (TurnsOffPrompt > 0)
             yield return $"{TurnsOffPrompt} turns do not go on from the prompt that asks for them: the chat template "
                 + "opens "

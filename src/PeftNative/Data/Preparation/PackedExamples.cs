@@ -13,7 +13,7 @@ internal static class PackedExamples
     /// <exception cref="UsageException">The examples have no label for each token.</exception>
     public static EncodedData Pack(EncodedData data, PackingStrategy strategy, int length)
     {
-        if (data.Examples.Any(e => e.Labels is null || e.TokenTypes is not null))
+        if (data.Examples.Any(e => e.Labels is null || e.TokenTypes?.Any(type => type != 0) == true))
             throw new UsageException("Only what continues texts is packed.", "packing_strategy", "Leave it out.");
         LabelledTokens[] sequences = [.. data.Examples.Select((e, i) => new LabelledTokens(e.Ids, e.Labels!, i))];
         var packed = Of(RowPacking.Pack(sequences, strategy, length), [.. data.Examples.Select(e => e.Origin)], true);

@@ -60,14 +60,24 @@ internal sealed class ConversationParser(ColumnMap columns, bool alternateTurns)
         return new ConversationRecord(messages, record.Origin) { TemplateArguments = TemplateArguments(record) };
     }
 
-    private JsonNode? Prompt(RawRecord record) => columns.NameIn(record.Fields, "prompt") is not { } name ? null
-        : record.Fields[name] is JsonArray ? WithSystem(record, Messages(record, "prompt"))
-        : Answers(record, "prompt");
+    private JsonNode? Prompt(RawRecord record)
+    {
+        if (Optional(record, "chosen") is JsonObject
+            && columns.NameIn(record.Fields, "messages") is not null)
+            return WithSystem(record, Messages(record, "messages"));
+        if (columns.NameIn(record.Fields, "prompt") is not { } name) return null;
+        if (record.Fields[name] is JsonArray) return WithSystem(record, Messages(record, "prompt"));
+        var prompt = Answers(record, "prompt");
+        // What the system says needs a message of its own, and so does the prompt then.
+        return columns.NameIn(record.Fields, ShapeFields.System) is null ? prompt : WithSystem(record,
+            [new JsonObject { ["role"] = "user", ["content"] = prompt }]);
+    }
 
     private JsonNode Answers(RawRecord record, string field)
     {
         var node = Require(record, field);
         return node is JsonArray ? Messages(record, field)
+            : node is JsonObject ? Conversation.Normalize(new JsonArray(node.DeepClone()), record.Origin)
             : node.AsText() is { } text ? JsonValue.Create(text)
             : throw WrongType(record, field, "a text or a list of messages", node);
     }
@@ -128,8 +138,11 @@ internal sealed class ConversationParser(ColumnMap columns, bool alternateTurns)
         return node is T found ? (T)found.DeepClone() : throw WrongType(record, field, wanted, node);
     }
 
-    private JsonNode Require(RawRecord record, string field) => columns.NameIn(record.Fields, field) is { } name
-        ? record.Fields[name]! : throw RecordParser.Missing(record, field);
+    private JsonNode Require(RawRecord record, string field) => Optional(record, field)
+        ?? throw RecordParser.Missing(record, field);
+
+    private JsonNode? Optional(RawRecord record, string field) =>
+        columns.NameIn(record.Fields, field) is { } name ? record.Fields[name] : null;
 
     private static DataException WrongType(RawRecord record, string field, string wanted, JsonNode? found) =>
         RecordParser.WrongType(record, field, wanted, found);

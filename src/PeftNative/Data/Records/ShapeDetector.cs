@@ -46,7 +46,9 @@ internal static class ShapeDetector
         return Array.Find(ShapeFields.All, s => (!forPrediction || s.Shape != RecordShape.UnpairedPreference)
                 && (forPrediction ? s.Inputs : s.Required).All(field => Has(s, field)));
 
-        bool Has(ShapeFields shape, string field) => columns.NameIn(record.Fields, field) is { } name
+        // Beside two single answers, messages are what both answer.
+        bool Has(ShapeFields shape, string field) => (shape.Shape != RecordShape.Messages
+                || record.Fields["chosen"] is not JsonObject) && columns.NameIn(record.Fields, field) is { } name
             && shape.Takes(field, record.Fields[name]!);
     }
 

@@ -54,7 +54,8 @@ public class RowPackingTests
     {
         var data = EncodedData.Of([Example(1, [-100, 11, 12, 13]), Example(2, [-100, -100])]);
         var packed = PackedExamples.Pack(data, PackingStrategy.BestFitSplit, 3);
-        Assert.Equal(["-100,11,12", "-100,-100"], packed.Examples.Select(e => string.Join(",", e.Labels!)).Take(2));
+        // A piece of one token has nothing to learn, and a row of such pieces neither.
+        Assert.Equal("-100,11,12", string.Join(",", Assert.Single(packed.Examples).Labels!));
         Assert.Equal(2, Assert.Single(packed.Skipped).Origin.Line);
         var loader = new BatchLoader(packed.Examples, 1, 0, SamplingOrder.Sequential, rows: packed.Rows);
         Assert.Equal(packed.Rows!.Count, loader.BatchesPerEpoch);
