@@ -2,6 +2,7 @@ using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Data;
 using PeftNative.Data.Encoding;
+using PeftNative.Data.Reading;
 using PeftNative.Data.Records;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
@@ -43,23 +44,22 @@ internal sealed class DataPlan
     /// <summary>Reads a file.</summary>
     public static DataPlan Read(string path, SettingValues values, Terminal terminal, bool forPrediction = false)
     {
+        var notes = new List<string>();
         var source = RecordSource.Open(path, new RecordOptions
         {
             Shape = values.OptionalText(DataSettings.Shape) is { } shape
                 ? Enum.Parse<RecordShape>(shape.Replace("_", ""), ignoreCase: true) : null,
             Columns = values.Has(DataSettings.Columns) ? new ColumnMap(values.Map(DataSettings.Columns))
                 : ColumnMap.Default,
-            SkipBadLines = values.Switch(DataSettings.SkipBadLines),
-            ForPrediction = forPrediction,
+            SkipBadLines = true,
+            ForPrediction = forPrediction, LabelColumns = values.Texts(DataSettings.LabelColumns),
+            Reading = new ReadOptions { Encoding = values.OptionalText(DataSettings.Encoding), Notes = notes },
         });
-        var records = new List<DataRecord>();
         using var progress = new ProgressLine(terminal);
-        foreach (var record in source)
-        {
-            terminal.Cancellation.ThrowIfCancellationRequested();
-            records.Add(record);
-            if (records.Count % 1024 == 0) progress.Show($"reading {path}: {Quantity.Count(records.Count)} records");
-        }
+        var records = source.Load(progress, terminal.Cancellation);
+        progress.Clear();
+        foreach (var note in notes.Distinct()) terminal.Note(note);
+        BadRecords.Check(source.BadLines, records.Count, values, terminal);
         return new DataPlan(values, terminal)
         {
             Path = path, Shape = source.Shape, Task = TaskOf(source.Shape, values), Records = records,
@@ -69,11 +69,18 @@ internal sealed class DataPlan
     }
 
     /// <summary>The same with other records.</summary>
-    public DataPlan With(IReadOnlyList<DataRecord> records) => new(values, terminal)
+    public DataPlan With(IReadOnlyList<DataRecord> records) => With(records, Path, BadLines);
+
+    /// <summary>The same with other records of another place.</summary>
+    public DataPlan With(
+        IReadOnlyList<DataRecord> records, string path, IReadOnlyList<DataException> badLines) => new(values, terminal)
     {
-        Path = Path, Shape = Shape, Task = Task, Records = records, BadLines = BadLines,
+        Path = path, Shape = Shape, Task = Task, Records = records, BadLines = badLines,
         IsForPrediction = IsForPrediction,
     };
+
+    /// <summary>The same with some of the records, by their places.</summary>
+    public DataPlan Part(int[] places) => With(RecordView.Of([Records], places));
 
     /// <summary>Makes sure that a model is made for the task.</summary>
     /// <exception cref="UsageException">It is not.</exception>

@@ -82,6 +82,8 @@ internal sealed class RunSetup : IDisposable
         var maxLength = DataPlan.MaxLength(values, config);
         var examples = train.Encode(tokenizer, folder, maxLength, labels);
         var evalExamples = eval?.Encode(tokenizer, folder, maxLength, labels);
+        if (DataSources.HoldBlocksOut(train, examples, values) is { } held)
+            (examples, evalExamples, evalOrigin) = held;
         terminal.Cancellation.ThrowIfCancellationRequested();
 
         var backend = Machine.CreateBackend(values);
@@ -124,25 +126,6 @@ internal sealed class RunSetup : IDisposable
     /// <summary>
     /// Reads the records to train on and those to evaluate on, where the settings name or hold out some.
     /// </summary>
-    public static (DataPlan Train, DataPlan? Eval, string Origin) ReadData(SettingValues values, Terminal terminal)
-    {
-        var splits = DataSplits.Find(values.Text(DataSettings.Data));
-        var file = splits.Train ?? throw new DataException("The folder has no training data.",
-            values.Text(DataSettings.Data), "Name a file train.jsonl.");
-        var train = DataPlan.Read(file, values, terminal);
-        var evalFile = values.OptionalText(DataSettings.EvalData) is { } given ? DataSplits.Find(given) switch
-        {
-            { Validation: { } validation } => validation,
-            var found => found.Test ?? found.Train,
-        } : splits.Validation;
-        if (values.OptionalNumber(DataSettings.ValSize) is not { } size || size == 0)
-            return (train, evalFile is null ? null : DataPlan.Read(evalFile, values, terminal), evalFile ?? "");
-        if (values.Has(DataSettings.EvalData))
-            throw new UsageException("--eval_data and --val_size exclude each other.", null, "Give one of them.");
-        var held = size < 1 ? Math.Max(1, (int)Math.Round(size * train.Records.Count)) : (int)size;
-        var (rest, chosen) = HoldOut.Split(train.Records.Count, held, (ulong)values.Whole(Shared.Seed));
-        return (train.With([.. rest.Select(i => train.Records[i])]), train.With(
-            [.. chosen.Select(i => train.Records[i])]),
-            $"{held} records held out of {file}");
-    }
+    public static (DataPlan Train, DataPlan? Eval, string Origin) ReadData(SettingValues values, Terminal terminal) =>
+        DataSources.Read(values, terminal);
 }

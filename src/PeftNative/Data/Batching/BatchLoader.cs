@@ -22,13 +22,15 @@ public sealed class BatchLoader
         int? packingBudget = null)
     {
         _examples = examples;
-        int[] lengths = [.. examples.Select(e => e.Length)];
+        // Examples that are not held would be made for their lengths alone.
+        var lengths = packingBudget is null && order != SamplingOrder.GroupedByLength ? null
+            : examples is ExampleStore store ? store.Lengths() : [.. examples.Select(e => e.Length)];
         if (packingBudget is { } budget)
         {
-            _rows = Packer.Pack(lengths, budget);
-            lengths = [.. _rows.Select(row => row.Sum(i => lengths[i]))];
+            _rows = Packer.Pack(lengths!, budget);
+            lengths = [.. _rows.Select(row => row.Sum(i => lengths![i]))];
         }
-        _sampler = new BatchSampler(lengths, batchSize, seed, order);
+        _sampler = new BatchSampler(_rows?.Length ?? examples.Count, batchSize, seed, order, lengths);
     }
 
     /// <summary>Number of batches in an epoch.</summary>

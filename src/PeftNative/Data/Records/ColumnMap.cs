@@ -33,6 +33,12 @@ public sealed class ColumnMap
         return names.FirstOrDefault(name => fields[name] is not null && !IsTakenByAnother(field, name));
     }
 
+    /// <summary>The given names.</summary>
+    internal IEnumerable<string> Names => _columns.Values;
+
+    /// <summary>Whether every given name is a number: that of a column in a file without a header.</summary>
+    internal bool AreNumbers => _columns.Count > 0 && _columns.Values.All(name => int.TryParse(name, out _));
+
     /// <summary>Given names that a record does not have.</summary>
     internal IEnumerable<string> AbsentFrom(JsonObject fields) =>
         _columns.Values.Where(name => !fields.ContainsKey(name));

@@ -56,7 +56,7 @@ public sealed class Trainer : IDisposable
             Seed = options.Seed, Memory = { Budget = options.MemoryBudgetBytes }, Graphs = { IsOn = options.UseGraphs },
         };
         var isRepeated = TotalSteps > StepsPerEpoch;
-        if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length))
+        if (isRepeated && FrozenLayerCache.BytesFor(model, train.Tokens)
             <= options.FrozenLayerCacheBytes)
             run.FrozenLayers = new FrozenLayerCache(model);
         evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter);
