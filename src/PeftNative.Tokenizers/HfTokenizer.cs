@@ -3,6 +3,7 @@ using PeftNative.Tokenizers.Added;
 using PeftNative.Tokenizers.Decoders;
 using PeftNative.Tokenizers.Encodings;
 using PeftNative.Tokenizers.Files;
+using PeftNative.Tokenizers.Files.Gguf;
 using PeftNative.Tokenizers.Files.Parts;
 using PeftNative.Tokenizers.Files.SentencePiece;
 using PeftNative.Tokenizers.Models;
@@ -69,6 +70,16 @@ public sealed class HfTokenizer : ITokenizer
     /// <param name="folder">The folder, or the file.</param>
     /// <exception cref="ModelFormatException">A file is missing, broken or uses something unknown.</exception>
     public static HfTokenizer Load(string folder) => new(TokenizerFolder.Load(folder));
+
+    /// <summary>
+    /// The tokenizer of a .gguf file as the files of a folder, with the same ids: tokenizer.json and
+    /// tokenizer_config.json, which holds the chat templates.
+    /// </summary>
+    /// <param name="path">The file, of a split model the first.</param>
+    /// <returns>The texts of the files, by name.</returns>
+    /// <exception cref="ModelFormatException">The file has no tokenizer, or one that is broken or unknown.</exception>
+    /// <exception cref="StorageException">The file cannot be read.</exception>
+    public static IReadOnlyDictionary<string, string> FilesOfGguf(string path) => GgufTokenizerFiles.Of(path);
 
     /// <summary>
     /// Reads the older files of a folder (vocab.json and merges.txt, vocab.txt, tokenizer.model, spiece.model) even

@@ -21,6 +21,18 @@ internal static class TrainSettings
         ValueName = "DIR", Aliases = ["output_dir", "adapter_path", "out_dir"], Group = "What",
     };
 
+    public static readonly Setting Adapter = new("adapter", SettingKind.Text,
+        "Folder of a saved adapter to go on training: its method and settings, this data, a new run.")
+    {
+        ValueName = "DIR", Aliases = ["adapter_name_or_path"], Group = "What",
+    };
+
+    public static readonly Setting MergeAdapter = new("merge_adapter", SettingKind.Text,
+        "Adapter to add into the base first, with :SCALE to weigh it; may be given several times.")
+    {
+        ValueName = "DIR[:SCALE]", Group = "What", IsRepeatable = true,
+    };
+
     public static readonly Setting Epochs = Number("epochs", "Passes over the data.", "3", "num_train_epochs",
         "num_epochs") with { Least = 1e-6 };
 
@@ -50,6 +62,12 @@ internal static class TrainSettings
 
     public static readonly Setting WeightDecay =
         Number("weight_decay", "AdamW's decoupled decay.", "0") with { Least = 0 };
+
+    public static readonly Setting ClassWeight = new("class_weight", SettingKind.Text,
+        "Factors on the loss of labels, the others having 1; balanced: every label weighs the same in sum.")
+    {
+        ValueName = "balanced|NAME=X,...", Aliases = ["class_weights"], Group = "Training",
+    };
 
     public static readonly Setting Beta1 = Number("adam_beta1", "AdamW.", "0.9") with { Least = 0, Most = 1 };
 
@@ -123,22 +141,24 @@ internal static class TrainSettings
     /// </summary>
     public static readonly Setting[] Defining =
     [
-        Shared.Model, DataSettings.Data, DataSettings.ValSize, MethodSettings.Name, .. MethodSettings.Keys,
+        Shared.Model, DataSettings.Data, DataSettings.ValSize, Adapter, MergeAdapter, MethodSettings.Name,
+        .. MethodSettings.Keys,
         .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, Epochs, MaxSteps, DataSettings.BatchSize, Accumulation,
-        LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay,
+        LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, ClassWeight,
         Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, Shared.Seed,
     ];
 
     /// <summary>All settings of a run.</summary>
     public static readonly Setting[] All =
     [
-        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, MethodSettings.Name,
+        Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, Adapter, MergeAdapter,
+        MethodSettings.Name,
         .. MethodSettings.Keys, .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps,
         LearningRate, Scheduler,
-        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, Beta1, Beta2, Epsilon, MaxGradientNorm,
-        GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
+        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, ClassWeight, Beta1, Beta2, Epsilon,
+        MaxGradientNorm, GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience,
         MinDelta, Resume, .. Shared.Machine,
     ];
@@ -172,6 +192,13 @@ internal static class TrainSettings
         EarlyStoppingMinDelta = values.Number(MinDelta),
         OnNan = values.Text(OnNan) == "skip" ? Training.Loop.OnNan.Skip : Training.Loop.OnNan.Stop,
     };
+
+    /// <summary>Refuses what has no effect without data to evaluate on; defaults written out in a file do.</summary>
+    /// <exception cref="UsageException">Something of that kind was given.</exception>
+    public static void RefuseEvaluation(SettingValues values) => values.Refuse(
+        new[] { EvalSteps, Metric, Patience, MinDelta }.Where(s => values.Has(s)
+            && !JsonNode.DeepEquals(values.Node(s), s.DefaultValue)),
+        "without data to evaluate on", "give --eval_data or --val_size");
 
     private static string UsualRatesText()
     {

@@ -112,9 +112,18 @@ internal sealed class DataPlan
     }
 
     /// <summary>The most tokens of an example for a model.</summary>
-    public static int MaxLength(SettingValues values, TransformerConfig config) =>
-        values.Node(DataSettings.MaxLength) is not null
-        ? values.Int(DataSettings.MaxLength) : Math.Min(UsualLength, config.MaxPositions);
+    /// <param name="values">The settings.</param>
+    /// <param name="config">The model.</param>
+    /// <param name="leading">Positions that an adapter takes in front of each.</param>
+    public static int MaxLength(SettingValues values, TransformerConfig config, int leading = 0)
+    {
+        if (values.Node(DataSettings.MaxLength) is not null) return values.Int(DataSettings.MaxLength);
+        var names = FamilyTable.Find(config.ModelType, "config.json").Names;
+        // A table of positions ends somewhere, rotary ones do not.
+        var taken = names.PositionEmbedding is null ? 0
+            : leading + (names.HasPositionMargin ? 0 : config.PositionOffset);
+        return Math.Max(2, Math.Min(UsualLength, config.MaxPositions - taken));
+    }
 
     /// <summary>Turns the records into examples.</summary>
     public EncodedData Encode(ITokenizer tokenizer, string modelFolder, int maxLength, LabelVocabulary? labels)

@@ -52,18 +52,22 @@ internal static class DataSources
         if (values.Has(DataSettings.EvalData))
             throw new UsageException("--eval_data and --val_size exclude each other.", null, "Give one of them.");
         // Of a file that is one text, blocks are held out once there are some.
-        if (IsOneText(train)) return (train, null, "");
+        if (HoldsBlocksOut(train, values)) return (train, null, "");
         var held = Held(size, train.Records.Count);
         var (rest, chosen) = HoldOut.Split(train.Records.Count, held, (ulong)values.Whole(Shared.Seed));
         return (train.Part(rest), train.Part(chosen), $"{held} records held out of {train.Path}");
     }
 
-    /// <summary>Holds blocks of a file that is one text out of the examples; null for any other data.</summary>
-    public static (EncodedData Train, EncodedData Eval, string Origin)? HoldBlocksOut(
+    /// <summary>Whether what is evaluated on is blocks of a file that is one text, which has only one
+    /// record.</summary>
+    public static bool HoldsBlocksOut(DataPlan train, SettingValues values) =>
+        IsOneText(train) && values.OptionalNumber(DataSettings.ValSize) is > 0;
+
+    /// <summary>Holds blocks of such a file out of its examples.</summary>
+    public static (EncodedData Train, EncodedData Eval, string Origin) HoldBlocksOut(
         DataPlan train, EncodedData examples, SettingValues values)
     {
-        if (!IsOneText(train) || values.OptionalNumber(DataSettings.ValSize) is not { } size || size == 0) return null;
-        var held = Held(size, examples.Examples.Count);
+        var held = Held(values.Number(DataSettings.ValSize), examples.Examples.Count);
         var (rest, chosen) = HoldOut.Split(examples.Examples.Count, held, (ulong)values.Whole(Shared.Seed));
         return (examples.Part(rest), examples.Part(chosen), $"{held} blocks held out of {train.Path}");
     }

@@ -154,7 +154,7 @@ internal sealed class ModelSession : IDisposable
     }
 
     // A colon may belong to the path (C:\...), so what follows must be a number and the whole must not be a folder.
-    private static AdapterSource Parse(string text)
+    internal static AdapterSource Parse(string text)
     {
         var colon = text.LastIndexOf(':');
         if (colon <= 0 || Directory.Exists(text)) return new AdapterSource(text);

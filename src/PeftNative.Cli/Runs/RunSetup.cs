@@ -12,6 +12,7 @@ using PeftNative.Ops;
 using PeftNative.Peft.Adapters;
 using PeftNative.Tokenizers;
 using PeftNative.Training.Loop;
+using PeftNative.Training.Observing;
 
 namespace PeftNative.Cli.Runs;
 
@@ -40,7 +41,13 @@ internal sealed class RunSetup : IDisposable
     /// <summary>The tokenizer.</summary>
     public required HfTokenizer Tokenizer { get; init; }
 
-    /// <summary>The new adapter.</summary>
+    /// <summary>Its folder: the model's, or that of an adapter that adds tokens.</summary>
+    public required string TokenizerFolder { get; init; }
+
+    /// <summary>What the run begins with.</summary>
+    public required RunOrigin Origin { get; init; }
+
+    /// <summary>The adapter that is trained.</summary>
     public required Adapter Adapter { get; init; }
 
     /// <summary>The records to train on.</summary>
@@ -58,6 +65,9 @@ internal sealed class RunSetup : IDisposable
     /// <summary>The labels of a classifier; null for other tasks.</summary>
     public LabelVocabulary? Labels { get; init; }
 
+    /// <summary>What a person should know before training.</summary>
+    public required IReadOnlyList<Observation> Observations { get; init; }
+
     /// <summary>What the training data is like.</summary>
     public required DataReport Report { get; init; }
 
@@ -72,18 +82,20 @@ internal sealed class RunSetup : IDisposable
     {
         var folder = values.Text(Shared.Model);
         var config = FamilyTable.Read(folder);
-        var method = MethodSettings.Config(values); // wrong settings should show before anything large is read
+        var origin = RunOrigin.Read(values); // wrong settings should show before anything large is read
         var options = TrainSettings.ToOptions(values, config);
         var quantization = QuantizationSettings.Read(values);
-        var tokenizer = HfTokenizer.Load(folder);
-        method = method.WithTokenizer(tokenizer);
+        var tokenizerFolder = origin.TokenizerFolder;
+        var tokenizer = HfTokenizer.Load(tokenizerFolder);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
-        var labels = train.FindLabels(config.Labels);
-        var maxLength = DataPlan.MaxLength(values, config);
-        var examples = train.Encode(tokenizer, folder, maxLength, labels);
-        var evalExamples = eval?.Encode(tokenizer, folder, maxLength, labels);
-        if (DataSources.HoldBlocksOut(train, examples, values) is { } held)
-            (examples, evalExamples, evalOrigin) = held;
+        var holdsBlocks = DataSources.HoldsBlocksOut(train, values);
+        if (eval is null && !holdsBlocks) TrainSettings.RefuseEvaluation(values);
+        var labels = origin.LabelsFor(train, config, terminal);
+        var maxLength = DataPlan.MaxLength(values, config, origin.LeadingPositions);
+        var examples = train.Encode(tokenizer, tokenizerFolder, maxLength, labels);
+        var evalExamples = eval?.Encode(tokenizer, tokenizerFolder, maxLength, labels);
+        if (holdsBlocks) (examples, evalExamples, evalOrigin) = DataSources.HoldBlocksOut(train, examples, values);
+        options = options with { ClassWeights = ClassWeightText.Read(values, labels, examples) };
         terminal.Cancellation.ThrowIfCancellationRequested();
 
         var backend = Machine.CreateBackend(values);
@@ -91,19 +103,25 @@ internal sealed class RunSetup : IDisposable
         try
         {
             using var progress = new ProgressLine(terminal);
-            var asked = train.ModelOptions(config, labels, options.Seed) with { Quantization = quantization };
-            (model, var loaded) = ModelLoader.Load(backend, folder, asked, progress, terminal.Cancellation);
-            var adapter = method.Create(model, options.Seed, trainable: true, "default");
-            foreach (var doubt in loaded.Doubts.Concat(adapter.Warnings).Concat(adapter.Doubts)) terminal.Warn(doubt);
+            var asked = origin.Complete(train.ModelOptions(config, labels, options.Seed));
+            (model, var loaded) = ModelLoader.Load(backend, folder, asked with { Quantization = quantization },
+                progress, terminal.Cancellation);
+            var adapter = origin.Begin(model, loaded.Created, tokenizer, options.Seed, terminal);
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
+            var report = DataReport.Of(examples, labels, train.BadLines);
             return new RunSetup
             {
                 Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter,
+                Origin = origin, TokenizerFolder = tokenizerFolder,
                 Data = train, Train = examples,
                 Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels,
-                Report = DataReport.Of(examples, labels, train.BadLines), MaxLength = maxLength,
+                Report = report, MaxLength = maxLength,
+                Observations = [
+                    .. StartPanel.Observations(loaded, origin.Doubts(adapter), adapter.Model, report, tokenizer),
+                    .. RunObservations.Before(new RunFacts(adapter, examples, evalExamples, tokenizer)),
+                ],
                 Options = options with { PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null },
             };
         }

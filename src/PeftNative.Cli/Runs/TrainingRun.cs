@@ -7,7 +7,9 @@ using PeftNative.Formats.Json;
 using PeftNative.Formats.Storage;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Merging;
 using PeftNative.Training.Loop;
+using PeftNative.Training.Observing;
 
 namespace PeftNative.Cli.Runs;
 
@@ -31,13 +33,14 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             .Append(("output", output)).ToList();
         foreach (var (name, text) in panel) terminal.Line($"{name,-11} {text}");
         terminal.Line();
-        foreach (var warning in StartPanel.Warnings(setup).Concat(start.Changes)) terminal.Warn(warning);
         if (start.Checkpoint is not null)
             terminal.Note($"goes on from {start.Checkpoint}, step {trainer.CompletedSteps} of {trainer.TotalSteps}");
         WriteSettings();
 
         var sample = start.Checkpoint is null ? Sample.Take(setup, terminal.Cancellation) : null;
         using var log = new RunLog(output, trainer.CompletedSteps);
+        foreach (var seen in setup.Observations.Concat(start.Changes.Select(c => new Observation("run-changed", c))))
+            Tell(seen, log, trainer.CompletedSteps);
         using var console = new TrainConsole(terminal, values.Int(TrainSettings.LoggingSteps));
         using var notice = terminal.Cancellation.Register(
             () => terminal.Note("\ninterrupted: finishing the batch and saving; once more ends at once"));
@@ -56,7 +59,15 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             console.Dispose();
             WriteReport(result, trainer, log, panel, sample);
         }
-        return Finish(result, trainer);
+        return Finish(result, trainer, log);
+    }
+
+    private void Tell(Observation seen, RunLog log, int step)
+    {
+        terminal.Warn(seen.Text);
+        var line = log.Find(seen.Text)
+            ?? log.Add(new WarningEvent { Step = step, Name = seen.Name, Message = seen.Text });
+        terminal.Object(line);
     }
 
     private void WriteSettings()
@@ -68,12 +79,24 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
                 AdapterLabels.Write(setup.Model.Config.Labels,
                     setup.Model.Config.ProblemType ?? ProblemType.SingleLabel));
         AtomicFile.WriteText(Path.Combine(output, BaseIdentity.FileName),
-            BaseIdentity.Write(values.Text(Shared.Model)));
+            BaseIdentity.Write(values.Text(Shared.Model), setup.Origin.Parts));
+        CopyTokenizer(output);
     }
 
-    private int Finish(TrainResult result, Trainer trainer)
+    // Who uses the adapter needs the tokenizer that knows its added tokens; so does the base, to grow.
+    private void CopyTokenizer(string folder)
+    {
+        if (setup.TokenizerFolder == values.Text(Shared.Model)) return;
+        foreach (var name in MergedFolder.TokenizerFiles)
+            if (Path.Combine(setup.TokenizerFolder, name) is var file && File.Exists(file))
+                AtomicFile.Write(Path.Combine(folder, name), stream => stream.Write(File.ReadAllBytes(file)));
+    }
+
+    private int Finish(TrainResult result, Trainer trainer, RunLog log)
     {
         var summary = Summary(result, trainer);
+        if (result.Best is not null) CopyTokenizer(Path.Combine(output, "best"));
+        summary["observations"] = log.Observations();
         if (result.End == RunEnd.Cancelled)
         {
             terminal.Object(summary);
@@ -95,6 +118,8 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         terminal.Line($"adapter  {output}" + (result.Best is null
             ? "" : $" (the last), {Path.Combine(output, "best")} (the best)"));
         terminal.Line($"report   {Path.Combine(output, "report.html")}");
+        if (setup.Origin.Merged.Count > 0)
+            terminal.Line($"its base peftnative {setup.Origin.MergeCommand(output)}");
         terminal.Line($"try it   peftnative {TryCommand()}");
         return 0;
     }
@@ -152,7 +177,8 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
 
     private string TryCommand()
     {
-        var (model, data) = (CommandLine.Quote(values.Text(Shared.Model)), CommandLine.Quote(setup.Data.Path));
+        var folder = setup.Origin.Merged.Count > 0 ? RunOrigin.MergedBase(output) : values.Text(Shared.Model);
+        var (model, data) = (CommandLine.Quote(folder), CommandLine.Quote(setup.Data.Path));
         var adapter = CommandLine.Quote(output);
         return setup.Model.Task.WritesText()
             ? $"generate --model {model} --adapter {adapter} --prompt '...'"

@@ -4,8 +4,10 @@ using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Formats.Safetensors;
+using PeftNative.Models.Families;
 using PeftNative.Peft.Merging;
 using PeftNative.Tensors;
+using PeftNative.Tokenizers;
 
 namespace PeftNative.Cli.Verbs;
 
@@ -44,6 +46,7 @@ internal sealed class MergeVerb : Verb
         "With --quantization the adapter is merged into the base as it is then, and the result is written "
         + "dequantised.\n"
         + "A base that is quantised in its files becomes dense too, unless --keep_quantization is given.\n"
+        + "Onto a .gguf file the folder of the same model is written, with its tokenizer.\n"
         + "What is written is read again and compared with base and adapter; off by more than rounding, it goes.\n"
         + "With --combination_type the output is one adapter:\n  --adapter a:0.7 --adapter b:0.3 --combination_type "
         + "ties --density 0.5";
@@ -69,12 +72,15 @@ internal sealed class MergeVerb : Verb
         using var progress = new ProgressLine(terminal);
         var output = values.Text(Output);
         var quantization = QuantizationSettings.Read(values);
-        var report = ModelMerger.Merge(backend, values.Text(Shared.Model), ModelSession.AdapterSources(values), output,
+        var model = values.Text(Shared.Model);
+        var report = ModelMerger.Merge(backend, model, ModelSession.AdapterSources(values), output,
             new MergeOptions
         {
             Type = values.Text(Type) switch { "fp32" =>
                 StoredType.F32, "bf16" => StoredType.BF16, "fp16" => StoredType.F16, _ => null },
             Quantization = quantization, KeepQuantization = values.Switch(Keep),
+            TokenizerFiles = GgufConfig.IsFile(model) ? HfTokenizer.FilesOfGguf(model)
+                : new Dictionary<string, string>(),
             MaxShardBytes = ParseSize(values.Text(ShardSize), values.OriginOf(ShardSize)),
         }, progress, terminal.Cancellation);
         progress.Clear();

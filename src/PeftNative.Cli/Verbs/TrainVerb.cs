@@ -21,6 +21,7 @@ internal sealed class TrainVerb : Verb
         --model and --data are enough to start. Ctrl-C saves a checkpoint; the same command goes on from there.
         The output folder gets adapter_config.json, adapter_model.safetensors, best/, checkpoint-N/, log.jsonl,
         report.html.
+        --adapter goes on training a saved adapter; what it was trained on before does not matter.
         """;
 
     public override IReadOnlyList<Setting> Settings => TrainSettings.All;
@@ -34,6 +35,7 @@ internal sealed class TrainVerb : Verb
 
     private static string DefaultOutput(SettingValues values)
     {
+        if (values.OptionalText(TrainSettings.Adapter) is { } adapter) return RunOrigin.DefaultOutput(adapter);
         var model = Path.TrimEndingDirectorySeparator(Path.GetFullPath(values.Text(Shared.Model)));
         return $"{Path.GetFileName(model)}-{values.Text(MethodSettings.Name)}";
     }

@@ -60,7 +60,12 @@ public static class AdapterLabels
     private static ModelOptions TaskAndLabels(string adapterFolder, string baseFolder)
     {
         var task = TaskOf(adapterFolder);
-        if (task is null || task.Value.WritesText()) return new ModelOptions { Task = task };
+        // Which of the two ways of writing text it is, the base decides: task_type is often left as a recipe had it.
+        if (task?.WritesText() == true)
+            task = FamilyTable.Read(baseFolder).Encoder is null ? ModelTask.CausalLM : ModelTask.SequenceToSequence;
+        // An adapter of hidden states goes with whatever head the base has.
+        if (task is null or ModelTask.FeatureExtraction) return new ModelOptions();
+        if (task.Value.WritesText()) return new ModelOptions { Task = task };
         var above = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterFolder)));
         var file = new[] { adapterFolder, above }.OfType<string>().Select(f => Path.Combine(f, FileName))
             .FirstOrDefault(File.Exists);

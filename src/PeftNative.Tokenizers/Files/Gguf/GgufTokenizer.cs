@@ -56,7 +56,7 @@ internal static class GgufTokenizer
         return (parts, config);
     }
 
-    private static List<SentencePiece.SentencePiece> Pieces(GgufValues values)
+    internal static List<SentencePiece.SentencePiece> Pieces(GgufValues values)
     {
         const string TokensKey = Prefix + "tokens", ScoresKey = Prefix + "scores", TypesKey = Prefix + "token_type";
         var tokens = values.Texts(TokensKey) ?? throw values.Error(TokensKey, "is missing");
@@ -72,11 +72,15 @@ internal static class GgufTokenizer
             Limits.CheckToken(token, values.File), scores?[i] ?? 0, (PieceKind)(types?[i] ?? 1)))];
     }
 
+    /// <summary>The SentencePiece model that a file describes.</summary>
+    internal static SentencePieceFile PieceFile(GgufValues values, List<SentencePiece.SentencePiece> pieces) =>
+        new(values.File, pieces, values.Flag(Prefix + "add_space_prefix") ?? true);
+
     private static TokenizerParts SentencePieces(GgufValues values, List<SentencePiece.SentencePiece> pieces,
         TokenizerConfig config)
     {
-        var file = new SentencePieceFile(values.File, pieces, values.Flag(Prefix + "add_space_prefix") ?? true);
-        return SentencePieceFolder.Read(file, config) with { Processing = Around(values, begins: true) };
+        var file = PieceFile(values, pieces);
+        return SentencePieceFolder.Read(file, config) with { Processing = Around(values) };
     }
 
     private static TokenizerParts ByteLevel(GgufValues values, List<SentencePiece.SentencePiece> pieces,
@@ -86,8 +90,7 @@ internal static class GgufTokenizer
             "is missing: how words are told apart is not known", "Convert the model again with a newer llama.cpp.");
         var split = Split(kind) ?? throw values.Error(Prefix + "pre",
             $"is '{Message.Clip(kind)}', which is not supported", "Supported: gpt-2, smollm, llama-bpe, qwen2.");
-        var ids = new Dictionary<string, int>(pieces.Count);
-        for (var id = 0; id < pieces.Count; id++) ids.TryAdd(pieces[id].Text, id);
+        var ids = SentencePieceModels.Ids(pieces);
         var isLlama3 = kind == "llama-bpe";
         var merges = Merges(values);
         var model = new BpeModel(new(ids), merges, new BpeOptions(IgnoreMerges: isLlama3), values.File);
@@ -96,7 +99,7 @@ internal static class GgufTokenizer
             .Select(p => new AddedToken(p.id, p.piece.Text, Normalized: false,
                 Special: p.piece.Kind != PieceKind.UserDefined));
         return new(model, [], [.. split, new ByteLevelPreTokenizer(false, useRegex: false)],
-            Around(values, begins: isLlama3), new([new ByteLevelDecoder()]), config.Complete(added),
+            Around(values), new([new ByteLevelDecoder()]), config.Complete(added),
             config.Settings());
     }
 
@@ -115,7 +118,7 @@ internal static class GgufTokenizer
     };
 
     // The left part has at least one character, which may be a space.
-    private static List<(string, string)> Merges(GgufValues values)
+    internal static List<(string Left, string Right)> Merges(GgufValues values)
     {
         const string Key = Prefix + "merges";
         var lines = values.Texts(Key) ?? throw values.Error(Key, "is missing");
@@ -125,10 +128,15 @@ internal static class GgufTokenizer
             : throw values.Error(Key, $"has entry {i}, which is not two tokens with a space between"))];
     }
 
-    private static Func<Func<string, int?>, PostProcessing> Around(GgufValues values, bool begins)
+    /// <summary>Whether a text gets a token in front and one behind.</summary>
+    internal static (bool Begin, bool End) Ends(GgufValues values) => (
+        values.Flag(Prefix + "add_bos_token") ?? values.Text(Prefix + "model") == "llama"
+            || values.Text(Prefix + "pre") == "llama-bpe",
+        values.Flag(Prefix + "add_eos_token") ?? false);
+
+    private static Func<Func<string, int?>, PostProcessing> Around(GgufValues values)
     {
-        var begin = values.Flag(Prefix + "add_bos_token") ?? begins;
-        var end = values.Flag(Prefix + "add_eos_token") ?? false;
+        var (begin, end) = Ends(values);
         return id => new(Template.BeginAndEnd(begin ? id("bos_token") : null, end ? id("eos_token") : null), []);
     }
 }

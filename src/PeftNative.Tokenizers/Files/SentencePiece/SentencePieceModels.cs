@@ -27,17 +27,24 @@ internal static class SentencePieceModels
             new(normal.Min(), id => file.Pieces[id].Kind is PieceKind.Normal or PieceKind.UserDefined));
     }
 
+    /// <summary>The id of each piece; of two that are equal the first.</summary>
+    internal static Dictionary<string, int> Ids(IReadOnlyList<SentencePiece> pieces)
+    {
+        var ids = new Dictionary<string, int>(pieces.Count);
+        for (var id = 0; id < pieces.Count; id++) ids.TryAdd(pieces[id].Text, id);
+        return ids;
+    }
+
     private static BpeModel Bpe(SentencePieceFile file)
     {
-        var ids = new Dictionary<string, int>(file.Pieces.Count);
-        for (var id = 0; id < file.Pieces.Count; id++) ids.TryAdd(file.Pieces[id].Text, id);
+        var ids = Ids(file.Pieces);
         var unknown = file.UnknownId is var at and >= 0 ? file.Pieces[at].Text : null;
         var options = new BpeOptions(UnknownToken: unknown, FuseUnknown: true, ByteFallback: file.ByteFallback);
         return new(new(ids), Merges(file, ids), options, file.Path);
     }
 
     /// <summary>A merge for every way to split a piece into two others, pieces of the highest score first.</summary>
-    private static List<(string, string)> Merges(SentencePieceFile file, Dictionary<string, int> ids)
+    internal static List<(string Left, string Right)> Merges(SentencePieceFile file, Dictionary<string, int> ids)
     {
         var known = ids.GetAlternateLookup<ReadOnlySpan<char>>();
         var merges = new List<(string Left, string Right, float Score)>();

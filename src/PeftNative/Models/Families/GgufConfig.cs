@@ -24,6 +24,16 @@ internal static class GgufConfig
     internal static TransformerConfig Read(WeightSource source)
     {
         var values = source.Gguf!;
+        var (json, keys) = Describe(source);
+        var config = FamilyTable.Read(
+            StrictJson.ParseObject(Encoding.UTF8.GetBytes(json.ToJsonString()), values.File));
+        return GgufRope.Apply(config.ModelType == "llama" ? WithBiases(config, source) : config, keys, source);
+    }
+
+    // As a config.json has it, but for rotary divisors and for biases of Llama.
+    private static (JsonObject Json, GgufKeys Keys) Describe(WeightSource source)
+    {
+        var values = source.Gguf!;
         var name = values.Text(Architecture) ?? throw values.Error(Architecture, "is missing");
         var families = FamilyTable.All.Where(f => f.Gguf is { IsRead: true });
         var type = families.SingleOrDefault(f => f.Gguf!.Name == name)?.ModelType
@@ -37,10 +47,29 @@ internal static class GgufConfig
         json["model_type"] = type;
         json["tie_word_embeddings"] = !source.Contains("output.weight");
         json["eos_token_id"] = new JsonArray([.. Ends(values).Select(id => (JsonNode)id)]);
-        if (values.Token("padding") is { } pad) json["pad_token_id"] = pad;
-        var config = FamilyTable.Read(
-            StrictJson.ParseObject(Encoding.UTF8.GetBytes(json.ToJsonString()), values.File));
-        return GgufRope.Apply(type == "llama" ? WithBiases(config, source) : config, keys, source);
+        json["bos_token_id"] = values.Token("bos");
+        // Without a word about it some configurations of transformers pad with tokens that the model does not have.
+        json["pad_token_id"] = values.Token("padding");
+        return (json, keys);
+    }
+
+    /// <summary>The config.json of the same model in a folder.</summary>
+    /// <param name="source">The files.</param>
+    /// <param name="config">The description that was read from them.</param>
+    /// <exception cref="UsageException">No config.json says what the files do.</exception>
+    internal static JsonObject ToFolder(WeightSource source, TransformerConfig config)
+    {
+        var (json, keys) = Describe(source);
+        if (config.AttentionBias != config.AttentionOutputBias && config.ModelType == "llama")
+            throw new UsageException("No config.json says that of Llama's attention only some layers have biases.",
+                source.Path, "Take the model's safetensors.");
+        if (config.ModelType == "llama")
+            (json["attention_bias"], json["mlp_bias"]) = (config.AttentionBias, config.FeedForwardBias);
+        if (config.ModelType is "gemma2" or "gemma3_text")
+            json["layer_types"] = new JsonArray([.. config.Layers.Select(
+                layer => (JsonNode)(layer.Window > 0 ? "sliding_attention" : "full_attention"))]);
+        GgufRope.AddTo(json, config, keys, source);
+        return json;
     }
 
     /// <summary>

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using PeftNative.Formats;
 using PeftNative.Formats.Text;
 using PeftNative.Models.Config;
@@ -58,6 +59,30 @@ internal static class GgufRope
             config = config.WithLayers((layer, _) => layer with { Rope = layer.Rope! with { RotaryDim = turned } });
         }
         return source.Contains(GgufArchitecture.Divisors) ? Divided(config, source) : config;
+    }
+
+    /// <summary>Says the same in a config.json: divisors as LongRoPE, which has one factor for each frequency.</summary>
+    /// <exception cref="UsageException">No config.json says it.</exception>
+    internal static void AddTo(JsonObject json, TransformerConfig config, GgufKeys keys, WeightSource source)
+    {
+        if (config.Layers[0].Rope is not { } rope) return;
+        if (rope.RotaryDim != config.HeadDim)
+        {
+            if (config.ModelType != "phi3")
+                throw new UsageException($"No config.json of a {config.ModelType} model says that only "
+                    + $"{rope.RotaryDim} columns of {config.HeadDim} turn.", keys.Full("rope.dimension_count"),
+                    "Take the model's safetensors.");
+            json["partial_rotary_factor"] = rope.RotaryDim / (double)config.HeadDim;
+        }
+        if (!source.Contains(GgufArchitecture.Divisors)) return;
+        json["rope_scaling"] = new JsonObject
+        {
+            ["rope_type"] = rope.Type, ["factor"] = rope.Factor,
+            ["original_max_position_embeddings"] = rope.OriginalMaxPositions,
+            ["short_factor"] = List(rope.ShortFactors), ["long_factor"] = List(rope.LongFactors),
+        };
+
+        static JsonArray List(IEnumerable<double> values) => new([.. values.Select(v => (JsonNode)v)]);
     }
 
     private static TransformerConfig Divided(TransformerConfig config, WeightSource source)

@@ -4,6 +4,7 @@ using PeftNative.Models;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Loading.Stored;
 using PeftNative.Models.Weights;
+using PeftNative.Ops;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Merging;
@@ -46,13 +47,17 @@ internal static class MergedTensors
         var plan = new List<MergedTensor>();
         foreach (var parameter in model.Parameters)
         {
-            if (loaded.Quantized.ContainsKey(parameter))
+            if (source.Gguf is not null && loaded.Has(parameter))
+            {
+                if (parameter.TiedTo is null) plan.Add(FromGguf(model, parameter, source, type));
+            }
+            else if (loaded.Quantized.ContainsKey(parameter))
                 plan.AddRange(QuantizedTensors.Plan(model, loaded, parameter, source, type, again));
             else if (loaded.Sources.TryGetValue(parameter, out var stored))
                 plan.Add(Existing(model, parameter, source, stored, hasNewHead ? parameter.Name : stored, type)
                     with { Parameter = parameter });
             else if (parameter.TiedTo is null)
-                plan.Add(New(model, parameter, type ?? source.Get(Relative(model, loaded, parameter)).Type)
+                plan.Add(New(model, parameter, type ?? Relative(model, loaded, parameter, source))
                     with { Parameter = parameter });
         }
         if (!hasNewHead) plan.AddRange(loaded.Unused.Select(name => Copy(source, name, name, type)));
@@ -81,15 +86,19 @@ internal static class MergedTensors
 
     // A head that the base lacks, or had as its embedding only.
     private static bool HasNewHead(TransformerModel model, LoadReport loaded) => loaded.Created.Count > 0
-        || model.Head.Output.Weight is { TiedTo: null } head && !loaded.Has(head);
+        || model.Head.Output?.Weight is { TiedTo: null } head && !loaded.Has(head);
 
     // The stored tensor whose type a new one takes: of two that were tied the other one's, else the first one's.
-    private static string Relative(TransformerModel model, LoadReport loaded, Parameter parameter)
+    private static StoredType Relative(TransformerModel model, LoadReport loaded, Parameter parameter,
+        WeightSource source)
     {
-        var (table, head) = (model.Embedding.Table, model.Head.Output.Weight);
+        var (table, head) = (model.Embedding.Table, model.Head.Output?.Weight);
         var partner = parameter == head ? table : head;
-        return (parameter == head || parameter == table) && loaded.Sources.TryGetValue(partner, out var stored)
+        var relative = (parameter == head || parameter == table) && partner is not null
+            && loaded.Sources.TryGetValue(partner, out var stored)
             ? stored : loaded.Sources.Values.First();
+        var type = source.Get(relative).Type;
+        return source.Gguf is null || type is StoredType.F16 or StoredType.BF16 ? type : StoredType.F32;
     }
 
     private static MergedTensor Existing(
@@ -101,6 +110,18 @@ internal static class MergedTensors
         if (Values(model, parameter).AsSpan().SequenceEqual(before)) return Copy(source, stored, name, type);
         return new MergedTensor(
             name, type ?? tensor.Type, parameter.StoredShape, true, Writer(model, parameter, type ?? tensor.Type));
+    }
+
+    // Under the names of the folder it was converted from. Where all matrices of the file are of one narrow type, they
+    // stay so; blocks hold numbers that no narrow type does.
+    private static MergedTensor FromGguf(TransformerModel model, Parameter parameter, WeightSource source,
+        StoredType? type)
+    {
+        var kinds = source.Tensors.Where(t => t.Shape.Length > 1).Select(t => (t.Type, t.Block)).Distinct().ToList();
+        var written = type ?? (parameter.Layout != StoredLayout.Vector
+            && kinds is [(StoredType.F16 or StoredType.BF16, BlockFormat.None)] ? kinds[0].Type : StoredType.F32);
+        return new MergedTensor(parameter.Name, written, parameter.ShapeIn(parameter.DenseLayout),
+            parameter.Changes > 0, Writer(model, parameter, written, parameter.DenseLayout)) { Parameter = parameter };
     }
 
     private static MergedTensor New(TransformerModel model, Parameter parameter, StoredType type) =>

@@ -1,6 +1,5 @@
 using PeftNative.Formats.Safetensors;
 using PeftNative.Formats;
-using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Steps;
 using PeftNative.Models;
@@ -35,6 +34,12 @@ public sealed record MergeOptions
     /// </summary>
     public int? VocabularySize { get; init; }
 
+    /// <summary>
+    /// Texts to write beside the weights, by file name, in place of the files of the base's tokenizer: of a base in a
+    /// .gguf file those that say what its tokenizer is. An adapter's own tokenizer comes before them.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> TokenizerFiles { get; init; } = new Dictionary<string, string>();
+
     /// <summary>The most bytes of a weights file; larger models are written in shards with an index.</summary>
     public long MaxShardBytes { get; init; } = 5L << 30;
 }
@@ -44,6 +49,10 @@ public sealed record MergeOptions
 /// <param name="Scale">The factor on its change; 1 as it was trained.</param>
 public sealed record AdapterSource(string Folder, double Scale = 1)
 {
+    /// <summary>As a user writes it: the folder, and behind a colon the scale where it is not 1.</summary>
+    internal string Name => Scale == 1 ? Folder
+        : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Folder}:{Scale:R}");
+
     /// <summary>Loads it onto a model for use.</summary>
     /// <exception cref="UsageException">It has a scale although its method knows none.</exception>
     public Adapter Load(TransformerModel model, string name = "default")
@@ -121,9 +130,6 @@ public static class ModelMerger
         IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
         options ??= new MergeOptions();
-        if (GgufConfig.IsFile(baseFolder))
-            throw new UsageException("Adapters are not merged into GGUF files.", baseFolder,
-                "Give the folder of the same model in safetensors, or export the adapter with --to gguf-lora.");
         var work = new Work("loading", progress, cancellation);
         var fitting = AdapterLabels.OptionsFor([.. adapters.Select(a => a.Folder)], baseFolder);
         var asked = fitting with
@@ -154,9 +160,12 @@ public static class ModelMerger
         var rounded = probe.Logits(model);
         if (again is not { Count: > 0 }) check.Rounded(rounded, plan);
         var difference = 0.0;
+        var keepsForm = keeps || loaded.Quantized.Count == 0;
         var files = MergedFolder.Write(
-            baseFolder, AdapterVocabulary.TokenizerFolder(baseFolder, adapters.Select(a => a.Folder)), output, model,
-            plan, options.MaxShardBytes, loaded.Quantized.Count > 0 && !keeps, work.Next("writing"), Check);
+            new MergedBase(baseFolder, AdapterVocabulary.TokenizerFolder(baseFolder, adapters.Select(a => a.Folder)),
+                MergedFolder.ConfigOf(baseFolder, source, model, keepsForm), options.TokenizerFiles),
+            output, model, plan, options.MaxShardBytes, work.Next("writing"),
+            [.. adapters.Select(a => a.Name).Zip(model.Merged)], Check);
         return new MergeReport(plan.Count(t => t.IsChanged), plan.Count(t => !t.IsChanged), loaded.Created.Count,
             MergedTensors.Dropped(model, loaded), files, difference, check.LargestLogit, Probe.Distance(bare, expected),
             [.. loaded.Doubts, .. doubts])

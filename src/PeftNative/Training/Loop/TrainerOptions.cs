@@ -48,6 +48,12 @@ public sealed record TrainerOptions
     /// <summary>Steps with a rising rate; null to go by the share.</summary>
     public int? WarmupSteps { get; init; }
 
+    /// <summary>
+    /// A factor for every label on the loss of the records that have it; null for none. See <see cref="ClassWeights"/>.
+    /// Evaluation knows none.
+    /// </summary>
+    public IReadOnlyList<double>? ClassWeights { get; init; }
+
     /// <summary>AdamW's settings.</summary>
     public AdamWOptions Optimizer { get; init; } = new();
 

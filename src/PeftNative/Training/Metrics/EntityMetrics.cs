@@ -10,6 +10,10 @@ public sealed class EntityMetrics
 {
     private long _hits, _labelled, _predicted;
 
+    /// <summary>Whether tags have prefixes; plain ones are scored by <see cref="PlainTags"/>.</summary>
+    public static bool HasPrefixes(IEnumerable<string> tags) =>
+        tags.Any(t => t is [_, '-', _, ..] && "BIESLUM".Contains(t[0], StringComparison.Ordinal));
+
     /// <summary>Adds one text: its true tags and the predicted ones, one per word.</summary>
     public void Add(IReadOnlyList<string> labels, IReadOnlyList<string> predictions)
     {

@@ -8,7 +8,7 @@ public sealed class MultiLabelMetrics
 {
     private readonly bool[][] _labels;
     private readonly double[][] _scores;
-    private readonly double _threshold;
+    private readonly IReadOnlyList<double> _thresholds;
 
     /// <summary>
     /// Takes the labels, the scores (probabilities or logits) and the score from which a label counts as predicted.
@@ -17,8 +17,14 @@ public sealed class MultiLabelMetrics
     {
         if (labels.Length != scores.Length || labels.Zip(scores).Any(r => r.First.Length != r.Second.Length))
             throw new ArgumentException("There must be one score per label.");
-        (_labels, _scores, _threshold) = (labels, scores, threshold);
+        (_labels, _scores) = (labels, scores);
+        _thresholds = [.. Enumerable.Repeat(threshold, Width)];
     }
+
+    /// <summary>The same with a threshold for each label.</summary>
+    public MultiLabelMetrics(bool[][] labels, double[][] scores, IReadOnlyList<double> thresholds)
+        : this(labels, scores, 0.0) => _thresholds = thresholds.Count == Width || labels.Length == 0
+        ? thresholds : throw new ArgumentException("There must be one threshold per label.");
 
     private int Width => _labels.Length == 0 ? 0 : _labels[0].Length;
 
@@ -42,6 +48,39 @@ public sealed class MultiLabelMetrics
     /// </summary>
     public double RocAucMacro => Columns.Select(RocAuc).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
 
+    /// <summary>Precision, recall and F1 of one label, and how many records have it.</summary>
+    public ClassScore Of(int label)
+    {
+        var (hits, both) = Counts(label);
+        long support = _labels.Count(row => row[label]);
+        return new ClassScore(ConfusionMatrix.Ratio(hits, both - support), ConfusionMatrix.Ratio(hits, support),
+            Harmonic((hits, both)), support);
+    }
+
+    /// <summary>
+    /// The score from which each label should count as predicted for the best F1 of its own: the middle between the
+    /// lowest score that is taken and the highest that is not. Labels without a record keep what they have.
+    /// </summary>
+    public IReadOnlyList<double> BestThresholds() => [.. Columns.Select(BestThreshold)];
+
+    private double BestThreshold(int column)
+    {
+        var order = Enumerable.Range(0, _labels.Length).OrderByDescending(r => _scores[r][column]).ToList();
+        double support = _labels.Count(row => row[column]), hits = 0, best = 0;
+        var threshold = _thresholds[column];
+        for (var taken = 1; taken <= order.Count; taken++)
+        {
+            if (_labels[order[taken - 1]][column]) hits++;
+            var score = _scores[order[taken - 1]][column];
+            var next = taken < order.Count ? _scores[order[taken]][column] : double.NaN;
+            if (score == next || support == 0) continue; // equal scores are taken together
+            var f1 = 2 * hits / (taken + support);
+            if (f1 <= best) continue;
+            (best, threshold) = (f1, double.IsNaN(next) ? score : (score + next) / 2);
+        }
+        return threshold;
+    }
+
     private double RocAuc(int column)
     {
         var ranks = RegressionMetrics.Ranks([.. _scores.Select(row => row[column])]);
@@ -51,7 +90,7 @@ public sealed class MultiLabelMetrics
         return (rankSum - positives * (positives + 1) / 2) / (positives * negatives);
     }
 
-    private bool Predicted(int row, int column) => _scores[row][column] >= _threshold;
+    private bool Predicted(int row, int column) => _scores[row][column] >= _thresholds[column];
 
     private (int Hits, int Both) Counts(int column)
     {
