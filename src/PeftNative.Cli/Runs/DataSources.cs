@@ -1,6 +1,7 @@
 using System.Globalization;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
+using PeftNative.Columnar;
 using PeftNative.Data.Batching;
 using PeftNative.Data.Encoding;
 using PeftNative.Data.Reading;
@@ -12,6 +13,9 @@ namespace PeftNative.Cli.Runs;
 /// <summary>The data that --data, --split, --eval_data and --val_size name together.</summary>
 internal static class DataSources
 {
+    // Kinds of files of another assembly: one call, so that nothing is found by reflection.
+    static DataSources() => ColumnarFormats.Register();
+
     /// <summary>The one file or pattern to read, of which --split may name a part.</summary>
     public static string One(SettingValues values) => Chosen(values.Text(DataSettings.Data), values);
 
