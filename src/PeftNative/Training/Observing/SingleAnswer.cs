@@ -1,4 +1,3 @@
-
 namespace PeftNative.Training.Observing;
 
 /// <summary>All training examples have the same answer, so there is nothing to tell apart.</summary>

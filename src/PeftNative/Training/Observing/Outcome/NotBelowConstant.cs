@@ -1,4 +1,3 @@
-
 namespace PeftNative.Training.Observing.Outcome;
 
 /// <summary>A classifier is no better than one answer for all records.</summary>
