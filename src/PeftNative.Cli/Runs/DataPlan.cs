@@ -107,8 +107,22 @@ internal sealed class DataPlan
     public LabelVocabulary? FindLabels(IReadOnlyList<string> modelLabels)
     {
         if (Task.WritesText()) return null;
+        if (values.Texts(DataSettings.LabelColumns) is { Count: > 0 } columns)
+            return LabelVocabulary.OfModel(
+                columns.Except(modelLabels).Any() ? columns : modelLabels, ProblemType.MultiLabel);
         var problem = ProblemTypes.FromHub(values.OptionalText(DataSettings.ProblemType));
-        return LabelVocabulary.Find(Records, modelLabels.Count > 0 ? modelLabels : null, problem);
+        var names = LabelVocabulary.ArePlaceholders(modelLabels) ? ClassNames() ?? modelLabels : modelLabels;
+        return LabelVocabulary.Find(Records, names.Count > 0 ? names : null, problem);
+    }
+
+    // What the numbers of classes stand for, where something beside the data says it.
+    private IReadOnlyList<string>? ClassNames()
+    {
+        var field = Task == ModelTask.TokenClassification ? "tags" : "label";
+        var mapped = values.Map(DataSettings.Columns).GetValueOrDefault(field);
+        var names = mapped is null ? ShapeFields.NamesOf(field) : [mapped];
+        var known = Path.Split(" + ").Select(DatasetInfo.Find).FirstOrDefault(k => k.Count > 0);
+        return known?.FirstOrDefault(k => names.Contains(k.Key, StringComparer.OrdinalIgnoreCase)).Value;
     }
 
     /// <summary>The most tokens of an example for a model.</summary>

@@ -15,6 +15,7 @@ public sealed class EncodedData
     private const int SampleSize = 2048;
 
     private readonly string? recordsDigest;
+    private Example[]? sample; // several threads may make the same one
 
     private EncodedData(
         IReadOnlyList<Example> examples, IReadOnlyList<SkippedRecord> skipped, long records, string? digest = null) =>
@@ -33,9 +34,11 @@ public sealed class EncodedData
     /// <summary>
     /// All examples, or some spread evenly over them where they are not held.
     /// </summary>
-    internal IReadOnlyList<Example> Sample()
+    internal IReadOnlyList<Example> Sample() => IsOnDisk ? sample ??= MakeSample() : Examples;
+
+    private Example[] MakeSample()
     {
-        if (!IsOnDisk || Examples.Count <= SampleSize) return IsOnDisk ? [.. Examples] : Examples;
+        if (Examples.Count <= SampleSize) return [.. Examples];
         int[] places = [.. Enumerable.Range(0, SampleSize).Select(i => (int)((long)i * Examples.Count / SampleSize))];
         return [.. InOrder.Select(places.Chunk(64), chunk => chunk.Select(i => Examples[i]).ToArray())
             .SelectMany(chunk => chunk)];

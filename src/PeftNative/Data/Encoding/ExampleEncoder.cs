@@ -45,6 +45,10 @@ public sealed class ExampleEncoder
         _ => bound + _specials < _options.MaxLength,
     };
 
+    /// <summary>How many examples a record gives, where that is known without making them; otherwise null.</summary>
+    internal int? Count(DataRecord record) => _options.Task == ModelTask.CausalLM
+        && record is TextRecord { Pair: null } text ? _causal.CountBlocks(text) : null;
+
     /// <summary>Makes sure that the labels of a record are among those known.</summary>
     /// <exception cref="DataException">One is not.</exception>
     internal void CheckLabels(DataRecord record)

@@ -93,6 +93,11 @@ internal sealed class ExampleStore : IReadOnlyList<Example>
                 encoder.CheckLabels(record);
                 continue;
             }
+            if (encoder.Count(record) is { } count and <= MostEncodedAgain)
+            {
+                counts[i] = count;
+                continue;
+            }
             var examples = Kept(record, skipped);
             counts[i] = examples.Count;
             if (examples.Count > MostEncodedAgain && record is TextRecord) texts.Add((start + i, examples));

@@ -35,6 +35,7 @@ internal static class TokenBound
     private static int Of(string text)
     {
         if (!HasPlainText(text)) return Unknown;
+        if (System.Text.Ascii.IsValid(text)) return text.Length;
         var bytes = 0;
         foreach (var c in text)
         {

@@ -107,7 +107,8 @@ public sealed class LabelVocabulary
         return targets;
     }
 
-    private static bool ArePlaceholders(IReadOnlyList<string> names) =>
+    /// <summary>Whether labels are those of a model that nobody has named (also where there are none).</summary>
+    internal static bool ArePlaceholders(IReadOnlyList<string> names) =>
         names.Select((name, i) => name == $"LABEL_{i}").All(isPlaceholder => isPlaceholder);
 
     private static IReadOnlyList<string> Distinct(IReadOnlyList<string> names) =>

@@ -87,9 +87,14 @@ public sealed class RecordSource : IEnumerable<DataRecord>
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="DataException">A line or record is broken, unless such are left out.</exception>
     public IReadOnlyList<DataRecord> Load(
-        IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
+        IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default) =>
+        Load(MostInMemory, progress, cancellation);
+
+    /// <summary>The same with another size from which on records stay on disk.</summary>
+    internal IReadOnlyList<DataRecord> Load(
+        long mostInMemory, IProgress<WorkProgress>? progress = null, CancellationToken cancellation = default)
     {
-        if (Size() > MostInMemory)
+        if (Size() > mostInMemory)
         {
             var bad = _options.SkipBadLines ? new List<DataException>() : null;
             BadLines = bad ?? [];
