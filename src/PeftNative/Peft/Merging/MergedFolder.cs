@@ -54,7 +54,8 @@ internal static class MergedFolder
             if (shards.Count > 1) folder.WriteText("model.safetensors.index.json", Index(shards, names));
             folder.WriteText("config.json", PeftJson.Write(Config(from.Config, model, tensors)) + "\n");
             foreach (var (name, text) in texts) folder.WriteText(name, text);
-            foreach (var file in companions.Where(f => !texts.ContainsKey(Path.GetFileName(f)))) folder.WriteFile(Path.GetFileName(file), stream => Copy(file, stream));
+            foreach (var file in companions.Where(f => !texts.ContainsKey(Path.GetFileName(f))))
+                folder.WriteFile(Path.GetFileName(file), stream => Copy(file, stream));
             check(folder.Root);
         }, bytes: bytes);
         return names;
