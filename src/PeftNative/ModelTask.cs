@@ -16,12 +16,18 @@ public enum ModelTask
 
     /// <summary>To turn one text into another, with an encoder and a decoder (PEFT: SEQ_2_SEQ_LM).</summary>
     SequenceToSequence,
+
+    /// <summary>
+    /// The hidden state of each token, from a model without a head (PEFT: FEATURE_EXTRACTION, transformers: AutoModel).
+    /// It has no loss of its own.
+    /// </summary>
+    FeatureExtraction,
 }
 
 /// <summary>What tasks have in common, and what PEFT calls them.</summary>
 public static class ModelTasks
 {
-    private static readonly string[] Names = ["CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM"];
+    private static readonly string[] Names = ["CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM", "FEATURE_EXTRACTION"];
 
     /// <summary>PEFT's <c>task_type</c>.</summary>
     public static string PeftName(this ModelTask task) => Names[(int)task];
@@ -43,6 +49,10 @@ public static class ModelTasks
 
     /// <summary>Whether the task is to write text, and its head the vocabulary.</summary>
     public static bool WritesText(this ModelTask task) => task is ModelTask.CausalLM or ModelTask.SequenceToSequence;
+
+    /// <summary>Whether the task is to give labels or numbers, and its head is learned with them.</summary>
+    public static bool Classifies(this ModelTask task) =>
+        task is ModelTask.SequenceClassification or ModelTask.TokenClassification;
 }
 
 /// <summary>What a sequence classifier learns, and so its loss: Hugging Face's <c>problem_type</c>.</summary>

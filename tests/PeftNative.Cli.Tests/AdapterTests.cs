@@ -68,6 +68,21 @@ public sealed class AdapterTests : IDisposable
             model).Error, StringComparison.Ordinal);
     }
 
+    /// <summary>Recipes leave the task_type of another model behind; the base knows whether it has an encoder.</summary>
+    [Fact]
+    public void A_task_type_that_the_base_does_not_have_is_doubted_and_the_base_decides()
+    {
+        var (model, adapter) = (TinyModels.Llama(folder), folder["adapter"]);
+        Command.Succeed(["train", "--model", model, "--data", TinyModels.Prompts(folder), "--output", adapter,
+            "--max_steps", "1", .. Reference]);
+        var config = Path.Combine(adapter, "adapter_config.json");
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"CAUSAL_LM\"", "\"SEQ_2_SEQ_LM\""));
+        string[] call = ["generate", "--model", model, "--adapter", adapter, "--prompt", "a", "--max_tokens", "2",
+            .. Reference];
+        Assert.Contains("has the task_type SEQ_2_SEQ_LM, and a llama model is used as CAUSAL_LM",
+            Command.Succeed(call).Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void An_adapter_that_names_another_base_is_doubted()
     {

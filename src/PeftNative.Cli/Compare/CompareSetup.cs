@@ -98,7 +98,7 @@ internal sealed class CompareSetup
     private IBaseKnowledge Knowledge(TransformerModel model, ComparedTask main)
     {
         var own = values.OptionalText(CompareSettings.OwnData);
-        if (!model.Task.WritesText())
+        if (model.Task.Classifies())
             return own is null ? new StateSimilarity([.. main.Eval.Examples.Take(SimilarTexts)]) : Centroids(own);
         if (own is not null)
         {

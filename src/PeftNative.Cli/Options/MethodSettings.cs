@@ -51,6 +51,35 @@ internal static class MethodSettings
         return method.FromSettings(given, values.Text(Shared.Model));
     }
 
+    /// <summary>Holds what a user gave against an adapter that is trained further, which has its settings.</summary>
+    /// <exception cref="UsageException">The method or one of the settings is another.</exception>
+    public static void RequireSame(SettingValues values, AdapterConfig config, string folder)
+    {
+        var own = config.Method.Settings(config);
+        var preset = Of(values).Presets.FirstOrDefault(p => p.Name == values.Text(Name))?.Settings ?? [];
+        if (values.Has(Name)
+            && (Of(values) != config.Method || preset.Any(s => !JsonNode.DeepEquals(own[s.Key], s.Value))))
+            throw Other(Name.Key, values.Text(Name), config.Method.Name);
+        foreach (var setting in Given(values))
+        {
+            if (!Has(config.Method, setting))
+                throw Foreign(config.Method.Name, config.Method, setting.Key, values.OriginOf(setting));
+            var asked = config.Method.Settings(
+                config.Method.Change(config, new() { [setting.Key] = values.Node(setting)!.DeepClone() }));
+            if (Text(asked[setting.Key]) != Text(own[setting.Key]))
+                throw Other(setting.Key, Text(asked[setting.Key]), Text(own[setting.Key]));
+        }
+
+        UsageException Other(string key, string given, string has) =>
+            new($"{key} {given} contradicts the adapter {folder}, which has {key} {has}.", $"--{key}",
+                "Leave it out, or train a new adapter without --adapter.");
+
+        // The order of a list says nothing.
+        static string Text(JsonNode? node) => node is JsonArray list
+            ? string.Join(' ', list.Select(i => i!.ToString()).Order(StringComparer.Ordinal))
+            : node is null or JsonObject { Count: 0 } ? "none" : node.ToString();
+    }
+
     /// <summary>The settings of a method with some exchanged, as a comparison has them.</summary>
     /// <param name="config">The settings.</param>
     /// <param name="changes">Other values, by key.</param>

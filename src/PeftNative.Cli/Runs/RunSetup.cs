@@ -12,6 +12,7 @@ using PeftNative.Ops;
 using PeftNative.Peft.Adapters;
 using PeftNative.Tokenizers;
 using PeftNative.Training.Loop;
+using PeftNative.Training.Observing;
 
 namespace PeftNative.Cli.Runs;
 
@@ -40,7 +41,13 @@ internal sealed class RunSetup : IDisposable
     /// <summary>The tokenizer.</summary>
     public required HfTokenizer Tokenizer { get; init; }
 
-    /// <summary>The new adapter.</summary>
+    /// <summary>Its folder: the model's, or that of an adapter that adds tokens.</summary>
+    public required string TokenizerFolder { get; init; }
+
+    /// <summary>What the run begins with.</summary>
+    public required RunOrigin Origin { get; init; }
+
+    /// <summary>The adapter that is trained.</summary>
     public required Adapter Adapter { get; init; }
 
     /// <summary>The records to train on.</summary>
@@ -58,6 +65,9 @@ internal sealed class RunSetup : IDisposable
     /// <summary>The labels of a classifier; null for other tasks.</summary>
     public LabelVocabulary? Labels { get; init; }
 
+    /// <summary>What a person should know before training.</summary>
+    public required IReadOnlyList<Observation> Observations { get; init; }
+
     /// <summary>What the training data is like.</summary>
     public required DataReport Report { get; init; }
 
@@ -67,21 +77,37 @@ internal sealed class RunSetup : IDisposable
     /// <summary>The most tokens of an example.</summary>
     public required int MaxLength { get; init; }
 
+    /// <summary>How the learning rate was found; null where it was not looked for.</summary>
+    public RateSearchResult? Rate { get; init; }
+
     /// <summary>Reads and checks everything; settings that were left open are set to what was chosen.</summary>
-    public static RunSetup Prepare(SettingValues values, Terminal terminal)
+    /// <param name="values">The settings.</param>
+    /// <param name="terminal">Told how far it is.</param>
+    /// <param name="forTraining">Whether a rate is looked for, where that is asked for.</param>
+    public static RunSetup Prepare(SettingValues values, Terminal terminal, bool forTraining = false)
     {
+        var findsRate = RateFinding.IsDue(values) && forTraining;
         var folder = values.Text(Shared.Model);
         var config = FamilyTable.Read(folder);
-        var method = MethodSettings.Config(values); // wrong settings should show before anything large is read
+        var origin = RunOrigin.Read(values); // wrong settings should show before anything large is read
         var options = TrainSettings.ToOptions(values, config);
-        var quantization = QuantizationSettings.Read(values);
-        var tokenizer = HfTokenizer.Load(folder);
-        method = method.WithTokenizer(tokenizer);
+        var quantization = ModelSession.QuantizationFor(
+            origin.Adapter is { } continued ? [continued] : [], values, terminal);
+        var tokenizerFolder = origin.TokenizerFolder;
+        var tokenizer = HfTokenizer.Load(tokenizerFolder);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
-        var labels = train.FindLabels(config.Labels);
-        var maxLength = DataPlan.MaxLength(values, config);
-        var examples = train.Encode(tokenizer, folder, maxLength, labels);
-        var evalExamples = eval?.Encode(tokenizer, folder, maxLength, labels);
+        if (eval is null) TrainSettings.RefuseEvaluation(values);
+        var labels = origin.LabelsFor(train, config, terminal);
+        var maxLength = DataPlan.MaxLength(values, config, origin.LeadingPositions);
+        var date = RunDate.Of(values);
+        var examples = train.Encode(tokenizer, tokenizerFolder, maxLength, labels, date, Strategy(values));
+        var evalExamples = eval?.Encode(tokenizer, tokenizerFolder, maxLength, labels, date);
+        if (date.IsAsked) values.Add(DataSettings.TemplateDate, date.Text, Chosen);
+        options = options with
+        {
+            ClassWeights = ClassWeightText.Read(values, labels, examples),
+            PackingBudget = values.Switch(DataSettings.Packing) && examples.Rows is null ? maxLength : null,
+        };
         terminal.Cancellation.ThrowIfCancellationRequested();
 
         var backend = Machine.CreateBackend(values);
@@ -89,20 +115,29 @@ internal sealed class RunSetup : IDisposable
         try
         {
             using var progress = new ProgressLine(terminal);
-            var asked = train.ModelOptions(config, labels, options.Seed) with { Quantization = quantization };
-            (model, var loaded) = ModelLoader.Load(backend, folder, asked, progress, terminal.Cancellation);
-            var adapter = method.Create(model, options.Seed, trainable: true, "default");
-            foreach (var doubt in loaded.Doubts.Concat(adapter.Warnings).Concat(adapter.Doubts)) terminal.Warn(doubt);
+            var asked = origin.Complete(train.ModelOptions(config, labels, options.Seed));
+            (model, var loaded) = ModelLoader.Load(backend, folder, asked with { Quantization = quantization },
+                progress, terminal.Cancellation);
+            var adapter = origin.Begin(model, tokenizer, options.Seed, loaded.Created, terminal);
+            var rate = !findsRate ? null : RateFinding.Run(model, examples, options, progress, terminal.Cancellation,
+                () => origin.NewAdapter(model, tokenizer, options.Seed, loaded.Created));
+            if (rate is not null) options = options with { LearningRate = rate.Rate };
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
+            var report = DataReport.Of(examples, labels, train.BadLines, train.Unused);
             return new RunSetup
             {
                 Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter,
+                Origin = origin, TokenizerFolder = tokenizerFolder,
                 Data = train, Train = examples,
                 Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels,
-                Report = DataReport.Of(examples, labels, train.BadLines), MaxLength = maxLength,
-                Options = options with { PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null },
+                Report = report, MaxLength = maxLength,
+                Observations = [
+                    .. StartPanel.Observations(loaded, adapter, origin.Doubts(adapter), report, tokenizer),
+                    .. RunObservations.Before(new RunFacts(adapter, examples, evalExamples, tokenizer)),
+                ],
+                Options = options, Rate = rate,
             };
         }
         catch
@@ -111,6 +146,15 @@ internal sealed class RunSetup : IDisposable
             backend.Dispose();
             throw;
         }
+    }
+
+    // Who names no strategy gets the best fit over all whole examples, but TRL's default where all is to be as there.
+    private static PackingStrategy? Strategy(SettingValues values)
+    {
+        var isPacked = values.Switch(DataSettings.Packing);
+        if (!isPacked) values.Refuse([DataSettings.PackingStrategy], "without --packing", "give --packing");
+        return !isPacked ? null : values.OptionalText(DataSettings.PackingStrategy) is { } name
+            ? RowPacking.Parse(name) : DataPlan.IsOfTrl(values) ? PackingStrategy.BestFit : null;
     }
 
     /// <inheritdoc/>

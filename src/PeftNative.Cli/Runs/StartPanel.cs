@@ -1,7 +1,13 @@
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Formats.Json;
+using PeftNative.Data;
+using PeftNative.Data.Inspection;
+using PeftNative.Models;
 using PeftNative.Models.Families;
+using PeftNative.Models.Loading;
+using PeftNative.Peft.Adapters;
+using PeftNative.Training.Observing;
 using PeftNative.Tensors;
 
 namespace PeftNative.Cli.Runs;
@@ -20,6 +26,7 @@ internal static class StartPanel
         yield return ("model",
             $"{values.Text(Shared.Model)}: {config.ModelType}, {config.LayerCount} layers, {config.HiddenSize} wide, "
             + $"{Quantity.Count(setup.Model.ParameterCount)} parameters");
+        foreach (var line in setup.Origin.Lines(values.OptionalText(TrainSettings.Output))) yield return line;
         yield return ("data",
             $"{setup.Data.Path}: {Quantity.Of(report.Records, "record")} ({ShapeName(setup)}), "
                 + $"{Quantity.Of(report.Examples, "example")}, "
@@ -32,6 +39,9 @@ internal static class StartPanel
         if (setup.Labels is { Problem: ProblemType.Regression }) yield return ("labels", "a number per record");
         else if (setup.Labels is not null)
             yield return ("labels", Clip(report.LabelCounts.Select(l => $"{l.Name} {Quantity.Count(l.Count)}")));
+        if (setup.Options.ClassWeights is { } weights)
+            yield return ("weights",
+                Clip(setup.Labels!.Names.Zip(weights, (name, w) => $"{name} {Quantity.Number(w)}")));
         yield return ("evaluation", setup.Eval is { } eval
             ? $"{setup.EvalOrigin}: {Quantity.Of(eval.Examples.Count, "example")}"
             : "none (--eval_data FILE or --val_size 0.1 adds some)");
@@ -41,29 +51,31 @@ internal static class StartPanel
             + $"({Quantity.Percent((double)adapter.ParameterCount / adapter.TotalParameterCount)})");
         yield return ("steps",
             $"{Quantity.Count(totalSteps)} of {setup.Options.BatchSize * setup.Options.GradientAccumulationSteps} "
-            + $"{(setup.Options.PackingBudget is null ? "examples" : "packed rows")} ({Quantity.Count(stepsPerEpoch)} "
-            + "per epoch), "
+            + (setup.Options.PackingBudget is null && setup.Train.Rows is null ? "examples" : "packed rows")
+            + $" ({Quantity.Count(stepsPerEpoch)} per epoch), "
             + $"learning rate {Quantity.Number(setup.Options.LearningRate)} {setup.Options.LrScheduler}"
             + (values.OriginOf(TrainSettings.LearningRate) == RunSetup.Chosen
                 ? ", chosen for this method and model" : ""));
+        foreach (var line in setup.Rate is { } search ? RateFinding.Lines(search, totalSteps) : []) yield return line;
         yield return ("memory", Memory(setup));
         yield return ("backend", $"{setup.Backend.Name}: {setup.Backend.Description}");
     }
 
-    /// <summary>What a person should know before training, a sentence each.</summary>
-    public static IEnumerable<string> Warnings(RunSetup setup)
+    /// <summary>What model, adapter and data say of themselves, and a person should know before training.</summary>
+    public static IEnumerable<Observation> Observations(LoadReport loaded, Adapter adapter,
+        IEnumerable<string> doubts, DataReport report, ITokenizer tokenizer)
     {
-        foreach (var warning in setup.Report.Warnings()) yield return warning;
-        var trained = setup.Adapter.Entries.Select(e => e.Parameter.Name).ToHashSet();
-        var random = setup.Loaded.Created.Where(n => !trained.Contains(n)).ToList();
-        if (random.Count > 0)
-            yield return $"the checkpoint lacks {string.Join(", ", random)}; they stay at random numbers, because the "
-                + "method does not train them";
-        if (UnusedDropout(setup.Model.Folder!) is { } dropout) yield return dropout;
-        if (setup.Tokenizer.PaddingId is { } pad && pad == setup.Tokenizer.EndOfSequenceId
-            && setup.Model.Task == ModelTask.CausalLM)
-            yield return "padding and end of text are the same token here; that does no harm: padding is never "
-                + "computed, and the end is learned";
+        var dropout = UnusedDropout(adapter.Model.Folder!);
+        foreach (var (name, texts) in new (string, IEnumerable<string?>)[]
+        {
+            ("checkpoint", loaded.Doubts), ("adapter", doubts),
+            ("data", report.Warnings()), ("dropout-of-the-base", [dropout]),
+        })
+            foreach (var text in texts.OfType<string>()) yield return new Observation(name, text);
+        if (tokenizer.PaddingId is { } pad && pad == tokenizer.EndOfSequenceId
+            && adapter.Model.Task == ModelTask.CausalLM)
+            yield return new Observation("padding-is-end", "padding and end of text are the same token here; that does "
+                + "no harm: padding is never computed, and the end is learned");
     }
 
     /// <summary>The dropout that a base asks for, which training does not apply, in words; null for none.</summary>
@@ -85,7 +97,8 @@ internal static class StartPanel
     private static string Method(RunSetup setup, SettingValues values)
     {
         var name = values.Text(MethodSettings.Name);
-        return setup.Adapter.Summary is { } summary ? $"{name}, {summary}"
+        if (setup.Adapter.Summary is { } summary) return $"{name}, {summary}";
+        return setup.Origin.Adapter is not null ? $"{name}, {MethodSettings.Describe(setup.Adapter.Config)}"
             : string.Join(", ", MethodSettings.Given(values).Select(s => $"{s.Key} {values.Node(s)}").Prepend(name));
     }
 

@@ -7,7 +7,10 @@ using PeftNative.Formats.Json;
 using PeftNative.Formats.Storage;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Merging;
 using PeftNative.Training.Loop;
+using PeftNative.Training.Observing;
+using PeftNative.Training.Reporting;
 
 namespace PeftNative.Cli.Runs;
 
@@ -25,20 +28,28 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
     {
         var start = RunFolderState.Decide(output, values, terminal);
         if (start.IsFinished) return 0;
+        var files = CompanionFiles.Of(setup, values);
         using var trainer = new Trainer(setup.Model, setup.Adapter, setup.Train, setup.Eval,
-            setup.Options with { Output = output, ResumeFrom = start.Checkpoint });
+            setup.Options with
+            {
+                Output = output, ResumeFrom = start.Checkpoint, CompanionFiles = files,
+            });
         var panel = StartPanel.Lines(setup, values, trainer.StepsPerEpoch, trainer.TotalSteps)
             .Append(("output", output)).ToList();
         foreach (var (name, text) in panel) terminal.Line($"{name,-11} {text}");
         terminal.Line();
-        foreach (var warning in StartPanel.Warnings(setup).Concat(start.Changes)) terminal.Warn(warning);
         if (start.Checkpoint is not null)
             terminal.Note($"goes on from {start.Checkpoint}, step {trainer.CompletedSteps} of {trainer.TotalSteps}");
-        WriteSettings();
+        WriteSettings(files);
 
         var sample = start.Checkpoint is null ? Sample.Take(setup, terminal.Cancellation) : null;
         using var log = new RunLog(output, trainer.CompletedSteps);
+        if (setup.Rate is { } search) terminal.Object(log.Add(new RateEvent { Step = 0, Search = search }));
+        foreach (var seen in setup.Observations.Concat(start.Changes.Select(c => new Observation("run-changed", c))))
+            Tell(seen, log, trainer.CompletedSteps);
         using var console = new TrainConsole(terminal, values.Int(TrainSettings.LoggingSteps));
+        using var board = TrainSettings.ReportsToTensorBoard(values)
+            ? new TensorBoardLog(Path.Combine(output, "runs"), trainer.CompletedSteps) : null;
         using var notice = terminal.Cancellation.Register(
             () => terminal.Note("\ninterrupted: finishing the batch and saving; once more ends at once"));
         TrainResult? result = null;
@@ -47,7 +58,9 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             result = trainer.Run(e =>
             {
                 terminal.Object(log.Add(e));
+                board?.Add(e);
                 console.Show(e);
+                if (e is EvalEvent eval) CompanionFiles.TakeThresholds(files, setup, eval, output);
             }, terminal.Cancellation);
         }
         finally
@@ -56,24 +69,39 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             console.Dispose();
             WriteReport(result, trainer, log, panel, sample);
         }
-        return Finish(result, trainer);
+        return Finish(result, trainer, log);
     }
 
-    private void WriteSettings()
+    private void Tell(Observation seen, RunLog log, int step)
+    {
+        terminal.Warn(seen.Text);
+        var line = log.Find(seen.Text)
+            ?? log.Add(new WarningEvent { Step = step, Name = seen.Name, Message = seen.Text });
+        terminal.Object(line);
+    }
+
+    private void WriteSettings(Dictionary<string, string> files)
     {
         AtomicFile.WriteText(Path.Combine(output, RunFolderState.ConfigName),
             ConfigWriter.Write(values, TrainSettings.Recorded));
-        if (setup.Labels is not null)
-            AtomicFile.WriteText(Path.Combine(output, AdapterLabels.FileName),
-                AdapterLabels.Write(setup.Model.Config.Labels,
-                    setup.Model.Config.ProblemType ?? ProblemType.SingleLabel));
-        AtomicFile.WriteText(Path.Combine(output, BaseIdentity.FileName),
-            BaseIdentity.Write(values.Text(Shared.Model)));
+        foreach (var (name, text) in files) AtomicFile.WriteText(Path.Combine(output, name), text);
+        CopyTokenizer(output);
     }
 
-    private int Finish(TrainResult result, Trainer trainer)
+    // Who uses the adapter needs the tokenizer that knows its added tokens; so does the base, to grow.
+    private void CopyTokenizer(string folder)
+    {
+        if (setup.TokenizerFolder == values.Text(Shared.Model)) return;
+        foreach (var name in MergedFolder.TokenizerFiles)
+            if (Path.Combine(setup.TokenizerFolder, name) is var file && File.Exists(file))
+                AtomicFile.Write(Path.Combine(folder, name), stream => stream.Write(File.ReadAllBytes(file)));
+    }
+
+    private int Finish(TrainResult result, Trainer trainer, RunLog log)
     {
         var summary = Summary(result, trainer);
+        summary["observations"] = log.Observations();
+        if (result.Best is not null) CopyTokenizer(Path.Combine(output, "best"));
         if (result.End == RunEnd.Cancelled)
         {
             terminal.Object(summary);
@@ -90,11 +118,14 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             $"done in {Quantity.Time(clock.Elapsed.TotalSeconds)}, loss {Quantity.Metric(result.Loss)}, a step took up "
                 + $"to {Quantity.Bytes(trainer.PeakStepBytes)}");
         if (result.NotLearned.Count > 0) terminal.Warn(Advice());
+        if (ModelCard.Write(setup, values, result, output) is { } kept) terminal.Note(kept);
         if (result.Best is { } best)
             terminal.Line($"best: {string.Join(", ", best.Select(m => $"{m.Key} {Quantity.Metric(m.Value)}"))}");
         terminal.Line($"adapter  {output}" + (result.Best is null
             ? "" : $" (the last), {Path.Combine(output, "best")} (the best)"));
         terminal.Line($"report   {Path.Combine(output, "report.html")}");
+        if (setup.Origin.Merged.Count > 0)
+            terminal.Line($"its base peftnative {setup.Origin.MergeCommand(output)}");
         terminal.Line($"try it   peftnative {TryCommand()}");
         return 0;
     }
@@ -152,7 +183,8 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
 
     private string TryCommand()
     {
-        var (model, data) = (CommandLine.Quote(values.Text(Shared.Model)), CommandLine.Quote(setup.Data.Path));
+        var folder = setup.Origin.Merged.Count > 0 ? RunOrigin.MergedBase(output) : values.Text(Shared.Model);
+        var (model, data) = (CommandLine.Quote(folder), CommandLine.Quote(setup.Data.Path));
         var adapter = CommandLine.Quote(output);
         return setup.Model.Task.WritesText()
             ? $"generate --model {model} --adapter {adapter} --prompt '...'"

@@ -34,8 +34,7 @@ internal sealed class CheckVerb : Verb
         var panel = StartPanel.Lines(setup, values, trainer.StepsPerEpoch, trainer.TotalSteps).ToList();
         panel.Add(("disk", Disk(setup, values)));
         foreach (var (name, text) in panel) terminal.Line($"{name,-11} {text}");
-        var warnings = StartPanel.Warnings(setup).ToList();
-        warnings.ForEach(terminal.Warn);
+        foreach (var observation in setup.Observations) terminal.Warn(observation.Text);
         if (setup.Loaded.Unused.Count > 0)
             terminal.Note(
                 $"the checkpoint has {setup.Loaded.Unused.Count} tensors that are not used, the first being "
@@ -49,7 +48,8 @@ internal sealed class CheckVerb : Verb
             ["truncated"] = setup.Report.Truncated, ["masked_share"] = JsonLines.Number(setup.Report.MaskedShare),
             ["trainable"] = setup.Adapter.ParameterCount, ["total"] = setup.Adapter.TotalParameterCount,
             ["steps"] = trainer.TotalSteps,
-            ["warnings"] = JsonLines.List(warnings), ["deep"] = deep,
+            ["warnings"] = JsonLines.List(setup.Observations.Select(o => o.Text)),
+            ["observations"] = RunLog.ToJson(setup.Observations), ["deep"] = deep,
             ["panel"] = new JsonObject(panel.Where(p => p.Item1.Length > 0)
                 .Select(p => KeyValuePair.Create(p.Item1, (JsonNode?)p.Item2))),
         });

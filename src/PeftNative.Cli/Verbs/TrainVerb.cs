@@ -21,6 +21,7 @@ internal sealed class TrainVerb : Verb
         --model and --data are enough to start. Ctrl-C saves a checkpoint; the same command goes on from there.
         The output folder gets adapter_config.json, adapter_model.safetensors, best/, checkpoint-N/, log.jsonl,
         report.html.
+        --adapter goes on training a saved adapter; what it was trained on before does not matter.
         """;
 
     public override IReadOnlyList<Setting> Settings => TrainSettings.All;
@@ -28,12 +29,13 @@ internal sealed class TrainVerb : Verb
     public override int Run(SettingValues values, Terminal terminal)
     {
         values.Add(TrainSettings.Output, DefaultOutput(values), "chosen");
-        using var setup = RunSetup.Prepare(values, terminal);
+        using var setup = RunSetup.Prepare(values, terminal, forTraining: true);
         return new TrainingRun(setup, values, terminal).Run();
     }
 
     private static string DefaultOutput(SettingValues values)
     {
+        if (values.OptionalText(TrainSettings.Adapter) is { } adapter) return RunOrigin.DefaultOutput(adapter);
         var model = Path.TrimEndingDirectorySeparator(Path.GetFullPath(values.Text(Shared.Model)));
         return $"{Path.GetFileName(model)}-{values.Text(MethodSettings.Name)}";
     }

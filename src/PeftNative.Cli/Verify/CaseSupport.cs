@@ -19,8 +19,6 @@ internal static class CaseSupport
         if (!File.Exists(config)) return $"the base {recorded.Base} is absent";
         var family = StrictJson.ReadFile(config).GetString("model_type");
         if (!FamilyTable.ModelTypes.Contains(family)) return $"the model family {family} is not supported yet";
-        if (recorded.Json.GetString("task", "causal") == "headless")
-            return "models without a head are not supported yet";
         // Reading a folder of a method that is not known is what such a case is about.
         if (recorded.Kind == "files") return null;
         var adapter = Path.Combine(recorded.Folder, "adapter", AdapterFolder.ConfigName);

@@ -13,7 +13,7 @@ namespace PeftNative.Lab.Benchmarking;
 /// </summary>
 internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOptions options, int newTokens)
 {
-    private readonly float[] scores = new float[options.Batch * model.Head.Output.Out];
+    private readonly float[] scores = new float[options.Batch * model.Head.Width];
 
     /// <summary>Measures prefill and decode of each variant, in turns.</summary>
     /// <param name="variants">Names, and the adapters in force.</param>
@@ -47,7 +47,7 @@ internal sealed class GenerateBenchmark(TransformerModel model, StepBenchmarkOpt
 
     private Measurement OfDecode(string name, List<double> times, MachinePeaks? peaks) => new($"decode {name}", times)
     {
-        Tokens = options.Batch, Bytes = (LayerWeights() + model.Head.Output.Weight.Count)
+        Tokens = options.Batch, Bytes = (LayerWeights() + model.Head.Output!.Weight.Count)
             * (double)model.Backend.ComputeType.Size(), Peak = peaks?.Reading ?? 0,
     };
 

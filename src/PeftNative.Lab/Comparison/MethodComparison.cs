@@ -119,7 +119,7 @@ public sealed class MethodComparison
             for (var i = 0; i < order.Count; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (order[i].Seed != seed && !model.Task.WritesText())
+                if (order[i].Seed != seed && model.Task.Classifies())
                 {
                     model.Dispose();
                     model = Load(order[i].Seed); // the new head is another
@@ -127,7 +127,7 @@ public sealed class MethodComparison
                 seed = order[i].Seed;
                 RunCell(model, plan, knowledge, order[i], i + 1, order.Count, progress, cancellation);
             }
-            if (!model.Task.WritesText() && seed != plan.Seeds[0])
+            if (model.Task.Classifies() && seed != plan.Seeds[0])
             {
                 model.Dispose();
                 model = Load(plan.Seeds[0]);

@@ -53,6 +53,7 @@ public sealed class RecordedCase : IDisposable
         "causal" => ModelTask.CausalLM,
         "seq2seq" => ModelTask.SequenceToSequence,
         "tok" => ModelTask.TokenClassification,
+        "headless" => ModelTask.FeatureExtraction,
         "cls" or "reg" or "multi" => ModelTask.SequenceClassification,
         var other => throw Json.Error("task", $"The task '{other}' is not supported."),
     };
@@ -62,7 +63,7 @@ public sealed class RecordedCase : IDisposable
     /// </summary>
     public ModelOptions Options()
     {
-        var labels = Task.WritesText() ? 0 : (int)tensors.Get(Has("base_logits") ? "base_logits" : "logits").Shape[^1];
+        var labels = !Task.Classifies() ? 0 : (int)tensors.Get(Has("base_logits") ? "base_logits" : "logits").Shape[^1];
         return new ModelOptions
         {
             Task = Task,

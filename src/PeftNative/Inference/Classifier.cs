@@ -23,7 +23,7 @@ public sealed class Classifier : IDisposable
     /// <exception cref="UsageException">The model has no classifier on top.</exception>
     public Classifier(TransformerModel model, params IReadOnlyList<AttachmentSet> adapters)
     {
-        if (model.Task.WritesText())
+        if (!model.Task.Classifies())
             throw new UsageException("A language model scores no labels.", remedy: "Use it to generate.");
         this.model = model;
         shared = new SharedRun(model, adapters, this);
@@ -99,6 +99,6 @@ public sealed class Classifier : IDisposable
         run.Forward(ModelBatch.Tokens(model, batch));
         var scores = HostValues.Download(model.Backend, run.Scores(rows(run.Rows)));
         if (!Finite.All(scores)) throw new NumericException("The scores are not finite.", null, Finite.Remedy);
-        return [.. scores.Chunk(model.Head.Output.Out)];
+        return [.. scores.Chunk(model.Head.Width)];
     }
 }

@@ -33,6 +33,13 @@ public static class ModelBatch
     public static int TermCount(Batch batch) => batch.Labels is not null ? batch.TrainedTokens
         : batch.DecoderIds?.Length ?? batch.Classes?.Length ?? batch.Targets?.Length ?? 0;
 
+    /// <summary>The same with a factor for every label: the sum of the factors of a batch.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="classWeights">The factors; null for 1 each.</param>
+    public static double TermWeight(Batch batch, IReadOnlyList<double>? classWeights) => classWeights is null
+        ? TermCount(batch) : (batch.Labels ?? batch.Classes ?? []).Where(l => l != Models.Targets.Ignored)
+            .Sum(l => classWeights[l]);
+
     /// <summary>The targets of a batch.</summary>
     /// <param name="model">The model.</param>
     /// <param name="batch">The batch.</param>

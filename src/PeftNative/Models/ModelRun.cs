@@ -96,6 +96,13 @@ public sealed class ModelRun : IDisposable
     public Tensor Scores() => Scores(Model.Task == ModelTask.SequenceClassification
         ? Rows.PooledRows() : [.. Enumerable.Range(0, Rows.Count)]);
 
+    /// <summary>
+    /// The last hidden states [rows, D] of some rows of the stream, behind the final norm, as transformers' AutoModel
+    /// gives them, whatever head the model has.
+    /// </summary>
+    /// <inheritdoc cref="Hidden" path="/exception"/>
+    public Tensor LastStates(int[] rows) => Model.Head.LastStates(Pass, Hidden, rows);
+
     /// <summary>Scores [rows, labels or vocabulary] of some rows of the stream.</summary>
     /// <inheritdoc cref="Hidden" path="/exception"/>
     public Tensor Scores(int[] rows) => Model.Head.Scores(Pass, Hidden, rows);

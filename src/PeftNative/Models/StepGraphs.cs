@@ -52,7 +52,8 @@ public sealed class StepGraphs
     internal bool TryRun()
     {
         steps++;
-        return device is not null && IsOn && TryReplay();
+        // Which rows are an operation of their own depends on their labels, where these have factors.
+        return device is not null && IsOn && pass.States.Head.Targets.ClassWeights is null && TryReplay();
     }
 
     /// <summary>Lets go of all recordings.</summary>

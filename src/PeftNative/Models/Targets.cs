@@ -29,6 +29,12 @@ public sealed record Targets
     /// <summary>Factor of the gradient; null for 1 / (number of loss terms of the batch).</summary>
     public double? GradientScale { get; init; }
 
+    /// <summary>
+    /// A factor for every label of the model, on loss and gradient of the rows that have it; null for none. The mean
+    /// is then over the sum of these factors, as in PyTorch.
+    /// </summary>
+    public IReadOnlyList<double>? ClassWeights { get; init; }
+
     private bool IsPerToken { get; init; }
 
     /// <summary>
@@ -57,14 +63,19 @@ public sealed record Targets
 
     /// <summary>Whether others want the same of the same rows; the factor of the gradient may be another.</summary>
     internal bool IsSameAs(Targets? other) => other is not null && IsPerToken == other.IsPerToken
-        && ValueLoss == other.ValueLoss && Labels == other.Labels && Values == other.Values;
+        && ValueLoss == other.ValueLoss && Labels == other.Labels && Values == other.Values
+        && ClassWeights == other.ClassWeights;
 
     /// <summary>Finds the rows of a batch that was laid out, and what the head should say of each.</summary>
     /// <exception cref="DataException">They are not as many as the batch needs, or a label is not one of the
     /// model's.</exception>
+    /// <exception cref="UsageException">The model has no head.</exception>
     internal void Resolve(TransformerModel model, TokenBatch batch, StepRows rows, HeadTargets into)
     {
-        var outputs = model.Head.Output.Out;
+        var outputs = model.Head.Width;
+        if (model.Head.Output is null)
+            throw new UsageException("A model without a head has no loss to learn from.",
+                remedy: "Load it for another task, or take its hidden states and a loss of your own.");
         var needed = IsPerToken ? batch.Tokens.Length : rows.SequenceCount * (Labels is null ? outputs : 1);
         var given = Labels?.Length ?? Values!.Length;
         if (given != needed) throw Unfit(given, needed, Labels is null ? rows.SequenceCount : null);
@@ -74,8 +85,19 @@ public sealed record Targets
             for (var s = 0; s < rows.SequenceCount; s++)
                 if (Labels is null) into.Add(rows.PooledRow(s));
                 else if (Labels[s] != Ignored) into.Add(rows.PooledRow(s), Checked(Labels[s], outputs));
-        into.GradientScale = GradientScale ?? 1.0 / Math.Max(1, into.Count * (Labels is null ? outputs : 1));
+        if (ClassWeights is { } weights && (Labels is null || weights.Count != outputs))
+            throw new UsageException($"There are {weights.Count} class weights for a model of {outputs} labels.",
+                remedy: "Give one for each label; losses against values have none.");
+        into.ClassWeights = ClassWeights;
+        into.GradientScale = GradientScale ?? (ClassWeights is null
+            ? 1.0 / Math.Max(1, into.Count * (Labels is null ? outputs : 1)) : Inverse(into.WeightSum));
     }
+
+    /// <summary>1 / x; 0 of nothing, as where all labels of a step have the weight 0.</summary>
+    internal static double Inverse(double sum) => Mean(1, sum);
+
+    /// <summary>A mean from its sums; 0 of nothing.</summary>
+    internal static double Mean(double sum, double weight) => weight > 0 ? sum / weight : 0;
 
     private void ResolveTokens(TransformerModel model, TokenBatch batch, StepRows rows, HeadTargets into)
     {
@@ -86,7 +108,7 @@ public sealed record Targets
             if (Labels![i] == Ignored) continue;
             var row = rows.RowOf(s, i - batch.Offsets[s]) - before;
             if (row < rows.Offsets[s]) continue; // nothing stands before the first token
-            into.Add(row, Checked(Labels[i], model.Head.Output.Out));
+            into.Add(row, Checked(Labels[i], model.Head.Width));
         }
     }
 

@@ -46,9 +46,12 @@ public sealed class TransformerModel : IDisposable
     /// <summary>Rows of embedding and head that the checkpoint does not have.</summary>
     internal int AddedTokens { get; set; }
 
+    /// <summary>Digests of the adapters that its weights have taken up, in that order.</summary>
+    internal List<string> Merged { get; } = [];
+
     /// <summary>Whether a parameter has a row for every token.</summary>
     internal bool HasRowsOfTokens(Parameter parameter) =>
-        parameter == Embedding.Table || (Task.WritesText() && parameter == Head.Output.Weight);
+        parameter == Embedding.Table || (Task.WritesText() && parameter == Head.Output!.Weight);
 
     /// <summary>How its frozen linear layers were quantised when it was made, or null.</summary>
     internal QuantizationOptions? Quantization { get; init; }

@@ -58,15 +58,21 @@ public static class AdapterFolder
     /// <exception cref="ModelFormatException">Files are broken, or do not fit the model; all misfits are
     /// listed.</exception>
     /// <exception cref="NumericException">A tensor holds numbers that are not finite.</exception>
-    public static Adapter Load(TransformerModel model, string folder, bool trainable = false, string name = "default")
+    public static Adapter Load(TransformerModel model, string folder, bool trainable = false,
+        string name = "default") => Load(model, folder, ReadConfig(folder), trainable, name);
+
+    /// <summary>Loads an adapter with settings that say more than its own file.</summary>
+    internal static Adapter Load(
+        TransformerModel model, string folder, AdapterConfig config, bool trainable, string name)
     {
-        var adapter = Create(model, folder, trainable, name);
+        var adapter = Create(model, folder, config, trainable, name);
         try
         {
-            if (adapter.Config.IgnoredKeys is { Count: > 0 } keys)
-                adapter.Warn($"{ConfigName} has keys that {adapter.Config.Method.Releases} does not know; "
+            if (config.IgnoredKeys is { Count: > 0 } keys)
+                adapter.Warn($"{ConfigName} has keys that {config.Method.Releases} does not know; "
                     + $"they are passed over: {Message.Clip(string.Join(", ", keys))}");
             AdapterFiles.Fill(adapter, folder);
+            if (trainable) adapter.Origin = AdapterDigest.Of(adapter);
             return adapter;
         }
         catch
@@ -77,11 +83,16 @@ public static class AdapterFolder
     }
 
     // Settings that a user could have given wrongly are, in a file, a file that does not fit.
-    private static Adapter Create(TransformerModel model, string folder, bool trainable, string name)
+    private static Adapter Create(
+        TransformerModel model, string folder, AdapterConfig config, bool trainable, string name)
     {
         try
         {
-            return ReadConfig(folder).AsStored().Create(model, seed: 0, trainable, name);
+            if (model.Task == ModelTask.FeatureExtraction && ModelTasks.FromPeft(config.TaskType) is { } other
+                && other != model.Task)
+                throw new UsageException($"it is for {other.PeftName()}, and this model has no head.",
+                    remedy: "Load the model for that task.");
+            return config.AsStored().Create(model, seed: 0, trainable, name);
         }
         catch (UsageException e)
         {
@@ -100,8 +111,13 @@ public static class AdapterFolder
     /// <param name="folder">The folder it was loaded from.</param>
     public static IEnumerable<string> Doubts(Adapter adapter, string folder)
     {
-        if (adapter.Model.Folder is { } model && BaseIdentity.Mismatch(folder, model) is { } mismatch)
+        if (adapter.Model.Folder is { } model
+            && BaseIdentity.Mismatch(folder, model, adapter.Model.Merged) is { } mismatch)
             yield return $"the adapter {folder} may be for another base: {mismatch}";
+        var (asked, config) = (ModelTasks.FromPeft(ReadConfig(folder).TaskType), adapter.Model.Config);
+        if (asked?.WritesText() == true && asked != config.Task)
+            yield return $"the adapter {folder} has the task_type {asked.Value.PeftName()}, and a {config.ModelType} model "
+                + $"is used as {config.Task?.PeftName()}";
         foreach (var warning in adapter.Warnings) yield return $"the adapter {folder}: {warning}";
         foreach (var doubt in adapter.Doubts) yield return $"the adapter {folder}: {doubt}";
         if (adapter.ChangesNothing)

@@ -66,6 +66,7 @@ public sealed class AdapterFileCaseTests : IDisposable
     [InlineData("-resized-(plain|save|target)")]
     [InlineData("^llama-(bin|bf16|fp|no-)")]
     [InlineData("-config-")]
+    [InlineData("-(headless|on)")]
     [InlineData("-(ia3|prefix|prompt|ptuning)-")]
     public void Recorded_folders_of_a_group_hold(string group)
     {

@@ -18,7 +18,7 @@ public sealed class ModuleRoleTests
         using var model = TinyModels.Create(backend, "t5", ModelTask.SequenceToSequence);
         foreach (var site in model.Linears.Where(site => site != model.Head.Output))
             Assert.Contains($".block.{site.Layer}.", site.Path, StringComparison.Ordinal);
-        Assert.Equal((ModuleRole.Head, null), (model.Head.Output.Role, model.Head.Output.Layer));
+        Assert.Equal((ModuleRole.Head, null), (model.Head.Output!.Role, model.Head.Output.Layer));
         Assert.Equal(2 + 2 * 3, model.Linears.Count(site => site.Role == ModuleRole.Value));
     }
 

@@ -30,7 +30,7 @@ public sealed class TiedHeadTests : IDisposable
         using var owner = model;
         using var tied = ModelLoader.Load(backend, folder["tied"]).Model;
 
-        var (table, head) = (model.Embedding.Table, model.Head.Output.Weight);
+        var (table, head) = (model.Embedding.Table, model.Head.Output!.Weight);
         Assert.Null(head.TiedTo);
         Assert.Equal(HostValues.Download(backend, tied.Embedding.Table.Value),
             HostValues.Download(backend, table.Value));
@@ -51,7 +51,7 @@ public sealed class TiedHeadTests : IDisposable
         Write("model", family, head: HeadKind.Equal);
         var (model, report) = ModelLoader.Load(backend, folder["model"]);
         using var owner = model;
-        Assert.Same(model.Embedding.Table, model.Head.Output.Weight.TiedTo);
+        Assert.Same(model.Embedding.Table, model.Head.Output!.Weight.TiedTo);
         Assert.Empty(report.Doubts);
         Assert.Empty(ModelLoader.Doubts(folder["model"]));
     }
@@ -90,13 +90,13 @@ public sealed class TiedHeadTests : IDisposable
     {
         Write("model", "t5", change: Change);
         using var model = ModelLoader.Load(backend, folder["model"]).Model;
-        Assert.Same(model.Embedding.Table, model.Head.Output.Weight.TiedTo);
+        Assert.Same(model.Embedding.Table, model.Head.Output!.Weight.TiedTo);
         Assert.Equal(isScaled ? 1 / Math.Sqrt(12) : 1, model.Config.HeadScale);
 
         Write("apart", "t5", head: HeadKind.Other, change: Change);
         var (apart, report) = ModelLoader.Load(backend, folder["apart"]);
         using var owner = apart;
-        Assert.Null(apart.Head.Output.Weight.TiedTo);
+        Assert.Null(apart.Head.Output!.Weight.TiedTo);
         Assert.Equal(model.Config.HeadScale, apart.Config.HeadScale);
         Assert.Equal(tie != false,
             report.Doubts.Count > 0); // a head of its own is odd only where config.json denies it
@@ -122,7 +122,7 @@ public sealed class TiedHeadTests : IDisposable
         var writer = SafetensorsWriter.ForPyTorch();
         foreach (var p in model.Parameters)
         {
-            var isHead = p == model.Head.Output.Weight;
+            var isHead = p == model.Head.Output!.Weight;
             if (isHead ? head == HeadKind.None : p == model.Embedding.Table && !embedding) continue;
             var values = StoredOrder.ToFile(p, model.Values(p));
             if (isHead && head == HeadKind.Other) values = Array.ConvertAll(values, v => 2 * v);

@@ -62,7 +62,7 @@ public sealed class AddedTokensTests : IDisposable
         var grown = new ModelOptions { VocabularySize = Tokens + Added };
         var (model, _) = ModelLoader.Load(backend, folder["base"], grown);
         using var owner = model;
-        foreach (var parameter in new[] { model.Embedding.Table, model.Head.Output.Weight })
+        foreach (var parameter in new[] { model.Embedding.Table, model.Head.Output!.Weight })
         {
             var values = HostValues.Download(backend, parameter.Value);
             for (var c = 0; c < parameter.Columns; c++)

@@ -77,7 +77,7 @@ public class TiedAdapterTests
         Assert.NotEqual(bare, with);
         setting.Adapter.Merge();
         AssertClose(with, setting.Scores());
-        Assert.Equal(All[name].StaysTied, setting.Model.Head.Output.Weight.TiedTo is not null);
+        Assert.Equal(All[name].StaysTied, setting.Model.Head.Output!.Weight.TiedTo is not null);
         setting.Adapter.Unmerge();
         AssertClose(bare, setting.Scores());
     }
@@ -112,7 +112,7 @@ public class TiedAdapterTests
     public void A_copy_of_one_side_leaves_the_other_the_bases(string module, bool isEmbedding)
     {
         using var setting = new Setting("llama", ModelTask.CausalLM);
-        var (table, head) = (setting.Model.Embedding.Table, setting.Model.Head.Output.Weight);
+        var (table, head) = (setting.Model.Embedding.Table, setting.Model.Head.Output!.Weight);
         var adapter = setting.Add(Lora with { ModulesToSave = [module] });
         setting.Disturb();
         setting.Run.Adapters = [adapter];

@@ -47,7 +47,7 @@ public sealed class TiedMergeTests : IDisposable
         var (merged, loaded) = ModelLoader.Load(backend, folder["merged"]);
         using var owner = merged;
         using var tensors = WeightSource.Open(folder["merged"]);
-        Assert.True(tensors.Contains(merged.Embedding.Table.Name) && tensors.Contains(merged.Head.Output.Weight.Name));
+        Assert.True(tensors.Contains(merged.Embedding.Table.Name) && tensors.Contains(merged.Head.Output!.Weight.Name));
         Assert.Empty(loaded.Created);
         Assert.Empty(loaded.Doubts);
         AssertClose(expected, Scores(merged));
@@ -64,7 +64,7 @@ public sealed class TiedMergeTests : IDisposable
             : WriteAdapter("lm_head", kind == "lora", ensure: true);
         Assert.False(Merge().IsUntied);
         using var merged = ModelLoader.Load(backend, folder["merged"]).Model;
-        Assert.NotNull(merged.Head.Output.Weight.TiedTo);
+        Assert.NotNull(merged.Head.Output!.Weight.TiedTo);
         AssertClose(expected, Scores(merged));
     }
 
@@ -82,7 +82,7 @@ public sealed class TiedMergeTests : IDisposable
             report.Doubts.Any(d => d.Contains("lm_head", StringComparison.Ordinal)));
         var (merged, loaded) = ModelLoader.Load(backend, folder["merged"]);
         using var owner = merged;
-        Assert.Equal(factor == 1, merged.Head.Output.Weight.TiedTo is not null);
+        Assert.Equal(factor == 1, merged.Head.Output!.Weight.TiedTo is not null);
         AssertClose(expected, Scores(merged));
         using var tensors = WeightSource.Open(folder["merged"]);
         Assert.True(tensors.Contains("lm_head.weight") && tensors.Contains("model.embed_tokens.weight"));
@@ -163,7 +163,7 @@ public sealed class TiedMergeTests : IDisposable
         var writer = SafetensorsWriter.ForPyTorch();
         foreach (var p in model.Parameters)
         {
-            var isHead = p == model.Head.Output.Weight;
+            var isHead = p == model.Head.Output!.Weight;
             if (isHead ? !hasHead : p == model.Embedding.Table && !hasEmbedding) continue;
             var values = StoredOrder.ToFile(p, model.Values(p));
             if (isHead) values = Array.ConvertAll(values, v => factor * v);

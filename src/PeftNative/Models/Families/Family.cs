@@ -65,7 +65,22 @@ public sealed record Family
         ModelTask.CausalLM => CausalClass ?? $"{ClassStem}ForCausalLM",
         ModelTask.SequenceToSequence => $"{ClassStem}ForConditionalGeneration",
         ModelTask.SequenceClassification => $"{ClassifierStem ?? ClassStem}ForSequenceClassification",
-        _ => $"{ClassifierStem ?? ClassStem}ForTokenClassification",
+        ModelTask.TokenClassification => $"{ClassifierStem ?? ClassStem}ForTokenClassification",
+        _ => $"{ClassStem}Model",
+    };
+
+    /// <summary>
+    /// The family's names in models for a task: those of transformers' AutoModel, which has no head, begin inside of
+    /// what holds the backbone in the others.
+    /// </summary>
+    internal Family For(ModelTask task) => task != ModelTask.FeatureExtraction ? this : this with
+    {
+        Names = Names with
+        {
+            Backbone = Names.Backbone[(Names.Backbone.IndexOf('.', StringComparison.Ordinal) is >= 0 and var dot
+                ? dot + 1 : Names.Backbone.Length)..],
+            LanguageModelHead = null, Pooler = null,
+        },
     };
 }
 

@@ -28,6 +28,15 @@ internal sealed class HeadTargets
     /// <summary>Factor of the gradient.</summary>
     public double GradientScale { get; set; }
 
+    /// <summary>A factor for every label; null for none.</summary>
+    public IReadOnlyList<double>? ClassWeights { get; set; }
+
+    /// <summary>The sum of the rows' factors.</summary>
+    public double WeightSum => labels.AsSpan(0, Count).ToArray().Sum(WeightOf);
+
+    /// <summary>The factor of a label.</summary>
+    public double WeightOf(int label) => ClassWeights?[label] ?? 1;
+
     /// <summary>Forgets the last ones, and makes room for so many rows.</summary>
     public void Begin(float[]? values, RegressionLoss valueLoss, int most)
     {

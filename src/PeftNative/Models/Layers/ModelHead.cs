@@ -9,7 +9,7 @@ namespace PeftNative.Models.Layers;
 /// unless asked for. Used by one thread at a time, like its backend.
 /// </summary>
 public sealed class ModelHead(
-    NormSite? finalNorm, LinearSite? pooler, Activation poolerActivation, LinearSite output, double softCap,
+    NormSite? finalNorm, LinearSite? pooler, Activation poolerActivation, LinearSite? output, int width, double softCap,
     double scale = 1)
 {
     /// <summary>Norm after the last layer, or null.</summary>
@@ -18,18 +18,32 @@ public sealed class ModelHead(
     /// <summary>Dense layer with an activation in front of the classifier, or null.</summary>
     public LinearSite? Pooler { get; } = pooler;
 
-    /// <summary>The output projection [labels or vocabulary, D].</summary>
-    public LinearSite Output { get; } = output;
+    /// <summary>The output projection [labels or vocabulary, D]; null where the model has no head.</summary>
+    public LinearSite? Output { get; } = output;
 
-    /// <summary>Scores of the chosen rows of the stream x, [rows, labels or vocabulary].</summary>
+    /// <summary>Columns of its scores: labels or vocabulary; D where the model has no head.</summary>
+    public int Width { get; } = output?.Out ?? width;
+
+    /// <summary>
+    /// Scores of the chosen rows of the stream x, [rows, labels or vocabulary]; without a head the last hidden states,
+    /// [rows, D].
+    /// </summary>
     internal Tensor Scores(Pass pass, in Tensor x, int[] rows)
     {
+        if (Output is null) return LastStates(pass, x, rows);
         var state = new State();
         pass.Rows.Picked = rows;
         var features = Features(pass, state, x, pass.Memory.Upload(rows, 1, rows.Length));
-        var scores = pass.Memory.NewActivation(rows.Length, Output.Out);
+        var scores = pass.Memory.NewActivation(rows.Length, Width);
         Output.Forward(pass, state.Output, features, scores);
         return softCap > 0 ? Cap(pass, scores) : scores;
+    }
+
+    /// <summary>The chosen rows of the stream x behind the final norm, if there is one, [rows, D].</summary>
+    internal Tensor LastStates(Pass pass, in Tensor x, int[] rows)
+    {
+        pass.Rows.Picked = rows;
+        return States(pass, new State(), x, pass.Memory.Upload(rows, 1, rows.Length));
     }
 
     /// <summary>Takes the targets to the backend, and makes room for what becomes of them.</summary>
@@ -39,8 +53,8 @@ public sealed class ModelHead(
         var (targets, count) = (state.Targets, state.Targets.Count);
         state.Rows = pass.Memory.Upload(targets.Rows.Span, 1, count);
         state.Wanted = targets.Labels is { } labels ? pass.Memory.Upload(labels, count, 1)
-            : HostValues.Upload(pass.Backend, targets.Values.AsSpan(0, count * Output.Out),
-                pass.Memory.NewStatistic(count, Output.Out));
+            : HostValues.Upload(pass.Backend, targets.Values.AsSpan(0, count * Width),
+                pass.Memory.NewStatistic(count, Width));
         state.Loss = pass.Memory.NewStatistic(count, 1);
         state.Hits = targets.Labels is null ? default : pass.Memory.Arena.Allocate(DType.Int32, count, 1);
     }
@@ -59,7 +73,7 @@ public sealed class ModelHead(
         var needsFeatures = backward
             && (dx.IsPresent || pass.Adapters.IsTrained(FinalNorm?.Gamma) || (Pooler?.IsTrained(pass) ?? false));
         var dFeatures = needsFeatures ? pass.Memory.NewActivation(targets.Count, features.Columns) : default;
-        var rowBytes = (long)Output.Out * pass.Memory.Type.Size();
+        var rowBytes = (long)Width * pass.Memory.Type.Size();
         var chunk = (int)Math.Clamp(pass.Backend.ScoreBytes / rowBytes, 1, Math.Max(1, targets.Count));
         for (var start = 0; start < targets.Count; start += chunk)
         {
@@ -76,26 +90,29 @@ public sealed class ModelHead(
     internal HeadResult Result(Pass pass)
     {
         var state = pass.States.Head;
-        return new HeadResult(HostValues.Sum(pass.Backend, state.Loss),
+        return new HeadResult(LossSum(pass.Backend, state),
             state.Hits.IsPresent ? HostValues.CountOnes(pass.Backend, state.Hits) : 0, state.Loss.Rows,
-            state.Loss.Rows * (state.Targets.Values is null ? 1 : Output.Out));
+            state.Loss.Rows * (state.Targets.Values is null ? 1 : Width));
     }
 
     private void Chunk(Pass pass, State state, in Tensor features, int start, bool backward, in Tensor dFeatures)
     {
         var (targets, count) = (state.Targets, features.Rows);
-        var scores = pass.Memory.NewActivation(count, Output.Out);
+        var scores = pass.Memory.NewActivation(count, Width);
         pass.Rows.Picked = targets.Rows.Slice(start, count);
-        Output.Forward(pass, state.Output, features, scores);
+        Output!.Forward(pass, state.Output, features, scores);
         var loss = state.Loss.RowRange(start, count).Reshape(1, count);
         if (targets.Labels is not null)
         {
-            pass.Backend.Run(new CrossEntropyOp
+            var op = new CrossEntropyOp
             {
                 Logits = scores, Labels = state.Wanted.RowRange(start, count).Reshape(1, count), Loss = loss,
                 Correct = state.Hits.RowRange(start, count).Reshape(1, count),
                 Gradient = backward, GradientScale = targets.GradientScale, SoftCap = softCap,
-            });
+            };
+            if (targets.ClassWeights is { } weights)
+                ClassWeighting.Run(pass.Backend, op, targets.Labels.AsSpan(start, count), weights);
+            else pass.Backend.Run(op);
         }
         else
         {
@@ -108,6 +125,10 @@ public sealed class ModelHead(
         if (backward) Output.Backward(pass, state.Output, scores, dFeatures, accumulate: false);
     }
 
+    private static double LossSum(IBackend backend, State state) => state.Targets.ClassWeights is { } weights
+        ? ClassWeighting.Sum(HostValues.Download(backend, state.Loss), state.Targets.Labels, weights)
+        : HostValues.Sum(backend, state.Loss);
+
     // cap · tanh(scores / cap)
     private Tensor Cap(Pass pass, in Tensor scores)
     {
@@ -117,7 +138,7 @@ public sealed class ModelHead(
         return scores;
     }
 
-    private Tensor Features(Pass pass, State state, in Tensor x, in Tensor rows)
+    private Tensor States(Pass pass, State state, in Tensor x, in Tensor rows)
     {
         var picked = x;
         if (!pass.Rows.Top.IsPresent)
@@ -131,6 +152,12 @@ public sealed class ModelHead(
             FinalNorm.Forward(pass, state.Norm, picked, normed);
             picked = normed;
         }
+        return picked;
+    }
+
+    private Tensor Features(Pass pass, State state, in Tensor x, in Tensor rows)
+    {
+        var picked = States(pass, state, x, rows);
         if (scale != 1) picked = pass.Scaled(picked, scale);
         if (Pooler is null) return picked;
         var dense = pass.Memory.NewActivation(picked.Rows, Pooler.Out);

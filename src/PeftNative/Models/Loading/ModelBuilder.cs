@@ -13,7 +13,7 @@ internal sealed class ModelBuilder(
     IBackend backend, TransformerConfig config, ModelTask task, int outputs, Arena weights,
     QuantizationOptions? quantization, Func<Parameter, bool>? isStoredQuantized = null, bool keepsConv1D = false)
 {
-    private readonly Family family = FamilyTable.Find(config.ModelType, "config.json");
+    private readonly Family family = FamilyTable.Find(config.ModelType, "config.json").For(task);
     private readonly List<Parameter> parameters = [];
     private readonly List<(Parameter Parameter, DType Type)> dense = []; // those that are not quantised
     private readonly List<LinearSite> linears = [];
@@ -36,7 +36,8 @@ internal sealed class ModelBuilder(
         var pooler = task == ModelTask.SequenceClassification && Names.Pooler is { } p
             ? Linear(p, ModuleRole.Pooler, config.HiddenSize, config.HiddenSize, hasBias: true, conv1D: false) : null;
         var head = new ModelHead(
-            finalNorm, pooler, Names.PoolerActivation, Output(embedding.Table), config.FinalSoftCap, config.HeadScale);
+            finalNorm, pooler, Names.PoolerActivation, Output(embedding.Table), config.HiddenSize,
+            config.FinalSoftCap, task == ModelTask.FeatureExtraction ? 1 : config.HeadScale);
         AllocateValues();
         return new TransformerModel(backend, family, config, task, weights)
         {
@@ -143,9 +144,10 @@ internal sealed class ModelBuilder(
     private NormSite? Optional(string prefix, string? name, ModuleRole role, int? width = null) => name is null
         ? null : Norm(prefix + name, role, width);
 
-    private LinearSite Output(Parameter table)
+    private LinearSite? Output(Parameter table)
     {
-        if (!task.WritesText())
+        if (task == ModelTask.FeatureExtraction) return null;
+        if (task.Classifies())
         {
             if (!family.HasClassifiers)
                 throw new UsageException($"A {config.ModelType} model has no classifier: transformers has none either.",

@@ -89,7 +89,7 @@ public static class ModelLoader
         var isTied = config.Task!.Value.WritesText() && config.IsTied;
         if (!isTied && !GgufConfig.IsFile(folder)) return [];
         using var source = WeightSource.Open(folder);
-        var family = FamilyTable.Find(config.ModelType, "config.json");
+        var family = FamilyOf(config);
         var tie = isTied ? TiedHead.Find(family, new CheckpointNames(family, source, config), source) : null;
         var window = source.Gguf is { } values ? GgufConfig.Doubt(values, config) : null;
         return [.. new[] { tie?.Doubt(config), window }.OfType<string>()];
@@ -120,7 +120,7 @@ public static class ModelLoader
         ModelOptions options, Work work, TransformerConfig stored, WeightSource source)
     {
         var config = WithOptions(stored, options);
-        var names = new CheckpointNames(FamilyTable.Find(config.ModelType, "config.json"), source, config);
+        var names = new CheckpointNames(FamilyOf(config), source, config);
         var forms = new StoredForms(names, source, StoredQuantization.Read(folder));
         var model = Create(backend, config, options.Quantization, forms.Holds, names.Gguf is not null);
         try
@@ -188,6 +188,9 @@ public static class ModelLoader
         }
     }
 
+    private static Family FamilyOf(TransformerConfig config) =>
+        FamilyTable.Find(config.ModelType, "config.json").For(config.Task!.Value);
+
     private static TransformerConfig WithOptions(TransformerConfig config, ModelOptions options)
     {
         var names = FamilyTable.Find(config.ModelType, "config.json").Names;
@@ -202,7 +205,7 @@ public static class ModelLoader
                 remedy: config.Encoder is null ? "Use --task causal_lm, or a T5 model." : "Use --task seq_2_seq_lm.");
         var labels = options.Labels ?? config.Labels;
         // transformers gives a classifier without any word about labels two of them.
-        if (!task.WritesText() && labels.Count == 0) labels = ["LABEL_0", "LABEL_1"];
+        if (task.Classifies() && labels.Count == 0) labels = ["LABEL_0", "LABEL_1"];
         var problem = options.ProblemType ?? config.ProblemType
             ?? (task == ModelTask.SequenceClassification && labels.Count == 1
                 ? ProblemType.Regression : ProblemType.SingleLabel);

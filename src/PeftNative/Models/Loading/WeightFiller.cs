@@ -53,15 +53,15 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             Quantized = quantized,
             Doubts = [.. new[]
             {
-                tie?.Doubt(model.Config), GgufDoubt(), UnusedTensors.Doubt(model, unused), Growth(), Requantized(),
-            }.Concat(quantized.Values.Select(q => q.Doubt)).OfType<string>()],
+                tie?.Doubt(model.Config), GgufDoubt(), Growth(), Requantized(),
+            }.Concat(UnusedTensors.Doubts(model, unused)).Concat(quantized.Values.Select(q => q.Doubt)).OfType<string>()],
         };
     }
 
     // What the file says about a tied head; one that differs from the embedding gets numbers of its own.
     private TiedHead? Tie()
     {
-        if (model.Head.Output.Weight is not { TiedTo: not null } weight) return null;
+        if (model.Head.Output?.Weight is not { TiedTo: not null } weight) return null;
         var tie = TiedHead.Find(model.Family, names, source);
         // One that the file has quantised cannot be the embedding.
         var own = new Parameter(weight.Name, weight.Rows, weight.Columns, weight.Layout);

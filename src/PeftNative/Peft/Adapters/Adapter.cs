@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using PeftNative.Models;
 using PeftNative.Models.Layers;
@@ -21,7 +22,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     private readonly List<AdapterEntry> carried = [];
     private Arena? carriedValues;
     private bool isDisposed;
-    private string? bypassed;
+    private string? bypassed, mark;
 
     /// <summary>Begins an adapter; derived classes add entries and then call <see cref="Allocate"/>.</summary>
     protected Adapter(TransformerModel model, AdapterConfig config, string name)
@@ -98,7 +99,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
             var (embedding, head) = (Model.Embedding, Model.Head.Output);
             if (bypassed is not null)
                 yield return $"what it has at {bypassed} changes nothing: the model reads copies of that, as in PEFT";
-            if (IsMerged || head.Weight.TiedTo is null) yield break;
+            if (IsMerged || head?.Weight.TiedTo is null) yield break;
             var changesEmbedding = AtEmbedding is not null || replacements[embedding.Table.Index] is not null;
             var changesHead = AtLinear(head.Index) is not null || replacements[head.Weight.Index] is not null;
             if (changesEmbedding != changesHead)
@@ -149,12 +150,14 @@ public abstract class Adapter : AttachmentSet, IDisposable
     internal static void Merge(IReadOnlyList<Adapter> adapters, Action? onEach = null)
     {
         foreach (var adapter in adapters) adapter.RequireMergeable();
+        foreach (var adapter in adapters) adapter.mark = AdapterDigest.OfMerged(adapter);
         foreach (var adapter in adapters)
             foreach (var (index, copy) in adapter.Replaced()) adapter.SwapValues(adapter.Model.Parameters[index], copy);
         foreach (var adapter in adapters)
         {
             adapter.MergeWeights();
             adapter.IsMerged = true;
+            adapter.Model.Merged.Add(adapter.mark!);
             onEach?.Invoke();
         }
     }
@@ -174,7 +177,7 @@ public abstract class Adapter : AttachmentSet, IDisposable
     private void RequireMergeable()
     {
         if (IsMerged) throw new UsageException($"The adapter '{Name}' is merged already.");
-        if (SharedHead is not null && Model.Head.Output.Weight.TiedTo is null)
+        if (SharedHead is not null && Model.Head.Output?.Weight.TiedTo is null)
             throw new UsageException(
                 $"The adapter '{Name}' has one copy for a tied embedding and head, which another adapter took apart.",
                 remedy: "Leave one of them out, or use both as they are.");
@@ -189,10 +192,14 @@ public abstract class Adapter : AttachmentSet, IDisposable
         UnmergeWeights();
         foreach (var (index, copy) in Replaced()) SwapValues(Model.Parameters[index], copy);
         IsMerged = false;
+        Model.Merged.Remove(mark!);
     }
 
     /// <summary>What may be wrong with the settings where the shapes of the files do not fit; or null.</summary>
     internal string? HintOfMisfit { get; private protected set; }
+
+    /// <summary>A digest of the saved adapter that it goes on training; null where it began anew.</summary>
+    internal string? Origin { get; set; }
 
     /// <summary>Why the method cannot be merged; null when it can.</summary>
     internal virtual UsageException? MergeRefusal => null;
@@ -229,6 +236,9 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// </summary>
     protected virtual bool IsIdle => false;
 
+    /// <summary>Whether what the method adds changes nothing, whatever whole modules beside it do.</summary>
+    internal bool IsMethodIdle => entries.Exists(e => !replacements.Contains(e.Parameter)) && IsIdle;
+
     /// <summary>Whether every value of a parameter is zero.</summary>
     protected bool IsZero(Parameter parameter) => !HostValues.Download(Model.Backend, parameter.Value).AsSpan()
         .ContainsAnyExcept(0f);
@@ -264,8 +274,8 @@ public abstract class Adapter : AttachmentSet, IDisposable
     /// <summary>Lets the trained copy of a tied embedding, if there is one, stand for the head as well.</summary>
     private protected void ShareEmbedding()
     {
-        var head = Model.Head.Output.Weight;
-        if (head.TiedTo is not { } table || replacements[table.Index] is not { } copy) return;
+        var head = Model.Head.Output?.Weight;
+        if (head?.TiedTo is not { } table || replacements[table.Index] is not { } copy) return;
         replacements[head.Index] = copy;
         SharedHead = head;
     }
@@ -294,14 +304,35 @@ public abstract class Adapter : AttachmentSet, IDisposable
     }
 
     /// <summary>Warns of names that were asked for and that no module has; files may have any.</summary>
-    private protected void DoubtNames(string key, IEnumerable<string> names, Func<string, bool> isMet)
+    private protected void DoubtNames(string key, IEnumerable<string> names, Func<string, bool> isMet,
+        string what = "which no module of this {0} model is called")
     {
         if (Config.IsStored) return;
         List<string> idle = [.. names.Where(n => !isMet(n))];
         if (idle.Count > 0)
-            Warn($"{key} names {string.Join(", ", idle)}, which no module of this {Model.Config.ModelType} model is "
-                + "called");
+            Warn($"{key} names {string.Join(", ", idle)}, "
+                + string.Format(CultureInfo.InvariantCulture, what, Model.Config.ModelType));
     }
+
+    /// <summary>Warns of whatever a choice of modules names and the model does not have.</summary>
+    private protected void DoubtNames(TargetMatcher matcher)
+    {
+        const string NoLayer = "and this {0} model has no such layer";
+        DoubtNames("target_modules", matcher.Targets.Names ?? [], n => TargetMatcher.IsNameOfAny(Model, n));
+        DoubtNames("exclude_modules", matcher.Exclude?.Names ?? [], n => TargetMatcher.IsNameOfAny(Model, n));
+        if (matcher.Exclude is { Pattern: { } pattern })
+            DoubtNames("exclude_modules", [pattern],
+                p => Model.Modules.Any(m => TargetMatcher.IsWhole(p, m.Path, "exclude_modules")));
+        DoubtNames("layers_pattern", matcher.LayersPattern ?? [],
+            n => Model.Modules.Any(m => TargetMatcher.LayerOf(m.Path, n) is not null), NoLayer);
+        var layers = Model.Modules.SelectMany(m => LayerNames(matcher).Select(n => TargetMatcher.LayerOf(m.Path, n)))
+            .ToHashSet();
+        DoubtNames("layers_to_transform", (matcher.Layers ?? []).Select(l => $"{l}"),
+            l => layers.Contains(int.Parse(l, CultureInfo.InvariantCulture)), NoLayer);
+    }
+
+    private static IEnumerable<string> LayerNames(TargetMatcher matcher) =>
+        matcher.LayersPattern is { Count: > 0 } names ? names : [TargetMatcher.AnyLayer];
 
     /// <summary>
     /// Whether an adapter at the token embedding's module changes nothing (T5, see <see

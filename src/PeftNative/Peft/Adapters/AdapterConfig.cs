@@ -48,6 +48,9 @@ public abstract record AdapterConfig
     /// <exception cref="UsageException">They do not fit the model.</exception>
     public abstract AdapterConfig Complete(TransformerModel model);
 
+    /// <summary>Positions that it takes in front of every sequence: virtual tokens, or a prefix.</summary>
+    internal virtual int LeadingPositions => 0;
+
     /// <summary>
     /// The settings for an adapter whose weights come from files: those of methods that train through an encoder, which
     /// is not stored, then make an adapter without it.
@@ -56,6 +59,9 @@ public abstract record AdapterConfig
 
     /// <summary>Whether the weights come from files.</summary>
     public bool IsStored { get; init; }
+
+    /// <summary>The settings with the name of another base, for its files.</summary>
+    internal virtual AdapterConfig OnBase(string name) => this with { BaseModel = name };
 
     /// <summary>The settings with what only the tokenizer of the base can tell.</summary>
     /// <exception cref="UsageException">Something is missing that it would have to tell of.</exception>
@@ -75,11 +81,12 @@ public abstract record AdapterConfig
     /// <summary>
     /// The modules trained whole for a task: those asked for and, for classifiers, PEFT's two names of heads.
     /// </summary>
-    protected IReadOnlyList<string> ModulesToSaveFor(TransformerModel model)
+    protected internal IReadOnlyList<string> ModulesToSaveFor(TransformerModel model)
     {
         var names = (ModulesToSave ?? []).ToList();
-        // PEFT writes no head where it was told no task.
-        if (!model.Task.WritesText() && !(IsStored && TaskType is null))
+        // PEFT writes no head where it was told no task, or one without.
+        var hasNoHead = TaskType is null || TaskType == ModelTask.FeatureExtraction.PeftName();
+        if (model.Task.Classifies() && !(IsStored && hasNoHead))
             foreach (var head in (ReadOnlySpan<string>)["classifier", "score"])
                 if (!names.Contains(head)) names.Add(head);
         return names;

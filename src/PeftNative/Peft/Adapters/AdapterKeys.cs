@@ -1,3 +1,4 @@
+using PeftNative.Models.Families;
 using PeftNative.Models.Weights;
 using PeftNative.Peft.Tokens;
 
@@ -26,6 +27,18 @@ internal static class AdapterKeys
             for (var count = 1; count <= most && first + count <= parts.Length; count++)
                 yield return string.Join('.', [.. parts[..first], .. parts[(first + count)..]]);
         }
+    }
+
+    /// <summary>
+    /// What a tensor of an adapter of a model without a head (FEATURE_EXTRACTION) is called where the model has one:
+    /// the backbone is then inside another module; null where that is no other name.
+    /// </summary>
+    internal static string? UnderHead(string name, Family family)
+    {
+        var outer = family.Names.Backbone.Split('.')[0];
+        return outer.Length > 0 && name.StartsWith(Roots[0], StringComparison.Ordinal)
+            && !name.AsSpan(Roots[0].Length).StartsWith($"{outer}.")
+            ? $"{Roots[0]}{outer}.{name[Roots[0].Length..]}" : null;
     }
 
     /// <summary>

@@ -52,6 +52,8 @@ internal sealed class AdapterReader
     {
         var names = AdapterKeys.Spellings(tensor.Name, adapter.Config.Method.NamedParts).ToList();
         if (adapter.TwinOf(tensor.Name) is { } twinName) names.Add(twinName);
+        if (AdapterKeys.UnderHead(tensor.Name, adapter.Model.Family) is { } headed)
+            names.AddRange([headed, .. AdapterKeys.Spellings(headed, adapter.Config.Method.NamedParts)]);
         if (names.Any(name => Take(tensor, name))) return;
         if (names.Find(taken.ContainsKey) is { } twin) CompareTwins(tensor, twin);
         else if (AdapterKeys.WithoutOriginal(tensor.Name) is { } copied && IsPlace(copied))
@@ -114,7 +116,7 @@ internal sealed class AdapterReader
     // A few strays are left out, as the reference leaves out any number of them without a word. But half of an adapter
     // is another adapter, and strays in the file of another base are layers or modules that this one lacks.
     private bool IsOfAnotherBase => unplaced.Count > 0 && (2 * unplaced.Count >= file.Tensors.Length
-        || (adapter.Model.Folder is { } model && BaseIdentity.IsOther(Folder, model)));
+        || (adapter.Model.Folder is { } model && BaseIdentity.IsOther(Folder, model, adapter.Model.Merged)));
 
     private string Folder => Path.GetDirectoryName(file.Path)!;
 

@@ -43,7 +43,7 @@ public static class AdapterVocabulary
     {
         var (names, config) = (model.Family.Names, model.Config);
         List<string> modules = [names.Under(names.TokenEmbedding)];
-        if (model.Task.WritesText()) modules.Add(model.Head.Output.Path);
+        if (model.Task.WritesText()) modules.Add(model.Head.Output!.Path);
         return modules.Any(m => Rows(file, m, config.HiddenSize).Any(rows => rows > config.VocabularySize));
     }
 

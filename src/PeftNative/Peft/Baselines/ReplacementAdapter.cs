@@ -31,7 +31,7 @@ public sealed class ReplacementAdapter : Adapter
     }
 
     /// <summary>Whether a parameter belongs to a classifier on top of the model.</summary>
-    internal static bool IsClassifier(TransformerModel model, Parameter parameter) => !model.Task.WritesText()
+    internal static bool IsClassifier(TransformerModel model, Parameter parameter) => model.Task.Classifies()
         && !model.Family.Names.IsInBackbone(parameter.Name);
 
     /// <inheritdoc/>

@@ -41,7 +41,7 @@ public sealed class BottleneckAdapter : Adapter
         if (!blocks.Any(b => b is not null))
             throw new UsageException("No layer has a bottleneck adapter.",
                 remedy: "Set mh_adapter or output_adapter, and leave fewer layers out.");
-        if (!model.Task.WritesText())
+        if (model.Task.Classifies())
             foreach (var parameter in HeadParameters)
                 Replace(parameter, parameter.Name, parameter.Name, inPlace: true, HeadFile);
         Allocate(start.IsTrainable);
@@ -56,7 +56,8 @@ public sealed class BottleneckAdapter : Adapter
     public override IEnumerable<(string File, JsonObject Json)> Settings =>
     [
         (AdapterFiles.ConfigName, BottleneckKeys.Describe(config.ToJson(), Model, config)),
-        (HeadConfig, BottleneckKeys.Describe(HeadJson(), Model, config)),
+        .. Model.Task == ModelTask.FeatureExtraction ? []
+            : ((string, JsonObject)[])[(HeadConfig, BottleneckKeys.Describe(HeadJson(), Model, config))],
     ];
 
     /// <inheritdoc/>

@@ -107,6 +107,9 @@ public sealed record BottleneckConfig : AdapterConfig
         Math.Max(1, (int)Math.Floor(hidden / LayerReductionFactors.GetValueOrDefault(layer, ReductionFactor)));
 
     /// <inheritdoc/>
+    internal override AdapterConfig OnBase(string name) => this with { BaseModel = name, ModelName = name };
+
+    /// <inheritdoc/>
     public override BottleneckConfig Complete(TransformerModel model)
     {
         var folder = model.Folder is { } path ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : null;

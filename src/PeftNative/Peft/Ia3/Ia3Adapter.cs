@@ -24,7 +24,7 @@ public sealed class Ia3Adapter : Adapter
     {
         linears = new Ia3Linear?[model.Linears.Count];
         foreach (var module in Matched(model, config)) linears[module.Linear!.Index] = NewLinear(module.Linear, config);
-        DoubtNames("target_modules", config.Targets!.Names ?? [], n => TargetMatcher.IsNameOfAny(model, n));
+        DoubtNames(Matcher(config));
         ReplaceModules(config.ModulesToSave ?? []);
         Allocate(start.IsTrainable);
         Initialize(config.StartsAtOne, start.Seed);
@@ -64,10 +64,13 @@ public sealed class Ia3Adapter : Adapter
         };
     }
 
-    private static IReadOnlyList<ModuleInfo> Matched(TransformerModel model, Ia3Config config) => new TargetMatcher
+    private static IReadOnlyList<ModuleInfo> Matched(TransformerModel model, Ia3Config config) =>
+        Matcher(config).Match(model, m => m.Linear is not null);
+
+    private static TargetMatcher Matcher(Ia3Config config) => new()
     {
         Targets = config.Targets!, Exclude = config.Exclude, ModulesToSave = config.ModulesToSave ?? [],
-    }.Match(model, m => m.Linear is not null);
+    };
 
     private Ia3Linear NewLinear(LinearSite site, Ia3Config config)
     {

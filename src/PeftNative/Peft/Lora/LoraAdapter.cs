@@ -44,18 +44,20 @@ public sealed class LoraAdapter : Adapter
             else embedding ??= NewEmbedding(model.Embedding, config);
         }
         isBypassed = embedding is not null && IsBypassed(model.Embedding.Path);
-        if (tie && embedding is not null) linears[head.Index] = NewLinear(head, config, model.Embedding.Path);
-        DoubtNames("target_modules", config.Targets!.Names ?? [], n => TargetMatcher.IsNameOfAny(model, n));
+        if (tie && embedding is not null) linears[head!.Index] = NewLinear(head, config, model.Embedding.Path);
+        DoubtNames(Matcher(config));
+        DoubtNames("rank_pattern", config.RankPattern.Select(p => p.Pattern), IsAdapted, NotAdapted);
+        DoubtNames("alpha_pattern", config.AlphaPattern.Select(p => p.Pattern), IsAdapted, NotAdapted);
         ReplaceModules(config.ModulesToSave ?? []);
         if (tie) ShareEmbedding();
-        if (SharedHead is not null)
-            shared.Add(new AdapterEntry(Replacement(head.Weight.Index)!, $"base_model.model.{head.Weight.Name}",
-                head.Weight.Name, ReplacesInPlace: true));
+        if (SharedHead is { } copied)
+            shared.Add(new AdapterEntry(Replacement(copied.Index)!, $"base_model.model.{copied.Name}", copied.Name,
+                ReplacesInPlace: true));
         ReplaceBiases(config.Bias);
         tokens = TrainedTokens.For(model, config.TrainableTokens, config.EnsureWeightTying, AddRows);
         RequireFreeTokens();
         Allocate(start.IsTrainable);
-        if (tie && embedding is not null) tied = new TiedPair(model.Backend, embedding.Pair, linears[head.Index]!.Pair);
+        if (tie && embedding is not null) tied = new TiedPair(model.Backend, embedding.Pair, linears[head!.Index]!.Pair);
         Initialize(config.Initialization, start.Seed);
         if (tied is not null) Buffer.AroundStep = (tied.BeforeStep, tied.AfterStep);
         if (config.IsStored) DoubtPatterns(config);
@@ -115,7 +117,7 @@ public sealed class LoraAdapter : Adapter
 
     /// <inheritdoc/>
     public override ILinearAttachment? AtLinear(int site) =>
-        site == Model.Head.Output.Index && tokens?.AtHead is { } head ? head : linears[site];
+        site == Model.Head.Output?.Index && tokens?.AtHead is { } head ? head : linears[site];
 
     /// <inheritdoc/>
     public override IEmbeddingAttachment? AtEmbedding =>
@@ -193,11 +195,18 @@ public sealed class LoraAdapter : Adapter
         if (LoraPatterns.Doubt("alpha_pattern", config.AlphaPattern, paths) is { } doubt) Warn(doubt);
     }
 
-    private static IReadOnlyList<ModuleInfo> Matched(TransformerModel model, LoraConfig config) => new TargetMatcher
+    private const string NotAdapted = "which fits no module that is adapted";
+
+    private bool IsAdapted(string pattern) => Pairs.Keys.Any(path => TargetMatcher.PatternApplies(pattern, path));
+
+    private static IReadOnlyList<ModuleInfo> Matched(TransformerModel model, LoraConfig config) =>
+        Matcher(config).Match(model, m => m.Linear is not null || m.Path == model.Embedding.Path);
+
+    private static TargetMatcher Matcher(LoraConfig config) => new()
     {
         Targets = config.Targets!, Exclude = config.Exclude, ModulesToSave = config.ModulesToSave ?? [],
         Layers = config.Layers, LayersPattern = config.LayersPattern,
-    }.Match(model, m => m.Linear is not null || m.Path == model.Embedding.Path);
+    };
 
     // Rank and scale are those of the path; a tied head's are its embedding's.
     private LoraLinear NewLinear(LinearSite site, LoraConfig config, string path)
@@ -234,7 +243,8 @@ public sealed class LoraAdapter : Adapter
         var other = tokens switch
         {
             { AtEmbedding: not null } when embedding is not null || IsReplaced(table.Table) => table.Path,
-            { AtHead: not null } when linears[head.Index] is not null || IsReplaced(head.Weight) => head.Path,
+            { AtHead: not null } when head is not null && (linears[head.Index] is not null || IsReplaced(head.Weight))
+                => head.Path,
             _ => null,
         };
         if (other is null) return;

@@ -14,8 +14,8 @@ internal static class WeightTying
 
     /// <summary>Whether the option is set and acts on a model.</summary>
     internal static bool Acts(TransformerModel model, LoraConfig config) => config.EnsureWeightTying
-        && model.Head.Output.Weight.TiedTo is not null && LastName(model.Embedding.Path) == Embedding
-            && LastName(model.Head.Output.Path) == Head;
+        && model.Head.Output?.Weight.TiedTo is not null && LastName(model.Embedding.Path) == Embedding
+            && LastName(model.Head.Output!.Path) == Head;
 
     /// <summary>The settings with the names that PEFT writes: the embedding's path stands for both.</summary>
     /// <exception cref="UsageException">The head is named where the option does not act: what PEFT saves of that it
@@ -24,7 +24,7 @@ internal static class WeightTying
     {
         if (!Acts(model, config))
         {
-            var isTied = model.Head.Output.Weight.TiedTo is not null;
+            var isTied = model.Head.Output?.Weight.TiedTo is not null;
             if (config.EnsureWeightTying && isTied
                 && NamesHead(config.ModulesToSave) | NamesHead(config.Targets!.Names))
                 throw new UsageException(
@@ -43,7 +43,7 @@ internal static class WeightTying
     /// <summary>Whether the option is set but does nothing, in a sentence; or null.</summary>
     internal static string? Doubt(TransformerModel model, LoraConfig config) => config.EnsureWeightTying
         && !Acts(model, config)
-        ? "ensure_weight_tying has no effect: " + (model.Head.Output.Weight.TiedTo is null
+        ? "ensure_weight_tying has no effect: " + (model.Head.Output?.Weight.TiedTo is null
             ? "embedding and head are not tied" : $"it knows the names {Embedding} and {Head} only, as in PEFT")
         : null;
 

@@ -10,6 +10,9 @@ namespace PeftNative.Peft.Matching;
 /// </summary>
 internal sealed record TargetMatcher
 {
+    /// <summary>The pattern of layers' names where layers_pattern gives none.</summary>
+    internal const string AnyLayer = "[^.]*";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     /// <summary>What to attach to.</summary>
@@ -89,15 +92,17 @@ internal sealed record TargetMatcher
     private bool IsInLayers(string path)
     {
         if (Layers is null) return true;
-        IEnumerable<string> names = LayersPattern is { Count: > 0 } ? LayersPattern : [@"[^.]*"];
+        IEnumerable<string> names = LayersPattern is { Count: > 0 } ? LayersPattern : [AnyLayer];
         foreach (var name in names)
-        {
-            var match = Regex.Match(path, $@"^.*?\.{name}\.(\d+)\.", RegexOptions.None, Patience);
-            if (match.Success)
-                return Layers.Contains(int.Parse(match.Groups[1].Value,
-                    System.Globalization.CultureInfo.InvariantCulture));
-        }
+            if (LayerOf(path, name) is { } layer) return Layers.Contains(layer);
         return false;
+    }
+
+    /// <summary>The number behind a name of layers in the path of a module; null where it has none.</summary>
+    internal static int? LayerOf(string path, string name)
+    {
+        var match = Regex.Match(path, $@"^.*?\.{name}\.(\d+)\.", RegexOptions.None, Patience);
+        return match.Success && int.TryParse(match.Groups[1].ValueSpan, out var layer) ? layer : null;
     }
 
     private static bool IsMatch(string pattern, string text, string key)

@@ -4,6 +4,7 @@ using PeftNative.Formats.Json;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 using PeftNative.Models.Families;
+using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Peft.Merging;
 
@@ -18,7 +19,8 @@ internal sealed record MergedBase(string Path, string TokenizerFolder, JsonObjec
 /// <summary>Writes the folder of a merged model: weights, config.json, and what belongs to the tokenizer.</summary>
 internal static class MergedFolder
 {
-    private static readonly string[] TokenizerFiles =
+    /// <summary>What belongs to a tokenizer.</summary>
+    internal static IReadOnlyList<string> TokenizerFiles { get; } =
     [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
         "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja",
@@ -34,10 +36,11 @@ internal static class MergedFolder
     /// <param name="tensors">Its tensors.</param>
     /// <param name="maxShardBytes">The most bytes of a weights file.</param>
     /// <param name="work">Told the bytes.</param>
+    /// <param name="merged">What the adapters are called, and their digests.</param>
     /// <param name="check">Looks at all that was written before it takes its place; an error leaves nothing.</param>
     public static IReadOnlyList<string> Write(
         MergedBase from, string output, TransformerModel model, IReadOnlyList<MergedTensor> tensors,
-        long maxShardBytes, Work work, Action<string> check)
+        long maxShardBytes, Work work, IReadOnlyList<(string Name, string Digest)> merged, Action<string> check)
     {
         work.Total = tensors.Sum(t => t.Bytes);
         var shards = Shards(tensors, maxShardBytes);
@@ -56,6 +59,7 @@ internal static class MergedFolder
             foreach (var (name, text) in texts) folder.WriteText(name, text);
             foreach (var file in companions.Where(f => !texts.ContainsKey(Path.GetFileName(f))))
                 folder.WriteFile(Path.GetFileName(file), stream => Copy(file, stream));
+            folder.WriteText(BaseIdentity.MergedName, BaseIdentity.WriteMerged(from.Path, merged, folder.Root) + "\n");
             check(folder.Root);
         }, bytes: bytes);
         return names;
@@ -132,7 +136,7 @@ internal static class MergedFolder
                         "float16", StoredType.BF16 => "bfloat16", _ => "float32" };
         if (IsUntied(model)) Untie(config, model);
         if (model.AddedTokens > 0) config["vocab_size"] = model.Config.VocabularySize;
-        if (model.Task.WritesText()) return config;
+        if (!model.Task.Classifies()) return config;
         config["architectures"] = new JsonArray(model.Family.ClassFor(model.Task));
         foreach (var (key, value) in AdapterLabels.ToConfig(model.Config.Labels,
             model.Config.ProblemType ?? ProblemType.SingleLabel))
@@ -144,7 +148,7 @@ internal static class MergedFolder
 
     /// <summary>Whether a model has two matrices where its config.json says one.</summary>
     internal static bool IsUntied(TransformerModel model) =>
-        model.Task.WritesText() && model.Config.TieWordEmbeddings && model.Head.Output.Weight.TiedTo is null;
+        model.Task.WritesText() && model.Config.TieWordEmbeddings && model.Head.Output!.Weight.TiedTo is null;
 
     private static void Untie(JsonObject config, TransformerModel model)
     {

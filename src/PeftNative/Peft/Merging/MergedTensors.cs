@@ -86,15 +86,16 @@ internal static class MergedTensors
 
     // A head that the base lacks, or had as its embedding only.
     private static bool HasNewHead(TransformerModel model, LoadReport loaded) => loaded.Created.Count > 0
-        || model.Head.Output.Weight is { TiedTo: null } head && !loaded.Has(head);
+        || model.Head.Output?.Weight is { TiedTo: null } head && !loaded.Has(head);
 
     // The stored tensor whose type a new one takes: of two that were tied the other one's, else the first one's.
     private static StoredType Relative(TransformerModel model, LoadReport loaded, Parameter parameter,
         WeightSource source)
     {
-        var (table, head) = (model.Embedding.Table, model.Head.Output.Weight);
+        var (table, head) = (model.Embedding.Table, model.Head.Output?.Weight);
         var partner = parameter == head ? table : head;
-        var relative = (parameter == head || parameter == table) && loaded.Sources.TryGetValue(partner, out var stored)
+        var relative = (parameter == head || parameter == table) && partner is not null
+            && loaded.Sources.TryGetValue(partner, out var stored)
             ? stored : loaded.Sources.Values.First();
         var type = source.Get(relative).Type;
         return source.Gguf is null || type is StoredType.F16 or StoredType.BF16 ? type : StoredType.F32;

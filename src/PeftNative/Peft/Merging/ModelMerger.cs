@@ -49,6 +49,10 @@ public sealed record MergeOptions
 /// <param name="Scale">The factor on its change; 1 as it was trained.</param>
 public sealed record AdapterSource(string Folder, double Scale = 1)
 {
+    /// <summary>As a user writes it: the folder, and behind a colon the scale where it is not 1.</summary>
+    internal string Name => Scale == 1 ? Folder
+        : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Folder}:{Scale:R}");
+
     /// <summary>Loads it onto a model for use.</summary>
     /// <exception cref="UsageException">It has a scale although its method knows none.</exception>
     public Adapter Load(TransformerModel model, string name = "default")
@@ -160,7 +164,8 @@ public static class ModelMerger
         var files = MergedFolder.Write(
             new MergedBase(baseFolder, AdapterVocabulary.TokenizerFolder(baseFolder, adapters.Select(a => a.Folder)),
                 MergedFolder.ConfigOf(baseFolder, source, model, keepsForm), options.TokenizerFiles),
-            output, model, plan, options.MaxShardBytes, work.Next("writing"), Check);
+            output, model, plan, options.MaxShardBytes, work.Next("writing"),
+            [.. adapters.Select(a => a.Name).Zip(model.Merged)], Check);
         return new MergeReport(plan.Count(t => t.IsChanged), plan.Count(t => !t.IsChanged), loaded.Created.Count,
             MergedTensors.Dropped(model, loaded), files, difference, check.LargestLogit, Probe.Distance(bare, expected),
             [.. loaded.Doubts, .. doubts])

@@ -49,7 +49,7 @@ public sealed record TokenIndices(
     /// <exception cref="UsageException">A name or an id is none of the model's, or an id is there twice.</exception>
     internal (IReadOnlyList<int>? Embedding, IReadOnlyList<int>? Head) For(TransformerModel model)
     {
-        var (path, head) = (model.Embedding.Path, model.Task.WritesText() ? model.Head.Output.Path : null);
+        var (path, head) = (model.Embedding.Path, model.Task.WritesText() ? model.Head.Output!.Path : null);
         IReadOnlyList<int>? atEmbedding = Ids, atHead = null;
         foreach (var (name, ids) in Modules ?? [])
         {
@@ -64,7 +64,7 @@ public sealed record TokenIndices(
             else atHead = ids;
         }
         Check(atEmbedding, path, model.Embedding.Table.Rows);
-        Check(atHead, head, model.Head.Output.Weight.Rows);
+        Check(atHead, head, model.Head.Width);
         return (atEmbedding, atHead);
     }
 

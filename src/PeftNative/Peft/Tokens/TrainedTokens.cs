@@ -12,7 +12,7 @@ internal sealed class TrainedTokens : IDisposable
 {
     private readonly TokenRows? embedding, head;
     private readonly bool follows;
-    private readonly LinearSite output;
+    private readonly LinearSite? output;
     private readonly string path;
     private TokenRows? apart; // the embedding's rows in a head that came apart from it, while they are merged
 
@@ -22,7 +22,7 @@ internal sealed class TrainedTokens : IDisposable
         (this.embedding, this.head, this.follows) = (embedding, head, follows);
         AtEmbedding = embedding is null ? null : new TokenEmbedding(embedding);
         var atHead = head ?? (follows ? embedding : null);
-        AtHead = atHead is null ? null : new TokenHead(output, atHead);
+        AtHead = atHead is null ? null : new TokenHead(output!, atHead);
     }
 
     /// <summary>The attachment at the embedding, or null.</summary>
@@ -53,12 +53,12 @@ internal sealed class TrainedTokens : IDisposable
         if (tokens is null) return null;
         var (atEmbedding, atHead) = tokens.For(model);
         var (site, output) = (model.Embedding, model.Head.Output);
-        var isTied = output.Weight.TiedTo == site.Table;
+        var isTied = output?.Weight.TiedTo == site.Table;
         if (isTied && ensuresTie && atHead is not null)
-            throw new UsageException($"{TokenIndices.Key} names {output.Path}, which ensure_weight_tying keeps tied to "
+            throw new UsageException($"{TokenIndices.Key} names {output!.Path}, which ensure_weight_tying keeps tied to "
                 + $"{site.Path}.", remedy: $"Name {site.Path} alone; the head follows it.");
         return new TrainedTokens(model, Rows(site.Path, site.Table, -1, atEmbedding),
-            Rows(output.Path, output.Weight, output.Weight.Depth, atHead),
+            output is null ? null : Rows(output.Path, output.Weight, output.Weight.Depth, atHead),
             isTied && atEmbedding is not null && atHead is null);
 
         TokenRows? Rows(string path, Parameter weight, int depth, IReadOnlyList<int>? ids) => ids is null ? null
@@ -70,7 +70,7 @@ internal sealed class TrainedTokens : IDisposable
     /// The key of the embedding's rows, where a tensor's name is that of a tied head's, which are the same; else null.
     /// PEFT writes them where the base has grown.
     /// </summary>
-    internal string? TwinOf(string name) => follows && name == KeyAt(output.Path) ? KeyAt(path) : null;
+    internal string? TwinOf(string name) => follows && name == KeyAt(output!.Path) ? KeyAt(path) : null;
 
     internal void Initialize()
     {
@@ -80,7 +80,7 @@ internal sealed class TrainedTokens : IDisposable
     internal void Merge()
     {
         // A pair that came apart has the rows of both: the tensors of a grown base, say, are two in the file.
-        if (follows && output.Weight.TiedTo is null)
+        if (follows && output!.Weight.TiedTo is null)
             apart ??= new TokenRows(output.Weight, embedding!);
         foreach (var rows in Merged) rows.Merge(follows);
     }

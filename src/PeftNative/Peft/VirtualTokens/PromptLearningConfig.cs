@@ -27,6 +27,9 @@ public abstract record PromptLearningConfig : AdapterConfig
     public int? SubmoduleCount { get; init; }
 
     /// <inheritdoc/>
+    internal override int LeadingPositions => VirtualTokenCount;
+
+    /// <inheritdoc/>
     public override PromptLearningConfig Complete(TransformerModel model)
     {
         var saved = ModulesToSaveFor(model);

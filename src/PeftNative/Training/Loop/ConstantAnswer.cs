@@ -6,13 +6,15 @@ namespace PeftNative.Training.Loop;
 internal static class ConstantAnswer
 {
     /// <summary>
-    /// Its mean loss: the entropy of labels; the mean entropy of each label where there may be several; the variance
+    /// Its mean loss: the entropy of labels, each counted as often as its factor says; the mean entropy of each label where there may be several; the variance
     /// of numbers. 0 where all records have the same answer.
     /// </summary>
-    internal static double Loss(IReadOnlyList<Example> examples, ProblemType? problem)
+    internal static double Loss(IReadOnlyList<Example> examples, ProblemType? problem,
+        IReadOnlyList<double>? classWeights)
     {
-        int[] labels = [.. examples.SelectMany(Labels)];
-        if (labels.Length > 0) return Entropy(labels.CountBy(l => l).Select(c => (double)c.Value / labels.Length));
+        double[] masses = [.. examples.SelectMany(Labels).CountBy(l => l)
+            .Select(c => c.Value * (classWeights?[c.Key] ?? 1))];
+        if (masses.Length > 0) return masses.Sum() is var all and > 0 ? Entropy(masses.Select(m => m / all)) : 0;
         float[][] targets = [.. examples.Select(e => e.Targets).OfType<float[]>()];
         if (targets.Length == 0) return 0;
         return Enumerable.Range(0, targets[0].Length).Average(column =>

@@ -25,11 +25,25 @@ public sealed class Evaluator : IDisposable
         this.model = model;
         loader = new BatchLoader(data.Examples, batchSize, seed: 0, SamplingOrder.Sequential);
         run = new ModelRun(model, adapters);
-        outputs = model.Head.Output.Out;
+        outputs = model.Head.Width;
     }
 
     /// <summary>The label that the last run predicted for each record or tagged word, if any.</summary>
     internal IReadOnlyList<int> Predictions { get; private set; } = [];
+
+    /// <summary>What the last run found of each label; null for tasks without labels.</summary>
+    public ClassReport? Classes { get; private set; }
+
+    /// <summary>
+    /// The probability from which each label counts, where records may have several; null for one half.
+    /// </summary>
+    public IReadOnlyList<double>? Thresholds { get; init; }
+
+    /// <summary>Whether thresholds are found by each run, for the best F1 of each label on these very data.</summary>
+    public bool TunesThresholds { get; init; }
+
+    /// <summary>Factors of the loss, one for every label; null for none.</summary>
+    internal IReadOnlyList<double>? ClassWeights { get; init; }
 
     /// <summary>The metrics by name; null when cancelled.</summary>
     /// <param name="progress">Told the batches done.</param>
@@ -40,27 +54,28 @@ public sealed class Evaluator : IDisposable
         CancellationToken cancellation = default)
     {
         var sum = new HeadResult();
-        long terms = 0;
-        var answers = new Answers(model);
+        var (terms, weight) = (0L, 0.0);
+        var answers = new Answers(model, Thresholds, TunesThresholds);
         for (var i = 0; i < loader.BatchesPerEpoch; i++)
         {
             if (cancellation.IsCancellationRequested) return null;
             var batch = loader.Load(i);
             run.Forward(ModelBatch.Tokens(model, batch));
-            var targets = ModelBatch.Targets(model, batch, 1);
-            if (!model.Task.WritesText() && ModelBatch.TermCount(batch) > 0)
+            var targets = ModelBatch.Targets(model, batch, 1) with { ClassWeights = ClassWeights };
+            if (model.Task.Classifies() && ModelBatch.TermCount(batch) > 0)
                 answers.Add(batch, targets, HostValues.Download(model.Backend, run.Scores(targets)), outputs);
             sum += run.Loss(targets);
             if (!double.IsFinite(sum.LossSum))
                 throw new NumericException($"The loss of the evaluation is {sum.LossSum}.",
                     FiniteCheck.Records([batch]), Finite.Remedy);
             terms += ModelBatch.TermCount(batch);
+            weight += ModelBatch.TermWeight(batch, ClassWeights);
             progress?.Report(new WorkProgress("evaluating", i + 1, loader.BatchesPerEpoch));
         }
         if (terms == 0)
             throw new DataException("No token of the data to evaluate on has a label.",
                 FiniteCheck.Records([loader.Load(0)]));
-        var metrics = new Dictionary<string, double> { ["loss"] = sum.LossSum / terms };
+        var metrics = new Dictionary<string, double> { ["loss"] = Targets.Mean(sum.LossSum, weight) };
         if (model.Task.WritesText())
         {
             metrics["perplexity"] = Math.Exp(metrics["loss"]);
@@ -69,7 +84,7 @@ public sealed class Evaluator : IDisposable
         else
         {
             answers.Measure(metrics);
-            Predictions = answers.Predictions;
+            (Predictions, Classes) = (answers.Predictions, answers.Classes);
         }
         return metrics;
     }
@@ -78,13 +93,15 @@ public sealed class Evaluator : IDisposable
     public void Dispose() => run.Dispose();
 
     /// <summary>Collects answers and predictions of classifiers.</summary>
-    private sealed class Answers(TransformerModel model)
+    private sealed class Answers(TransformerModel model, IReadOnlyList<double>? thresholds, bool tunes)
     {
         private readonly List<int> labels = [], predictions = [];
         private readonly List<float[]> targets = [], scores = [];
         private readonly EntityMetrics entities = new();
 
         internal IReadOnlyList<int> Predictions => predictions;
+
+        internal ClassReport? Classes { get; private set; }
 
         internal void Add(Batch batch, Targets wanted, float[] values, int outputs)
         {
@@ -115,22 +132,33 @@ public sealed class Evaluator : IDisposable
             metrics["accuracy"] = matrix.Accuracy;
             metrics["f1_macro"] = matrix.F1(Averaging.Macro);
             metrics["matthews_correlation"] = matrix.Matthews;
-            if (model.Task != ModelTask.TokenClassification
-                || !model.Config.Labels.Any(l => l.StartsWith("B-", StringComparison.Ordinal))) return;
+            Classes = ClassReport.Of(model.Config.Labels, matrix);
+            if (model.Task != ModelTask.TokenClassification) return;
             (metrics["entity_precision"], metrics["entity_recall"], metrics["entity_f1"]) =
-                (entities.Precision, entities.Recall, entities.F1);
+                EntityMetrics.HasPrefixes(model.Config.Labels) ? (entities.Precision, entities.Recall, entities.F1)
+                : PlainTags.Scores(model.Config.Labels, matrix);
         }
 
         private void MeasureMultiLabel(Dictionary<string, double> metrics)
         {
-            // A score of 0 is a probability of one half.
-            var measured = new MultiLabelMetrics(
-                [.. targets.Select(t => Array.ConvertAll(t, v => v > 0.5f))],
-                [.. scores.Select(s => Array.ConvertAll(s, v => (double)v))], 0);
+            bool[][] wanted = [.. targets.Select(t => Array.ConvertAll(t, v => v > 0.5f))];
+            double[][] given = [.. scores.Select(s => Array.ConvertAll(s, v => (double)v))];
+            // Scores are compared, not probabilities: one of 0 is a probability of one half.
+            double[] cuts = [.. model.Config.Labels.Select((_, i) => thresholds is null ? 0 : Logit(thresholds[i]))];
+            var measured = new MultiLabelMetrics(wanted, given, cuts);
+            if (tunes)
+            {
+                cuts = [.. measured.BestThresholds()];
+                measured = new MultiLabelMetrics(wanted, given, cuts);
+            }
+            Classes = new ClassReport(model.Config.Labels, [.. model.Config.Labels.Select((_, i) => measured.Of(i))],
+                null) { Thresholds = tunes ? [.. cuts.Select(c => 1 / (1 + Math.Exp(-c)))] : thresholds };
             (metrics["f1_micro"], metrics["f1_macro"], metrics["exact_match"]) =
                 (measured.F1Micro, measured.F1Macro, measured.ExactMatch);
             if (double.IsFinite(measured.RocAucMacro)) metrics["roc_auc_macro"] = measured.RocAucMacro;
         }
+
+        private static double Logit(double probability) => Math.Log(probability / (1 - probability));
 
         private void MeasureNumbers(Dictionary<string, double> metrics)
         {

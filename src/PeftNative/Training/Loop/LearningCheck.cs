@@ -1,6 +1,8 @@
-using System.Globalization;
 using PeftNative.Data.Encoding;
 using PeftNative.Models;
+using PeftNative.Tensors;
+using PeftNative.Training.Observing;
+using PeftNative.Training.Observing.Outcome;
 
 namespace PeftNative.Training.Loop;
 
@@ -14,23 +16,23 @@ internal sealed class LearningCheck
     /// <summary>With fewer steps a run is a trial: its loss need not have fallen.</summary>
     internal const int LeastSteps = 20;
 
-    private const int MostExamples = 256, MostTokens = 1 << 14;
-
-    // A classifier that has learned anything is well below the constant answer on its own records.
-    private const double LearnedShare = 0.98, OneLabelShare = 0.9, LanguageShare = 0.999;
+    private const int MostExamples = 256, MostTokens = 1 << 14, MostValues = 1 << 16;
 
     private readonly Trainer trainer;
     private readonly TransformerModel model;
-    private readonly int batchSize;
+    private readonly TrainerOptions options;
+    private readonly EncodedData train;
     private readonly List<Example> sample;
     private readonly double? before;
+    private readonly (double Squares, float[] Values) start;
     private bool hasGradient, hasRate;
 
-    /// <summary>Looks at a language model before its first step.</summary>
-    internal LearningCheck(Trainer trainer, TransformerModel model, EncodedData train, int batchSize)
+    /// <summary>Looks at the adapter, and at a language model, before the first step.</summary>
+    internal LearningCheck(Trainer trainer, TransformerModel model, EncodedData train, TrainerOptions options)
     {
-        (this.trainer, this.model, this.batchSize) = (trainer, model, batchSize);
+        (this.trainer, this.model, this.train, this.options) = (trainer, model, train, options);
         sample = Some(train.Examples);
+        start = Values();
         if (IsLong && model.Task.WritesText() && trainer.CompletedSteps == 0)
             before = Measure(default).Metrics!["loss"];
     }
@@ -42,16 +44,27 @@ internal sealed class LearningCheck
         hasRate |= step.LearningRate != 0;
     }
 
-    /// <summary>Why the run has not learned, a sentence each; empty when it has, or when it was cancelled.</summary>
-    internal IReadOnlyList<string> Reasons(CancellationToken cancellation)
+    /// <summary>
+    /// What is to be said of the run, and whether it means that nothing was learned; empty when it was cancelled.
+    /// </summary>
+    internal IReadOnlyList<(Observation Observation, bool MeansNotLearned)> Observe(CancellationToken cancellation)
     {
-        if (!hasGradient && !model.Task.WritesText() && ConstantAnswer.Loss(sample, model.Config.ProblemType) <= 0)
-            return [$"all of {Records} have the same answer, so there was nothing to tell apart."];
-        if (!hasGradient) return ["every gradient was zero, so the adapter is what it was at the start."];
-        if (!hasRate) return ["the learning rate was 0 in every step, so the adapter is what it was at the start."];
-        if (!IsLong || Measure(cancellation) is not { Metrics: { } metrics } measured) return [];
-        var loss = metrics["loss"];
-        return [.. model.Task.WritesText() ? OfText(loss) : OfAnswers(loss, measured.Predictions)];
+        var isClassifier = model.Task.Classifies();
+        var constant = isClassifier ? ConstantAnswer.Loss(sample, model.Config.ProblemType, options.ClassWeights) : 0;
+        var (squares, values) = Values();
+        var outcome = new RunOutcome
+        {
+            Model = model, Sampled = sample.Count, HasGradient = hasGradient, HasRate = hasRate, Constant = constant,
+            HasMoved = squares != start.Squares || !values.AsSpan().SequenceEqual(start.Values),
+            IsIdle = trainer.Adapter.IsMethodIdle, Before = before,
+            // A rare answer may be in none of the sampled records.
+            IsOneAnswer = isClassifier && constant <= 0
+                && ConstantAnswer.Loss(train.Examples, model.Config.ProblemType, options.ClassWeights) <= 0,
+        };
+        if (!IsLong || outcome is { HasGradient: false } or { HasRate: false } or { HasMoved: false })
+            return OutcomeObservations.Of(outcome);
+        return Measure(cancellation) is not { Metrics: { } metrics } measured ? []
+            : OutcomeObservations.Of(outcome with { Loss = metrics["loss"], Predictions = measured.Predictions });
     }
 
     private bool IsLong => trainer.TotalSteps >= LeastSteps;
@@ -59,29 +72,20 @@ internal sealed class LearningCheck
     private (IReadOnlyDictionary<string, double>? Metrics, IReadOnlyList<int> Predictions) Measure(
         CancellationToken cancellation)
     {
-        using var evaluator = new Evaluator(model, EncodedData.Of(sample), batchSize, trainer.Adapter);
+        using var evaluator = new Evaluator(model, EncodedData.Of(sample), options.BatchSize, trainer.Adapter)
+        {
+            ClassWeights = options.ClassWeights,
+        };
         return (evaluator.Run(cancellation: cancellation), evaluator.Predictions);
     }
 
-    private IEnumerable<string> OfText(double loss)
+    // Of a large adapter the first values and the sum of all squares: no update keeps both as they are.
+    private (double Squares, float[] Values) Values()
     {
-        if (before is { } first && !(loss <= LanguageShare * first))
-            yield return $"the loss on {Records} is {Show(loss)}; before the first step it was {Show(first)}.";
+        var buffer = trainer.Adapter.Buffer.Values;
+        return (model.Backend.SumOfSquares(buffer),
+            HostValues.Download(model.Backend, buffer.Slice(0, Math.Min(MostValues, buffer.Columns))));
     }
-
-    private IEnumerable<string> OfAnswers(double loss, IReadOnlyList<int> predictions)
-    {
-        var constant = ConstantAnswer.Loss(sample, model.Config.ProblemType);
-        if (constant <= 0) yield break; // all records have the same answer
-        if (!(loss <= LearnedShare * constant))
-            yield return $"the loss on {Records} is {Show(loss)}; always giving the same answer has {Show(constant)}.";
-        if (predictions is [var first, ..] && predictions.All(p => p == first) && !(loss <= OneLabelShare * constant))
-            yield return $"'{model.Config.Labels[first]}' is predicted for all of {Records}.";
-    }
-
-    private string Records => $"{sample.Count.ToString(CultureInfo.InvariantCulture)} of the training records";
-
-    private static string Show(double value) => value.ToString("0.####", CultureInfo.InvariantCulture);
 
     // Spread evenly over the data, which may be sorted by label.
     private static List<Example> Some(IReadOnlyList<Example> examples)

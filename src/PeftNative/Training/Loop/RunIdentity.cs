@@ -19,18 +19,10 @@ namespace PeftNative.Training.Loop;
 internal static class RunIdentity
 {
     private const int MostNamed = 8, LongestValue = 60;
+    private const string FirstValues = "adapter that it goes on training";
 
     private static readonly string[] Digests =
-        ["checkpoint of the base", "base configuration", "training data", "evaluation data"];
-
-    // A base's name and versions say nothing about what is computed, nor does the type its file is kept in about the
-    // numbers in it.
-    private static readonly string[] Harmless =
-    [
-        "_name_or_path", "architectures", "transformers_version", "dtype", "torch_dtype", "auto_mapping",
-        "base_model_name_or_path", "inference_mode",
-        "model_name", "name", "peft_version", "revision", "runtime_config", "version",
-    ];
+        ["checkpoint of the base", "base configuration", "training data", "evaluation data", FirstValues];
 
     /// <summary>The identity of a run, made before it changes anything.</summary>
     internal static JsonObject Of(Adapter adapter, TrainerOptions options, EncodedData train)
@@ -40,11 +32,14 @@ internal static class RunIdentity
         {
             ["method"] = adapter.Config.PeftType,
             ["adapter"] = new JsonObject(
-                adapter.Settings.Select(s => KeyValuePair.Create(s.File, (JsonNode?)Significant(s.Json)))),
+                adapter.Settings.Select(s => KeyValuePair.Create(s.File, (JsonNode?)AdapterDigest.Significant(s.Json)))),
+            [FirstValues] = adapter.Origin,
             ["base"] = new JsonObject
             {
                 ["checkpoint of the base"] = model.Folder is { } folder ? BaseIdentity.Fingerprint(folder)
                     : Digest(model),
+                ["adapters merged into the base"] = model.Merged.Count == 0 ? null
+                    : new JsonArray([.. model.Merged.Select(m => (JsonNode)m)]),
                 ["base configuration"] = model.Folder is null || GgufConfig.IsFile(model.Folder)
                     ? model.Config.ToString() : Configuration(model.Folder),
                 ["task"] = model.Task.ToString(), ["problem_type"] = model.Config.ProblemType?.ToString(),
@@ -57,7 +52,8 @@ internal static class RunIdentity
                 ["batch_size"] = options.BatchSize,
                 ["gradient_accumulation_steps"] = options.GradientAccumulationSteps,
                 ["order of the examples"] = options.Order.ToString(),
-                ["packing"] = options.PackingBudget, ["training data"] = Digest(train),
+                ["packing"] = train.Rows is { } rows ? $"{rows.Count} rows" : options.PackingBudget,
+                ["training data"] = Digest(train),
             },
         };
     }
@@ -85,15 +81,8 @@ internal static class RunIdentity
             "Give the same settings, base and data, or start afresh with --resume never.");
     }
 
-    private static JsonObject Significant(JsonObject json)
-    {
-        var kept = (JsonObject)json.DeepClone();
-        foreach (var key in Harmless) kept.Remove(key);
-        return kept;
-    }
-
     private static JsonObject Configuration(string folder) =>
-        Significant(JsonObject.Create(StrictJson.ReadFile(Path.Combine(folder, "config.json")).Element)!);
+        AdapterDigest.Significant(JsonObject.Create(StrictJson.ReadFile(Path.Combine(folder, "config.json")).Element)!);
 
     private static IEnumerable<string> Differences(string name, JsonNode? before, JsonNode? now)
     {

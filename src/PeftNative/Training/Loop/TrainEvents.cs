@@ -1,3 +1,5 @@
+using PeftNative.Training.Metrics;
+
 namespace PeftNative.Training.Loop;
 
 /// <summary>Something that happened in a run.</summary>
@@ -47,6 +49,9 @@ public sealed record EvalEvent : TrainEvent
     /// <summary>loss, perplexity, accuracy, ...: what fits the task.</summary>
     public required IReadOnlyDictionary<string, double> Metrics { get; init; }
 
+    /// <summary>What was found of each label; null for tasks without labels.</summary>
+    public ClassReport? Classes { get; init; }
+
     /// <summary>Whether it is the best so far.</summary>
     public required bool IsBest { get; init; }
 
@@ -66,6 +71,16 @@ public sealed record WarningEvent : TrainEvent
 {
     /// <summary>One sentence.</summary>
     public required string Message { get; init; }
+
+    /// <summary>What kind it is, in a few words joined by dashes; null for one of no kind.</summary>
+    public string? Name { get; init; }
+}
+
+/// <summary>A learning rate was looked for.</summary>
+public sealed record RateEvent : TrainEvent
+{
+    /// <summary>What was tried and what was chosen.</summary>
+    public required RateSearchResult Search { get; init; }
 }
 
 /// <summary>How a run ended.</summary>

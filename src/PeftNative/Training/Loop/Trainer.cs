@@ -4,6 +4,8 @@ using PeftNative.Data.Encoding;
 using PeftNative.Models;
 using PeftNative.Models.Layers;
 using PeftNative.Peft.Adapters;
+using PeftNative.Training.Metrics;
+using PeftNative.Training.Observing;
 using PeftNative.Training.Optimization;
 using PeftNative.Training.Schedules;
 
@@ -42,8 +44,13 @@ public sealed class Trainer : IDisposable
         if (!adapter.IsTrainable) throw new UsageException($"The adapter '{adapter.Name}' was loaded for use only.");
         if (options.GradientAccumulationSteps < 1)
             throw new UsageException("gradient_accumulation_steps must be at least 1.");
+        RequireEvaluation(model, eval, options);
+        Loop.ClassWeights.Require(model, options.ClassWeights);
+        RunLimits.Require(adapter, train.Examples);
+        if (eval is not null) RunLimits.Require(adapter, eval.Examples);
         (this.model, Adapter, this.options, this.train) = (model, adapter, options, train);
-        loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget);
+        loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget,
+            train.Rows);
         StepsPerEpoch = (loader.BatchesPerEpoch + options.GradientAccumulationSteps - 1)
             / options.GradientAccumulationSteps;
         TotalSteps = options.MaxSteps ?? (int)Math.Max(1, Math.Ceiling(options.Epochs * StepsPerEpoch));
@@ -59,7 +66,10 @@ public sealed class Trainer : IDisposable
         if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length))
             <= options.FrozenLayerCacheBytes)
             run.FrozenLayers = new FrozenLayerCache(model);
-        evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter);
+        evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter)
+        {
+            TunesThresholds = options.TuneThresholds,
+        };
         if ((options.Output ?? options.ResumeFrom) is not null)
         {
             var (identity, scores) = (RunIdentity.Of(adapter, options, train), RunIdentity.OfScores(options, eval));
@@ -124,7 +134,7 @@ public sealed class Trainer : IDisposable
         var start = CompletedSteps;
         IReadOnlyDictionary<string, double>? last = null, best = null;
         var loss = double.NaN;
-        var check = options.CheckLearning ? new LearningCheck(this, model, train, options.BatchSize) : null;
+        var check = options.CheckLearning ? new LearningCheck(this, model, train, options) : null;
         while (CompletedSteps < TotalSteps)
         {
             if (cancellation.IsCancellationRequested || Step(cancellation) is not { } step)
@@ -152,13 +162,17 @@ public sealed class Trainer : IDisposable
             folder?.SaveAdapter(Adapter);
             if (options.Output is { } output)
                 progress?.Invoke(new SavedEvent { Step = CompletedSteps, Folder = output });
-            var reasons = CompletedSteps > start && check is not null ? check.Reasons(cancellation) : [];
-            foreach (var reason in reasons)
+            var seen = CompletedSteps > start && check is not null ? check.Observe(cancellation) : [];
+            foreach (var (observation, meansNotLearned) in seen)
                 progress?.Invoke(new WarningEvent
                 {
-                    Step = CompletedSteps, Message = $"The run has not learned: {reason}",
+                    Step = CompletedSteps, Name = observation.Name,
+                    Message = meansNotLearned ? $"The run has not learned: {observation.Text}" : observation.Text,
                 });
-            return new TrainResult(end, CompletedSteps, loss, best, last, null) { NotLearned = reasons };
+            return new TrainResult(end, CompletedSteps, loss, best, last, null)
+            {
+                NotLearned = [.. seen.Where(s => s.MeansNotLearned).Select(s => s.Observation.Text)],
+            };
         }
     }
 
@@ -175,6 +189,7 @@ public sealed class Trainer : IDisposable
         if (terms == 0)
             throw new DataException("No token of the step has a label.", batches[0].Examples[0].Origin.ToString(),
                 "Use a larger max_seq_length, or turn mask_prompt off.");
+        var weight = batches.Sum(b => ModelBatch.TermWeight(b, options.ClassWeights));
         Optimizer.ZeroGradients();
         var sum = new HeadResult();
         for (var i = 0; i < batches.Count; i++)
@@ -183,7 +198,10 @@ public sealed class Trainer : IDisposable
             run.Step = (ulong)CompletedSteps * (ulong)options.GradientAccumulationSteps + (ulong)i;
             run.FrozenLayers?.Select(batches[i].Examples);
             sum += run.Train(ModelBatch.Tokens(model, batches[i]),
-                ModelBatch.Targets(model, batches[i], 1.0 / terms));
+                ModelBatch.Targets(model, batches[i], Targets.Inverse(weight)) with
+                {
+                    ClassWeights = options.ClassWeights,
+                });
         }
         var norm = Optimizer.GradientNorm();
         var rate = schedule.Rate(CompletedSteps);
@@ -200,7 +218,7 @@ public sealed class Trainer : IDisposable
         return new StepEvent
         {
             Step = CompletedSteps, TotalSteps = TotalSteps, Epoch = (double)CompletedSteps / StepsPerEpoch,
-            Loss = sum.LossSum / terms,
+            Loss = Targets.Mean(sum.LossSum, weight),
             Accuracy = batches[0].Targets is null ? (double)sum.Correct / sum.Count
                 : null, LearningRate = rate, GradientNorm = norm,
             Tokens = batches.Sum(b => b.Tokens), Duration = clock.Elapsed, Elapsed = clock.Elapsed, Remaining = default,
@@ -235,6 +253,25 @@ public sealed class Trainer : IDisposable
         isWithoutGraphs = true;
         progress?.Invoke(new WarningEvent { Step = CompletedSteps,
             Message = $"Steps are not recorded as graphs from here on: {problem}" });
+    }
+
+    // What can only fail later, at the first evaluation or never, is refused before the first step.
+    private static void RequireEvaluation(TransformerModel model, EncodedData? eval, TrainerOptions options)
+    {
+        var names = EvaluationMetrics.Of(model);
+        if (!names.Contains(options.BestMetric))
+            throw new UsageException($"There is no metric '{options.BestMetric}' for this task.", "metric",
+                $"There are: {string.Join(", ", names)}.");
+        if (options.TuneThresholds && model.Config.ProblemType != ProblemType.MultiLabel)
+            throw new UsageException("tune_thresholds is for records that can have several labels.", "tune_thresholds",
+                "Leave it out.");
+        if (eval is not null) return;
+        var asked = options.EarlyStoppingPatience is not null ? "early_stopping_patience"
+            : options.EvalSteps is not null ? "eval_steps" : options.BestMetric != "loss" ? "metric"
+            : options.TuneThresholds ? "tune_thresholds" : null;
+        if (asked is not null)
+            throw new UsageException($"{asked} needs data to evaluate on, and there is none.", asked,
+                "Give eval_data or val_size, or leave it out.");
     }
 
     // The micro-batches of a step; the last step of an epoch may have fewer, so that no step spans two epochs.
@@ -278,10 +315,9 @@ public sealed class Trainer : IDisposable
         var clock = Stopwatch.StartNew();
         isBest = false;
         if (Measure(cancellation) is not { } metrics) return null;
-        if (!metrics.TryGetValue(options.BestMetric, out var measure))
-            throw new UsageException($"There is no metric '{options.BestMetric}'.",
-                remedy: $"There are: {string.Join(", ", metrics.Keys)}.");
-        var score = options.BestMetric is "loss" or "perplexity" ? -measure : measure;
+        // One that is undefined for these predictions, as a correlation of equal numbers is, is no better than any.
+        var measure = metrics.GetValueOrDefault(options.BestMetric, double.NaN);
+        var score = EvaluationMetrics.IsBetterSmaller(options.BestMetric) ? -measure : measure;
         isBest = !double.IsNaN(score) && (BestScore is null || score > BestScore + options.EarlyStoppingMinDelta);
         EvaluationsSinceBest = isBest ? 0 : EvaluationsSinceBest + 1;
         if (isBest)
@@ -291,7 +327,7 @@ public sealed class Trainer : IDisposable
             folder?.SaveBest(Adapter);
         }
         progress?.Invoke(new EvalEvent { Step = CompletedSteps, Metrics = metrics, IsBest = isBest,
-            Duration = clock.Elapsed });
+            Classes = evaluator!.Classes, Duration = clock.Elapsed });
         return metrics;
     }
 

@@ -64,6 +64,50 @@ public sealed class ConfusionMatrix(int classes)
     public double F1(Averaging averaging) =>
         Average(averaging, (hits, labelled, predicted) => Ratio(2 * hits, labelled + predicted));
 
+    /// <summary>Precision, recall and F1 of one class, and how often it is the label.</summary>
+    /// <param name="label">The class.</param>
+    /// <param name="zeroDivision">What a ratio with a zero denominator is: 0, 1 or NaN.</param>
+    public ClassScore Of(int label, double zeroDivision = 0)
+    {
+        var (hits, labelled, predicted) = (_counts[label, label], Labelled(label), Predicted(label));
+        return new ClassScore(Ratio(hits, predicted, zeroDivision), Ratio(hits, labelled, zeroDivision),
+            Ratio(2 * hits, labelled + predicted, zeroDivision), labelled);
+    }
+
+    /// <summary>The mean recall of the classes that occur as label; NaN without any.</summary>
+    public double BalancedAccuracy => Enumerable.Range(0, classes).Where(c => Labelled(c) > 0)
+        .Select(c => Of(c).Recall).DefaultIfEmpty(double.NaN).Average();
+
+    /// <summary>The same where guessing is 0 and all right is 1.</summary>
+    public double BalancedAccuracyAdjusted
+    {
+        get
+        {
+            var chance = 1.0 / Enumerable.Range(0, classes).Count(c => Labelled(c) > 0);
+            return (BalancedAccuracy - chance) / (1 - chance);
+        }
+    }
+
+    /// <summary>
+    /// Cohen's kappa: agreement beyond chance; NaN where labels and predictions are all one class.
+    /// </summary>
+    /// <param name="power">0: any error counts the same; 1 or 2: by the distance of the classes, or its
+    /// square.</param>
+    public double Kappa(int power = 0)
+    {
+        double observed = 0, expected = 0;
+        for (var i = 0; i < classes; i++)
+        {
+            for (var j = 0; j < classes; j++)
+            {
+                var weight = power == 0 ? (i == j ? 0 : 1) : Math.Pow(Math.Abs(i - j), power);
+                observed += weight * _counts[i, j];
+                expected += weight * Labelled(i) * Predicted(j) / Count;
+            }
+        }
+        return 1 - observed / expected;
+    }
+
     /// <summary>
     /// Matthews' correlation coefficient for any number of classes (Gorodkin 2004): 0 where labels or predictions are
     /// all one class.
@@ -111,6 +155,6 @@ public sealed class ConfusionMatrix(int classes)
         return sum;
     }
 
-    internal static double Ratio(double numerator, double denominator) =>
-        denominator == 0 ? 0 : numerator / denominator;
+    internal static double Ratio(double numerator, double denominator, double zeroDivision = 0) =>
+        denominator == 0 ? zeroDivision : numerator / denominator;
 }

@@ -25,7 +25,7 @@ internal static class LoraRest
     }
 
     /// <summary>Whether head and token embedding are one matrix.</summary>
-    internal static bool IsTied(TransformerModel model) => model.Head.Output.Weight.TiedTo is not null;
+    internal static bool IsTied(TransformerModel model) => model.Head.Output?.Weight.TiedTo is not null;
 
     private static string Kind(AdapterEntry entry) => entry.ReplacesInPlace
         ? entry.Parameter.Name.EndsWith(".bias", StringComparison.Ordinal) ? "trained biases" : "weights of the base"

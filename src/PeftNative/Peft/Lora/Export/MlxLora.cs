@@ -67,8 +67,8 @@ public static partial class MlxLora
         if (adapter.Pairs.ContainsKey(model.Embedding.Path) && LoraRest.IsTied(model))
             throw Refusal($"{model.Embedding.Path} is the head too, "
                 + "and mlx-lm would apply its adapter to the scores as well");
-        if (adapter.Pairs.ContainsKey(model.Head.Output.Path) && LoraRest.IsTied(model))
-            throw Refusal($"{model.Head.Output.Path} is the token embedding itself in this base, "
+        if (adapter.Pairs.ContainsKey(model.Head.Output!.Path) && LoraRest.IsTied(model))
+            throw Refusal($"{model.Head.Output!.Path} is the token embedding itself in this base, "
                 + "and no module of its own there");
     }
 
