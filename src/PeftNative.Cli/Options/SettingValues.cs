@@ -78,6 +78,15 @@ internal sealed class SettingValues
         var single => [single.GetValue<string>()],
     };
 
+    /// <summary>Every text of a value: itself, or those of a list; empty for numbers and switches.</summary>
+    public IEnumerable<string> AllTexts(Setting setting) => Node(setting) switch
+    {
+        JsonArray list => list.OfType<JsonValue>().Where(v => v.TryGetValue<string>(out _))
+            .Select(v => v.GetValue<string>()),
+        JsonValue single when single.TryGetValue<string>(out var text) => [text],
+        _ => [],
+    };
+
     /// <summary>The entries of a map as texts; empty where none is given.</summary>
     public IReadOnlyDictionary<string, string> Map(Setting setting) => Node(setting) is JsonObject map
         ? map.ToDictionary(p => p.Key, p => p.Value?.ToString() ?? "") : new Dictionary<string, string>();

@@ -77,14 +77,22 @@ internal sealed class RunSetup : IDisposable
     /// <summary>The most tokens of an example.</summary>
     public required int MaxLength { get; init; }
 
+    /// <summary>How the learning rate was found; null where it was not looked for.</summary>
+    public RateSearchResult? Rate { get; init; }
+
     /// <summary>Reads and checks everything; settings that were left open are set to what was chosen.</summary>
-    public static RunSetup Prepare(SettingValues values, Terminal terminal)
+    /// <param name="values">The settings.</param>
+    /// <param name="terminal">Told how far it is.</param>
+    /// <param name="forTraining">Whether a rate is looked for, where that is asked for.</param>
+    public static RunSetup Prepare(SettingValues values, Terminal terminal, bool forTraining = false)
     {
+        var findsRate = RateFinding.IsDue(values) && forTraining;
         var folder = values.Text(Shared.Model);
         var config = FamilyTable.Read(folder);
         var origin = RunOrigin.Read(values); // wrong settings should show before anything large is read
         var options = TrainSettings.ToOptions(values, config);
-        var quantization = QuantizationSettings.Read(values);
+        var quantization = ModelSession.QuantizationFor(
+            origin.Adapter is { } continued ? [continued] : [], values, terminal);
         var tokenizerFolder = origin.TokenizerFolder;
         var tokenizer = HfTokenizer.Load(tokenizerFolder);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
@@ -95,7 +103,11 @@ internal sealed class RunSetup : IDisposable
         var examples = train.Encode(tokenizer, tokenizerFolder, maxLength, labels, date, Strategy(values));
         var evalExamples = eval?.Encode(tokenizer, tokenizerFolder, maxLength, labels, date);
         if (date.IsAsked) values.Add(DataSettings.TemplateDate, date.Text, Chosen);
-        options = options with { ClassWeights = ClassWeightText.Read(values, labels, examples) };
+        options = options with
+        {
+            ClassWeights = ClassWeightText.Read(values, labels, examples),
+            PackingBudget = values.Switch(DataSettings.Packing) && examples.Rows is null ? maxLength : null,
+        };
         terminal.Cancellation.ThrowIfCancellationRequested();
 
         var backend = Machine.CreateBackend(values);
@@ -106,7 +118,10 @@ internal sealed class RunSetup : IDisposable
             var asked = origin.Complete(train.ModelOptions(config, labels, options.Seed));
             (model, var loaded) = ModelLoader.Load(backend, folder, asked with { Quantization = quantization },
                 progress, terminal.Cancellation);
-            var adapter = origin.Begin(model, loaded.Created, tokenizer, options.Seed, terminal);
+            var adapter = origin.Begin(model, tokenizer, options.Seed, loaded.Created, terminal);
+            var rate = !findsRate ? null : RateFinding.Run(model, examples, options, progress, terminal.Cancellation,
+                () => origin.NewAdapter(model, tokenizer, options.Seed, loaded.Created));
+            if (rate is not null) options = options with { LearningRate = rate.Rate };
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
@@ -119,11 +134,10 @@ internal sealed class RunSetup : IDisposable
                 Eval = evalExamples, EvalOrigin = evalOrigin, Labels = labels,
                 Report = report, MaxLength = maxLength,
                 Observations = [
-                    .. StartPanel.Observations(loaded, origin.Doubts(adapter), adapter.Model, report, tokenizer),
+                    .. StartPanel.Observations(loaded, adapter, origin.Doubts(adapter), report, tokenizer),
                     .. RunObservations.Before(new RunFacts(adapter, examples, evalExamples, tokenizer)),
                 ],
-                Options = options with { PackingBudget =
-                    values.Switch(DataSettings.Packing) && examples.Rows is null ? maxLength : null },
+                Options = options, Rate = rate,
             };
         }
         catch

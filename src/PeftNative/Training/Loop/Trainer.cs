@@ -66,7 +66,10 @@ public sealed class Trainer : IDisposable
         if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length))
             <= options.FrozenLayerCacheBytes)
             run.FrozenLayers = new FrozenLayerCache(model);
-        evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter);
+        evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter)
+        {
+            TunesThresholds = options.TuneThresholds,
+        };
         if ((options.Output ?? options.ResumeFrom) is not null)
         {
             var (identity, scores) = (RunIdentity.Of(adapter, options, train), RunIdentity.OfScores(options, eval));
@@ -259,9 +262,13 @@ public sealed class Trainer : IDisposable
         if (!names.Contains(options.BestMetric))
             throw new UsageException($"There is no metric '{options.BestMetric}' for this task.", "metric",
                 $"There are: {string.Join(", ", names)}.");
+        if (options.TuneThresholds && model.Config.ProblemType != ProblemType.MultiLabel)
+            throw new UsageException("tune_thresholds is for records that can have several labels.", "tune_thresholds",
+                "Leave it out.");
         if (eval is not null) return;
         var asked = options.EarlyStoppingPatience is not null ? "early_stopping_patience"
-            : options.EvalSteps is not null ? "eval_steps" : options.BestMetric != "loss" ? "metric" : null;
+            : options.EvalSteps is not null ? "eval_steps" : options.BestMetric != "loss" ? "metric"
+            : options.TuneThresholds ? "tune_thresholds" : null;
         if (asked is not null)
             throw new UsageException($"{asked} needs data to evaluate on, and there is none.", asked,
                 "Give eval_data or val_size, or leave it out.");

@@ -20,7 +20,7 @@ internal sealed class DataSurvey
     internal DataSurvey(RunFacts run)
     {
         this.run = run;
-        var labels = run.Model.Task.WritesText() ? 0 : run.Model.Config.Labels.Count;
+        var labels = run.Model.Task.Classifies() ? run.Model.Config.Labels.Count : 0;
         (TrainLabels, EvalLabels) = (new long[labels], new long[labels]);
         foreach (var example in run.Eval?.Examples ?? [])
         {
@@ -87,7 +87,7 @@ internal sealed class DataSurvey
 
     private void CompareAnswer(Example example)
     {
-        if (!HasOneAnswer || run.Model.Task.WritesText()) return;
+        if (!HasOneAnswer || !run.Model.Task.Classifies()) return;
         IEnumerable<int> labels = example.Class is { } one ? [one]
             : (example.Labels ?? []).Where(l => l != Example.Masked);
         foreach (var label in labels) HasOneAnswer &= (firstAnswer.Label ??= label) == label;

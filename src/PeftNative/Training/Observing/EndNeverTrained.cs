@@ -1,4 +1,3 @@
-
 namespace PeftNative.Training.Observing;
 
 /// <summary>No text or turn is trained to its end token, so a model goes on where it should stop.</summary>
