@@ -47,7 +47,14 @@ internal sealed class SettingValues
     public JsonNode? Node(Setting setting) =>
         given.GetValueOrDefault(setting.Key) ?? declared.GetValueOrDefault(setting.Key, setting).DefaultValue;
 
-    public string? OptionalText(Setting setting) => Node(setting)?.GetValue<string>();
+    public string? OptionalText(Setting setting) => Node(setting) switch
+    {
+        JsonArray { Count: > 1 } list => throw new UsageException(
+            $"--{setting.Key} is given {list.Count} times, and only one makes sense here.", OriginOf(setting),
+            "Give it once."),
+        JsonArray list => list.FirstOrDefault()?.GetValue<string>(),
+        var node => node?.GetValue<string>(),
+    };
 
     public string Text(Setting setting) => OptionalText(setting) ?? throw Missing(setting);
 
@@ -76,6 +83,15 @@ internal sealed class SettingValues
         null => [],
         JsonArray list => [.. list.Select(item => item!.GetValue<string>())],
         var single => [single.GetValue<string>()],
+    };
+
+    /// <summary>Every text of a value: itself, or those of a list; empty for numbers and switches.</summary>
+    public IEnumerable<string> AllTexts(Setting setting) => Node(setting) switch
+    {
+        JsonArray list => list.OfType<JsonValue>().Where(v => v.TryGetValue<string>(out _))
+            .Select(v => v.GetValue<string>()),
+        JsonValue single when single.TryGetValue<string>(out var text) => [text],
+        _ => [],
     };
 
     /// <summary>The entries of a map as texts; empty where none is given.</summary>

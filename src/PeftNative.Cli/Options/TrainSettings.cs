@@ -45,6 +45,12 @@ internal static class TrainSettings
     public static readonly Setting LearningRate = Number("learning_rate",
         $"Highest rate. {UsualRatesText()}", null, "lr") with { Least = 0 };
 
+    public static readonly Setting FindRate = new("find_rate", SettingKind.Switch,
+        "Try several rates for some steps each, less than a quarter of the run in all, and train with the best.")
+    {
+        Group = "Training",
+    };
+
     public static readonly Setting Scheduler = new("lr_scheduler", SettingKind.Text, "How the rate changes.")
     {
         Default = "linear", Aliases = ["lr_scheduler_type"], Choices = LearningRateSchedule.Names, ValueName = "NAME",
@@ -128,6 +134,16 @@ internal static class TrainSettings
         Default = "0", Least = 0, Group = Save,
     };
 
+    public static readonly Setting TuneThresholds = new("tune_thresholds", SettingKind.Switch,
+        "Records with several labels: find the probability from which each label counts, for its best F1 on the data "
+            + "to evaluate on; predict then goes by it.") { Group = Save };
+
+    public static readonly Setting ReportTo = new("report_to", SettingKind.Names,
+        "Also write the numbers for others: tensorboard leaves event files in the folder runs.")
+    {
+        ValueName = "tensorboard|none", Group = Save,
+    };
+
     public static readonly Setting Resume = new("resume", SettingKind.Text,
         "auto goes on from the newest checkpoint of the output folder.")
     {
@@ -144,8 +160,9 @@ internal static class TrainSettings
         Shared.Model, DataSettings.Data, DataSettings.ValSize, Adapter, MergeAdapter, MethodSettings.Name,
         .. MethodSettings.Keys,
         .. QuantizationSettings.All,
-        .. DataSettings.Reading, DataSettings.Packing, Epochs, MaxSteps, DataSettings.BatchSize, Accumulation,
-        LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, ClassWeight,
+        .. DataSettings.Reading, DataSettings.Packing, DataSettings.PackingStrategy, Epochs, MaxSteps,
+        DataSettings.BatchSize, Accumulation, LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps,
+        WeightDecay, ClassWeight,
         Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, Shared.Seed,
     ];
 
@@ -155,16 +172,18 @@ internal static class TrainSettings
         Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, Adapter, MergeAdapter,
         MethodSettings.Name,
         .. MethodSettings.Keys, .. QuantizationSettings.All,
-        .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps,
-        LearningRate, Scheduler,
-        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, ClassWeight, Beta1, Beta2, Epsilon,
-        MaxGradientNorm, GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
+        .. DataSettings.Reading, DataSettings.Packing, DataSettings.PackingStrategy, DataSettings.BatchSize,
+        Accumulation, Epochs, MaxSteps, LearningRate, FindRate, Scheduler, SchedulerArguments, WarmupRatio,
+        WarmupSteps, WeightDecay, ClassWeight, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan, FrozenCache,
+        MemoryBudget, Graphs,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience,
-        MinDelta, Resume, .. Shared.Machine,
+        MinDelta, TuneThresholds, ReportTo, Resume, .. Shared.Machine,
     ];
 
-    /// <summary>The settings that are written beside the adapter: all but how the run begins.</summary>
-    public static IEnumerable<Setting> Recorded => All.Where(s => s != Resume);
+    /// <summary>
+    /// The settings that are written beside the adapter: all but how the run begins, and how its rate was found.
+    /// </summary>
+    public static IEnumerable<Setting> Recorded => All.Where(s => s != Resume && s != FindRate);
 
     /// <summary>The options of the trainer; kind and width of the model decide a rate that nobody named.</summary>
     public static TrainerOptions ToOptions(SettingValues values, TransformerConfig model) => new()
@@ -189,16 +208,27 @@ internal static class TrainSettings
         EvalSteps = OptionalInt(values, EvalSteps), SaveSteps = OptionalInt(values, SaveSteps),
         SaveTotalLimit = values.Int(SaveLimit),
         BestMetric = values.Text(Metric), EarlyStoppingPatience = OptionalInt(values, Patience),
-        EarlyStoppingMinDelta = values.Number(MinDelta),
+        EarlyStoppingMinDelta = values.Number(MinDelta), TuneThresholds = values.Switch(TuneThresholds),
         OnNan = values.Text(OnNan) == "skip" ? Training.Loop.OnNan.Skip : Training.Loop.OnNan.Stop,
     };
 
     /// <summary>Refuses what has no effect without data to evaluate on; defaults written out in a file do.</summary>
     /// <exception cref="UsageException">Something of that kind was given.</exception>
     public static void RefuseEvaluation(SettingValues values) => values.Refuse(
-        new[] { EvalSteps, Metric, Patience, MinDelta }.Where(s => values.Has(s)
+        new[] { EvalSteps, Metric, Patience, MinDelta, TuneThresholds }.Where(s => values.Has(s)
             && !JsonNode.DeepEquals(values.Node(s), s.DefaultValue)),
         "without data to evaluate on", "give --eval_data or --val_size");
+
+    /// <summary>Whether the numbers of a run are to be written for TensorBoard.</summary>
+    /// <exception cref="UsageException">Something else was asked for.</exception>
+    public static bool ReportsToTensorBoard(SettingValues values)
+    {
+        var asked = values.Texts(ReportTo);
+        foreach (var other in asked.Except(["tensorboard", "none"]))
+            throw new UsageException($"A run cannot report to '{other}'.", values.OriginOf(ReportTo),
+                "Give tensorboard or none; log.jsonl has everything for other programs.");
+        return asked.Contains("tensorboard");
+    }
 
     private static string UsualRatesText()
     {

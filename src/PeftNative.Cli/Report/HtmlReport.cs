@@ -29,6 +29,7 @@ internal static class HtmlReport
                 .Table([.. warnings.Select(w => ($"step {w["step"]}", w["message"]!.GetValue<string>()))]);
         page.Heading("Course of training").Plots(Plots(log));
         AppendEvaluations(page, log);
+        AppendLabels(page, log.LastOrDefault(l => l["per_class"] is not null));
         if (sample.Count > 0) page.Heading("A text before and after").Table(sample);
         page.Heading("What was trained").Table(facts).Heading("Configuration").Pre(config);
         return page.ToString();
@@ -52,6 +53,27 @@ internal static class HtmlReport
     private static List<(double, double)> Points(List<JsonObject> lines, string key) =>
         [.. lines.Where(l => l[key] is not null)
             .Select(l => (Output.JsonLines.ToDouble(l["step"]), Output.JsonLines.ToDouble(l[key])))];
+
+    private static void AppendLabels(HtmlPage page, JsonObject? eval)
+    {
+        if (eval is null) return;
+        var classes = eval["per_class"]!.AsObject();
+        var thresholds = eval["thresholds"]?.AsObject();
+        string[] columns = ["label", "precision", "recall", "F1", "records", .. thresholds is null ? [] : Threshold];
+        page.Heading($"Labels, evaluation at step {eval["step"]}").Html(HtmlPage.Columns(columns, classes.Select(c =>
+            (c.Key, (IReadOnlyList<(string, string?)>)[
+                Cell(c.Value!["precision"]), Cell(c.Value["recall"]), Cell(c.Value["f1"]),
+                ($"{c.Value["support"]}", null), .. thresholds is null ? [] : new[] { Cell(thresholds[c.Key]) }]))));
+        if (eval["confusion_matrix"] is not JsonArray matrix) return;
+        page.Heading("Confusion matrix: labels down, predictions across").Html(HtmlPage.Columns(
+            ["", .. classes.Select(c => c.Key)], classes.Select((c, i) => (c.Key,
+                (IReadOnlyList<(string, string?)>)[.. matrix[i]!.AsArray().Select(n => ($"{n}", (string?)null))]))));
+
+        static (string, string?) Cell(JsonNode? node) =>
+            (Output.Quantity.Metric(Output.JsonLines.ToDouble(node)), null);
+    }
+
+    private static readonly string[] Threshold = ["threshold"];
 
     private static void AppendEvaluations(HtmlPage page, IReadOnlyList<JsonObject> log)
     {

@@ -15,6 +15,9 @@ internal sealed record AdapterChoice(string Name, Adapter Adapter, IReadOnlyList
     /// <summary>The name that stands for none, as in PEFT.</summary>
     public const string Base = "__base__";
 
+    /// <summary>The probability from which each label counts; null for one half.</summary>
+    public IReadOnlyList<double>? Thresholds { get; init; }
+
     /// <summary>The labels an adapter's files name, or the model's.</summary>
     public static IReadOnlyList<string> LabelsOf(string folder, TransformerModel model) =>
         AdapterLabels.OptionsFor(folder, model.Folder!).Labels ?? model.Config.Labels;

@@ -7,6 +7,7 @@ using PeftNative.Ops;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Merging;
+using PeftNative.Quantization;
 using PeftNative.Tokenizers;
 
 namespace PeftNative.Cli.Runs;
@@ -35,6 +36,9 @@ internal sealed class ModelSession : IDisposable
     /// <summary>The folder of the tokenizer and the chat template: the model's, or that of an adapter that adds
     /// tokens.</summary>
     public required string TokenizerFolder { get; init; }
+
+    /// <summary>The probability from which each label counts; null for one half.</summary>
+    public IReadOnlyList<double>? Thresholds { get; private init; }
 
     /// <summary>Computes.</summary>
     public IBackend Backend { get; }
@@ -71,7 +75,7 @@ internal sealed class ModelSession : IDisposable
         var fitting = AdapterLabels.OptionsFor(folders, folder);
         options = (options ?? fitting) with
         {
-            Quantization = QuantizationSettings.Read(values), VocabularySize = fitting.VocabularySize,
+            Quantization = QuantizationFor(folders, values, terminal), VocabularySize = fitting.VocabularySize,
         };
         using var progress = new ProgressLine(terminal);
         progress.Show($"loading {folder}");
@@ -99,9 +103,16 @@ internal sealed class ModelSession : IDisposable
                     terminal.Warn(clash);
             var choices = named.Zip(adapters).Where(p => p.First.Name is not null)
                 .Select(p => new AdapterChoice(p.First.Name!, p.Second,
-                    AdapterChoice.LabelsOf(p.First.Source.Folder, model))).ToList();
+                    AdapterChoice.LabelsOf(p.First.Source.Folder, model))
+                {
+                    Thresholds = AdapterLabels.ThresholdsOf(p.First.Source.Folder),
+                }).ToList();
             WarnOfRandomHead(report, adapters, choices.Count > 0, terminal);
-            return new ModelSession(backend, model, tokenizer, adapters, choices) { TokenizerFolder = tokenizerFolder };
+            return new ModelSession(backend, model, tokenizer, adapters, choices)
+            {
+                TokenizerFolder = tokenizerFolder,
+                Thresholds = folders.Count == 0 || choices.Count > 0 ? null : AdapterLabels.ThresholdsOf(folders[0]),
+            };
         }
         catch
         {
@@ -143,6 +154,21 @@ internal sealed class ModelSession : IDisposable
         foreach (var adapter in Loaded) adapter.Dispose();
         Model.Dispose();
         Backend.Dispose();
+    }
+
+    /// <summary>
+    /// How the base is quantised: as the settings ask or, where they say nothing, as it was when the first of the
+    /// adapters was trained.
+    /// </summary>
+    public static QuantizationOptions? QuantizationFor(IReadOnlyList<string> folders, SettingValues values,
+        Terminal terminal)
+    {
+        var asked = QuantizationSettings.Read(values);
+        if (folders.Count == 0 || QuantizationSettings.All.Any(values.Has)) return asked;
+        if (BaseIdentity.QuantizationOf(folders[0]) is not { } trained) return asked;
+        terminal.Note($"the base is quantised ({trained.Type.ToString().ToLowerInvariant()}), as it was when "
+            + $"{folders[0]} was trained; --quantization none takes it whole");
+        return trained;
     }
 
     // An equals sign may belong to the path.

@@ -53,7 +53,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         {
             classifier.Adapters = adapters;
             return records.Zip(classifier.Score(Batch.Of([.. records.SelectMany(encoder.Encode)])),
-                (r, scores) => Scored(scores, LabelsFor(r)));
+                (r, scores) => Scored(scores, LabelsFor(r), ChoiceOf(r)?.Thresholds ?? session.Thresholds));
         }
     }
 
@@ -82,7 +82,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
             ? Encoder(ModelTask.SequenceToSequence, "source, prompt or instruction")
             : Encoder(ModelTask.CausalLM, "prompt, instruction or messages");
         var options = SamplingSettings.ToOptions(values);
-        if (data.Shape == RecordShape.Messages && ChatTemplate.Load(session.TokenizerFolder) is { } template)
+        if (data.Template(session.TokenizerFolder) is { } template)
             options = TurnEnd.Of(template, session.Tokenizer).AddTo(options);
         foreach (var line in InBatches(Continue)) yield return line;
 
@@ -146,8 +146,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         return new ExampleEncoder(session.Tokenizer, new EncodingOptions
         {
             Task = task, MaxLength = DataPlan.MaxLength(values, session.Model.Config), ForPrediction = true,
-            ChatTemplate = data.Shape == RecordShape.Messages
-                ? Tokenizers.Chat.ChatTemplate.Load(session.TokenizerFolder) : null,
+            ChatTemplate = data.Template(session.TokenizerFolder), TemplateArguments = DataPlan.Arguments(values),
         });
     }
 
@@ -155,7 +154,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         $"The record is not for {session.Model.Task}, which this model does.", record.Origin.ToString(),
         $"It needs {fields}.");
 
-    private JsonObject Scored(float[] scores, IReadOnlyList<string> labels)
+    private JsonObject Scored(float[] scores, IReadOnlyList<string> labels, IReadOnlyList<double>? thresholds)
     {
         switch (session.Model.Config.ProblemType)
         {
@@ -163,7 +162,8 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
                 return new JsonObject { ["value"] = JsonLines.Number(scores[0]) };
             case ProblemType.MultiLabel:
                 var each = scores.Select(s => Classifier.Sigmoid(s)).ToArray();
-                return new JsonObject { ["labels"] = JsonLines.List(labels.Where((_, i) => each[i] > 0.5)),
+                return new JsonObject { ["labels"] = JsonLines.List(labels.Where((_, i) =>
+                    thresholds is null ? each[i] > 0.5 : each[i] >= thresholds[i])),
                     ["scores"] = Named(each) };
             default:
                 var shares = Classifier.Softmax(scores);

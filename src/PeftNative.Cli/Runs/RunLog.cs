@@ -62,19 +62,35 @@ internal sealed class RunLog : IDisposable
             ["elapsed_s"] = Math.Round(s.Elapsed.TotalSeconds, 3),
             ["remaining_s"] = Math.Round(s.Remaining.TotalSeconds, 1),
         },
-        EvalEvent v => new JsonObject([
-            KeyValuePair.Create("event", (JsonNode?)"eval"), KeyValuePair.Create("step", (JsonNode?)v.Step),
-            .. v.Metrics.Select(m => KeyValuePair.Create("eval_" + m.Key, JsonLines.Number(m.Value))),
-            KeyValuePair.Create("is_best", (JsonNode?)v.IsBest),
-            KeyValuePair.Create("seconds", (JsonNode?)Math.Round(v.Duration.TotalSeconds, 3)),
-        ]),
+        EvalEvent v => Evaluation(v),
         SavedEvent s => new JsonObject { ["event"] = "saved", ["step"] = s.Step, ["folder"] = s.Folder },
+        RateEvent r => new JsonObject
+        {
+            ["event"] = "find_rate", ["step"] = r.Step, ["learning_rate"] = r.Search.Rate, ["reason"] = r.Search.Reason,
+            ["steps"] = r.Search.Steps,
+            ["probes"] = new JsonArray([.. r.Search.Probes.Select(p => (JsonNode)new JsonObject
+            {
+                ["learning_rate"] = p.Rate, ["steps"] = p.Steps, ["loss"] = JsonLines.Number(p.Loss),
+            })]),
+        },
         WarningEvent w => new JsonObject
         {
             ["event"] = "warning", ["step"] = w.Step, ["name"] = w.Name, ["message"] = w.Message,
         },
         _ => new JsonObject { ["event"] = e.GetType().Name, ["step"] = e.Step },
     };
+
+    private static JsonObject Evaluation(EvalEvent v)
+    {
+        var line = new JsonObject([
+            KeyValuePair.Create("event", (JsonNode?)"eval"), KeyValuePair.Create("step", (JsonNode?)v.Step),
+            .. v.Metrics.Select(m => KeyValuePair.Create("eval_" + m.Key, JsonLines.Number(m.Value))),
+            KeyValuePair.Create("is_best", (JsonNode?)v.IsBest),
+            KeyValuePair.Create("seconds", (JsonNode?)Math.Round(v.Duration.TotalSeconds, 3)),
+        ]);
+        ClassTable.AddTo(line, v.Classes);
+        return line;
+    }
 
     private void Write(JsonObject line)
     {

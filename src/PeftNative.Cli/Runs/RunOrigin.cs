@@ -92,20 +92,35 @@ internal sealed class RunOrigin
         return found;
     }
 
+    /// <summary>Positions that the adapter takes in front of every sequence.</summary>
+    public int LeadingPositions => settings.LeadingPositions;
+
+    /// <summary>What is odd about the adapter, in sentences; empty when all is well.</summary>
+    public IEnumerable<string> Doubts(Adapter adapter) => Adapter is null
+        ? adapter.Warnings.Concat(adapter.Doubts) : AdapterFolder.Doubts(adapter, Adapter);
+
     /// <summary>Options of the model with the vocabulary that the adapters ask for.</summary>
     public ModelOptions Complete(ModelOptions asked) =>
         asked with { VocabularySize = Folders.Any() ? Fitting.VocabularySize : null };
 
-    /// <summary>Positions that the method puts before each sequence.</summary>
-    public int LeadingPositions => settings.LeadingPositions;
-
     /// <summary>Adds adapters into the base, then makes the adapter or loads it.</summary>
-    /// <exception cref="ModelFormatException">The adapter does not fit, or leaves untrained what the checkpoint
-    /// lacks.</exception>
-    public Adapter Begin(TransformerModel loaded, IReadOnlyList<string> created, HfTokenizer tokenizer, ulong seed,
+    /// <param name="loaded">The base.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="seed">Where a new adapter starts.</param>
+    /// <param name="created">Parameters that the checkpoint lacks, which the adapter must train.</param>
+    /// <param name="terminal">Told of what is odd about those that are merged.</param>
+    /// <exception cref="ModelFormatException">The adapter cannot train what was created.</exception>
+    public Adapter Begin(TransformerModel loaded, HfTokenizer tokenizer, ulong seed, IReadOnlyList<string> created,
         Terminal terminal)
     {
         Merge(loaded, terminal);
+        return NewAdapter(loaded, tokenizer, seed, created);
+    }
+
+    /// <summary>Makes or loads the adapter, on a base that has had what is merged.</summary>
+    /// <exception cref="ModelFormatException">The adapter cannot train what was created.</exception>
+    public Adapter NewAdapter(TransformerModel loaded, HfTokenizer tokenizer, ulong seed, IReadOnlyList<string> created)
+    {
         var adapter = Adapter is null
             ? CreatedParts.Save(settings.WithTokenizer(tokenizer), loaded, created)
                 .Create(loaded, seed, trainable: true, "default")
@@ -113,10 +128,6 @@ internal sealed class RunOrigin
         CreatedParts.Require(adapter, created);
         return adapter;
     }
-
-    /// <summary>What is odd about the adapter that it began with, in sentences.</summary>
-    public IEnumerable<string> Doubts(Adapter adapter) =>
-        Adapter is null ? adapter.Warnings.Concat(adapter.Doubts) : AdapterFolder.Doubts(adapter, Adapter);
 
     /// <summary>What is said of it before the run, as names and texts.</summary>
     public IEnumerable<(string Name, string Text)> Lines(string? output)

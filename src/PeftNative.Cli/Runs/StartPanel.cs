@@ -6,7 +6,9 @@ using PeftNative.Data.Inspection;
 using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Peft.Adapters;
 using PeftNative.Training.Observing;
+using PeftNative.Tensors;
 
 namespace PeftNative.Cli.Runs;
 
@@ -49,28 +51,29 @@ internal static class StartPanel
             + $"({Quantity.Percent((double)adapter.ParameterCount / adapter.TotalParameterCount)})");
         yield return ("steps",
             $"{Quantity.Count(totalSteps)} of {setup.Options.BatchSize * setup.Options.GradientAccumulationSteps} "
-            + $"{(setup.Options.PackingBudget is null ? "examples" : "packed rows")} ({Quantity.Count(stepsPerEpoch)} "
-            + "per epoch), "
+            + (setup.Options.PackingBudget is null && setup.Train.Rows is null ? "examples" : "packed rows")
+            + $" ({Quantity.Count(stepsPerEpoch)} per epoch), "
             + $"learning rate {Quantity.Number(setup.Options.LearningRate)} {setup.Options.LrScheduler}"
             + (values.OriginOf(TrainSettings.LearningRate) == RunSetup.Chosen
                 ? ", chosen for this method and model" : ""));
+        foreach (var line in setup.Rate is { } search ? RateFinding.Lines(search, totalSteps) : []) yield return line;
         yield return ("memory", Memory(setup));
         yield return ("backend", $"{setup.Backend.Name}: {setup.Backend.Description}");
     }
 
     /// <summary>What model, adapter and data say of themselves, and a person should know before training.</summary>
-    public static IEnumerable<Observation> Observations(LoadReport loaded, IEnumerable<string> ofAdapter,
-        TransformerModel model, DataReport report, ITokenizer tokenizer)
+    public static IEnumerable<Observation> Observations(LoadReport loaded, Adapter adapter,
+        IEnumerable<string> doubts, DataReport report, ITokenizer tokenizer)
     {
-        var dropout = UnusedDropout(model.Folder!);
+        var dropout = UnusedDropout(adapter.Model.Folder!);
         foreach (var (name, texts) in new (string, IEnumerable<string?>)[]
         {
-            ("checkpoint", loaded.Doubts), ("adapter", ofAdapter),
+            ("checkpoint", loaded.Doubts), ("adapter", doubts),
             ("data", report.Warnings()), ("dropout-of-the-base", [dropout]),
         })
             foreach (var text in texts.OfType<string>()) yield return new Observation(name, text);
         if (tokenizer.PaddingId is { } pad && pad == tokenizer.EndOfSequenceId
-            && model.Task == ModelTask.CausalLM)
+            && adapter.Model.Task == ModelTask.CausalLM)
             yield return new Observation("padding-is-end", "padding and end of text are the same token here; that does "
                 + "no harm: padding is never computed, and the end is learned");
     }
@@ -101,12 +104,16 @@ internal static class StartPanel
 
     private static string Memory(RunSetup setup)
     {
-        var size = Tensors.DTypes.Size(setup.Backend.ComputeType);
-        var trained = setup.Adapter.ParameterCount * size * CopiesOfTrainables;
-        var weights = setup.Model.Parameters.Where(p => p.TiedTo is null)
-            .Sum(p => p.Quantized?.Bytes ?? p.Count * size);
-        var quantized = setup.Model.Parameters.Count(p => p.Quantized is not null);
-        return $"weights {Quantity.Bytes(weights)}{(quantized > 0 ? $" ({quantized} of them quantised)" : "")}, "
+        var trained = setup.Adapter.ParameterCount * DTypes.Size(setup.Backend.ParameterType) * CopiesOfTrainables;
+        var parameters = setup.Model.Parameters.Where(p => p.TiedTo is null).ToList();
+        var weights = parameters.Sum(p => p.Quantized?.Bytes ?? p.Count * DTypes.Size(p.Value.Type));
+        var quantized = parameters.Where(p => p.Quantized is not null).ToList();
+        List<string> parts = [];
+        if (quantized.Count > 0) parts.Add($"{quantized.Count} of them quantised, the largest is {
+            Quantity.Bytes(quantized.Max(p => p.Count) * DTypes.Size(setup.Backend.ComputeType))} while it is used");
+        if (setup.Model.MappedBytes is > 0 and var mapped)
+            parts.Add($"{Quantity.Bytes(mapped)} stay in the mapped file");
+        return $"weights {Quantity.Bytes(weights)}{(parts.Count > 0 ? $" ({string.Join("; ", parts)})" : "")}, "
             + $"adapter with gradients and optimizer {Quantity.Bytes(trained)}; "
             + $"the machine has {Quantity.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}";
     }

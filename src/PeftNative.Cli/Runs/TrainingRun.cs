@@ -10,6 +10,7 @@ using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Merging;
 using PeftNative.Training.Loop;
 using PeftNative.Training.Observing;
+using PeftNative.Training.Reporting;
 
 namespace PeftNative.Cli.Runs;
 
@@ -27,21 +28,28 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
     {
         var start = RunFolderState.Decide(output, values, terminal);
         if (start.IsFinished) return 0;
+        var files = CompanionFiles.Of(setup, values);
         using var trainer = new Trainer(setup.Model, setup.Adapter, setup.Train, setup.Eval,
-            setup.Options with { Output = output, ResumeFrom = start.Checkpoint });
+            setup.Options with
+            {
+                Output = output, ResumeFrom = start.Checkpoint, CompanionFiles = files,
+            });
         var panel = StartPanel.Lines(setup, values, trainer.StepsPerEpoch, trainer.TotalSteps)
             .Append(("output", output)).ToList();
         foreach (var (name, text) in panel) terminal.Line($"{name,-11} {text}");
         terminal.Line();
         if (start.Checkpoint is not null)
             terminal.Note($"goes on from {start.Checkpoint}, step {trainer.CompletedSteps} of {trainer.TotalSteps}");
-        WriteSettings();
+        WriteSettings(files);
 
         var sample = start.Checkpoint is null ? Sample.Take(setup, terminal.Cancellation) : null;
         using var log = new RunLog(output, trainer.CompletedSteps);
+        if (setup.Rate is { } search) terminal.Object(log.Add(new RateEvent { Step = 0, Search = search }));
         foreach (var seen in setup.Observations.Concat(start.Changes.Select(c => new Observation("run-changed", c))))
             Tell(seen, log, trainer.CompletedSteps);
         using var console = new TrainConsole(terminal, values.Int(TrainSettings.LoggingSteps));
+        using var board = TrainSettings.ReportsToTensorBoard(values)
+            ? new TensorBoardLog(Path.Combine(output, "runs"), trainer.CompletedSteps) : null;
         using var notice = terminal.Cancellation.Register(
             () => terminal.Note("\ninterrupted: finishing the batch and saving; once more ends at once"));
         TrainResult? result = null;
@@ -50,7 +58,9 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             result = trainer.Run(e =>
             {
                 terminal.Object(log.Add(e));
+                board?.Add(e);
                 console.Show(e);
+                if (e is EvalEvent eval) CompanionFiles.TakeThresholds(files, setup, eval, output);
             }, terminal.Cancellation);
         }
         finally
@@ -70,16 +80,11 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
         terminal.Object(line);
     }
 
-    private void WriteSettings()
+    private void WriteSettings(Dictionary<string, string> files)
     {
         AtomicFile.WriteText(Path.Combine(output, RunFolderState.ConfigName),
             ConfigWriter.Write(values, TrainSettings.Recorded));
-        if (setup.Labels is not null)
-            AtomicFile.WriteText(Path.Combine(output, AdapterLabels.FileName),
-                AdapterLabels.Write(setup.Model.Config.Labels,
-                    setup.Model.Config.ProblemType ?? ProblemType.SingleLabel));
-        AtomicFile.WriteText(Path.Combine(output, BaseIdentity.FileName),
-            BaseIdentity.Write(values.Text(Shared.Model), setup.Origin.Parts));
+        foreach (var (name, text) in files) AtomicFile.WriteText(Path.Combine(output, name), text);
         CopyTokenizer(output);
     }
 
@@ -95,8 +100,8 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
     private int Finish(TrainResult result, Trainer trainer, RunLog log)
     {
         var summary = Summary(result, trainer);
-        if (result.Best is not null) CopyTokenizer(Path.Combine(output, "best"));
         summary["observations"] = log.Observations();
+        if (result.Best is not null) CopyTokenizer(Path.Combine(output, "best"));
         if (result.End == RunEnd.Cancelled)
         {
             terminal.Object(summary);
@@ -113,6 +118,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
             $"done in {Quantity.Time(clock.Elapsed.TotalSeconds)}, loss {Quantity.Metric(result.Loss)}, a step took up "
                 + $"to {Quantity.Bytes(trainer.PeakStepBytes)}");
         if (result.NotLearned.Count > 0) terminal.Warn(Advice());
+        if (ModelCard.Write(setup, values, result, output) is { } kept) terminal.Note(kept);
         if (result.Best is { } best)
             terminal.Line($"best: {string.Join(", ", best.Select(m => $"{m.Key} {Quantity.Metric(m.Value)}"))}");
         terminal.Line($"adapter  {output}" + (result.Best is null

@@ -36,7 +36,7 @@ internal sealed class EvalVerb : Verb
 
     public override int Run(SettingValues values, Terminal terminal)
     {
-        var data = DataPlan.Read(values.Text(DataSettings.Data), values, terminal);
+        var data = DataPlan.Read(DataSources.One(values), values, terminal);
         var folder = values.Text(Shared.Model);
         var config = FamilyTable.Read(folder);
         var adapters = ModelSession.AdapterSources(values);
@@ -50,7 +50,10 @@ internal sealed class EvalVerb : Verb
 
         var clock = Stopwatch.StartNew();
         using var evaluator = new Evaluator(session.Model, examples, values.Int(DataSettings.BatchSize),
-            [.. session.Active]);
+            [.. session.Active])
+        {
+            Thresholds = adapters.Count == 0 ? null : Peft.AdapterLabels.ThresholdsOf(adapters[0].Folder),
+        };
         using var progress = new ProgressLine(terminal);
         var metrics = new Dictionary<string, double>(evaluator.Run(progress, terminal.Cancellation)
             ?? throw new OperationCanceledException());
@@ -64,6 +67,14 @@ internal sealed class EvalVerb : Verb
         }
         progress.Clear();
         foreach (var (name, value) in metrics) terminal.Line($"{name,-22} {Quantity.Metric(value)}");
+        if (evaluator.Classes is { } classes)
+        {
+            terminal.Line();
+            foreach (var line in ClassTable.Lines(classes)) terminal.Line(line);
+            terminal.Line();
+            foreach (var line in ClassTable.MatrixLines(classes)) terminal.Line(line);
+            terminal.Line();
+        }
         terminal.Line(
             $"{"examples",-22} {Quantity.Count(examples.Examples.Count)}, {Quantity.Time(clock.Elapsed.TotalSeconds)}");
         var json = new JsonObject(metrics.Select(m => KeyValuePair.Create(m.Key, JsonLines.Number(m.Value))))
@@ -71,6 +82,7 @@ internal sealed class EvalVerb : Verb
             ["examples"] = examples.Examples.Count, ["skipped"] = examples.Skipped.Count,
             ["seconds"] = Math.Round(clock.Elapsed.TotalSeconds, 3),
         };
+        ClassTable.AddTo(json, evaluator.Classes);
         terminal.Object(json);
         return 0;
     }

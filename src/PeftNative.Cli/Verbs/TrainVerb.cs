@@ -28,7 +28,7 @@ internal sealed class TrainVerb : Verb
     public override int Run(SettingValues values, Terminal terminal)
     {
         values.Add(TrainSettings.Output, DefaultOutput(values), "chosen");
-        using var setup = RunSetup.Prepare(values, terminal);
+        using var setup = RunSetup.Prepare(values, terminal, forTraining: true);
         return new TrainingRun(setup, values, terminal).Run();
     }
 

@@ -20,6 +20,21 @@ internal sealed class RecordedValues(string name, double tolerance)
     public void ExpectRelative(string what, double recorded, double actual) =>
         Count(Math.Abs(actual - recorded) <= tolerance * Math.Abs(recorded), what, $"{recorded:R}", $"{actual:R}");
 
+    /// <summary>Compares with the number that an object has under a name; see <see cref="ExpectOptional"/>.</summary>
+    public void Expect(string name, JsonObject recorded, double actual) =>
+        ExpectOptional(name, recorded[name], actual);
+
+    /// <summary>Compares with a number or with null, which means that there is none: NaN.</summary>
+    public void ExpectOptional(string what, JsonNode? recorded, double actual)
+    {
+        if (recorded is not null) Expect(what, recorded.GetValue<double>(), actual);
+        else Count(double.IsNaN(actual), what, "undefined", $"{actual:R}");
+    }
+
+    /// <summary>Counts a comparison made elsewhere.</summary>
+    public void Check(bool agrees, string what, string recorded, string actual) =>
+        Count(agrees, what, recorded, actual);
+
     /// <summary>Records a failure that is not a wrong number.</summary>
     public void Fail(string what) => Count(false, what, "a computed value", "none");
 

@@ -17,11 +17,31 @@ public static class AdapterLabels
     /// <summary>Name of the file.</summary>
     public const string FileName = "labels.json";
 
-    private const string HubHead = "head_config.json";
+    private const string HubHead = "head_config.json", Thresholds = "thresholds";
 
     /// <summary>The text of labels.json for a classifier.</summary>
-    public static string Write(IReadOnlyList<string> labels, ProblemType problem) =>
-        PeftJson.Write(ToConfig(labels, problem));
+    /// <param name="labels">The labels by index.</param>
+    /// <param name="problem">What they mean.</param>
+    /// <param name="thresholds">The probability from which each counts, where records have several; null for one
+    /// half.</param>
+    public static string Write(IReadOnlyList<string> labels, ProblemType problem,
+        IReadOnlyList<double>? thresholds = null)
+    {
+        var json = ToConfig(labels, problem);
+        if (thresholds is not null)
+            json[Thresholds] = new JsonObject(labels.Zip(thresholds,
+                (label, t) => KeyValuePair.Create(label, (JsonNode?)t)));
+        return PeftJson.Write(json);
+    }
+
+    /// <summary>The probability from which each label of an adapter counts; null for one half.</summary>
+    /// <exception cref="ModelFormatException">The file is broken.</exception>
+    public static IReadOnlyList<double>? ThresholdsOf(string adapterFolder)
+    {
+        if (Find(adapterFolder) is not { } file) return null;
+        var json = StrictJson.ReadFile(file);
+        return json.GetOptionalObject(Thresholds) is { } map ? [.. Names(json).Select(n => map.GetDouble(n))] : null;
+    }
 
     /// <summary>The keys of config.json that say what a classifier's outputs mean.</summary>
     internal static JsonObject ToConfig(IReadOnlyList<string> labels, ProblemType problem) => new()
@@ -74,10 +94,7 @@ public static class AdapterLabels
         // An adapter of hidden states goes with whatever head the base has.
         if (task is null or ModelTask.FeatureExtraction) return new ModelOptions();
         if (task.Value.WritesText()) return new ModelOptions { Task = task };
-        var above = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterFolder)));
-        var file = new[] { adapterFolder, above }.OfType<string>().Select(f => Path.Combine(f, FileName))
-            .FirstOrDefault(File.Exists);
-        if (file is not null) return Read(file) with { Task = task };
+        if (Find(adapterFolder) is { } file) return Read(file) with { Task = task };
         var hub = Path.Combine(adapterFolder, HubHead);
         if (File.Exists(hub)) return new ModelOptions { Task = task, Labels = ReadHub(StrictJson.ReadFile(hub)) };
         var count = HeadOutputs(adapterFolder, baseFolder, task.Value);
@@ -87,6 +104,13 @@ public static class AdapterLabels
             Task = task, Labels = count is null || own.Count == count
                 ? null : [.. Enumerable.Range(0, count.Value).Select(i => $"LABEL_{i}")],
         };
+    }
+
+    private static string? Find(string adapterFolder)
+    {
+        var above = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(adapterFolder)));
+        return new[] { adapterFolder, above }.OfType<string>().Select(f => Path.Combine(f, FileName))
+            .FirstOrDefault(File.Exists);
     }
 
     private static ModelTask? TaskOf(string folder)
@@ -107,15 +131,17 @@ public static class AdapterLabels
     private static ModelOptions Read(string file)
     {
         var json = StrictJson.ReadFile(file);
-        var map = json.GetObject("id2label");
         var problem = json.GetString("problem_type");
         return new ModelOptions
         {
-            Labels = [.. Enumerable.Range(0, map.Keys.Count()).Select(i => map.GetString($"{i}"))],
+            Labels = Names(json),
             ProblemType = ProblemTypes.FromHub(problem)
                 ?? throw json.Error("problem_type", $"The problem type '{problem}' is not known."),
         };
     }
+
+    private static string[] Names(StrictObject json) => json.GetObject("id2label") is var map
+        ? [.. Enumerable.Range(0, map.Keys.Count()).Select(i => map.GetString($"{i}"))] : [];
 
     // The outputs of the classifier in the adapter's file, where it brings one.
     private static int? HeadOutputs(string adapterFolder, string baseFolder, ModelTask task)

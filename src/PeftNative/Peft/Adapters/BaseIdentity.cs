@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
 using PeftNative.Formats.Json;
+using PeftNative.Quantization;
 
 namespace PeftNative.Peft.Adapters;
 
@@ -50,8 +51,37 @@ public static class BaseIdentity
     /// <summary>The text of base.json for a base with adapters merged into it.</summary>
     /// <param name="modelFolder">The base.</param>
     /// <param name="merged">What the adapters are called, and their digests, in the order of merging.</param>
-    internal static string Write(string modelFolder, IReadOnlyList<(string Name, string Digest)> merged) =>
-        PeftJson.Write(ToJson(modelFolder, merged));
+    /// <param name="quantization">How its frozen layers were quantised while training; null for as they are.</param>
+    internal static string Write(string modelFolder, IReadOnlyList<(string Name, string Digest)> merged,
+        QuantizationOptions? quantization = null)
+    {
+        var json = ToJson(modelFolder, merged);
+        if (quantization is { } q)
+            json["quantization"] = new JsonObject
+            {
+                ["type"] = q.Type.ToString().ToLowerInvariant(), ["block_size"] = q.BlockSize,
+                ["double_quant"] = q.DoubleQuantization, ["int8_compute"] = q.Int8Compute.ToString().ToLowerInvariant(),
+                ["skip_modules"] = new JsonArray([.. q.Skip.Select(s => (JsonNode)s)]),
+            };
+        return PeftJson.Write(json);
+    }
+
+    /// <summary>How the frozen layers of the base were quantised when an adapter was trained; null for not.</summary>
+    /// <exception cref="ModelFormatException">The file is broken.</exception>
+    public static QuantizationOptions? QuantizationOf(string adapterFolder)
+    {
+        if (Find(adapterFolder) is not { } file) return null;
+        if (StrictJson.ReadFile(file).GetOptionalObject("quantization") is not { } json) return null;
+        return new QuantizationOptions
+        {
+            Type = Parse<QuantizationType>("type"), BlockSize = json.GetInt("block_size"),
+            DoubleQuantization = json.GetBool("double_quant", false), Int8Compute = Parse<Int8Compute>("int8_compute"),
+            Skip = json.GetStringList("skip_modules"),
+        };
+
+        T Parse<T>(string key) where T : struct, Enum => Enum.TryParse<T>(json.GetString(key), true, out var value)
+            ? value : throw json.Error(key, $"'{json.GetString(key)}' is not known.");
+    }
 
     /// <summary>The text of merged.json for a base, the adapters in it, and the folder that was made of them.</summary>
     internal static string WriteMerged(

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using PeftNative.Formats;
 using PeftNative.Formats.Json;
 using PeftNative.Formats.Safetensors;
+using PeftNative.Formats.Storage;
 using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
 using PeftNative.Tensors;
@@ -36,9 +37,16 @@ public sealed class RunFolder
         return Checkpoints(root).OrderByDescending(c => c.Step).Select(c => c.Path).FirstOrDefault(IsWhole);
     }
 
-    internal void SaveAdapter(Adapter adapter) => AdapterFolder.Save(adapter, root);
+    internal void SaveAdapter(Adapter adapter) => Save(adapter, root);
 
-    internal void SaveBest(Adapter adapter) => AdapterFolder.Save(adapter, Path.Combine(root, "best"));
+    internal void SaveBest(Adapter adapter) => Save(adapter, Path.Combine(root, "best"));
+
+    private void Save(Adapter adapter, string folder)
+    {
+        AdapterFolder.Save(adapter, folder);
+        foreach (var (name, text) in options.CompanionFiles)
+            AtomicFile.WriteText(Path.Combine(folder, name), text);
+    }
 
     internal string SaveCheckpoint(Trainer trainer)
     {
@@ -48,6 +56,7 @@ public sealed class RunFolder
         {
             foreach (var (name, tensors) in AdapterFiles.Tensors(adapter)) writer.WriteTensors(name, tensors);
             foreach (var (name, text) in AdapterFiles.Texts(adapter)) writer.WriteText(name, text);
+            foreach (var (name, text) in options.CompanionFiles) writer.WriteText(name, text);
             if (IsFolded(adapter))
                 writer.WriteTensors(Trainables, AdapterFiles.Tensors(adapter, adapter.Entries, e => e.QualifiedName));
             writer.WriteTensors(Moments, MomentTensors(trainer));

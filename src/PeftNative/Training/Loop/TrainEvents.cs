@@ -76,6 +76,13 @@ public sealed record WarningEvent : TrainEvent
     public string? Name { get; init; }
 }
 
+/// <summary>A learning rate was looked for.</summary>
+public sealed record RateEvent : TrainEvent
+{
+    /// <summary>What was tried and what was chosen.</summary>
+    public required RateSearchResult Search { get; init; }
+}
+
 /// <summary>How a run ended.</summary>
 public enum RunEnd
 {

@@ -46,10 +46,11 @@ public sealed class Trainer : IDisposable
             throw new UsageException("gradient_accumulation_steps must be at least 1.");
         RequireEvaluation(model, eval, options);
         Loop.ClassWeights.Require(model, options.ClassWeights);
-        RunLimits.Require(adapter, train.Examples);
-        if (eval is not null) RunLimits.Require(adapter, eval.Examples);
+        RunLimits.Require(adapter, train.Sample());
+        if (eval is not null) RunLimits.Require(adapter, eval.Sample());
         (this.model, Adapter, this.options, this.train) = (model, adapter, options, train);
-        loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget);
+        loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget,
+            train.Rows);
         StepsPerEpoch = (loader.BatchesPerEpoch + options.GradientAccumulationSteps - 1)
             / options.GradientAccumulationSteps;
         TotalSteps = options.MaxSteps ?? (int)Math.Max(1, Math.Ceiling(options.Epochs * StepsPerEpoch));
@@ -62,10 +63,13 @@ public sealed class Trainer : IDisposable
             Seed = options.Seed, Memory = { Budget = options.MemoryBudgetBytes }, Graphs = { IsOn = options.UseGraphs },
         };
         var isRepeated = TotalSteps > StepsPerEpoch;
-        if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length))
+        if (isRepeated && FrozenLayerCache.BytesFor(model, train.Tokens)
             <= options.FrozenLayerCacheBytes)
             run.FrozenLayers = new FrozenLayerCache(model);
-        evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter);
+        evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter)
+        {
+            TunesThresholds = options.TuneThresholds,
+        };
         if ((options.Output ?? options.ResumeFrom) is not null)
         {
             var (identity, scores) = (RunIdentity.Of(adapter, options, train), RunIdentity.OfScores(options, eval));
@@ -258,9 +262,13 @@ public sealed class Trainer : IDisposable
         if (!names.Contains(options.BestMetric))
             throw new UsageException($"There is no metric '{options.BestMetric}' for this task.", "metric",
                 $"There are: {string.Join(", ", names)}.");
+        if (options.TuneThresholds && model.Config.ProblemType != ProblemType.MultiLabel)
+            throw new UsageException("tune_thresholds is for records that can have several labels.", "tune_thresholds",
+                "Leave it out.");
         if (eval is not null) return;
         var asked = options.EarlyStoppingPatience is not null ? "early_stopping_patience"
-            : options.EvalSteps is not null ? "eval_steps" : options.BestMetric != "loss" ? "metric" : null;
+            : options.EvalSteps is not null ? "eval_steps" : options.BestMetric != "loss" ? "metric"
+            : options.TuneThresholds ? "tune_thresholds" : null;
         if (asked is not null)
             throw new UsageException($"{asked} needs data to evaluate on, and there is none.", asked,
                 "Give eval_data or val_size, or leave it out.");

@@ -113,11 +113,23 @@ public sealed record TrainerOptions
     /// <summary>The least change that counts as improvement.</summary>
     public double EarlyStoppingMinDelta { get; init; }
 
+    /// <summary>
+    /// Whether every evaluation of records with several labels finds the probability from which each label counts, for
+    /// its best F1 on these very data; see <see cref="EvalEvent.Classes"/>.
+    /// </summary>
+    public bool TuneThresholds { get; init; }
+
     /// <summary>What to do when a number is not finite.</summary>
     public OnNan OnNan { get; init; }
 
     /// <summary>Folder for the adapter, the best adapter and checkpoints; null to write nothing.</summary>
     public string? Output { get; init; }
+
+    /// <summary>
+    /// Texts to be written beside the adapter wherever it is saved, by file name: what PEFT's files have no place for
+    /// and its use needs, such as the names of labels.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> CompanionFiles { get; init; } = new Dictionary<string, string>();
 
     /// <summary>
     /// A checkpoint folder to continue from; null to start afresh. The base and how it is quantised and computes, the

@@ -18,8 +18,8 @@ public sealed class EntityMetrics
     public void Add(IReadOnlyList<string> labels, IReadOnlyList<string> predictions)
     {
         if (labels.Count != predictions.Count) throw new ArgumentException("There must be one prediction per label.");
-        var expected = Entities(labels).ToHashSet();
-        var found = Entities(predictions).ToList();
+        var expected = Entities([.. labels.Select(Usual)]).ToHashSet();
+        var found = Entities([.. predictions.Select(Usual)]).ToList();
         _labelled += expected.Count;
         _predicted += found.Count;
         _hits += found.Count(expected.Contains);
@@ -34,7 +34,15 @@ public sealed class EntityMetrics
     /// <summary>The harmonic mean of the two.</summary>
     public double F1 => ConfusionMatrix.Ratio(2 * _hits, _labelled + _predicted);
 
-    /// <summary>The entities of a text: type, first and last word.</summary>
+    // seqeval's lenient mode does not know L and U, which are E and S in BILOU.
+    private static string Usual(string tag) => tag switch
+    {
+        ['L', '-', .. var type] => $"E-{type}",
+        ['U', '-', .. var type] => $"S-{type}",
+        _ => tag,
+    };
+
+    /// <summary>The entities of a text exactly as seqeval has them: type, first and last word.</summary>
     internal static IEnumerable<(string Type, int First, int Last)> Entities(IReadOnlyList<string> tags)
     {
         var previous = ('O', Type: "");
@@ -42,19 +50,19 @@ public sealed class EntityMetrics
         for (var i = 0; i <= tags.Count; i++)
         {
             var current = i < tags.Count ? Split(tags[i]) : ('O', "");
-            if (!Continues(previous, current))
-            {
-                if (previous.Item1 != 'O') yield return (previous.Type, first, i - 1);
-                first = i;
-            }
+            if (Ends(previous, current)) yield return (previous.Type, first, i - 1);
+            if (Starts(previous, current)) first = i;
             previous = current;
         }
     }
 
-    /// <summary>Whether a word belongs to the entity of the word before it.</summary>
-    private static bool Continues((char Kind, string Type) previous, (char Kind, string Type) current) =>
-        previous.Kind is not ('O' or 'E' or 'S') && current.Kind is not ('O' or 'B' or 'S')
-            && previous.Type == current.Type;
+    private static bool Ends((char Kind, string Type) previous, (char Kind, string Type) current) =>
+        previous.Kind is 'E' or 'S' || (previous.Kind is 'B' or 'I' && current.Kind is 'B' or 'S' or 'O')
+            || (previous.Kind != 'O' && previous.Type != current.Type);
+
+    private static bool Starts((char Kind, string Type) previous, (char Kind, string Type) current) =>
+        current.Kind is 'B' or 'S' || (previous.Kind is 'E' or 'S' or 'O' && current.Kind is 'E' or 'I')
+            || (current.Kind != 'O' && previous.Type != current.Type);
 
     private static (char Kind, string Type) Split(string tag) => tag switch
     {

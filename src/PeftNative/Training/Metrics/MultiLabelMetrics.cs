@@ -49,13 +49,63 @@ public sealed class MultiLabelMetrics
     public double RocAucMacro => Columns.Select(RocAuc).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
 
     /// <summary>Precision, recall and F1 of one label, and how many records have it.</summary>
-    public ClassScore Of(int label)
+    /// <param name="label">The label.</param>
+    /// <param name="zeroDivision">What a ratio with a zero denominator is.</param>
+    public ClassScore Of(int label, double zeroDivision = 0)
     {
         var (hits, both) = Counts(label);
-        long support = _labels.Count(row => row[label]);
-        return new ClassScore(ConfusionMatrix.Ratio(hits, both - support), ConfusionMatrix.Ratio(hits, support),
-            Harmonic((hits, both)), support);
+        return Score(hits, _labels.Count(row => row[label]), both, zeroDivision);
     }
+
+    /// <summary>The same over the hits and misses of all labels together.</summary>
+    public ClassScore Micro(double zeroDivision = 0)
+    {
+        var (hits, both) = Columns.Select(Counts).Aggregate((0, 0), (a, b) => (a.Item1 + b.Hits, a.Item2 + b.Both));
+        return Score(hits, _labels.Sum(row => row.Count(l => l)), both, zeroDivision);
+    }
+
+    /// <summary>Precision, recall and F1 of each record by itself, as means over the records.</summary>
+    public ClassScore Samples(double zeroDivision = 0)
+    {
+        var each = Rows.Select(r => RowScore(r, zeroDivision)).ToList();
+        return new(each.Average(s => s.Precision), each.Average(s => s.Recall), each.Average(s => s.F1),
+            each.Sum(s => s.Support));
+    }
+
+    /// <summary>The mean over the records of what truth and prediction share, by what either has.</summary>
+    public double JaccardSamples(double zeroDivision = 0) => Rows.Average(r =>
+    {
+        var (hits, either) = (0, 0);
+        foreach (var c in Columns)
+        {
+            hits += _labels[r][c] && Predicted(r, c) ? 1 : 0;
+            either += _labels[r][c] || Predicted(r, c) ? 1 : 0;
+        }
+        return ConfusionMatrix.Ratio(hits, either, zeroDivision);
+    });
+
+    /// <summary>Share of all labels of all records that are wrong.</summary>
+    public double HammingLoss => ConfusionMatrix.Ratio(
+        Rows.Sum(r => Columns.Count(c => _labels[r][c] != Predicted(r, c))), _labels.Length * Width);
+
+    private IEnumerable<int> Rows => Enumerable.Range(0, _labels.Length);
+
+    private ClassScore RowScore(int row, double zeroDivision)
+    {
+        var (hits, support, both) = (0, 0, 0);
+        foreach (var c in Columns)
+        {
+            var (label, predicted) = (_labels[row][c], Predicted(row, c));
+            hits += label && predicted ? 1 : 0;
+            support += label ? 1 : 0;
+            both += (label ? 1 : 0) + (predicted ? 1 : 0);
+        }
+        return Score(hits, support, both, zeroDivision);
+    }
+
+    private static ClassScore Score(int hits, int support, int both, double zeroDivision) => new(
+        ConfusionMatrix.Ratio(hits, both - support, zeroDivision), ConfusionMatrix.Ratio(hits, support, zeroDivision),
+        ConfusionMatrix.Ratio(2.0 * hits, both, zeroDivision), support);
 
     /// <summary>
     /// The score from which each label should count as predicted for the best F1 of its own: the middle between the
@@ -81,14 +131,8 @@ public sealed class MultiLabelMetrics
         return threshold;
     }
 
-    private double RocAuc(int column)
-    {
-        var ranks = RegressionMetrics.Ranks([.. _scores.Select(row => row[column])]);
-        double positives = _labels.Count(row => row[column]), negatives = _labels.Length - positives;
-        var rankSum = ranks.Where((_, r) => _labels[r][column]).Sum();
-        // Mann and Whitney: the rank sum less its smallest possible value counts the pairs in the right order.
-        return (rankSum - positives * (positives + 1) / 2) / (positives * negatives);
-    }
+    private double RocAuc(int column) =>
+        RankingMetrics.RocAuc([.. _labels.Select(row => row[column])], [.. _scores.Select(row => row[column])]);
 
     private bool Predicted(int row, int column) => _scores[row][column] >= _thresholds[column];
 

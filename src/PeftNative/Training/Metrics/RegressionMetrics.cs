@@ -11,6 +11,52 @@ public static class RegressionMetrics
     public static double MeanAbsoluteError(ReadOnlySpan<double> labels, ReadOnlySpan<double> predictions) =>
         Mean(labels, predictions, (x, y) => Math.Abs(x - y));
 
+    /// <summary>The median of the absolute differences.</summary>
+    public static double MedianAbsoluteError(ReadOnlySpan<double> labels, ReadOnlySpan<double> predictions)
+    {
+        var errors = new double[labels.Length];
+        for (var i = 0; i < errors.Length; i++) errors[i] = Math.Abs(labels[i] - predictions[i]);
+        Array.Sort(errors);
+        return (errors[(errors.Length - 1) / 2] + errors[errors.Length / 2]) / 2;
+    }
+
+    /// <summary>1 - the squared error over that of the mean; of labels that are all the same 1 if exact, else
+    /// 0.</summary>
+    public static double R2(ReadOnlySpan<double> labels, ReadOnlySpan<double> predictions)
+    {
+        var mean = Mean(labels, labels, (x, _) => x);
+        return Explained(MeanSquaredError(labels, predictions), Mean(labels, labels, (x, _) => (x - mean) * (x - mean)));
+    }
+
+    /// <summary>The same without the error that all predictions share.</summary>
+    public static double ExplainedVariance(ReadOnlySpan<double> labels, ReadOnlySpan<double> predictions)
+    {
+        var (mean, error) = (Mean(labels, labels, (x, _) => x), Mean(labels, predictions, (x, y) => x - y));
+        return Explained(Mean(labels, predictions, (x, y) => (x - y - error) * (x - y - error)),
+            Mean(labels, labels, (x, _) => (x - mean) * (x - mean)));
+    }
+
+    /// <summary>Kendall's tau-b, which allows for ties; NaN where labels or predictions are all the same.</summary>
+    public static double Kendall(ReadOnlySpan<double> labels, ReadOnlySpan<double> predictions)
+    {
+        double agree = 0, labelPairs = 0, predictionPairs = 0;
+        for (var i = 0; i < labels.Length; i++)
+        {
+            for (var j = 0; j < i; j++)
+            {
+                var (x, y) = (Math.Sign(labels[i] - labels[j]), Math.Sign(predictions[i] - predictions[j]));
+                agree += x * y;
+                labelPairs += x * x;
+                predictionPairs += y * y;
+            }
+        }
+        return labelPairs == 0 || predictionPairs == 0 ? double.NaN
+            : agree / Math.Sqrt(labelPairs) / Math.Sqrt(predictionPairs);
+    }
+
+    private static double Explained(double error, double variance) =>
+        variance > 0 ? 1 - error / variance : error == 0 ? 1 : 0;
+
     /// <summary>
     /// Pearson's product-moment correlation (scipy.stats.pearsonr); NaN where labels or predictions are all the same,
     /// as it has no value there.

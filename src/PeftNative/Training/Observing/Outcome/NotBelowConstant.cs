@@ -7,7 +7,7 @@ internal sealed class NotBelowConstant : IOutcomeObserver
     public string Name => "loss-of-a-constant";
 
     /// <inheritdoc/>
-    public string? Look(RunOutcome run) => run.Model.Task.WritesText() || run.Loss is not { } loss
+    public string? Look(RunOutcome run) => !run.Model.Task.Classifies() || run.Loss is not { } loss
         || run.Constant <= 0 || loss <= LearnedShare * run.Constant ? null
         : $"the loss on {run.Records} is {RunOutcome.Show(loss)}; always giving the same answer has "
             + $"{RunOutcome.Show(run.Constant)}.";
