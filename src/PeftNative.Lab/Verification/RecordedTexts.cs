@@ -42,7 +42,8 @@ internal static class RecordedTexts
             values.Expect("score", recorded, new Chrf
             {
                 WordOrder = (int?)arguments["word_order"] ?? 0, Beta = (double?)arguments["beta"] ?? 2,
-                LowerCase = (bool?)arguments["lowercase"] ?? false, Whitespace = (bool?)arguments["whitespace"] ?? false,
+                LowerCase = (bool?)arguments["lowercase"] ?? false,
+                Whitespace = (bool?)arguments["whitespace"] ?? false,
             }.Measure(hypotheses, references));
             return;
         }
