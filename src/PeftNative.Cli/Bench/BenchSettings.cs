@@ -41,6 +41,13 @@ internal static class BenchSettings
     private static readonly Setting Targets = new("targets", SettingKind.Text,
         "q,k,v,o,gate,up,down or all.") { Default = Defaults.Targets, Group = "Model" };
 
+    /// <summary>A model of files.</summary>
+    public static readonly Setting Base = Shared.Model with
+    {
+        Help = "For bench load: folder of a Hugging Face checkpoint, or a .gguf file.", IsRequired = false,
+        Group = "Base",
+    };
+
     /// <summary>Rounds that count.</summary>
     public static readonly Setting Steps = new("steps", SettingKind.Whole,
         "Timed rounds; the median counts.") { Default = $"{Defaults.Steps}", Least = 1 };
@@ -91,8 +98,8 @@ internal static class BenchSettings
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Setting> All =>
-        [.. Model, .. QuantizationSettings.All, .. Operation, Steps, Warmup, NewTokens, Filter, Peer, Output, Markdown,
-            Compare, .. Shared.Machine];
+        [.. Model, Base, .. QuantizationSettings.All, .. Operation, Steps, Warmup, NewTokens, Filter, Peer, Output,
+            Markdown, Compare, .. Shared.Machine];
 
     /// <summary>The model and its step.</summary>
     public static StepBenchmarkOptions StepOptions(SettingValues values) => new()

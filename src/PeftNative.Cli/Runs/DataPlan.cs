@@ -1,7 +1,11 @@
+using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Data;
+using PeftNative.Data.Batching;
 using PeftNative.Data.Encoding;
+using PeftNative.Data.Preparation;
+using PeftNative.Data.Reading;
 using PeftNative.Data.Records;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
@@ -15,7 +19,7 @@ namespace PeftNative.Cli.Runs;
 /// </summary>
 internal sealed class DataPlan
 {
-    private const int UsualLength = 512;
+    private const int UsualLength = 512, UsualLengthOfTrl = 1024;
 
     private readonly SettingValues values;
     private readonly Terminal terminal;
@@ -37,43 +41,56 @@ internal sealed class DataPlan
     /// <summary>Lines that were left out.</summary>
     public IReadOnlyList<DataException> BadLines { get; init; } = [];
 
+    /// <summary>The names in the file of the fields, by field.</summary>
+    public IReadOnlyDictionary<string, string> Columns { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Names in the file that have no use.</summary>
+    public IReadOnlyList<string> Unused { get; init; } = [];
+
     /// <summary>Whether the records need not say what is to be learned.</summary>
     public bool IsForPrediction { get; init; }
 
     /// <summary>Reads a file.</summary>
     public static DataPlan Read(string path, SettingValues values, Terminal terminal, bool forPrediction = false)
     {
+        var notes = new List<string>();
         var source = RecordSource.Open(path, new RecordOptions
         {
             Shape = values.OptionalText(DataSettings.Shape) is { } shape
                 ? Enum.Parse<RecordShape>(shape.Replace("_", ""), ignoreCase: true) : null,
             Columns = values.Has(DataSettings.Columns) ? new ColumnMap(values.Map(DataSettings.Columns))
                 : ColumnMap.Default,
-            SkipBadLines = values.Switch(DataSettings.SkipBadLines),
-            ForPrediction = forPrediction,
+            SkipBadLines = true, Unchecked = IsOfTrl(values) && !forPrediction,
+            AlternateTurns = values.Switch(DataSettings.AlternateTurns),
+            ForPrediction = forPrediction, LabelColumns = values.Texts(DataSettings.LabelColumns),
+            Reading = new ReadOptions { Encoding = values.OptionalText(DataSettings.Encoding), Notes = notes },
         });
-        var records = new List<DataRecord>();
         using var progress = new ProgressLine(terminal);
-        foreach (var record in source)
-        {
-            terminal.Cancellation.ThrowIfCancellationRequested();
-            records.Add(record);
-            if (records.Count % 1024 == 0) progress.Show($"reading {path}: {Quantity.Count(records.Count)} records");
-        }
+        var records = source.Load(progress, terminal.Cancellation);
+        progress.Clear();
+        foreach (var note in notes.Distinct()) terminal.Note(note);
+        BadRecords.Check(source.BadLines, records.Count, values, terminal);
         return new DataPlan(values, terminal)
         {
             Path = path, Shape = source.Shape, Task = TaskOf(source.Shape, values), Records = records,
-            BadLines = source.BadLines,
+            BadLines = source.BadLines, Columns = source.Columns, Unused = source.Unused,
             IsForPrediction = forPrediction,
         };
     }
 
     /// <summary>The same with other records.</summary>
-    public DataPlan With(IReadOnlyList<DataRecord> records) => new(values, terminal)
+    public DataPlan With(IReadOnlyList<DataRecord> records) => With(records, Path, BadLines);
+
+    /// <summary>The same with other records of another place.</summary>
+    public DataPlan With(
+        IReadOnlyList<DataRecord> records, string path, IReadOnlyList<DataException> badLines) => new(values, terminal)
     {
-        Path = Path, Shape = Shape, Task = Task, Records = records, BadLines = BadLines,
-        IsForPrediction = IsForPrediction,
+        Path = path, Shape = Shape, Task = Task, Records = records, BadLines = badLines, Columns = Columns,
+        Unused = Unused, IsForPrediction = IsForPrediction,
     };
+
+    /// <summary>The same with some of the records, by their places.</summary>
+    public DataPlan Part(int[] places) => With(RecordView.Of([Records], places));
 
     /// <summary>Makes sure that a model is made for the task.</summary>
     /// <exception cref="UsageException">It is not.</exception>
@@ -100,8 +117,22 @@ internal sealed class DataPlan
     public LabelVocabulary? FindLabels(IReadOnlyList<string> modelLabels)
     {
         if (Task.WritesText()) return null;
+        if (values.Texts(DataSettings.LabelColumns) is { Count: > 0 } columns)
+            return LabelVocabulary.OfModel(
+                columns.Except(modelLabels).Any() ? columns : modelLabels, ProblemType.MultiLabel);
         var problem = ProblemTypes.FromHub(values.OptionalText(DataSettings.ProblemType));
-        return LabelVocabulary.Find(Records, modelLabels.Count > 0 ? modelLabels : null, problem);
+        var names = LabelVocabulary.ArePlaceholders(modelLabels) ? ClassNames() ?? modelLabels : modelLabels;
+        return LabelVocabulary.Find(Records, names.Count > 0 ? names : null, problem);
+    }
+
+    // What the numbers of classes stand for, where something beside the data says it.
+    private IReadOnlyList<string>? ClassNames()
+    {
+        var field = Task == ModelTask.TokenClassification ? "tags" : "label";
+        var mapped = values.Map(DataSettings.Columns).GetValueOrDefault(field);
+        var names = mapped is null ? ShapeFields.NamesOf(field) : [mapped];
+        var known = Path.Split(" + ").Select(DatasetInfo.Find).FirstOrDefault(k => k.Count > 0);
+        return known?.FirstOrDefault(k => names.Contains(k.Key, StringComparer.OrdinalIgnoreCase)).Value;
     }
 
     /// <summary>The most tokens of an example for a model.</summary>
@@ -115,27 +146,85 @@ internal sealed class DataPlan
         // A table of positions ends somewhere, rotary ones do not.
         var taken = names.PositionEmbedding is null ? 0
             : leading + (names.HasPositionMargin ? 0 : config.PositionOffset);
-        return Math.Max(2, Math.Min(UsualLength, config.MaxPositions - taken));
+        var usual = IsOfTrl(values) ? UsualLengthOfTrl : UsualLength;
+        return Math.Max(2, Math.Min(usual, config.MaxPositions - taken));
     }
 
     /// <summary>Turns the records into examples.</summary>
-    public EncodedData Encode(ITokenizer tokenizer, string modelFolder, int maxLength, LabelVocabulary? labels)
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="modelFolder">Where its chat template is.</param>
+    /// <param name="maxLength">The most tokens of an example.</param>
+    /// <param name="labels">The labels of a classifier.</param>
+    /// <param name="date">The date that the chat template sees; null for that of the settings.</param>
+    /// <param name="strategy">How examples are put together into rows; null for not at all.</param>
+    public EncodedData Encode(ITokenizer tokenizer, string modelFolder, int maxLength, LabelVocabulary? labels,
+        RunDate? date = null, PackingStrategy? strategy = null)
     {
+        if (Records.FirstOrDefault() is UncheckedRecord)
+            return EncodeAsTrl(tokenizer, ChatTemplate.Load(modelFolder)?.WithClock(date ?? RunDate.Of(values)),
+                maxLength, strategy);
+        // What is cut into pieces, or anywhere, must come whole.
+        var isWhole = strategy is PackingStrategy.BestFitSplit or PackingStrategy.Wrapped;
         var encoder = new ExampleEncoder(tokenizer, new EncodingOptions
         {
-            Task = Task, MaxLength = maxLength, Labels = labels, MaskPrompt = values.Switch(DataSettings.MaskPrompt),
-            ChatTemplate = Shape == RecordShape.Messages
-                ? ChatTemplate.Load(modelFolder) : null, ForPrediction = IsForPrediction,
+            Task = Task, MaxLength = isWhole ? int.MaxValue : maxLength, Labels = labels,
+            MaskPrompt = values.Switch(DataSettings.MaskPrompt),
+            ChatTemplate = Template(modelFolder, date), TemplateArguments = Arguments(values),
+            AssistantOnly = values.Switch(DataSettings.AssistantOnly), ForPrediction = IsForPrediction,
         });
         using var progress = new ProgressLine(terminal);
-        return EncodedData.From(Records, encoder, progress, terminal.Cancellation);
+        var examples = EncodedData.From(Records, encoder, progress, terminal.Cancellation);
+        return strategy is { } packing ? PackedExamples.Pack(examples, packing, maxLength) : examples;
     }
+
+    /// <summary>Whether records become what TRL makes of them.</summary>
+    public static bool IsOfTrl(SettingValues values) => values.Text(DataSettings.Preparation) == "trl";
+
+    private EncodedData EncodeAsTrl(
+        ITokenizer tokenizer, ChatTemplate? template, int maxLength, PackingStrategy? strategy)
+    {
+        if (Task != ModelTask.CausalLM)
+            throw new UsageException("TRL's way is for models that continue texts.", "--preparation", "Leave it out.");
+        values.Refuse([DataSettings.TemplateArguments, DataSettings.AlternateTurns], "with --preparation trl");
+        var options = new TrlOptions
+        {
+            MaxLength = maxLength, AssistantOnly = values.Switch(DataSettings.AssistantOnly), Packing = strategy,
+            CompletionOnly = values.Has(DataSettings.MaskPrompt) ? values.Switch(DataSettings.MaskPrompt) : null,
+            TextField = values.Map(DataSettings.Columns).GetValueOrDefault("text", "text"),
+        };
+        return new TrlPreparation(tokenizer, template, options)
+            .Encode([.. Records.Cast<UncheckedRecord>().Select(r => r.Raw)]);
+    }
+
+    /// <summary>The chat template of a model, where a record needs one; null where it has none, or nobody
+    /// needs it.</summary>
+    public ChatTemplate? Template(string modelFolder, RunDate? date = null) => Task == ModelTask.CausalLM
+        && Records.Any(r => r is ConversationRecord or PreferenceRecord or UnpairedPreferenceRecord
+            or PromptRecord { System: not null })
+        ? ChatTemplate.Load(modelFolder)?.WithClock(date ?? RunDate.Of(values)) : null;
+
+    /// <summary>Variables of the chat template that --chat_template_kwargs gives; null for none.</summary>
+    public static JsonObject? Arguments(SettingValues values) =>
+        values.Node(DataSettings.TemplateArguments) as JsonObject;
 
     /// <summary>Options to load the model with for training on these records.</summary>
     public ModelOptions ModelOptions(TransformerConfig config, LabelVocabulary? labels, ulong seed)
     {
         CheckTask(config);
+        RequireOneAnswer();
         return new ModelOptions { Task = Task, Labels = labels?.Names, Seed = seed, ProblemType = labels?.Problem };
+    }
+
+    private void RequireOneAnswer()
+    {
+        if (Shape is not (RecordShape.Preference or RecordShape.UnpairedPreference)) return;
+        var field = Records.OfType<PreferenceRecord>().FirstOrDefault() is { Prompt: null, Chosen: JsonArray }
+            ? "messages" : "completion";
+        throw new UsageException("These records compare answers, which training cannot do yet.", Path,
+            Shape == RecordShape.Preference
+                ? "To learn the better answers alone: --data_shape "
+                    + $"{(field == "messages" ? field : "prompt_completion")} --columns {field}=chosen."
+                : "To learn all answers, wanted or not: --data_shape prompt_completion.");
     }
 
     // Records with two texts are for an encoder and a decoder where the model has both, and else for a decoder to go on

@@ -3,10 +3,12 @@ using PeftNative.Cli.Output;
 using PeftNative.Formats.Json;
 using PeftNative.Data;
 using PeftNative.Data.Inspection;
+using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Peft.Adapters;
 using PeftNative.Training.Observing;
+using PeftNative.Tensors;
 
 namespace PeftNative.Cli.Runs;
 
@@ -49,8 +51,8 @@ internal static class StartPanel
             + $"({Quantity.Percent((double)adapter.ParameterCount / adapter.TotalParameterCount)})");
         yield return ("steps",
             $"{Quantity.Count(totalSteps)} of {setup.Options.BatchSize * setup.Options.GradientAccumulationSteps} "
-            + $"{(setup.Options.PackingBudget is null ? "examples" : "packed rows")} ({Quantity.Count(stepsPerEpoch)} "
-            + "per epoch), "
+            + (setup.Options.PackingBudget is null && setup.Train.Rows is null ? "examples" : "packed rows")
+            + $" ({Quantity.Count(stepsPerEpoch)} per epoch), "
             + $"learning rate {Quantity.Number(setup.Options.LearningRate)} {setup.Options.LrScheduler}"
             + (values.OriginOf(TrainSettings.LearningRate) == RunSetup.Chosen
                 ? ", chosen for this method and model" : ""));
@@ -102,12 +104,16 @@ internal static class StartPanel
 
     private static string Memory(RunSetup setup)
     {
-        var size = Tensors.DTypes.Size(setup.Backend.ComputeType);
-        var trained = setup.Adapter.ParameterCount * size * CopiesOfTrainables;
-        var weights = setup.Model.Parameters.Where(p => p.TiedTo is null)
-            .Sum(p => p.Quantized?.Bytes ?? p.Count * size);
-        var quantized = setup.Model.Parameters.Count(p => p.Quantized is not null);
-        return $"weights {Quantity.Bytes(weights)}{(quantized > 0 ? $" ({quantized} of them quantised)" : "")}, "
+        var trained = setup.Adapter.ParameterCount * DTypes.Size(setup.Backend.ParameterType) * CopiesOfTrainables;
+        var parameters = setup.Model.Parameters.Where(p => p.TiedTo is null).ToList();
+        var weights = parameters.Sum(p => p.Quantized?.Bytes ?? p.Count * DTypes.Size(p.Value.Type));
+        var quantized = parameters.Where(p => p.Quantized is not null).ToList();
+        List<string> parts = [];
+        if (quantized.Count > 0) parts.Add($"{quantized.Count} of them quantised, the largest is {
+            Quantity.Bytes(quantized.Max(p => p.Count) * DTypes.Size(setup.Backend.ComputeType))} while it is used");
+        if (setup.Model.MappedBytes is > 0 and var mapped)
+            parts.Add($"{Quantity.Bytes(mapped)} stay in the mapped file");
+        return $"weights {Quantity.Bytes(weights)}{(parts.Count > 0 ? $" ({string.Join("; ", parts)})" : "")}, "
             + $"adapter with gradients and optimizer {Quantity.Bytes(trained)}; "
             + $"the machine has {Quantity.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}";
     }

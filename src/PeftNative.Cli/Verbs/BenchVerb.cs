@@ -8,7 +8,7 @@ namespace PeftNative.Cli.Verbs;
 internal sealed class BenchVerb : Verb
 {
     private static readonly Setting What = new("what", SettingKind.Text,
-        "op (or op NAME), step, train, generate, growth, quantization or table; see docs/performance.md.")
+        "op (or op NAME), step, train, generate, load, growth, quantization or table; see docs/performance.md.")
     {
         ValueName = "WHAT [NAME]",
     };
@@ -39,6 +39,7 @@ internal sealed class BenchVerb : Verb
             return BenchRuns.Compare(terminal, before, what
                 ?? throw new UsageException("The second report is missing.", "--compare",
                     "Write --compare A.json B.json."));
+        if (what != "load") values.Refuse([BenchSettings.Base], "on a model made up on the spot", "run bench load");
         if (what != "op" && values.Has(Operation))
             throw new UsageException($"'{values.Text(Operation)}' stands where nothing is expected.",
                 "peftnative bench");
@@ -48,6 +49,7 @@ internal sealed class BenchVerb : Verb
             "step" => BenchRuns.Step(values, terminal),
             "train" => BenchRuns.Train(values, terminal),
             "generate" => BenchRuns.Generate(values, terminal),
+            "load" => LoadRun.Load(values, terminal),
             "growth" => BenchRuns.Growth(values, terminal),
             "quantization" => BenchRuns.Quantization(values, terminal),
             "table" => PeerTable.Run(values, terminal),
@@ -58,5 +60,5 @@ internal sealed class BenchVerb : Verb
         };
     }
 
-    private const string Words = "op, step, train, generate, growth, quantization, table";
+    private const string Words = "op, step, train, generate, load, growth, quantization, table";
 }

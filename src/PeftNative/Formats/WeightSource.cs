@@ -94,6 +94,13 @@ public sealed class WeightSource : IDisposable
         file.ReadAs(tensor, destination, first);
     }
 
+    /// <summary>Gives back the memory that elements of a tensor take in this process, once they were read.</summary>
+    internal void Forget(string name, long first, long count)
+    {
+        var (file, tensor) = Locate(name);
+        file.Forget(tensor, first, count);
+    }
+
     /// <summary>Unmaps the files.</summary>
     public void Dispose() => _files.ForEach(f => f.Dispose());
 

@@ -95,6 +95,9 @@ public sealed class TransformerModel : IDisposable
     /// <summary>Bytes held from the backend by weights.</summary>
     public long WeightBytes => Weights.Reserved;
 
+    /// <summary>Bytes of weights that lie in mapped files, beside <see cref="WeightBytes"/>.</summary>
+    public long MappedBytes => Parameters.Sum(p => p.Quantized is { IsMapped: true } q ? q.Bytes : 0);
+
     /// <summary>Number of different parameters (tied ones once).</summary>
     public long ParameterCount => Parameters.Where(p => p.TiedTo is null).Sum(p => p.Count);
 

@@ -74,6 +74,9 @@ public sealed record QuantizedWeight(DequantizeOp Op, long Bytes)
     /// </summary>
     public Tensor Codes { get; init; }
 
+    /// <summary>Whether the codes lie in a mapped file, not in memory of the backend.</summary>
+    public bool IsMapped { get; init; }
+
     /// <summary>The same with <see cref="Codes"/>, of a weight [N, K] in 8 bits.</summary>
     internal QuantizedWeight WithCodes(int rows, int columns) =>
         this with { Codes = new Tensor(Op.Codes.Pointer, DType.Int8, rows, columns, columns) };

@@ -17,9 +17,13 @@ internal static class QuantizedUpload
             var blocks = matrix.Blocks!();
             var width = blocks.Length / matrix.Rows;
             Tensor rows;
-            if (backend.ReadsMappedFiles && matrix.AreMapped) rows = Mapped(blocks, matrix.Rows, width);
+            var isMapped = backend.ReadsMappedFiles && matrix.AreMapped;
+            if (isMapped) rows = Mapped(blocks, matrix.Rows, width);
             else backend.Upload(blocks, rows = arena.Allocate(DType.Int8, matrix.Rows, width));
-            return new QuantizedWeight(new DequantizeOp { Codes = rows, Format = matrix.Format }, blocks.Length);
+            return new QuantizedWeight(new DequantizeOp { Codes = rows, Format = matrix.Format }, blocks.Length)
+            {
+                IsMapped = isMapped,
+            };
         }
         var op = new DequantizeOp { Codes = Words(backend, arena, matrix.Codes),
             Book = Values(backend, arena, matrix.Book), BlockSize = matrix.BlockSize, BlockRows = matrix.BlockRows,
@@ -43,9 +47,12 @@ internal static class QuantizedUpload
 
     private static Tensor Words(IBackend backend, Arena arena, byte[] bytes)
     {
-        var words = new int[(bytes.Length + sizeof(int) - 1) / sizeof(int)];
-        bytes.CopyTo(MemoryMarshal.AsBytes(words.AsSpan()));
-        return Integers(backend, arena, words);
+        if (bytes.Length == 0) return default;
+        var padded = (bytes.Length + sizeof(int) - 1) / sizeof(int) * sizeof(int);
+        var tensor = arena.Allocate(DType.Int32, 1, padded / sizeof(int));
+        if (padded > bytes.Length) Array.Resize(ref bytes, padded);
+        backend.Upload(bytes, tensor);
+        return tensor;
     }
 
     private static Tensor Integers(IBackend backend, Arena arena, int[] values)

@@ -41,7 +41,7 @@ public sealed class TorchFuzzTests(ITestOutputHelper output)
     }
 
     // What the tensors say of themselves.
-    private static IEnumerable<TorchView> Changed(Random random, IReadOnlyList<TorchView> views, int changes)
+    private static List<TorchView> Changed(Random random, IReadOnlyList<TorchView> views, int changes)
     {
         List<TorchView> changed = [.. views];
         for (; changes > 0; changes--)

@@ -64,12 +64,12 @@ internal static class GgufTokenizerFiles
     {
         var kind = values.Text("tokenizer.ggml.pre");
         JsonArray splits = [];
-        if (kind == "smollm") splits.Add(Split(@"\p{N}"));
-        splits.Add(Split(kind switch
+        if (kind == "smollm") splits.Add((JsonNode)Split(@"\p{N}"));
+        splits.Add((JsonNode)Split(kind switch
         {
             "llama-bpe" => PatternFactory.Llama3, "qwen2" => PatternFactory.Qwen2, _ => PatternFactory.Gpt2,
         }));
-        splits.Add(ByteLevel());
+        splits.Add((JsonNode)ByteLevel());
         json["pre_tokenizer"] = Sequence("pretokenizers", splits);
         json["decoder"] = ByteLevel();
         json["model"] = Bpe(ids, GgufTokenizer.Merges(values), null, false, kind == "llama-bpe");
@@ -83,10 +83,10 @@ internal static class GgufTokenizerFiles
         ];
         if (file.AddDummyPrefix)
         {
-            steps.Add(new JsonObject { ["type"] = "Prepend", ["prepend"] = "\u2581" });
-            decoders.Add(new JsonObject { ["type"] = "Strip", ["content"] = " ", ["start"] = 1, ["stop"] = 0 });
+            steps.Add((JsonNode)new JsonObject { ["type"] = "Prepend", ["prepend"] = "\u2581" });
+            decoders.Add((JsonNode)new JsonObject { ["type"] = "Strip", ["content"] = " ", ["start"] = 1, ["stop"] = 0 });
         }
-        steps.Add(Replace(" ", "\u2581"));
+        steps.Add((JsonNode)Replace(" ", "\u2581"));
         json["normalizer"] = Sequence("normalizers", steps);
         json["decoder"] = Sequence("decoders", decoders);
         var unknown = file.UnknownId >= 0 ? file.Pieces[file.UnknownId].Text : null;
@@ -107,7 +107,7 @@ internal static class GgufTokenizerFiles
         };
     }
 
-    private static JsonNode? Around(GgufValues values, Dictionary<string, string> special, Dictionary<string, int> ids)
+    private static JsonObject? Around(GgufValues values, Dictionary<string, string> special, Dictionary<string, int> ids)
     {
         var (begins, ends) = GgufTokenizer.Ends(values);
         var (begin, end) = (Of(begins, "bos_token"), Of(ends, "eos_token"));

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using PeftNative.Data.Records;
 
 namespace PeftNative.Data.Encoding;
@@ -10,6 +11,8 @@ public sealed class ExampleEncoder
     private readonly ITokenizer _tokenizer;
     private readonly EncodingOptions _options;
     private readonly CausalEncoder _causal;
+    private readonly Lazy<ConversationEncoder> _conversations;
+    private readonly int _specials;
 
     /// <summary>Takes the tokenizer and the settings.</summary>
     /// <exception cref="UsageException">
@@ -23,6 +26,40 @@ public sealed class ExampleEncoder
         if (classifies && !options.ForPrediction && options.Labels is null)
             throw new UsageException("Classification needs its labels.");
         (_tokenizer, _options, _causal) = (tokenizer, options, new CausalEncoder(tokenizer, options));
+        _conversations = new(() => new ConversationEncoder(tokenizer, options));
+        _specials = tokenizer.Encode("").Ids.Length + 8; // and some that a tokenizer may put in front
+    }
+
+    /// <summary>What tells this encoder's examples from those of another, tokenizer aside.</summary>
+    internal string Signature =>
+        $" {_options.Task} {_options.MaxLength} {_options.MaskPrompt} {_options.AppendEndOfSequence}"
+        + $" {_options.AssistantOnly} {_options.TemplateArguments?.ToJsonString()}";
+
+    /// <summary>Whether records have labels that must be among those known.</summary>
+    internal bool NeedsLabels => !_options.ForPrediction && !_options.Task.WritesText();
+
+    /// <summary>
+    /// Whether a record gives one example and something is left to learn in it, by what is known of its size.
+    /// </summary>
+    /// <param name="bound">See <see cref="TokenBound"/>.</param>
+    internal bool GivesOne(int bound) => bound != TokenBound.Unknown && _options.Task switch
+    {
+        ModelTask.SequenceClassification => true,
+        ModelTask.SequenceToSequence => _tokenizer.EndOfSequenceId is not null,
+        _ => bound + _specials < _options.MaxLength,
+    };
+
+    /// <summary>How many examples a record gives, where that is known without making them; otherwise null.</summary>
+    internal int? Count(DataRecord record) => _options.Task == ModelTask.CausalLM
+        && record is TextRecord { Pair: null } text ? _causal.CountBlocks(text) : null;
+
+    /// <summary>Makes sure that the labels of a record are among those known.</summary>
+    /// <exception cref="DataException">One is not.</exception>
+    internal void CheckLabels(DataRecord record)
+    {
+        if (record is TaggedRecord { Tags: { } tags })
+            foreach (var tag in tags) _options.Labels!.IndexOf(tag, record.Origin);
+        else if (record is TextRecord text) Labelled(new Example { Ids = [], Origin = record.Origin }, text);
     }
 
     /// <summary>
@@ -51,9 +88,11 @@ public sealed class ExampleEncoder
     internal IEnumerable<Example> Examples(DataRecord record) => (_options.Task, record) switch
     {
         (ModelTask.CausalLM, TextRecord { Pair: null } text) => _causal.Blocks(text),
+        (ModelTask.CausalLM, PromptRecord { System: not null } prompt) when _options.ChatTemplate is not null =>
+            _conversations.Value.Encode(AsConversation(prompt)),
         (ModelTask.CausalLM, PromptRecord prompt) => [_causal.Encode(prompt)],
-        (ModelTask.CausalLM, ConversationRecord chat) =>
-            new ConversationEncoder(_tokenizer, _options).Encode(chat),
+        (ModelTask.CausalLM, ConversationRecord chat) => _conversations.Value.Encode(chat),
+        (ModelTask.CausalLM, PreferenceRecord or UnpairedPreferenceRecord) => Answers(record),
         (ModelTask.SequenceClassification, TextRecord text) => [Classify(text)],
         (ModelTask.TokenClassification, TaggedRecord tagged) =>
             [new TagEncoder(_tokenizer, _options).Encode(tagged)],
@@ -68,6 +107,45 @@ public sealed class ExampleEncoder
         }),
     };
 
+    private static ConversationRecord AsConversation(PromptRecord record)
+    {
+        JsonArray messages = [Message("system", record.System!), Message("user", record.Prompt)];
+        if (record.Completion is { } answer) messages.Add((JsonNode)Message("assistant", answer));
+        return new ConversationRecord(messages, record.Origin);
+
+        static JsonObject Message(string role, string content) => new() { ["role"] = role, ["content"] = content };
+    }
+
+    // What is to be seen of answers that are compared: each behind its prompt, the better one first.
+    private IEnumerable<Example> Answers(DataRecord record) => record switch
+    {
+        PreferenceRecord pair => Answer(pair, pair.Prompt, pair.Chosen, pair.TemplateArguments)
+            .Concat(Answer(pair, pair.Prompt, pair.Rejected, pair.TemplateArguments)),
+        UnpairedPreferenceRecord one => Answer(one, one.Prompt, one.Completion, one.TemplateArguments),
+        _ => [],
+    };
+
+    private IEnumerable<Example> Answer(DataRecord record, JsonNode? prompt, JsonNode answer, JsonObject? arguments)
+    {
+        if (prompt is not JsonArray && answer is not JsonArray)
+            return [_causal.Encode(new PromptRecord(prompt.AsText() ?? "", answer.AsText()!, record.Origin))];
+        var (before, turns) = (Messages(prompt, "user"), Messages(answer, "assistant"));
+        // Without a prompt of its own an answer begins with the messages that both share; its last turn is compared.
+        var context = prompt is null ? turns.Count - 1 : before.Count;
+        return _conversations.Value.Encode(new ConversationRecord(
+            [.. before.Concat(turns).Select(m => m!.DeepClone())], record.Origin)
+        {
+            TemplateArguments = arguments, PromptMessages = context,
+        });
+    }
+
+    private static JsonArray Messages(JsonNode? node, string role) => node switch
+    {
+        null => [],
+        JsonArray messages => messages,
+        _ => [new JsonObject { ["role"] = role, ["content"] = node.DeepClone() }],
+    };
+
     private Example Classify(TextRecord record)
     {
         var tokens = _tokenizer.Encode(record.Text, record.Pair, addSpecialTokens: true, _options.MaxLength);
@@ -78,7 +156,11 @@ public sealed class ExampleEncoder
             Origin = record.Origin,
             Truncated = tokens.Truncated,
         };
-        if (_options.ForPrediction) return example;
+        return _options.ForPrediction ? example : Labelled(example, record);
+    }
+
+    private Example Labelled(Example example, TextRecord record)
+    {
         var label = record.Label ?? throw new DataException(
             "The record has no label.", record.Origin.ToString(), "Training needs one in every record.");
         var labels = _options.Labels!;

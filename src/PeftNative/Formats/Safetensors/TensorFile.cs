@@ -81,6 +81,19 @@ public abstract unsafe class TensorFile : IDisposable
         return new(Pointer(tensor) + offset, length);
     }
 
+    /// <summary>
+    /// Gives back the memory that some elements of a tensor take in this process, once they were read; they can be read
+    /// again.
+    /// </summary>
+    internal void Forget(StoredTensor tensor, long first, long count)
+    {
+        if (tensor.Begin >= _mapped || tensor.ElementCount == 0) return;
+        var (from, to) = (Byte(first), Byte(first + count));
+        _file.Forget(Pointer(tensor) - _file.Start + from, to - from);
+
+        long Byte(long element) => (long)((Int128)tensor.ByteLength * element / tensor.ElementCount);
+    }
+
     /// <summary>Reads a float tensor as singles: F32, F16, BF16 and blocks exactly, F64 rounded.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <param name="destination">Receives the elements, C order; exactly as long as they are many.</param>

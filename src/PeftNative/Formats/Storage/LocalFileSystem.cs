@@ -70,10 +70,14 @@ public sealed class LocalFileSystem : IFileSystem
     }
 }
 
-/// <summary>The two calls .NET lacks: flushing a folder and exchanging two names. Both do nothing on Windows.</summary>
+/// <summary>
+/// The calls .NET lacks: flushing a folder, exchanging two names, forgetting pages of a file. They do nothing on
+/// Windows.
+/// </summary>
 internal static partial class PosixCalls
 {
     private const int CurrentFolder = -100; // AT_FDCWD of Linux; the macOS call takes none
+    private const int DoNotNeed = 4; // MADV_DONTNEED of Linux and macOS
     private const uint Exchange = 2; // RENAME_EXCHANGE of Linux and RENAME_SWAP of macOS
 
     public static void FlushFolder(string path)
@@ -101,6 +105,12 @@ internal static partial class PosixCalls
         return false;
     }
 
+    /// <summary>Drops pages of a mapped file from this process. What cannot be dropped stays, which is no harm.</summary>
+    public static void Forget(nuint start, nuint length)
+    {
+        if (!OperatingSystem.IsWindows()) _ = Advise(start, length, DoNotNeed);
+    }
+
     private static IOException Failure(string call, string path)
     {
         var code = Marshal.GetLastPInvokeError();
@@ -112,6 +122,9 @@ internal static partial class PosixCalls
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int FlushDescriptor(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(nuint start, nuint length, int advice);
 
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     private static partial int Close(int descriptor);

@@ -63,6 +63,16 @@ internal sealed unsafe class MappedFile : IDisposable
                 $"The file is truncated: byte {(Int128)offset + length} is beyond its end.", $"{Path}, {Length} bytes",
                 "The download is probably incomplete; get the file again.");
 
+    /// <summary>
+    /// Gives back the memory that some bytes take in this process; the next access reads them from the file again.
+    /// </summary>
+    public void Forget(long offset, long length)
+    {
+        var (first, end) = ((nuint)_start + (nuint)offset, (nuint)_start + (nuint)(offset + length));
+        var page = (nuint)Environment.SystemPageSize;
+        if (length > 0) PosixCalls.Forget(first / page * page, end - first / page * page);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using PeftNative.Determinism;
 using PeftNative.Formats;
 using PeftNative.Formats.Safetensors;
@@ -109,10 +110,17 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             using var scratch = new Arena(model.Backend, "quantised weight");
             var op = QuantizedUpload.ToBackend(model.Backend, scratch, matrix).Op;
             model.Backend.Forward(op with { Y = parameter.Value });
+            Forget(weight);
             return;
         }
         Keep(model, parameter, matrix,
             matrix is { Book.Length: 0, Format: BlockFormat.None } ? quantization?.Int8Compute : null);
+        if (!parameter.Quantized!.IsMapped) Forget(weight);
+    }
+
+    private void Forget(StoredWeight weight)
+    {
+        foreach (var name in weight.Tensors) source.Forget(name, 0, source.Get(name).ElementCount);
     }
 
     private string? Requantized() => quantization is null || quantized.Count == 0 ? null
@@ -147,12 +155,16 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
         if (!parameter.Value.IsPresent)
             Quantize(model, parameter, quantization!, isTransposed
                 ? (first, values) => Whole(parameter, stored).AsSpan((int)first, values.Length).CopyTo(values)
-                : (first, values) => names.ReadAs(parameter, stored, values, first));
-        else if (!isTransposed)
-            InParts(model, parameter, (first, part) => names.ReadAs(parameter, stored, part, first),
-                stored.ElementCount);
+                : ReadPart);
+        else if (!isTransposed) InParts(model, parameter, ReadPart, stored.ElementCount);
         else HostValues.Upload(model.Backend, Whole(parameter, stored), parameter.Value);
         if (added > 0) AddRows(parameter, stored);
+
+        void ReadPart(long first, Span<float> part)
+        {
+            names.ReadAs(parameter, stored, part, first);
+            source.Forget(stored.Name, first, part.Length);
+        }
     }
 
     // As resize_token_embeddings does it, but for the spread of about 1e-5 that it draws around the mean.
@@ -178,13 +190,15 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
         var quantizer = new BlockQuantizer(options, parameter.Rows, parameter.Columns);
         var most = parameter.Layout == StoredLayout.Transposed
             ? parameter.Count : Math.Max(1, PartLength / quantizer.BlockSize) * (long)quantizer.BlockSize;
-        var values = new float[Math.Min(parameter.Count, most)];
-        for (var first = 0L; first < parameter.Count; first += values.Length)
+        most = Math.Min(parameter.Count, most);
+        var values = ArrayPool<float>.Shared.Rent((int)most);
+        for (var first = 0L; first < parameter.Count; first += most)
         {
-            var part = values.AsSpan(0, (int)Math.Min(values.Length, parameter.Count - first));
+            var part = values.AsSpan(0, (int)Math.Min(most, parameter.Count - first));
             read(first, part);
             quantizer.Add(part);
         }
+        ArrayPool<float>.Shared.Return(values);
         var matrix = quantizer.Finish();
         if (options.ReadsMaximaByRow) matrix = BlockQuantizer.ByRow(matrix, parameter.Columns);
         Keep(model, parameter, matrix, options.Int8Compute);
@@ -198,16 +212,16 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
     }
 
     // Fills a parameter part by part, so that its numbers never lie beside it a second time.
-    private static void InParts(
-        TransformerModel model, Parameter parameter, Action<long, float[]> fill, long? most = null)
+    private static void InParts(TransformerModel model, Parameter parameter, PartReader fill, long? most = null)
     {
         var count = most ?? parameter.Count;
-        var values = new float[Math.Min(PartLength, count)];
-        for (var first = 0L; first < count; first += values.Length)
+        var values = ArrayPool<float>.Shared.Rent((int)Math.Min(PartLength, count));
+        for (var first = 0L; first < count; first += PartLength)
         {
-            if (count - first < values.Length) values = new float[count - first];
-            fill(first, values);
-            HostValues.Upload(model.Backend, values, parameter.Value, first);
+            var part = values.AsSpan(0, (int)Math.Min(PartLength, count - first));
+            fill(first, part);
+            HostValues.Upload(model.Backend, part, parameter.Value, first);
         }
+        ArrayPool<float>.Shared.Return(values);
     }
 }

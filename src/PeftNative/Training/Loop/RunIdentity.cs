@@ -52,7 +52,8 @@ internal static class RunIdentity
                 ["batch_size"] = options.BatchSize,
                 ["gradient_accumulation_steps"] = options.GradientAccumulationSteps,
                 ["order of the examples"] = options.Order.ToString(),
-                ["packing"] = options.PackingBudget, ["training data"] = Digest(train),
+                ["packing"] = train.Rows is { } rows ? $"{rows.Count} rows" : options.PackingBudget,
+                ["training data"] = Digest(train),
             },
         };
     }
@@ -122,7 +123,9 @@ internal static class RunIdentity
     private static string Digest(EncodedData data)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var e in data.Examples)
+        // Examples that are not held stand for the records that they are made of, and some show how they are made.
+        if (data.RecordsDigest is { } records) hash.AppendData(Encoding.UTF8.GetBytes(records));
+        foreach (var e in data.Sample())
         {
             Append<int>(hash, e.Ids);
             Append<byte>(hash, e.TokenTypes);

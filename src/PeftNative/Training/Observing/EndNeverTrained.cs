@@ -1,5 +1,3 @@
-using PeftNative.Models;
-
 namespace PeftNative.Training.Observing;
 
 /// <summary>No text or turn is trained to its end token, so a model goes on where it should stop.</summary>

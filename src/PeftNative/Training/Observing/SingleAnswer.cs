@@ -1,5 +1,3 @@
-using PeftNative.Models;
-
 namespace PeftNative.Training.Observing;
 
 /// <summary>All training examples have the same answer, so there is nothing to tell apart.</summary>

@@ -1,5 +1,3 @@
-using PeftNative.Models;
-
 namespace PeftNative.Training.Observing.Outcome;
 
 /// <summary>A classifier is no better than one answer for all records.</summary>
