@@ -30,7 +30,7 @@ internal static class RateFinding
 
     /// <summary>Looks for it.</summary>
     public static RateSearchResult Run(TransformerModel model, EncodedData train, TrainerOptions options,
-        ProgressLine progress, CancellationToken cancellation, Func<Adapter> start) =>
+        ProgressLine progress, Func<Adapter> start, CancellationToken cancellation) =>
         new RateSearch(model, train, options).Run(start, probe => progress.Show(
             $"learning rate {Quantity.Number(probe.Rate)}: loss {Quantity.Metric(probe.Loss)} after "
                 + $"{probe.Steps} steps"),

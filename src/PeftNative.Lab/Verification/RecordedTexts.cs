@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using PeftNative.Training.Metrics;
 using PeftNative.Training.Metrics.Texts;
 
 namespace PeftNative.Lab.Verification;
