@@ -3,7 +3,6 @@ using PeftNative.Cli.Output;
 using PeftNative.Data.Batching;
 using PeftNative.Data.Encoding;
 using PeftNative.Data.Inspection;
-using PeftNative.Data.Reading;
 using PeftNative.Data.Records;
 using PeftNative.Models;
 using PeftNative.Models.Families;
@@ -121,8 +120,8 @@ internal sealed class RunSetup : IDisposable
             (model, var loaded) = ModelLoader.Load(backend, folder, asked with { Quantization = quantization },
                 progress, terminal.Cancellation);
             var adapter = origin.Begin(model, tokenizer, options.Seed, loaded.Created, terminal);
-            var rate = !findsRate ? null : RateFinding.Run(model, examples, options, progress, terminal.Cancellation,
-                () => origin.NewAdapter(model, tokenizer, options.Seed, loaded.Created));
+            var rate = !findsRate ? null : RateFinding.Run(model, examples, options, progress,
+                () => origin.NewAdapter(model, tokenizer, options.Seed, loaded.Created), terminal.Cancellation);
             if (rate is not null) options = options with { LearningRate = rate.Rate };
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
