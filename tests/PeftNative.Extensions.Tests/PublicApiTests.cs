@@ -7,6 +7,7 @@ using PeftNative.Data;
 using PeftNative.Extensions.AI;
 using PeftNative.Extensions.Logging;
 using PeftNative.Ilgpu;
+using PeftNative.Columnar;
 using PeftNative.Jinja;
 using PeftNative.Lab.Comparison;
 using PeftNative.Tokenizers;
@@ -28,8 +29,8 @@ public partial class PublicApiTests
         "<Clone>$", "Equals", "GetHashCode", "ToString", "op_Equality", "op_Inequality", "Deconstruct"];
 
     public static TheoryData<string> Libraries =>
-        ["PeftNative", "PeftNative.Lab", "PeftNative.Jinja", "PeftNative.Tokenizers", "PeftNative.Cuda",
-            "PeftNative.Ilgpu", "PeftNative.Extensions.AI", "PeftNative.Extensions.Logging"];
+        ["PeftNative", "PeftNative.Lab", "PeftNative.Jinja", "PeftNative.Tokenizers", "PeftNative.Columnar",
+            "PeftNative.Cuda", "PeftNative.Ilgpu", "PeftNative.Extensions.AI", "PeftNative.Extensions.Logging"];
 
     [Theory]
     [MemberData(nameof(Libraries))]
@@ -65,7 +66,7 @@ public partial class PublicApiTests
     private static Type[] TypesOf(string library)
     {
         Type[] known = [typeof(ITokenizer), typeof(MethodComparison), typeof(JinjaTemplate), typeof(HfTokenizer),
-            typeof(CudaBackend), typeof(IlgpuBackend), typeof(ModelChatClient), typeof(TrainingLogging)];
+            typeof(ColumnarFormats), typeof(CudaBackend), typeof(IlgpuBackend), typeof(ModelChatClient), typeof(TrainingLogging)];
         return known.Select(t => t.Assembly).Single(a => a.GetName().Name == library).GetExportedTypes();
     }
 

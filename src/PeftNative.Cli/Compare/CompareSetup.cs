@@ -71,8 +71,7 @@ internal sealed class CompareSetup
         if (eval is not null) return (train, eval);
         var held = Math.Clamp((int)Math.Round(HeldOutShare * train.Records.Count), 1, MostHeldOut);
         var (rest, chosen) = HoldOut.Split(train.Records.Count, held, SplitSeed);
-        return (train.With([.. rest.Select(i => train.Records[i])]), train.With(
-            [.. chosen.Select(i => train.Records[i])]));
+        return (train.Part(rest), train.Part(chosen));
     }
 
     private ComparedTask Encode(DataPlan train, DataPlan eval, LabelVocabulary? labels)

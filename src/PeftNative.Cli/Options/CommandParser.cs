@@ -59,7 +59,7 @@ internal static class CommandParser
         if (result.IdentifierTokenCount > 1 && !setting.IsRepeatable)
             throw new UsageException($"{name} is given {result.IdentifierTokenCount} times.", name, "Give it once.");
         var items = texts.Select(t => SettingValue.FromText(setting, t, name)).ToArray();
-        values.Add(setting, setting.IsRepeatable ? new JsonArray(items) : items[0], name);
+        values.Add(setting, items.Length > 1 ? new JsonArray(items) : items[0], name);
     }
 
     private static void CheckUnmatched(Verb verb, IReadOnlyList<string> unmatched)

@@ -6,9 +6,32 @@ namespace PeftNative.Cli.Options;
 internal static class DataSettings
 {
     public static readonly Setting Data = new("data", SettingKind.Text,
-        "jsonl, json, csv, tsv or txt file, or a folder with train.* and valid.*.")
+        "jsonl, json, csv, tsv, conll, parquet, arrow or txt file, also as .gz or .zst, or a folder with train.* and "
+            + "valid.*; several by several flags, with FILE:0.7 as shares of what is trained.")
     {
         ValueName = "FILE", Aliases = ["dataset", "data_path", "train_data"], Group = "What", IsRequired = true,
+        IsRepeatable = true,
+    };
+
+    public static readonly Setting Split = new("split", SettingKind.Text,
+        "The part of the data to take, such as train, validation or test, where a folder or file has several.")
+    {
+        ValueName = "NAME", Group = "Data",
+    };
+
+    public static readonly Setting Encoding = new("encoding", SettingKind.Text,
+        "The character encoding of the data, such as latin1; by default UTF-8, or what the file's mark says.")
+    {
+        ValueName = "NAME", Group = "Data",
+    };
+
+    public static readonly Setting LabelColumns = new("label_columns", SettingKind.Names,
+        "Columns that are a label each, with 0 or 1 for every record; several may apply.") { Group = "Data" };
+
+    public static readonly Setting MaxBadRecords = new("max_bad_records", SettingKind.Number,
+        "Records that may be unusable and left out: a share below 1, or a number. One always may, if most are good.")
+    {
+        Default = "0.05", Least = 0, Group = "Data",
     };
 
     public static readonly Setting EvalData = new("eval_data", SettingKind.Text, "Data to evaluate on.")
@@ -37,7 +60,8 @@ internal static class DataSettings
     };
 
     public static readonly Setting Columns = new("columns", SettingKind.Map,
-        "Names in the file by field, such as prompt=question.")
+        "Names in the file by field, such as prompt=question; also paths (completion=answers.text[0]), templates "
+            + "(prompt=\"{context}\\n\\n{question}\"), and numbers where a csv file has no header (text=1,label=2).")
     {
         ValueName = "FIELD=NAME,...", Group = "Data",
     };
@@ -99,7 +123,7 @@ internal static class DataSettings
     };
 
     public static readonly Setting SkipBadLines = new("skip_bad_lines", SettingKind.Switch,
-        "Leave broken lines out and list them.") { Group = "Data" };
+        "Leave unusable records out, however many: max_bad_records without a limit.") { Group = "Data" };
 
     public static readonly Setting BatchSize = new("batch_size", SettingKind.Whole, "Examples computed together.")
     {
@@ -108,9 +132,9 @@ internal static class DataSettings
     };
 
     /// <summary>How records are read.</summary>
-    public static readonly Setting[] Reading = 
+    public static readonly Setting[] Reading =
     [
-        Task, Shape, Columns, ProblemType, MaxLength, MaskPrompt, AssistantOnly, TemplateArguments, TemplateDate,
-        AlternateTurns, Preparation, SkipBadLines,
+        Task, Shape, Columns, LabelColumns, ProblemType, Split, Encoding, MaxLength, MaskPrompt, AssistantOnly,
+        TemplateArguments, TemplateDate, AlternateTurns, Preparation, MaxBadRecords, SkipBadLines,
     ];
 }

@@ -100,13 +100,27 @@ internal static partial class SettingValue
             return IsJson(text, out var node, out var reason) ? (JsonObject)node!
                 : throw Wrong(setting, text, where, reason);
         var result = new JsonObject();
-        foreach (var pair in text.Split(',', StringSplitOptions.TrimEntries))
+        foreach (var pair in Pairs(text))
         {
             if (pair.Split('=', 2) is not [{ Length: > 0 } key, var value]) throw Wrong(setting, text, where);
             result[key] = double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
                 ? number : Switch(value) ?? JsonValue.Create(value);
         }
         return result;
+    }
+
+    // A comma in quotes, or before something without a name of its own, belongs to the value; quotes around a value are
+    // not part of it.
+    private static IEnumerable<string> Pairs(string text)
+    {
+        var pairs = new List<string>();
+        foreach (var piece in CommaOutsideQuotes().Split(text))
+        {
+            if (pairs.Count == 0 || PairStart().IsMatch(piece)) pairs.Add(piece.Trim());
+            else pairs[^1] += "," + piece;
+        }
+        return pairs.Select(pair => pair.Split('=', 2) is [var key, ['"', .. var value, '"']]
+            ? $"{key.Trim()}={value}" : pair);
     }
 
     private static bool IsJson(string text, out JsonNode? node, out string? reason)
@@ -146,6 +160,12 @@ internal static partial class SettingValue
         (_, { } most, _) => FormattableString.Invariant($" of at most {most}"),
         _ => "",
     };
+
+    [GeneratedRegex(@",(?=(?:[^""]*""[^""]*"")*[^""]*$)")]
+    private static partial Regex CommaOutsideQuotes();
+
+    [GeneratedRegex(@"^\s*[^\s={}]+\s*=")]
+    private static partial Regex PairStart();
 
     [GeneratedRegex(@"^[A-Za-z0-9_.\-]+(\s*,\s*[A-Za-z0-9_.\-]+)*\s*,?$")]
     private static partial Regex NameList();

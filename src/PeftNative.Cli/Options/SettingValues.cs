@@ -47,7 +47,14 @@ internal sealed class SettingValues
     public JsonNode? Node(Setting setting) =>
         given.GetValueOrDefault(setting.Key) ?? declared.GetValueOrDefault(setting.Key, setting).DefaultValue;
 
-    public string? OptionalText(Setting setting) => Node(setting)?.GetValue<string>();
+    public string? OptionalText(Setting setting) => Node(setting) switch
+    {
+        JsonArray { Count: > 1 } list => throw new UsageException(
+            $"--{setting.Key} is given {list.Count} times, and only one makes sense here.", OriginOf(setting),
+            "Give it once."),
+        JsonArray list => list.FirstOrDefault()?.GetValue<string>(),
+        var node => node?.GetValue<string>(),
+    };
 
     public string Text(Setting setting) => OptionalText(setting) ?? throw Missing(setting);
 

@@ -5,6 +5,7 @@ using PeftNative.Data;
 using PeftNative.Data.Batching;
 using PeftNative.Data.Encoding;
 using PeftNative.Data.Preparation;
+using PeftNative.Data.Reading;
 using PeftNative.Data.Records;
 using PeftNative.Models.Config;
 using PeftNative.Models.Families;
@@ -52,24 +53,23 @@ internal sealed class DataPlan
     /// <summary>Reads a file.</summary>
     public static DataPlan Read(string path, SettingValues values, Terminal terminal, bool forPrediction = false)
     {
+        var notes = new List<string>();
         var source = RecordSource.Open(path, new RecordOptions
         {
             Shape = values.OptionalText(DataSettings.Shape) is { } shape
                 ? Enum.Parse<RecordShape>(shape.Replace("_", ""), ignoreCase: true) : null,
             Columns = values.Has(DataSettings.Columns) ? new ColumnMap(values.Map(DataSettings.Columns))
                 : ColumnMap.Default,
-            SkipBadLines = values.Switch(DataSettings.SkipBadLines),
-            Unchecked = IsOfTrl(values) && !forPrediction, AlternateTurns = values.Switch(DataSettings.AlternateTurns),
-            ForPrediction = forPrediction,
+            SkipBadLines = true, Unchecked = IsOfTrl(values) && !forPrediction,
+            AlternateTurns = values.Switch(DataSettings.AlternateTurns),
+            ForPrediction = forPrediction, LabelColumns = values.Texts(DataSettings.LabelColumns),
+            Reading = new ReadOptions { Encoding = values.OptionalText(DataSettings.Encoding), Notes = notes },
         });
-        var records = new List<DataRecord>();
         using var progress = new ProgressLine(terminal);
-        foreach (var record in source)
-        {
-            terminal.Cancellation.ThrowIfCancellationRequested();
-            records.Add(record);
-            if (records.Count % 1024 == 0) progress.Show($"reading {path}: {Quantity.Count(records.Count)} records");
-        }
+        var records = source.Load(progress, terminal.Cancellation);
+        progress.Clear();
+        foreach (var note in notes.Distinct()) terminal.Note(note);
+        BadRecords.Check(source.BadLines, records.Count, values, terminal);
         return new DataPlan(values, terminal)
         {
             Path = path, Shape = source.Shape, Task = TaskOf(source.Shape, values), Records = records,
@@ -79,11 +79,18 @@ internal sealed class DataPlan
     }
 
     /// <summary>The same with other records.</summary>
-    public DataPlan With(IReadOnlyList<DataRecord> records) => new(values, terminal)
+    public DataPlan With(IReadOnlyList<DataRecord> records) => With(records, Path, BadLines);
+
+    /// <summary>The same with other records of another place.</summary>
+    public DataPlan With(
+        IReadOnlyList<DataRecord> records, string path, IReadOnlyList<DataException> badLines) => new(values, terminal)
     {
-        Path = Path, Shape = Shape, Task = Task, Records = records, BadLines = BadLines, Columns = Columns,
+        Path = path, Shape = Shape, Task = Task, Records = records, BadLines = badLines, Columns = Columns,
         Unused = Unused, IsForPrediction = IsForPrediction,
     };
+
+    /// <summary>The same with some of the records, by their places.</summary>
+    public DataPlan Part(int[] places) => With(RecordView.Of([Records], places));
 
     /// <summary>Makes sure that a model is made for the task.</summary>
     /// <exception cref="UsageException">It is not.</exception>
@@ -110,8 +117,22 @@ internal sealed class DataPlan
     public LabelVocabulary? FindLabels(IReadOnlyList<string> modelLabels)
     {
         if (Task.WritesText()) return null;
+        if (values.Texts(DataSettings.LabelColumns) is { Count: > 0 } columns)
+            return LabelVocabulary.OfModel(
+                columns.Except(modelLabels).Any() ? columns : modelLabels, ProblemType.MultiLabel);
         var problem = ProblemTypes.FromHub(values.OptionalText(DataSettings.ProblemType));
-        return LabelVocabulary.Find(Records, modelLabels.Count > 0 ? modelLabels : null, problem);
+        var names = LabelVocabulary.ArePlaceholders(modelLabels) ? ClassNames() ?? modelLabels : modelLabels;
+        return LabelVocabulary.Find(Records, names.Count > 0 ? names : null, problem);
+    }
+
+    // What the numbers of classes stand for, where something beside the data says it.
+    private IReadOnlyList<string>? ClassNames()
+    {
+        var field = Task == ModelTask.TokenClassification ? "tags" : "label";
+        var mapped = values.Map(DataSettings.Columns).GetValueOrDefault(field);
+        var names = mapped is null ? ShapeFields.NamesOf(field) : [mapped];
+        var known = Path.Split(" + ").Select(DatasetInfo.Find).FirstOrDefault(k => k.Count > 0);
+        return known?.FirstOrDefault(k => names.Contains(k.Key, StringComparer.OrdinalIgnoreCase)).Value;
     }
 
     /// <summary>The most tokens of an example for a model.</summary>

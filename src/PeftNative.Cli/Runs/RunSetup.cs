@@ -96,13 +96,15 @@ internal sealed class RunSetup : IDisposable
         var tokenizerFolder = origin.TokenizerFolder;
         var tokenizer = HfTokenizer.Load(tokenizerFolder);
         var (train, eval, evalOrigin) = ReadData(values, terminal);
-        if (eval is null) TrainSettings.RefuseEvaluation(values);
+        var holdsBlocks = DataSources.HoldsBlocksOut(train, values);
+        if (eval is null && !holdsBlocks) TrainSettings.RefuseEvaluation(values);
         var labels = origin.LabelsFor(train, config, terminal);
         var maxLength = DataPlan.MaxLength(values, config, origin.LeadingPositions);
         var date = RunDate.Of(values);
         var examples = train.Encode(tokenizer, tokenizerFolder, maxLength, labels, date, Strategy(values));
         var evalExamples = eval?.Encode(tokenizer, tokenizerFolder, maxLength, labels, date);
         if (date.IsAsked) values.Add(DataSettings.TemplateDate, date.Text, Chosen);
+        if (holdsBlocks) (examples, evalExamples, evalOrigin) = DataSources.HoldBlocksOut(train, examples, values);
         options = options with
         {
             ClassWeights = ClassWeightText.Read(values, labels, examples),
@@ -168,25 +170,6 @@ internal sealed class RunSetup : IDisposable
     /// <summary>
     /// Reads the records to train on and those to evaluate on, where the settings name or hold out some.
     /// </summary>
-    public static (DataPlan Train, DataPlan? Eval, string Origin) ReadData(SettingValues values, Terminal terminal)
-    {
-        var splits = DataSplits.Find(values.Text(DataSettings.Data));
-        var file = splits.Train ?? throw new DataException("The folder has no training data.",
-            values.Text(DataSettings.Data), "Name a file train.jsonl.");
-        var train = DataPlan.Read(file, values, terminal);
-        var evalFile = values.OptionalText(DataSettings.EvalData) is { } given ? DataSplits.Find(given) switch
-        {
-            { Validation: { } validation } => validation,
-            var found => found.Test ?? found.Train,
-        } : splits.Validation;
-        if (values.OptionalNumber(DataSettings.ValSize) is not { } size || size == 0)
-            return (train, evalFile is null ? null : DataPlan.Read(evalFile, values, terminal), evalFile ?? "");
-        if (values.Has(DataSettings.EvalData))
-            throw new UsageException("--eval_data and --val_size exclude each other.", null, "Give one of them.");
-        var held = size < 1 ? Math.Max(1, (int)Math.Round(size * train.Records.Count)) : (int)size;
-        var (rest, chosen) = HoldOut.Split(train.Records.Count, held, (ulong)values.Whole(Shared.Seed));
-        return (train.With([.. rest.Select(i => train.Records[i])]), train.With(
-            [.. chosen.Select(i => train.Records[i])]),
-            $"{held} records held out of {file}");
-    }
+    public static (DataPlan Train, DataPlan? Eval, string Origin) ReadData(SettingValues values, Terminal terminal) =>
+        DataSources.Read(values, terminal);
 }

@@ -32,14 +32,11 @@ internal sealed class DataVerb : Verb
         "On a screen trained tokens are green and masked ones grey; elsewhere trained tokens stand in ⟦ ⟧.";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Model, DataSettings.Data, Show, .. DataSettings.Reading.Where(s => s != DataSettings.SkipBadLines)];
+        [Model, DataSettings.Data, Show, .. DataSettings.Reading];
 
     public override int Run(SettingValues values, Terminal terminal)
     {
-        // Bad lines are what one wants to see here, so they never end the reading.
-        values.Add(DataSettings.SkipBadLines, true, "chosen");
-        var splits = DataSplits.Find(values.Text(DataSettings.Data));
-        foreach (var file in new[] { splits.Train, splits.Validation, splits.Test }.OfType<string>())
+        foreach (var file in DataSources.Every(values))
         {
             var data = DataPlan.Read(file, values, terminal);
             terminal.Line(

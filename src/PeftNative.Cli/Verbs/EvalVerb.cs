@@ -36,7 +36,7 @@ internal sealed class EvalVerb : Verb
 
     public override int Run(SettingValues values, Terminal terminal)
     {
-        var data = DataPlan.Read(values.Text(DataSettings.Data), values, terminal);
+        var data = DataPlan.Read(DataSources.One(values), values, terminal);
         var folder = values.Text(Shared.Model);
         var config = FamilyTable.Read(folder);
         var adapters = ModelSession.AdapterSources(values);

@@ -42,7 +42,7 @@ internal sealed class PredictVerb : Verb
     public override int Run(SettingValues values, Terminal terminal)
     {
         RefuseToWriteOverData(values);
-        var data = DataPlan.Read(values.Text(DataSettings.Data), values, terminal, forPrediction: true);
+        var data = DataPlan.Read(DataSources.One(values), values, terminal, forPrediction: true);
         using var session = ModelSession.Open(values, terminal, OptionsFor(values), byName: true);
         var lines = new Predictions(session, data, values, terminal).Lines();
         if (values.OptionalText(Output) is not { } output)

@@ -40,4 +40,7 @@ public enum RandomPurpose : ushort
 
     /// <summary>Which training records a run on some of them takes.</summary>
     TrainingSubset = 11,
+
+    /// <summary>Which records of a file a mixture of several takes; the stream tells the files apart.</summary>
+    DataMixture = 12,
 }

@@ -127,9 +127,13 @@ public sealed class DataFileTests : IDisposable
     [InlineData("train.csv dev.tsv readme.md", "train.csv", "dev.tsv", null)]
     [InlineData("TRAIN.txt valid.txt", "TRAIN.txt", "valid.txt", null)]
     [InlineData("test.json", null, null, "test.json")]
+    [InlineData("train-00000-of-00002.jsonl train-00001-of-00002.jsonl test-00000-of-00001.jsonl dataset_info.json",
+        "train-*.jsonl", null, "test-*.jsonl")]
+    [InlineData("data/train.csv.gz data/validation.csv README.md", "data/train.csv.gz", "data/validation.csv", null)]
+    [InlineData("only.jsonl", "only.jsonl", null, null)]
     public void A_folder_gives_its_splits(string files, string? train, string? validation, string? test)
     {
-        foreach (var file in files.Split(' ')) _folder.Write(file, "");
+        foreach (var file in files.Split(' ')) _folder.Write(file, "{}");
         var splits = DataSplits.Find(_folder.Root);
         string? At(string? name) => name is null ? null : _folder[name];
         Assert.Equal(new DataSplits(At(train), At(validation), At(test)), splits);
@@ -142,7 +146,7 @@ public sealed class DataFileTests : IDisposable
     [Theory]
     [InlineData("train.jsonl train.csv", "Several files could be the train data: train.csv, train.jsonl")]
     [InlineData("dev.jsonl validation.jsonl", "Several files could be the valid data")]
-    [InlineData("data.jsonl", "no file named train")]
+    [InlineData("data.jsonl other.jsonl", "no file named train")]
     [InlineData("readme.md", "It has no data files")]
     public void A_folder_that_could_mean_anything_is_refused(string files, string message)
     {

@@ -23,13 +23,15 @@ public sealed class BatchLoader
         int? packingBudget = null, IReadOnlyList<int[]>? rows = null)
     {
         _examples = examples;
-        int[] lengths = [.. examples.Select(e => e.Length)];
-        _rows = rows ?? (packingBudget is { } budget ? Packer.Pack(lengths, budget) : null);
+        // Examples that are not held would be made for their lengths alone.
+        var lengths = packingBudget is null && rows is null && order != SamplingOrder.GroupedByLength ? null
+            : examples is ExampleStore store ? store.Lengths() : [.. examples.Select(e => e.Length)];
+        _rows = rows ?? (packingBudget is { } budget ? Packer.Pack(lengths!, budget) : null);
         if (_rows is not null)
         {
-            lengths = [.. _rows.Select(row => row.Sum(i => lengths[i]))];
+            lengths = [.. _rows.Select(row => row.Sum(i => lengths![i]))];
         }
-        _sampler = new BatchSampler(lengths, batchSize, seed, order);
+        _sampler = new BatchSampler(_rows?.Count ?? examples.Count, batchSize, seed, order, lengths);
     }
 
     /// <summary>Number of batches in an epoch.</summary>

@@ -27,6 +27,17 @@ internal sealed class CausalEncoder(ITokenizer tokenizer, EncodingOptions option
                 .ToExample(record.Origin, truncated: false);
     }
 
+    /// <summary>How many blocks <see cref="Blocks"/> gives, without making them; null where something is to be said of
+    /// them.</summary>
+    public int? CountBlocks(TextRecord record)
+    {
+        if (options.ForPrediction || record.Text.Length == 0) return null;
+        var ids = tokenizer.Encode(record.Text).Ids;
+        if (ids.Length < 2) return null;
+        var length = ids.Length + (End is { } end && ids[^1] != end ? 1 : 0);
+        return length / options.MaxLength + (length % options.MaxLength >= 2 ? 1 : 0);
+    }
+
     /// <summary>A prompt and what follows; cut off on the right where it is too long.</summary>
     public Example Encode(PromptRecord record)
     {

@@ -6,14 +6,53 @@ namespace PeftNative.Data.Encoding;
 /// <summary>A record that gave no example, and why.</summary>
 public sealed record SkippedRecord(RecordOrigin Origin, string Reason);
 
-/// <summary>The examples of a data set. Immutable.</summary>
+/// <summary>
+/// The examples of a data set; those of a large one are not held, but made again each time they are asked for.
+/// Immutable.
+/// </summary>
 public sealed class EncodedData
 {
-    private EncodedData(List<Example> examples, List<SkippedRecord> skipped, long records) =>
-        (Examples, Skipped, Records) = (examples, skipped, records);
+    private const int SampleSize = 2048;
+
+    private readonly string? recordsDigest;
+    private Example[]? sample; // several threads may make the same one
+
+    private EncodedData(
+        IReadOnlyList<Example> examples, IReadOnlyList<SkippedRecord> skipped, long records, string? digest = null) =>
+        (Examples, Skipped, Records, recordsDigest) = (examples, skipped, records, digest);
 
     /// <summary>The examples, in the order of the records.</summary>
     public IReadOnlyList<Example> Examples { get; }
+
+    /// <summary>Whether the examples are made again each time they are asked for.</summary>
+    public bool IsOnDisk => recordsDigest is not null;
+
+    /// <summary>Tokens of all examples; of those that are not held an estimate from some of them.</summary>
+    public long Tokens => IsOnDisk
+        ? (long)(Sample().Average(e => e.Length) * Examples.Count) : Examples.Sum(e => (long)e.Length);
+
+    /// <summary>
+    /// All examples, or some spread evenly over them where they are not held.
+    /// </summary>
+    internal IReadOnlyList<Example> Sample() => IsOnDisk ? sample ??= MakeSample() : Examples;
+
+    private Example[] MakeSample()
+    {
+        if (Examples.Count <= SampleSize) return [.. Examples];
+        int[] places = [.. Enumerable.Range(0, SampleSize).Select(i => (int)((long)i * Examples.Count / SampleSize))];
+        return [.. InOrder.Select(places.Chunk(64), chunk => chunk.Select(i => Examples[i]).ToArray())
+            .SelectMany(chunk => chunk)];
+    }
+
+    /// <summary>What tells the records on disk from others; null where every example is held.</summary>
+    internal string? RecordsDigest => recordsDigest;
+
+    /// <summary>Some of the examples, by their places.</summary>
+    /// <exception cref="DataException">There are none.</exception>
+    public EncodedData Part(int[] places) => places.Length > 0
+        ? new(new ExampleView(Examples, places), [], places.Length,
+            recordsDigest is null ? null : $"{recordsDigest} {places.Length} from {places[0]} to {places[^1]}")
+        : throw NothingLeft([]);
 
     /// <summary>Records from which nothing could be learned.</summary>
     public IReadOnlyList<SkippedRecord> Skipped { get; }
@@ -48,19 +87,19 @@ public sealed class EncodedData
         IEnumerable<DataRecord> records, ExampleEncoder encoder, IProgress<WorkProgress>? progress = null,
         CancellationToken cancellation = default)
     {
+        if (records is IReadOnlyList<DataRecord> list and IRecordsOnDisk onDisk)
+        {
+            var without = new List<SkippedRecord>();
+            var store = ExampleStore.Read(list, encoder, without, progress, cancellation);
+            return store.Count > 0 ? new EncodedData(store, without, list.Count, onDisk.Digest + encoder.Signature)
+                : throw NothingLeft(without);
+        }
         var (examples, skipped, count) = (new List<Example>(), new List<SkippedRecord>(), 0L);
         long? total = records.TryGetNonEnumeratedCount(out var known) ? known : null;
         foreach (var record in records)
         {
             cancellation.ThrowIfCancellationRequested();
-            try
-            {
-                Add(encoder.Examples(record), record, examples, skipped);
-            }
-            catch (RefusedRecordException e)
-            {
-                skipped.Add(new SkippedRecord(record.Origin, e.Message));
-            }
+            Add(encoder, record, examples, skipped);
             if (++count % 256 == 0) progress?.Report(new WorkProgress("encoding", count, total));
         }
         progress?.Report(new WorkProgress("encoding", count, total));
@@ -71,6 +110,20 @@ public sealed class EncodedData
     /// <exception cref="DataException">There are none.</exception>
     public static EncodedData Of(IReadOnlyList<Example> examples) =>
         examples.Count > 0 ? new EncodedData([.. examples], [], examples.Count) : throw NothingLeft([]);
+
+    /// <summary>Adds the examples of a record from which something can be learned, or why there is none.</summary>
+    internal static void Add(
+        ExampleEncoder encoder, DataRecord record, List<Example> examples, List<SkippedRecord> skipped)
+    {
+        try
+        {
+            Add(encoder.Examples(record), record, examples, skipped);
+        }
+        catch (RefusedRecordException e)
+        {
+            skipped.Add(new SkippedRecord(record.Origin, e.Message));
+        }
+    }
 
     private static void Add(
         IEnumerable<Example> encoded, DataRecord record, List<Example> examples, List<SkippedRecord> skipped)

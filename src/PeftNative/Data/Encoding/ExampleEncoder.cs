@@ -12,6 +12,7 @@ public sealed class ExampleEncoder
     private readonly EncodingOptions _options;
     private readonly CausalEncoder _causal;
     private readonly Lazy<ConversationEncoder> _conversations;
+    private readonly int _specials;
 
     /// <summary>Takes the tokenizer and the settings.</summary>
     /// <exception cref="UsageException">
@@ -26,6 +27,39 @@ public sealed class ExampleEncoder
             throw new UsageException("Classification needs its labels.");
         (_tokenizer, _options, _causal) = (tokenizer, options, new CausalEncoder(tokenizer, options));
         _conversations = new(() => new ConversationEncoder(tokenizer, options));
+        _specials = tokenizer.Encode("").Ids.Length + 8; // and some that a tokenizer may put in front
+    }
+
+    /// <summary>What tells this encoder's examples from those of another, tokenizer aside.</summary>
+    internal string Signature =>
+        $" {_options.Task} {_options.MaxLength} {_options.MaskPrompt} {_options.AppendEndOfSequence}"
+        + $" {_options.AssistantOnly} {_options.TemplateArguments?.ToJsonString()}";
+
+    /// <summary>Whether records have labels that must be among those known.</summary>
+    internal bool NeedsLabels => !_options.ForPrediction && !_options.Task.WritesText();
+
+    /// <summary>
+    /// Whether a record gives one example and something is left to learn in it, by what is known of its size.
+    /// </summary>
+    /// <param name="bound">See <see cref="TokenBound"/>.</param>
+    internal bool GivesOne(int bound) => bound != TokenBound.Unknown && _options.Task switch
+    {
+        ModelTask.SequenceClassification => true,
+        ModelTask.SequenceToSequence => _tokenizer.EndOfSequenceId is not null,
+        _ => bound + _specials < _options.MaxLength,
+    };
+
+    /// <summary>How many examples a record gives, where that is known without making them; otherwise null.</summary>
+    internal int? Count(DataRecord record) => _options.Task == ModelTask.CausalLM
+        && record is TextRecord { Pair: null } text ? _causal.CountBlocks(text) : null;
+
+    /// <summary>Makes sure that the labels of a record are among those known.</summary>
+    /// <exception cref="DataException">One is not.</exception>
+    internal void CheckLabels(DataRecord record)
+    {
+        if (record is TaggedRecord { Tags: { } tags })
+            foreach (var tag in tags) _options.Labels!.IndexOf(tag, record.Origin);
+        else if (record is TextRecord text) Labelled(new Example { Ids = [], Origin = record.Origin }, text);
     }
 
     /// <summary>
@@ -122,7 +156,11 @@ public sealed class ExampleEncoder
             Origin = record.Origin,
             Truncated = tokens.Truncated,
         };
-        if (_options.ForPrediction) return example;
+        return _options.ForPrediction ? example : Labelled(example, record);
+    }
+
+    private Example Labelled(Example example, TextRecord record)
+    {
         var label = record.Label ?? throw new DataException(
             "The record has no label.", record.Origin.ToString(), "Training needs one in every record.");
         var labels = _options.Labels!;

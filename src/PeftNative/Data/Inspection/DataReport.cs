@@ -21,6 +21,11 @@ public sealed record DataReport
     /// <summary>Examples they gave.</summary>
     public required int Examples { get; init; }
 
+    /// <summary>
+    /// Whether numbers about tokens and labels are estimates from some of the examples, as not all of them are held.
+    /// </summary>
+    public bool IsEstimated { get; init; }
+
     /// <summary>Tokens of all examples.</summary>
     public required long Tokens { get; init; }
 
@@ -79,24 +84,26 @@ public sealed record DataReport
         EncodedData data, LabelVocabulary? labels = null, IReadOnlyList<DataException>? badLines = null,
         IReadOnlyList<string>? unused = null)
     {
-        var lengths = data.Examples.Select(e => e.Length).Order().ToArray();
+        var examples = data.Sample();
+        var lengths = examples.Select(e => e.Length).Order().ToArray();
+        var share = (double)data.Examples.Count / examples.Count;
+        long Sum(Func<Example, long> part) => (long)Math.Round(examples.Sum(part) * share);
         return new DataReport
         {
             Records = data.Records,
-            Examples = lengths.Length,
-            Tokens = lengths.Sum(length => (long)length),
-            TrainedTokens = data.Examples.Any(e => e.Labels is not null)
-                ? data.Examples.Sum(e => (long)e.TrainedTokens)
-                : null,
-            Truncated = data.Examples.Count(e => e.Truncated),
-            LostTags = data.Examples.Sum(e => (long)e.LostTags),
-            TurnsOffPrompt = data.Examples.Sum(e => (long)e.TurnsOffPrompt),
-            PromptOpening = data.Examples.FirstOrDefault(e => e.TurnsOffPrompt > 0)?.PromptOpening,
+            Examples = data.Examples.Count,
+            IsEstimated = examples.Count < data.Examples.Count,
+            Tokens = Sum(e => e.Length),
+            TrainedTokens = examples.Any(e => e.Labels is not null) ? Sum(e => e.TrainedTokens) : null,
+            Truncated = (int)Sum(e => e.Truncated ? 1 : 0),
+            LostTags = Sum(e => e.LostTags),
+            TurnsOffPrompt = Sum(e => e.TurnsOffPrompt),
+            PromptOpening = examples.FirstOrDefault(e => e.TurnsOffPrompt > 0)?.PromptOpening,
             Lengths = (lengths[0], At(0.5), At(0.95), lengths[^1], lengths.Average()),
-            Histogram = HistogramOf(lengths),
+            Histogram = HistogramOf(lengths, share),
             LabelCounts = labels is null or { Problem: ProblemType.Regression }
                 ? []
-                : LabelCountsOf(data.Examples, labels),
+                : [.. LabelCountsOf(examples, labels).Select(l => (l.Item1, (long)Math.Round(l.Item2 * share)))],
             Skipped = data.Skipped,
             BadLines = badLines ?? [],
             Unused = unused ?? [],
@@ -104,7 +111,7 @@ public sealed record DataReport
                 .Select(c => (c.Key, c.Value))],
         };
         // The nearest rank: the least length that this share of the examples does not exceed.
-        int At(double share) => lengths[Math.Max(0, (int)Math.Ceiling(share * lengths.Length) - 1)];
+        int At(double rank) => lengths[Math.Max(0, (int)Math.Ceiling(rank * lengths.Length) - 1)];
     }
 
     /// <summary>What a person should know before training, a sentence each.</summary>
@@ -132,13 +139,14 @@ public sealed record DataReport
         if (missing.Count > 0) yield return $"No example has the label {string.Join(", ", missing.Take(10))}.";
     }
 
-    private static List<LengthBar> HistogramOf(int[] lengths)
+    private static List<LengthBar> HistogramOf(int[] lengths, double share)
     {
         var (least, most) = (lengths[0], lengths[^1]);
         var width = (most - least + Bars) / Bars;
         var counts = new int[(most - least) / width + 1];
         foreach (var length in lengths) counts[(length - least) / width]++;
-        return [.. counts.Select((count, i) => new LengthBar(least + i * width, least + (i + 1) * width - 1, count))];
+        return [.. counts.Select((count, i) => new LengthBar(
+            least + i * width, least + (i + 1) * width - 1, (int)Math.Round(count * share)))];
     }
 
     private static List<(string, long)> LabelCountsOf(IReadOnlyList<Example> examples, LabelVocabulary labels)

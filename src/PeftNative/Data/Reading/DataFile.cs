@@ -1,113 +1,89 @@
-using System.Text;
-
 namespace PeftNative.Data.Reading;
 
 /// <summary>
-/// Reads the records of a data file, one after the other, without holding the file in memory (json excepted, see
-/// <see cref="JsonFileReader"/>). The format follows from the file's ending.
+/// Reads the records of a data file, one after the other, without holding the file in memory (an object with arrays
+/// and txt excepted). The format follows from the file's ending; gzip, and what other assemblies undo, is seen at its
+/// start.
 /// </summary>
 public static class DataFile
 {
+    private static readonly string[] Own =
+        [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".conll", ".bio", ".iob", ".txt"];
+
     /// <summary>The endings that can be read.</summary>
-    public static IReadOnlyList<string> Extensions { get; } = [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt"];
+    public static IReadOnlyList<string> Extensions => [.. Own, .. DataFormats.All.SelectMany(f => f.Extensions)];
 
     /// <summary>Reads a file; enumerating the result again reads it again.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="badLines">
-    /// Null: the first broken line is thrown. Otherwise broken lines of jsonl, csv and tsv are added here and reading
-    /// goes on after them; a file that is broken as a whole is thrown all the same.
+    /// <param name="path">
+    /// The file; several by a pattern (<c>train-*.jsonl</c>), or one array of a JSON object (<c>data.json#train</c>).
     /// </param>
+    /// <param name="badLines">
+    /// Null: the first broken line is thrown. Otherwise broken lines and records of JSON, csv and tsv are added here
+    /// and reading goes on after them; a file that is broken as a whole is thrown all the same.
+    /// </param>
+    /// <param name="options">How bytes become records; null for what the file itself says.</param>
     /// <exception cref="DataException">
     /// While enumerating: the file does not exist, has an unknown ending, is not what its ending says, holds a broken
     /// line or no record at all.
     /// </exception>
     /// <exception cref="StorageException">The file cannot be opened or read.</exception>
-    public static IEnumerable<RawRecord> Read(string path, ICollection<DataException>? badLines = null)
+    public static IEnumerable<RawRecord> Read(
+        string path, ICollection<DataException>? badLines = null, ReadOptions? options = null)
     {
-        using var source = Open(path);
-        var records = Path.GetExtension(path).ToLowerInvariant() switch
+        var (name, array) = DataPath.Split(path);
+        foreach (var file in DataPath.Files(name))
         {
-            ".jsonl" or ".ndjson" => JsonLinesReader.Read(source, path, badLines),
-            ".json" when JsonLinesReader.Recognizes(source) => JsonLinesReader.Read(source, path, badLines),
-            ".json" => JsonFileReader.Read(source, path),
-            ".csv" => DelimitedReader.Read(source, path, ',', badLines),
-            ".tsv" => DelimitedReader.Read(source, path, '\t', badLines),
-            ".txt" => TextFileReader.Read(source, path),
-            var other => throw new DataException($"Files ending in '{other}' cannot be read as data.", path,
-                $"Use one of {string.Join(", ", Extensions)}."),
-        };
-        var any = false;
-        foreach (var record in records)
-        {
-            any = true;
-            yield return record;
+            var any = false;
+            foreach (var record in ReadOne(file, array, badLines, options ?? ReadOptions.Default))
+            {
+                any = true;
+                yield return record;
+            }
+            if (!any) throw badLines is { Count: > 0 } ? NoneIsValid(path, badLines) : Empty(file);
         }
-        if (!any) throw badLines is { Count: > 0 } ? NoneIsValid(path, badLines) : Empty(path);
     }
+
+    private static IEnumerable<RawRecord> ReadOne(
+        string path, string? array, ICollection<DataException>? badLines, ReadOptions options)
+    {
+        var extension = DataPath.Extension(path);
+        if (DataFormats.Of(extension) is { } format)
+        {
+            using var file = DataContent.OpenFile(path);
+            foreach (var record in format.Read(file, path)) yield return record;
+            yield break;
+        }
+        var content = new DataContent(path, options);
+        using var stream = content.Open();
+        foreach (var record in extension switch
+        {
+            ".jsonl" or ".ndjson" or ".json" => JsonForms.Of(content) switch
+            {
+                JsonForm.Lines => JsonLinesReader.Read(stream, path, badLines),
+                JsonForm.Values => JsonValuesReader.ReadValues(stream, path, badLines),
+                JsonForm.Array => JsonValuesReader.ReadArray(stream, path, badLines),
+                _ => JsonFileReader.Read(stream, path, array),
+            },
+            ".csv" => DelimitedReader.Read(content, stream, ',', badLines, options),
+            ".tsv" => DelimitedReader.Read(content, stream, '\t', badLines, options),
+            ".conll" or ".bio" or ".iob" => ConllReader.Read(stream, path, badLines),
+            ".txt" => TextFileReader.Read(stream, path),
+            _ => throw Unknown(extension, path),
+        })
+            yield return content.IsPlain ? record : record with { Offset = null };
+    }
+
+    private static DataException Unknown(string extension, string path) =>
+        new($"Files ending in '{extension}' cannot be read as data.", path, extension is ".parquet" or ".arrow"
+            ? "Add the package PeftNative.Columnar, or convert it to jsonl."
+            : $"Use one of {string.Join(", ", Extensions)}.");
 
     internal static DataException Empty(string path) =>
         new("The data file holds no records.", path,
             "Check that the right file was given and that writing it was finished.");
 
-    private static DataException NoneIsValid(string path, ICollection<DataException> badLines) =>
+    internal static DataException NoneIsValid(string path, ICollection<DataException> badLines) =>
         new($"None of the {badLines.Count} records is valid. The first: {badLines.First().What}",
             badLines.First().Where ?? path,
             badLines.First().Remedy);
-
-    private static FileStream Open(string path)
-    {
-        if (Directory.Exists(path))
-            throw new DataException("A data file was expected, but this is a folder.", path, "Name a file inside it.");
-        try
-        {
-            var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1);
-            try
-            {
-                RefuseOtherKinds(stream, path);
-                return stream;
-            }
-            catch
-            {
-                stream.Dispose();
-                throw;
-            }
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new DataException("The data file does not exist.", path, "Check the path.", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new StorageException(
-                "The data file cannot be opened: " + e.Message, path, "Check its permissions.", e);
-        }
-    }
-
-    private static readonly (byte[] Start, string What, string Remedy)[] OtherKinds =
-    [
-        ("version https://git-lfs"u8.ToArray(), "This is a git-lfs pointer, not the data itself.",
-            "Run 'git lfs pull' in its repository."),
-        ([0x1F, 0x8B], "The data file is compressed with gzip.", "Decompress it first."),
-        ("PK\x03\x04"u8.ToArray(), "The data file is a zip archive (or an Excel sheet).",
-            "Unpack it, or save the sheet as csv."),
-        ("PAR1"u8.ToArray(), "The data file is in Parquet format.", "Convert it to jsonl first."),
-        ([0xFF, 0xFE], "The data file is in UTF-16.", "Save it as UTF-8."),
-        ([0xFE, 0xFF], "The data file is in UTF-16.", "Save it as UTF-8."),
-        ("<!DOCTYPE"u8.ToArray(), "The data file is a web page.",
-            "Download the file itself, not the page that shows it."),
-        ("<html"u8.ToArray(), "The data file is a web page.", "Download the file itself, not the page that shows it."),
-    ];
-
-    private static void RefuseOtherKinds(FileStream stream, string path)
-    {
-        Span<byte> start = stackalloc byte[32];
-        start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
-        stream.Position = 0;
-        foreach (var (magic, what, remedy) in OtherKinds)
-        {
-            var head = start[..Math.Min(start.Length, magic.Length)];
-            if (head.SequenceEqual(magic) || Ascii.EqualsIgnoreCase(head, magic))
-                throw new DataException(what, path, remedy);
-        }
-    }
 }

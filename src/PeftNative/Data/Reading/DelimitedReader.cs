@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 
@@ -6,7 +7,8 @@ namespace PeftNative.Data.Reading;
 /// <summary>
 /// Comma- or tab-separated values by RFC 4180: a header line, fields that may be quoted, quotes doubled inside quoted
 /// fields, which may contain delimiters and line ends. A quote inside a field that does not begin with one is an
-/// ordinary character. Blank lines are left out.
+/// ordinary character. Blank lines are left out. Where the header has none of the usual delimiter, another one is
+/// looked for.
 /// </summary>
 internal sealed class DelimitedReader
 {
@@ -19,12 +21,24 @@ internal sealed class DelimitedReader
 
     private DelimitedReader(LineReader lines, char delimiter) => (_lines, _delimiter) = (lines, delimiter);
 
-    public static IEnumerable<RawRecord> Read(
-        Stream stream, string path, char delimiter, ICollection<DataException>? badLines)
+    public static IEnumerable<RawRecord> Read(DataContent content, Stream stream, char usual,
+        ICollection<DataException>? badLines, ReadOptions options)
     {
-        var reader = new DelimitedReader(new LineReader(stream, path), delimiter);
+        var delimiter = Delimiter.Find(content, usual);
+        if (delimiter != usual)
+            options.Notes?.Add($"{content.Path}: the columns are separated by {Delimiter.NameOf(delimiter)}");
+        var reader = new DelimitedReader(new LineReader(stream, content.Path), delimiter);
         if (reader.NextRow() is not { } header) yield break;
-        reader.CheckHeader(header);
+        if (options.IsWithoutHeader)
+        {
+            var first = header;
+            header = [.. first.Select((_, i) => (i + 1).ToString(CultureInfo.InvariantCulture))];
+            yield return reader.ToRecord(header, first);
+        }
+        else
+        {
+            reader.CheckHeader(header);
+        }
         while (true)
         {
             RawRecord record;
@@ -121,12 +135,6 @@ internal sealed class DelimitedReader
             throw Error("A column of the header has no name.", "The first line must name every column.");
         if (header.GroupBy(name => name).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw Error($"Two columns are named '{twice.Key}'.", "Give every column a name of its own.");
-        if (header is [var only] && only.IndexOfAny([';', '\t', ',', '|']) is >= 0 and var at)
-        {
-            var separator = only[at] == '\t' ? "tab" : only[at].ToString();
-            throw Error($"The header has one column only: {Excerpt.Of(only)}",
-                $"The columns seem to be separated by '{separator}'; save the file as csv (commas) or tsv (tabs).");
-        }
     }
 
     private RawRecord ToRecord(List<string> header, List<string> row)

@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 namespace PeftNative.Data.Reading;
 
 /// <summary>
-/// A JSON file: an array of objects, or an object that holds exactly one array. The bytes of the file are held in
-/// memory (at most 1 GB; JSON Lines has no such limit), the records are built one after the other.
+/// A JSON object that holds arrays of records. The bytes of the file are held in memory (at most 1 GB; JSON Lines and
+/// arrays have no such limit), the records are built one after the other.
 /// </summary>
 internal sealed class JsonFileReader
 {
@@ -20,36 +20,63 @@ internal sealed class JsonFileReader
     private JsonFileReader(ReadOnlyMemory<byte> array, string path, long line) =>
         (_array, _path, _line) = (array, path, line);
 
-    public static IEnumerable<RawRecord> Read(Stream stream, string path)
+    /// <summary>Reads one of the arrays.</summary>
+    /// <param name="stream">The file.</param>
+    /// <param name="path">Its name.</param>
+    /// <param name="array">The name of the array; null for the only one, or the one to train on.</param>
+    public static IEnumerable<RawRecord> Read(Stream stream, string path, string? array)
     {
         var file = WholeFile.Read(stream, path, "Convert it to jsonl, which is read line by line.");
-        var array = FindArray(file, path);
-        var reader = new JsonFileReader(file[array], path, 1 + LineFeeds(file[..array.Start].Span));
+        var bytes = Choose(Arrays(file, path), path, array);
+        var reader = new JsonFileReader(file[bytes], path, 1 + LineFeeds(file[..bytes.Start].Span));
         while (reader.Next() is { } record) yield return record;
     }
 
-    private static Range FindArray(ReadOnlyMemory<byte> file, string path)
+    /// <summary>The names of all arrays of records.</summary>
+    public static IReadOnlyList<string> Names(Stream stream, string path) =>
+        [.. Arrays(WholeFile.Read(stream, path, "Convert it to jsonl."), path).Where(a => a.HasRecords)
+            .Select(a => a.Name)];
+
+    private static Range Choose(List<Found> arrays, string path, string? name)
+    {
+        if (name is not null)
+        {
+            return arrays.Find(a => a.Name == name)?.Bytes ?? throw new DataException(
+                $"The JSON object has no array '{name}'.", path,
+                $"It has {string.Join(", ", arrays.Select(a => a.Name).Take(10))}.");
+        }
+        if (arrays is [var only]) return only.Bytes;
+        var holding = arrays.FindAll(a => a.HasRecords);
+        return (holding is [var single] ? single : DataSplits.ToTrain(holding, a => a.Name))?.Bytes
+            ?? throw NotOneArray(path, arrays.ConvertAll(a => a.Name));
+    }
+
+    private static List<Found> Arrays(ReadOnlyMemory<byte> file, string path)
     {
         if (file.Span.Trim(" \t\r\n"u8).IsEmpty) throw DataFile.Empty(path);
         try
         {
             var reader = new Utf8JsonReader(file.Span, Options);
             reader.Read();
-            var arrays = new List<(string Name, Range Bytes)>();
-            if (reader.TokenType == JsonTokenType.StartArray) arrays.Add(("", SkipValue(ref reader)));
-            else if (reader.TokenType == JsonTokenType.StartObject) FindArrays(ref reader, arrays);
+            var arrays = new List<Found>();
+            if (reader.TokenType == JsonTokenType.StartObject) FindArrays(ref reader, arrays, file.Span);
+            else reader.Skip();
             reader.Read();
-            return arrays is [var only] ? only.Bytes : throw NotOneArray(path, arrays.ConvertAll(a => a.Name));
+            return arrays.Count > 0 ? arrays : throw NotOneArray(path, []);
         }
         catch (JsonException e)
         {
             throw new DataException($"The file is not valid JSON: {JsonErrors.Reason(e)}.",
                 new RecordOrigin(path, 1 + (e.LineNumber ?? 0)).ToString(),
-                "Correct the file; it may have been cut off.", e);
+                JsonErrors.Remedy(file.Span[..Math.Min(file.Length, 1000)],
+                    "Correct the file; it may have been cut off."), e);
         }
     }
 
-    private static void FindArrays(ref Utf8JsonReader reader, List<(string, Range)> arrays)
+    private sealed record Found(string Name, Range Bytes, bool HasRecords);
+
+    private static void FindArrays(ref Utf8JsonReader reader, List<Found> arrays,
+        ReadOnlySpan<byte> file)
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -57,7 +84,9 @@ internal sealed class JsonFileReader
             reader.Read();
             var isArray = reader.TokenType == JsonTokenType.StartArray;
             var bytes = SkipValue(ref reader);
-            if (isArray) arrays.Add((name, bytes));
+            if (!isArray) continue;
+            var first = file[bytes].Slice(1).TrimStart(" \t\r\n"u8);
+            arrays.Add(new Found(name, bytes, first is [(byte)'{' or (byte)']', ..]));
         }
     }
 

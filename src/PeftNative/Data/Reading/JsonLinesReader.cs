@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Unicode;
 
 namespace PeftNative.Data.Reading;
 
@@ -15,77 +16,46 @@ internal static class JsonLinesReader
             JsonObject fields;
             try
             {
-                fields = Parse(lines);
+                fields = Parse(lines.Line.Span, lines.Origin);
             }
             catch (DataException e) when (badLines is not null)
             {
                 badLines.Add(e);
                 continue;
             }
-            yield return new RawRecord(fields, lines.Origin);
+            yield return new RawRecord(fields, lines.Origin) { Offset = lines.Offset };
         }
     }
 
-    /// <summary>
-    /// Whether a file named .json holds JSON Lines after all: its first line is a whole object and another line
-    /// follows.
-    /// </summary>
-    public static bool Recognizes(Stream stream)
+    /// <summary>The object on a line.</summary>
+    /// <exception cref="DataException">The line is none.</exception>
+    public static JsonObject Parse(ReadOnlySpan<byte> line, RecordOrigin origin)
     {
+        if (!Utf8.IsValid(line)) throw LineReader.NotUtf8(line, origin);
         try
         {
-            var lines = new LineReader(stream, "");
-            while (lines.Next() && lines.Line.Span.Trim(" \t\r"u8).IsEmpty) { }
-            if (!lines.Line.Span.TrimStart(" \t"u8).StartsWith("{"u8)) return false;
-            Parse(lines);
-            while (lines.Next())
-            {
-                if (lines.Line.Span.TrimStart(" \t\r"u8).StartsWith("{"u8)) return true;
-            }
-            return false;
-        }
-        catch (DataException)
-        {
-            return false;
-        }
-        finally
-        {
-            stream.Position = 0;
-        }
-    }
-
-    private static JsonObject Parse(LineReader lines)
-    {
-        lines.RequireUtf8();
-        try
-        {
-            var reader = new Utf8JsonReader(lines.Line.Span, new JsonReaderOptions { MaxDepth = JsonValues.MaxDepth });
+            var reader = new Utf8JsonReader(line, new JsonReaderOptions { MaxDepth = JsonValues.MaxDepth });
             reader.Read();
             var value = JsonValues.Read(ref reader);
             reader.Read();
-            return value as JsonObject ?? throw NotAnObject(lines, value);
+            return value as JsonObject ?? throw new DataException(
+                $"The line is not a JSON object: {Excerpt.Of(line)}", origin.ToString(),
+                """Write each record as one object on one line, such as {"text": "..."}.""");
         }
         catch (JsonException e)
         {
-            throw Broken(lines, e);
+            throw Broken(line, origin, e);
         }
     }
 
-    private static DataException NotAnObject(LineReader lines, JsonNode? value) =>
-        new($"The line is not a JSON object: {Excerpt.Of(lines.Line.Span)}", lines.Origin.ToString(), value is JsonArray
-            ? "If the whole file is one JSON array, name it .json."
-            : """Write each record as one object on one line, such as {"text": "..."}.""");
-
-    private static DataException Broken(LineReader lines, JsonException error)
+    private static DataException Broken(ReadOnlySpan<byte> line, RecordOrigin origin, JsonException error)
     {
-        var text = lines.Line.Span.TrimEnd(" \t"u8);
-        var remedy = text.SequenceEqual("{"u8) || text.SequenceEqual("["u8)
-            ? "Each record must be on one line; a file with indented JSON must be named .json."
-            : "Correct the line; each line must hold one whole JSON object.";
+        var text = line.TrimEnd(" \t"u8);
         return new DataException(
             $"The line is not valid JSON{JsonErrors.Place(error)}: {JsonErrors.Reason(error)}. "
                 + $"It begins: {Excerpt.Of(text)}",
-            lines.Origin.ToString(), remedy, error);
+            origin.ToString(),
+            JsonErrors.Remedy(text, "Correct the line; each line must hold one whole JSON object."), error);
     }
 }
 
@@ -98,6 +68,19 @@ internal static class JsonErrors
         var reason = (end < 0 ? error.Message : error.Message[..end]).TrimEnd('.', ' ');
         return Excerpt.Of(reason) is var shown && reason.Length > 200 ? shown : reason;
     }
+
+    /// <summary>What to do about broken JSON.</summary>
+    public static string Remedy(ReadOnlySpan<byte> text, string otherwise = "Correct the record.") =>
+        LooksLikePython(text)
+            ? "It looks like a Python literal ('single quotes', None, True). Write it with json.dumps."
+            : HasBareNumber(text) ? "NaN and Infinity are no JSON: give a number, or leave the record out." : otherwise;
+
+    /// <summary>Whether names or texts stand in single quotes, as repr() of Python writes them.</summary>
+    public static bool LooksLikePython(ReadOnlySpan<byte> text) =>
+        text.TrimStart("[ \t\r\n"u8) is [(byte)'{', .. var rest] && rest.TrimStart(" \t\r\n"u8) is [(byte)'\'', ..];
+
+    private static bool HasBareNumber(ReadOnlySpan<byte> text) =>
+        text.IndexOf(": NaN"u8) >= 0 || text.IndexOf(":NaN"u8) >= 0 || text.IndexOf("Infinity"u8) >= 0;
 
     public static string Place(JsonException error) => error.BytePositionInLine is { } at ? $" at byte {at + 1}" : "";
 }

@@ -15,9 +15,13 @@ internal sealed class LineReader(Stream stream, string path)
     private byte[] _buffer = new byte[1 << 16];
     private int _start, _end;
     private bool _finished;
+    private long _offset;
 
     /// <summary>The number of the current line, from 1.</summary>
     public long LineNumber { get; private set; }
+
+    /// <summary>Bytes of the stream before the current line.</summary>
+    public long Offset { get; private set; }
 
     /// <summary>The bytes of the current line without its end; valid until the next one is read.</summary>
     public ReadOnlyMemory<byte> Line { get; private set; }
@@ -34,7 +38,9 @@ internal sealed class LineReader(Stream stream, string path)
         var length = FindLineFeed();
         if (length < 0 && _start == _end) return false;
         LineNumber++;
+        Offset = _offset;
         var next = length < 0 ? _end : _start + length + 1;
+        _offset += next - _start;
         var line = _buffer.AsMemory(_start, length < 0 ? _end - _start : length);
         if (LineNumber == 1 && line.Span.StartsWith(ByteOrderMark)) line = line[ByteOrderMark.Length..];
         var carriageReturn = length >= 0 && line.Span is [.., (byte)'\r'];
@@ -63,7 +69,8 @@ internal sealed class LineReader(Stream stream, string path)
         var valid = ValidLength(bytes);
         return new DataException(
             $"The text is not UTF-8: byte {valid + 1} is 0x{bytes[valid]:X2}{Excerpt.After(bytes[..valid])}.",
-            origin.ToString(), "Save the file as UTF-8.");
+            origin.ToString(),
+            "Name its encoding with --encoding, such as latin1 or windows-1252, or save the file as UTF-8.");
     }
 
     private static int ValidLength(ReadOnlySpan<byte> bytes)

@@ -13,4 +13,8 @@ public sealed record RecordOrigin(string File, long Line)
 /// <param name="Fields">Names and values. Values of csv and tsv are always texts.</param>
 /// <param name="Origin">Where it was read.</param>
 /// <param name="IsDelimited">Whether it comes from csv or tsv, where "1" may mean the number.</param>
-public sealed record RawRecord(JsonObject Fields, RecordOrigin Origin, bool IsDelimited = false);
+public sealed record RawRecord(JsonObject Fields, RecordOrigin Origin, bool IsDelimited = false)
+{
+    /// <summary>Bytes of the content before the record, where it is JSON that can be read from there alone.</summary>
+    internal long? Offset { get; init; }
+}

@@ -10,22 +10,27 @@ internal static class WholeFile
     /// <summary>The bytes of a UTF-8 file without its byte order mark.</summary>
     public static ReadOnlyMemory<byte> Read(Stream stream, string path, string remedyIfTooLarge)
     {
-        if (stream.Length > MaxBytes)
-            throw new DataException($"The file has {stream.Length >> 20} MB; it may have 1024.", path,
-                remedyIfTooLarge);
-        ReadOnlyMemory<byte> file = ReadBytes(stream, path);
+        ReadOnlyMemory<byte> file = ReadBytes(stream, path, remedyIfTooLarge);
         var mark = System.Text.Encoding.UTF8.Preamble;
         if (file.Span.StartsWith(mark)) file = file[mark.Length..];
         return Utf8.IsValid(file.Span) ? file : throw NotUtf8(file.Span, path);
     }
 
-    private static byte[] ReadBytes(Stream stream, string path)
+    private static ReadOnlyMemory<byte> ReadBytes(Stream stream, string path, string remedyIfTooLarge)
     {
         try
         {
-            var file = new byte[stream.Length];
-            stream.ReadExactly(file);
-            return file;
+            // One byte more shows that there is no more.
+            var file = new byte[stream.CanSeek ? Math.Min(MaxBytes, stream.Length) + 1 : 1 << 20];
+            var length = 0;
+            while (stream.Read(file, length, file.Length - length) is > 0 and var read)
+            {
+                length += read;
+                if (length > MaxBytes)
+                    throw new DataException($"The file has more than {MaxBytes >> 20} MB.", path, remedyIfTooLarge);
+                if (length == file.Length) Array.Resize(ref file, (int)Math.Min(MaxBytes + 1, file.Length * 2L));
+            }
+            return file.AsMemory(0, length);
         }
         catch (IOException e)
         {

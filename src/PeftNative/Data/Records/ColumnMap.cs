@@ -48,6 +48,15 @@ public sealed class ColumnMap
         shape.Required.Concat(shape.Optional).Append(ShapeFields.Adapter)
             .Select(field => (field, NameIn(fields, field)!)).Where(found => found.Item2 is not null);
 
+    /// <summary>Whether a given name is a path or a template that takes something from a field.</summary>
+    internal bool Mentions(string field) => Names.Any(name => FieldExpression.Of(name)?.Mentions(field) ?? false);
+
+    /// <summary>The given names.</summary>
+    internal IEnumerable<string> Names => _columns.Values;
+
+    /// <summary>Whether every given name is a number: that of a column in a file without a header.</summary>
+    internal bool AreNumbers => _columns.Count > 0 && _columns.Values.All(name => int.TryParse(name, out _));
+
     /// <summary>Given names that a record does not have.</summary>
     internal IEnumerable<string> AbsentFrom(JsonObject fields) =>
         _columns.Values.Where(name => !fields.ContainsKey(name));

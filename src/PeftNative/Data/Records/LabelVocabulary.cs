@@ -41,14 +41,20 @@ public sealed class LabelVocabulary
     public static LabelVocabulary Find(
         IEnumerable<DataRecord> records, IReadOnlyList<string>? modelLabels = null, ProblemType? problem = null)
     {
-        var survey = new LabelSurvey();
-        foreach (var record in records) survey.Add(record);
+        var survey = records is RecordStore { Survey: { } known } ? known : Survey(records);
         var found = problem ?? survey.Problem;
         if (found == ProblemType.Regression) return new LabelVocabulary(found, ["LABEL_0"], false);
         var names = survey.Names();
         var areNamed = survey.HasNames && names.Except(modelLabels ?? []).Any();
         var fromModel = modelLabels is not null && !(areNamed && ArePlaceholders(modelLabels));
         return new LabelVocabulary(found, fromModel ? Distinct(modelLabels!) : names, survey.IsMultiHot);
+    }
+
+    private static LabelSurvey Survey(IEnumerable<DataRecord> records)
+    {
+        var survey = new LabelSurvey();
+        foreach (var record in records) survey.Add(record);
+        return survey;
     }
 
     /// <summary>The labels of a model whose data has none, as in prediction.</summary>
@@ -101,7 +107,8 @@ public sealed class LabelVocabulary
         return targets;
     }
 
-    private static bool ArePlaceholders(IReadOnlyList<string> names) =>
+    /// <summary>Whether labels are those of a model that nobody has named (also where there are none).</summary>
+    internal static bool ArePlaceholders(IReadOnlyList<string> names) =>
         names.Select((name, i) => name == $"LABEL_{i}").All(isPlaceholder => isPlaceholder);
 
     private static IReadOnlyList<string> Distinct(IReadOnlyList<string> names) =>

@@ -123,7 +123,9 @@ internal static class RunIdentity
     private static string Digest(EncodedData data)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var e in data.Examples)
+        // Examples that are not held stand for the records that they are made of, and some show how they are made.
+        if (data.RecordsDigest is { } records) hash.AppendData(Encoding.UTF8.GetBytes(records));
+        foreach (var e in data.Sample())
         {
             Append<int>(hash, e.Ids);
             Append<byte>(hash, e.TokenTypes);

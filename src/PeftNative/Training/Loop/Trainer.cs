@@ -46,8 +46,8 @@ public sealed class Trainer : IDisposable
             throw new UsageException("gradient_accumulation_steps must be at least 1.");
         RequireEvaluation(model, eval, options);
         Loop.ClassWeights.Require(model, options.ClassWeights);
-        RunLimits.Require(adapter, train.Examples);
-        if (eval is not null) RunLimits.Require(adapter, eval.Examples);
+        RunLimits.Require(adapter, train.Sample());
+        if (eval is not null) RunLimits.Require(adapter, eval.Sample());
         (this.model, Adapter, this.options, this.train) = (model, adapter, options, train);
         loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget,
             train.Rows);
@@ -63,7 +63,7 @@ public sealed class Trainer : IDisposable
             Seed = options.Seed, Memory = { Budget = options.MemoryBudgetBytes }, Graphs = { IsOn = options.UseGraphs },
         };
         var isRepeated = TotalSteps > StepsPerEpoch;
-        if (isRepeated && FrozenLayerCache.BytesFor(model, train.Examples.Sum(e => (long)e.Length))
+        if (isRepeated && FrozenLayerCache.BytesFor(model, train.Tokens)
             <= options.FrozenLayerCacheBytes)
             run.FrozenLayers = new FrozenLayerCache(model);
         evaluator = eval is null ? null : new Evaluator(model, eval, options.BatchSize, adapter)

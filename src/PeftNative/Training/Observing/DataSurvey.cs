@@ -7,7 +7,8 @@ using PeftNative.Data.Reading;
 namespace PeftNative.Training.Observing;
 
 /// <summary>
-/// What observations need to know of all examples, found in one pass over each data set. Not thread-safe.
+/// What observations need to know of all examples, found in one pass over each data set. Of data that are not held, some
+/// examples are looked at, and all only where these make one suspicious. Not thread-safe.
 /// </summary>
 internal sealed class DataSurvey
 {
@@ -22,12 +23,13 @@ internal sealed class DataSurvey
         this.run = run;
         var labels = run.Model.Task.Classifies() ? run.Model.Config.Labels.Count : 0;
         (TrainLabels, EvalLabels) = (new long[labels], new long[labels]);
-        foreach (var example in run.Eval?.Examples ?? [])
+        foreach (var example in run.Eval?.Sample() ?? [])
         {
             evaluated.TryAdd(Digest(example), example.Origin);
             Count(example, EvalLabels);
         }
-        foreach (var example in run.Train.Examples) Add(example);
+        foreach (var example in run.Train.Sample()) Add(example);
+        if (run.Train.IsOnDisk) LookAgain();
     }
 
     /// <summary>How many examples there are to train on.</summary>
@@ -74,6 +76,21 @@ internal sealed class DataSurvey
         }
         Examples++;
     }
+
+    // A rare label may be in none of the examples that were looked at.
+    private void LookAgain()
+    {
+        var oneAnswer = !run.Model.Task.WritesText() && HasOneAnswer;
+        if (!oneAnswer && !IsAnyMissing()) return;
+        foreach (var example in run.Train.Examples)
+        {
+            Count(example, TrainLabels);
+            CompareAnswer(example);
+            if (!(oneAnswer && HasOneAnswer) && !IsAnyMissing()) return;
+        }
+    }
+
+    private bool IsAnyMissing() => EvalLabels.Zip(TrainLabels).Any(l => l.First > 0 && l.Second == 0);
 
     private static void Count(Example example, long[] counts)
     {

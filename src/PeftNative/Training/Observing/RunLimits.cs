@@ -8,7 +8,7 @@ namespace PeftNative.Training.Observing;
 /// <summary>What would stop a run at some later step: ids and positions outside the model's tables.</summary>
 internal static class RunLimits
 {
-    /// <summary>Looks at every example.</summary>
+    /// <summary>Looks at the examples: all that are held, some of those that are not.</summary>
     /// <exception cref="DataException">One does not fit the model with its adapter.</exception>
     internal static void Require(Adapter adapter, IEnumerable<Example> examples)
     {
