@@ -160,7 +160,7 @@ internal sealed class DataPlan
     public EncodedData Encode(ITokenizer tokenizer, string modelFolder, int maxLength, LabelVocabulary? labels,
         RunDate? date = null, PackingStrategy? strategy = null)
     {
-        if (Records.FirstOrDefault() is UncheckedRecord)
+        if (Records is [UncheckedRecord, ..])
             return EncodeAsTrl(tokenizer, ChatTemplate.Load(modelFolder)?.WithClock(date ?? RunDate.Of(values)),
                 maxLength, strategy);
         // What is cut into pieces, or anywhere, must come whole.

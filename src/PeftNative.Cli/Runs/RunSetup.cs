@@ -4,7 +4,6 @@ using PeftNative.Data.Batching;
 using PeftNative.Data.Encoding;
 using PeftNative.Data.Inspection;
 using PeftNative.Data.Preparation;
-using PeftNative.Data.Reading;
 using PeftNative.Data.Records;
 using PeftNative.Models;
 using PeftNative.Models.Families;
