@@ -1,3 +1,5 @@
+using PeftNative.Data.Batching;
+
 namespace PeftNative.Cli.Options;
 
 /// <summary>Settings of the verbs that read data.</summary>
@@ -53,7 +55,7 @@ internal static class DataSettings
         "The fields of the records; by default found from the first 100.")
     {
         Choices = ["text", "prompt_completion", "instruction", "messages", "text_label", "text_pair_label",
-            "tokens_tags", "source_target"],
+            "tokens_tags", "source_target", "preference", "unpaired_preference"],
         ValueName = "NAME", Group = "Data",
     };
 
@@ -83,8 +85,42 @@ internal static class DataSettings
         Default = "true", Group = "Data",
     };
 
+    public static readonly Setting AssistantOnly = new("assistant_only_loss", SettingKind.Switch,
+        "Learn of the assistant's turns only what the chat template marks with {% generation %}, where it does.")
+    {
+        Aliases = ["assistant_only"], Group = "Data",
+    };
+
+    public static readonly Setting TemplateArguments = new("chat_template_kwargs", SettingKind.Map,
+        "Variables of the chat template, such as enable_thinking=false; a record's own come before them.")
+    {
+        ValueName = "JSON", Group = "Data",
+    };
+
+    public static readonly Setting TemplateDate = new("chat_template_date", SettingKind.Text,
+        "The local date and time that chat templates see. Default now; a run that goes on keeps its date.")
+    {
+        ValueName = "DATE", Group = "Data",
+    };
+
+    public static readonly Setting AlternateTurns = new("alternate_turns", SettingKind.Switch,
+        "Read a conversation that is a list of texts as turns of user and assistant, by turns.") { Group = "Data" };
+
     public static readonly Setting Packing = new("packing", SettingKind.Switch,
         "Put short texts together into rows of max_seq_length.") { Group = "Data" };
+
+    public static readonly Setting PackingStrategy = new("packing_strategy", SettingKind.Text,
+        "With --packing, rows as TRL packs them: bfd cuts longer texts off, bfd_split into pieces, wrapped joins all "
+            + "texts. Default the best fit of whole texts.")
+    {
+        Choices = RowPacking.Names, Group = "Data",
+    };
+
+    public static readonly Setting Preparation = new("preparation", SettingKind.Text,
+        "own learns each answer as the model will be asked for it; trl makes of records what TRL's SFTTrainer does.")
+    {
+        Default = "own", Choices = ["own", "trl"], Group = "Data",
+    };
 
     public static readonly Setting SkipBadLines = new("skip_bad_lines", SettingKind.Switch,
         "Leave unusable records out, however many: max_bad_records without a limit.") { Group = "Data" };
@@ -98,7 +134,7 @@ internal static class DataSettings
     /// <summary>How records are read.</summary>
     public static readonly Setting[] Reading =
     [
-        Task, Shape, Columns, LabelColumns, ProblemType, Split, Encoding, MaxLength, MaskPrompt, MaxBadRecords,
-        SkipBadLines,
+        Task, Shape, Columns, LabelColumns, ProblemType, Split, Encoding, MaxLength, MaskPrompt, AssistantOnly,
+        TemplateArguments, TemplateDate, AlternateTurns, Preparation, MaxBadRecords, SkipBadLines,
     ];
 }

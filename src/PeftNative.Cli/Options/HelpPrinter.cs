@@ -5,7 +5,7 @@ namespace PeftNative.Cli.Options;
 /// <summary>Writes help that fits a screen: what the verb does, one whole call to copy, the settings.</summary>
 internal static class HelpPrinter
 {
-    private const int Width = 110, MostRows = 20;
+    private const int Width = 110, MostRows = 20, MostWithValues = 20;
 
     /// <summary>What <c>peftnative</c> alone says.</summary>
     public static void PrintOverview(IReadOnlyList<Verb> verbs, TextWriter to)
@@ -70,9 +70,11 @@ internal static class HelpPrinter
 
     private static void WriteFlags(TextWriter to, List<Setting> settings)
     {
-        foreach (var line in Wrap([.. settings.Select(s => s.Default is null ? s.Usage : $"{s.Usage} [{s.Default}]")],
-            Width - 4, "  "))
-            to.WriteLine("  " + line);
+        // Of very many only the names have room.
+        var isCrowded = settings.Count > MostWithValues;
+        foreach (var line in Wrap([.. settings.Select(Flag)], Width - 4, "  ")) to.WriteLine("  " + line);
+
+        string Flag(Setting s) => isCrowded ? $"--{s.Key}" : s.Default is null ? s.Usage : $"{s.Usage} [{s.Default}]";
     }
 
     private static List<string> Wrap(string[] words, int width, string between = " ")

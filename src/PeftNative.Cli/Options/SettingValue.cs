@@ -104,7 +104,7 @@ internal static partial class SettingValue
         {
             if (pair.Split('=', 2) is not [{ Length: > 0 } key, var value]) throw Wrong(setting, text, where);
             result[key] = double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
-                ? number : value;
+                ? number : Switch(value) ?? JsonValue.Create(value);
         }
         return result;
     }

@@ -160,8 +160,9 @@ internal static class TrainSettings
         Shared.Model, DataSettings.Data, DataSettings.ValSize, Adapter, MergeAdapter, MethodSettings.Name,
         .. MethodSettings.Keys,
         .. QuantizationSettings.All,
-        .. DataSettings.Reading, DataSettings.Packing, Epochs, MaxSteps, DataSettings.BatchSize, Accumulation,
-        LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, ClassWeight,
+        .. DataSettings.Reading, DataSettings.Packing, DataSettings.PackingStrategy, Epochs, MaxSteps,
+        DataSettings.BatchSize, Accumulation, LearningRate, Scheduler, SchedulerArguments, WarmupRatio, WarmupSteps,
+        WeightDecay, ClassWeight,
         Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, Shared.Seed,
     ];
 
@@ -171,10 +172,10 @@ internal static class TrainSettings
         Shared.Model, DataSettings.Data, DataSettings.EvalData, DataSettings.ValSize, Output, Adapter, MergeAdapter,
         MethodSettings.Name,
         .. MethodSettings.Keys, .. QuantizationSettings.All,
-        .. DataSettings.Reading, DataSettings.Packing, DataSettings.BatchSize, Accumulation, Epochs, MaxSteps,
-        LearningRate, FindRate, Scheduler,
-        SchedulerArguments, WarmupRatio, WarmupSteps, WeightDecay, ClassWeight, Beta1, Beta2, Epsilon,
-        MaxGradientNorm, GroupByLength, OnNan, FrozenCache, MemoryBudget, Graphs,
+        .. DataSettings.Reading, DataSettings.Packing, DataSettings.PackingStrategy, DataSettings.BatchSize,
+        Accumulation, Epochs, MaxSteps, LearningRate, FindRate, Scheduler, SchedulerArguments, WarmupRatio,
+        WarmupSteps, WeightDecay, ClassWeight, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan,
+        FrozenCache, MemoryBudget, Graphs,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience,
         MinDelta, TuneThresholds, ReportTo, Resume, .. Shared.Machine,
     ];

@@ -1,7 +1,10 @@
+using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Data;
+using PeftNative.Data.Batching;
 using PeftNative.Data.Encoding;
+using PeftNative.Data.Preparation;
 using PeftNative.Data.Reading;
 using PeftNative.Data.Records;
 using PeftNative.Models.Config;
@@ -16,7 +19,7 @@ namespace PeftNative.Cli.Runs;
 /// </summary>
 internal sealed class DataPlan
 {
-    private const int UsualLength = 512;
+    private const int UsualLength = 512, UsualLengthOfTrl = 1024;
 
     private readonly SettingValues values;
     private readonly Terminal terminal;
@@ -38,6 +41,15 @@ internal sealed class DataPlan
     /// <summary>Lines that were left out.</summary>
     public IReadOnlyList<DataException> BadLines { get; init; } = [];
 
+    /// <summary>The names in the file of the fields, by field.</summary>
+    public IReadOnlyDictionary<string, string> Columns { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Names in the file that have no use.</summary>
+    public IReadOnlyList<string> Unused { get; init; } = [];
+
+    /// <summary>Columns that may be labels, as they hold 0 or 1.</summary>
+    public IReadOnlyList<string> LabelCandidates { get; init; } = [];
+
     /// <summary>Whether the records need not say what is to be learned.</summary>
     public bool IsForPrediction { get; init; }
 
@@ -51,9 +63,10 @@ internal sealed class DataPlan
                 ? Enum.Parse<RecordShape>(shape.Replace("_", ""), ignoreCase: true) : null,
             Columns = values.Has(DataSettings.Columns) ? new ColumnMap(values.Map(DataSettings.Columns))
                 : ColumnMap.Default,
-            SkipBadLines = true,
-            ForPrediction = forPrediction, LabelColumns = values.Texts(DataSettings.LabelColumns),
+            SkipBadLines = true, ForPrediction = forPrediction,
+            LabelColumns = values.Texts(DataSettings.LabelColumns),
             Reading = new ReadOptions { Encoding = values.OptionalText(DataSettings.Encoding), Notes = notes },
+            Unchecked = IsOfTrl(values) && !forPrediction, AlternateTurns = values.Switch(DataSettings.AlternateTurns),
         });
         using var progress = new ProgressLine(terminal);
         var records = source.Load(progress, terminal.Cancellation);
@@ -63,7 +76,8 @@ internal sealed class DataPlan
         return new DataPlan(values, terminal)
         {
             Path = path, Shape = source.Shape, Task = TaskOf(source.Shape, values), Records = records,
-            BadLines = source.BadLines,
+            BadLines = source.BadLines, Columns = source.Columns, Unused = source.Unused,
+            LabelCandidates = source.LabelCandidates,
             IsForPrediction = forPrediction,
         };
     }
@@ -75,8 +89,8 @@ internal sealed class DataPlan
     public DataPlan With(
         IReadOnlyList<DataRecord> records, string path, IReadOnlyList<DataException> badLines) => new(values, terminal)
     {
-        Path = path, Shape = Shape, Task = Task, Records = records, BadLines = badLines,
-        IsForPrediction = IsForPrediction,
+        Path = path, Shape = Shape, Task = Task, Records = records, BadLines = badLines, Columns = Columns,
+        Unused = Unused, LabelCandidates = LabelCandidates, IsForPrediction = IsForPrediction,
     };
 
     /// <summary>The same with some of the records, by their places.</summary>
@@ -99,7 +113,10 @@ internal sealed class DataPlan
         if (Task == ModelTask.CausalLM && names.LanguageModelHead is null)
             throw new UsageException(
                 $"A {config.ModelType} model cannot learn to continue texts, as these records ask for.", Path,
-                "Give records with labels (text + label, or tokens + tags), or another model.");
+                LabelCandidates.Count == 0
+                    ? "Give records with labels (text + label, or tokens + tags), or another model."
+                    : $"If columns are labels: --label_columns {string.Join(",", LabelCandidates)}. Otherwise give "
+                        + "records with labels (text + label, or tokens + tags), or another model.");
     }
 
     /// <summary>The labels of a classifier; null for other tasks.</summary>
@@ -119,10 +136,9 @@ internal sealed class DataPlan
     private IReadOnlyList<string>? ClassNames()
     {
         var field = Task == ModelTask.TokenClassification ? "tags" : "label";
-        var mapped = values.Map(DataSettings.Columns).GetValueOrDefault(field);
-        var names = mapped is null ? ShapeFields.NamesOf(field) : [mapped];
+        if (!Columns.TryGetValue(field, out var column)) return null;
         var known = Path.Split(" + ").Select(DatasetInfo.Find).FirstOrDefault(k => k.Count > 0);
-        return known?.FirstOrDefault(k => names.Contains(k.Key, StringComparer.OrdinalIgnoreCase)).Value;
+        return known?.GetValueOrDefault(column);
     }
 
     /// <summary>The most tokens of an example for a model.</summary>
@@ -136,27 +152,93 @@ internal sealed class DataPlan
         // A table of positions ends somewhere, rotary ones do not.
         var taken = names.PositionEmbedding is null ? 0
             : leading + (names.HasPositionMargin ? 0 : config.PositionOffset);
-        return Math.Max(2, Math.Min(UsualLength, config.MaxPositions - taken));
+        var usual = IsOfTrl(values) ? UsualLengthOfTrl : UsualLength;
+        return Math.Max(2, Math.Min(usual, config.MaxPositions - taken));
     }
 
     /// <summary>Turns the records into examples.</summary>
-    public EncodedData Encode(ITokenizer tokenizer, string modelFolder, int maxLength, LabelVocabulary? labels)
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="modelFolder">Where its chat template is.</param>
+    /// <param name="maxLength">The most tokens of an example.</param>
+    /// <param name="labels">The labels of a classifier.</param>
+    /// <param name="date">The date that the chat template sees; null for that of the settings.</param>
+    /// <param name="strategy">How examples are put together into rows; null for not at all.</param>
+    public EncodedData Encode(ITokenizer tokenizer, string modelFolder, int maxLength, LabelVocabulary? labels,
+        RunDate? date = null, PackingStrategy? strategy = null)
     {
+        if (Records.FirstOrDefault() is UncheckedRecord)
+            return EncodeAsTrl(tokenizer, ChatTemplate.Load(modelFolder)?.WithClock(date ?? RunDate.Of(values)),
+                maxLength, strategy);
+        // What is cut into pieces, or anywhere, must come whole.
+        var isWhole = strategy is PackingStrategy.BestFitSplit or PackingStrategy.Wrapped;
         var encoder = new ExampleEncoder(tokenizer, new EncodingOptions
         {
-            Task = Task, MaxLength = maxLength, Labels = labels, MaskPrompt = values.Switch(DataSettings.MaskPrompt),
-            ChatTemplate = Shape == RecordShape.Messages
-                ? ChatTemplate.Load(modelFolder) : null, ForPrediction = IsForPrediction,
+            Task = Task, MaxLength = isWhole ? int.MaxValue : maxLength, Labels = labels,
+            MaskPrompt = values.Switch(DataSettings.MaskPrompt),
+            ChatTemplate = Template(modelFolder, date), TemplateArguments = Arguments(values),
+            AssistantOnly = values.Switch(DataSettings.AssistantOnly), ForPrediction = IsForPrediction,
         });
         using var progress = new ProgressLine(terminal);
-        return EncodedData.From(Records, encoder, progress, terminal.Cancellation);
+        var examples = EncodedData.From(Records, encoder, progress, terminal.Cancellation);
+        return strategy is { } packing ? PackedExamples.Pack(examples, packing, maxLength) : examples;
     }
+
+    /// <summary>Whether records become what TRL makes of them.</summary>
+    public static bool IsOfTrl(SettingValues values) => values.Text(DataSettings.Preparation) == "trl";
+
+    private EncodedData EncodeAsTrl(
+        ITokenizer tokenizer, ChatTemplate? template, int maxLength, PackingStrategy? strategy)
+    {
+        if (Task != ModelTask.CausalLM)
+            throw new UsageException("TRL's way is for models that continue texts.", "--preparation", "Leave it out.");
+        values.Refuse([DataSettings.TemplateArguments, DataSettings.AlternateTurns], "with --preparation trl");
+        var options = new TrlOptions
+        {
+            MaxLength = maxLength, AssistantOnly = values.Switch(DataSettings.AssistantOnly), Packing = strategy,
+            CompletionOnly = values.Has(DataSettings.MaskPrompt) ? values.Switch(DataSettings.MaskPrompt) : null,
+            TextField = values.Map(DataSettings.Columns).GetValueOrDefault("text", "text"),
+        };
+        return new TrlPreparation(tokenizer, template, options)
+            .Encode([.. Records.Cast<UncheckedRecord>().Select(r => r.Raw)]);
+    }
+
+    /// <summary>The chat template of a model, where a record needs one; null where it has none, or nobody
+    /// needs it.</summary>
+    public ChatTemplate? Template(string modelFolder, RunDate? date = null) =>
+        Task == ModelTask.CausalLM && NeedsTemplate()
+            ? ChatTemplate.Load(modelFolder)?.WithClock(date ?? RunDate.Of(values)) : null;
+
+    // Records on disk would all be parsed for the answer; the fields found in them and the first ones say it too.
+    private bool NeedsTemplate()
+    {
+        var isOnDisk = Records is IRecordsOnDisk;
+        return isOnDisk && Columns.ContainsKey(ShapeFields.System)
+            || (isOnDisk ? Records.Take(256) : Records).Any(r => r is ConversationRecord or PreferenceRecord
+                or UnpairedPreferenceRecord or PromptRecord { System: not null });
+    }
+
+    /// <summary>Variables of the chat template that --chat_template_kwargs gives; null for none.</summary>
+    public static JsonObject? Arguments(SettingValues values) =>
+        values.Node(DataSettings.TemplateArguments) as JsonObject;
 
     /// <summary>Options to load the model with for training on these records.</summary>
     public ModelOptions ModelOptions(TransformerConfig config, LabelVocabulary? labels, ulong seed)
     {
         CheckTask(config);
+        RequireOneAnswer();
         return new ModelOptions { Task = Task, Labels = labels?.Names, Seed = seed, ProblemType = labels?.Problem };
+    }
+
+    private void RequireOneAnswer()
+    {
+        if (Shape is not (RecordShape.Preference or RecordShape.UnpairedPreference)) return;
+        var field = Records.OfType<PreferenceRecord>().FirstOrDefault() is { Prompt: null, Chosen: JsonArray }
+            ? "messages" : "completion";
+        throw new UsageException("These records compare answers, which training cannot do yet.", Path,
+            Shape == RecordShape.Preference
+                ? "To learn the better answers alone: --data_shape "
+                    + $"{(field == "messages" ? field : "prompt_completion")} --columns {field}=chosen."
+                : "To learn all answers, wanted or not: --data_shape prompt_completion.");
     }
 
     // Records with two texts are for an encoder and a decoder where the model has both, and else for a decoder to go on

@@ -82,7 +82,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
             ? Encoder(ModelTask.SequenceToSequence, "source, prompt or instruction")
             : Encoder(ModelTask.CausalLM, "prompt, instruction or messages");
         var options = SamplingSettings.ToOptions(values);
-        if (data.Shape == RecordShape.Messages && ChatTemplate.Load(session.TokenizerFolder) is { } template)
+        if (data.Template(session.TokenizerFolder) is { } template)
             options = TurnEnd.Of(template, session.Tokenizer).AddTo(options);
         foreach (var line in InBatches(Continue)) yield return line;
 
@@ -146,8 +146,7 @@ internal sealed class Predictions(ModelSession session, DataPlan data, SettingVa
         return new ExampleEncoder(session.Tokenizer, new EncodingOptions
         {
             Task = task, MaxLength = DataPlan.MaxLength(values, session.Model.Config), ForPrediction = true,
-            ChatTemplate = data.Shape == RecordShape.Messages
-                ? Tokenizers.Chat.ChatTemplate.Load(session.TokenizerFolder) : null,
+            ChatTemplate = data.Template(session.TokenizerFolder), TemplateArguments = DataPlan.Arguments(values),
         });
     }
 

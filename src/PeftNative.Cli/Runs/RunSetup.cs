@@ -100,13 +100,15 @@ internal sealed class RunSetup : IDisposable
         if (eval is null && !holdsBlocks) TrainSettings.RefuseEvaluation(values);
         var labels = origin.LabelsFor(train, config, terminal);
         var maxLength = DataPlan.MaxLength(values, config, origin.LeadingPositions);
-        var examples = train.Encode(tokenizer, tokenizerFolder, maxLength, labels);
-        var evalExamples = eval?.Encode(tokenizer, tokenizerFolder, maxLength, labels);
+        var date = RunDate.Of(values);
+        var examples = train.Encode(tokenizer, tokenizerFolder, maxLength, labels, date, Strategy(values));
+        var evalExamples = eval?.Encode(tokenizer, tokenizerFolder, maxLength, labels, date);
         if (holdsBlocks) (examples, evalExamples, evalOrigin) = DataSources.HoldBlocksOut(train, examples, values);
+        if (date.IsAsked) values.Add(DataSettings.TemplateDate, date.Text, Chosen);
         options = options with
         {
             ClassWeights = ClassWeightText.Read(values, labels, examples),
-            PackingBudget = values.Switch(DataSettings.Packing) ? maxLength : null,
+            PackingBudget = values.Switch(DataSettings.Packing) && examples.Rows is null ? maxLength : null,
         };
         terminal.Cancellation.ThrowIfCancellationRequested();
 
@@ -125,7 +127,7 @@ internal sealed class RunSetup : IDisposable
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);
             values.Add(TrainSettings.LearningRate, options.LearningRate, Chosen);
-            var report = DataReport.Of(examples, labels, train.BadLines);
+            var report = DataReport.Of(examples, labels, train.BadLines, train.Unused);
             return new RunSetup
             {
                 Backend = backend, Model = model, Loaded = loaded, Tokenizer = tokenizer, Adapter = adapter,
@@ -146,6 +148,15 @@ internal sealed class RunSetup : IDisposable
             backend.Dispose();
             throw;
         }
+    }
+
+    // Who names no strategy gets the best fit over all whole examples, but TRL's default where all is to be as there.
+    private static PackingStrategy? Strategy(SettingValues values)
+    {
+        var isPacked = values.Switch(DataSettings.Packing);
+        if (!isPacked) values.Refuse([DataSettings.PackingStrategy], "without --packing", "give --packing");
+        return !isPacked ? null : values.OptionalText(DataSettings.PackingStrategy) is { } name
+            ? RowPacking.Parse(name) : DataPlan.IsOfTrl(values) ? PackingStrategy.BestFit : null;
     }
 
     /// <inheritdoc/>

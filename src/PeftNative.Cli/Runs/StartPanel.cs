@@ -51,8 +51,8 @@ internal static class StartPanel
             + $"({Quantity.Percent((double)adapter.ParameterCount / adapter.TotalParameterCount)})");
         yield return ("steps",
             $"{Quantity.Count(totalSteps)} of {setup.Options.BatchSize * setup.Options.GradientAccumulationSteps} "
-            + $"{(setup.Options.PackingBudget is null ? "examples" : "packed rows")} ({Quantity.Count(stepsPerEpoch)} "
-            + "per epoch), "
+            + (setup.Options.PackingBudget is null && setup.Train.Rows is null ? "examples" : "packed rows")
+            + $" ({Quantity.Count(stepsPerEpoch)} per epoch), "
             + $"learning rate {Quantity.Number(setup.Options.LearningRate)} {setup.Options.LrScheduler}"
             + (values.OriginOf(TrainSettings.LearningRate) == RunSetup.Chosen
                 ? ", chosen for this method and model" : ""));

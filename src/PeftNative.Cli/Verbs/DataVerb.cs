@@ -58,6 +58,7 @@ internal sealed class DataVerb : Verb
     {
         ["file"] = file, ["records"] = data.Records.Count, ["shape"] = data.Shape.ToString(),
         ["task"] = data.Task.ToString(),
+        ["columns"] = new JsonObject(data.Columns.Select(c => KeyValuePair.Create(c.Key, (JsonNode?)c.Value))),
         ["bad_lines"] = new JsonArray(
             [.. data.BadLines.Select(b => (JsonNode)new JsonObject { ["where"] = b.Where, ["what"] = b.What })]),
     };
@@ -84,7 +85,7 @@ internal sealed class DataVerb : Verb
         var tokenizer = HfTokenizer.Load(model);
         var labels = data.FindLabels(config.Labels);
         var encoded = data.Encode(tokenizer, model, DataPlan.MaxLength(values, config), labels);
-        var report = DataReport.Of(encoded, labels, data.BadLines);
+        var report = DataReport.Of(encoded, labels, data.BadLines, data.Unused);
         terminal.Object(Describe(data.Path, data, report));
         terminal.Line(
             $"  {Quantity.Of(report.Examples, "example")}, {Quantity.Count(report.Tokens)} tokens; lengths: least "
@@ -123,9 +124,17 @@ internal sealed class DataVerb : Verb
             report.LabelCounts.Select(l => KeyValuePair.Create(l.Name, (JsonNode?)l.Count)));
         json["histogram"] = new JsonArray(
             [.. report.Histogram.Select(b => (JsonNode)new JsonArray(b.From, b.To, b.Count))]);
+        json["left_out"] = new JsonArray(
+        [
+            .. data.BadLines.Select(b => LeftOut(b.Where, b.What)),
+            .. report.Skipped.Select(s => LeftOut(s.Origin.ToString(), s.Reason)),
+        ]);
         json["warnings"] = JsonLines.List(report.Warnings());
         return json;
     }
+
+    private static JsonNode LeftOut(string? where, string why) =>
+        new JsonObject { ["where"] = where, ["why"] = why };
 
     private static string Piece(TokenPiece piece, bool isPlain, Terminal terminal)
     {

@@ -18,6 +18,7 @@ internal static class GoldenFolder
     [
         ("tokenizers", Tokenizers), ("training", Training),
         ("chat-training", ChatTrainingFolder.Find), ("metrics", MetricsFolder.Find),
+        ("preference", RowsFolder.Find),
     ];
 
     /// <summary>The cases of the folder, models first.</summary>

@@ -11,13 +11,13 @@ namespace PeftNative.Tokenizers.Chat;
 /// </summary>
 public sealed class ChatTemplate : IChatTemplate
 {
-    private readonly JinjaTemplate _template;
-    private readonly JinjaTemplate? _toolTemplate;
+    private readonly IReadOnlyDictionary<string, Lazy<JinjaTemplate>> _templates;
     private readonly IReadOnlyDictionary<string, JsonNode?> _variables;
+    private readonly string _where;
 
-    private ChatTemplate(
-        JinjaTemplate template, JinjaTemplate? toolTemplate, IReadOnlyDictionary<string, JsonNode?> variables) =>
-        (_template, _toolTemplate, _variables) = (template, toolTemplate, variables);
+    private ChatTemplate(IReadOnlyDictionary<string, Lazy<JinjaTemplate>> templates,
+        IReadOnlyDictionary<string, JsonNode?> variables, string where) =>
+        (_templates, _variables, _where) = (templates, variables, where);
 
     /// <summary>What a rendering may use.</summary>
     public ChatTemplateLimits Limits { get; private init; } = ChatTemplateLimits.Default;
@@ -41,12 +41,14 @@ public sealed class ChatTemplate : IChatTemplate
     /// </exception>
     public static ChatTemplate Parse(
         string template, IReadOnlyDictionary<string, JsonNode?> variables, ChatTemplateLimits? limits = null) =>
-        Parse(template, null, variables, "chat template", limits);
+        Parse(new Dictionary<string, string> { [ChatTemplateFiles.Default] = template }, variables, "chat template",
+            limits);
 
     /// <summary>
-    /// Reads the template of a model folder: <c>chat_template.jinja</c>, <c>chat_template.json</c> or the
-    /// <c>chat_template</c> of <c>tokenizer_config.json</c>. Where there are several by name, "default" is used, and
-    /// "tool_use" where tools are passed.
+    /// Reads the templates of a model folder: <c>chat_template.jinja</c> and <c>additional_chat_templates</c>,
+    /// <c>chat_template.json</c>, or the <c>chat_template</c> of <c>tokenizer_config.json</c>. Of several the one named
+    /// "tool_use" renders conversations with tools and the one named "default" all others;
+    /// <c>chat_template</c> among the arguments of a rendering names another.
     /// </summary>
     /// <param name="folder">A folder in the layout of the Hugging Face hub.</param>
     /// <returns>
@@ -57,16 +59,16 @@ public sealed class ChatTemplate : IChatTemplate
     public static ChatTemplate? Load(string folder)
     {
         var files = ChatTemplateFiles.Read(folder);
-        return files is null ? null : Parse(files.Default, files.ToolUse, files.Variables, files.Path, null);
+        return files is null ? null : Parse(files.Templates, files.Variables, files.Path, null);
     }
 
     /// <summary>The same template with another clock: a fixed one makes renderings repeatable.</summary>
     public ChatTemplate WithClock(TimeProvider clock) =>
-        new(_template, _toolTemplate, _variables) { Limits = Limits, Clock = clock };
+        new(_templates, _variables, _where) { Limits = Limits, Clock = clock };
 
     /// <summary>The same template with other limits for its renderings.</summary>
     public ChatTemplate WithLimits(ChatTemplateLimits limits) =>
-        new(_template, _toolTemplate, _variables) { Limits = limits, Clock = Clock };
+        new(_templates, _variables, _where) { Limits = limits, Clock = Clock };
 
     /// <summary>
     /// Renders messages with further variables, such as <c>tools</c>, <c>documents</c> or <c>date_string</c>.
@@ -81,11 +83,12 @@ public sealed class ChatTemplate : IChatTemplate
     /// The template refuses the messages (raise_exception); <see cref="PeftNativeException.What"/> is its own message.
     /// </exception>
     /// <exception cref="ModelFormatException">The template fails, or exceeds its limits.</exception>
+    /// <exception cref="UsageException">Of several templates none is the default, and none was named.</exception>
     public RenderedChat Render(JsonArray messages, bool addGenerationPrompt = false, JsonObject? arguments = null)
     {
-        var template = _toolTemplate is not null && arguments?["tools"] is not null ? _toolTemplate : _template;
         try
         {
+            var template = Choose(arguments);
             var rendered = template.Render(
                 [
                     new("tools", null), new("documents", null),
@@ -103,18 +106,29 @@ public sealed class ChatTemplate : IChatTemplate
         }
     }
 
-    private static ChatTemplate Parse(
-        string template, string? toolTemplate, IReadOnlyDictionary<string, JsonNode?> variables, string where,
-        ChatTemplateLimits? limits)
+    private JinjaTemplate Choose(JsonObject? arguments)
     {
-        limits ??= ChatTemplateLimits.Default;
+        if (arguments?["chat_template"] is JsonValue value && value.TryGetValue<string>(out var name)
+            && _templates.TryGetValue(name, out var named)) return named.Value;
+        if (arguments?["tools"] is not null && _templates.TryGetValue(ChatTemplateFiles.ToolUse, out var forTools))
+            return forTools.Value;
+        if (_templates.TryGetValue(ChatTemplateFiles.Default, out var usual)) return usual.Value;
+        var names = string.Join(", ", _templates.Keys.Order(StringComparer.Ordinal));
+        throw new UsageException("None of the model's chat templates is called 'default'.", _where,
+            $"Name one with --chat_template_kwargs chat_template=NAME. There are: {names}.");
+    }
+
+    // The default is looked at at once, so that a broken file is found early; the others where they are used.
+    private static ChatTemplate Parse(IReadOnlyDictionary<string, string> templates,
+        IReadOnlyDictionary<string, JsonNode?> variables, string where, ChatTemplateLimits? limits)
+    {
+        var used = limits ?? ChatTemplateLimits.Default;
         try
         {
-            var tools = toolTemplate is null ? null : JinjaTemplate.Parse(toolTemplate, OfJinja(limits));
-            return new ChatTemplate(JinjaTemplate.Parse(template, OfJinja(limits)), tools, variables)
-            {
-                Limits = limits,
-            };
+            var parsed = templates.ToDictionary(t => t.Key,
+                t => new Lazy<JinjaTemplate>(() => JinjaTemplate.Parse(t.Value, OfJinja(used))));
+            if (parsed.TryGetValue(ChatTemplateFiles.Default, out var usual)) _ = usual.Value;
+            return new ChatTemplate(parsed, variables, where) { Limits = used };
         }
         catch (JinjaException e)
         {

@@ -6,13 +6,18 @@ using PeftNative.Tokenizers.Files.Gguf;
 namespace PeftNative.Tokenizers.Chat;
 
 /// <summary>The template texts and special tokens found in a model folder.</summary>
-/// <param name="Default">The template to use.</param>
-/// <param name="ToolUse">The template to use where tools are passed, if the folder has one of its own for that.</param>
+/// <param name="Templates">The templates by name; one that has no name is called "default".</param>
 /// <param name="Variables">The special tokens by the names templates use.</param>
-/// <param name="Path">The file the template is from.</param>
+/// <param name="Path">The file the templates are from.</param>
 internal sealed record ChatTemplateFiles(
-    string Default, string? ToolUse, Dictionary<string, JsonNode?> Variables, string Path)
+    IReadOnlyDictionary<string, string> Templates, Dictionary<string, JsonNode?> Variables, string Path)
 {
+    /// <summary>The template for conversations of the usual kind.</summary>
+    public const string Default = "default";
+
+    /// <summary>The template for conversations with tools, where there is one of its own.</summary>
+    public const string ToolUse = "tool_use";
+
     private static readonly string[] TokenNames =
         ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
@@ -22,12 +27,16 @@ internal sealed record ChatTemplateFiles(
         if (System.IO.Path.GetExtension(folder) == ".gguf" && File.Exists(folder)) return FromGguf(folder);
         var configPath = System.IO.Path.Combine(folder, "tokenizer_config.json");
         var config = ReadObject(configPath);
-        var variables = SpecialTokens(config, ReadObject(System.IO.Path.Combine(folder, "special_tokens_map.json")));
+        var variables = SpecialTokens(folder, config);
         if (FromJinjaFiles(folder, variables) is { } files) return files;
         var jsonPath = System.IO.Path.Combine(folder, "chat_template.json");
         return From(ReadObject(jsonPath)?["chat_template"], variables, jsonPath)
             ?? From(config?["chat_template"], variables, configPath);
     }
+
+    /// <summary>The special tokens of a folder by the names templates use.</summary>
+    public static Dictionary<string, JsonNode?> SpecialTokens(string folder) =>
+        SpecialTokens(folder, ReadObject(System.IO.Path.Combine(folder, "tokenizer_config.json")));
 
     private static ChatTemplateFiles? FromGguf(string path)
     {
@@ -35,15 +44,22 @@ internal sealed record ChatTemplateFiles(
         using var file = GgufFile.Open(path);
         if (file.Values.Text(Key) is not { } template) return null;
         var variables = GgufTokenizer.SpecialTokens(file.Values).ToDictionary(t => t.Role, t => (JsonNode?)t.Token);
-        return new ChatTemplateFiles(template, file.Values.Text($"{Key}.tool_use"), variables, path);
+        var templates = new Dictionary<string, string> { [Default] = template };
+        if (file.Values.Text($"{Key}.{ToolUse}") is { } toolUse) templates[ToolUse] = toolUse;
+        return new ChatTemplateFiles(templates, variables, path);
     }
 
+    // The file is the default, and those in the folder beside it have the names of their files.
     private static ChatTemplateFiles? FromJinjaFiles(string folder, Dictionary<string, JsonNode?> variables)
     {
-        var path = System.IO.Path.Combine(folder, "chat_template.jinja");
-        if (ReadText(path) is not { } template) return null;
-        var toolUse = ReadText(System.IO.Path.Combine(folder, "additional_chat_templates", "tool_use.jinja"));
-        return new ChatTemplateFiles(template, toolUse, variables, path);
+        var (path, others) = (System.IO.Path.Combine(folder, "chat_template.jinja"),
+            System.IO.Path.Combine(folder, "additional_chat_templates"));
+        var templates = new Dictionary<string, string>();
+        foreach (var file in Directory.Exists(others) ? Directory.GetFiles(others, "*.jinja") : [])
+            templates[System.IO.Path.GetFileNameWithoutExtension(file)] = ReadText(file)!;
+        if (ReadText(path) is { } template) templates[Default] = template;
+        else if (templates.Count > 0) path = others;
+        return templates.Count > 0 ? new ChatTemplateFiles(templates, variables, path) : null;
     }
 
     private static ChatTemplateFiles? From(JsonNode? node, Dictionary<string, JsonNode?> variables, string path)
@@ -53,27 +69,27 @@ internal sealed record ChatTemplateFiles(
             case null:
                 return null;
             case JsonValue value when value.TryGetValue<string>(out var text):
-                return new ChatTemplateFiles(text, null, variables, path);
+                return new ChatTemplateFiles(
+                    new Dictionary<string, string> { [Default] = text }, variables, path);
             case JsonArray list:
-                var toolUse = Named(list, "tool_use");
-                var template = Named(list, "default") ?? toolUse
-                    ?? throw new ModelFormatException("None of the chat templates is called 'default'.", path);
-                return new ChatTemplateFiles(template, toolUse, variables, path);
+                var templates = new Dictionary<string, string>();
+                foreach (var item in list.OfType<JsonObject>())
+                    if (TextOf(item["name"]) is { } name && TextOf(item["template"]) is { } template)
+                        templates[name] = template;
+                return templates.Count > 0 ? new ChatTemplateFiles(templates, variables, path)
+                    : throw new ModelFormatException("None of the chat templates has a name and a text.", path);
             default:
                 throw new ModelFormatException(
                     "'chat_template' is neither a string nor a list of named templates.", path);
         }
     }
 
-    private static string? Named(JsonArray templates, string name) =>
-        templates.OfType<JsonObject>().Where(t => TextOf(t["name"]) == name).Select(t => TextOf(t["template"]))
-            .FirstOrDefault();
-
     /// <summary>
     /// What tokenizer_config.json declares counts; special_tokens_map.json, the older file, fills in what it lacks.
     /// </summary>
-    private static Dictionary<string, JsonNode?> SpecialTokens(JsonObject? config, JsonObject? map)
+    private static Dictionary<string, JsonNode?> SpecialTokens(string folder, JsonObject? config)
     {
+        var map = ReadObject(System.IO.Path.Combine(folder, "special_tokens_map.json"));
         Dictionary<string, JsonNode?> variables = [];
         foreach (var name in TokenNames)
             if (TextOf(config is not null && config.ContainsKey(name) ? config[name] : map?[name]) is { } token)

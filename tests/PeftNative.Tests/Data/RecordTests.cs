@@ -149,7 +149,7 @@ public sealed class RecordTests : IDisposable
         "'tools' must be a list of tools")]
     [InlineData("""{"messages":[{"role":"user","content":"q"}],"tools":3}""", "'tools' must be a list of tools")]
     [InlineData("""{"messages":[{"role":"user","content":"q"}],"chat_template_kwargs":[]}""", "must be an object")]
-    [InlineData("""{"messages":[{"role":"assistant","content":"q","weight":0.5}]}""", "In message 1, 'train' must be")]
+    [InlineData("""{"messages":[{"role":"assistant","content":"q","weight":0.5}]}""", "In message 1, 'weight' must be")]
     [InlineData("""{"messages":[{"role":"assistant","content":"q","train":"no"}]}""", "In message 1, 'train' must be")]
     public void What_makes_no_sense_in_a_conversation_is_named(string line, string expected) => Assert.Contains(
         expected, Assert.Throws<DataException>(() => _folder.Open("a.jsonl", line).ToList()).Message,

@@ -79,11 +79,48 @@ public sealed class ChatTemplateFolderTests : IDisposable
             ChatTemplate.Load(_folder)!.Render([], false, new JsonObject { ["tools"] = new JsonArray() }).Text);
     }
 
+    [Fact]
+    public void A_template_of_another_name_is_taken_where_it_is_named()
+    {
+        Write("tokenizer_config.json", """
+            {"chat_template": [{"name": "rag", "template": "r"}, {"name": "tool_use", "template": "t"}]}
+            """);
+        var template = ChatTemplate.Load(_folder)!;
+        Assert.Equal("r", template.Render([], false, new JsonObject { ["chat_template"] = "rag" }).Text);
+        Assert.Equal("t", template.Render([], false, new JsonObject { ["tools"] = new JsonArray("a") }).Text);
+        var error = Assert.Throws<UsageException>(() => template.Render([]));
+        Assert.Contains("rag, tool_use", error.Remedy);
+        Assert.Contains("tokenizer_config.json", error.Where);
+    }
+
+    [Fact]
+    public void Files_beside_the_jinja_file_win_over_tokenizer_config_and_have_names()
+    {
+        Write("tokenizer_config.json", """{"chat_template": "old"}""");
+        Directory.CreateDirectory(Path.Combine(_folder, "additional_chat_templates"));
+        Write(Path.Combine("additional_chat_templates", "rag.jinja"), "r");
+        var template = ChatTemplate.Load(_folder)!;
+        Assert.Throws<UsageException>(() => template.Render([]));
+        Assert.Equal("r", template.Render([], false, new JsonObject { ["chat_template"] = "rag" }).Text);
+    }
+
+    [Fact]
+    public void A_broken_template_is_found_where_it_is_used()
+    {
+        Write("tokenizer_config.json", """
+            {"chat_template": [{"name": "default", "template": "d"}, {"name": "tool_use", "template": "{% if %}"}]}
+            """);
+        var template = ChatTemplate.Load(_folder)!;
+        Assert.Equal("d", template.Render([]).Text);
+        Assert.Throws<ModelFormatException>(
+            () => template.Render([], false, new JsonObject { ["tools"] = new JsonArray("a") }));
+    }
+
     [Theory]
     [InlineData("{ not json")]
     [InlineData("[]")]
     [InlineData("""{"chat_template": 5}""")]
-    [InlineData("""{"chat_template": [{"name": "rag", "template": "x"}]}""")]
+    [InlineData("""{"chat_template": []}""")]
     [InlineData("""{"chat_template": "{% if %}"}""")]
     public void A_broken_folder_is_a_typed_error_that_names_the_file(string config)
     {

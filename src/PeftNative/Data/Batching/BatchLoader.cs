@@ -6,7 +6,7 @@ namespace PeftNative.Data.Batching;
 public sealed class BatchLoader
 {
     private readonly IReadOnlyList<Example> _examples;
-    private readonly int[][]? _rows;
+    private readonly IReadOnlyList<int[]>? _rows;
     private readonly BatchSampler _sampler;
 
     /// <summary>Takes the examples and how they are drawn.</summary>
@@ -17,20 +17,21 @@ public sealed class BatchLoader
     /// <param name="packingBudget">
     /// The tokens of a row when packing (usually the maximum length); null: no packing.
     /// </param>
+    /// <param name="rows">Examples that share a row already, by their indices; null for none.</param>
     public BatchLoader(
         IReadOnlyList<Example> examples, int batchSize, ulong seed, SamplingOrder order = SamplingOrder.Shuffled,
-        int? packingBudget = null)
+        int? packingBudget = null, IReadOnlyList<int[]>? rows = null)
     {
         _examples = examples;
         // Examples that are not held would be made for their lengths alone.
-        var lengths = packingBudget is null && order != SamplingOrder.GroupedByLength ? null
+        var lengths = packingBudget is null && rows is null && order != SamplingOrder.GroupedByLength ? null
             : examples is ExampleStore store ? store.Lengths() : [.. examples.Select(e => e.Length)];
-        if (packingBudget is { } budget)
+        _rows = rows ?? (packingBudget is { } budget ? Packer.Pack(lengths!, budget) : null);
+        if (_rows is not null)
         {
-            _rows = Packer.Pack(lengths!, budget);
             lengths = [.. _rows.Select(row => row.Sum(i => lengths![i]))];
         }
-        _sampler = new BatchSampler(_rows?.Length ?? examples.Count, batchSize, seed, order, lengths);
+        _sampler = new BatchSampler(_rows?.Count ?? examples.Count, batchSize, seed, order, lengths);
     }
 
     /// <summary>Number of batches in an epoch.</summary>

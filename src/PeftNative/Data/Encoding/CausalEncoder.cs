@@ -41,6 +41,8 @@ internal sealed class CausalEncoder(ITokenizer tokenizer, EncodingOptions option
     /// <summary>A prompt and what follows; cut off on the right where it is too long.</summary>
     public Example Encode(PromptRecord record)
     {
+        if (record.System is { } system)
+            record = record with { Prompt = $"{system}\n\n{record.Prompt}", System = null };
         var promptTokens = tokenizer.Encode(record.Prompt);
         var prompt = new TokenRow().Append(promptTokens, _ => !options.MaskPrompt).WithoutEnd(tokenizer, promptTokens);
         if (options.ForPrediction || record.Completion is null)

@@ -57,11 +57,22 @@ public sealed class EncodedData
     /// <summary>Records from which nothing could be learned.</summary>
     public IReadOnlyList<SkippedRecord> Skipped { get; }
 
+    /// <summary>
+    /// Which examples share a row where they are packed already, by their indices; null where every example is a row.
+    /// </summary>
+    public IReadOnlyList<int[]>? Rows { get; private init; }
+
     /// <summary>How many records were read.</summary>
     public long Records { get; }
 
     /// <summary>Examples made elsewhere.</summary>
     internal static EncodedData Of(List<Example> examples) => new(examples, [], examples.Count);
+
+    /// <summary>Examples made elsewhere of records, with what was left out and the rows they share.</summary>
+    /// <exception cref="DataException">There are none.</exception>
+    internal static EncodedData Of(
+        List<Example> examples, List<SkippedRecord> skipped, long records, IReadOnlyList<int[]>? rows) =>
+        examples.Count > 0 ? new(examples, skipped, records) { Rows = rows } : throw NothingLeft(skipped);
 
     /// <summary>
     /// Encodes all records; examples in which nothing is trained, and conversations that the chat template refuses, are

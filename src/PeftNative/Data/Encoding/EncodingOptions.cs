@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using PeftNative.Data.Records;
 
 namespace PeftNative.Data.Encoding;
@@ -16,6 +17,17 @@ public sealed record EncodingOptions
 
     /// <summary>The model's chat template; needed by conversations.</summary>
     public IChatTemplate? ChatTemplate { get; init; }
+
+    /// <summary>
+    /// Variables of the chat template for every conversation; those of a record itself come before them. Null for none.
+    /// </summary>
+    public JsonObject? TemplateArguments { get; init; }
+
+    /// <summary>
+    /// Whether of a turn only what <c>{% generation %}</c> marks is trained, where the chat template marks something
+    /// (<c>assistant_only_loss</c>).
+    /// </summary>
+    public bool AssistantOnly { get; init; }
 
     /// <summary>
     /// Whether prompts (and all turns but the assistant's) are left out of the loss (<c>mask_prompt</c>).

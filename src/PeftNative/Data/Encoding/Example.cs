@@ -52,6 +52,11 @@ public sealed record Example
     /// <summary>What the prompt opens before the first of these; null where there is none.</summary>
     public string? PromptOpening { get; init; }
 
+    /// <summary>
+    /// Names of fields of a conversation that the chat template does not write, such as <c>reasoning_content</c>.
+    /// </summary>
+    public IReadOnlyList<string> Unwritten { get; init; } = [];
+
     /// <summary>Number of tokens.</summary>
     public int Length => Ids.Length;
 

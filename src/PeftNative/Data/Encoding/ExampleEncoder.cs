@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using PeftNative.Data.Records;
 
 namespace PeftNative.Data.Encoding;
@@ -11,6 +12,7 @@ public sealed class ExampleEncoder
     private readonly EncodingOptions _options;
     private readonly CausalEncoder _causal;
     private readonly int _specials;
+    private readonly Lazy<ConversationEncoder> _conversations;
 
     /// <summary>Takes the tokenizer and the settings.</summary>
     /// <exception cref="UsageException">
@@ -25,11 +27,12 @@ public sealed class ExampleEncoder
             throw new UsageException("Classification needs its labels.");
         (_tokenizer, _options, _causal) = (tokenizer, options, new CausalEncoder(tokenizer, options));
         _specials = tokenizer.Encode("").Ids.Length + 8; // and some that a tokenizer may put in front
+        _conversations = new(() => new ConversationEncoder(tokenizer, options));
     }
 
     /// <summary>What tells this encoder's examples from those of another, tokenizer aside.</summary>
-    internal string Signature =>
-        $" {_options.Task} {_options.MaxLength} {_options.MaskPrompt} {_options.AppendEndOfSequence}";
+    internal string Signature => $" {_options.Task} {_options.MaxLength} {_options.MaskPrompt} "
+        + $"{_options.AppendEndOfSequence} {_options.AssistantOnly} {_options.TemplateArguments?.ToJsonString()}";
 
     /// <summary>Whether records have labels that must be among those known.</summary>
     internal bool NeedsLabels => !_options.ForPrediction && !_options.Task.WritesText();
@@ -84,9 +87,11 @@ public sealed class ExampleEncoder
     internal IEnumerable<Example> Examples(DataRecord record) => (_options.Task, record) switch
     {
         (ModelTask.CausalLM, TextRecord { Pair: null } text) => _causal.Blocks(text),
+        (ModelTask.CausalLM, PromptRecord { System: not null } prompt) when _options.ChatTemplate is not null =>
+            _conversations.Value.Encode(AsConversation(prompt)),
         (ModelTask.CausalLM, PromptRecord prompt) => [_causal.Encode(prompt)],
-        (ModelTask.CausalLM, ConversationRecord chat) =>
-            new ConversationEncoder(_tokenizer, _options).Encode(chat),
+        (ModelTask.CausalLM, ConversationRecord chat) => _conversations.Value.Encode(chat),
+        (ModelTask.CausalLM, PreferenceRecord or UnpairedPreferenceRecord) => Answers(record),
         (ModelTask.SequenceClassification, TextRecord text) => [Classify(text)],
         (ModelTask.TokenClassification, TaggedRecord tagged) =>
             [new TagEncoder(_tokenizer, _options).Encode(tagged)],
@@ -99,6 +104,45 @@ public sealed class ExampleEncoder
             ModelTask.TokenClassification => "It needs tokens + tags.",
             _ => "It needs source + target, prompt + completion or instruction + output.",
         }),
+    };
+
+    private static ConversationRecord AsConversation(PromptRecord record)
+    {
+        JsonArray messages = [Message("system", record.System!), Message("user", record.Prompt)];
+        if (record.Completion is { } answer) messages.Add((JsonNode)Message("assistant", answer));
+        return new ConversationRecord(messages, record.Origin);
+
+        static JsonObject Message(string role, string content) => new() { ["role"] = role, ["content"] = content };
+    }
+
+    // What is to be seen of answers that are compared: each behind its prompt, the better one first.
+    private IEnumerable<Example> Answers(DataRecord record) => record switch
+    {
+        PreferenceRecord pair => Answer(pair, pair.Prompt, pair.Chosen, pair.TemplateArguments)
+            .Concat(Answer(pair, pair.Prompt, pair.Rejected, pair.TemplateArguments)),
+        UnpairedPreferenceRecord one => Answer(one, one.Prompt, one.Completion, one.TemplateArguments),
+        _ => [],
+    };
+
+    private IEnumerable<Example> Answer(DataRecord record, JsonNode? prompt, JsonNode answer, JsonObject? arguments)
+    {
+        if (prompt is not JsonArray && answer is not JsonArray)
+            return [_causal.Encode(new PromptRecord(prompt.AsText() ?? "", answer.AsText()!, record.Origin))];
+        var (before, turns) = (Messages(prompt, "user"), Messages(answer, "assistant"));
+        // Without a prompt of its own an answer begins with the messages that both share; its last turn is compared.
+        var context = prompt is null ? turns.Count - 1 : before.Count;
+        return _conversations.Value.Encode(new ConversationRecord(
+            [.. before.Concat(turns).Select(m => m!.DeepClone())], record.Origin)
+        {
+            TemplateArguments = arguments, PromptMessages = context,
+        });
+    }
+
+    private static JsonArray Messages(JsonNode? node, string role) => node switch
+    {
+        null => [],
+        JsonArray messages => messages,
+        _ => [new JsonObject { ["role"] = role, ["content"] = node.DeepClone() }],
     };
 
     private Example Classify(TextRecord record)

@@ -12,7 +12,14 @@ namespace PeftNative.Data.Encoding;
 /// What the generation prompt opens that the turn does not have, such as <c>&lt;think&gt;</c>; null where the turn goes
 /// on from the prompt.
 /// </param>
-public sealed record TrainedTurn(int Message, int Start, int End, string? Opening);
+public sealed record TrainedTurn(int Message, int Start, int End, string? Opening)
+{
+    /// <summary>
+    /// Start and end (UTF-16, end exclusive) of what <c>{% generation %}</c> blocks mark of the turn; null where the
+    /// template marks nothing.
+    /// </summary>
+    public IReadOnlyList<(int Start, int End)>? Marked { get; init; }
+}
 
 /// <summary>
 /// One text of a conversation with the turns that are trained in it. Each turn is trained in the context in which the
@@ -37,7 +44,7 @@ public sealed partial record TrainedText(string Text, IReadOnlyList<TrainedTurn>
         var texts = new List<TrainedText>();
         for (var i = 0; i < record.Messages.Count; i++)
         {
-            if (!Conversation.IsTrained(record.Messages[i])) continue;
+            if (!Conversation.IsTrained(record, i)) continue;
             var (text, turn) = Render(record, template, i);
             var shared = texts.FindLastIndex(t => text.StartsWith(t.Text, StringComparison.Ordinal));
             if (shared < 0) texts.Add(new TrainedText(text, [turn]));
@@ -51,11 +58,14 @@ public sealed partial record TrainedText(string Text, IReadOnlyList<TrainedTurn>
     {
         var arguments = record.TemplateArguments;
         var prompt = template.Render(First(record.Messages, turn), addGenerationPrompt: true, arguments).Text;
-        var text = template.Render(First(record.Messages, turn + 1), addGenerationPrompt: false, arguments).Text;
+        var (text, spans) = template.Render(First(record.Messages, turn + 1), addGenerationPrompt: false, arguments);
         var start = text.AsSpan().CommonPrefixLength(prompt);
         // Where both part inside a marker or a word, the tokens part where that begins.
         if (start < prompt.Length) start = Math.Min(WholeTokens(text, start), WholeTokens(prompt, start));
-        return (text, new TrainedTurn(turn, start, text.Length, start < prompt.Length ? prompt[start..] : null));
+        return (text, new TrainedTurn(turn, start, text.Length, start < prompt.Length ? prompt[start..] : null)
+        {
+            Marked = spans.Count == 0 ? null : [.. spans.Where(span => span.End > start)],
+        });
     }
 
     private static int WholeTokens(string text, int at)

@@ -51,6 +51,11 @@ public sealed record DataReport
     public string? PromptOpening { get; init; }
 
     /// <summary>
+    /// Fields of conversations that the chat template does not write, and in how many examples it does not.
+    /// </summary>
+    public IReadOnlyList<(string Field, int Examples)> Unwritten { get; init; } = [];
+
+    /// <summary>
     /// The shortest, the median, the 95th percentile and the longest example, and the mean, in tokens.
     /// </summary>
     public required (int Least, int Median, int Percentile95, int Most, double Mean) Lengths { get; init; }
@@ -67,12 +72,17 @@ public sealed record DataReport
     /// <summary>Lines that could not be read.</summary>
     public IReadOnlyList<DataException> BadLines { get; init; } = [];
 
+    /// <summary>Names in the file that have no use.</summary>
+    public IReadOnlyList<string> Unused { get; init; } = [];
+
     /// <summary>Measures a data set.</summary>
     /// <param name="data">The examples.</param>
     /// <param name="labels">The labels, where the task has some.</param>
     /// <param name="badLines">Lines that were left out while reading.</param>
+    /// <param name="unused">Names in the file that have no use.</param>
     public static DataReport Of(
-        EncodedData data, LabelVocabulary? labels = null, IReadOnlyList<DataException>? badLines = null)
+        EncodedData data, LabelVocabulary? labels = null, IReadOnlyList<DataException>? badLines = null,
+        IReadOnlyList<string>? unused = null)
     {
         var examples = data.Sample();
         var lengths = examples.Select(e => e.Length).Order().ToArray();
@@ -96,6 +106,9 @@ public sealed record DataReport
                 : [.. LabelCountsOf(examples, labels).Select(l => (l.Item1, (long)Math.Round(l.Item2 * share)))],
             Skipped = data.Skipped,
             BadLines = badLines ?? [],
+            Unused = unused ?? [],
+            Unwritten = [.. data.Examples.SelectMany(e => e.Unwritten).CountBy(name => name)
+                .Select(c => (c.Key, c.Value))],
         };
         // The nearest rank: the least length that this share of the examples does not exceed.
         int At(double rank) => lengths[Math.Max(0, (int)Math.Ceiling(rank * lengths.Length) - 1)];
@@ -110,6 +123,11 @@ public sealed record DataReport
             yield return $"{Skipped.Count} records teach nothing; the first is {skipped.Origin}: {skipped.Reason}";
         if (BadLines is [var bad, ..])
             yield return $"{BadLines.Count} broken lines were left out; the first is {bad.Where}: {bad.What}";
+        if (Unused.Count > 0)
+            yield return $"Nothing is made of the {(Unused.Count == 1 ? "field" : "fields")} "
+                + $"{string.Join(", ", Unused.Take(10))}{(Unused.Count > 10 ? " and others" : "")}.";
+        foreach (var (field, count) in Unwritten)
+            yield return $"The chat template does not write '{field}' in {count} examples, so nothing is learned of it.";
         if (TurnsOffPrompt > 0)
             yield return $"{TurnsOffPrompt} turns do not go on from the prompt that asks for them: the chat template "
                 + "opens "

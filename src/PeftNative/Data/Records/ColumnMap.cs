@@ -25,12 +25,22 @@ public sealed class ColumnMap
         _columns = columns;
     }
 
-    /// <summary>The name under which the record has the field; null where it lacks it or has null there.</summary>
+    /// <summary>
+    /// The name under which the record has the field, upper and lower case aside; null where it lacks it or has null
+    /// there.
+    /// </summary>
     internal string? NameIn(JsonObject fields, string field)
     {
-        var names = _columns.TryGetValue(field, out var mapped) ? [mapped] : ShapeFields.NamesOf(field);
-        // A name that stands for another field now is not free for this one.
-        return names.FirstOrDefault(name => fields[name] is not null && !IsTakenByAnother(field, name));
+        if (_columns.TryGetValue(field, out var mapped))
+            return fields[mapped] is null || IsTakenByAnother(field, mapped) ? null : mapped;
+        foreach (var name in ShapeFields.NamesOf(field))
+        {
+            var found = fields.ContainsKey(name) ? name
+                : fields.Select(f => f.Key).FirstOrDefault(k => k.Equals(name, StringComparison.OrdinalIgnoreCase));
+            // A name that stands for another field now is not free for this one.
+            if (found is not null && fields[found] is not null && !IsTakenByAnother(field, found)) return found;
+        }
+        return null;
     }
 
     /// <summary>The given names.</summary>
@@ -38,6 +48,11 @@ public sealed class ColumnMap
 
     /// <summary>Whether every given name is a number: that of a column in a file without a header.</summary>
     internal bool AreNumbers => _columns.Count > 0 && _columns.Values.All(name => int.TryParse(name, out _));
+
+    /// <summary>The names in the record of a shape's fields, by field; fields that it lacks are left out.</summary>
+    internal IEnumerable<(string Field, string Name)> NamesIn(JsonObject fields, ShapeFields shape) =>
+        shape.Required.Concat(shape.Optional).Append(ShapeFields.Adapter)
+            .Select(field => (field, NameIn(fields, field)!)).Where(found => found.Item2 is not null);
 
     /// <summary>Given names that a record does not have.</summary>
     internal IEnumerable<string> AbsentFrom(JsonObject fields) =>

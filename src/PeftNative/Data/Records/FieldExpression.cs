@@ -22,6 +22,9 @@ internal sealed class FieldExpression
     public JsonNode? In(JsonObject fields) =>
         _text.Contains('{') ? Fill(fields) is { } text ? JsonValue.Create(text) : null : Follow(fields, _text);
 
+    /// <summary>Whether a name stands in it.</summary>
+    public bool Reads(string name) => _text.Split(['.', '[', ']', '{', '}']).Contains(name);
+
     private string? Fill(JsonObject fields)
     {
         var result = new StringBuilder();

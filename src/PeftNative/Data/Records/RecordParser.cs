@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using PeftNative.Data.Reading;
 
@@ -9,12 +8,16 @@ namespace PeftNative.Data.Records;
 /// <param name="columns">Names in the file that differ from the fields' usual ones.</param>
 /// <param name="template">How instructions become prompts.</param>
 /// <param name="forPrediction">Whether records may lack what is to be learned.</param>
+/// <param name="alternateTurns">Whether a conversation that is a list of texts is turns of user and assistant.</param>
 public sealed class RecordParser(
-    RecordShape shape, ColumnMap? columns = null, InstructionTemplate? template = null, bool forPrediction = false)
+    RecordShape shape, ColumnMap? columns = null, InstructionTemplate? template = null, bool forPrediction = false,
+    bool alternateTurns = false)
 {
     private readonly ColumnMap _columns = columns ?? ColumnMap.Default;
     private readonly InstructionTemplate _template = template ?? InstructionTemplate.Default;
     private readonly string? _target = ShapeFields.Of(shape).Target;
+
+    private ConversationParser Conversations => new(_columns, alternateTurns);
 
     /// <summary>Checks a record and takes its fields.</summary>
     /// <exception cref="DataException">A field is missing, null or of the wrong type.</exception>
@@ -31,62 +34,26 @@ public sealed class RecordParser(
         RecordShape.TextLabel => new TextRecord(Text(record, "text"), null, Label(record), record.Origin),
         RecordShape.TextPairLabel =>
             new TextRecord(Text(record, "text"), Text(record, "text_pair"), Label(record), record.Origin),
-        RecordShape.PromptCompletion => new PromptRecord(Text(record, "prompt"), Target(record), record.Origin),
+        RecordShape.PromptCompletion => PromptCompletion(record),
         RecordShape.SourceTarget => new PromptRecord(Text(record, "source"), Target(record), record.Origin),
         RecordShape.Instruction => new PromptRecord(
             _template.Render(Text(record, "instruction"), OptionalText(record, "input")), Target(record),
             record.Origin),
-        RecordShape.Messages =>
-            new ConversationRecord(Messages(record), record.Origin)
-            {
-                TemplateArguments = TemplateArguments(record),
-            },
+        RecordShape.Messages => Conversations.Parse(record),
+        RecordShape.Preference => Conversations.ParsePreference(record),
+        RecordShape.UnpairedPreference => Conversations.ParseUnpaired(record),
         RecordShape.TokensTags => Tagged(record),
         _ => throw new ArgumentOutOfRangeException(nameof(record), shape, "There is no such shape."),
     };
 
-    private JsonArray Messages(RawRecord record)
+    private DataRecord PromptCompletion(RawRecord record)
     {
-        var messages = Conversation.Normalize(Require(record, "messages"), record.Origin);
+        if (Conversations.ParsePrompt(record, IsAbsentTarget(record)) is { } conversation) return conversation;
         var system = OptionalText(record, ShapeFields.System);
-        if (string.IsNullOrWhiteSpace(system)) return messages;
-        if (messages.Any(m => (string?)m!["role"] == "system"))
-            throw Error(record, "The record has a field 'system', and a system message.", "Give it once.");
-        messages.Insert(0, new JsonObject { ["role"] = "system", ["content"] = system });
-        return messages;
-    }
-
-    private JsonObject? TemplateArguments(RawRecord record)
-    {
-        var tools = JsonOf<JsonArray>(record, ShapeFields.Tools, "a list of tools");
-        var arguments = JsonOf<JsonObject>(record, ShapeFields.TemplateArguments, "an object");
-        if (tools is not { Count: > 0 }) return arguments;
-        arguments ??= [];
-        if (arguments.ContainsKey(ShapeFields.Tools))
-            throw Error(record, "The record has tools, and tools in chat_template_kwargs.", "Give them once.");
-        arguments[ShapeFields.Tools] = tools;
-        return arguments;
-    }
-
-    /// <summary>A copy of a list or an object, which may be written as a text that holds it; null where it is
-    /// absent.</summary>
-    private T? JsonOf<T>(RawRecord record, string field, string wanted) where T : JsonNode
-    {
-        if (_columns.NameIn(record.Fields, field) is not { } name) return null;
-        var node = record.Fields[name]!;
-        try
+        return new PromptRecord(Text(record, "prompt"), Target(record), record.Origin)
         {
-            if (node is JsonValue value && value.TryGetValue<string>(out var text))
-            {
-                if (string.IsNullOrWhiteSpace(text)) return null;
-                node = JsonNode.Parse(text)!;
-            }
-            return node is T found ? (T)found.DeepClone() : throw WrongType(record, field, wanted, node);
-        }
-        catch (Exception e) when (e is JsonException or ArgumentException)
-        {
-            throw WrongType(record, field, wanted + ", or its JSON as a text", node);
-        }
+            System = string.IsNullOrWhiteSpace(system) ? null : system,
+        };
     }
 
     private TaggedRecord Tagged(RawRecord record)
@@ -148,15 +115,23 @@ public sealed class RecordParser(
     private JsonNode Require(RawRecord record, string field)
     {
         if (_columns.NameIn(record.Fields, field) is { } name) return record.Fields[name]!;
+        throw Missing(record, field);
+    }
+
+    /// <summary>The error of a record that lacks a field.</summary>
+    internal static DataException Missing(RawRecord record, string field)
+    {
         var names = string.Join(", ", record.Fields.Select(f => f.Value is null ? $"{f.Key} (null)" : f.Key));
-        throw Error(record, $"The record has no '{field}'; it has {Excerpt.Of(names, 200)}.",
+        return Error(record, $"The record has no '{field}'; it has {Excerpt.Of(names, 200)}.",
             "Add the field, or map its name with columns.");
     }
 
-    private static DataException WrongType(RawRecord record, string field, string wanted, JsonNode? found) =>
+    /// <summary>The error of a field that holds something else.</summary>
+    internal static DataException WrongType(RawRecord record, string field, string wanted, JsonNode? found) =>
         Error(record, $"The field '{field}' must be {wanted}, not {Excerpt.Of(found?.ToJsonString() ?? "null")}.",
             "Correct the record.");
 
-    private static DataException Error(RawRecord record, string what, string remedy) =>
+    /// <summary>An error at the place of a record.</summary>
+    internal static DataException Error(RawRecord record, string what, string remedy) =>
         new(what, record.Origin.ToString(), remedy);
 }

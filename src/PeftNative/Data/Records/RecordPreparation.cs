@@ -16,6 +16,9 @@ internal sealed class RecordPreparation(RecordOptions options)
     /// <summary>Fields that hold something else than text and are left out.</summary>
     public HashSet<string> LeftOut { get; } = [];
 
+    /// <summary>Whether something is made of a name of the file that is no field itself.</summary>
+    public bool Uses(string name) => name is "entities" or "spans" || _expressions.Any(e => e.Expression.Reads(name));
+
     /// <summary>The same for all records; those that make no sense are listed, or thrown without a list.</summary>
     public IEnumerable<RawRecord> Prepare(IEnumerable<RawRecord> records, ICollection<DataException>? bad)
     {

@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Text.Json.Nodes;
 using PeftNative.Data.Reading;
 
 namespace PeftNative.Data.Records;
@@ -26,6 +27,12 @@ public sealed record RecordOptions
     /// <summary>Whether records may lack what is to be learned.</summary>
     public bool ForPrediction { get; init; }
 
+    /// <summary>Whether a conversation that is a list of texts is turns of user and assistant, by turns.</summary>
+    public bool AlternateTurns { get; init; }
+
+    /// <summary>Whether records stay as the file has them (<see cref="UncheckedRecord"/>).</summary>
+    public bool Unchecked { get; init; }
+
     /// <summary>
     /// Whether broken lines and records are left out and listed in <see cref="RecordSource.BadLines"/> instead of
     /// ending the reading.
@@ -42,12 +49,16 @@ public sealed class RecordSource : IEnumerable<DataRecord>
     private readonly RecordOptions _options;
     private readonly RecordParser _parser;
     private readonly RecordPreparation _preparation;
+    private readonly Dictionary<string, string> _columns = [];
+    private readonly List<string> _unused = [];
+    private volatile HashSet<string> _known = []; // replaced as a whole, as several threads look into it
 
     private RecordSource(string path, RecordShape shape, RecordOptions options)
     {
         (Path, Shape, _options) = (path, shape, options);
         _preparation = new RecordPreparation(options);
-        _parser = new RecordParser(shape, options.Columns, options.Template, options.ForPrediction);
+        _parser = new RecordParser(shape, options.Columns, options.Template, options.ForPrediction,
+            options.AlternateTurns);
     }
 
     /// <summary>The file.</summary>
@@ -61,6 +72,17 @@ public sealed class RecordSource : IEnumerable<DataRecord>
     /// </summary>
     public IReadOnlyList<DataException> BadLines { get; private set; } = [];
 
+    /// <summary>The names in the file of the fields that the last enumeration found, by field.</summary>
+    public IReadOnlyDictionary<string, string> Columns => _columns;
+
+    /// <summary>Names in the file, with something in them, that the last enumeration found no use for.</summary>
+    public IReadOnlyList<string> Unused => [.. _unused];
+
+    /// <summary>
+    /// Columns that nothing is made of and that hold nothing but 0 or 1 in the first record, so that they may be labels.
+    /// </summary>
+    public IReadOnlyList<string> LabelCandidates { get; private init; } = [];
+
     /// <summary>Opens a file and finds the shape of its records.</summary>
     /// <exception cref="DataException">
     /// The file cannot be read as data, or its records have no common shape.
@@ -69,11 +91,18 @@ public sealed class RecordSource : IEnumerable<DataRecord>
     public static RecordSource Open(string path, RecordOptions? options = null)
     {
         options ??= new RecordOptions();
-        if (options.Columns.AreNumbers) options = options with { Reading = options.Reading with { IsWithoutHeader = true } };
+        if (options.Columns.AreNumbers)
+            options = options with { Reading = options.Reading with { IsWithoutHeader = true } };
         var bad = options.SkipBadLines ? new List<DataException>() : null;
         var records = new RecordPreparation(options).Prepare(DataFile.Read(path, bad, options.Reading), bad);
-        var shape = options.Shape ?? ShapeDetector.Detect(records, options.Columns, options.ForPrediction);
-        return new RecordSource(path, shape, options);
+        RawRecord[] first = [.. records.Take(ShapeDetector.SampleSize)];
+        if (first.Length == 0 && bad is [var none, ..]) throw none;
+        var shape = options.Shape ?? ShapeDetector.Detect(first, options.Columns, options.ForPrediction);
+        var used = options.Columns.NamesIn(first[0].Fields, ShapeFields.Of(shape)).Select(n => n.Name);
+        return new RecordSource(path, shape, options)
+        {
+            LabelCandidates = [.. LabelColumns.Candidates(first[0].Fields).Except(used)],
+        };
     }
 
     /// <summary>Files above this size, or compressed ones above a tenth of it, are not held in memory.</summary>
@@ -114,7 +143,20 @@ public sealed class RecordSource : IEnumerable<DataRecord>
     internal RecordOptions Options => _options;
 
     /// <summary>What is in a raw record; used by several threads at once.</summary>
-    internal DataRecord Parse(RawRecord raw) => _parser.Parse(_preparation.Prepare(raw));
+    internal DataRecord Parse(RawRecord raw)
+    {
+        if (_options.Unchecked) return new UncheckedRecord(raw);
+        var prepared = _preparation.Prepare(raw);
+        var record = _parser.Parse(prepared);
+        var known = _known;
+        foreach (var (name, _) in prepared.Fields)
+        {
+            if (known.Contains(name)) continue;
+            Note(prepared);
+            break;
+        }
+        return record;
+    }
 
     private long Size()
     {
@@ -128,6 +170,9 @@ public sealed class RecordSource : IEnumerable<DataRecord>
     {
         var badLines = _options.SkipBadLines ? new List<DataException>() : null;
         BadLines = badLines ?? [];
+        _columns.Clear();
+        _unused.Clear();
+        _known = [];
         foreach (var raw in DataFile.Read(Path, badLines, _options.Reading))
         {
             DataRecord record;
@@ -141,6 +186,21 @@ public sealed class RecordSource : IEnumerable<DataRecord>
                 continue;
             }
             yield return record;
+        }
+    }
+
+    private void Note(RawRecord raw)
+    {
+        lock (_columns)
+        {
+            var known = new HashSet<string>(_known);
+            foreach (var (field, name) in _options.Columns.NamesIn(raw.Fields, ShapeFields.Of(Shape)))
+                if (_columns.TryAdd(field, name)) known.Add(name);
+            foreach (var (name, value) in raw.Fields)
+                if (value is not null and not JsonArray { Count: 0 } && value.AsText() is not "" && known.Add(name)
+                    && !_preparation.Uses(name))
+                    _unused.Add(name);
+            _known = known;
         }
     }
 

@@ -52,7 +52,8 @@ internal static class RunIdentity
                 ["batch_size"] = options.BatchSize,
                 ["gradient_accumulation_steps"] = options.GradientAccumulationSteps,
                 ["order of the examples"] = options.Order.ToString(),
-                ["packing"] = options.PackingBudget, ["training data"] = Digest(train),
+                ["packing"] = train.Rows is { } rows ? $"{rows.Count} rows" : options.PackingBudget,
+                ["training data"] = Digest(train),
             },
         };
     }

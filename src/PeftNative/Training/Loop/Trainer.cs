@@ -49,7 +49,8 @@ public sealed class Trainer : IDisposable
         RunLimits.Require(adapter, train.Sample());
         if (eval is not null) RunLimits.Require(adapter, eval.Sample());
         (this.model, Adapter, this.options, this.train) = (model, adapter, options, train);
-        loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget);
+        loader = new BatchLoader(train.Examples, options.BatchSize, options.Seed, options.Order, options.PackingBudget,
+            train.Rows);
         StepsPerEpoch = (loader.BatchesPerEpoch + options.GradientAccumulationSteps - 1)
             / options.GradientAccumulationSteps;
         TotalSteps = options.MaxSteps ?? (int)Math.Max(1, Math.Ceiling(options.Epochs * StepsPerEpoch));
