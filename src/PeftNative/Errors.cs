@@ -67,6 +67,15 @@ public sealed class ModelFormatException(string what, string? where = null, stri
 {
     /// <inheritdoc/>
     public override int ExitCode => 4;
+
+    /// <summary>Where it is an adapter that cannot be loaded, the kind of reason; null for other errors.</summary>
+    public AdapterMisfit? Misfit { get; private set; }
+
+    internal ModelFormatException As(AdapterMisfit misfit)
+    {
+        Misfit = misfit;
+        return this;
+    }
 }
 
 /// <summary>The file system refused: no space, no permission, a vanished file. Exit code 5.</summary>

@@ -76,8 +76,8 @@ public sealed class ErrorTests : IDisposable
     [Fact]
     public void Records_of_no_known_shape_list_the_shapes()
     {
-        var data = folder.Write("odd.jsonl", "{\"question\":\"a\",\"answer\":\"b\"}\n");
-        Expect(3, ["data", "--data", data], "question, answer are no known shape", "prompt + completion", "columns");
+        var data = folder.Write("odd.jsonl", "{\"colour\":\"a\",\"shape\":\"b\"}\n");
+        Expect(3, ["data", "--data", data], "colour, shape are no known shape", "prompt + completion", "columns");
     }
 
     [Fact]

@@ -54,6 +54,20 @@ public sealed class RecordedCaseTests
         Run(backend, SharedFolder.PathOrSkip("recorded/quantized"), name);
     }
 
+    /// <summary>GGUF models: blocks of several types, rotary divisors, Gemma's norms, Conv1D.</summary>
+    [Theory]
+    [InlineData("llama-kquants", DType.Float32)]
+    [InlineData("llama-tied-rope3", DType.BFloat16)]
+    [InlineData("gemma2-caps", DType.Float32)]
+    [InlineData("gpt2", DType.BFloat16)]
+    public void A_model_in_a_gguf_file_holds(string name, DType type)
+    {
+        var folder = SharedFolder.PathOrSkip($"recorded/gguf/models/{name}");
+        using var backend = Emulator.Open(type);
+        var result = GgufVerifier.Model(folder, backend);
+        Assert.True(result.Passed, result.FirstFailure);
+    }
+
     [Fact]
     public void Scores_may_be_made_two_rows_at_a_time()
     {

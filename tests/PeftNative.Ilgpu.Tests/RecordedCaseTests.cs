@@ -1,4 +1,5 @@
 using PeftNative.Lab.Verification;
+using PeftNative.Tests;
 using Xunit;
 
 namespace PeftNative.Ilgpu.Tests;
@@ -20,5 +21,15 @@ public sealed class RecordedCaseTests(Emulation emulation) : IClassFixture<Emula
         var result = new CaseRunner(emulation.Backend, recorded).Run();
         Assert.True(result.Passed, $"{name}: {result.Failure}");
         Assert.NotNull(result.Logits);
+    }
+
+    [Theory]
+    [InlineData("llama-kquants")]
+    [InlineData("phi3")]
+    public void A_model_in_a_gguf_file_holds_on_the_emulation(string name)
+    {
+        var folder = SharedFolder.PathOrSkip($"recorded/gguf/models/{name}");
+        var result = GgufVerifier.Model(folder, emulation.Backend);
+        Assert.True(result.Passed, result.FirstFailure);
     }
 }

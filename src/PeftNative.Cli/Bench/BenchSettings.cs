@@ -98,8 +98,8 @@ internal static class BenchSettings
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Setting> All =>
-        [.. Model, Base, .. QuantizationSettings.All, .. Operation, Steps, Warmup, NewTokens, Filter, Peer, Output, Markdown,
-            Compare, .. Shared.Machine];
+        [.. Model, Base, .. QuantizationSettings.All, .. Operation, Steps, Warmup, NewTokens, Filter, Peer, Output,
+            Markdown, Compare, .. Shared.Machine];
 
     /// <summary>The model and its step.</summary>
     public static StepBenchmarkOptions StepOptions(SettingValues values) => new()

@@ -34,12 +34,14 @@ internal static class LoadRun
             ["train_own_factor"] = Math.Round(result.TrainOwnFactor, 3),
         });
         terminal.Line($"backend     {backend.Description}");
-        terminal.Line($"files       {Quantity.Bytes(result.FileBytes)}, {Quantity.Count(result.Parameters)} parameters");
+        terminal.Line(
+            $"files       {Quantity.Bytes(result.FileBytes)}, {Quantity.Count(result.Parameters)} parameters");
         terminal.Line($"load        {result.LoadMilliseconds:0} ms"
             + (result.IsCold ? " from the disk" : ", perhaps from the cache of files")
             + (tokenizer is { } own ? $", the tokenizer {own:0} ms" : ""));
         terminal.Line($"weights     {Quantity.Bytes(result.WeightBytes)} in memory"
-            + (result.MappedBytes > 0 ? $", {Quantity.Bytes(result.MappedBytes)} used where they lie in the file" : ""));
+            + (result.MappedBytes > 0
+                ? $", {Quantity.Bytes(result.MappedBytes)} used where they lie in the file" : ""));
         terminal.Line($"loading     {Mebibytes(result.LoadPeakBytes)} MiB resident at most, "
             + $"{Mebibytes(result.BeforeBytes)} of them the program before: {result.LoadFactor:0.00} times the files; "
             + $"{Mebibytes(result.LoadOwnBytes)} MiB of it are no pages of files");

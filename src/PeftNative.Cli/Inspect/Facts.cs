@@ -17,11 +17,12 @@ internal static class Facts
         PathKind.Model => Model(path.Path),
         PathKind.Checkpoint => Checkpoint(path.Path),
         PathKind.Run => Run(path),
-        _ => Metadata(path.Path),
+        _ => path.WeightFiles is [var file] ? Metadata(file) : new JsonObject(),
     };
 
     private static JsonObject Adapter(string folder)
     {
+        if (File.Exists(folder) || !File.Exists(Path.Combine(folder, AdapterFolder.ConfigName))) return [];
         var json = StrictJson.ReadFile(Path.Combine(folder, AdapterFolder.ConfigName));
         var facts = new JsonObject { ["method"] = AdapterFolder.MethodOf(json) ?? "none" };
         foreach (var property in json.Element.EnumerateObject())
@@ -36,7 +37,7 @@ internal static class Facts
         }
         facts["base"] = json.GetOptionalString("base_model_name_or_path") ?? "(not recorded)";
         if (AdapterFolder.FindWeights(folder) is { } weights) facts["fits"] = Fits(weights);
-        facts["supported"] = Methods.OfFile(json) is not null;
+        facts["supported"] = Problem(() => AdapterFolder.ReadConfig(folder)) is null;
         return facts;
     }
 
@@ -61,6 +62,11 @@ internal static class Facts
         var type = json.GetString("model_type", "none");
         var facts = new JsonObject { ["model_type"] = type, ["supported"] = FamilyTable.ModelTypes.Contains(type) };
         if (!FamilyTable.ModelTypes.Contains(type)) return facts;
+        if (Problem(() => FamilyTable.Read(folder)) is { } problem)
+        {
+            (facts["supported"], facts["problem"]) = (false, problem);
+            return facts;
+        }
         var config = FamilyTable.Read(folder);
         facts["task"] = config.Task?.ToString();
         (facts["layers"], facts["hidden_size"], facts["heads"]) =
@@ -69,6 +75,19 @@ internal static class Facts
         (facts["vocabulary"], facts["max_positions"]) = (config.VocabularySize, config.MaxPositions);
         if (config.Labels.Count > 0) facts["labels"] = JsonLines.List(config.Labels);
         return facts;
+    }
+
+    private static string? Problem(Action read)
+    {
+        try
+        {
+            read();
+            return null;
+        }
+        catch (ModelFormatException e)
+        {
+            return e.What;
+        }
     }
 
     private static JsonObject Checkpoint(string folder)

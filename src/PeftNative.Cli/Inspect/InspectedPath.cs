@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using PeftNative.Formats;
+using PeftNative.Formats.Recognition;
 using PeftNative.Peft;
 
 namespace PeftNative.Cli.Inspect;
@@ -17,8 +18,6 @@ internal enum PathKind
 /// <summary>Something to inspect: its kind and the files of its weights.</summary>
 internal sealed record InspectedPath(string Path, PathKind Kind, IReadOnlyList<string> WeightFiles)
 {
-    private const string State = "trainer_state.json";
-
     /// <summary>The kind in words.</summary>
     public string KindName => Kind switch
     {
@@ -32,30 +31,40 @@ internal sealed record InspectedPath(string Path, PathKind Kind, IReadOnlyList<s
     /// <summary>Where the tensors are opened: the folder of a model, else the file.</summary>
     public string WeightPath => Kind == PathKind.Model ? Path : WeightFiles[0];
 
+    /// <summary>What was recognised at the path.</summary>
+    public required Recognized Found { get; init; }
+
     /// <summary>Looks at a path.</summary>
-    /// <exception cref="ModelFormatException">Nothing there can be inspected.</exception>
+    /// <exception cref="ModelFormatException">It is damaged.</exception>
     public static InspectedPath Find(string path)
     {
-        if (File.Exists(path)) return new(path, PathKind.File, [path]);
-        if (!Directory.Exists(path))
-            throw new StorageException("There is no such file or folder.", path, "Check the path.");
-        if (File.Exists(System.IO.Path.Combine(path, AdapterFolder.ConfigName)))
-            return new(path, Kind(path),
-                [.. AdapterFolder.WeightsNames.Select(n => AdapterFolder.FindWeights(path, n)).OfType<string>()]);
-        if (Directory.Exists(path) && Checkpoints(path).Any()) return new(path, PathKind.Run, []);
-        using var source = WeightSource.Open(path);
-        return new(path, PathKind.Model,
-            [.. source.Tensors.Select(t => source.FileOf(t.Name).Path).Distinct().Order(StringComparer.Ordinal)]);
+        var found = FileRecognizer.Find(path);
+        var kind = found.Kind switch
+        {
+            FileKind.PeftAdapter or FileKind.HubAdapter or FileKind.MlxAdapter => PathKind.Adapter,
+            FileKind.Checkpoint => PathKind.Checkpoint,
+            FileKind.Run => PathKind.Run,
+            FileKind.BaseModel or FileKind.MlxModel or FileKind.SentenceTransformers => PathKind.Model,
+            _ => PathKind.File,
+        };
+        return new(path, File.Exists(path) ? PathKind.File : kind, WeightsOf(path, kind, found)) { Found = found };
+    }
 
-        static PathKind Kind(string path) =>
-            File.Exists(System.IO.Path.Combine(path, State)) ? PathKind.Checkpoint : Checkpoints(path).Any()
-            ? PathKind.Run : PathKind.Adapter;
+    private static IReadOnlyList<string> WeightsOf(string path, PathKind kind, Recognized found)
+    {
+        if (found.Weights is { } weights) return [weights];
+        if (kind == PathKind.File || File.Exists(path)) return [];
+        if (kind != PathKind.Model)
+            return [.. AdapterFolder.WeightsNames.Select(n => AdapterFolder.FindWeights(path, n)).OfType<string>(),
+                .. new[] { System.IO.Path.Combine(path, "adapters.safetensors") }.Where(File.Exists)];
+        if (found.Kind == FileKind.SentenceTransformers && !File.Exists(System.IO.Path.Combine(path, "config.json")))
+            return [];
+        using var source = WeightSource.Open(path);
+        return [.. source.Tensors.Select(t => source.FileOf(t.Name).Path).Distinct().Order(StringComparer.Ordinal)];
     }
 
     /// <summary>The checkpoints in an output folder, oldest first.</summary>
-    public static IEnumerable<string> Checkpoints(string path) => Directory.EnumerateDirectories(path, "checkpoint-*")
-        .Where(d => File.Exists(System.IO.Path.Combine(d, State)))
-        .OrderBy(d => int.TryParse(d[(d.LastIndexOf('-') + 1)..], out var step) ? step : 0);
+    public static IEnumerable<string> Checkpoints(string path) => FolderRecognizer.Checkpoints(path);
 
     /// <summary>The SHA-256 of a file in hexadecimal.</summary>
     public static string Sha256(string file)

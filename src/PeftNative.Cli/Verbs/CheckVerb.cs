@@ -18,23 +18,33 @@ internal sealed class CheckVerb : Verb
 
     public override string Name => "check";
 
-    public override string Summary => "does everything short of training: files, modules, data, lengths, memory, disk";
+    public override string Summary =>
+        "does everything short of training: files, modules, data, lengths, memory, disk; does an adapter fit?";
 
     public override string Example =>
         "peftnative check --model my-model --data my-data.jsonl --target_modules all-linear --deep";
 
-    public override string Notes => "Takes every flag of train; exit code 0 means that train would start.";
+    public override string Notes =>
+        "Takes every flag of train; exit code 0 means that train would start. Without --data it says whether --adapter\n"
+        + "can be loaded on the model, and why not.";
 
-    public override IReadOnlyList<Setting> Settings => [Deep, .. TrainSettings.All];
+    public override IReadOnlyList<Setting> Settings =>
+    [
+        Deep,
+        .. TrainSettings.All.Select(s => s.Key == DataSettings.Data.Key ? s with { IsRequired = false } : s),
+    ];
 
     public override int Run(SettingValues values, Terminal terminal)
     {
+        var adapter = values.OptionalText(TrainSettings.Adapter);
+        if (adapter is not null && !values.Has(TrainSettings.MergeAdapter) && !CheckFit(values, adapter, terminal))
+            return 0;
         using var setup = RunSetup.Prepare(values, terminal);
         using var trainer = new Trainer(setup.Model, setup.Adapter, setup.Train, setup.Eval, setup.Options);
         var panel = StartPanel.Lines(setup, values, trainer.StepsPerEpoch, trainer.TotalSteps).ToList();
         panel.Add(("disk", Disk(setup, values)));
         foreach (var (name, text) in panel) terminal.Line($"{name,-11} {text}");
-        foreach (var observation in setup.Observations) terminal.Warn(observation.Text);
+        foreach (var observation in setup.Observations) terminal.WarnOnce(observation.Text);
         if (setup.Loaded.Unused.Count > 0)
             terminal.Note(
                 $"the checkpoint has {setup.Loaded.Unused.Count} tensors that are not used, the first being "
@@ -54,6 +64,22 @@ internal sealed class CheckVerb : Verb
                 .Select(p => KeyValuePair.Create(p.Item1, (JsonNode?)p.Item2))),
         });
         return 0;
+    }
+
+    // Whether there is data to go on with.
+    private static bool CheckFit(SettingValues values, string adapter, Terminal terminal)
+    {
+        var isAll = !values.Has(DataSettings.Data);
+        if (isAll)
+            values.Refuse([Deep, .. TrainSettings.All.Except([Shared.Model, TrainSettings.Adapter, .. Shared.Machine,
+                .. QuantizationSettings.All])], "without --data", "give some");
+        var fit = FitReport.Of(values, adapter, values.Text(Shared.Model), terminal);
+        fit.Print(terminal);
+        if (isAll || fit.Error is not null)
+            terminal.Object(new JsonObject { ["ok"] = fit.Error is null, ["fit"] = fit.ToJson() });
+        if (fit.Error is not null) throw fit.Error;
+        if (isAll) terminal.Line("ok: the adapter can be loaded");
+        return !isAll;
     }
 
     // An adapter, the best one, and checkpoints with the optimizer's two moments.

@@ -4,6 +4,7 @@ using PeftNative.Cli.Inspect;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Formats;
+using PeftNative.Formats.Recognition;
 using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Loading;
 using PeftNative.Models.Loading.Stored;
@@ -17,7 +18,7 @@ internal sealed class InspectVerb : Verb
     private const int RowsShown = 40;
 
     private static readonly Setting PathArgument = new("path", SettingKind.Text,
-        "A safetensors or GGUF file, or the folder of an adapter, model, checkpoint or run.")
+        "Any file or folder of models, adapters, tokenizers, data; of this program or of others.")
     {
         ValueName = "PATH", IsRequired = true,
     };
@@ -36,7 +37,7 @@ internal sealed class InspectVerb : Verb
     public override string Name => "inspect";
 
     public override string Summary =>
-        "shows tensors, norms, settings and hashes of weights, adapters, models, checkpoints";
+        "names what a file or folder is and what can be done with it; tensors, norms, settings, hashes";
 
     public override string Example => "peftnative inspect my-adapter --diff my-adapter/best";
 
@@ -51,27 +52,60 @@ internal sealed class InspectVerb : Verb
         var path = InspectedPath.Find(values.Text(PathArgument));
         if (values.OptionalText(Diff) is { } other) return Compare(path, InspectedPath.Find(other), values, terminal);
         var facts = Facts.Of(path);
-        terminal.Line($"{path.Path}: {path.KindName}");
+        var abilities = Abilities.Of(path.Found);
+        terminal.Line($"{path.Path}: {path.Found.Title} ({path.Found.Sign})");
+        if (path.Found.IsNot is { } not) terminal.Line($"  {"not",-24} {not}");
+        if (path.Found.Detail is { } detail) terminal.Line($"  {"detail",-24} {detail}");
         foreach (var (key, value) in facts) terminal.Line($"  {key,-24} {Show(value)}");
         if (path.Kind == PathKind.Model && facts["supported"]?.GetValue<bool>() == true && path.WeightFiles.Count > 0)
             Doubt(path.Path, facts, terminal);
         if (values.OptionalText(Base) is { } model) Fit(path, model, facts, terminal);
         if (path.WeightFiles.Count == 0)
         {
-            terminal.Object(new JsonObject { ["path"] = path.Path, ["kind"] = path.KindName, ["facts"] = facts });
-            return 0;
+            terminal.Object(Head(path, facts, abilities));
+            PrintAbilities(path, abilities, terminal);
+            return path.Found.Kind == FileKind.Unknown ? throw Unknown(path.Path) : 0;
         }
         using var source = WeightSource.Open(path.WeightPath);
-        var forms = path.Kind == PathKind.Model
+        var isKnown = facts["supported"]?.GetValue<bool>() == true && abilities.Any(a => a.IsThere);
+        var forms = path.Kind == PathKind.Model && isKnown
             ? StoredForms.Summary(source, StoredQuantization.Read(path.Path)) : [];
         foreach (var (form, count) in forms)
         {
             facts[$"quantised_{form}"] = count;
             terminal.Line($"  {"quantised",-24} {Quantity.Of(count, "weight")} as {form}");
         }
-        PrintFiles(path, source, facts, terminal);
+        PrintFiles(path, source, Head(path, facts, abilities), terminal);
+        PrintAbilities(path, abilities, terminal);
         PrintTensors(source, values.Switch(All), terminal);
         return 0;
+    }
+
+    private static ModelFormatException Unknown(string path) =>
+        new("It is nothing that is known here.", path, $"Looked for: {FileRecognizer.LookedFor}.");
+
+    private static JsonObject Head(InspectedPath path, JsonObject facts, IReadOnlyList<Ability> abilities) => new()
+    {
+        ["path"] = path.Path, ["kind"] = path.KindName, ["is"] = path.Found.Title, ["shown_by"] = path.Found.Sign,
+        ["is_not"] = path.Found.IsNot, ["detail"] = path.Found.Detail, ["facts"] = facts,
+        ["can"] = new JsonObject(abilities.Select(a => KeyValuePair.Create(a.Verb,
+            (JsonNode?)new JsonObject { ["here"] = a.IsThere, ["how"] = a.How }))),
+    };
+
+    // One line where nothing can be done, for the same reason.
+    private static void PrintAbilities(InspectedPath path, IReadOnlyList<Ability> abilities, Terminal terminal)
+    {
+        if (path.Found.Kind == FileKind.Unknown) return;
+        terminal.Line();
+        if (abilities.All(a => !a.IsThere) && abilities.Select(a => a.How).Distinct().Count() == 1)
+        {
+            terminal.Line($"This version cannot {string.Join(", ", abilities.SkipLast(1).Select(a => a.Verb))} or "
+                + $"{abilities[^1].Verb} it: {abilities[0].How}");
+            return;
+        }
+        var table = new TextTable("verb", "here", "how, or why not");
+        foreach (var (verb, isThere, how) in abilities) table.Add(verb, isThere ? "yes" : "no", how);
+        foreach (var line in table.Lines()) terminal.Line(line);
     }
 
     private static void Doubt(string folder, JsonObject facts, Terminal terminal)
@@ -106,7 +140,7 @@ internal sealed class InspectVerb : Verb
             ["doubts"] = JsonLines.List(doubts) };
     }
 
-    private static void PrintFiles(InspectedPath path, WeightSource source, JsonObject facts, Terminal terminal)
+    private static void PrintFiles(InspectedPath path, WeightSource source, JsonObject head, Terminal terminal)
     {
         var parameters = source.Tensors.Sum(t => t.ElementCount);
         terminal.Line(
@@ -121,12 +155,9 @@ internal sealed class InspectVerb : Verb
                 ["sha256"] = hash });
             terminal.Line($"  {Path.GetFileName(file),-24} {Quantity.Bytes(size)}, sha256 {hash}");
         }
-        terminal.Object(new JsonObject
-        {
-            ["path"] = path.Path, ["kind"] = path.KindName, ["facts"] = facts, ["parameters"] = parameters,
-            ["tensors"] = source.Count,
-            ["bytes"] = source.ByteLength, ["files"] = files,
-        });
+        (head["parameters"], head["tensors"]) = (parameters, source.Count);
+        (head["bytes"], head["files"]) = (source.ByteLength, files);
+        terminal.Object(head);
     }
 
     private static void PrintTensors(WeightSource source, bool all, Terminal terminal)

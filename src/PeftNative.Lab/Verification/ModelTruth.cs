@@ -49,7 +49,8 @@ public static class ModelTruth
 
     /// <summary>
     /// Compares logits, greedy continuations and the perplexity of a text. With numbers of 16 bits a result may be off
-    /// twice as far as the logits of the prompts are on the reference backend with the same, and tokens are not compared.
+    /// twice as far as the logits of the prompts are on the reference backend with the same, and tokens are not
+    /// compared.
     /// </summary>
     public static VerificationResult Inference(string name, string folder, string modelPath, IBackend backend)
     {

@@ -1,8 +1,11 @@
+using PeftNative.Formats;
 using PeftNative.Formats.Json;
+using PeftNative.Formats.Recognition;
 using PeftNative.Formats.Storage;
 using PeftNative.Formats.Text;
 using PeftNative.Models;
 using PeftNative.Peft.Adapters;
+using PeftNative.Peft.Adapters.Fitting;
 
 namespace PeftNative.Peft;
 
@@ -29,10 +32,42 @@ public static class AdapterFolder
     public static AdapterConfig ReadConfig(string folder)
     {
         var path = Path.Combine(folder, ConfigName);
-        if (!File.Exists(path))
-            throw new ModelFormatException($"The folder has no {ConfigName}.", folder,
-                "Give the folder of a saved adapter.");
-        return ReadConfig(StrictJson.ReadFile(path));
+        if (!File.Exists(path)) throw NoAdapter(folder);
+        var json = StrictJson.ReadFile(path);
+        try
+        {
+            return ReadConfig(json);
+        }
+        catch (ModelFormatException e) when (e.Misfit == AdapterMisfit.NotSupported)
+        {
+            var release = json.GetOptionalString("peft_version");
+            if (!MisfitFinder.IsNewer(release)) throw;
+            throw new ModelFormatException($"{e.What} PEFT {Message.Clip(release!)} wrote it, and "
+                + $"{AdapterConfig.FormatVersion} is the last that is known here.", e.Where, e.Remedy, e)
+                .As(AdapterMisfit.NewerFormat);
+        }
+    }
+
+    // What it is instead, where that is known.
+    private static ModelFormatException NoAdapter(string folder)
+    {
+        if (!Directory.Exists(folder) && !File.Exists(folder))
+            return new ModelFormatException("There is no such adapter.", folder, "Check the path.");
+        Recognized found;
+        try
+        {
+            found = FileRecognizer.Find(folder);
+        }
+        catch (PeftNativeException e)
+        {
+            return new ModelFormatException($"The folder has no {ConfigName}, and {e.What}", e.Where ?? folder,
+                "Give the folder of a saved adapter.", e).As(AdapterMisfit.OtherFormat);
+        }
+        var remedy = found.Kind == FileKind.Adapters
+            ? $"Name one of the folders in it: {found.Detail}." : "Give the folder of a saved adapter.";
+        return new ModelFormatException($"The folder has no {ConfigName}"
+            + (found.Kind == FileKind.Unknown ? "." : $"; it is a {found.Title} ({found.Sign})."), folder, remedy)
+            .As(AdapterMisfit.OtherFormat);
     }
 
     /// <summary>Reads parsed settings.</summary>
@@ -41,8 +76,8 @@ public static class AdapterFolder
     {
         if (Methods.OfFile(json) is { } method) return method.Read(json);
         throw json.GetOptionalString("peft_type") is { } other
-            ? json.Error("peft_type", $"The method {other} is not supported.",
-                $"Supported: {string.Join(", ", Methods.All.Select(m => m.PeftType))}.")
+            ? json.Error("peft_type", $"The method {Message.Clip(other)} is not supported.",
+                $"Supported: {string.Join(", ", Methods.All.Select(m => m.PeftType))}.").As(AdapterMisfit.NotSupported)
             : json.Error("peft_type", "The file does not say which method it is for.",
                 "Add \"peft_type\": \"LORA\" if it is one.");
     }
@@ -96,10 +131,8 @@ public static class AdapterFolder
         }
         catch (UsageException e)
         {
-            throw new ModelFormatException($"The adapter does not fit this {model.Config.ModelType} model: {e.What}",
-                folder,
-                BaseIdentity.NamedBase(folder) is { } named
-                    ? $"Use its own base, {named}." : "Use the base it was made for.", e);
+            using var file = FindWeights(folder) is { } weights ? TensorFiles.Open(weights) : null;
+            throw MisfitFinder.Find(model, folder, file, []).ToError(model.Config.ModelType, e.What, folder, folder, e);
         }
     }
 

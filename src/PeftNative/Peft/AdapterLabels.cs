@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftNative.Formats;
 using PeftNative.Formats.Json;
+using PeftNative.Models.Config;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Peft.Adapters;
@@ -73,9 +74,16 @@ public static class AdapterLabels
     {
         if (adapterFolders.Count == 0) return new ModelOptions();
         var (options, config) = (TaskAndLabels(adapterFolders[0], baseFolder), FamilyTable.Read(baseFolder));
+        if (options.Task is { } task && Lacks(task, config))
+            throw new ModelFormatException($"The adapter does not fit this {config.ModelType} model: it was made for "
+                + $"another family, as it is for {task.PeftName()} and the model has no head that writes texts.",
+                adapterFolders[0], "Use the base it was made for.").As(AdapterMisfit.OtherFamily);
         var writesText = (options.Task ?? config.Task)?.WritesText() ?? true;
         return options with { VocabularySize = AdapterVocabulary.SizeFor(adapterFolders, config, writesText) };
     }
+
+    private static bool Lacks(ModelTask task, TransformerConfig config) => task == ModelTask.CausalLM
+        && FamilyTable.Find(config.ModelType, "config.json").Names.LanguageModelHead is null;
 
     private static ModelOptions TaskAndLabels(string adapterFolder, string baseFolder)
     {

@@ -97,7 +97,8 @@ public sealed class GgufMergeTests : IDisposable
             Assert.Equal(own.Decode(own.Encode(text).Ids), written.Decode(own.Encode(text).Ids));
         }
         JsonArray messages() => [new JsonObject { ["role"] = "user", ["content"] = "the world" }];
-        Assert.Equal(ChatTemplate.Load(file)?.Render(messages()).Text, ChatTemplate.Load(folder)?.Render(messages()).Text);
+        Assert.Equal(ChatTemplate.Load(file)?.Render(messages()).Text,
+            ChatTemplate.Load(folder)?.Render(messages()).Text);
     }
 
     private void Merge(string file, AdapterSource adapter, string output, StoredType? type = null) =>

@@ -3,6 +3,7 @@ using PeftNative.Formats;
 using PeftNative.Lab.Verification;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
+using PeftNative.Tensors;
 using Xunit;
 
 namespace PeftNative.Tests.Formats;
@@ -13,7 +14,7 @@ public sealed class GgufModelTests
     public static TheoryData<string, string> Models => new(
         from name in (string[])["llama", "llama-tied-rope3", "llama-kquants", "qwen2", "qwen3", "qwen3-headdim",
             "gemma2", "gemma2-caps", "gemma3", "phi3", "gpt2"]
-        from backend in (string[])["reference", "cpu"]
+        from backend in (string[])["reference", "cpu", "cpu bf16"]
         select (name, backend));
 
     [Theory]
@@ -21,7 +22,8 @@ public sealed class GgufModelTests
     public void Weights_and_logits_are_the_recorded_ones(string name, string backendName)
     {
         var folder = SharedFolder.PathOrSkip($"recorded/gguf/models/{name}");
-        using var backend = BackendOrSkip.Create(backendName);
+        using var backend = BackendOrSkip.Create(backendName.Split(' ')[0],
+            backendName.EndsWith("bf16", StringComparison.Ordinal) ? DType.BFloat16 : DType.Float32);
         var result = GgufVerifier.Model(folder, backend);
         Assert.True(result.Passed, result.FirstFailure);
     }

@@ -13,7 +13,8 @@ namespace PeftNative.Tests.Fuzzing;
 /// </summary>
 internal sealed partial class Fuzzer(ITestOutputHelper output, int seed) : IDisposable
 {
-    private const int Usual = 10_000, MostSeconds = 5, Shown = 25;
+    // A file takes milliseconds; a machine may be busy with other things.
+    private const int Usual = 10_000, MostSeconds = 60, Shown = 25;
     private const long MostBytes = 64 << 20;
 
     private readonly ScratchFolder scratch = new();

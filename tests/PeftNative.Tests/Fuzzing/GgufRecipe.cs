@@ -20,7 +20,8 @@ internal sealed class GgufRecipe
 
     private static readonly string[] Texts =
     [
-        "", "a", "llama", "gpt2", "gemma2", "gemma3", "qwen3", "phi3", "linear", "yarn", "none", "bert", "\u0120a", "<s>",
+        "", "a", "llama", "gpt2", "gemma2", "gemma3", "qwen3", "phi3", "linear", "yarn", "none", "bert", "\u0120a",
+        "<s>",
         "a b", " a", "{% for m in messages %}{{ m.content }}{% endfor %}", "{{ 1", new string('x', 5000), "\u2581a",
     ];
 
@@ -76,7 +77,10 @@ internal sealed class GgufRecipe
 
     private int Pieces()
     {
-        string[] tokens = ["<unk>", "<s>", "</s>", "<0x0A>", "<0x61>", "\u2581", "a", "b", "ab", "\u2581a", "\u2581ab", "<u>"];
+        string[] tokens =
+        [
+            "<unk>", "<s>", "</s>", "<0x0A>", "<0x61>", "\u2581", "a", "b", "ab", "\u2581a", "\u2581ab", "<u>",
+        ];
         Tokens("llama", tokens, [2, 3, 3, 6, 6, 1, 1, 1, 1, 1, 1, 4]);
         values.Add(("tokenizer.ggml.scores", Array.ConvertAll(tokens, t => -(float)t.Length)));
         values.Add(("tokenizer.ggml.add_space_prefix", true));

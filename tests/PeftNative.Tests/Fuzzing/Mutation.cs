@@ -36,7 +36,9 @@ internal static class Mutation
                 case 0: bytes[at] ^= (byte)(1 << random.Next(8)); break;
                 case 1: bytes[at] = (byte)random.Next(256); break;
                 case 2: bytes.RemoveRange(at, Math.Min(random.Next(1, 9), bytes.Count - at)); break;
-                case 3: bytes.InsertRange(at, bytes.GetRange(at, Math.Min(random.Next(1, 33), bytes.Count - at))); break;
+                case 3:
+                    bytes.InsertRange(at, bytes.GetRange(at, Math.Min(random.Next(1, 33), bytes.Count - at)));
+                    break;
                 case 4 when random.Next(6) == 0: bytes.RemoveRange(at, bytes.Count - at); break;
                 case 5: bytes.InsertRange(at, new byte[random.Next(1, 9)]); break;
                 default: Overwrite(random, bytes, at); break;

@@ -109,6 +109,51 @@ public sealed class ExportTests : IDisposable
             parameters.GetStringList("keys"));
     }
 
+    [Theory]
+    [InlineData("llama", false, "q_proj", "down_proj")]
+    [InlineData("llama", true, "q_proj", "v_proj")]
+    [InlineData("gpt2", false, "c_attn")]
+    [InlineData("llama-yarn", false, "embed_tokens", "lm_head", "o_proj")]
+    public void An_mlx_folder_is_read_as_the_adapter_that_it_holds(string family, bool dora, params string[] targets)
+    {
+        using var setting = new Setting(family, ModelTask.CausalLM);
+        var adapter = (LoraAdapter)setting.Add(Config with
+        {
+            Targets = TargetModules.Of(targets), UseDora = dora, AlphaPattern = [], BaseModel = "someone/base",
+        });
+        setting.Disturb();
+        MlxLora.Write(adapter, folder["mlx"]);
+        using var read = PeftNative.Peft.AdapterFolder.Load(setting.Model, folder["mlx"]);
+        Assert.Empty(read.Warnings);
+        Assert.Equal((3, 6.0), (((LoraAdapter)read).LoraConfig.R, ((LoraAdapter)read).LoraConfig.Alpha));
+        Assert.Equal(setting.Scores(adapter), setting.Scores(read));
+
+        PeftNative.Peft.AdapterFolder.Save(read, folder["peft"]); // from here on it is PEFT's
+        using var again = PeftNative.Peft.AdapterFolder.Load(setting.Model, folder["peft"]);
+        Assert.Equal(setting.Scores(adapter), setting.Scores(again));
+    }
+
+    [Fact]
+    public void An_mlx_folder_of_another_kind_or_with_half_a_pair_is_refused()
+    {
+        using var setting = new Setting("llama", ModelTask.CausalLM);
+        MlxLora.Write((LoraAdapter)setting.Add(Config with { AlphaPattern = [] }), folder["mlx"]);
+        var (weights, settings) = (folder["mlx/adapters.safetensors"], folder["mlx/adapter_config.json"]);
+        var writer = SafetensorsWriter.ForPyTorch();
+        using (var file = SafetensorsFile.Open(weights))
+            foreach (var tensor in file.Tensors.Skip(1))
+                writer.Add(tensor.Name, tensor.Shape.AsSpan(), new float[tensor.ElementCount]);
+        writer.Save(weights);
+        var error = Load();
+        Assert.Equal(AdapterMisfit.Incomplete, error.Misfit); // mlx-lm draws what is missing
+        File.WriteAllText(settings, File.ReadAllText(settings).Replace("\"lora\"", "\"full\"",
+            StringComparison.Ordinal));
+        Assert.Contains("mlx-lm's 'full' is not supported", Load().What, StringComparison.Ordinal);
+
+        ModelFormatException Load() => Assert.Throws<ModelFormatException>(
+            () => PeftNative.Peft.AdapterFolder.Load(setting.Model, folder["mlx"]));
+    }
+
     [Fact]
     public void What_a_format_has_no_place_for_is_refused()
     {

@@ -70,6 +70,17 @@ public class MethodPageTests
 
     [Theory]
     [MemberData(nameof(Variations))]
+    public void A_page_says_whether_adapters_can_be_merged(string variant)
+    {
+        using var setting = new Setting("llama");
+        var isRefused = setting.Add(Variants.All[variant]).MergeRefusal is not null;
+        // lora_bias has a place in some bases alone.
+        if (!(Variants.All[variant] is LoraConfig { UseBias: true }))
+            Assert.Equal(!isRefused, Variants.All[variant].Method.IsMergeable);
+    }
+
+    [Theory]
+    [MemberData(nameof(Variations))]
     public void Settings_of_a_user_are_those_of_files(string variant)
     {
         var config = Variants.All[variant];

@@ -44,7 +44,8 @@ internal sealed class TemplateFit
             arguments[ShapeFields.Tools] = ToolCalls.Tools(tools);
         }
         return JsonNode.DeepEquals(messages, record.Messages)
-            && JsonNode.DeepEquals(arguments, record.TemplateArguments) ? null : record with { Messages = messages, TemplateArguments = arguments };
+            && JsonNode.DeepEquals(arguments, record.TemplateArguments)
+            ? null : record with { Messages = messages, TemplateArguments = arguments };
     }
 
     private JsonObject Apply(JsonObject message)

@@ -127,7 +127,7 @@ public sealed record DataReport
             yield return $"Nothing is made of the {(Unused.Count == 1 ? "field" : "fields")} "
                 + $"{string.Join(", ", Unused.Take(10))}{(Unused.Count > 10 ? " and others" : "")}.";
         foreach (var (field, count) in Unwritten)
-            yield return $"The chat template does not write '{field}' in {count} examples, so nothing is learned of it.";
+            yield return $"The chat template does not write '{field}' in {count} examples; nothing is learned of it.";
         if (TurnsOffPrompt > 0)
             yield return $"{TurnsOffPrompt} turns do not go on from the prompt that asks for them: the chat template "
                 + "opens "
@@ -135,7 +135,7 @@ public sealed record DataReport
                 + "trained from where both part; at run time the model is asked otherwise.";
         if (LostTags > 0)
             yield return $"{LostTags} tags have no token, because their words were cut off or give no tokens.";
-        var missing = LabelCounts.Where(l => l.Count == 0).Select(l => l.Name).ToList();
+        var missing = LabelCounts.Where(l => l.Count == 0 && !IsEstimated).Select(l => l.Name).ToList();
         if (missing.Count > 0) yield return $"No example has the label {string.Join(", ", missing.Take(10))}.";
     }
 

@@ -7,7 +7,8 @@ namespace PeftNative.Data.Records;
 internal static class ColumnAdvice
 {
     // Names of what is no part of a text.
-    private static readonly string[] Beside = ["id", "_id", "title", "url", "lang", "language", "source", "date", "split"];
+    private static readonly string[] Beside =
+        ["id", "_id", "title", "url", "lang", "language", "source", "date", "split"];
 
     /// <summary>A mapping that would work where the fields suggest one, otherwise how mappings look.</summary>
     public static string For(RawRecord record)

@@ -1,8 +1,6 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using PeftNative.Data.Reading;
-using PeftNative.Formats.Json;
 
 namespace PeftNative.Data.Records;
 
@@ -42,5 +40,17 @@ internal static class RecordJson
         _ => node.AsText() is { } text ? Leaf(text) : node?.ToJsonString() ?? "null",
     };
 
-    private static string Leaf(string text) => new StringBuilder().AppendString(text, asciiOnly: false).ToString();
+    private static string Leaf(string text) =>
+        "\"" + string.Concat(text.Select(c => c switch
+        {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            '\b' => "\\b",
+            '\f' => "\\f",
+            < ' ' => $"\\u{(int)c:x4}",
+            _ => c.ToString(),
+        })) + "\"";
 }

@@ -79,7 +79,8 @@ public sealed class RecordSource : IEnumerable<DataRecord>
     public IReadOnlyList<string> Unused => [.. _unused];
 
     /// <summary>
-    /// Columns that nothing is made of and that hold nothing but 0 or 1 in the first record, so that they may be labels.
+    /// Columns that nothing is made of and that hold nothing but 0 or 1 in the first record, so that they may be
+    /// labels.
     /// </summary>
     public IReadOnlyList<string> LabelCandidates { get; private init; } = [];
 
@@ -127,6 +128,9 @@ public sealed class RecordSource : IEnumerable<DataRecord>
         {
             var bad = _options.SkipBadLines ? new List<DataException>() : null;
             BadLines = bad ?? [];
+            _columns.Clear();
+            _unused.Clear();
+            _known = [];
             return RecordStore.Read(this, bad, progress, cancellation);
         }
         var records = new List<DataRecord>();

@@ -17,7 +17,8 @@ internal static class ToolCalls
         JsonNode?[] calls = found is JsonArray list ? [.. list] : [found];
         if (calls.Length == 0 || calls.Any(call => NameOf(call) is null))
             throw new DataException(
-                $"Message {number} is no call of a tool: {Excerpt.Of(content?.ToJsonString() ?? "null")}.", origin.ToString(),
+                $"Message {number} is no call of a tool: {Excerpt.Of(content?.ToJsonString() ?? "null")}.",
+                origin.ToString(),
                 """Write calls as {"name": "...", "arguments": {...}}.""");
         message.Remove("content");
         message["tool_calls"] = new JsonArray([.. calls.Select(Call)]);

@@ -24,6 +24,9 @@ public static class FamilyTable
     /// <summary>All of them, by model type.</summary>
     internal static IEnumerable<Family> All => ModelTypes.Select(type => Table[type]);
 
+    /// <summary>All of them, the best known first.</summary>
+    internal static IEnumerable<Family> BestKnownFirst => Table.Values;
+
     /// <summary>The family of a model type.</summary>
     /// <exception cref="ModelFormatException">The model type is not among <see cref="ModelTypes"/>.</exception>
     public static Family Find(string modelType, string where) =>

@@ -61,7 +61,7 @@ internal static class GgufRope
         return source.Contains(GgufArchitecture.Divisors) ? Divided(config, source) : config;
     }
 
-    /// <summary>Says the same in a config.json: divisors as LongRoPE, which has one factor for each frequency.</summary>
+    /// <summary>Says the same in a config.json: divisors as LongRoPE, with a factor for each frequency.</summary>
     /// <exception cref="UsageException">No config.json says it.</exception>
     internal static void AddTo(JsonObject json, TransformerConfig config, GgufKeys keys, WeightSource source)
     {

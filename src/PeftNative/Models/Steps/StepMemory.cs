@@ -117,7 +117,7 @@ public sealed class StepMemory : IDisposable
             blocksPerRow += (double)bytes / rows;
             return false;
         }
-        if (kept + bytes + leastPerRow * rows > budget) return false;
+        if (kept + bytes + leastPerRow * rows + denseWeight.Peak > budget) return false;
         kept += bytes;
         return true;
     }
@@ -144,10 +144,12 @@ public sealed class StepMemory : IDisposable
     private void BeginBudget(long budget, int rows)
     {
         kept = 0;
-        if (leastPerRow == 0 && blocksPerRow > 0) leastPerRow = (double)PeakBytes / rows;
+        // The weight that is whole takes the same whatever the rows.
+        if (leastPerRow == 0 && blocksPerRow > 0) leastPerRow = (double)(Arena.Peak + Transient.Peak) / rows;
         // One block from the start: in several, the ends that the next tensor does not fit into would count against
         // the budget.
-        if (leastPerRow > 0) Arena.Reserve((long)Math.Min(budget, (leastPerRow + blocksPerRow) * rows));
+        if (leastPerRow > 0)
+            Arena.Reserve((long)Math.Min(budget - denseWeight.Peak, (leastPerRow + blocksPerRow) * rows));
     }
 }
 

@@ -50,6 +50,12 @@ internal static class AdapterFiles
     /// <summary>Gives an adapter the values of its files.</summary>
     internal static void Fill(Adapter adapter, string folder)
     {
+        using var foreign = adapter.Config.Method.OpenForeign(folder, adapter.Model);
+        if (foreign is not null)
+        {
+            AdapterReader.Read(adapter, foreign, adapter.StoredEntries.ToDictionary(e => e.Key));
+            return;
+        }
         foreach (var entries in adapter.StoredEntries.GroupBy(e => e.File))
         {
             var file = adapter.Config.Method.Files.First(f => f.Name == entries.Key);
@@ -69,5 +75,6 @@ internal static class AdapterFiles
     }
 
     private static ModelFormatException Missing(string folder, string name) =>
-        new($"The folder has no {name}.", folder, "Get the file from where the adapter came from.");
+        new ModelFormatException($"The folder has no {name}.", folder, "Get the file from where the adapter came from.")
+            .As(AdapterMisfit.Incomplete);
 }

@@ -9,7 +9,37 @@ internal static class AdapterKeys
 {
     private const string Saved = "modules_to_save", Original = "original_module", BaseLayer = "base_layer";
 
+    // What other programs wrap around modules, which is no part of their names.
+    private const string Compiled = "_orig_mod", Parallel = "module";
+
     private static readonly string[] Roots = ["base_model.model.", "base_model."];
+
+    /// <summary>
+    /// A tensor's name without what torch.compile (<c>_orig_mod</c>, anywhere) and wrappers for several devices
+    /// (<c>module</c>, in front or behind the root) put into it.
+    /// </summary>
+    internal static string Unwrapped(string name)
+    {
+        var parts = name.Split('.').Where(p => p != Compiled).ToList();
+        while (parts is [Parallel, _, ..]) parts.RemoveAt(0);
+        while (parts is ["base_model", "model", Parallel, _, ..]) parts.RemoveAt(2);
+        return string.Join('.', parts);
+    }
+
+    /// <summary>A tensor's name in the module tree.</summary>
+    internal static string WithoutRoot(string name) =>
+        Array.Find(Roots, r => name.StartsWith(r, StringComparison.Ordinal)) is { } root ? name[root.Length..] : name;
+
+    /// <summary>
+    /// Usual names that a tensor may mean which does not begin as it should: wrapped, or without base_model.model. in
+    /// front. PEFT passes such tensors over.
+    /// </summary>
+    internal static IEnumerable<string> Mended(string name)
+    {
+        var plain = Unwrapped(name);
+        if (plain != name) yield return plain;
+        if (!plain.StartsWith(Roots[1], StringComparison.Ordinal)) yield return Roots[0] + plain;
+    }
 
     /// <summary>
     /// Usual names that a tensor may mean: without the adapter's name (<c>lora_A.default.weight</c>), without the

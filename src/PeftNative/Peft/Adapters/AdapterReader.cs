@@ -1,5 +1,6 @@
 using PeftNative.Formats.Safetensors;
 using PeftNative.Models.Weights;
+using PeftNative.Peft.Adapters.Fitting;
 using PeftNative.Tensors;
 
 namespace PeftNative.Peft.Adapters;
@@ -10,13 +11,14 @@ namespace PeftNative.Peft.Adapters;
 /// </summary>
 internal sealed class AdapterReader
 {
-    private const int Most = 8;
+    private const int Most = 4;
 
     private readonly Adapter adapter;
     private readonly TensorFile file;
     private readonly Dictionary<string, AdapterEntry> open, taken = [];
     private readonly Dictionary<Parameter, StoredTensor> ofBase = [];
-    private readonly List<string> problems = [], unplaced = [];
+    private readonly List<string> problems = [], unplaced = [], mended = [];
+    private readonly List<(StoredTensor Tensor, Parameter Parameter)> misshapen = [];
 
     private AdapterReader(Adapter adapter, TensorFile file, Dictionary<string, AdapterEntry> places) =>
         (this.adapter, this.file, open) = (adapter, file, places);
@@ -31,7 +33,8 @@ internal sealed class AdapterReader
     {
         var reader = new AdapterReader(adapter, file, places);
         var others = file.Tensors.Where(t => !reader.Take(t, t.Name)).ToList();
-        foreach (var tensor in others) reader.Place(tensor);
+        foreach (var tensor in others)
+            if (!reader.Place(tensor, tensor.Name) && !reader.Mend(tensor)) reader.unplaced.Add(tensor.Name);
         reader.Conclude();
         reader.Carry();
         reader.DoubtNewRows();
@@ -48,18 +51,27 @@ internal sealed class AdapterReader
     }
 
     // A tensor whose name is none of those that PEFT writes by default.
-    private void Place(StoredTensor tensor)
+    private bool Place(StoredTensor tensor, string name)
     {
-        var names = AdapterKeys.Spellings(tensor.Name, adapter.Config.Method.NamedParts).ToList();
-        if (adapter.TwinOf(tensor.Name) is { } twinName) names.Add(twinName);
-        if (AdapterKeys.UnderHead(tensor.Name, adapter.Model.Family) is { } headed)
+        var names = AdapterKeys.Spellings(name, adapter.Config.Method.NamedParts).ToList();
+        if (adapter.TwinOf(name) is { } twinName) names.Add(twinName);
+        if (AdapterKeys.UnderHead(name, adapter.Model.Family) is { } headed)
             names.AddRange([headed, .. AdapterKeys.Spellings(headed, adapter.Config.Method.NamedParts)]);
-        if (names.Any(name => Take(tensor, name))) return;
+        if (names.Any(spelling => Take(tensor, spelling))) return true;
         if (names.Find(taken.ContainsKey) is { } twin) CompareTwins(tensor, twin);
-        else if (AdapterKeys.WithoutOriginal(tensor.Name) is { } copied && IsPlace(copied))
-            return; // what a module was before it was trained: out of use while the adapter is in force
-        else if (AdapterKeys.BaseParameter(adapter, tensor.Name) is { } parameter) ofBase[parameter] = tensor;
-        else unplaced.Add(tensor.Name);
+        else if (AdapterKeys.WithoutOriginal(name) is { } copied && IsPlace(copied))
+            return true; // what a module was before it was trained: out of use while the adapter is in force
+        else if (AdapterKeys.BaseParameter(adapter, name) is { } parameter) ofBase[parameter] = tensor;
+        else return false;
+        return true;
+    }
+
+    // One whose name does not even begin as PEFT's do.
+    private bool Mend(StoredTensor tensor)
+    {
+        if (!AdapterKeys.Mended(tensor.Name).Any(name => Take(tensor, name) || Place(tensor, name))) return false;
+        mended.Add(tensor.Name);
+        return true;
     }
 
     private bool IsPlace(string name) => taken.ContainsKey(name) || open.ContainsKey(name);
@@ -76,6 +88,7 @@ internal sealed class AdapterReader
     {
         if (!tensor.Shape.AsSpan().SequenceEqual(parameter.StoredShape))
         {
+            misshapen.Add((tensor, parameter));
             problems.Add($"{tensor.Name} is [{string.Join(", ", tensor.Shape)}], "
                 + $"expected [{string.Join(", ", parameter.StoredShape)}]");
             return null;
@@ -102,16 +115,30 @@ internal sealed class AdapterReader
 
     private void Conclude()
     {
-        problems.AddRange(open.Keys.Select(k => $"missing: {k}"));
+        if (!AreLeftOut(open.Values)) problems.AddRange(open.Keys.Select(k => $"missing: {k}"));
+        else if (open.Count > 0)
+            adapter.Warn("its file lacks the biases that were trained, as files of PEFT before 0.20.1 do; "
+                + "those of the base are used");
+        var type = adapter.Model.Config.ModelType;
         if (problems.Count > 0 || IsOfAnotherBase)
-            throw new ModelFormatException($"The adapter does not fit this {adapter.Model.Config.ModelType} model: "
-                + $"{Listed([.. problems, .. unplaced.Select(n => $"unexpected: {n}")], "; ")}."
-                + (adapter.HintOfMisfit is { } hint ? $" Note that {hint}." : ""), file.Path,
-                Remedy());
+            throw MisfitFinder.Find(adapter.Model, Folder, file, misshapen).ToError(type, "In its file: "
+                + string.Join("; ", new[] { problems, [.. unplaced.Select(n => $"unexpected: {n}")] }
+                    .Where(l => l.Count > 0).Select(l => Listed(l, "; "))) + "."
+                + (adapter.HintOfMisfit is { } hint ? $" Note that {hint}." : ""), file.Path, Folder);
         if (unplaced.Count > 0)
-            adapter.Warn($"its file holds tensors that this {adapter.Model.Config.ModelType} model has no place for; "
+            adapter.Warn($"its file holds tensors that this {type} model has no place for; "
                 + $"they were left out: {Listed(unplaced, ", ")}");
+        if (mended.Count > 0)
+            adapter.Warn($"names of its tensors do not begin as in PEFT's files, which would pass them over; "
+                + $"they were read all the same: {Listed(mended, ", ")}");
     }
+
+    // Biases of adapted layers that are trained along (bias "lora_only"); none of them was saved.
+    private bool AreLeftOut(IReadOnlyCollection<AdapterEntry> missing) => missing.All(IsBias)
+        && taken.Count > 0 && !taken.Values.Any(IsBias);
+
+    private static bool IsBias(AdapterEntry entry) =>
+        entry.ReplacesInPlace && entry.Key.EndsWith(".base_layer.bias", StringComparison.Ordinal);
 
     // A few strays are left out, as the reference leaves out any number of them without a word. But half of an adapter
     // is another adapter, and strays in the file of another base are layers or modules that this one lacks.
@@ -119,12 +146,6 @@ internal sealed class AdapterReader
         || (adapter.Model.Folder is { } model && BaseIdentity.IsOther(Folder, model, adapter.Model.Merged)));
 
     private string Folder => Path.GetDirectoryName(file.Path)!;
-
-    private string Remedy() => AdapterVocabulary.IsLarger(file, adapter.Model)
-        ? "It was trained with added tokens, and neither its tensors nor a tokenizer in its folder say how to make all "
-            + "of the base grow: resize the base's token embeddings, save it, and give that folder as the model."
-        : (BaseIdentity.NamedBase(Folder) is { } named ? $"Its base is {named}. " : "")
-            + "It was made for another base, task or number of labels, or its files do not belong together.";
 
     // The reference writes such tensors over the base, for every adapter; here they count for their own adapter alone.
     private void Carry()

@@ -106,7 +106,7 @@ internal sealed record ConfigKey<TConfig>(string Name, KeyKind Kind, string Help
         if (Off is null || !json.Has(Name) || IsOff(json.Element.GetProperty(Name))) return;
         throw json.Error(Name,
             $"The {peftType} setting '{Name}' is not supported, and ignoring it could change the result.",
-            "Make the adapter without it, or merge it with the tool that made it.");
+            "Make the adapter without it, or merge it with the tool that made it.").As(AdapterMisfit.NotSupported);
     }
 
     private bool IsOff(JsonElement value)

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
 using PeftNative.Models;
 
 namespace PeftNative.Peft.Adapters;
@@ -65,6 +66,9 @@ public abstract class Method
     /// <summary>Formats of other programs that its adapters can be written in.</summary>
     internal IReadOnlyList<AdapterExport> Exports { get; init; } = [];
 
+    /// <summary>Whether its adapters change weights, so that they can be merged into them.</summary>
+    internal bool IsMergeable { get; init; } = true;
+
     /// <summary>Makes one adapter of several, with a weight each and a name; null where that cannot be.</summary>
     internal Func<IReadOnlyList<Adapter>, IReadOnlyList<double>, WeightedMergeOptions, string, Adapter>? Combine
     {
@@ -101,6 +105,13 @@ public abstract class Method
     /// <summary>Makes an adapter for a model.</summary>
     /// <exception cref="UsageException">The model or the settings speak against it.</exception>
     internal abstract Adapter NewAdapter(TransformerModel model, AdapterConfig config, AdapterStart start);
+
+    /// <summary>
+    /// Opens the tensors of a folder that another program wrote, under PEFT's names; null where the files are as
+    /// <see cref="Files"/> says.
+    /// </summary>
+    /// <exception cref="ModelFormatException">The file is not sound.</exception>
+    internal virtual TensorFile? OpenForeign(string folder, TransformerModel model) => null;
 
     private protected abstract IReadOnlyList<ConfigKey> KeysOfPage { get; }
 }

@@ -21,6 +21,7 @@ internal sealed class BottleneckMethod() : Method<BottleneckConfig>("bottleneck"
 
     internal static readonly BottleneckMethod Page = new()
     {
+        IsMergeable = false,
         // Measured, 1e-3 at 384; Pfeiffer et al. use 1e-4, Houlsby et al. search 3e-5 to 3e-3.
         TrainRates = new(5e-4, 5e-4, GoByWidth: true), ComparedRate = 5e-4,
         Compared = BottleneckConfig.Houlsby, Releases = $"AdapterHub's adapters up to {BottleneckKeys.Release}",

@@ -1,6 +1,10 @@
+using PeftNative.Formats.Json;
+using PeftNative.Formats.Safetensors;
+using PeftNative.Models;
 using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Lora.Combining;
 using PeftNative.Peft.Lora.Export;
+using PeftNative.Peft.Lora.Mlx;
 using PeftNative.Peft.Matching;
 using PeftNative.Peft.Tokens;
 
@@ -10,13 +14,13 @@ namespace PeftNative.Peft.Lora;
 /// LoRA (Hu et al. 2021, arXiv:2106.09685): W x + scale · B A x; with magnitudes DoRA (Liu et al. 2024,
 /// arXiv:2402.09353), with another scale rsLoRA (Kalajdzievski 2023, arXiv:2312.03732).
 /// </summary>
-internal static class LoraMethod
+internal sealed class LoraMethod() : Method<LoraConfig>("lora", "LORA", "LoRA")
 {
     private const string Dora = "use_dora";
 
     private static readonly KeysOf<LoraConfig> Key = new();
 
-    internal static readonly Method<LoraConfig> Page = new("lora", "LORA", "LoRA")
+    internal static readonly LoraMethod Page = new()
     {
         // Encoder: the paper, table 9, 4e-4 to 5e-4 with RoBERTa base; measured, 1e-3 at 384. Decoder: Dettmers et al.
         // 2023 (arXiv:2305.14314), 2e-4 at 4096 and 5120, 1e-4 at 8192; all linear layers are theirs too.
@@ -93,6 +97,19 @@ internal static class LoraMethod
         ],
         Create = (model, config, start) => new LoraAdapter(model, config, start),
     };
+
+    /// <inheritdoc/>
+    public override bool Recognises(StrictObject json) => base.Recognises(json) || MlxLoraSettings.Are(json);
+
+    /// <inheritdoc/>
+    public override AdapterConfig Read(StrictObject json) =>
+        MlxLoraSettings.Are(json) ? MlxLoraSettings.Read(json) : base.Read(json);
+
+    /// <inheritdoc/>
+    internal override TensorFile? OpenForeign(string folder, TransformerModel model) =>
+        AdapterFiles.Find(folder, AdapterFiles.Weights) is null
+        && Path.Combine(folder, MlxLoraSettings.Weights) is var path && File.Exists(path)
+            ? MlxLoraFile.Open(path, model) : null;
 
     private static string With(Adapter adapter) => $"r {((LoraConfig)adapter.Config).R}";
 }

@@ -10,6 +10,7 @@ internal static class PTuningMethod
 
     internal static readonly Method<PTuningConfig> Page = new("p_tuning", "P_TUNING", "P-tuning")
     {
+        IsMergeable = false,
         // Measured, 1e-2 (the only one of four that learns well); PEFT's examples 1e-3 to 5e-3.
         TrainRates = new(1e-2, 5e-3), ComparedRate = 5e-3,
         Keys =

@@ -12,6 +12,7 @@ internal static class PrefixTuningMethod
 
     internal static readonly Method<PrefixTuningConfig> Page = new("prefix", "PREFIX_TUNING", "Prefix")
     {
+        IsMergeable = false,
         // Measured, 1e-2 to 3e-2; PEFT's examples 1e-2 without projection.
         TrainRates = new(2e-2, 1e-2), ComparedRate = 1e-2,
         Keys =

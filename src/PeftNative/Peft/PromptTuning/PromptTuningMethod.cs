@@ -12,6 +12,7 @@ internal static class PromptTuningMethod
 
     internal static readonly Method<PromptTuningConfig> Page = new("prompt", "PROMPT_TUNING", "Prompt")
     {
+        IsMergeable = false,
         // Measured, 1e-1 (3e-2 is 4 points worse); the paper uses 0.3 with Adafactor, PEFT's examples 3e-2 to 5e-2 with
         // AdamW for language models.
         TrainRates = new(1e-1, 3e-2), ComparedRate = 5e-2,
