@@ -6,7 +6,6 @@ using Apache.Arrow.Ipc;
 using Parquet.Serialization;
 using PeftNative.Columnar;
 using PeftNative.Data.Reading;
-using PeftNative.Tests.Data;
 using Xunit;
 
 namespace PeftNative.Cli.Tests;
@@ -75,10 +74,10 @@ public sealed class DataSourceTests : IDisposable
     {
         var text = string.Concat(Enumerable.Range(0, 50).Select(i => $"{{\"text\":\"t{i}\"}}\n"));
         Write("a.jsonl.gz", s => new GZipStream(s, CompressionLevel.Fastest), Encoding.UTF8.GetBytes(text));
-        Write("a.jsonl.zst", s => new ZstdSharp.CompressionStream(s), Encoding.UTF8.GetBytes(text));
+        Write("a.jsonl.zst", s => new ZstdSharp.CompressionStream(s, leaveOpen: false), Encoding.UTF8.GetBytes(text));
         foreach (var name in new[] { "a.jsonl.gz", "a.jsonl.zst" })
             Assert.Equal(50, DataFile.Read(folder[name]).Count());
-        Write("b.csv.zst", s => new ZstdSharp.CompressionStream(s), new byte[300 << 20]);
+        Write("b.csv.zst", s => new ZstdSharp.CompressionStream(s, leaveOpen: false), new byte[300 << 20]);
         Assert.Contains("1000 times its size", Assert.Throws<DataException>(
             () => DataFile.Read(folder["b.csv.zst"]).Count()).Message, StringComparison.Ordinal);
         File.WriteAllBytes(folder["c.jsonl.zst"], File.ReadAllBytes(folder["a.jsonl.zst"])[..^20]);

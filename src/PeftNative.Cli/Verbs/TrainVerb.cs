@@ -19,8 +19,7 @@ internal sealed class TrainVerb : Verb
 
     public override string Notes => """
         --model and --data are enough to start. Ctrl-C saves a checkpoint; the same command goes on from there.
-        The output folder gets adapter_config.json, adapter_model.safetensors, best/, checkpoint-N/, log.jsonl,
-        report.html. --adapter goes on training a saved adapter.
+        --adapter goes on training a saved adapter. The output folder also gets best/, log.jsonl and report.html.
         """;
 
     public override IReadOnlyList<Setting> Settings => TrainSettings.All;
