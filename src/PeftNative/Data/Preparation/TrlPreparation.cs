@@ -1,8 +1,6 @@
-using System.Text.Json.Nodes;
 using PeftNative.Data.Batching;
 using PeftNative.Data.Encoding;
 using PeftNative.Data.Reading;
-using PeftNative.Data.Records;
 
 namespace PeftNative.Data.Preparation;
 

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using PeftNative.Data.Reading;
 
 namespace PeftNative.Data.Records;
