@@ -153,9 +153,9 @@ public sealed class RecordSource : IEnumerable<DataRecord>
         var prepared = _preparation.Prepare(raw);
         var record = _parser.Parse(prepared);
         var known = _known;
-        foreach (var (name, _) in prepared.Fields)
+        foreach (var (name, value) in prepared.Fields)
         {
-            if (known.Contains(name)) continue;
+            if (known.Contains(name) || IsEmpty(value)) continue;
             Note(prepared);
             break;
         }
@@ -201,12 +201,13 @@ public sealed class RecordSource : IEnumerable<DataRecord>
             foreach (var (field, name) in _options.Columns.NamesIn(raw.Fields, ShapeFields.Of(Shape)))
                 if (_columns.TryAdd(field, name)) known.Add(name);
             foreach (var (name, value) in raw.Fields)
-                if (value is not null and not JsonArray { Count: 0 } && value.AsText() is not "" && known.Add(name)
-                    && !_preparation.Uses(name))
-                    _unused.Add(name);
+                if (!IsEmpty(value) && known.Add(name) && !_preparation.Uses(name)) _unused.Add(name);
             _known = known;
         }
     }
+
+    private static bool IsEmpty(JsonNode? value) =>
+        value is null or JsonArray { Count: 0 } || value.AsText() is "";
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }
