@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace PeftNative.Data.Reading;
 
 /// <summary>
@@ -6,6 +8,8 @@ namespace PeftNative.Data.Reading;
 /// </summary>
 internal sealed class JsonScanner(Stream stream, string path)
 {
+    private static readonly SearchValues<byte> EndsOfPlain = SearchValues.Create("\"{}[], \t\r\n"u8);
+
     private byte[] _buffer = new byte[1 << 16];
     private int _start, _end;
     private bool _isFinished, _isBegun;
@@ -51,7 +55,7 @@ internal sealed class JsonScanner(Stream stream, string path)
                     Origin.ToString(), "Split it.");
             var rest = _buffer.AsSpan(_start + length, _end - _start - length);
             var at = inText ? rest.IndexOfAny("\"\\"u8) : depth > 0 ? rest.IndexOfAny("\"{}[]"u8)
-                : rest.IndexOfAny("\"{}[], \t\r\n"u8);
+                : rest.IndexOfAny(EndsOfPlain);
             if (at < 0)
             {
                 length += rest.Length;
