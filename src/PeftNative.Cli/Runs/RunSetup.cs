@@ -128,8 +128,8 @@ internal sealed class RunSetup : IDisposable
             (model, var loaded) = ModelLoader.Load(backend, folder, asked with { Quantization = quantization },
                 progress, terminal.Cancellation);
             var adapter = origin.Begin(model, tokenizer, options.Seed, loaded.Created, terminal);
-            var rate = !findsRate ? null : RateFinding.Run(model, examples, options, progress, terminal.Cancellation,
-                () => origin.NewAdapter(model, tokenizer, options.Seed, loaded.Created));
+            var rate = !findsRate ? null : RateFinding.Run(model, examples, options, progress,
+                () => origin.NewAdapter(model, tokenizer, options.Seed, loaded.Created), terminal.Cancellation);
             if (rate is not null) options = options with { LearningRate = rate.Rate };
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);

@@ -5,7 +5,6 @@ using PeftNative.Cli.Output;
 using PeftNative.Cli.Report;
 using PeftNative.Formats.Json;
 using PeftNative.Formats.Storage;
-using PeftNative.Peft;
 using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Merging;
 using PeftNative.Training.Loop;
@@ -44,6 +43,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
 
         var sample = start.Checkpoint is null ? Sample.Take(setup, terminal.Cancellation) : null;
         using var log = new RunLog(output, trainer.CompletedSteps);
+        foreach (var bad in setup.Data.BadLines) log.Add(bad);
         if (setup.Rate is { } search) terminal.Object(log.Add(new RateEvent { Step = 0, Search = search }));
         foreach (var seen in setup.Observations.Concat(start.Changes.Select(c => new Observation("run-changed", c))))
             Tell(seen, log, trainer.CompletedSteps);
