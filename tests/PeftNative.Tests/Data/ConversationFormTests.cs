@@ -1,4 +1,3 @@
-using PeftNative.Data;
 using PeftNative.Data.Encoding;
 using PeftNative.Data.Records;
 using System.Text.Json.Nodes;
