@@ -66,7 +66,8 @@ public static class AdapterFolder
         var remedy = found.Kind == FileKind.Adapters
             ? $"Name one of the folders in it: {found.Detail}." : "Give the folder of a saved adapter.";
         return new ModelFormatException($"The folder has no {ConfigName}"
-            + (found.Kind == FileKind.Unknown ? "." : $"; what is there: {found.Title} ({found.Sign})."), folder, remedy)
+            + (found.Kind == FileKind.Unknown ? "." : $"; what is there: {found.Title} ({found.Sign})."), folder,
+                remedy)
             .As(AdapterMisfit.OtherFormat);
     }
 
@@ -149,8 +150,8 @@ public static class AdapterFolder
             yield return $"the adapter {folder} may be for another base: {mismatch}";
         var (asked, config) = (ModelTasks.FromPeft(ReadConfig(folder).TaskType), adapter.Model.Config);
         if (asked?.WritesText() == true && asked != config.Task)
-            yield return $"the adapter {folder} has the task_type {asked.Value.PeftName()}, and a {config.ModelType} model "
-                + $"is used as {config.Task?.PeftName()}";
+            yield return $"the adapter {folder} has the task_type {asked.Value.PeftName()}, and a {config.ModelType} "
+                + $"model is used as {config.Task?.PeftName()}";
         foreach (var warning in adapter.Warnings) yield return $"the adapter {folder}: {warning}";
         foreach (var doubt in adapter.Doubts) yield return $"the adapter {folder}: {doubt}";
         if (adapter.ChangesNothing)
