@@ -107,8 +107,8 @@ public sealed record DataReport
             Skipped = data.Skipped,
             BadLines = badLines ?? [],
             Unused = unused ?? [],
-            Unwritten = [.. data.Examples.SelectMany(e => e.Unwritten).CountBy(name => name)
-                .Select(c => (c.Key, c.Value))],
+            Unwritten = [.. examples.SelectMany(e => e.Unwritten).CountBy(name => name)
+                .Select(c => (c.Key, (int)Math.Round(c.Value * share)))],
         };
         // The nearest rank: the least length that this share of the examples does not exceed.
         int At(double rank) => lengths[Math.Max(0, (int)Math.Ceiling(rank * lengths.Length) - 1)];
