@@ -135,7 +135,7 @@ public sealed record DataReport
                 + "trained from where both part; at run time the model is asked otherwise.";
         if (LostTags > 0)
             yield return $"{LostTags} tags have no token, because their words were cut off or give no tokens.";
-        var missing = LabelCounts.Where(l => l.Count == 0).Select(l => l.Name).ToList();
+        var missing = LabelCounts.Where(l => l.Count == 0 && !IsEstimated).Select(l => l.Name).ToList();
         if (missing.Count > 0) yield return $"No example has the label {string.Join(", ", missing.Take(10))}.";
     }
 
