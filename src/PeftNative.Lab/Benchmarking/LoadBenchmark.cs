@@ -2,11 +2,10 @@ using System.Diagnostics;
 using PeftNative.Formats;
 using PeftNative.Models.Loading;
 using PeftNative.Ops;
-using PeftNative.Peft.Lora;
 
 namespace PeftNative.Lab.Benchmarking;
 
-/// <summary>What loading a model and training LoRA on it take. Memory is resident memory of the process.</summary>
+/// <summary>What loading a model and training an adapter on it take. Memory is resident memory of the process.</summary>
 /// <param name="FileBytes">The model's files of weights.</param>
 /// <param name="Parameters">Numbers of the model.</param>
 /// <param name="WeightBytes">Weights in memory of the backend.</param>
@@ -37,14 +36,14 @@ public sealed record LoadBenchmarkResult(long FileBytes, long Parameters, long W
 }
 
 /// <summary>
-/// Loads a model of files and trains LoRA on it with random tokens, and measures time and memory. Used by one thread.
+/// Loads a model of files and trains an adapter on it with random tokens, and measures time and memory. Used by one thread.
 /// </summary>
 public static class LoadBenchmark
 {
     /// <summary>Runs it.</summary>
     /// <param name="backend">Computes with the model.</param>
     /// <param name="path">The model: a folder, or a .gguf file.</param>
-    /// <param name="options">Rank, alpha, batch, quantisation, the budget of memory, warm-up and steps.</param>
+    /// <param name="options">Method, rank, alpha, batch, quantisation, the budget of memory, warm-up and steps.</param>
     /// <param name="cancellation">Stops it between two parameters or steps.</param>
     /// <exception cref="ModelFormatException">The model cannot be loaded.</exception>
     public static LoadBenchmarkResult Run(IBackend backend, string path, StepBenchmarkOptions options,
@@ -65,7 +64,7 @@ public static class LoadBenchmark
 
         ResidentMemory.ForgetPeak();
         var lengths = Enumerable.Repeat(options.Sequence, options.Batch).ToList();
-        using var run = new StepRun(model, new LoraConfig { R = options.Rank, Alpha = options.Alpha },
+        using var run = new StepRun(model, options.AdapterConfig(hasTargets: false),
             StepRun.RandomBatch(model.Config.VocabularySize, lengths), memoryBudget: options.MemoryBudgetBytes)
         {
             UseGraphs = options.UseGraphs,

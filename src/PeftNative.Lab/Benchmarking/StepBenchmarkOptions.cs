@@ -104,15 +104,18 @@ public sealed record StepBenchmarkOptions
     }
 
     /// <summary>What is trained: the method's usual settings, with those above that it has.</summary>
+    /// <param name="hasTargets">Whether the projections count; else those that the model's family is usually adapted
+    /// at.</param>
     /// <exception cref="UsageException">Method or targets are unknown.</exception>
-    internal AdapterConfig AdapterConfig()
+    internal AdapterConfig AdapterConfig(bool hasTargets = true)
     {
         var method = Methods.Find(Method);
         var given = (JsonObject)(method.Presets.FirstOrDefault(p => p.Name == Method)?.Settings ?? []).DeepClone();
         var keys = method.AskedKeys.Select(k => k.Name).ToHashSet();
         if (keys.Contains("r"))
-            (given["r"], given["lora_alpha"], given["target_modules"]) =
-                (Rank, Alpha, new JsonArray([.. Letters().Select(l => (JsonNode)Projection(l))]));
+            (given["r"], given["lora_alpha"]) = (Rank, Alpha);
+        if (keys.Contains("r") && hasTargets)
+            given["target_modules"] = new JsonArray([.. Letters().Select(l => (JsonNode)Projection(l))]);
         if (keys.Contains("num_virtual_tokens")) given["num_virtual_tokens"] = VirtualTokens;
         return method.FromSettings(given, baseModel: null);
     }

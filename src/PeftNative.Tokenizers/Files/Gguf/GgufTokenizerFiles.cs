@@ -84,7 +84,10 @@ internal static class GgufTokenizerFiles
         if (file.AddDummyPrefix)
         {
             steps.Add((JsonNode)new JsonObject { ["type"] = "Prepend", ["prepend"] = "\u2581" });
-            decoders.Add((JsonNode)new JsonObject { ["type"] = "Strip", ["content"] = " ", ["start"] = 1, ["stop"] = 0 });
+            decoders.Add((JsonNode)new JsonObject
+            {
+                ["type"] = "Strip", ["content"] = " ", ["start"] = 1, ["stop"] = 0,
+            });
         }
         steps.Add((JsonNode)Replace(" ", "\u2581"));
         json["normalizer"] = Sequence("normalizers", steps);
@@ -107,7 +110,8 @@ internal static class GgufTokenizerFiles
         };
     }
 
-    private static JsonObject? Around(GgufValues values, Dictionary<string, string> special, Dictionary<string, int> ids)
+    private static JsonObject? Around(GgufValues values, Dictionary<string, string> special,
+        Dictionary<string, int> ids)
     {
         var (begins, ends) = GgufTokenizer.Ends(values);
         var (begin, end) = (Of(begins, "bos_token"), Of(ends, "eos_token"));

@@ -105,7 +105,7 @@ internal static partial class PosixCalls
         return false;
     }
 
-    /// <summary>Drops pages of a mapped file from this process. What cannot be dropped stays, which is no harm.</summary>
+    /// <summary>Drops pages of a mapped file from this process; what cannot be dropped stays.</summary>
     public static void Forget(nuint start, nuint length)
     {
         if (!OperatingSystem.IsWindows()) _ = Advise(start, length, DoNotNeed);
