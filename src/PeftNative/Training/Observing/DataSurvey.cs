@@ -7,8 +7,8 @@ using PeftNative.Data.Reading;
 namespace PeftNative.Training.Observing;
 
 /// <summary>
-/// What observations need to know of all examples, found in one pass over each data set. Of data that are not held, some
-/// examples are looked at, and all only where these make one suspicious. Not thread-safe.
+/// What observations need to know of all examples, found in one pass over each data set. Of data that are not held,
+/// some examples are looked at, and all only where these make one suspicious. Not thread-safe.
 /// </summary>
 internal sealed class DataSurvey
 {
