@@ -174,8 +174,8 @@ internal static class TrainSettings
         .. MethodSettings.Keys, .. QuantizationSettings.All,
         .. DataSettings.Reading, DataSettings.Packing, DataSettings.PackingStrategy, DataSettings.BatchSize,
         Accumulation, Epochs, MaxSteps, LearningRate, FindRate, Scheduler, SchedulerArguments, WarmupRatio,
-        WarmupSteps, WeightDecay, ClassWeight, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan, FrozenCache,
-        MemoryBudget, Graphs,
+        WarmupSteps, WeightDecay, ClassWeight, Beta1, Beta2, Epsilon, MaxGradientNorm, GroupByLength, OnNan,
+        FrozenCache, MemoryBudget, Graphs,
         Shared.Seed with { Group = "Training" }, EvalSteps, SaveSteps, SaveLimit, LoggingSteps, Metric, Patience,
         MinDelta, TuneThresholds, ReportTo, Resume, .. Shared.Machine,
     ];

@@ -15,11 +15,12 @@ internal static class BadRecords
     {
         if (bad.Count == 0) return;
         var all = bad.Count + good;
-        if (bad.Count > Most(all, values))
+        if (good == 0 || bad.Count > Most(all, values))
         {
             throw new DataException(
                 $"{bad.Count} of {all} records cannot be used. {string.Join(" ", bad.Take(Named).Select(Text))}",
-                bad[0].Where, $"{bad[0].Remedy} Or allow more with --max_bad_records, or --skip_bad_lines.".TrimStart());
+                bad[0].Where, good == 0 ? bad[0].Remedy
+                    : $"{bad[0].Remedy} Or allow more with --max_bad_records, or --skip_bad_lines.".TrimStart());
         }
         foreach (var one in bad.Take(Named)) terminal.Warn($"left out: {Text(one)}");
     }

@@ -19,7 +19,7 @@ namespace PeftNative.Cli.Runs;
 /// </summary>
 internal sealed class DataPlan
 {
-    private const int UsualLength = 512, UsualLengthOfTrl = 1024;
+    private const int UsualLength = 512, UsualLengthOfTrl = 1024, Looked = 1000;
 
     private readonly SettingValues values;
     private readonly Terminal terminal;
@@ -47,6 +47,9 @@ internal sealed class DataPlan
     /// <summary>Names in the file that have no use.</summary>
     public IReadOnlyList<string> Unused { get; init; } = [];
 
+    /// <summary>Columns that may be labels, as they hold 0 or 1.</summary>
+    public IReadOnlyList<string> LabelCandidates { get; init; } = [];
+
     /// <summary>Whether the records need not say what is to be learned.</summary>
     public bool IsForPrediction { get; init; }
 
@@ -60,10 +63,10 @@ internal sealed class DataPlan
                 ? Enum.Parse<RecordShape>(shape.Replace("_", ""), ignoreCase: true) : null,
             Columns = values.Has(DataSettings.Columns) ? new ColumnMap(values.Map(DataSettings.Columns))
                 : ColumnMap.Default,
-            SkipBadLines = true, Unchecked = IsOfTrl(values) && !forPrediction,
-            AlternateTurns = values.Switch(DataSettings.AlternateTurns),
-            ForPrediction = forPrediction, LabelColumns = values.Texts(DataSettings.LabelColumns),
+            SkipBadLines = true, ForPrediction = forPrediction,
+            LabelColumns = values.Texts(DataSettings.LabelColumns),
             Reading = new ReadOptions { Encoding = values.OptionalText(DataSettings.Encoding), Notes = notes },
+            Unchecked = IsOfTrl(values) && !forPrediction, AlternateTurns = values.Switch(DataSettings.AlternateTurns),
         });
         using var progress = new ProgressLine(terminal);
         var records = source.Load(progress, terminal.Cancellation);
@@ -74,6 +77,7 @@ internal sealed class DataPlan
         {
             Path = path, Shape = source.Shape, Task = TaskOf(source.Shape, values), Records = records,
             BadLines = source.BadLines, Columns = source.Columns, Unused = source.Unused,
+            LabelCandidates = source.LabelCandidates,
             IsForPrediction = forPrediction,
         };
     }
@@ -86,7 +90,7 @@ internal sealed class DataPlan
         IReadOnlyList<DataRecord> records, string path, IReadOnlyList<DataException> badLines) => new(values, terminal)
     {
         Path = path, Shape = Shape, Task = Task, Records = records, BadLines = badLines, Columns = Columns,
-        Unused = Unused, IsForPrediction = IsForPrediction,
+        Unused = Unused, LabelCandidates = LabelCandidates, IsForPrediction = IsForPrediction,
     };
 
     /// <summary>The same with some of the records, by their places.</summary>
@@ -109,7 +113,10 @@ internal sealed class DataPlan
         if (Task == ModelTask.CausalLM && names.LanguageModelHead is null)
             throw new UsageException(
                 $"A {config.ModelType} model cannot learn to continue texts, as these records ask for.", Path,
-                "Give records with labels (text + label, or tokens + tags), or another model.");
+                LabelCandidates.Count == 0
+                    ? "Give records with labels (text + label, or tokens + tags), or another model."
+                    : $"If columns are labels: --label_columns {string.Join(",", LabelCandidates)}. Otherwise give "
+                        + "records with labels (text + label, or tokens + tags), or another model.");
     }
 
     /// <summary>The labels of a classifier; null for other tasks.</summary>
@@ -129,10 +136,9 @@ internal sealed class DataPlan
     private IReadOnlyList<string>? ClassNames()
     {
         var field = Task == ModelTask.TokenClassification ? "tags" : "label";
-        var mapped = values.Map(DataSettings.Columns).GetValueOrDefault(field);
-        var names = mapped is null ? ShapeFields.NamesOf(field) : [mapped];
+        if (!Columns.TryGetValue(field, out var column)) return null;
         var known = Path.Split(" + ").Select(DatasetInfo.Find).FirstOrDefault(k => k.Count > 0);
-        return known?.FirstOrDefault(k => names.Contains(k.Key, StringComparer.OrdinalIgnoreCase)).Value;
+        return known?.GetValueOrDefault(column);
     }
 
     /// <summary>The most tokens of an example for a model.</summary>
@@ -160,7 +166,7 @@ internal sealed class DataPlan
     public EncodedData Encode(ITokenizer tokenizer, string modelFolder, int maxLength, LabelVocabulary? labels,
         RunDate? date = null, PackingStrategy? strategy = null)
     {
-        if (Records.FirstOrDefault() is UncheckedRecord)
+        if (Records is [UncheckedRecord, ..])
             return EncodeAsTrl(tokenizer, ChatTemplate.Load(modelFolder)?.WithClock(date ?? RunDate.Of(values)),
                 maxLength, strategy);
         // What is cut into pieces, or anywhere, must come whole.
@@ -198,10 +204,18 @@ internal sealed class DataPlan
 
     /// <summary>The chat template of a model, where a record needs one; null where it has none, or nobody
     /// needs it.</summary>
-    public ChatTemplate? Template(string modelFolder, RunDate? date = null) => Task == ModelTask.CausalLM
-        && Records.Any(r => r is ConversationRecord or PreferenceRecord or UnpairedPreferenceRecord
-            or PromptRecord { System: not null })
-        ? ChatTemplate.Load(modelFolder)?.WithClock(date ?? RunDate.Of(values)) : null;
+    public ChatTemplate? Template(string modelFolder, RunDate? date = null) =>
+        Task == ModelTask.CausalLM && HasConversations
+            ? ChatTemplate.Load(modelFolder)?.WithClock(date ?? RunDate.Of(values)) : null;
+
+    // Prompts are, where they are messages, or something stands beside them for the system's.
+    private bool HasConversations => Shape switch
+    {
+        RecordShape.Messages or RecordShape.Preference or RecordShape.UnpairedPreference => true,
+        RecordShape.PromptCompletion => Columns.ContainsKey("system")
+            || Records.Take(Looked).Any(r => r is ConversationRecord),
+        _ => false,
+    };
 
     /// <summary>Variables of the chat template that --chat_template_kwargs gives; null for none.</summary>
     public static JsonObject? Arguments(SettingValues values) =>

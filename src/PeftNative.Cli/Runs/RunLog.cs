@@ -28,6 +28,12 @@ internal sealed class RunLog : IDisposable
     /// <summary>The lines so far.</summary>
     public List<JsonObject> Lines { get; } = [];
 
+    /// <summary>Adds a record that was left out, and why.</summary>
+    public void Add(DataException bad) => Write(new JsonObject
+    {
+        ["event"] = "left_out", ["where"] = bad.Where, ["what"] = bad.What,
+    });
+
     /// <summary>Adds an event; returns its line.</summary>
     public JsonObject Add(TrainEvent e)
     {

@@ -29,8 +29,8 @@ internal static class StartPanel
         yield return ("data",
             $"{setup.Data.Path}: {Quantity.Of(report.Records, "record")} ({ShapeName(setup)}), "
                 + $"{Quantity.Of(report.Examples, "example")}, "
-            + $"{Quantity.Count(report.Tokens)} tokens, {report.Lengths.Median} in the median, {report.Lengths.Most} "
-            + "at most");
+            + $"{(report.IsEstimated ? "about " : "")}{Quantity.Count(report.Tokens)} tokens, "
+            + $"{report.Lengths.Median} in the median, {report.Lengths.Most} at most");
         if (report.MaskedShare is { } masked)
             yield return ("",
                 $"{Quantity.Count(report.TrainedTokens!.Value)} tokens are learned, {Quantity.Percent(masked)} are "

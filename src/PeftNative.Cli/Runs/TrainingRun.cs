@@ -42,6 +42,7 @@ internal sealed class TrainingRun(RunSetup setup, SettingValues values, Terminal
 
         var sample = start.Checkpoint is null ? Sample.Take(setup, terminal.Cancellation) : null;
         using var log = new RunLog(output, trainer.CompletedSteps);
+        foreach (var bad in setup.Data.BadLines) log.Add(bad);
         if (setup.Rate is { } search) terminal.Object(log.Add(new RateEvent { Step = 0, Search = search }));
         foreach (var seen in setup.Observations.Concat(start.Changes.Select(c => new Observation("run-changed", c))))
             Tell(seen, log, trainer.CompletedSteps);

@@ -17,7 +17,8 @@ internal static class GoldenFolder
     private static readonly (string, Func<string, IEnumerable<VerifyCase>>)[] Kinds =
     [
         ("tokenizers", Tokenizers), ("training", Training),
-        ("chat-training", ChatTrainingFolder.Find), ("preference", RowsFolder.Find), ("metrics", MetricsFolder.Find),
+        ("chat-training", ChatTrainingFolder.Find), ("metrics", MetricsFolder.Find),
+        ("preference", RowsFolder.Find),
     ];
 
     /// <summary>The cases of the folder, models first.</summary>

@@ -131,6 +131,8 @@ public sealed class DataFileTests : IDisposable
         "train-*.jsonl", null, "test-*.jsonl")]
     [InlineData("data/train.csv.gz data/validation.csv README.md", "data/train.csv.gz", "data/validation.csv", null)]
     [InlineData("only.jsonl", "only.jsonl", null, null)]
+    [InlineData("data-00000-of-00002.jsonl data-00001-of-00002.jsonl state.json", "data-*.jsonl", null, null)]
+    [InlineData("train/a.jsonl train/b.jsonl test/a.jsonl", "train/*.jsonl", null, "test/*.jsonl")]
     public void A_folder_gives_its_splits(string files, string? train, string? validation, string? test)
     {
         foreach (var file in files.Split(' ')) _folder.Write(file, "{}");

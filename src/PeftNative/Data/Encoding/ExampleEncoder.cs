@@ -11,8 +11,8 @@ public sealed class ExampleEncoder
     private readonly ITokenizer _tokenizer;
     private readonly EncodingOptions _options;
     private readonly CausalEncoder _causal;
-    private readonly Lazy<ConversationEncoder> _conversations;
     private readonly int _specials;
+    private readonly Lazy<ConversationEncoder> _conversations;
 
     /// <summary>Takes the tokenizer and the settings.</summary>
     /// <exception cref="UsageException">
@@ -26,14 +26,13 @@ public sealed class ExampleEncoder
         if (classifies && !options.ForPrediction && options.Labels is null)
             throw new UsageException("Classification needs its labels.");
         (_tokenizer, _options, _causal) = (tokenizer, options, new CausalEncoder(tokenizer, options));
-        _conversations = new(() => new ConversationEncoder(tokenizer, options));
         _specials = tokenizer.Encode("").Ids.Length + 8; // and some that a tokenizer may put in front
+        _conversations = new(() => new ConversationEncoder(tokenizer, options));
     }
 
     /// <summary>What tells this encoder's examples from those of another, tokenizer aside.</summary>
-    internal string Signature =>
-        $" {_options.Task} {_options.MaxLength} {_options.MaskPrompt} {_options.AppendEndOfSequence}"
-        + $" {_options.AssistantOnly} {_options.TemplateArguments?.ToJsonString()}";
+    internal string Signature => $" {_options.Task} {_options.MaxLength} {_options.MaskPrompt} "
+        + $"{_options.AppendEndOfSequence} {_options.AssistantOnly} {_options.TemplateArguments?.ToJsonString()}";
 
     /// <summary>Whether records have labels that must be among those known.</summary>
     internal bool NeedsLabels => !_options.ForPrediction && !_options.Task.WritesText();

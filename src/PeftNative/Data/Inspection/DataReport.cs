@@ -107,8 +107,8 @@ public sealed record DataReport
             Skipped = data.Skipped,
             BadLines = badLines ?? [],
             Unused = unused ?? [],
-            Unwritten = [.. data.Examples.SelectMany(e => e.Unwritten).CountBy(name => name)
-                .Select(c => (c.Key, c.Value))],
+            Unwritten = [.. examples.SelectMany(e => e.Unwritten).CountBy(name => name)
+                .Select(c => (c.Key, (int)Math.Round(c.Value * share)))],
         };
         // The nearest rank: the least length that this share of the examples does not exceed.
         int At(double rank) => lengths[Math.Max(0, (int)Math.Ceiling(rank * lengths.Length) - 1)];
@@ -135,7 +135,7 @@ public sealed record DataReport
                 + "trained from where both part; at run time the model is asked otherwise.";
         if (LostTags > 0)
             yield return $"{LostTags} tags have no token, because their words were cut off or give no tokens.";
-        var missing = LabelCounts.Where(l => l.Count == 0).Select(l => l.Name).ToList();
+        var missing = LabelCounts.Where(l => l.Count == 0 && !IsEstimated).Select(l => l.Name).ToList();
         if (missing.Count > 0) yield return $"No example has the label {string.Join(", ", missing.Take(10))}.";
     }
 

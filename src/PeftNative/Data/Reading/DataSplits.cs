@@ -31,8 +31,10 @@ public sealed record DataSplits(string? Train, string? Validation, string? Test)
         {
             if (OfFolder(folder) is { } splits) return splits;
         }
+        // One file by any name, or the parts that datasets saves to disk.
         var files = List(path);
         if (files is [var only]) return Find(only);
+        if (Single(path, ["data"]) is { } parts && parts.Contains('*')) return new DataSplits(parts, null, null);
         var found = files.Count == 0
             ? "It has no data files."
             : $"It has {string.Join(", ", files.Take(8).Select(Path.GetFileName))}.";

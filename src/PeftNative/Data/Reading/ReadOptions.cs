@@ -15,6 +15,7 @@ public sealed record ReadOptions
     /// <summary>Whether csv and tsv have no header; their columns are named 1, 2, 3... then.</summary>
     public bool IsWithoutHeader { get; init; }
 
-    /// <summary>Receives what a person should know about how a file was read, a sentence each; null for nobody.</summary>
+    /// <summary>Receives what a person should know about how a file was read, a sentence each; null for
+    /// nobody.</summary>
     public ICollection<string>? Notes { get; init; }
 }

@@ -43,19 +43,16 @@ public sealed class ColumnMap
         return null;
     }
 
-    /// <summary>The names in the record of a shape's fields, by field; fields that it lacks are left out.</summary>
-    internal IEnumerable<(string Field, string Name)> NamesIn(JsonObject fields, ShapeFields shape) =>
-        shape.Required.Concat(shape.Optional).Append(ShapeFields.Adapter)
-            .Select(field => (field, NameIn(fields, field)!)).Where(found => found.Item2 is not null);
-
-    /// <summary>Whether a given name is a path or a template that takes something from a field.</summary>
-    internal bool Mentions(string field) => Names.Any(name => FieldExpression.Of(name)?.Mentions(field) ?? false);
-
     /// <summary>The given names.</summary>
     internal IEnumerable<string> Names => _columns.Values;
 
     /// <summary>Whether every given name is a number: that of a column in a file without a header.</summary>
     internal bool AreNumbers => _columns.Count > 0 && _columns.Values.All(name => int.TryParse(name, out _));
+
+    /// <summary>The names in the record of a shape's fields, by field; fields that it lacks are left out.</summary>
+    internal IEnumerable<(string Field, string Name)> NamesIn(JsonObject fields, ShapeFields shape) =>
+        shape.Required.Concat(shape.Optional).Append(ShapeFields.Adapter)
+            .Select(field => (field, NameIn(fields, field)!)).Where(found => found.Item2 is not null);
 
     /// <summary>Given names that a record does not have.</summary>
     internal IEnumerable<string> AbsentFrom(JsonObject fields) =>

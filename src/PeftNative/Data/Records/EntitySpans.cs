@@ -20,7 +20,8 @@ internal static class EntitySpans
             ? Lists.Select(name => fields[name]).OfType<JsonArray>().FirstOrDefault(IsSpans) : null;
 
     /// <summary>The words of a text and their tags.</summary>
-    /// <exception cref="DataException">An entity lies outside of the text, overlaps another or has no label.</exception>
+    /// <exception cref="DataException">An entity lies outside of the text, overlaps another or has no
+    /// label.</exception>
     public static (JsonArray Tokens, JsonArray Tags) ToWords(string text, JsonArray entities, RecordOrigin origin)
     {
         // Places are counted in characters, as Python counts them.
@@ -57,7 +58,8 @@ internal static class EntitySpans
     private static Entity Span(JsonNode? node, List<int> places, RecordOrigin origin)
     {
         var (start, end) = node is JsonArray list ? (list[0], list[1]) : (node!["start"], node["end"]);
-        var label = node is JsonArray three ? three[2] : Labels.Select(name => node[name]).FirstOrDefault(n => n != null);
+        var label = node is JsonArray three ? three[2]
+            : Labels.Select(key => node[key]).FirstOrDefault(n => n is not null);
         if (label is not JsonValue named || !named.TryGetValue<string>(out var name) || name.Length == 0)
             throw Error($"The entity {node.ToJsonString()} has no label.", origin);
         if (!IsPlace(start, out var from) || !IsPlace(end, out var to) || from >= to || to >= places.Count)

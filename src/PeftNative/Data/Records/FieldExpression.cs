@@ -18,12 +18,12 @@ internal sealed class FieldExpression
     public static FieldExpression? Of(string column) =>
         column.AsSpan().IndexOfAny('.', '[', '{') < 0 ? null : new FieldExpression(column);
 
-    /// <summary>Whether it takes something from a field of the record.</summary>
-    public bool Mentions(string field) => _text.Split('{', '}', '.', '[').Contains(field) || _text.Contains($"{{{field}}}");
-
     /// <summary>Its value in a record; null where the record lacks something of it.</summary>
     public JsonNode? In(JsonObject fields) =>
         _text.Contains('{') ? Fill(fields) is { } text ? JsonValue.Create(text) : null : Follow(fields, _text);
+
+    /// <summary>Whether a name stands in it.</summary>
+    public bool Reads(string name) => _text.Split(['.', '[', ']', '{', '}']).Contains(name);
 
     private string? Fill(JsonObject fields)
     {

@@ -27,7 +27,8 @@ internal static class TokenBound
     public static int Of(DataRecord record) => record switch
     {
         TextRecord text => Of(text.Text),
-        PromptRecord { Completion: { } completion, System: null } prompt when HasPlainText(completion) => Of(prompt.Prompt),
+        PromptRecord { System: null, Completion: { } completion } prompt when HasPlainText(completion) =>
+            Of(prompt.Prompt),
         TaggedRecord { Tokens: [var first, ..] } when HasPlainText(first) => 1,
         _ => Unknown,
     };

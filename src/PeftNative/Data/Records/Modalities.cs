@@ -14,24 +14,24 @@ internal static class Modalities
     private static readonly string[] Places = ["<image>", "<audio>", "<video>", "<|image|>", "<|audio|>", "<|video|>"];
 
     /// <summary>
-    /// Refuses a record whose text speaks of what it lacks here; says otherwise which field is left out.
+    /// Refuses a record whose text speaks of what it lacks here; other fields of the kind are named with all that
+    /// nothing is made of.
     /// </summary>
-    /// <returns>The field that is left out; null for none.</returns>
     /// <exception cref="DataException">The record is a conversation about an image, a sound or a film.</exception>
-    public static string? Check(RawRecord record)
+    public static void Check(RawRecord record)
     {
         foreach (var (name, value) in record.Fields)
         {
             if (!Fields.Contains(name.ToLowerInvariant()) || IsEmpty(value)) continue;
-            if (!Turns.Any(record.Fields.ContainsKey) && !record.Fields.Any(f => HasPlace(f.Value))) return name;
+            if (!Turns.Any(record.Fields.ContainsKey) && !record.Fields.Any(f => HasPlace(f.Value))) continue;
             throw new DataException($"The record has '{name}', and what is trained here reads text only.",
                 record.Origin.ToString(), $"Leave such records out, or remove the field '{name}' where the texts make "
                     + "sense without it.");
         }
-        return null;
     }
 
-    private static bool HasPlace(JsonNode? value) => value is JsonValue text && text.TryGetValue<string>(out var content)
+    private static bool HasPlace(JsonNode? value) =>
+        value is JsonValue text && text.TryGetValue<string>(out var content)
         && Places.Any(place => content.Contains(place, StringComparison.Ordinal));
 
     private static bool IsEmpty(JsonNode? value) => value switch

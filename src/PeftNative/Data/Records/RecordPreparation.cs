@@ -4,7 +4,7 @@ namespace PeftNative.Data.Records;
 
 /// <summary>
 /// Gives raw records the fields that their shape asks for, from what stands in them otherwise: columns that are paths
-/// or templates, labels that have a column each, and entities as spans. Not thread-safe.
+/// or templates, labels that have a column each, and entities as spans. Safe to use from several threads.
 /// </summary>
 internal sealed class RecordPreparation(RecordOptions options)
 {
@@ -12,8 +12,11 @@ internal sealed class RecordPreparation(RecordOptions options)
         [.. options.Columns.Names.Select(name => (name, FieldExpression.Of(name))).Where(e => e.Item2 is not null)
             .Select(e => (e.name, e.Item2!))];
 
-    /// <summary>Fields that hold something else than text and are left out.</summary>
-    public HashSet<string> LeftOut { get; } = [];
+    private volatile bool _makesWords;
+
+    /// <summary>Whether something is made of a name of the file that is no field itself.</summary>
+    public bool Uses(string name) => _makesWords && (name is "text" or "entities" or "spans")
+        || _expressions.Any(e => e.Expression.Reads(name));
 
     /// <summary>The same for all records; those that make no sense are listed, or thrown without a list.</summary>
     public IEnumerable<RawRecord> Prepare(IEnumerable<RawRecord> records, ICollection<DataException>? bad)
@@ -43,7 +46,7 @@ internal sealed class RecordPreparation(RecordOptions options)
         {
             if (!fields.ContainsKey(column) && expression.In(fields) is { } value) fields[column] = value.DeepClone();
         }
-        if (Modalities.Check(record) is { } left) lock (LeftOut) LeftOut.Add(left);
+        Modalities.Check(record);
         if (options.LabelColumns.Count > 0)
         {
             var labels = LabelColumns.Of(record, options.LabelColumns);
@@ -51,8 +54,9 @@ internal sealed class RecordPreparation(RecordOptions options)
             fields["label"] = labels;
             return record with { IsDelimited = false };
         }
-        if (EntitySpans.Of(fields) is { } entities)
-            (fields["tokens"], fields["tags"]) = EntitySpans.ToWords((string)fields["text"]!, entities, record.Origin);
+        if (EntitySpans.Of(fields) is not { } entities) return record;
+        _makesWords = true;
+        (fields["tokens"], fields["tags"]) = EntitySpans.ToWords((string)fields["text"]!, entities, record.Origin);
         return record;
     }
 }

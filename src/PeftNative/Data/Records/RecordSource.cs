@@ -48,9 +48,10 @@ public sealed class RecordSource : IEnumerable<DataRecord>
 {
     private readonly RecordOptions _options;
     private readonly RecordParser _parser;
+    private readonly RecordPreparation _preparation;
     private readonly Dictionary<string, string> _columns = [];
     private readonly List<string> _unused = [];
-    private readonly RecordPreparation _preparation;
+    private volatile HashSet<string> _known = []; // replaced as a whole, as several threads look into it
 
     private RecordSource(string path, RecordShape shape, RecordOptions options)
     {
@@ -77,6 +78,12 @@ public sealed class RecordSource : IEnumerable<DataRecord>
     /// <summary>Names in the file, with something in them, that the last enumeration found no use for.</summary>
     public IReadOnlyList<string> Unused => [.. _unused];
 
+    /// <summary>
+    /// Columns that nothing is made of and that hold nothing but 0 or 1 in the first record, so that they may be
+    /// labels.
+    /// </summary>
+    public IReadOnlyList<string> LabelCandidates { get; private init; } = [];
+
     /// <summary>Opens a file and finds the shape of its records.</summary>
     /// <exception cref="DataException">
     /// The file cannot be read as data, or its records have no common shape.
@@ -85,14 +92,19 @@ public sealed class RecordSource : IEnumerable<DataRecord>
     public static RecordSource Open(string path, RecordOptions? options = null)
     {
         options ??= new RecordOptions();
-        if (options.Columns.AreNumbers) options = options with { Reading = options.Reading with { IsWithoutHeader = true } };
+        if (options.Columns.AreNumbers)
+            options = options with { Reading = options.Reading with { IsWithoutHeader = true } };
         var bad = options.SkipBadLines ? new List<DataException>() : null;
         var records = new RecordPreparation(options).Prepare(DataFile.Read(path, bad, options.Reading), bad);
-        var shape = options.Shape ?? ShapeDetector.Detect(records, options.Columns, options.ForPrediction);
-        return new RecordSource(path, shape, options);
+        RawRecord[] first = [.. records.Take(ShapeDetector.SampleSize)];
+        if (first.Length == 0 && bad is [var none, ..]) throw none;
+        var shape = options.Shape ?? ShapeDetector.Detect(first, options.Columns, options.ForPrediction);
+        var used = options.Columns.NamesIn(first[0].Fields, ShapeFields.Of(shape)).Select(n => n.Name);
+        return new RecordSource(path, shape, options)
+        {
+            LabelCandidates = [.. LabelColumns.Candidates(first[0].Fields).Except(used)],
+        };
     }
-
-    private const int Looked = 1000;
 
     /// <summary>Files above this size, or compressed ones above a tenth of it, are not held in memory.</summary>
     internal const long MostInMemory = 8 << 20;
@@ -116,7 +128,9 @@ public sealed class RecordSource : IEnumerable<DataRecord>
         {
             var bad = _options.SkipBadLines ? new List<DataException>() : null;
             BadLines = bad ?? [];
-            NoteFirst();
+            _columns.Clear();
+            _unused.Clear();
+            _known = [];
             return RecordStore.Read(this, bad, progress, cancellation);
         }
         var records = new List<DataRecord>();
@@ -133,8 +147,20 @@ public sealed class RecordSource : IEnumerable<DataRecord>
     internal RecordOptions Options => _options;
 
     /// <summary>What is in a raw record; used by several threads at once.</summary>
-    internal DataRecord Parse(RawRecord raw) =>
-        _options.Unchecked ? new UncheckedRecord(raw) : _parser.Parse(_preparation.Prepare(raw));
+    internal DataRecord Parse(RawRecord raw)
+    {
+        if (_options.Unchecked) return new UncheckedRecord(raw);
+        var prepared = _preparation.Prepare(raw);
+        var record = _parser.Parse(prepared);
+        var known = _known;
+        foreach (var (name, value) in prepared.Fields)
+        {
+            if (known.Contains(name) || IsEmpty(value)) continue;
+            Note(prepared);
+            break;
+        }
+        return record;
+    }
 
     private long Size()
     {
@@ -150,7 +176,7 @@ public sealed class RecordSource : IEnumerable<DataRecord>
         BadLines = badLines ?? [];
         _columns.Clear();
         _unused.Clear();
-        HashSet<string> known = [];
+        _known = [];
         foreach (var raw in DataFile.Read(Path, badLines, _options.Reading))
         {
             DataRecord record;
@@ -163,30 +189,25 @@ public sealed class RecordSource : IEnumerable<DataRecord>
                 badLines.Add(e);
                 continue;
             }
-            if (raw.Fields.Any(f => !known.Contains(f.Key))) Note(raw, known);
             yield return record;
         }
     }
 
-    // Of records that stay on disk the first ones tell what fields there are.
-    private void NoteFirst()
+    private void Note(RawRecord raw)
     {
-        HashSet<string> known = [];
-        _columns.Clear();
-        _unused.Clear();
-        foreach (var raw in DataFile.Read(Path, [], _options.Reading).Take(Looked))
-            if (!_options.Unchecked) Note(_preparation.Prepare(raw), known);
+        lock (_columns)
+        {
+            var known = new HashSet<string>(_known);
+            foreach (var (field, name) in _options.Columns.NamesIn(raw.Fields, ShapeFields.Of(Shape)))
+                if (_columns.TryAdd(field, name)) known.Add(name);
+            foreach (var (name, value) in raw.Fields)
+                if (!IsEmpty(value) && known.Add(name) && !_preparation.Uses(name)) _unused.Add(name);
+            _known = known;
+        }
     }
 
-    private void Note(RawRecord raw, HashSet<string> known)
-    {
-        foreach (var (field, name) in _options.Columns.NamesIn(raw.Fields, ShapeFields.Of(Shape)))
-            if (_columns.TryAdd(field, name)) known.Add(name);
-        foreach (var (name, value) in raw.Fields)
-            if (value is not null and not JsonArray { Count: 0 } && value.AsText() is not "" && known.Add(name)
-                && !_options.Columns.Mentions(name))
-                _unused.Add(name);
-    }
+    private static bool IsEmpty(JsonNode? value) =>
+        value is null or JsonArray { Count: 0 } || value.AsText() is "";
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }

@@ -66,7 +66,7 @@ internal static class ShapeDetector
                     + (ShapeFields.NamesOf("messages").Contains(turns) ? "." : $" --columns messages={turns}."));
         return new DataException($"The fields {names} are no known shape.", record.Origin.ToString(),
             $"Known shapes: {string.Join("; ", ShapeFields.All.Select(s => s.ToString()))}. "
-                + "Rename the fields, or map them with columns, such as prompt=question.");
+                + ColumnAdvice.For(record));
     }
 
     private static bool IsDialogue(JsonNode? value) =>

@@ -56,10 +56,12 @@ internal sealed record ShapeFields(RecordShape Shape, string[] Inputs, string? T
         ["target"] = ["highlights", "summary"],
         ["input"] = ["context"],
         ["output"] = ["response", "answer"],
-        ["text"] = ["sentence1", "premise", "sentence", "content", "review", "comment", "tweet"],
-        ["text_pair"] = ["sentence2", "hypothesis"],
-        ["label"] = ["labels", "sentiment", "emotion", "intent", "class"],
-        ["tags"] = ["ner_tags"],
+        ["text"] = ["sentence1", "question1", "premise", "sentence", "content", "review", "comment",
+            "tweet"],
+        ["text_pair"] = ["sentence2", "question2", "hypothesis"],
+        ["label"] = ["labels", "sentiment", "emotion", "intent", "class", "category", "topic"],
+        ["tokens"] = ["words"],
+        ["tags"] = ["ner_tags", "pos_tags", "labels"],
     };
 
     /// <summary>The fields of a shape.</summary>
