@@ -158,7 +158,8 @@ public sealed class ContinueTests : IDisposable
         var trained = Command.Succeed(Train(model, data, "again", "--merge_adapter", under, "--adapter",
             folder["over"], "--max_steps", "1", "--json"));
         Assert.Equal("", trained.Error);
-        Assert.Equal(outcome.Lines[^1]["loss"]!.GetValue<double>(), trained.Lines.First(l => l.ContainsKey("loss"))["loss"]!.GetValue<double>(), 1e-5);
+        Assert.Equal(outcome.Lines[^1]["loss"]!.GetValue<double>(),
+            trained.Lines.First(l => l.ContainsKey("loss"))["loss"]!.GetValue<double>(), 1e-5);
 
         // Another adapter in the base is another base.
         Assert.Contains("merged into it", Command.Succeed(Train(model, data, "else", "--merge_adapter",

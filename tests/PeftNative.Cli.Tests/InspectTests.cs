@@ -5,7 +5,9 @@ using Xunit;
 
 namespace PeftNative.Cli.Tests;
 
-/// <summary>inspect names what a file is, what it is not, and what can be done with it; check --adapter if it fits.</summary>
+/// <summary>
+/// inspect names what a file is, what it is not, and what can be done with it; check --adapter whether it fits.
+/// </summary>
 public sealed class InspectTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
@@ -57,7 +59,8 @@ public sealed class InspectTests : IDisposable
         Expect("settings of a model, without its weights", Text("bare/config.json", """{"model_type":"llama"}"""));
         Expect("folder of several adapters", Text("many/one/adapter_config.json", """{"peft_type":"LORA"}"""), "many");
         Tensors("mlx/model.safetensors", "w.weight", "w.scales", "w.biases");
-        Expect("model quantised by mlx", Text("mlx/config.json", """{"model_type":"llama","quantization":{"bits":4}}"""));
+        Expect("model quantised by mlx",
+            Text("mlx/config.json", """{"model_type":"llama","quantization":{"bits":4}}"""));
         Expect("data file", TinyModels.Prompts(folder), able: true);
         Expect("settings file", Path.Combine(Text("one/adapter_config.json", """{"peft_type":"LORA"}"""),
             "adapter_config.json"));
@@ -73,9 +76,11 @@ public sealed class InspectTests : IDisposable
     [Fact]
     public void What_is_not_known_says_what_was_looked_for()
     {
-        foreach (var path in (string[])[Bytes("m.xyz", 1, 2, 3, 4), Directory.CreateDirectory(folder["empty"]).FullName])
+        Directory.CreateDirectory(folder["empty"]);
+        foreach (var path in (string[])[Bytes("m.xyz", 1, 2, 3, 4), folder["empty"]])
         {
-            Assert.Contains("Looked for: safetensors, GGUF", Command.Fail(4, "inspect", path), StringComparison.Ordinal);
+            Assert.Contains("Looked for: safetensors, GGUF", Command.Fail(4, "inspect", path),
+                StringComparison.Ordinal);
             var line = Command.Run("inspect", path, "--json").Lines.Single();
             Assert.Equal("nothing that is known here", line["is"]!.GetValue<string>());
         }
@@ -93,7 +98,8 @@ public sealed class InspectTests : IDisposable
         Command.Succeed([.. train, "--output", folder["prompt"], "--method", "prompt"]);
         Assert.Equal("train eval predict generate chat merge export", Able(folder["lora"]));
         Assert.Equal("train eval predict generate chat", Able(folder["prompt"]));
-        Command.Succeed("export", "--model", model, "--adapter", folder["lora"], "--to", "mlx", "--output", folder["mlx"]);
+        Command.Succeed("export", "--model", model, "--adapter", folder["lora"], "--to", "mlx", "--output",
+            folder["mlx"]);
         Assert.Equal("train eval predict generate chat merge export", Able(folder["mlx"]));
         Command.Succeed("eval", "--model", model, "--adapter", folder["mlx"], "--data", data, "--backend", "reference");
         Command.Succeed("export", "--model", model, "--adapter", folder["lora"], "--to", "gguf-lora", "--output",
@@ -117,14 +123,17 @@ public sealed class InspectTests : IDisposable
         Assert.Empty(fit["fit"]!["doubts"]!.AsArray());
         Command.Succeed("check", "--model", model, "--adapter", folder["a"], "--data", data);
 
-        foreach (var (other, reason) in ((string, string)[])
-            [(TinyModels.Bert(folder), "other family"), (TinyModels.T5(folder), "other family"), (Shallow(), "other base")])
+        (string, string)[] others =
+            [(TinyModels.Bert(folder), "other family"), (TinyModels.T5(folder), "other family"),
+                (Shallow(), "other base")];
+        foreach (var (other, reason) in others)
         {
             string[] check = ["check", "--model", other, "--adapter", folder["a"]];
             var said = Command.Fail(4, check);
             Assert.Contains("does not fit", said, StringComparison.Ordinal);
             Assert.Contains("no: " + reason, Command.Run(check).Out, StringComparison.Ordinal);
-            Assert.Equal(reason, Command.Run([.. check, "--json"]).Lines.Single()["fit"]!["reason"]!.GetValue<string>());
+            Assert.Equal(reason,
+                Command.Run([.. check, "--json"]).Lines.Single()["fit"]!["reason"]!.GetValue<string>());
             Assert.Equal(said, Command.Fail(4, "eval", "--model", other, "--adapter", folder["a"], "--data", data));
         }
         Assert.Contains("--epochs has no effect", Command.Fail(2, "check", "--model", model, "--adapter", folder["a"],

@@ -127,7 +127,8 @@ internal static class Abilities
         ];
     }
 
-    private static Ability Is(string verb, string? obstacle, string how) => new(verb, obstacle is null, obstacle ?? how);
+    private static Ability Is(string verb, string? obstacle, string how) =>
+        new(verb, obstacle is null, obstacle ?? how);
 
     private static string Obstacle(Recognized found) => found.Kind switch
     {

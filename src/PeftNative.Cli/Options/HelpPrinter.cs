@@ -5,7 +5,7 @@ namespace PeftNative.Cli.Options;
 /// <summary>Writes help that fits a screen: what the verb does, one whole call to copy, the settings.</summary>
 internal static class HelpPrinter
 {
-    private const int Width = 110, MostRows = 20, MostWithValues = 20;
+    private const int Width = 110, MostRows = 20, MostWithValues = 15;
 
     /// <summary>What <c>peftnative</c> alone says.</summary>
     public static void PrintOverview(IReadOnlyList<Verb> verbs, TextWriter to)

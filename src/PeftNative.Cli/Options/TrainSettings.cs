@@ -72,7 +72,7 @@ internal static class TrainSettings
     public static readonly Setting ClassWeight = new("class_weight", SettingKind.Text,
         "Factors on the loss of labels, the others having 1; balanced: every label weighs the same in sum.")
     {
-        ValueName = "balanced|NAME=X,...", Aliases = ["class_weights"], Group = "Training",
+        ValueName = "NAME=X", Aliases = ["class_weights"], Group = "Training",
     };
 
     public static readonly Setting Beta1 = Number("adam_beta1", "AdamW.", "0.9") with { Least = 0, Most = 1 };
@@ -141,7 +141,7 @@ internal static class TrainSettings
     public static readonly Setting ReportTo = new("report_to", SettingKind.Names,
         "Also write the numbers for others: tensorboard leaves event files in the folder runs.")
     {
-        ValueName = "tensorboard|none", Group = Save,
+        ValueName = "NAME", Group = Save,
     };
 
     public static readonly Setting Resume = new("resume", SettingKind.Text,

@@ -19,7 +19,7 @@ namespace PeftNative.Cli.Runs;
 /// </summary>
 internal sealed class DataPlan
 {
-    private const int UsualLength = 512, UsualLengthOfTrl = 1024;
+    private const int UsualLength = 512, UsualLengthOfTrl = 1024, Looked = 1000;
 
     private readonly SettingValues values;
     private readonly Terminal terminal;
@@ -166,7 +166,7 @@ internal sealed class DataPlan
     public EncodedData Encode(ITokenizer tokenizer, string modelFolder, int maxLength, LabelVocabulary? labels,
         RunDate? date = null, PackingStrategy? strategy = null)
     {
-        if (Records.FirstOrDefault() is UncheckedRecord)
+        if (Records is [UncheckedRecord, ..])
             return EncodeAsTrl(tokenizer, ChatTemplate.Load(modelFolder)?.WithClock(date ?? RunDate.Of(values)),
                 maxLength, strategy);
         // What is cut into pieces, or anywhere, must come whole.
@@ -205,17 +205,17 @@ internal sealed class DataPlan
     /// <summary>The chat template of a model, where a record needs one; null where it has none, or nobody
     /// needs it.</summary>
     public ChatTemplate? Template(string modelFolder, RunDate? date = null) =>
-        Task == ModelTask.CausalLM && NeedsTemplate()
+        Task == ModelTask.CausalLM && HasConversations
             ? ChatTemplate.Load(modelFolder)?.WithClock(date ?? RunDate.Of(values)) : null;
 
-    // Records on disk would all be parsed for the answer; the fields found in them and the first ones say it too.
-    private bool NeedsTemplate()
+    // Prompts are, where they are messages, or something stands beside them for the system's.
+    private bool HasConversations => Shape switch
     {
-        var isOnDisk = Records is IRecordsOnDisk;
-        return isOnDisk && Columns.ContainsKey(ShapeFields.System)
-            || (isOnDisk ? Records.Take(256) : Records).Any(r => r is ConversationRecord or PreferenceRecord
-                or UnpairedPreferenceRecord or PromptRecord { System: not null });
-    }
+        RecordShape.Messages or RecordShape.Preference or RecordShape.UnpairedPreference => true,
+        RecordShape.PromptCompletion => Columns.ContainsKey("system")
+            || Records.Take(Looked).Any(r => r is ConversationRecord),
+        _ => false,
+    };
 
     /// <summary>Variables of the chat template that --chat_template_kwargs gives; null for none.</summary>
     public static JsonObject? Arguments(SettingValues values) =>

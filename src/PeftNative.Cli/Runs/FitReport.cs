@@ -4,7 +4,6 @@ using PeftNative.Cli.Output;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Peft;
-using PeftNative.Peft.Adapters;
 
 namespace PeftNative.Cli.Runs;
 
@@ -29,7 +28,7 @@ internal sealed record FitReport(string Adapter, string Model, PeftNativeExcepti
         {
             var config = AdapterFolder.ReadConfig(adapter);
             settings = $"{config.Method.Name}, {MethodSettings.Describe(config)}";
-            options = AdapterLabels.OptionsFor(adapter, model) with { Quantization = QuantizationSettings.Read(values) };
+            options = AdapterLabels.OptionsFor(adapter, model);
         }
         catch (PeftNativeException e)
         {
@@ -37,7 +36,8 @@ internal sealed record FitReport(string Adapter, string Model, PeftNativeExcepti
         }
         using var backend = Machine.CreateBackend(values);
         using var progress = new ProgressLine(terminal);
-        var (loaded, report) = ModelLoader.Load(backend, model, options, progress, terminal.Cancellation);
+        var (loaded, report) = ModelLoader.Load(backend, model,
+            options with { Quantization = QuantizationSettings.Read(values) }, progress, terminal.Cancellation);
         using var owner = loaded;
         try
         {
@@ -59,7 +59,9 @@ internal sealed record FitReport(string Adapter, string Model, PeftNativeExcepti
         terminal.Line($"{"adapter",-11} {Adapter}" + (Settings is null ? "" : $": {Settings}"));
         foreach (var doubt in Doubts) terminal.WarnOnce(doubt);
         if (Error is not null) terminal.Line($"{"fits",-11} no: {Reason}");
-        else terminal.Line($"{"fits",-11} yes{(Doubts.Count > 0 ? ", with doubts" : "")}: every tensor of {Model} that it names is there, with its shape");
+        else
+            terminal.Line($"{"fits",-11} yes{(Doubts.Count > 0 ? ", with doubts" : "")}: every tensor of {Model} that "
+                + "it names is there, with its shape");
     }
 
     /// <summary>The same for machines.</summary>

@@ -4,7 +4,6 @@ using System.Text.Json.Nodes;
 using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Formats.Storage;
-using PeftNative.Models;
 using PeftNative.Training.Loop;
 
 namespace PeftNative.Cli.Runs;

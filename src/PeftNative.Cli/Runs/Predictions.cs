@@ -7,7 +7,6 @@ using PeftNative.Data.Reading;
 using PeftNative.Data.Records;
 using PeftNative.Inference;
 using PeftNative.Models.Layers;
-using PeftNative.Tokenizers.Chat;
 
 namespace PeftNative.Cli.Runs;
 

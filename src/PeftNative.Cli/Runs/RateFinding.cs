@@ -7,7 +7,9 @@ using PeftNative.Training.Loop;
 
 namespace PeftNative.Cli.Runs;
 
-/// <summary>--find_rate: a search before the run, once; a run that goes on has the rate that it was begun with.</summary>
+/// <summary>
+/// --find_rate: a search before the run, once; a run that goes on has the rate that it was begun with.
+/// </summary>
 internal static class RateFinding
 {
     /// <summary>Whether a rate is to be looked for.</summary>
@@ -28,9 +30,10 @@ internal static class RateFinding
 
     /// <summary>Looks for it.</summary>
     public static RateSearchResult Run(TransformerModel model, EncodedData train, TrainerOptions options,
-        ProgressLine progress, CancellationToken cancellation, Func<Adapter> start) =>
+        ProgressLine progress, Func<Adapter> start, CancellationToken cancellation) =>
         new RateSearch(model, train, options).Run(start, probe => progress.Show(
-            $"learning rate {Quantity.Number(probe.Rate)}: loss {Quantity.Metric(probe.Loss)} after {probe.Steps} steps"),
+            $"learning rate {Quantity.Number(probe.Rate)}: loss {Quantity.Metric(probe.Loss)} after "
+                + $"{probe.Steps} steps"),
             cancellation);
 
     /// <summary>What was tried and chosen, as lines of the start panel.</summary>

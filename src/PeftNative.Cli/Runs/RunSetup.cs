@@ -3,7 +3,7 @@ using PeftNative.Cli.Output;
 using PeftNative.Data.Batching;
 using PeftNative.Data.Encoding;
 using PeftNative.Data.Inspection;
-using PeftNative.Data.Reading;
+using PeftNative.Data.Preparation;
 using PeftNative.Data.Records;
 using PeftNative.Models;
 using PeftNative.Models.Families;
@@ -101,10 +101,17 @@ internal sealed class RunSetup : IDisposable
         var labels = origin.LabelsFor(train, config, terminal);
         var maxLength = DataPlan.MaxLength(values, config, origin.LeadingPositions);
         var date = RunDate.Of(values);
-        var examples = train.Encode(tokenizer, tokenizerFolder, maxLength, labels, date, Strategy(values));
+        var strategy = Strategy(values);
+        // Blocks that are held out are none of the rows.
+        var examples = train.Encode(
+            tokenizer, tokenizerFolder, maxLength, labels, date, holdsBlocks ? null : strategy);
         var evalExamples = eval?.Encode(tokenizer, tokenizerFolder, maxLength, labels, date);
-        if (holdsBlocks) (examples, evalExamples, evalOrigin) = DataSources.HoldBlocksOut(train, examples, values);
         if (date.IsAsked) values.Add(DataSettings.TemplateDate, date.Text, Chosen);
+        if (holdsBlocks)
+        {
+            (examples, evalExamples, evalOrigin) = DataSources.HoldBlocksOut(train, examples, values);
+            if (strategy is { } packing) examples = PackedExamples.Pack(examples, packing, maxLength);
+        }
         options = options with
         {
             ClassWeights = ClassWeightText.Read(values, labels, examples),
@@ -121,8 +128,8 @@ internal sealed class RunSetup : IDisposable
             (model, var loaded) = ModelLoader.Load(backend, folder, asked with { Quantization = quantization },
                 progress, terminal.Cancellation);
             var adapter = origin.Begin(model, tokenizer, options.Seed, loaded.Created, terminal);
-            var rate = !findsRate ? null : RateFinding.Run(model, examples, options, progress, terminal.Cancellation,
-                () => origin.NewAdapter(model, tokenizer, options.Seed, loaded.Created));
+            var rate = !findsRate ? null : RateFinding.Run(model, examples, options, progress,
+                () => origin.NewAdapter(model, tokenizer, options.Seed, loaded.Created), terminal.Cancellation);
             if (rate is not null) options = options with { LearningRate = rate.Rate };
             adapter.ReleaseBase();
             values.Add(DataSettings.MaxLength, (long)maxLength, Chosen);

@@ -3,7 +3,6 @@ using PeftNative.Cli.Output;
 using PeftNative.Formats.Json;
 using PeftNative.Data;
 using PeftNative.Data.Inspection;
-using PeftNative.Models;
 using PeftNative.Models.Families;
 using PeftNative.Models.Loading;
 using PeftNative.Peft.Adapters;

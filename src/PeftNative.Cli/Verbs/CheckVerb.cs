@@ -25,8 +25,8 @@ internal sealed class CheckVerb : Verb
         "peftnative check --model my-model --data my-data.jsonl --target_modules all-linear --deep";
 
     public override string Notes =>
-        "Takes every flag of train; exit code 0 means that train would start. Without --data it says whether --adapter\n"
-        + "can be loaded on the model, and why not.";
+        "Takes every flag of train; exit code 0 means that train would start.\n"
+        + "Without --data it says whether --adapter can be loaded on the model, and why not.";
 
     public override IReadOnlyList<Setting> Settings =>
     [

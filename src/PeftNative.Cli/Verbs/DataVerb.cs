@@ -3,7 +3,6 @@ using PeftNative.Cli.Options;
 using PeftNative.Cli.Output;
 using PeftNative.Cli.Runs;
 using PeftNative.Data.Inspection;
-using PeftNative.Data.Reading;
 using PeftNative.Data.Records;
 using PeftNative.Models.Families;
 using PeftNative.Tokenizers;
@@ -133,8 +132,8 @@ internal sealed class DataVerb : Verb
         return json;
     }
 
-    private static JsonNode LeftOut(string? where, string why) =>
-        new JsonObject { ["where"] = where, ["why"] = why };
+    private static JsonObject LeftOut(string? where, string why) =>
+        new() { ["where"] = where, ["why"] = why };
 
     private static string Piece(TokenPiece piece, bool isPlain, Terminal terminal)
     {

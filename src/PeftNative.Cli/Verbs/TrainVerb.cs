@@ -18,8 +18,8 @@ internal sealed class TrainVerb : Verb
         """;
 
     public override string Notes => """
-        --model and --data are enough to start. Ctrl-C saves a checkpoint; the same command goes on from there.
-        --adapter goes on training a saved adapter. The output folder also gets best/, log.jsonl and report.html.
+        --model and --data are enough. Ctrl-C saves a checkpoint; the same command goes on. The output folder gets
+        the adapter, best/, checkpoint-N/, log.jsonl, report.html. --adapter goes on training a saved adapter.
         """;
 
     public override IReadOnlyList<Setting> Settings => TrainSettings.All;

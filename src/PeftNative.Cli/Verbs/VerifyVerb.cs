@@ -12,8 +12,8 @@ internal sealed class VerifyVerb : Verb
     private const int NumericFailure = 6, NothingSupported = 4;
 
     private static readonly Setting Folder = new("dir", SettingKind.Text,
-        "Folder with cases/ (bases/ beside them, or where they say), tokenizers/, training/, chat-training/ or gguf/; "
-        + "or one of the last four; or ops, the operations of a backend.")
+        "Folder with cases/ (bases/ beside them, or where they say), tokenizers/, training/, chat-training/, metrics/ "
+        + "or gguf/; or one of the last five; or ops, the operations of a backend.")
     {
         ValueName = "DIR|ops", IsRequired = true,
     };

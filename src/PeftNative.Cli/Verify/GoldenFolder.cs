@@ -32,8 +32,8 @@ internal static class GoldenFolder
         foreach (var (name, find) in Kinds)
             cases.AddRange(find(Path.Combine(folder, name)).Concat(find(folder)));
         return cases.Count > 0 ? cases : throw new DataException("The folder holds no recorded cases.", folder,
-            "Give a folder with bases/ and cases/, tokenizers/, training/, chat-training/ or gguf/, or one of the last "
-                + "four itself.");
+            "Give a folder with bases/ and cases/, tokenizers/, training/, chat-training/, metrics/ or gguf/, or one "
+                + "of the last five itself.");
     }
 
     private static IEnumerable<VerifyCase> Tokenizers(string folder)

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using PeftNative.Lab.Verification;
 
 namespace PeftNative.Cli.Verify;
 

@@ -39,7 +39,8 @@ internal static class RecordedTags
             if (recorded[name]![type] is JsonObject own) RecordedLabels.Expect($"{name} {type}", own, each[^1], values);
             else values.Fail($"{name} {type}");
         }
-        RecordedLabels.Expect($"{name} micro", recorded[name]!["micro avg"]!.AsObject(), Score(expected, given), values);
+        RecordedLabels.Expect($"{name} micro", recorded[name]!["micro avg"]!.AsObject(), Score(expected, given),
+            values);
         RecordedLabels.Expect($"{name} macro", recorded[name]!["macro avg"]!.AsObject(),
             each.Count > 0 ? RecordedLabels.Mean(each, _ => 1) : new(double.NaN, double.NaN, double.NaN, 0), values);
         RecordedLabels.Expect($"{name} weighted", recorded[name]!["weighted avg"]!.AsObject(),
@@ -67,7 +68,8 @@ internal static class RecordedTags
         for (var i = 0; i < names.Length; i++)
             RecordedLabels.Expect(names[i], tokens[names[i]]!.AsObject(), matrix.Of(i), values);
         if (recorded["without_O"] is not JsonObject without) return;
-        ClassScore[] inside = [.. Enumerable.Range(0, names.Length).Where(i => names[i] != "O").Select(i => matrix.Of(i))];
+        ClassScore[] inside =
+            [.. Enumerable.Range(0, names.Length).Where(i => names[i] != "O").Select(i => matrix.Of(i))];
         var (precision, recall, f1) = PlainTags.Scores(names, matrix);
         RecordedLabels.Expect("micro", without["micro"]!.AsObject(), new(precision, recall, f1, 0), values);
         RecordedLabels.Expect("macro", without["macro"]!.AsObject(), RecordedLabels.Mean(inside, _ => 1), values);

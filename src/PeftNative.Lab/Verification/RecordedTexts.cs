@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using PeftNative.Training.Metrics;
 using PeftNative.Training.Metrics.Texts;
 
 namespace PeftNative.Lab.Verification;
@@ -42,7 +41,8 @@ internal static class RecordedTexts
             values.Expect("score", recorded, new Chrf
             {
                 WordOrder = (int?)arguments["word_order"] ?? 0, Beta = (double?)arguments["beta"] ?? 2,
-                LowerCase = (bool?)arguments["lowercase"] ?? false, Whitespace = (bool?)arguments["whitespace"] ?? false,
+                LowerCase = (bool?)arguments["lowercase"] ?? false,
+                Whitespace = (bool?)arguments["whitespace"] ?? false,
             }.Measure(hypotheses, references));
             return;
         }

@@ -66,7 +66,7 @@ public static class AdapterFolder
         var remedy = found.Kind == FileKind.Adapters
             ? $"Name one of the folders in it: {found.Detail}." : "Give the folder of a saved adapter.";
         return new ModelFormatException($"The folder has no {ConfigName}"
-            + (found.Kind == FileKind.Unknown ? "." : $"; it is a {found.Title} ({found.Sign})."), folder, remedy)
+            + (found.Kind == FileKind.Unknown ? "." : $"; what is there: {found.Title} ({found.Sign})."), folder, remedy)
             .As(AdapterMisfit.OtherFormat);
     }
 

@@ -49,6 +49,11 @@ internal sealed class GgufCopy
     /// <summary>Writes a file in a folder of its own.</summary>
     public string Write(ScratchFolder scratch) => scratch.Write($"{Guid.NewGuid():N}.gguf", ToArray());
 
+    /// <summary>Several files of the model: the first has the keys, each some of the tensors.</summary>
+    public IEnumerable<byte[]> Split(int parts) => Enumerable.Range(0, parts).Select(part =>
+        ToArray([.. Tensors.Where((_, i) => i % parts == part)], hasValues: part == 0, ("split.no", (uint)part),
+            ("split.count", (uint)parts), ("split.tensors.count", (uint)Tensors.Count)));
+
     /// <summary>The file, or one that has other tensors and perhaps not the values of this.</summary>
     public byte[] ToArray(IReadOnlyList<GgufPart>? tensors = null, bool hasValues = true,
         params (string Key, object Value)[] more)

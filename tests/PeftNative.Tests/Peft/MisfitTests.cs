@@ -8,7 +8,9 @@ using Xunit;
 
 namespace PeftNative.Tests.Peft;
 
-/// <summary>An adapter that does not fit says which of a few reasons it is; names that only begin oddly are read.</summary>
+/// <summary>
+/// An adapter that does not fit says which of a few reasons it is; names that only begin oddly are read.
+/// </summary>
 public sealed class MisfitTests : IDisposable
 {
     private const string Root = "base_model.model.", Query = Root + "model.layers.1.self_attn.q_proj.lora_A.weight";

@@ -25,8 +25,8 @@ internal static class ConllReader
                 var columns = line.Contains('\t') ? line.Split('\t')
                     : line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
                 if (columns.Length < 2) bad ??= OneColumn(lines.Origin, line);
-                tokens.Add(columns[0].Trim());
-                tags.Add(columns[^1].Trim());
+                tokens.Add((JsonNode)columns[0].Trim());
+                tags.Add((JsonNode)columns[^1].Trim());
                 continue;
             }
             if (tokens.Count == 0) continue;

@@ -8,10 +8,6 @@ namespace PeftNative.Data.Records;
 /// <param name="alternateTurns">Whether a list of texts is turns of user and assistant.</param>
 internal sealed class ConversationParser(ColumnMap columns, bool alternateTurns)
 {
-    // What a model that reads text cannot see; a field of this name with something in it is not left out in silence.
-    private static readonly string[] OtherMedia =
-        ["image", "images", "video", "videos", "audio", "audios"];
-
     /// <summary>A record with <c>messages</c>.</summary>
     /// <exception cref="DataException">It is no conversation.</exception>
     public ConversationRecord Parse(RawRecord record) =>
@@ -51,14 +47,8 @@ internal sealed class ConversationParser(ColumnMap columns, bool alternateTurns)
         TemplateArguments = TemplateArguments(record),
     };
 
-    private ConversationRecord Record(RawRecord record, JsonArray messages)
-    {
-        foreach (var (name, value) in record.Fields)
-            if (OtherMedia.Contains(name.ToLowerInvariant()) && value is not null and not JsonArray { Count: 0 })
-                throw Error(record, $"The record has '{name}', and what is trained here reads text only.",
-                    "Leave such records out, or remove the field where the text stands on its own.");
-        return new ConversationRecord(messages, record.Origin) { TemplateArguments = TemplateArguments(record) };
-    }
+    private ConversationRecord Record(RawRecord record, JsonArray messages) =>
+        new(messages, record.Origin) { TemplateArguments = TemplateArguments(record) };
 
     private JsonNode? Prompt(RawRecord record)
     {

@@ -42,8 +42,8 @@ internal static class EntitySpans
         {
             while (next < spans.Count && spans[next].End <= start) next++;
             var isInside = next < spans.Count && spans[next].Start <= start;
-            tokens.Add(text[start..end]);
-            tags.Add(isInside ? (before == next ? "I-" : "B-") + spans[next].Label : "O");
+            tokens.Add((JsonNode)text[start..end]);
+            tags.Add((JsonNode)(isInside ? (before == next ? "I-" : "B-") + spans[next].Label : "O"));
             if (isInside) before = next;
         }
         return (tokens, tags);

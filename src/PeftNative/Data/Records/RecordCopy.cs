@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -9,24 +10,20 @@ namespace PeftNative.Data.Records;
 internal sealed class RecordCopy
 {
     private readonly TemporaryFile file = new();
-    private readonly MemoryStream buffer = new();
-    private readonly Utf8JsonWriter writer;
-
-    public RecordCopy() => writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true });
+    private readonly ArrayBufferWriter<byte> buffer = new();
 
     /// <summary>Bytes written.</summary>
     public long Length => file.Length;
 
     /// <summary>What <see cref="Write(JsonObject)"/> wrote last.</summary>
-    public ReadOnlySpan<byte> Last => buffer.GetBuffer().AsSpan(0, (int)buffer.Length);
+    public ReadOnlySpan<byte> Last => buffer.WrittenSpan;
 
     /// <summary>Makes the bytes of a record, so that reading them gives what it is now.</summary>
     public void Write(JsonObject fields)
     {
-        buffer.SetLength(0);
-        writer.Reset(buffer);
+        buffer.ResetWrittenCount();
+        using var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true });
         Write(fields, writer);
-        writer.Flush();
     }
 
     /// <summary>Puts them behind those that are there.</summary>

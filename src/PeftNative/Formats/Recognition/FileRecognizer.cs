@@ -10,9 +10,9 @@ internal static class FileRecognizer
     private const long MostJson = 64L << 20;
 
     /// <summary>What is looked for, for those whose file is none of it.</summary>
-    internal const string LookedFor = "safetensors, GGUF, PyTorch (.bin, .pt, .pth, .ckpt), ONNX, NumPy and HDF5 files; "
-        + "json, jsonl, csv, tsv, txt and Parquet data; settings and tokenizer files; and in folders config.json, "
-        + "adapter_config.json, model_index.json, modules.json, params.json, trainer_state.json, files of weights";
+    internal const string LookedFor = "safetensors, GGUF, PyTorch (.bin, .pt, .pth, .ckpt), ONNX, NumPy and HDF5 "
+        + "files; json, jsonl, csv, tsv, txt and Parquet data; settings and tokenizer files; and in folders "
+        + "config.json, adapter_config.json, model_index.json, modules.json, params.json, trainer_state.json, files of weights";
 
     /// <summary>Recognises a file or a folder.</summary>
     /// <exception cref="ModelFormatException">It is of a known kind and damaged.</exception>
@@ -81,7 +81,8 @@ internal static class FileRecognizer
         {
             if (ForeignFile.Recognise(head, path) is { } error) throw error;
             return IsOnnx(head) ? new(path, FileKind.Onnx, "its first bytes")
-                : new(path, FileKind.Unknown, "it is called as PyTorch's are, and is neither a zip archive nor a pickle");
+                : new(path, FileKind.Unknown,
+                    "it is called as PyTorch's are, and is neither a zip archive nor a pickle");
         }
         try
         {

@@ -43,7 +43,8 @@ internal static class TensorNames
             ?? First(FileKind.OptimizerState, n => n is "first_moment" or "second_moment")
             ?? First(FileKind.LlamaOriginal, n => OriginalLlama.Contains(n))
             ?? First(FileKind.MlxModel, n => End(n, ".scales") && names.Contains(n[..^7] + ".biases"))
-            ?? First(FileKind.ModelWeights, n => Embeddings.Any(e => n == e || n.EndsWith("." + e, StringComparison.Ordinal)))
+            ?? First(FileKind.ModelWeights,
+                n => Embeddings.Any(e => $".{n}".EndsWith($".{e}", StringComparison.Ordinal)))
             ?? (FileKind.Tensors, names.Count == 0 ? "no tensors" : $"a tensor {names[0]}");
 
         (FileKind, string)? Begins(FileKind kind, string[] beginnings) => First(kind, n => Begin(n, beginnings));

@@ -54,7 +54,8 @@ internal sealed class WeightFiller(TransformerModel model, WeightSource source, 
             Doubts = [.. new[]
             {
                 tie?.Doubt(model.Config), GgufDoubt(), Growth(), Requantized(),
-            }.Concat(UnusedTensors.Doubts(model, unused)).Concat(quantized.Values.Select(q => q.Doubt)).OfType<string>()],
+            }.Concat(UnusedTensors.Doubts(model, unused)).Concat(quantized.Values.Select(q => q.Doubt))
+                .OfType<string>()],
         };
     }
 

@@ -46,5 +46,6 @@ internal static class AdapterDigest
     internal static string OfMerged(Adapter adapter) => adapter.Scale == 1 ? Of(adapter)
         : string.Create(CultureInfo.InvariantCulture, $"{Of(adapter)}:{adapter.Scale:R}");
 
-    private static void Append(IncrementalHash hash, string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
+    private static void Append(IncrementalHash hash, string text) =>
+        hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
 }

@@ -57,7 +57,8 @@ public sealed class LoraAdapter : Adapter
         tokens = TrainedTokens.For(model, config.TrainableTokens, config.EnsureWeightTying, AddRows);
         RequireFreeTokens();
         Allocate(start.IsTrainable);
-        if (tie && embedding is not null) tied = new TiedPair(model.Backend, embedding.Pair, linears[head!.Index]!.Pair);
+        if (tie && embedding is not null)
+            tied = new TiedPair(model.Backend, embedding.Pair, linears[head!.Index]!.Pair);
         Initialize(config.Initialization, start.Seed);
         if (tied is not null) Buffer.AroundStep = (tied.BeforeStep, tied.AfterStep);
         if (config.IsStored) DoubtPatterns(config);

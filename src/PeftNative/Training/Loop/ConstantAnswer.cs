@@ -6,8 +6,8 @@ namespace PeftNative.Training.Loop;
 internal static class ConstantAnswer
 {
     /// <summary>
-    /// Its mean loss: the entropy of labels, each counted as often as its factor says; the mean entropy of each label where there may be several; the variance
-    /// of numbers. 0 where all records have the same answer.
+    /// Its mean loss: the entropy of labels, each counted as often as its factor says; the mean entropy of each label
+    /// where there may be several; the variance of numbers. 0 where all records have the same answer.
     /// </summary>
     internal static double Loss(IReadOnlyList<Example> examples, ProblemType? problem,
         IReadOnlyList<double>? classWeights)

@@ -22,11 +22,12 @@ public sealed record RateSearchResult(double Rate, IReadOnlyList<RateProbe> Prob
 }
 
 /// <summary>
-/// Looks for a learning rate by short runs on the same frozen base: rates a factor of three apart are tried for some
-/// steps each, further ones where the best is at an edge; the usual and the best other one again for more. A probe has the schedule of the whole run in small, and starts from
-/// the run's own first values and batches, so that probes differ by their rates alone. It is judged by the loss of
-/// batches it has not trained yet, which costs nothing more. All probes together take less than a quarter of the run's
-/// steps. Stateless but for the sampled losses; used by one thread.
+/// Looks for a learning rate by short runs on the same frozen base: the usual one and its neighbours, a factor of three
+/// apart, are tried for some steps each, further ones where the best is at an edge; the usual and the best other one
+/// again for more. A probe has the schedule of the whole run in small, and starts from the run's own first values and
+/// batches, so that probes differ by their rates alone. It is judged by the loss of batches that it has not trained
+/// yet, which costs nothing more. All probes together take less than a quarter of the run's steps. Used by one thread
+/// at a time, like its backend.
 /// </summary>
 public sealed class RateSearch(TransformerModel model, EncodedData train, TrainerOptions options)
 {
@@ -141,7 +142,8 @@ public sealed class RateSearch(TransformerModel model, EncodedData train, Traine
     private TrainerOptions Probe(double rate, int steps) => options with
     {
         LearningRate = rate, MaxSteps = steps, Output = null,
-        WarmupSteps = options.WarmupSteps is { } warmup ? Math.Min(warmup, steps / 2) : null, ResumeFrom = null, CheckLearning = false, FrozenLayerCacheBytes = 0,
+        WarmupSteps = options.WarmupSteps is { } warmup ? Math.Min(warmup, steps / 2) : null,
+        ResumeFrom = null, CheckLearning = false, FrozenLayerCacheBytes = 0,
         EvalSteps = null, EarlyStoppingPatience = null, BestMetric = "loss", TuneThresholds = false,
         OnNan = OnNan.Stop,
     };

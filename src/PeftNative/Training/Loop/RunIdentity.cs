@@ -32,7 +32,8 @@ internal static class RunIdentity
         {
             ["method"] = adapter.Config.PeftType,
             ["adapter"] = new JsonObject(
-                adapter.Settings.Select(s => KeyValuePair.Create(s.File, (JsonNode?)AdapterDigest.Significant(s.Json)))),
+                adapter.Settings.Select(s =>
+                    KeyValuePair.Create(s.File, (JsonNode?)AdapterDigest.Significant(s.Json)))),
             [FirstValues] = adapter.Origin,
             ["base"] = new JsonObject
             {

@@ -4,7 +4,6 @@ using PeftNative.Data.Encoding;
 using PeftNative.Models;
 using PeftNative.Models.Layers;
 using PeftNative.Peft.Adapters;
-using PeftNative.Training.Metrics;
 using PeftNative.Training.Observing;
 using PeftNative.Training.Optimization;
 using PeftNative.Training.Schedules;

@@ -25,7 +25,8 @@ public static class RegressionMetrics
     public static double R2(ReadOnlySpan<double> labels, ReadOnlySpan<double> predictions)
     {
         var mean = Mean(labels, labels, (x, _) => x);
-        return Explained(MeanSquaredError(labels, predictions), Mean(labels, labels, (x, _) => (x - mean) * (x - mean)));
+        return Explained(MeanSquaredError(labels, predictions),
+            Mean(labels, labels, (x, _) => (x - mean) * (x - mean)));
     }
 
     /// <summary>The same without the error that all predictions share.</summary>

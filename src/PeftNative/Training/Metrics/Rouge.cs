@@ -1,5 +1,3 @@
-using PeftNative.Training.Metrics.Texts;
-
 namespace PeftNative.Training.Metrics;
 
 /// <summary>Precision, recall and F-measure of an overlap; all 0 where a side is empty.</summary>

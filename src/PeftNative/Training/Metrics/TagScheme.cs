@@ -74,5 +74,6 @@ public static class TagScheme
         }
     }
 
-    private static (char Kind, string Type) Split(string tag) => tag is [var kind, '-', ..] ? (kind, tag[2..]) : ('O', "");
+    private static (char Kind, string Type) Split(string tag) =>
+        tag is [var kind, '-', ..] ? (kind, tag[2..]) : ('O', "");
 }

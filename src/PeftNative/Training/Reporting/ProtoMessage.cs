@@ -7,7 +7,7 @@ namespace PeftNative.Training.Reporting;
 internal sealed class ProtoMessage
 {
     private const int Varint = 0, Fixed64 = 1, Delimited = 2, Fixed32 = 5;
-    private readonly MemoryStream bytes = new();
+    private readonly List<byte> bytes = [];
 
     /// <summary>An integer.</summary>
     internal ProtoMessage Add(int field, long value)
@@ -23,7 +23,7 @@ internal sealed class ProtoMessage
         Key(field, Fixed64);
         Span<byte> raw = stackalloc byte[8];
         BinaryPrimitives.WriteDoubleLittleEndian(raw, value);
-        bytes.Write(raw);
+        bytes.AddRange(raw);
         return this;
     }
 
@@ -33,7 +33,7 @@ internal sealed class ProtoMessage
         Key(field, Fixed32);
         Span<byte> raw = stackalloc byte[4];
         BinaryPrimitives.WriteSingleLittleEndian(raw, value);
-        bytes.Write(raw);
+        bytes.AddRange(raw);
         return this;
     }
 
@@ -44,13 +44,13 @@ internal sealed class ProtoMessage
     internal ProtoMessage Add(int field, ProtoMessage value) => Add(field, value.ToArray());
 
     /// <summary>All of it.</summary>
-    internal byte[] ToArray() => bytes.ToArray();
+    internal byte[] ToArray() => [.. bytes];
 
     private ProtoMessage Add(int field, byte[] value)
     {
         Key(field, Delimited);
         WriteVarint((ulong)value.Length);
-        bytes.Write(value);
+        bytes.AddRange(value);
         return this;
     }
 
@@ -58,7 +58,7 @@ internal sealed class ProtoMessage
 
     private void WriteVarint(ulong value)
     {
-        for (; value >= 0x80; value >>= 7) bytes.WriteByte((byte)(value | 0x80));
-        bytes.WriteByte((byte)value);
+        for (; value >= 0x80; value >>= 7) bytes.Add((byte)(value | 0x80));
+        bytes.Add((byte)value);
     }
 }

@@ -59,7 +59,8 @@ public sealed record Chrf
     }
 
     // An order that the reference is too short for does not count.
-    private static (int Hypothesis, int Reference, int Common)[] Compare(Dictionary<string, int>[] own, Dictionary<string, int>[] other) =>
+    private static (int Hypothesis, int Reference, int Common)[] Compare(Dictionary<string, int>[] own,
+        Dictionary<string, int>[] other) =>
         [.. own.Zip(other, (a, b) => (b.Count == 0 ? 0 : a.Values.Sum(), b.Values.Sum(),
             a.Sum(g => Math.Min(g.Value, b.GetValueOrDefault(g.Key)))))];
 
@@ -67,7 +68,8 @@ public sealed record Chrf
     {
         if (LowerCase) text = text.ToLower(CultureInfo.InvariantCulture);
         var parts = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-        string[] characters = [.. (Whitespace ? text : string.Concat(parts)).EnumerateRunes().Select(r => r.ToString())];
+        string[] characters =
+            [.. (Whitespace ? text : string.Concat(parts)).EnumerateRunes().Select(r => r.ToString())];
         string[] words = [.. parts.SelectMany(Cut)];
         return [.. Enumerable.Range(1, CharacterOrder).Select(n => Bleu.Ngrams(characters, n).ToDictionary()),
             .. Enumerable.Range(1, WordOrder).Select(n => Bleu.Ngrams(words, n).ToDictionary())];

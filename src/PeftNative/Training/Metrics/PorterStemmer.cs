@@ -1,4 +1,4 @@
-namespace PeftNative.Training.Metrics.Texts;
+namespace PeftNative.Training.Metrics;
 
 /// <summary>
 /// Porter's stemmer for English (1980) with the changes of NLTK, which rouge_score uses: irregular forms, and rules for

@@ -1,6 +1,6 @@
 using PeftNative.Models;
 
-namespace PeftNative.Training.Metrics;
+namespace PeftNative.Training.Loop;
 
 /// <summary>The names of what an evaluation of a model measures.</summary>
 internal static class EvaluationMetrics
