@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Apache.Arrow;
-using Array = Apache.Arrow.Array;
 
 namespace PeftNative.Columnar;
 

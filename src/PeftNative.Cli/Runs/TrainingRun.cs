@@ -5,7 +5,6 @@ using PeftNative.Cli.Output;
 using PeftNative.Cli.Report;
 using PeftNative.Formats.Json;
 using PeftNative.Formats.Storage;
-using PeftNative.Peft.Adapters;
 using PeftNative.Peft.Merging;
 using PeftNative.Training.Loop;
 using PeftNative.Training.Observing;
