@@ -77,9 +77,11 @@ public sealed class DataSourceTests : IDisposable
         Write("a.jsonl.zst", s => new ZstdSharp.CompressionStream(s, leaveOpen: false), Encoding.UTF8.GetBytes(text));
         foreach (var name in new[] { "a.jsonl.gz", "a.jsonl.zst" })
             Assert.Equal(50, DataFile.Read(folder[name]).Count());
-        Write("b.csv.zst", s => new ZstdSharp.CompressionStream(s, leaveOpen: false), new byte[300 << 20]);
+        var blank = new byte[300 << 20];
+        blank.AsSpan().Fill((byte)'\n');
+        Write("b.jsonl.zst", s => new ZstdSharp.CompressionStream(s, leaveOpen: false), blank);
         Assert.Contains("1000 times its size", Assert.Throws<DataException>(
-            () => DataFile.Read(folder["b.csv.zst"]).Count()).Message, StringComparison.Ordinal);
+            () => DataFile.Read(folder["b.jsonl.zst"]).Count()).Message, StringComparison.Ordinal);
         File.WriteAllBytes(folder["c.jsonl.zst"], File.ReadAllBytes(folder["a.jsonl.zst"])[..^20]);
         Assert.Throws<DataException>(() => DataFile.Read(folder["c.jsonl.zst"]).Count());
 

@@ -8,7 +8,8 @@ namespace PeftNative.Data.Reading;
 /// </summary>
 internal sealed class JsonScanner(Stream stream, string path)
 {
-    private static readonly SearchValues<byte> EndsOfPlain = SearchValues.Create("\"{}[], \t\r\n"u8);
+    private static readonly SearchValues<byte> InText = SearchValues.Create("\"\\"u8),
+        InBrackets = SearchValues.Create("\"{}[]"u8), Outside = SearchValues.Create("\"{}[], \t\r\n"u8);
 
     private byte[] _buffer = new byte[1 << 16];
     private int _start, _end;
@@ -54,8 +55,7 @@ internal sealed class JsonScanner(Stream stream, string path)
                 throw new DataException($"The record is longer than {LineReader.MaxLineBytes >> 20} MB.",
                     Origin.ToString(), "Split it.");
             var rest = _buffer.AsSpan(_start + length, _end - _start - length);
-            var at = inText ? rest.IndexOfAny("\"\\"u8) : depth > 0 ? rest.IndexOfAny("\"{}[]"u8)
-                : rest.IndexOfAny(EndsOfPlain);
+            var at = rest.IndexOfAny(inText ? InText : depth > 0 ? InBrackets : Outside);
             if (at < 0)
             {
                 length += rest.Length;
