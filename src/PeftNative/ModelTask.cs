@@ -27,7 +27,8 @@ public enum ModelTask
 /// <summary>What tasks have in common, and what PEFT calls them.</summary>
 public static class ModelTasks
 {
-    private static readonly string[] Names = ["CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM", "FEATURE_EXTRACTION"];
+    private static readonly string[] Names =
+        ["CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM", "FEATURE_EXTRACTION"];
 
     /// <summary>PEFT's <c>task_type</c>.</summary>
     public static string PeftName(this ModelTask task) => Names[(int)task];

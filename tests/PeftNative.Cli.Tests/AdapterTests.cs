@@ -68,7 +68,9 @@ public sealed class AdapterTests : IDisposable
             model).Error, StringComparison.Ordinal);
     }
 
-    /// <summary>Recipes leave the task_type of another model behind; the base knows whether it has an encoder.</summary>
+    /// <summary>
+    /// Recipes leave the task_type of another model behind; the base knows whether it has an encoder.
+    /// </summary>
     [Fact]
     public void A_task_type_that_the_base_does_not_have_is_doubted_and_the_base_decides()
     {

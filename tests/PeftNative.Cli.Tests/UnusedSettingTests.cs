@@ -45,7 +45,8 @@ public sealed class UnusedSettingTests : IDisposable
     [Fact]
     public void A_type_of_numbers_is_refused_where_a_format_has_one()
     {
-        string[] call = ["export", "--model", "m", "--adapter", "a", "--to", "mlx", "--output", folder["x"], "--outtype", "f16"];
+        string[] call =
+            ["export", "--model", "m", "--adapter", "a", "--to", "mlx", "--output", folder["x"], "--outtype", "f16"];
         Assert.Contains("--outtype has no effect on mlx", Command.Fail(2, call), StringComparison.Ordinal);
     }
 }

@@ -5,7 +5,9 @@ using PeftNative.Ops;
 
 namespace PeftNative.Lab.Benchmarking;
 
-/// <summary>What loading a model and training an adapter on it take. Memory is resident memory of the process.</summary>
+/// <summary>
+/// What loading a model and training an adapter on it take. Memory is resident memory of the process.
+/// </summary>
 /// <param name="FileBytes">The model's files of weights.</param>
 /// <param name="Parameters">Numbers of the model.</param>
 /// <param name="WeightBytes">Weights in memory of the backend.</param>
@@ -36,7 +38,8 @@ public sealed record LoadBenchmarkResult(long FileBytes, long Parameters, long W
 }
 
 /// <summary>
-/// Loads a model of files and trains an adapter on it with random tokens, and measures time and memory. Used by one thread.
+/// Loads a model of files and trains an adapter on it with random tokens, and measures time and memory. Used
+/// by one thread.
 /// </summary>
 public static class LoadBenchmark
 {

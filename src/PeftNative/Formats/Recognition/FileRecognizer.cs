@@ -12,7 +12,8 @@ internal static class FileRecognizer
     /// <summary>What is looked for, for those whose file is none of it.</summary>
     internal const string LookedFor = "safetensors, GGUF, PyTorch (.bin, .pt, .pth, .ckpt), ONNX, NumPy and HDF5 "
         + "files; json, jsonl, csv, tsv, txt and Parquet data; settings and tokenizer files; and in folders "
-        + "config.json, adapter_config.json, model_index.json, modules.json, params.json, trainer_state.json, files of weights";
+        + "config.json, adapter_config.json, model_index.json, modules.json, params.json, trainer_state.json, "
+        + "files of weights";
 
     /// <summary>Recognises a file or a folder.</summary>
     /// <exception cref="ModelFormatException">It is of a known kind and damaged.</exception>

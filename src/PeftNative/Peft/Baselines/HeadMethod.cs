@@ -20,7 +20,8 @@ internal static class HeadMethod
     {
         TrainRates = new(2e-2, 2e-2), ComparedRate = 1e-2, // measured
         IsBaseline = true,
-        Obstacle = model => model.Task.Classifies() ? null : "A model that does not classify has no head of its own to train.",
+        Obstacle = model => model.Task.Classifies() ? null
+            : "A model that does not classify has no head of its own to train.",
         Keys = [],
         Create = (model, config, start) => new ReplacementAdapter(model, config, start,
             p => ReplacementAdapter.IsClassifier(model, p)),

@@ -55,8 +55,8 @@ internal sealed class TrainedTokens : IDisposable
         var (site, output) = (model.Embedding, model.Head.Output);
         var isTied = output?.Weight.TiedTo == site.Table;
         if (isTied && ensuresTie && atHead is not null)
-            throw new UsageException($"{TokenIndices.Key} names {output!.Path}, which ensure_weight_tying keeps tied to "
-                + $"{site.Path}.", remedy: $"Name {site.Path} alone; the head follows it.");
+            throw new UsageException($"{TokenIndices.Key} names {output!.Path}, which ensure_weight_tying keeps tied "
+                + $"to {site.Path}.", remedy: $"Name {site.Path} alone; the head follows it.");
         return new TrainedTokens(model, Rows(site.Path, site.Table, -1, atEmbedding),
             output is null ? null : Rows(output.Path, output.Weight, output.Weight.Depth, atHead),
             isTied && atEmbedding is not null && atHead is null);
