@@ -66,7 +66,8 @@ public partial class PublicApiTests
     private static Type[] TypesOf(string library)
     {
         Type[] known = [typeof(ITokenizer), typeof(MethodComparison), typeof(JinjaTemplate), typeof(HfTokenizer),
-            typeof(ColumnarFormats), typeof(CudaBackend), typeof(IlgpuBackend), typeof(ModelChatClient), typeof(TrainingLogging)];
+            typeof(ColumnarFormats), typeof(CudaBackend), typeof(IlgpuBackend), typeof(ModelChatClient),
+            typeof(TrainingLogging)];
         return known.Select(t => t.Assembly).Single(a => a.GetName().Name == library).GetExportedTypes();
     }
 
