@@ -122,7 +122,7 @@ public sealed class ResumeTests : IDisposable
         using var adapter = run.Method.Create(model, 1, trainable: true, "default");
         var held = run.Eval is { } target ? run.Data(target) : null;
         using var trainer = new Trainer(model, adapter, run.Data(run.Target), held,
-            run.Options with { Output = output, ResumeFrom = from, EvalSteps = 1 });
+            run.Options with { Output = output, ResumeFrom = from, EvalSteps = held is null ? null : 1 });
         trainer.Run(cancellation: TestContext.Current.CancellationToken);
     }
 
