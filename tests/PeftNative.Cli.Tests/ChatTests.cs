@@ -50,6 +50,15 @@ public sealed class ChatTests : IDisposable
     }
 
     [Fact]
+    public void Variables_of_the_template_reach_it()
+    {
+        string[] chat = ["chat", "--model", ChatModel(), "--max_tokens", "1", "--json", "--backend", "reference"];
+        int Length(params string[] more) =>
+            (int)Command.RunWith("hi\nyou\n", [.. chat, .. more]).Lines[^1]["prompt_tokens"]!;
+        Assert.Equal(Length() + "T2;".Length, Length("--chat_template_kwargs", """{"tools": [1, 2]}"""));
+    }
+
+    [Fact]
     public void A_text_ends_at_the_special_token_of_the_chat_template()
     {
         var model = ChatModel();

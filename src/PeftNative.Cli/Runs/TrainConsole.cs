@@ -46,7 +46,7 @@ internal sealed class TrainConsole(Terminal terminal, int loggingSteps) : IDispo
         var text =
             $"{step.Step}/{step.TotalSteps} {100 * share,3:0} %  loss {Quantity.Metric(step.Loss)}{evaluation}  lr "
             + $"{Quantity.Number(step.LearningRate)}"
-            + $"  grad {Quantity.Number(step.GradientNorm)}  {Quantity.Number(rate)} tokens/s  "
+            + $"  grad {Quantity.Number(step.GradientNorm)}  {Quantity.Count((long)rate)} tokens/s  "
             + $"{Quantity.Time(step.Remaining.TotalSeconds)} left";
         if (terminal.IsLive)
         {

@@ -21,6 +21,11 @@ internal sealed class ChatVerb : Verb
         Aliases = ["system_prompt"], Group = "What",
     };
 
+    private static readonly Setting TemplateArguments = DataSettings.TemplateArguments with
+    {
+        Help = "Variables of the chat template, such as enable_thinking=false.", Group = "What",
+    };
+
     public override string Name => "chat";
 
     public override string Summary => "a conversation in the terminal; adapters change without loading again";
@@ -33,8 +38,8 @@ internal sealed class ChatVerb : Verb
         + "NAME=DIR; the first one is taken at the start.";
 
     public override IReadOnlyList<Setting> Settings =>
-        [Shared.Model, ModelSession.ChosenAdapters, System, .. QuantizationSettings.All, .. SamplingSettings.All,
-            .. Shared.Machine];
+        [Shared.Model, ModelSession.ChosenAdapters, System, TemplateArguments, .. QuantizationSettings.All,
+            .. SamplingSettings.All, .. Shared.Machine];
 
     public override int Run(SettingValues values, Terminal terminal)
     {
@@ -48,7 +53,7 @@ internal sealed class ChatVerb : Verb
             .Zip(session.Loaded, (s, adapter) => (Name: s.Name ?? NameOf(s.Source.Folder), adapter)).ToList();
         using var conversation = new Conversation(
             session, template, TurnEnd.Of(template, session.Tokenizer).AddTo(SamplingSettings.ToOptions(values)),
-            values.OptionalText(System));
+            values.OptionalText(System), DataPlan.Arguments(values));
         conversation.Take(names.Count == 0 ? null : names[0].adapter);
         terminal.Note(names.Count == 0 ? Help : $"adapters: {string.Join(", ", names.Select(n => n.Name))}; {Help}");
         while (Ask(terminal) is { } line)
@@ -81,7 +86,7 @@ internal sealed class ChatVerb : Verb
         Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
 
     private sealed class Conversation(ModelSession session, ChatTemplate template, GenerationOptions options,
-        string? system) : IDisposable
+        string? system, JsonObject? arguments) : IDisposable
     {
         private readonly List<(string Role, string Text)> turns = [];
         private TextGenerator? generator;
@@ -99,8 +104,8 @@ internal sealed class ChatVerb : Verb
         public void Answer(string question, Terminal terminal)
         {
             turns.Add(("user", question));
-            var prompt = session.Tokenizer.Encode(template.Render(Messages(), addGenerationPrompt: true).Text,
-                addSpecialTokens: false).Ids;
+            var chat = template.Render(Messages(), addGenerationPrompt: true, arguments);
+            var prompt = session.Tokenizer.Encode(chat.Text, addSpecialTokens: false).Ids;
             var text = new StringBuilder();
             foreach (var piece in generator!.Stream(prompt, options, terminal.Cancellation))
             {
