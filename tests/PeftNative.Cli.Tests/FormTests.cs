@@ -30,6 +30,25 @@ public class FormTests
     }
 
     [Theory]
+    [InlineData("37_python_dicts.json", "chat", "Python literal")]
+    [InlineData("40_nan.jsonl", "cls", "NaN")]
+    [InlineData("69_fake.parquet", "chat", "not in Parquet format")]
+    [InlineData("71_fake.arrow", "chat", "not in Arrow format")]
+    [InlineData("72_lfs.jsonl", "chat", "git-lfs pointer")]
+    [InlineData("73_xlsx.xlsx", "chat", "Excel")]
+    [InlineData("74_mixed_shapes.jsonl", "chat", "the ones before it like instruction + output")]
+    [InlineData("77_output_nonstring.jsonl", "chat", "'completion' must be a text")]
+    [InlineData("87_dup_keys.jsonl", "chat", "appears twice")]
+    [InlineData("88_concat_arrays.json", "chat", "something follows the end of the array")]
+    [InlineData("90_image_messages.jsonl", "chat", "'images'")]
+    public void An_error_names_what_is_wrong(string name, string kind, string words)
+    {
+        var forms = SharedFolder.PathOrSkip("forms");
+        var error = Command.Run("data", "--model", Base(forms, kind), "--data", Path.Combine(forms, name)).Error;
+        Assert.Contains(words, error, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("41_latin1.csv", "cls", "TextLabel", "--encoding", "latin1")]
     [InlineData("46_csv_noheader.csv", "cls", "TextLabel", "--columns", "text=1,label=2")]
     [InlineData("55_multilabel_columns.csv", "cls", "TextLabel", "--label_columns", "toxic,obscene")]

@@ -105,7 +105,8 @@ public class ComponentTests
         """{"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}""", " a",
         "a")]
     [InlineData("""{"type":"WordPiece","prefix":"##","cleanup":true}""", "do|not|##s|,|x", "do nots, x")]
-    [InlineData("""{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true}""", "▁a|▁b", "a b")]
+    [InlineData("""{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true}""", "▁a|▁b",
+        "a b")]
     [InlineData("""{"type":"BPEDecoder","suffix":"</w>"}""", "a</w>|b</w>", "a b")]
     [InlineData("""{"type":"CTC","pad_token":"<pad>","word_delimiter_token":"_","cleanup":true}""", "h|h|<pad>|h|_|i",
         "hh i")]

@@ -7,7 +7,8 @@ namespace PeftNative.Tokenizers.Tests;
 
 public class HostileFileTests
 {
-    private const string Metaspace = """{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":true}""";
+    private const string Metaspace =
+        """{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":true}""";
 
     private static readonly string Small = TestTokenizer.Json(
         """{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"▁":3},"merges":["a b"]}""", Metaspace,

@@ -5,7 +5,8 @@ namespace PeftNative.Tokenizers.Tests;
 
 public class PatternTests
 {
-    private const string Alphabet = "abcST'sſtremvldLL  \t\n\r.,!?-_12३½é中ー한\u0301\u00A0\u2003\u0085\u200B😀𝒳𐍈";
+    private const string Alphabet =
+        "abcST'sſtremvldLL  \t\n\r.,!?-_12३½é中ー한\u0301\u00A0\u2003\u0085\u200B😀𝒳𐍈";
 
     [Theory]
     [InlineData(PatternFactory.Gpt2)]

@@ -5,14 +5,14 @@ namespace PeftNative.Ops;
 /// <summary>
 /// A linear layer with everything a low-rank or scaling adapter adds to it. With X [M, K], W [N, K]:
 /// <code>
-/// U = (X ⊙ InputScale) Wᵀ + Σ_p scale_p (drop_p(X) A_pᵀ) B_pᵀ      (U is kept in PreScale when that is present)
+/// U = (X ⊙ InputScale) Wᵀ + Σ_p scale_p (drop_p(X) A_pᵀ) B_pᵀ   (U is kept in PreScale when that is present)
 /// Y = OutputScale ⊙ (U + Bias) + Residual                          or, with ScaleBeforeBias,
 /// Y = OutputScale ⊙ U + Bias + Residual
 /// </code>
 /// PreScale holds what OutputScale multiplies: U + Bias, or U with ScaleBeforeBias. Absent operands drop out of the
 /// formula. Y may be the same memory as Residual.
-/// With WMaxima, W is codes of 8 bits, w_nk = W_nk / 127 · WMaxima_n, and X Wᵀ a product of codes. It is for backends
-/// that have <see cref="IBackend.MultipliesCodes"/>. Each row v of X ⊙ InputScale becomes codes too:
+/// With WMaxima, W is codes of 8 bits, w_nk = W_nk / 127 · WMaxima_n, and X Wᵀ a product of codes. It is for
+/// backends that have <see cref="IBackend.MultipliesCodes"/>. Each row v of X ⊙ InputScale becomes codes too:
 /// <code>
 /// q(v)_k = v_k / max|v| · 127                           to nearest, ties to even, in single precision
 /// U_n = max|v| / 127 · WMaxima_n / 127 · Σ_k q(v)_k W_nk    the sum in whole numbers, exact
@@ -61,8 +61,8 @@ public readonly record struct LinearOp
 }
 
 /// <summary>
-/// One low-rank addition <c>scale (drop(X) Aᵀ) Bᵀ</c> for a range of rows (a mixed batch has one pair per adapter and
-/// range). Forward writes S (and DroppedX, if dropout is on); backward reads both.
+/// One low-rank addition <c>scale (drop(X) Aᵀ) Bᵀ</c> for a range of rows (a mixed batch has one pair per adapter
+/// and range). Forward writes S (and DroppedX, if dropout is on); backward reads both.
 /// </summary>
 public record struct LowRankPair
 {
@@ -100,9 +100,9 @@ public record struct LowRankPair
 }
 
 /// <summary>
-/// Gradients of <see cref="LinearOp"/>. With dU = OutputScale ⊙ dY: dX <c>=</c> or <c>+=</c> InputScale ⊙ (dU W) + Σ
-/// drop'(scale dU B A); all parameter gradients (also those in the pairs) are <c>+=</c>. With codes dU W is a product
-/// of codes too: those of the rows of dU ⊙ WMaxima. The gradient of Residual is dY itself and not written anywhere.
+/// Gradients of <see cref="LinearOp"/>. With dU = OutputScale ⊙ dY: dX <c>=</c> or <c>+=</c> InputScale ⊙ (dU W)
+/// + Σ drop'(scale dU B A); all parameter gradients (also those in the pairs) are <c>+=</c>. With codes dU W is a
+/// product of codes too: those of the rows of dU ⊙ WMaxima. The gradient of Residual is dY itself and not written anywhere.
 /// </summary>
 public readonly record struct LinearGradients
 {

@@ -278,7 +278,8 @@ public class EncodingTests
     {
         var tokenizer = new ToyTokenizer(Manner.Bytes, ends: false);
         var example = Assert.Single(Encode(new TextRecord("aé😀", null, null, Here), tokenizer));
-        Assert.Equal([("a", 1), ("é", 2), ("😀", 4)], TokenView.Of(example, tokenizer).Select(p => (p.Text, p.Count)));
+        Assert.Equal([("a", 1), ("é", 2), ("😀", 4)],
+            TokenView.Of(example, tokenizer).Select(p => (p.Text, p.Count)));
         var cut = example with { Ids = example.Ids[..5], Labels = example.Labels![..5] };
         Assert.Equal(5, TokenView.Of(cut, tokenizer).Sum(p => p.Count));
     }

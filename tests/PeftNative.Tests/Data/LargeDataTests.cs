@@ -14,7 +14,8 @@ public sealed class LargeDataTests : IDisposable
 {
     private const int Count = 700;
 
-    private static readonly string[] Words = ["the", "quick", "naïve", "fox", "jumps", "over", "日本", "lazy", "dogs"];
+    private static readonly string[] Words =
+        ["the", "quick", "naïve", "fox", "jumps", "over", "日本", "lazy", "dogs"];
 
     private readonly TemporaryFolder _folder = new();
 

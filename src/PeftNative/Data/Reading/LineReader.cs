@@ -97,26 +97,7 @@ internal sealed class LineReader(Stream stream, string path)
         }
     }
 
-    private bool Fill()
-    {
-        if (_start > 0)
-        {
-            _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
-            (_start, _end) = (0, _end - _start);
-        }
-        if (_end == _buffer.Length) Array.Resize(ref _buffer, _buffer.Length * 2);
-        try
-        {
-            var read = stream.Read(_buffer, _end, _buffer.Length - _end);
-            _end += read;
-            _finished = read == 0;
-        }
-        catch (IOException e)
-        {
-            throw new StorageException("The data file cannot be read: " + e.Message, path, inner: e);
-        }
-        return !_finished;
-    }
+    private bool Fill() => !(_finished = !StreamBuffer.Fill(stream, path, ref _buffer, ref _start, ref _end));
 }
 
 /// <summary>The beginnings of texts that error messages show.</summary>
