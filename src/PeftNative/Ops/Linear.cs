@@ -102,7 +102,8 @@ public record struct LowRankPair
 /// <summary>
 /// Gradients of <see cref="LinearOp"/>. With dU = OutputScale ⊙ dY: dX <c>=</c> or <c>+=</c> InputScale ⊙ (dU W)
 /// + Σ drop'(scale dU B A); all parameter gradients (also those in the pairs) are <c>+=</c>. With codes dU W is a
-/// product of codes too: those of the rows of dU ⊙ WMaxima. The gradient of Residual is dY itself and not written anywhere.
+/// product of codes too: those of the rows of dU ⊙ WMaxima. The gradient of Residual is dY itself and not
+/// written anywhere.
 /// </summary>
 public readonly record struct LinearGradients
 {
